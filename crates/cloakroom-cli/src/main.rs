@@ -1,0 +1,2 @@
+//! The command `cloakroom`.
+fn main() {}
