@@ -1,0 +1,133 @@
+//! What time it is; what an instant looks like in a record and in a header is in `date`.
+
+mod date;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// An instant in milliseconds since 1970-01-01T00:00:00Z, as JavaScript's `Date` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The furthest instant from 1970 that JavaScript's `Date` can hold (ECMA-262, 21.4.1.1).
+    const LIMIT: i64 = 8_640_000_000_000_000;
+
+    /// An instant from its milliseconds since 1970, held within what a JavaScript `Date` can say.
+    pub const fn from_millis(millis: i64) -> Self {
+        if millis > Self::LIMIT {
+            Self(Self::LIMIT)
+        } else if millis < -Self::LIMIT {
+            Self(-Self::LIMIT)
+        } else {
+            Self(millis)
+        }
+    }
+
+    /// An instant from its milliseconds, or `None` where a JavaScript `Date` would be invalid.
+    pub(crate) const fn checked(millis: i64) -> Option<Self> {
+        if millis < -Self::LIMIT || millis > Self::LIMIT {
+            None
+        } else {
+            Some(Self(millis))
+        }
+    }
+
+    /// Milliseconds since 1970; negative before.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// The instant `duration` later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(Self::LIMIT);
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
+    /// How long from `earlier` to this instant; nothing where `earlier` is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let millis = match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_millis()).unwrap_or(Self::LIMIT),
+            Err(before) => {
+                i64::try_from(before.duration().as_millis()).map_or(-Self::LIMIT, |ms| -ms)
+            }
+        };
+        Self::from_millis(millis)
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(timestamp: Timestamp) -> Self {
+        let distance = Duration::from_millis(timestamp.0.unsigned_abs());
+        if timestamp.0 < 0 {
+            UNIX_EPOCH - distance
+        } else {
+            UNIX_EPOCH + distance
+        }
+    }
+}
+
+/// Where the library reads the time.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Clock {
+    /// The machine's own clock.
+    #[default]
+    System,
+    /// A clock that a test sets.
+    Manual(ManualClock),
+}
+
+impl Clock {
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => SystemTime::now().into(),
+            Self::Manual(clock) => clock.now(),
+        }
+    }
+}
+
+impl From<ManualClock> for Clock {
+    fn from(clock: ManualClock) -> Self {
+        Self::Manual(clock)
+    }
+}
+
+/// A clock for tests: it stands still until it is told to move. Clones share one time.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl ManualClock {
+    /// A clock that shows `start`.
+    pub fn at(start: Timestamp) -> Self {
+        Self(Arc::new(AtomicI64::new(start.as_millis())))
+    }
+
+    /// The time that it shows.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    /// Moves it forward.
+    pub fn advance(&self, duration: Duration) {
+        self.set(self.now().after(duration));
+    }
+
+    /// Sets it, forward or back.
+    pub fn set(&self, to: Timestamp) {
+        self.0.store(to.as_millis(), Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests;

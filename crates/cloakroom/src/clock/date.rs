@@ -1,0 +1,197 @@
+//! An instant as text: ISO 8601 in a record, IMF-fixdate in a header; both as JavaScript's `Date` prints them.
+//!
+//! JavaScript's years run from -271821 to 275760, further than any date library here goes, so the
+//! civil calendar is computed in place (proleptic Gregorian, days counted from 1970-01-01).
+
+use std::fmt::{self, Display};
+
+use super::Timestamp;
+
+const DAY: i64 = 86_400_000;
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+impl Timestamp {
+    /// `2026-01-02T03:04:05.678Z` (ECMA-262, 21.4.1.32), as `JSON.stringify` prints a `Date`.
+    pub(crate) fn iso(self) -> impl Display {
+        Iso(Civil::from(self))
+    }
+
+    /// `Fri, 02 Jan 2026 03:04:05 GMT` (RFC 9110 §5.6.7); milliseconds are cut off.
+    pub(crate) fn imf(self) -> impl Display {
+        Imf(Civil::from(self))
+    }
+
+    /// Reads what [`Timestamp::iso`] prints; `None` for anything else.
+    pub(crate) fn parse_iso(text: &str) -> Option<Self> {
+        let (year, rest) = split_year(text)?;
+        let rest = rest.strip_suffix('Z')?;
+        let bytes = rest.as_bytes();
+        let punctuated = bytes.len() == 19
+            && [
+                (0, b'-'),
+                (3, b'-'),
+                (6, b'T'),
+                (9, b':'),
+                (12, b':'),
+                (15, b'.'),
+            ]
+            .iter()
+            .all(|&(at, byte)| bytes[at] == byte);
+        if !punctuated {
+            return None;
+        }
+        let number = |from: usize, to: usize| digits(&rest[from..to]);
+        let (month, day) = (number(1, 3)?, number(4, 6)?);
+        let (hour, minute, second) = (number(7, 9)?, number(10, 12)?, number(13, 15)?);
+        let milli = number(16, 19)?;
+        let in_range = (1..=12).contains(&month)
+            && (1..=days_in_month(year, month)).contains(&day)
+            && hour < 24
+            && minute < 60
+            && second < 60;
+        let time = ((hour * 60 + minute) * 60 + second) * 1000 + milli;
+        in_range.then(|| Self::checked(days_from_civil(year, month, day) * DAY + time))?
+    }
+}
+
+struct Iso(Civil);
+struct Imf(Civil);
+
+impl Display for Iso {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            milli,
+            ..
+        } = self.0;
+        match year {
+            0..=9999 => write!(f, "{year:04}")?,
+            _ => write!(f, "{year:+07}")?,
+        }
+        write!(
+            f,
+            "-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
+        )
+    }
+}
+
+impl Display for Imf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil {
+            year,
+            day,
+            hour,
+            minute,
+            second,
+            ..
+        } = self.0;
+        let (weekday, month) = (self.0.weekday(), self.0.month_name());
+        write!(f, "{weekday}, {day:02} {month} ")?;
+        if year < 0 {
+            f.write_str("-")?;
+        }
+        write!(f, "{:04} {hour:02}:{minute:02}:{second:02} GMT", year.abs())
+    }
+}
+
+/// An instant taken apart, in UTC.
+#[derive(Clone, Copy)]
+struct Civil {
+    days: i64,
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    milli: i64,
+}
+
+impl Civil {
+    fn weekday(&self) -> &'static str {
+        WEEKDAYS[usize::try_from(self.days.rem_euclid(7)).unwrap_or(0)]
+    }
+
+    fn month_name(&self) -> &'static str {
+        MONTHS[usize::try_from(self.month - 1).unwrap_or(0)]
+    }
+}
+
+impl From<Timestamp> for Civil {
+    fn from(timestamp: Timestamp) -> Self {
+        let millis = timestamp.as_millis();
+        let (days, time) = (millis.div_euclid(DAY), millis.rem_euclid(DAY));
+        let (year, month, day) = civil_from_days(days);
+        let (hour, minute) = (time / 3_600_000, time / 60_000 % 60);
+        Self {
+            days,
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second: time / 1000 % 60,
+            milli: time % 1000,
+        }
+    }
+}
+
+/// Years of four digits, or of six with a sign (ECMA-262, 21.4.1.32.1).
+fn split_year(text: &str) -> Option<(i64, &str)> {
+    let (sign, width, unsigned) = match text.as_bytes().first()? {
+        b'+' => (1, 6, &text[1..]),
+        b'-' => (-1, 6, &text[1..]),
+        _ => (1, 4, text),
+    };
+    let (year, rest) = unsigned.split_at_checked(width)?;
+    Some((sign * digits(year)?, rest))
+}
+
+fn digits(text: &str) -> Option<i64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
+}
+
+fn days_in_month(year: i64, month: i64) -> i64 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+// The two conversions count years from March, so that a leap day is the last of its year:
+// https://howardhinnant.github.io/date_algorithms.html
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let of_year = day_of_era - (365 * of_era + of_era / 4 - of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    (of_era + era * 400 + i64::from(month <= 2), month, day)
+}

@@ -1,0 +1,82 @@
+use std::time::{Duration, SystemTime};
+
+use super::{Clock, ManualClock, Timestamp};
+
+#[test]
+fn instants_print_as_javascript_prints_them() {
+    #[rustfmt::skip]
+    let table = [
+        (0, "1970-01-01T00:00:00.000Z", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (1_767_323_045_678, "2026-01-02T03:04:05.678Z", "Fri, 02 Jan 2026 03:04:05 GMT"),
+        (-1, "1969-12-31T23:59:59.999Z", "Wed, 31 Dec 1969 23:59:59 GMT"),
+        (951_782_400_000, "2000-02-29T00:00:00.000Z", "Tue, 29 Feb 2000 00:00:00 GMT"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z", "Fri, 31 Dec 9999 23:59:59 GMT"),
+        (253_402_300_800_000, "+010000-01-01T00:00:00.000Z", "Sat, 01 Jan 10000 00:00:00 GMT"),
+        (-62_198_755_200_000, "-000001-01-01T00:00:00.000Z", "Fri, 01 Jan -0001 00:00:00 GMT"),
+        (8_640_000_000_000_000, "+275760-09-13T00:00:00.000Z", "Sat, 13 Sep 275760 00:00:00 GMT"),
+    ];
+    for (millis, iso, imf) in table {
+        let timestamp = Timestamp::from_millis(millis);
+        assert_eq!(timestamp.iso().to_string(), iso);
+        assert_eq!(timestamp.imf().to_string(), imf);
+        assert_eq!(Timestamp::parse_iso(iso), Some(timestamp));
+    }
+}
+
+#[test]
+fn what_is_no_iso_instant_is_refused() {
+    for text in [
+        "",
+        "Z",
+        "2026",
+        "2026-01-02",
+        "2026-01-02T03:04:05Z",
+        "2026-13-02T03:04:05.678Z",
+        "2026-02-29T03:04:05.678Z",
+        "2026-01-02T24:04:05.678Z",
+        "2026-01-02T03:04:05.678",
+        "2026-01-02T03:04:05.67xZ",
+        "é026-01-02T03:04:05.678Z",
+        "202é-01-02T03:04:05.678Z",
+        "+300000-01-01T00:00:00.000Z",
+        "2026-01-02T03:04:05,678Z",
+        "2026-01-02T0é:04:05.678Z",
+    ] {
+        assert_eq!(Timestamp::parse_iso(text), None, "{text}");
+    }
+}
+
+#[test]
+fn every_day_of_800_years_is_read_back() {
+    for days in -146_097..146_097 {
+        let timestamp = Timestamp::from_millis(days * 86_400_000 + 1);
+        assert_eq!(
+            Timestamp::parse_iso(&timestamp.iso().to_string()),
+            Some(timestamp)
+        );
+    }
+}
+
+#[test]
+fn instants_stay_within_what_javascript_can_hold() {
+    let last = Timestamp::from_millis(i64::MAX);
+    assert_eq!(last.after(Duration::MAX), last);
+    assert_eq!(Timestamp::checked(last.as_millis() + 1), None);
+    assert_eq!(
+        Timestamp::from_millis(5).since(Timestamp::from_millis(9)),
+        Duration::ZERO
+    );
+    assert_eq!(
+        Timestamp::from(SystemTime::from(Timestamp::from_millis(-5))).as_millis(),
+        -5
+    );
+}
+
+#[test]
+fn a_manual_clock_moves_only_when_told() {
+    let manual = ManualClock::at(Timestamp::from_millis(1000));
+    let clock = Clock::from(manual.clone());
+    assert_eq!(clock.now().as_millis(), 1000);
+    manual.advance(Duration::from_millis(5));
+    assert_eq!(clock.now().as_millis(), 1005);
+}

@@ -1,0 +1,185 @@
+//! Session ids: drawn, parsed, never printed.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+/// Bytes of randomness in an id: 192 bits, as express-session draws them (uid-safe).
+const RANDOM_BYTES: usize = 24;
+
+/// The opaque name of a session (RFC 6265bis §8.4): whoever holds it, signed, holds the session.
+///
+/// `Debug` prints a fingerprint that is worth nothing outside this process; there is no `Display`.
+/// [`SessionId::expose`] gives the text, for stores.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(Arc<str>);
+
+impl SessionId {
+    /// Draws a new id: 24 random bytes from the operating system in base64url, 32 characters.
+    ///
+    /// # Panics
+    ///
+    /// Where the operating system has no random numbers to give: a session with a guessable id
+    /// would be worse than none (OWASP ASVS 7.2.3).
+    pub fn random() -> Self {
+        let mut bytes = [0; RANDOM_BYTES];
+        fill(&mut bytes).expect("the operating system gives random numbers");
+        let mut text = [0; RANDOM_BYTES / 3 * 4];
+        BASE64_URL_SAFE_NO_PAD
+            .encode_slice(bytes, &mut text)
+            .expect("24 bytes are 32 characters of base64url");
+        Self(
+            std::str::from_utf8(&text)
+                .expect("base64url is ASCII")
+                .into(),
+        )
+    }
+
+    /// Takes `text` as an id if `grammar` allows it.
+    pub fn parse(text: &str, grammar: &IdGrammar) -> Option<Self> {
+        grammar.allows(text).then(|| Self(text.into()))
+    }
+
+    /// Takes an id from a place that only ever held ids: a store's own key.
+    pub fn from_store(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The id itself.
+    ///
+    /// # Security
+    ///
+    /// Whoever has this text and a signing secret has the session: never log it, never show it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId(#{:08x})", fingerprint(&self.0))
+    }
+}
+
+/// Which texts may be ids, asked after the signature and before any store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdGrammar(Grammar);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Grammar {
+    Token { min: usize, max: usize },
+    Any,
+}
+
+impl IdGrammar {
+    /// Between `min` and `max` characters of `A-Z a-z 0-9 - _`; the default is 20 to 128.
+    pub const fn token(min: usize, max: usize) -> Self {
+        Self(Grammar::Token { min, max })
+    }
+
+    /// Any text at all, as express-session allows; for applications whose `genid` draws others.
+    ///
+    /// # Security
+    ///
+    /// An application that signs a visitor's own text with the same secret hands out ids of the
+    /// visitor's choice; a grammar keeps those out of the store.
+    pub const fn any() -> Self {
+        Self(Grammar::Any)
+    }
+
+    /// Whether `text` may be an id; the empty text never is one.
+    pub fn allows(&self, text: &str) -> bool {
+        match self.0 {
+            Grammar::Any => !text.is_empty(),
+            Grammar::Token { min, max } => {
+                (min.max(1)..=max).contains(&text.len()) && text.bytes().all(is_token)
+            }
+        }
+    }
+}
+
+impl Default for IdGrammar {
+    fn default() -> Self {
+        Self::token(20, 128)
+    }
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// A number that stands for `text` in logs of this process and means nothing outside it.
+fn fingerprint(text: &str) -> u32 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    (KEY.hash_one(text) >> 32) as u32
+}
+
+/// Fills `bytes` from a buffer of the operating system's random numbers: one call in 32 ids.
+fn fill(bytes: &mut [u8; RANDOM_BYTES]) -> Result<(), getrandom::Error> {
+    struct Pool {
+        bytes: [u8; RANDOM_BYTES * 32],
+        used: usize,
+    }
+    thread_local! {
+        static POOL: RefCell<Pool> =
+            const { RefCell::new(Pool { bytes: [0; RANDOM_BYTES * 32], used: RANDOM_BYTES * 32 }) };
+    }
+    POOL.with_borrow_mut(|pool| {
+        if pool.used == pool.bytes.len() {
+            getrandom::fill(&mut pool.bytes)?;
+            pool.used = 0;
+        }
+        let drawn = &mut pool.bytes[pool.used..pool.used + RANDOM_BYTES];
+        bytes.copy_from_slice(drawn);
+        // What was given out does not stay in memory to be given or read again.
+        drawn.fill(0);
+        pool.used += RANDOM_BYTES;
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::{IdGrammar, SessionId};
+
+    #[test]
+    fn ids_are_32_characters_and_do_not_repeat() {
+        let drawn: HashSet<_> = (0..10_000).map(|_| SessionId::random()).collect();
+        assert_eq!(drawn.len(), 10_000);
+        let grammar = IdGrammar::token(32, 32);
+        assert!(drawn.iter().all(|id| grammar.allows(id.expose())));
+    }
+
+    #[test]
+    fn the_grammar_keeps_strange_ids_from_the_store() {
+        let long = "x".repeat(129);
+        #[rustfmt::skip]
+        let table = [
+            ("AbCdEfGhIjKlMnOpQrStUvWxYz0-_001", true,  true),
+            ("apple",                            false, true),
+            ("",                                 false, false),
+            ("../../etc/passwd-0000000",         false, true),
+            ("AbCdEfGhIjKlMnOpQrStUvWx\0z01234", false, true),
+            ("日本語日本語日本語",                   false, true),
+            (long.as_str(),                      false, true),
+        ];
+        for (text, token, any) in table {
+            assert_eq!(IdGrammar::default().allows(text), token, "{text}");
+            assert_eq!(IdGrammar::any().allows(text), any, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_never_printed() {
+        let id = SessionId::random();
+        let printed = format!("{id:?} {:#?}", Some(&id));
+        assert!(!printed.contains(id.expose()));
+        assert_eq!(format!("{id:?}"), format!("{:?}", id.clone()));
+    }
+}

@@ -1,0 +1,414 @@
+//! The `cookie` object of a record: a session's own attributes and expiry, as express-session keeps them.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::js;
+use super::json::{self, Bounds};
+use crate::clock::Timestamp;
+
+/// Attributes and expiry of one session's cookie, kept in its record.
+///
+/// A new session takes them from the policy; after that its record rules, whatever the policy
+/// says meanwhile (express-session behaves so, and both sides read the same record). What a
+/// foreign writer left out stays left out, and `false` stays `false`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CookieState {
+    original_max_age: Lifetime,
+    expires: Expiry,
+    partitioned: Attribute,
+    priority: Attribute,
+    secure: Attribute,
+    http_only: Attribute,
+    domain: Attribute,
+    path: Attribute,
+    same_site: Attribute,
+}
+
+/// `originalMaxAge`: what each touch sets the expiry to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lifetime {
+    Undefined,
+    Null,
+    False,
+    Millis(i64),
+}
+
+/// `expires`: when the cookie ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expiry {
+    Undefined,
+    Null,
+    False,
+    At(Timestamp),
+    /// A JavaScript `Date` out of range.
+    Invalid,
+}
+
+/// An attribute's value as JavaScript holds it; what counts in a header is whether it is truthy.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) enum Attribute {
+    #[default]
+    Undefined,
+    Null,
+    Bool(bool),
+    Text(Box<str>),
+    /// A number, an array or an object, as it was written.
+    Other(Box<str>),
+}
+
+impl Attribute {
+    fn parse(json: &str) -> Self {
+        match json {
+            "null" => Self::Null,
+            "true" => Self::Bool(true),
+            "false" => Self::Bool(false),
+            _ => match json
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'))
+            {
+                Some(inner) => Self::Text(js::unescape(inner).into()),
+                None => Self::Other(json.into()),
+            },
+        }
+    }
+
+    /// Whether JavaScript's `if` would take it.
+    pub(crate) fn is_truthy(&self) -> bool {
+        match self {
+            Self::Undefined | Self::Null => false,
+            Self::Bool(value) => *value,
+            Self::Text(text) => !text.is_empty(),
+            Self::Other(json) => json.parse() != Ok(0.0),
+        }
+    }
+
+    fn to_json(&self) -> Option<String> {
+        match self {
+            Self::Undefined => None,
+            Self::Null => Some("null".into()),
+            Self::Bool(value) => Some(value.to_string()),
+            Self::Text(text) => js::stringify(&**text).ok(),
+            Self::Other(json) => Some(json.to_string()),
+        }
+    }
+}
+
+impl From<bool> for Attribute {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<&str> for Attribute {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+/// Why an attribute could not be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttributeError {
+    /// `maxAge` takes milliseconds as a number, `null` or `false`.
+    #[error("maxAge must be a number or Date")]
+    MaxAge,
+    /// The value is no JSON.
+    #[error("the value of a cookie attribute must be JSON")]
+    NotJson,
+}
+
+impl Default for CookieState {
+    /// Express's defaults: `Path=/`, `HttpOnly`, until the browser closes.
+    fn default() -> Self {
+        Self {
+            original_max_age: Lifetime::Null,
+            expires: Expiry::Null,
+            partitioned: Attribute::Undefined,
+            priority: Attribute::Undefined,
+            secure: Attribute::Undefined,
+            http_only: Attribute::Bool(true),
+            domain: Attribute::Undefined,
+            path: "/".into(),
+            same_site: Attribute::Undefined,
+        }
+    }
+}
+
+impl CookieState {
+    /// Reads the `cookie` of a record, as express-session's `createSession` does; `None` where it
+    /// is no object. Keys that no cookie has are dropped.
+    pub(crate) fn parse(json: &str) -> Option<Self> {
+        let members = json::members(
+            json,
+            Bounds {
+                depth: 8,
+                members: 256,
+            },
+        )?;
+        let mut cookie = Self {
+            original_max_age: Lifetime::Undefined,
+            expires: Expiry::Null,
+            ..Self::default()
+        };
+        for member in members {
+            let key = js::unescape(&json[member.key.range()]);
+            let value = &json[member.value.range()];
+            match &*key {
+                "originalMaxAge" => cookie.original_max_age = Lifetime::parse(value),
+                "expires" => cookie.expires = Expiry::parse(value),
+                key => {
+                    if let Some(attribute) = cookie.attribute_mut(key) {
+                        *attribute = Attribute::parse(value);
+                    }
+                }
+            }
+        }
+        Some(cookie)
+    }
+
+    /// The text that express-session writes: keys in its order, what is undefined left out.
+    pub(crate) fn to_json(&self) -> String {
+        let mut json = String::with_capacity(112);
+        let mut member = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                json.push(if json.is_empty() { '{' } else { ',' });
+                let _ = write!(json, "\"{key}\":{value}");
+            }
+        };
+        member("originalMaxAge", self.original_max_age.to_json());
+        member("partitioned", self.partitioned.to_json());
+        member("priority", self.priority.to_json());
+        member("expires", self.expires.to_json());
+        member("secure", self.secure.to_json());
+        member("httpOnly", self.http_only.to_json());
+        member("domain", self.domain.to_json());
+        member("path", self.path.to_json());
+        member("sameSite", self.same_site.to_json());
+        if json.is_empty() {
+            "{}".into()
+        } else {
+            json + "}"
+        }
+    }
+
+    /// Starts the lifetime anew, as each request does.
+    pub(crate) fn touch(&mut self, now: Timestamp) {
+        self.set_lifetime(self.original_max_age, now);
+    }
+
+    /// How long the session lives between two requests; `None` until the browser closes.
+    pub fn max_age(&self) -> Option<Duration> {
+        match self.original_max_age {
+            Lifetime::Millis(millis) => {
+                Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+            }
+            _ => None,
+        }
+    }
+
+    /// `originalMaxAge` in milliseconds as the record holds it; it may be negative.
+    pub(crate) fn original_max_age(&self) -> Option<i64> {
+        match self.original_max_age {
+            Lifetime::Millis(millis) => Some(millis),
+            _ => None,
+        }
+    }
+
+    /// Sets how long the session lives between two requests, from `now`; `None`: until the browser
+    /// closes.
+    pub(crate) fn set_max_age(&mut self, max_age: Option<Duration>, now: Timestamp) {
+        let lifetime = max_age.map_or(Lifetime::Null, |age| {
+            Lifetime::Millis(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+        });
+        self.set_lifetime(lifetime, now);
+    }
+
+    /// When the cookie ends, as the record says; `None`: when the browser closes.
+    pub(crate) fn expires(&self) -> Option<Timestamp> {
+        match self.expires {
+            Expiry::At(timestamp) => Some(timestamp),
+            _ => None,
+        }
+    }
+
+    /// Whether `expires` is there: Express sends a changed session's cookie again only then.
+    pub(crate) fn has_expires(&self) -> bool {
+        !matches!(self.expires, Expiry::Undefined | Expiry::Null)
+    }
+
+    /// The `Expires` attribute: an instant, none, or a date that no header can say.
+    pub(crate) fn expires_attribute(&self) -> Result<Option<Timestamp>, ()> {
+        match self.expires {
+            Expiry::At(timestamp) => Ok(Some(timestamp)),
+            Expiry::Invalid => Err(()),
+            _ => Ok(None),
+        }
+    }
+
+    /// Sets an attribute as a JavaScript assignment to `session.cookie` would: `name` as Express
+    /// spells it, the value as JSON; a name that no cookie has is ignored.
+    ///
+    /// `maxAge` takes milliseconds, `expires` an ISO 8601 text; both take `null` and `false`.
+    ///
+    /// # Errors
+    ///
+    /// [`AttributeError::MaxAge`] for a `maxAge` that is a text or `true`,
+    /// [`AttributeError::NotJson`] for a value that is no JSON.
+    pub fn set(
+        &mut self,
+        name: &str,
+        json: &str,
+        now: impl Into<Timestamp>,
+    ) -> Result<(), AttributeError> {
+        if !json::is_value(json, 8) {
+            return Err(AttributeError::NotJson);
+        }
+        let now = now.into();
+        match name {
+            "maxAge" => self.set_lifetime(Lifetime::assigned(json)?, now),
+            "expires" => self.set_expiry(Expiry::parse(json), now),
+            name => {
+                if let Some(attribute) = self.attribute_mut(name) {
+                    *attribute = Attribute::parse(json);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn set_lifetime(&mut self, lifetime: Lifetime, now: Timestamp) {
+        let expiry = match lifetime {
+            Lifetime::Undefined => Expiry::Undefined,
+            Lifetime::Null => Expiry::Null,
+            Lifetime::False => Expiry::False,
+            Lifetime::Millis(millis) => now
+                .as_millis()
+                .checked_add(millis)
+                .and_then(Timestamp::checked)
+                .map_or(Expiry::Invalid, Expiry::At),
+        };
+        self.set_expiry(expiry, now);
+    }
+
+    /// Express derives `originalMaxAge` from `expires` whenever that is set.
+    fn set_expiry(&mut self, expiry: Expiry, now: Timestamp) {
+        self.expires = expiry;
+        self.original_max_age = match expiry {
+            Expiry::Undefined => Lifetime::Undefined,
+            Expiry::Null | Expiry::Invalid => Lifetime::Null,
+            Expiry::False => Lifetime::False,
+            Expiry::At(at) => Lifetime::Millis(at.as_millis() - now.as_millis()),
+        };
+    }
+
+    pub(crate) fn attribute_mut(&mut self, name: &str) -> Option<&mut Attribute> {
+        Some(match name {
+            "partitioned" => &mut self.partitioned,
+            "priority" => &mut self.priority,
+            "secure" => &mut self.secure,
+            "httpOnly" => &mut self.http_only,
+            "domain" => &mut self.domain,
+            "path" => &mut self.path,
+            "sameSite" => &mut self.same_site,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn partitioned(&self) -> &Attribute {
+        &self.partitioned
+    }
+
+    pub(crate) fn priority(&self) -> &Attribute {
+        &self.priority
+    }
+
+    pub(crate) fn secure(&self) -> &Attribute {
+        &self.secure
+    }
+
+    pub(crate) fn http_only(&self) -> &Attribute {
+        &self.http_only
+    }
+
+    pub(crate) fn domain(&self) -> &Attribute {
+        &self.domain
+    }
+
+    pub(crate) fn path(&self) -> &Attribute {
+        &self.path
+    }
+
+    pub(crate) fn same_site(&self) -> &Attribute {
+        &self.same_site
+    }
+
+    /// What the record says of everything but time.
+    pub(crate) fn same_attributes(&self, other: &Self) -> bool {
+        let mut other = other.clone();
+        other.expires = self.expires;
+        *self == other
+    }
+}
+
+impl Lifetime {
+    fn parse(json: &str) -> Self {
+        match json {
+            "null" => Self::Null,
+            "false" => Self::False,
+            // A text here makes express-session throw while it ends a response; to us it is no
+            // lifetime, and the session lives until the browser closes.
+            _ => json
+                .parse::<f64>()
+                .map_or(Self::Undefined, Self::from_number),
+        }
+    }
+
+    fn assigned(json: &str) -> Result<Self, AttributeError> {
+        match json {
+            "null" => Ok(Self::Null),
+            "false" => Ok(Self::False),
+            _ => json
+                .parse::<f64>()
+                .map(Self::from_number)
+                .map_err(|_| AttributeError::MaxAge),
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a Date cuts fractions off, `as` saturates"
+    )]
+    fn from_number(number: f64) -> Self {
+        Self::Millis(number as i64)
+    }
+
+    fn to_json(self) -> Option<String> {
+        match self {
+            Self::Undefined => None,
+            Self::Null => Some("null".into()),
+            Self::False => Some("false".into()),
+            Self::Millis(millis) => Some(millis.to_string()),
+        }
+    }
+}
+
+impl Expiry {
+    fn parse(json: &str) -> Self {
+        match Attribute::parse(json) {
+            Attribute::Null => Self::Null,
+            Attribute::Bool(false) => Self::False,
+            Attribute::Text(text) => Timestamp::parse_iso(&text).map_or(Self::Invalid, Self::At),
+            _ => Self::Undefined,
+        }
+    }
+
+    fn to_json(self) -> Option<String> {
+        match self {
+            Self::Undefined => None,
+            Self::Null | Self::Invalid => Some("null".into()),
+            Self::False => Some("false".into()),
+            Self::At(timestamp) => Some(format!("\"{}\"", timestamp.iso())),
+        }
+    }
+}

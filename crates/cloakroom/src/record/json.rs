@@ -1,0 +1,328 @@
+//! Where the members of a JSON object lie in its text (RFC 8259); values are passed over, not built.
+
+use std::ops::Range;
+
+/// A part of a record's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    fn new(start: usize, end: usize) -> Option<Self> {
+        Some(Self {
+            start: u32::try_from(start).ok()?,
+            end: u32::try_from(end).ok()?,
+        })
+    }
+
+    pub(crate) fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// One member of an object: its key without the quotes, its value as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) key: Span,
+    pub(crate) value: Span,
+    /// Whether the key holds a backslash, so that its text is not its name.
+    pub(crate) escaped: bool,
+}
+
+/// Bounds on what is read; anything beyond is no record of ours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) depth: usize,
+    pub(crate) members: usize,
+}
+
+/// The members of the object that is all of `text`; `None` where `text` is anything else.
+pub(crate) fn members(text: &str, bounds: Bounds) -> Option<Vec<Member>> {
+    let mut scanner = Scanner {
+        bytes: text.as_bytes(),
+        at: 0,
+    };
+    let mut members = Vec::with_capacity(8);
+    scanner.space();
+    scanner.object(bounds.depth, |member| {
+        members.push(member);
+        members.len() <= bounds.members
+    })?;
+    scanner.space();
+    scanner.at_end().then_some(members)
+}
+
+/// Whether all of `text` is one JSON value, no deeper than `depth`.
+pub(crate) fn is_value(text: &str, depth: usize) -> bool {
+    let mut scanner = Scanner {
+        bytes: text.as_bytes(),
+        at: 0,
+    };
+    scanner.space();
+    scanner.value(depth).is_some() && {
+        scanner.space();
+        scanner.at_end()
+    }
+}
+
+struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Scanner<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn at_end(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        (self.peek() == Some(byte)).then(|| self.at += 1)
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(|_| ()),
+            b'{' => self.object(depth, |_| true),
+            b'[' => self.array(depth),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            b'n' => self.literal(b"null"),
+            _ => self.number(),
+        }
+    }
+
+    fn object(&mut self, depth: usize, mut found: impl FnMut(Member) -> bool) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        self.take(b'{')?;
+        self.space();
+        if self.take(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            let member = self.member(depth)?;
+            found(member).then_some(())?;
+            self.space();
+            if self.take(b',').is_none() {
+                return self.take(b'}');
+            }
+            self.space();
+        }
+    }
+
+    fn member(&mut self, depth: usize) -> Option<Member> {
+        let key_start = self.at + 1;
+        let escaped = self.string()?;
+        let key = Span::new(key_start, self.at - 1)?;
+        self.space();
+        self.take(b':')?;
+        self.space();
+        let value_start = self.at;
+        self.value(depth)?;
+        Some(Member {
+            key,
+            value: Span::new(value_start, self.at)?,
+            escaped,
+        })
+    }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        self.take(b'[')?;
+        self.space();
+        if self.take(b']').is_some() {
+            return Some(());
+        }
+        loop {
+            self.value(depth)?;
+            self.space();
+            if self.take(b',').is_none() {
+                return self.take(b']');
+            }
+            self.space();
+        }
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Option<()> {
+        self.bytes[self.at..]
+            .starts_with(word)
+            .then(|| self.at += word.len())
+    }
+
+    /// Passes a string and tells whether it held an escape. Lone surrogates are let through:
+    /// Node writes them (`JSON.stringify` is well-formed, and spells them as `\ud800`).
+    fn string(&mut self) -> Option<bool> {
+        self.take(b'"')?;
+        let mut escaped = false;
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    self.at += 1;
+                    return Some(escaped);
+                }
+                b'\\' => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                0..=0x1f => return None,
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Option<()> {
+        let rest = &self.bytes[self.at + 1..];
+        match rest.first()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 2,
+            b'u' if rest.get(1..5)?.iter().all(u8::is_ascii_hexdigit) => self.at += 6,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn number(&mut self) -> Option<()> {
+        let _ = self.take(b'-');
+        if self.take(b'0').is_none() {
+            self.digits()?;
+        }
+        if self.take(b'.').is_some() {
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Some(())
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Bounds, is_value, members};
+
+    const BOUNDS: Bounds = Bounds {
+        depth: 100,
+        members: 1000,
+    };
+
+    #[test]
+    fn members_are_found_where_they_lie() {
+        let text = r#" {"a": 1.5e3 , "b\n":{"c":[true,null]},"":"\ud800"} "#;
+        let found: Vec<_> = members(text, BOUNDS)
+            .unwrap()
+            .iter()
+            .map(|member| {
+                (
+                    &text[member.key.range()],
+                    &text[member.value.range()],
+                    member.escaped,
+                )
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("a", "1.5e3", false),
+                ("b\\n", r#"{"c":[true,null]}"#, true),
+                ("", r#""\ud800""#, false)
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for text in [
+            "",
+            "null",
+            "[]",
+            "7",
+            "{",
+            "{}x",
+            "{a:1}",
+            "{'a':1}",
+            r#"{"a":1,}"#,
+            r#"{"a" 1}"#,
+            r#"{"a":01}"#,
+            r#"{"a":.5}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":+1}"#,
+            r#"{"a":"\x"}"#,
+            r#"{"a":"\u12g4"}"#,
+            "{\"a\":\"\n\"}",
+            r#"{"a":tru}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":"#,
+            r#"{"a":"\"#,
+            r#"{"a":"\u1"#,
+            r#"{"a":-}"#,
+            r#"{"a":1e}"#,
+        ] {
+            assert!(members(text, BOUNDS).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_and_number_of_members_are_bounded() {
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(99), "]".repeat(99));
+        assert!(members(&deep, BOUNDS).is_some());
+        assert!(
+            members(
+                &deep,
+                Bounds {
+                    depth: 99,
+                    ..BOUNDS
+                }
+            )
+            .is_none()
+        );
+        let abyss = format!(r#"{{"a":{}"#, "[".repeat(1_000_000));
+        assert!(members(&abyss, BOUNDS).is_none());
+        assert!(
+            members(
+                r#"{"a":1,"b":2}"#,
+                Bounds {
+                    members: 1,
+                    ..BOUNDS
+                }
+            )
+            .is_none()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn serde_json_agrees_on_what_is_json(text in r#"[\[\]{}",:\\u0-9eE+. a-dtrunfls\-]{0,24}"#) {
+            let theirs = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();
+            prop_assert_eq!(is_value(&text, 100), theirs, "{}", text);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,64}") {
+            let _ = members(&text, BOUNDS);
+        }
+    }
+}

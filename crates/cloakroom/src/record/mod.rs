@@ -1,0 +1,276 @@
+//! What a store keeps of a session: one JSON object, as express-session writes it.
+//!
+//! `{"cookie":{…},"key":value,…}`: the state of the cookie, and the application's data beside it.
+//! A record is kept as its text. Reading finds a key's place in it, writing replaces just the keys
+//! that changed, so that order, number text and keys that this program never heard of survive.
+
+mod cookie_state;
+mod js;
+mod json;
+mod patch;
+mod stamp;
+mod text;
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+pub(crate) use cookie_state::Attribute;
+pub use cookie_state::{AttributeError, CookieState};
+pub use js::renormalize;
+pub(crate) use js::{stringify, unescape, without_lone_surrogates};
+pub(crate) use json::is_value;
+pub(crate) use patch::Patch;
+pub(crate) use stamp::Stamp;
+pub use text::RecordText;
+
+use json::{Bounds, Member};
+
+/// The key of the cookie's state in a record.
+pub(crate) const COOKIE: &str = "cookie";
+/// The key of what cloakroom itself notes in a record; Node keeps it as it keeps any key.
+pub(crate) const STAMP: &str = "_ck";
+
+/// What express-session's `Session` object has by nature: data of that name would shadow a method,
+/// so Node drops it when it loads a record.
+const RESERVED: [&str; 22] = [
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+    "__proto__",
+    "constructor",
+    "destroy",
+    "hasOwnProperty",
+    "id",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "regenerate",
+    "reload",
+    "req",
+    "resetMaxAge",
+    "save",
+    "toLocaleString",
+    "toString",
+    "touch",
+    "valueOf",
+    COOKIE,
+    STAMP,
+];
+
+/// Whether `key` is none that an application can keep data under.
+pub(crate) fn is_reserved(key: &str) -> bool {
+    RESERVED.contains(&key)
+}
+
+/// Bounds on a record, so that one visitor cannot fill the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordLimit {
+    /// Bytes of JSON text; 65,536 unless set.
+    pub bytes: usize,
+    /// Keys beside `cookie`; 512 unless set.
+    pub keys: usize,
+    /// Arrays and objects inside one another, the record being the first; 64 unless set.
+    pub depth: usize,
+}
+
+impl Default for RecordLimit {
+    fn default() -> Self {
+        Self {
+            bytes: 65_536,
+            keys: 512,
+            depth: 64,
+        }
+    }
+}
+
+impl RecordLimit {
+    /// What may be read is sixteen times what may be written: another writer may have no limit.
+    const READ: usize = 16;
+}
+
+/// Why a stored text is no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RecordError {
+    #[error("the record is too large")]
+    TooLarge,
+    #[error("the record is not a JSON object")]
+    NotAnObject,
+    #[error("the record has no cookie object")]
+    NoCookie,
+}
+
+/// A record as it was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    text: RecordText,
+    members: Vec<Member>,
+    cookie: CookieState,
+    /// Whether members were left out that a `Session` cannot hold; the next save drops them.
+    dropped: bool,
+}
+
+impl Record {
+    /// Takes a stored text apart.
+    pub(crate) fn parse(text: RecordText, limit: RecordLimit) -> Result<Self, RecordError> {
+        if text.len() > limit.bytes.saturating_mul(RecordLimit::READ) {
+            return Err(RecordError::TooLarge);
+        }
+        let bounds = Bounds {
+            depth: limit.depth.max(128),
+            members: limit.keys.saturating_mul(RecordLimit::READ),
+        };
+        let mut members = json::members(&text, bounds).ok_or(RecordError::NotAnObject)?;
+        keep_last_of_each(&text, &mut members);
+        let found = members.len();
+        members.retain(|member| {
+            let name = name(&text, member);
+            name == COOKIE || name == STAMP || !is_reserved(&name)
+        });
+        let dropped = members.len() < found;
+        let cookie = members
+            .iter()
+            .find(|member| name(&text, member) == COOKIE)
+            .and_then(|member| CookieState::parse(&text[member.value.range()]))
+            .ok_or(RecordError::NoCookie)?;
+        Ok(Self {
+            text,
+            members,
+            cookie,
+            dropped,
+        })
+    }
+
+    pub(crate) fn text(&self) -> &RecordText {
+        &self.text
+    }
+
+    pub(crate) fn cookie(&self) -> &CookieState {
+        &self.cookie
+    }
+
+    /// The JSON text of `key`'s value, as it is written.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.members
+            .iter()
+            .find(|member| name(&self.text, member) == key)
+            .map(|member| &self.text[member.value.range()])
+    }
+
+    /// What cloakroom noted in it.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        self.get(STAMP).and_then(Stamp::parse)
+    }
+
+    /// Keys and values as they are written, `cookie` among them, in the order of the text.
+    pub(crate) fn members(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.members.iter().map(|member| Entry {
+            key: Cow::Borrowed(&self.text[member.key.range()]),
+            value: &self.text[member.value.range()],
+        })
+    }
+
+    pub(crate) fn lost_members(&self) -> bool {
+        self.dropped
+    }
+}
+
+/// A member of a record: the key's text between the quotes, and the value's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
+    pub(crate) key: Cow<'a, str>,
+    pub(crate) value: &'a str,
+}
+
+impl Entry<'_> {
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        unescape(&self.key)
+    }
+
+    /// Whether an application sees it.
+    pub(crate) fn is_data(&self) -> bool {
+        let name = self.name();
+        name != COOKIE && name != STAMP
+    }
+}
+
+/// The user that a record belongs to, by the first of `keys` that it has: `passport.user` is the
+/// key `user` inside `passport`. A number is its text; of an object, its `id` counts.
+pub fn user_of(record: &str, keys: &[impl AsRef<str>]) -> Option<String> {
+    keys.iter().find_map(|path| {
+        let found = path
+            .as_ref()
+            .split('.')
+            .try_fold(Cow::Borrowed(record), |json, key| {
+                member(&json, key).map(|value| Cow::Owned(value.to_owned()))
+            })?;
+        scalar(&found).or_else(|| scalar(member(&found, "id")?))
+    })
+}
+
+/// The value of `key` in the object that `json` is.
+fn member<'a>(json: &'a str, key: &str) -> Option<&'a str> {
+    let members = json::members(
+        json,
+        Bounds {
+            depth: 128,
+            members: 8192,
+        },
+    )?;
+    let found = members
+        .iter()
+        .rev()
+        .find(|member| name(json, member) == key)?;
+    Some(&json[found.value.range()])
+}
+
+fn scalar(json: &str) -> Option<String> {
+    match json.as_bytes().first()? {
+        b'"' => {
+            Some(unescape(&json[1..json.len() - 1]).into_owned()).filter(|user| !user.is_empty())
+        }
+        b'-' | b'0'..=b'9' => Some(json.to_owned()),
+        _ => None,
+    }
+}
+
+fn name<'a>(text: &'a str, member: &Member) -> Cow<'a, str> {
+    let key = &text[member.key.range()];
+    if member.escaped {
+        unescape(key)
+    } else {
+        Cow::Borrowed(key)
+    }
+}
+
+/// Of a key that comes twice the last value counts, at the place of the first, as in `JSON.parse`.
+fn keep_last_of_each(text: &str, members: &mut Vec<Member>) {
+    if !has_repeated_key(text, members) {
+        return;
+    }
+    let mut places = HashMap::new();
+    let mut kept: Vec<Member> = Vec::with_capacity(members.len());
+    for member in members.iter() {
+        let place = *places.entry(name(text, member)).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(earlier) => earlier.value = member.value,
+            None => kept.push(*member),
+        }
+    }
+    *members = kept;
+}
+
+fn has_repeated_key(text: &str, members: &[Member]) -> bool {
+    if members.len() <= 16 {
+        let is_repeated = |(index, member): (usize, &Member)| {
+            members[..index]
+                .iter()
+                .any(|earlier| name(text, earlier) == name(text, member))
+        };
+        return members.iter().enumerate().any(is_repeated);
+    }
+    let mut seen = HashSet::with_capacity(members.len());
+    !members.iter().all(|member| seen.insert(name(text, member)))
+}
+
+#[cfg(test)]
+mod tests;
