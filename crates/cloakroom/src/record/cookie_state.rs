@@ -207,14 +207,6 @@ impl CookieState {
         }
     }
 
-    /// `originalMaxAge` in milliseconds as the record holds it; it may be negative.
-    pub(crate) fn original_max_age(&self) -> Option<i64> {
-        match self.original_max_age {
-            Lifetime::Millis(millis) => Some(millis),
-            _ => None,
-        }
-    }
-
     /// Sets how long the session lives between two requests, from `now`; `None`: until the browser
     /// closes.
     pub(crate) fn set_max_age(&mut self, max_age: Option<Duration>, now: Timestamp) {
@@ -222,6 +214,18 @@ impl CookieState {
             Lifetime::Millis(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
         });
         self.set_lifetime(lifetime, now);
+    }
+
+    /// Sets the instant at which the cookie ends, and with it the lifetime.
+    pub(crate) fn set_expires(&mut self, expires: Option<Timestamp>, now: Timestamp) {
+        self.set_expiry(expires.map_or(Expiry::Null, Expiry::At), now);
+    }
+
+    /// Moves the end forward to `deadline` where it lies later; the lifetime stays.
+    pub(crate) fn end_by(&mut self, deadline: Option<Timestamp>) {
+        if let (Expiry::At(expires), Some(deadline)) = (self.expires, deadline) {
+            self.expires = Expiry::At(expires.min(deadline));
+        }
     }
 
     /// When the cookie ends, as the record says; `None`: when the browser closes.
@@ -341,13 +345,6 @@ impl CookieState {
 
     pub(crate) fn same_site(&self) -> &Attribute {
         &self.same_site
-    }
-
-    /// What the record says of everything but time.
-    pub(crate) fn same_attributes(&self, other: &Self) -> bool {
-        let mut other = other.clone();
-        other.expires = self.expires;
-        *self == other
     }
 }
 

@@ -1,6 +1,7 @@
 //! JSON as JavaScript writes it: `JSON.stringify`'s numbers, key order and escapes.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io;
 
 use serde::Serialize;
@@ -122,10 +123,12 @@ fn write_string(inner: &str, out: &mut String) {
             Unit::Char('\r') => out.push_str("\\r"),
             Unit::Char('\t') => out.push_str("\\t"),
             Unit::Char(control) if u32::from(control) < 0x20 => {
-                out.push_str(&format!("\\u{:04x}", u32::from(control)));
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
             }
             Unit::Char(plain) => out.push(plain),
-            Unit::Surrogate(unit) => out.push_str(&format!("\\u{unit:04x}")),
+            Unit::Surrogate(unit) => {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
         }
     }
     out.push('"');

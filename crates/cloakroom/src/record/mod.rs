@@ -19,7 +19,7 @@ pub use cookie_state::{AttributeError, CookieState};
 pub use js::renormalize;
 pub(crate) use js::{stringify, unescape, without_lone_surrogates};
 pub(crate) use json::is_value;
-pub(crate) use patch::Patch;
+pub(crate) use patch::{Patch, object};
 pub(crate) use stamp::Stamp;
 pub use text::RecordText;
 

@@ -43,6 +43,10 @@ impl Patch {
         }
     }
 
+    #[expect(
+        clippy::option_option,
+        reason = "not mentioned, removed, and set are three answers"
+    )]
     /// What the patch says of a key: nothing, that it is gone, or its value.
     pub(crate) fn get(&self, key: &str) -> Option<Option<&str>> {
         self.position(key).map(|at| match &self.0[at].1 {
@@ -63,6 +67,11 @@ impl Patch {
                 }
             }
         }
+    }
+
+    /// Takes out what `sent` holds too: it was written, and is no change any more.
+    pub(crate) fn subtract(&mut self, sent: &Self) {
+        self.0.retain(|change| !sent.0.contains(change));
     }
 
     /// Whether the data of `base` would be other data, or in another order, with the patch.
@@ -108,7 +117,7 @@ impl Patch {
                 .into_iter(),
             ),
         };
-        write(&in_javascript_order(own.over(entries.into_iter())))
+        object(&in_javascript_order(own.over(entries.into_iter()))).into()
     }
 
     fn over<'a>(&'a self, base: impl Iterator<Item = Entry<'a>>) -> Vec<Entry<'a>> {
@@ -168,7 +177,8 @@ fn in_javascript_order(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     entries
 }
 
-fn write(entries: &[Entry<'_>]) -> RecordText {
+/// Entries as the text of one JSON object.
+pub(crate) fn object(entries: &[Entry<'_>]) -> String {
     let length = entries
         .iter()
         .map(|entry| entry.key.len() + entry.value.len() + 4)
@@ -185,5 +195,5 @@ fn write(entries: &[Entry<'_>]) -> RecordText {
         text.push_str(value);
     }
     text.push('}');
-    text.into()
+    text
 }

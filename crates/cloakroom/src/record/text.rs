@@ -10,31 +10,35 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct RecordText {
     bytes: Arc<str>,
+    /// Where the second part of the text before the record begins, and where the record does.
+    second: u32,
     start: u32,
 }
 
 impl RecordText {
-    /// A record that shares one allocation with the text before it.
+    /// A record that shares one allocation with two texts before it.
     ///
-    /// A store that keeps a record under its id, millions of times, saves an allocation each.
+    /// A store that keeps a record behind its id and its user, millions of times, saves an
+    /// allocation or two each.
     ///
     /// # Panics
     ///
-    /// For a prefix of 4 GiB.
-    pub fn behind(prefix: &str, text: &str) -> Self {
-        let start = u32::try_from(prefix.len()).expect("a key is shorter than 4 GiB");
-        let mut bytes = String::with_capacity(prefix.len() + text.len());
-        bytes.push_str(prefix);
-        bytes.push_str(text);
+    /// For prefixes of 4 GiB.
+    pub fn behind(prefixes: [&str; 2], text: &str) -> Self {
+        let [first, second] = prefixes.map(str::len);
+        let length = |length: usize| u32::try_from(length).expect("a key is shorter than 4 GiB");
+        let bytes = [prefixes[0], prefixes[1], text].concat().into();
         Self {
-            bytes: bytes.into(),
-            start,
+            bytes,
+            second: length(first),
+            start: length(first + second),
         }
     }
 
-    /// The text before the record; empty unless made by [`RecordText::behind`].
-    pub fn prefix(&self) -> &str {
-        &self.bytes[..self.start as usize]
+    /// The texts before the record; empty unless made by [`RecordText::behind`].
+    pub fn prefixes(&self) -> [&str; 2] {
+        let (second, start) = (self.second as usize, self.start as usize);
+        [&self.bytes[..second], &self.bytes[second..start]]
     }
 }
 
@@ -42,6 +46,7 @@ impl From<&str> for RecordText {
     fn from(text: &str) -> Self {
         Self {
             bytes: text.into(),
+            second: 0,
             start: 0,
         }
     }
@@ -51,6 +56,7 @@ impl From<String> for RecordText {
     fn from(text: String) -> Self {
         Self {
             bytes: text.into(),
+            second: 0,
             start: 0,
         }
     }

@@ -1,0 +1,96 @@
+//! JavaScript's `encodeURIComponent` and `decodeURIComponent` (ECMA-262, 19.2.6), over bytes.
+
+use std::borrow::Cow;
+
+/// Appends `text` with everything escaped that `encodeURIComponent` escapes.
+pub(super) fn encode(text: &str, out: &mut String) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut plain_from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if is_unescaped(byte) {
+            continue;
+        }
+        out.push_str(&text[plain_from..at]);
+        out.push('%');
+        out.push(char::from(HEX[usize::from(byte >> 4)]));
+        out.push(char::from(HEX[usize::from(byte & 15)]));
+        // Inside a character of several bytes this lies on no boundary, but then the next byte is
+        // escaped as well and nothing is cut.
+        plain_from = at + 1;
+    }
+    out.push_str(&text[plain_from..]);
+}
+
+/// Takes the escapes out; a malformed one, or bytes that are no UTF-8, leave the text as it is,
+/// as npm's `cookie` does. `None` where the text itself is not ASCII: no encoder wrote it.
+pub(super) fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
+    let text = std::str::from_utf8(value)
+        .ok()
+        .filter(|text| text.is_ascii())?;
+    if !value.contains(&b'%') {
+        return Some(Cow::Borrowed(text));
+    }
+    Some(unescape(value).map_or(Cow::Borrowed(text), Cow::Owned))
+}
+
+fn unescape(value: &[u8]) -> Option<String> {
+    let mut out = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
+        out.extend_from_slice(&rest[..at]);
+        let (high, low) = (*rest.get(at + 1)?, *rest.get(at + 2)?);
+        out.push(hex(high)? << 4 | hex(low)?);
+        rest = &rest[at + 3..];
+    }
+    out.extend_from_slice(rest);
+    String::from_utf8(out).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+fn is_unescaped(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{decode, encode};
+
+    #[test]
+    fn escapes_are_read_as_javascript_reads_them() {
+        #[rustfmt::skip]
+        let table: [(&[u8], Option<&str>); 10] = [
+            (b"abc",        Some("abc")),
+            (b"s%3Aa%2fb",  Some("s:a/b")),
+            (b"a+b",        Some("a+b")),
+            (b"%",          Some("%")),
+            (b"%4",         Some("%4")),
+            (b"%zz%41",     Some("%zz%41")),
+            (b"%C3%A9",     Some("é")),
+            (b"%C3",        Some("%C3")),
+            (b"%ED%A0%80",  Some("%ED%A0%80")), // a surrogate
+            (b"caf\xc3\xa9", None),
+        ];
+        for (value, text) in table {
+            assert_eq!(decode(value).as_deref(), text, "{value:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(text in ".*") {
+            let mut encoded = String::new();
+            encode(&text, &mut encoded);
+            prop_assert_eq!(decode(encoded.as_bytes()).as_deref(), Some(text.as_str()));
+        }
+    }
+}

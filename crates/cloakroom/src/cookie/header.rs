@@ -1,0 +1,97 @@
+//! The Cookie field: which of its pairs is a valid ticket (RFC 6265bis §4.2; npm's `cookie` 0.7.2).
+//!
+//! Bytes are compared as they came. Only space and tab are trimmed, a name is never decoded, and a
+//! neighbour's strange bytes hide nobody: laxer readers have been made to take a sibling site's
+//! cookie for a `__Host-` one.
+
+use super::codec;
+use super::key_ring::{KeyRing, Signature};
+use super::name::CookieName;
+use super::signed;
+use crate::id::{IdGrammar, SessionId};
+
+/// More cookies of one name than any honest user agent sends; the rest is not looked at.
+const MOST_CANDIDATES: usize = 8;
+/// Node answers 431 to longer headers, so no value of this length was ever honoured.
+const LONGEST_VALUE: usize = 16_384;
+
+/// A session id that came with a valid signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    pub(crate) id: SessionId,
+    /// Whether an older key signed it, so that it wants to be signed anew.
+    pub(crate) outdated: bool,
+}
+
+impl Ticket {
+    /// The id that the signature vouches for.
+    pub fn id(&self) -> &SessionId {
+        &self.id
+    }
+}
+
+/// Finds the first valid ticket among the cookies of `name` in all Cookie fields of a request.
+///
+/// Express takes the first cookie of the name, valid or not, and a stale one set for a parent
+/// domain then locks its owner out.
+pub(crate) fn find<'a>(
+    fields: impl IntoIterator<Item = &'a [u8]>,
+    name: &CookieName,
+    keys: &KeyRing,
+    grammar: &IdGrammar,
+) -> Option<Ticket> {
+    fields
+        .into_iter()
+        .flat_map(|field| field.split(|&byte| byte == b';'))
+        .filter_map(|pair| value_of(pair, name.as_str().as_bytes()))
+        .take(MOST_CANDIDATES)
+        .find_map(|value| ticket(value, keys, grammar))
+}
+
+fn ticket(value: &[u8], keys: &KeyRing, grammar: &IdGrammar) -> Option<Ticket> {
+    if value.len() > LONGEST_VALUE {
+        return None;
+    }
+    let text = codec::decode(value)?;
+    let (id, by) = signed::verify(text.strip_prefix("s:")?, keys)?;
+    let id = SessionId::parse(id, grammar)?;
+    Some(Ticket {
+        id,
+        outdated: by == Signature::Older,
+    })
+}
+
+/// The value of a pair of that name, without the quotes that may stand round it.
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let pair = trim(pair);
+    let rest = pair.strip_prefix(name)?;
+    let value = trim(trim_start(rest).strip_prefix(b"=")?);
+    match value {
+        [b'"', inner @ .., b'"'] => Some(inner),
+        value => Some(value),
+    }
+}
+
+fn trim(bytes: &[u8]) -> &[u8] {
+    let bytes = trim_start(bytes);
+    let end = bytes
+        .iter()
+        .rposition(|&byte| !is_blank(byte))
+        .map_or(0, |last| last + 1);
+    &bytes[..end]
+}
+
+fn trim_start(bytes: &[u8]) -> &[u8] {
+    let start = bytes
+        .iter()
+        .position(|&byte| !is_blank(byte))
+        .unwrap_or(bytes.len());
+    &bytes[start..]
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! The secrets: the first signs, all of them verify, and they can be exchanged while serving.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+
+/// Characters of a signature: 32 bytes in base64 without padding.
+pub(super) const SIGNATURE_LEN: usize = 43;
+/// The least bytes of a secret: as many as HMAC-SHA256 gives (RFC 2104 §3).
+const SHORTEST_SECRET: usize = 32;
+/// More keys than a rotation needs make every forged cookie dearer.
+const MOST_KEYS: usize = 8;
+
+/// The secrets that sign session ids, newest first.
+///
+/// Clones share one ring, so [`KeyRing::exchange`] reaches every layer that holds one. To rotate
+/// without logging anybody out: add the new secret as a verifying one on every server
+/// ([`KeyRing::and_verify`]), then make it the first everywhere, then drop the old one once the
+/// longest session has ended. A cookie that an older key verified is signed anew when it is used.
+#[derive(Clone)]
+pub struct KeyRing(Arc<ArcSwap<Vec<Key>>>);
+
+/// A key's state after its padded secret went in: cloned for each signature.
+#[derive(Clone)]
+struct Key(Hmac<Sha256>);
+
+/// Why a secret was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// Draw one with `openssl rand -base64 48`.
+    #[error("a secret needs at least 32 bytes; draw one with `openssl rand -base64 48`")]
+    TooShort,
+    /// A ring without a key signs nothing.
+    #[error("a key ring needs at least one secret")]
+    NoSecret,
+    /// Eight keys are enough for any rotation.
+    #[error("a key ring holds at most 8 secrets; drop the oldest")]
+    TooMany,
+}
+
+/// Whose signature it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signature {
+    Newest,
+    Older,
+}
+
+impl KeyRing {
+    /// A ring of one secret: text or bytes, at least 32 of them.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::TooShort`] for a secret that could be guessed. An application that shares a
+    /// short one with Express says so with [`KeyRing::with_insecure_short_secret`].
+    pub fn new(secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        Self::from_secrets([secret])
+    }
+
+    /// A ring of several secrets, newest first, as in Express's `secret: [new, old]`.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NoSecret`], [`KeyError::TooMany`], or [`KeyError::TooShort`] for any of them.
+    pub fn from_secrets(
+        secrets: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Self, KeyError> {
+        let keys = secrets
+            .into_iter()
+            .map(|secret| Key::new(secret.as_ref()))
+            .collect();
+        Self::of(keys)
+    }
+
+    /// A ring of one secret of any length but none.
+    ///
+    /// # Security
+    ///
+    /// Whoever guesses the secret signs ids of their own. Express takes any secret; this is for
+    /// sharing one with it until both can be given a longer one.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NoSecret`] for an empty one.
+    pub fn with_insecure_short_secret(secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        Self::with_insecure_short_secrets([secret])
+    }
+
+    /// A ring of several secrets of any length, newest first.
+    ///
+    /// # Security
+    ///
+    /// As for [`KeyRing::with_insecure_short_secret`].
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::NoSecret`] for none at all or an empty one, [`KeyError::TooMany`].
+    pub fn with_insecure_short_secrets(
+        secrets: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Self, KeyError> {
+        let any_length = |secret: &[u8]| match secret {
+            [] => Err(KeyError::NoSecret),
+            secret => Ok(Key::of_any_length(secret)),
+        };
+        Self::of(
+            secrets
+                .into_iter()
+                .map(|secret| any_length(secret.as_ref()))
+                .collect(),
+        )
+    }
+
+    /// Adds a secret that verifies and does not sign: an older one, or the next one on its way in.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::TooShort`], [`KeyError::TooMany`].
+    pub fn and_verify(self, secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let mut keys = self.0.load().to_vec();
+        keys.push(Key::new(secret.as_ref())?);
+        Self::of(Ok(keys))
+    }
+
+    /// Takes the secrets of another ring in place of its own, for requests from now on.
+    pub fn exchange(&self, ring: &Self) {
+        self.0.store(ring.0.load_full());
+    }
+
+    fn of(keys: Result<Vec<Key>, KeyError>) -> Result<Self, KeyError> {
+        match keys? {
+            keys if keys.is_empty() => Err(KeyError::NoSecret),
+            keys if keys.len() > MOST_KEYS => Err(KeyError::TooMany),
+            keys => Ok(Self(Arc::new(ArcSwap::from_pointee(keys)))),
+        }
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> SignatureText {
+        self.0.load()[0].sign(message)
+    }
+
+    pub(super) fn verify(
+        &self,
+        message: &[u8],
+        signature: &[u8; SIGNATURE_LEN],
+    ) -> Option<Signature> {
+        let keys = self.0.load();
+        let by = keys.iter().position(|key| {
+            bool::from(key.sign(message).0.as_slice().ct_eq(signature.as_slice()))
+        })?;
+        Some(if by == 0 {
+            Signature::Newest
+        } else {
+            Signature::Older
+        })
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRing({} secrets)", self.0.load().len())
+    }
+}
+
+impl Key {
+    fn new(secret: &[u8]) -> Result<Self, KeyError> {
+        if secret.len() < SHORTEST_SECRET {
+            return Err(KeyError::TooShort);
+        }
+        Ok(Self::of_any_length(secret))
+    }
+
+    fn of_any_length(secret: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(secret).expect("HMAC takes a key of any length (RFC 2104 §2)"))
+    }
+
+    fn sign(&self, message: &[u8]) -> SignatureText {
+        let mut mac = self.0.clone();
+        mac.update(message);
+        let mut text = [0; SIGNATURE_LEN];
+        BASE64_STANDARD_NO_PAD
+            .encode_slice(mac.finalize().into_bytes(), &mut text)
+            .expect("32 bytes are 43 characters of base64");
+        SignatureText(text)
+    }
+}
+
+/// A signature as it stands in a cookie.
+pub(super) struct SignatureText([u8; SIGNATURE_LEN]);
+
+impl SignatureText {
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("base64 is ASCII")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{sign, unsign};
+    use super::{KeyError, KeyRing};
+
+    const OLD: &str = "an old secret of thirty-two bytes and more";
+    const NEW: &str = "a new secret of thirty-two bytes and more.";
+
+    #[test]
+    fn a_secret_that_could_be_guessed_is_refused() {
+        let none: [&str; 0] = [];
+        assert_eq!(KeyRing::new("").unwrap_err(), KeyError::TooShort);
+        assert_eq!(
+            KeyRing::new("x".repeat(31)).unwrap_err(),
+            KeyError::TooShort
+        );
+        assert!(KeyRing::new([0; 32]).is_ok());
+        assert_eq!(KeyRing::from_secrets(none).unwrap_err(), KeyError::NoSecret);
+        assert_eq!(
+            KeyRing::from_secrets([NEW, "short"]).unwrap_err(),
+            KeyError::TooShort
+        );
+        assert_eq!(
+            KeyRing::from_secrets([NEW; 9]).unwrap_err(),
+            KeyError::TooMany
+        );
+        assert_eq!(
+            KeyRing::with_insecure_short_secret("").unwrap_err(),
+            KeyError::NoSecret
+        );
+        assert!(KeyRing::with_insecure_short_secret("keyboard cat").is_ok());
+    }
+
+    #[test]
+    fn the_first_signs_and_all_verify() {
+        let old = KeyRing::new(OLD).unwrap();
+        let both = KeyRing::from_secrets([NEW, OLD]).unwrap();
+        let new = KeyRing::new(NEW).unwrap();
+        assert_eq!(unsign(&sign("id", &old), &both), Some("id"));
+        assert_eq!(unsign(&sign("id", &both), &new), Some("id"));
+        assert_eq!(unsign(&sign("id", &both), &old), None);
+        let verifying = old.clone().and_verify(NEW).unwrap();
+        assert_eq!(unsign(&sign("id", &verifying), &old), Some("id"));
+        assert_eq!(unsign(&sign("id", &new), &verifying), Some("id"));
+    }
+
+    #[test]
+    fn an_exchange_reaches_every_clone() {
+        let ring = KeyRing::new(OLD).unwrap();
+        let clone = ring.clone();
+        let signed = sign("id", &clone);
+        ring.exchange(&KeyRing::new(NEW).unwrap());
+        assert_eq!(unsign(&signed, &clone), None);
+    }
+
+    #[test]
+    fn secrets_are_never_printed() {
+        let ring = KeyRing::from_secrets([NEW, OLD]).unwrap();
+        assert_eq!(format!("{ring:?}"), "KeyRing(2 secrets)");
+    }
+}

@@ -1,0 +1,160 @@
+//! The Set-Cookie field, byte for byte as npm's `cookie` 0.7.2 writes it.
+
+use std::fmt::Write as _;
+
+use super::codec;
+use super::{CookieName, KeyRing, sign};
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::record::{Attribute, CookieState};
+
+/// An attribute that no Set-Cookie field can say; the session is kept, the cookie is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetCookieError {
+    /// Labels of letters, digits and hyphens, with at most a dot before them.
+    #[error("option domain is invalid")]
+    Domain,
+    /// Visible ASCII without `;` and `<`.
+    #[error("option path is invalid")]
+    Path,
+    /// A date that JavaScript cannot hold.
+    #[error("option expires is invalid")]
+    Expires,
+    /// `low`, `medium` or `high`.
+    #[error("option priority is invalid")]
+    Priority,
+    /// `strict`, `lax` or `none`.
+    #[error("option sameSite is invalid")]
+    SameSite,
+}
+
+/// The field that hands out `id`: signed by the newest key, with a session's own attributes.
+///
+/// # Errors
+///
+/// [`SetCookieError`] for an attribute that a handler or another writer set to what no field can
+/// say.
+pub fn set_cookie(
+    name: &CookieName,
+    id: &SessionId,
+    keys: &KeyRing,
+    cookie: &CookieState,
+) -> Result<String, SetCookieError> {
+    let expires = cookie
+        .expires_attribute()
+        .map_err(|()| SetCookieError::Expires)?;
+    let value = format!("s:{}", sign(id.expose(), keys));
+    serialize(name, &value, expires, cookie)
+}
+
+/// The field that makes a user agent drop the cookie: no value, and expired since 1970.
+///
+/// # Errors
+///
+/// [`SetCookieError`] as for [`set_cookie`]: what was never set need not be cleared.
+pub fn clear_cookie(name: &CookieName, cookie: &CookieState) -> Result<String, SetCookieError> {
+    serialize(name, "", Some(Timestamp::from_millis(0)), cookie)
+}
+
+/// The attributes follow in npm's order.
+pub(crate) fn serialize(
+    name: &CookieName,
+    value: &str,
+    expires: Option<Timestamp>,
+    cookie: &CookieState,
+) -> Result<String, SetCookieError> {
+    let mut field = String::with_capacity(192);
+    field.push_str(name.as_str());
+    field.push('=');
+    codec::encode(value, &mut field);
+    if let Some(domain) = text(cookie.domain(), is_domain, SetCookieError::Domain)? {
+        let _ = write!(field, "; Domain={domain}");
+    }
+    if let Some(path) = text(cookie.path(), is_path, SetCookieError::Path)? {
+        let _ = write!(field, "; Path={path}");
+    }
+    if let Some(expires) = expires {
+        let _ = write!(field, "; Expires={}", expires.imf());
+    }
+    let flags = [
+        ("HttpOnly", cookie.http_only()),
+        ("Secure", cookie.secure()),
+        ("Partitioned", cookie.partitioned()),
+    ];
+    for (flag, _) in flags.iter().filter(|(_, attribute)| attribute.is_truthy()) {
+        let _ = write!(field, "; {flag}");
+    }
+    if let Some(priority) = priority(cookie.priority())? {
+        let _ = write!(field, "; Priority={priority}");
+    }
+    if let Some(same_site) = same_site(cookie.same_site())? {
+        let _ = write!(field, "; SameSite={same_site}");
+    }
+    Ok(field)
+}
+
+fn text(
+    attribute: &Attribute,
+    is_valid: fn(&str) -> bool,
+    error: SetCookieError,
+) -> Result<Option<&str>, SetCookieError> {
+    match attribute {
+        Attribute::Text(text) if text.is_empty() => Ok(None),
+        Attribute::Text(text) if is_valid(text) => Ok(Some(text)),
+        falsy if !falsy.is_truthy() => Ok(None),
+        _ => Err(error),
+    }
+}
+
+fn priority(attribute: &Attribute) -> Result<Option<&'static str>, SetCookieError> {
+    let names = [("low", "Low"), ("medium", "Medium"), ("high", "High")];
+    one_of(attribute, &names, SetCookieError::Priority)
+}
+
+fn same_site(attribute: &Attribute) -> Result<Option<&'static str>, SetCookieError> {
+    if *attribute == Attribute::Bool(true) {
+        return Ok(Some("Strict"));
+    }
+    let names = [("strict", "Strict"), ("lax", "Lax"), ("none", "None")];
+    one_of(attribute, &names, SetCookieError::SameSite)
+}
+
+fn one_of(
+    attribute: &Attribute,
+    names: &[(&str, &'static str)],
+    error: SetCookieError,
+) -> Result<Option<&'static str>, SetCookieError> {
+    match attribute {
+        falsy if !falsy.is_truthy() => Ok(None),
+        Attribute::Text(text) => {
+            let found = names
+                .iter()
+                .find(|(name, _)| text.eq_ignore_ascii_case(name));
+            found.map(|(_, written)| Some(*written)).ok_or(error)
+        }
+        _ => Err(error),
+    }
+}
+
+/// Labels of 1 to 63 letters, digits and inner hyphens, joined by dots; a dot may come first.
+pub(crate) fn is_domain(domain: &str) -> bool {
+    domain
+        .strip_prefix('.')
+        .unwrap_or(domain)
+        .split('.')
+        .all(|label| {
+            let bytes = label.as_bytes();
+            (1..=63).contains(&bytes.len())
+                && bytes
+                    .iter()
+                    .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+                && bytes[0] != b'-'
+                && bytes[bytes.len() - 1] != b'-'
+        })
+}
+
+pub(crate) fn is_path(path: &str) -> bool {
+    path.bytes()
+        .all(|byte| matches!(byte, b' '..=b':' | b'='..=b'~'))
+}

@@ -1,0 +1,150 @@
+//! What is left to do with a session once the handler has answered.
+
+use std::time::Duration;
+
+use super::held::{Held, Phase};
+use crate::clock::Timestamp;
+use crate::policy::{Policy, Unset};
+use crate::record::CookieState;
+
+/// One operation of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreOp {
+    Nothing,
+    Create,
+    Update,
+    Touch,
+    Destroy,
+    Replace,
+}
+
+/// One decision on the cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CookieOp {
+    Keep,
+    Send,
+    Clear,
+}
+
+/// What a request leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) store: StoreOp,
+    pub(crate) cookie: CookieOp,
+}
+
+/// Decides what to do with a session once the handler has answered.
+pub(crate) fn close(policy: &Policy, held: &Held, now: Timestamp) -> Plan {
+    match held.phase {
+        Phase::Live => Plan {
+            store: store_op(policy, held, now),
+            cookie: cookie_op(policy, held),
+        },
+        Phase::Unset => unset(policy, held),
+        Phase::Destroyed => Plan {
+            store: StoreOp::Nothing,
+            cookie: clear(policy, held),
+        },
+        Phase::Detached => Plan {
+            store: StoreOp::Nothing,
+            cookie: CookieOp::Keep,
+        },
+    }
+}
+
+fn store_op(policy: &Policy, held: &Held, now: Timestamp) -> StoreOp {
+    let settings = policy.settings();
+    match &held.stored {
+        Some(stored) if *stored != held.id => StoreOp::Replace,
+        None if held.renamed || settings.save_uninitialized || held.is_dirty() => StoreOp::Create,
+        Some(_) if held.is_dirty() => StoreOp::Update,
+        // What was just saved has its new expiry already.
+        Some(_) if held.saved => StoreOp::Nothing,
+        Some(_) if settings.resave || lacks_stamp(policy, held) => StoreOp::Update,
+        Some(_) if is_touch_due(policy, held, now) => StoreOp::Touch,
+        _ => StoreOp::Nothing,
+    }
+}
+
+/// A session that another writer began has no absolute time-out yet: its clock starts here.
+fn lacks_stamp(policy: &Policy, held: &Held) -> bool {
+    held.stamp.is_none() && super::held::new_stamp(policy, held.stored_expires).is_some()
+}
+
+fn cookie_op(policy: &Policy, held: &Held) -> CookieOp {
+    let settings = policy.settings();
+    let send = if held.is_new() {
+        settings.save_uninitialized || held.saved || held.is_modified()
+    } else {
+        let outdated = held.ticket.as_ref().is_some_and(|ticket| ticket.outdated);
+        settings.rolling || outdated || (held.cookie.has_expires() && held.is_modified())
+    };
+    if send { CookieOp::Send } else { CookieOp::Keep }
+}
+
+fn unset(policy: &Policy, held: &Held) -> Plan {
+    match policy.settings().unset {
+        Unset::Keep => Plan {
+            store: StoreOp::Nothing,
+            cookie: CookieOp::Keep,
+        },
+        Unset::Destroy => {
+            let store = match held.stored {
+                Some(_) => StoreOp::Destroy,
+                None => StoreOp::Nothing,
+            };
+            Plan {
+                store,
+                cookie: clear(policy, held),
+            }
+        }
+    }
+}
+
+/// Clears the cookie of a client that has one; a session that began with this request has none.
+fn clear(policy: &Policy, held: &Held) -> CookieOp {
+    if policy.settings().clear_cookie_on_destroy && held.client_has_ticket() {
+        CookieOp::Clear
+    } else {
+        CookieOp::Keep
+    }
+}
+
+/// Whether enough of the session's time is used up for its expiry to be worth a write.
+fn is_touch_due(policy: &Policy, held: &Held, now: Timestamp) -> bool {
+    let after = touch_after(policy, &held.cookie);
+    held.touched
+        || held.cookie_changed
+        || after.is_zero()
+        || held.expires(policy, now).since(held.stored_expires) >= after
+}
+
+fn touch_after(policy: &Policy, cookie: &CookieState) -> Duration {
+    let settings = policy.settings();
+    let lifetime = cookie.max_age().unwrap_or(settings.browser_session_ttl);
+    settings.touch_after.unwrap_or(lifetime / 20)
+}
+
+/// When a record with this cookie may be let go.
+pub(super) fn lives_until(
+    policy: &Policy,
+    cookie: &CookieState,
+    deadline: Option<Timestamp>,
+    now: Timestamp,
+) -> Timestamp {
+    let ttl = policy.settings().browser_session_ttl;
+    let by_cookie = cookie.expires().unwrap_or_else(|| now.after(ttl));
+    deadline.map_or(by_cookie, |deadline| by_cookie.min(deadline))
+}
+
+/// Whether the session's id is so old that the policy wants another.
+pub(crate) fn wants_renewal(policy: &Policy, held: &Held, now: Timestamp) -> bool {
+    let Some(timeout) = policy.settings().renewal_timeout else {
+        return false;
+    };
+    let old = held
+        .stamp
+        .as_ref()
+        .is_some_and(|stamp| now.since(stamp.renewed()) >= timeout);
+    old && held.phase == Phase::Live && held.stored.as_ref() == Some(&held.id) && !held.is_new()
+}

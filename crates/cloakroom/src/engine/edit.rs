@@ -1,0 +1,141 @@
+//! The three-way merge: what a request changed, laid over whatever is stored by then.
+
+use std::fmt;
+
+use super::close::lives_until;
+use super::held::{Held, new_stamp};
+use crate::clock::Timestamp;
+use crate::policy::Policy;
+use crate::record::{CookieState, Patch, Record, Stamp, user_of};
+use crate::store::Entry;
+
+/// A function from a key's value as JSON, if it has one, to its next value.
+pub(crate) type Function = Box<dyn FnMut(Option<&str>) -> Result<String, EditError> + Send>;
+
+/// What one request wants to have written.
+pub(crate) struct Edit {
+    pub(crate) patch: Patch,
+    /// The cookie as this request set it; `None`: whatever is stored, touched.
+    cookie: Option<CookieState>,
+    /// The stamp as this request set it.
+    stamp: Option<Stamp>,
+    change: Option<Change>,
+    now: Timestamp,
+}
+
+/// A change that is computed from the value that it replaces.
+pub(crate) struct Change {
+    pub(crate) key: String,
+    pub(crate) function: Function,
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change").finish_non_exhaustive()
+    }
+}
+
+/// Why an edit could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EditError {
+    /// Bytes, keys or depth.
+    #[error("the session is too large to be stored")]
+    TooLarge,
+    /// The value that the key has is of another type.
+    #[error("the value is not of the expected type")]
+    Value(#[source] serde_json::Error),
+}
+
+impl Edit {
+    pub(crate) fn of(held: &Held, now: Timestamp) -> Self {
+        // A new record, or one under a new id, is this request's alone.
+        let own_cookie = held.cookie_changed || held.base.is_none();
+        Self {
+            patch: held.patch.clone(),
+            cookie: own_cookie.then(|| held.cookie.clone()),
+            stamp: held.stamp.clone().filter(|_| held.stamp_changed),
+            change: None,
+            now,
+        }
+    }
+
+    pub(crate) fn with(mut self, change: Change) -> Self {
+        self.change = Some(change);
+        self
+    }
+}
+
+/// A record with one or more edits made.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    pub(crate) entry: Entry,
+    /// For each edit the value that its change came to.
+    pub(crate) values: Vec<Option<String>>,
+}
+
+/// Lays edits, in order, over what is stored; `None`: over nothing.
+pub(crate) fn merge(
+    policy: &Policy,
+    base: Option<&Record>,
+    edits: &mut [&mut Edit],
+) -> Result<Merged, EditError> {
+    let mut patch = Patch::default();
+    let mut cookie = base.map(|base| base.cookie().clone()).unwrap_or_default();
+    let mut stamp = base.and_then(Record::stamp);
+    let mut stamp_changed = false;
+    let mut values = Vec::with_capacity(edits.len());
+    let mut latest = None;
+    for edit in edits {
+        patch.extend(&edit.patch);
+        values.push(apply_change(&mut patch, base, &mut edit.change)?);
+        if let Some(own) = &edit.cookie {
+            cookie = own.clone();
+        }
+        if let Some(own) = &edit.stamp {
+            stamp = Some(own.clone());
+            stamp_changed = true;
+        }
+        latest = latest.max(Some(edit.now));
+    }
+    let now = latest.unwrap_or(Timestamp::from_millis(0));
+    if stamp.is_none() {
+        stamp = new_stamp(policy, now);
+        stamp_changed = stamp.is_some();
+    }
+    let deadline = stamp.as_ref().and_then(Stamp::deadline);
+    cookie.touch(now);
+    cookie.end_by(deadline);
+    let stamp = stamp.filter(|_| stamp_changed).map(|stamp| stamp.to_json());
+    let text = patch.apply(base, &cookie.to_json(), stamp.as_deref());
+    let limit = policy.settings().record_limit;
+    if text.len() > limit.bytes || patch.data(base).len() > limit.keys {
+        return Err(EditError::TooLarge);
+    }
+    let expires = lives_until(policy, &cookie, deadline, now);
+    let user = user_of(&text, &policy.settings().user_keys);
+    Ok(Merged {
+        entry: Entry {
+            text,
+            expires,
+            user,
+        },
+        values,
+    })
+}
+
+fn apply_change(
+    patch: &mut Patch,
+    base: Option<&Record>,
+    change: &mut Option<Change>,
+) -> Result<Option<String>, EditError> {
+    let Some(Change { key, function }) = change else {
+        return Ok(None);
+    };
+    let current = match patch.get(key) {
+        Some(changed) => changed,
+        None => base.and_then(|base| base.get(key)),
+    };
+    let next = function(current)?;
+    patch.set(key, next.as_str());
+    Ok(Some(next))
+}

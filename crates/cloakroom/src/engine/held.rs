@@ -1,0 +1,235 @@
+//! A session during one request: what was read, what was changed, what the client has.
+
+use std::sync::Arc;
+
+use super::close::lives_until;
+use crate::clock::Timestamp;
+use crate::cookie::Ticket;
+use crate::id::SessionId;
+use crate::policy::Policy;
+use crate::record::{CookieState, Patch, Record, Stamp};
+
+/// Whether there is a session to work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Live,
+    /// The handler dropped it.
+    Unset,
+    /// The handler destroyed it, and the store has done so.
+    Destroyed,
+    /// The store could not be asked, and the policy lets the request go on without: nothing of
+    /// this session is ever saved.
+    Detached,
+}
+
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each asked for by name"
+)]
+pub(crate) struct Held {
+    pub(crate) phase: Phase,
+    /// The id that the session has, or will have once it is stored.
+    pub(crate) id: SessionId,
+    /// The id under which the store has it; `None` where it has nothing of it.
+    pub(crate) stored: Option<SessionId>,
+    /// When the store lets that record go.
+    pub(crate) stored_expires: Timestamp,
+    /// What was read or saved last, under what the patch lies.
+    pub(crate) base: Option<Arc<Record>>,
+    /// What this request found.
+    original: Option<Arc<Record>>,
+    pub(crate) patch: Patch,
+    pub(crate) cookie: CookieState,
+    /// Whether this request set attributes of the cookie.
+    pub(crate) cookie_changed: bool,
+    pub(crate) stamp: Option<Stamp>,
+    /// Whether the stamp is not in the record as it should be.
+    pub(crate) stamp_changed: bool,
+    /// The valid ticket that the client showed, whatever became of its session.
+    pub(crate) ticket: Option<Ticket>,
+    /// Whether this request gave the session another id.
+    pub(crate) renamed: bool,
+    /// Whether this request has stored it already.
+    pub(crate) saved: bool,
+    /// Whether the handler asked for its expiry to be moved.
+    pub(crate) touched: bool,
+}
+
+impl Held {
+    /// A session that begins now, in memory only.
+    pub(crate) fn fresh(
+        policy: &Policy,
+        id: SessionId,
+        cookie: CookieState,
+        ticket: Option<Ticket>,
+        now: Timestamp,
+    ) -> Self {
+        let stamp = new_stamp(policy, now);
+        Self {
+            phase: Phase::Live,
+            id,
+            stored: None,
+            stored_expires: now,
+            base: None,
+            original: None,
+            patch: Patch::default(),
+            cookie,
+            cookie_changed: false,
+            stamp_changed: stamp.is_some(),
+            stamp,
+            ticket,
+            renamed: false,
+            saved: false,
+            touched: false,
+        }
+    }
+
+    pub(super) fn stored(ticket: Ticket, record: Arc<Record>, expires: Timestamp) -> Self {
+        Self {
+            phase: Phase::Live,
+            id: ticket.id.clone(),
+            stored: Some(ticket.id.clone()),
+            stored_expires: expires,
+            cookie: record.cookie().clone(),
+            original: Some(Arc::clone(&record)),
+            stamp: record.stamp(),
+            base: Some(record),
+            patch: Patch::default(),
+            cookie_changed: false,
+            stamp_changed: false,
+            ticket: Some(ticket),
+            renamed: false,
+            saved: false,
+            touched: false,
+        }
+    }
+
+    /// A session for a request that has to do without the store.
+    pub(crate) fn detached(mut self) -> Self {
+        self.phase = Phase::Detached;
+        self
+    }
+
+    /// Whether the client came with this session.
+    pub(crate) fn is_new(&self) -> bool {
+        self.ticket
+            .as_ref()
+            .is_none_or(|ticket| ticket.id != self.id)
+    }
+
+    pub(crate) fn client_has_ticket(&self) -> bool {
+        self.ticket.is_some()
+    }
+
+    /// The JSON text of a key's value as it is now.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        match self.patch.get(key) {
+            Some(change) => change,
+            None => self.base.as_ref()?.get(key),
+        }
+    }
+
+    /// Whether there is something to write: the data is other than what was read or saved last.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.patch.changes(self.base.as_deref())
+            || self.base.as_ref().is_some_and(|base| base.lost_members())
+    }
+
+    /// Whether the data, or the id, is other than what this request found.
+    pub(crate) fn is_modified(&self) -> bool {
+        let lost_members = self
+            .original
+            .as_ref()
+            .is_some_and(|original| original.lost_members());
+        self.renamed || lost_members || self.data_differs()
+    }
+
+    fn data_differs(&self) -> bool {
+        let same_base = match (&self.base, &self.original) {
+            (Some(base), Some(original)) => Arc::ptr_eq(base, original),
+            (None, None) => true,
+            _ => false,
+        };
+        if same_base {
+            return self.patch.changes(self.base.as_deref());
+        }
+        let nothing = Patch::default();
+        self.patch.data(self.base.as_deref()) != nothing.data(self.original.as_deref())
+    }
+
+    /// Gives the session another id and keeps its data.
+    pub(crate) fn rename(&mut self, id: SessionId, now: Timestamp) {
+        self.id = id;
+        self.renamed = true;
+        if let Some(stamp) = &mut self.stamp {
+            stamp.renew(now);
+            self.stamp_changed = true;
+        }
+    }
+
+    /// Begins another session in the place of this one; the old record goes when the new one is
+    /// stored.
+    pub(crate) fn reset(
+        &mut self,
+        policy: &Policy,
+        id: SessionId,
+        cookie: CookieState,
+        now: Timestamp,
+    ) {
+        self.stamp = new_stamp(policy, now);
+        self.stamp_changed = self.stamp.is_some();
+        self.phase = Phase::Live;
+        self.id = id;
+        self.renamed = true;
+        self.base = None;
+        self.patch = Patch::default();
+        self.cookie = cookie;
+        self.cookie_changed = false;
+        self.touched = false;
+    }
+
+    /// Takes note that a record is stored as this session's.
+    pub(crate) fn was_saved(&mut self, record: Arc<Record>, expires: Timestamp) {
+        self.stored = Some(self.id.clone());
+        self.stored_expires = expires;
+        self.cookie = record.cookie().clone();
+        self.stamp = record.stamp();
+        self.base = Some(record);
+        self.patch = Patch::default();
+        self.cookie_changed = false;
+        self.stamp_changed = false;
+        self.saved = true;
+    }
+
+    /// Takes what another request stored meanwhile; changes of this one are discarded.
+    pub(crate) fn was_reloaded(&mut self, record: Arc<Record>, expires: Timestamp) {
+        let saved = self.saved;
+        self.was_saved(record, expires);
+        self.saved = saved;
+    }
+
+    /// When the store may let it go if this request is the last.
+    pub(crate) fn expires(&self, policy: &Policy, now: Timestamp) -> Timestamp {
+        let mut cookie = self.cookie.clone();
+        cookie.touch(now);
+        lives_until(policy, &cookie, self.deadline(), now)
+    }
+
+    /// The instant from which the session is over, however often it is touched.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.stamp.as_ref().and_then(Stamp::deadline)
+    }
+}
+
+/// What a new session notes in its record, if the policy has a use for it.
+pub(super) fn new_stamp(policy: &Policy, now: Timestamp) -> Option<Stamp> {
+    let settings = policy.settings();
+    let wanted = settings.absolute_timeout.is_some() || settings.renewal_timeout.is_some();
+    wanted.then(|| {
+        Stamp::new(
+            now,
+            settings.absolute_timeout.map(|timeout| now.after(timeout)),
+        )
+    })
+}

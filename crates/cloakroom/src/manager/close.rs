@@ -1,0 +1,132 @@
+//! The end of a request: the session is stored before the response's first byte leaves.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Manager, SaveError};
+use crate::cookie::{clear_cookie, set_cookie};
+use crate::engine::{self, CookieOp, Held, Plan, StoreOp};
+use crate::policy::OnStoreError;
+use crate::session::{Session, SessionError};
+
+/// What the response owes to the session.
+#[derive(Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Closing {
+    /// The Set-Cookie field to add, if any.
+    pub set_cookie: Option<String>,
+}
+
+impl std::fmt::Debug for Closing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Closing")
+            .field("sends_cookie", &self.set_cookie.is_some())
+            .finish()
+    }
+}
+
+/// The session could not be stored, so that the response must not be sent as if it was.
+#[derive(Debug, thiserror::Error)]
+#[error("the session could not be saved")]
+pub struct CloseError(#[source] SessionError);
+
+impl CloseError {
+    /// Whether trying again later may help: 503, otherwise 500.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self.0, SessionError::Store(_) | SessionError::Conflict)
+    }
+}
+
+impl Manager {
+    /// Stores what a request did to its session, and tells what its response must carry.
+    ///
+    /// # Errors
+    ///
+    /// [`CloseError`] where the store failed: the response must be an error, because its client
+    /// would take the session for saved.
+    pub async fn close(&self, session: &Session) -> Result<Closing, CloseError> {
+        let now = self.now();
+        let plan = session.lock(|held| {
+            if engine::wants_renewal(self.policy(), held, now) {
+                held.rename(self.policy().draw_id(session.request()), now);
+            }
+            engine::close(self.policy(), held, now)
+        });
+        match self.carry_out(plan.store, session).await {
+            Ok(()) => Ok(self.cookie(plan.cookie, session)),
+            Err(SaveError::Gone) => {
+                // It ended elsewhere while this request ran. The cookie is left alone: by now the
+                // client may have been given another.
+                tracing::debug!("the session ended while a request ran; its changes are dropped");
+                Ok(Closing::default())
+            }
+            Err(error) => self.unsaved(error, plan),
+        }
+    }
+
+    async fn carry_out(&self, operation: StoreOp, session: &Session) -> Result<(), SaveError> {
+        match operation {
+            StoreOp::Nothing => Ok(()),
+            StoreOp::Create | StoreOp::Update | StoreOp::Replace => session.write().await,
+            StoreOp::Touch => session.touch_now().await,
+            StoreOp::Destroy => match session.stored_id() {
+                Some(id) => self.destroy(&id).await.map(|_| ()).map_err(SaveError::from),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn unsaved(&self, error: SaveError, plan: Plan) -> Result<Closing, CloseError> {
+        let error = SessionError::from(error);
+        let anonymous = self.policy().settings().on_store_error == OnStoreError::Anonymous;
+        if plan.store == StoreOp::Touch || (anonymous && matches!(error, SessionError::Store(_))) {
+            // A touch that failed loses nobody's data; the session just ends a little sooner.
+            tracing::warn!(
+                ?error,
+                "a session could not be saved; the response goes out without it"
+            );
+            return Ok(Closing::default());
+        }
+        tracing::error!(
+            ?error,
+            "a session could not be saved; the response becomes an error"
+        );
+        Err(CloseError(error))
+    }
+
+    fn cookie(&self, operation: CookieOp, session: &Session) -> Closing {
+        if operation == CookieOp::Keep {
+            return Closing::default();
+        }
+        let field = session.lock(|held| self.field(operation, held, session.request().is_secure));
+        Closing { set_cookie: field }
+    }
+
+    fn field(&self, operation: CookieOp, held: &mut Held, is_secure: bool) -> Option<String> {
+        let policy = self.policy().settings();
+        if held.cookie.secure().is_truthy() && !is_secure {
+            warn_of_withheld_cookie();
+            return None;
+        }
+        let field = if operation == CookieOp::Clear {
+            clear_cookie(&policy.name, &held.cookie)
+        } else {
+            held.cookie.touch(self.now());
+            held.cookie.end_by(held.deadline());
+            set_cookie(&policy.name, &held.id, &policy.keys, &held.cookie)
+        };
+        field
+            .inspect_err(|error| tracing::error!(%error, "a session's cookie cannot be sent"))
+            .ok()
+    }
+}
+
+/// Says once what is behind most questions of the kind "a new session on every request".
+fn warn_of_withheld_cookie() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            "a Secure cookie was withheld because the request did not come over TLS: behind a proxy \
+             set `trusted_proxy`, on a developer's machine `secure(Secure::Auto)`"
+        );
+    }
+}

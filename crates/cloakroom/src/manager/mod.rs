@@ -1,0 +1,212 @@
+//! Carries plans out against a store: the one place where decisions meet I/O.
+
+mod close;
+mod saves;
+mod writes;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+pub use close::{CloseError, Closing};
+pub(crate) use saves::SaveError;
+pub(crate) use writes::Saved;
+
+use crate::clock::Clock;
+use crate::cookie::{self, Ticket};
+use crate::engine::{self, Held, Opened};
+use crate::id::SessionId;
+use crate::policy::{OnStoreError, Policy, RequestInfo};
+use crate::session::Session;
+use crate::store::{Store, StoreError, StoreErrorKind, StoreFuture};
+
+/// The sessions of an application: a policy, a store, and a clock. Clones share all three.
+#[derive(Clone)]
+pub struct Manager(Arc<Shared>);
+
+struct Shared {
+    policy: Policy,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    saves: saves::Saves,
+}
+
+impl Manager {
+    /// Sessions by `policy`, kept in `store`.
+    pub fn new(policy: Policy, store: impl Store) -> Self {
+        Self::with_clock(policy, Arc::new(store), Clock::System)
+    }
+
+    /// Sessions in a store that others hold as well, by a clock that a test may set.
+    pub fn with_clock(policy: Policy, store: Arc<dyn Store>, clock: impl Into<Clock>) -> Self {
+        let saves = saves::Saves::default();
+        Self(Arc::new(Shared {
+            policy,
+            store,
+            clock: clock.into(),
+            saves,
+        }))
+    }
+
+    /// What was decided about these sessions.
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// Where they lie.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// The clock that they go by.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The valid ticket among a request's Cookie fields, if it brought one. No store is asked.
+    pub fn ticket<'a>(&self, cookies: impl IntoIterator<Item = &'a [u8]>) -> Option<Ticket> {
+        let policy = self.policy().settings();
+        cookie::find(cookies, &policy.name, &policy.keys, &policy.id_grammar)
+    }
+
+    /// Opens the session of a request: the one that its cookie names, or a new one.
+    ///
+    /// One read of the store, none without a valid ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store failed and the policy does not let such requests go on.
+    pub async fn open<'a>(
+        &self,
+        cookies: impl IntoIterator<Item = &'a [u8]>,
+        request: RequestInfo,
+    ) -> Result<Session, StoreError> {
+        let held = match self.ticket(cookies) {
+            None => self.fresh(&request, None),
+            Some(ticket) => self.load(ticket, &request).await?,
+        };
+        Ok(Session::new(self.clone(), request, held))
+    }
+
+    async fn load(&self, ticket: Ticket, request: &RequestInfo) -> Result<Held, StoreError> {
+        let stored = match self.get(&ticket.id).await {
+            Ok(stored) => stored,
+            Err(error) => return self.without_store(error, ticket, request),
+        };
+        match engine::open(self.policy(), &ticket, stored, self.now()) {
+            Opened::Live(held) => return Ok(*held),
+            Opened::Unknown => tracing::debug!(id = ?ticket.id, "no such session"),
+            Opened::Over => self.end(&ticket.id).await,
+            Opened::Unreadable(error) => {
+                tracing::warn!(id = ?ticket.id, %error, "a stored session cannot be read; its owner gets a new one");
+            }
+        }
+        Ok(self.fresh(request, Some(ticket)))
+    }
+
+    fn without_store(
+        &self,
+        error: StoreError,
+        ticket: Ticket,
+        request: &RequestInfo,
+    ) -> Result<Held, StoreError> {
+        match self.policy().settings().on_store_error {
+            OnStoreError::Unavailable => Err(error),
+            OnStoreError::Anonymous => {
+                tracing::warn!(%error, "a request goes on without its session");
+                Ok(self.fresh(request, Some(ticket)).detached())
+            }
+        }
+    }
+
+    /// Removes a session whose time is up although something else kept it alive.
+    async fn end(&self, id: &SessionId) {
+        if let Err(error) = self.destroy(id).await {
+            tracing::warn!(%error, "a session past its absolute time-out stays in the store");
+        }
+    }
+
+    fn fresh(&self, request: &RequestInfo, ticket: Option<Ticket>) -> Held {
+        let (policy, now) = (self.policy(), self.now());
+        let cookie = policy.new_cookie(request, now);
+        Held::fresh(policy, policy.draw_id(request), cookie, ticket, now)
+    }
+
+    pub(crate) fn now(&self) -> crate::clock::Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The id under which the store keeps a session.
+    fn key<'a>(&self, id: &'a SessionId) -> Cow<'a, SessionId> {
+        if !self.policy().settings().hash_ids_at_rest {
+            return Cow::Borrowed(id);
+        }
+        let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(id.expose()));
+        Cow::Owned(SessionId::from_store(&hash))
+    }
+
+    pub(crate) async fn get(
+        &self,
+        id: &SessionId,
+    ) -> Result<Option<crate::store::Stored>, StoreError> {
+        let key = self.key(id);
+        self.in_time(self.0.store.get(&key), StoreErrorKind::Unavailable)
+            .await
+    }
+
+    pub(crate) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
+        let key = self.key(id);
+        self.in_time(self.0.store.destroy(&key), StoreErrorKind::Unknown)
+            .await
+    }
+
+    /// Waits for an operation of the store as long as the policy lets it.
+    async fn in_time<T>(
+        &self,
+        operation: StoreFuture<'_, T>,
+        too_late: StoreErrorKind,
+    ) -> Result<T, StoreError> {
+        let limit = self.policy().settings().store_timeout;
+        match tokio::time::timeout(limit, operation).await {
+            Ok(outcome) => outcome,
+            Err(elapsed) => Err(StoreError::new(too_late, elapsed)),
+        }
+    }
+
+    /// The ids of a user's live sessions, as the store names them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store failed.
+    pub async fn sessions_of(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        self.in_time(self.0.store.of_user(user), StoreErrorKind::Unavailable)
+            .await
+    }
+
+    /// Ends all sessions of a user but `keep`, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store failed; some may have ended.
+    pub async fn end_sessions_of(
+        &self,
+        user: &str,
+        keep: Option<&Session>,
+    ) -> Result<u64, StoreError> {
+        let keep = keep.and_then(|session| Some(self.key(&session.stored_id()?).into_owned()));
+        let ending = self.0.store.destroy_of_user(user, keep.as_ref());
+        self.in_time(ending, StoreErrorKind::Unknown).await
+    }
+}
+
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manager")
+            .field("policy", self.policy())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,208 @@
+//! Saves of one session that meet in this process: one goes ahead, the rest go together after it.
+//!
+//! Alone, a save is one comparison and one write. A thousand at once would each compare, lose and
+//! try again; queued behind the first they become one record, and cost one write more.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::{Manager, Saved};
+use crate::engine::{Edit, EditError};
+use crate::id::SessionId;
+use crate::record::Record;
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Why a session could not be saved.
+#[derive(Debug)]
+pub(crate) enum SaveError {
+    /// It was destroyed, or its time was up.
+    Gone,
+    /// Others kept changing it.
+    Conflict,
+    Edit(EditError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for SaveError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<EditError> for SaveError {
+    fn from(error: EditError) -> Self {
+        Self::Edit(error)
+    }
+}
+
+impl SaveError {
+    /// The same for another save that was made together with this one.
+    fn share(&self) -> Self {
+        match self {
+            Self::Gone => Self::Gone,
+            Self::Conflict => Self::Conflict,
+            Self::Edit(_) => Self::Edit(EditError::TooLarge),
+            Self::Store(error) => Self::Store(error.kind().into()),
+        }
+    }
+}
+
+/// Which sessions are being saved, and who waits for their turn.
+#[derive(Default)]
+pub(super) struct Saves(Mutex<HashMap<SessionId, Vec<Job>>>);
+
+struct Job {
+    edit: Edit,
+    done: oneshot::Sender<Result<Saved, SaveError>>,
+}
+
+enum Entered {
+    /// Nobody else is saving this session.
+    First(Box<Edit>),
+    Waiting(oneshot::Receiver<Result<Saved, SaveError>>),
+}
+
+impl Saves {
+    fn enter(&self, id: &SessionId, edit: Edit) -> Entered {
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(waiting) = queues.get_mut(id) else {
+            queues.insert(id.clone(), Vec::new());
+            return Entered::First(Box::new(edit));
+        };
+        let (done, result) = oneshot::channel();
+        waiting.push(Job { edit, done });
+        Entered::Waiting(result)
+    }
+
+    /// Takes who waited; when there is nobody, the next save goes first again.
+    fn next(&self, id: &SessionId) -> Vec<Job> {
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = queues.get_mut(id).map(std::mem::take).unwrap_or_default();
+        if waiting.is_empty() {
+            queues.remove(id);
+        }
+        waiting
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+    }
+}
+
+impl Manager {
+    /// Writes an edit over the record that this request read, or over what is there by now.
+    pub(crate) async fn save(
+        &self,
+        id: &SessionId,
+        base: Arc<Record>,
+        edit: Edit,
+    ) -> Result<Saved, SaveError> {
+        match self.0.saves.enter(id, edit) {
+            Entered::First(mut edit) => {
+                let mut turn = Turn {
+                    manager: self,
+                    id,
+                    last: None,
+                };
+                let saved = self.write(id, base, &mut [&mut edit]).await?;
+                turn.last = Some(Arc::clone(&saved.record));
+                Ok(saved.into_single())
+            }
+            Entered::Waiting(result) => result
+                .await
+                .unwrap_or_else(|_| Err(StoreError::from(StoreErrorKind::Unknown).into())),
+        }
+    }
+
+    /// Saves those who waited, together, until nobody waits.
+    async fn drain(self, id: SessionId, mut jobs: Vec<Job>, mut last: Option<Arc<Record>>) {
+        while !jobs.is_empty() {
+            last = self.save_together(&id, jobs, last).await;
+            jobs = self.0.saves.next(&id);
+        }
+    }
+
+    async fn save_together(
+        &self,
+        id: &SessionId,
+        mut jobs: Vec<Job>,
+        last: Option<Arc<Record>>,
+    ) -> Option<Arc<Record>> {
+        let written = {
+            let mut edits: Vec<&mut Edit> = jobs.iter_mut().map(|job| &mut job.edit).collect();
+            match self.base(id, last.clone()).await {
+                Ok(base) => self.write(id, base, &mut edits).await,
+                Err(error) => Err(error),
+            }
+        };
+        match written {
+            Ok(written) => {
+                let record = Arc::clone(&written.record);
+                for (job, saved) in jobs.into_iter().zip(written.into_each()) {
+                    let _ = job.done.send(Ok(saved));
+                }
+                Some(record)
+            }
+            // One of them is at fault: each for itself, so that the others do not suffer.
+            Err(SaveError::Edit(_)) if jobs.len() > 1 => self.save_each(id, jobs, last).await,
+            Err(error) => {
+                for job in jobs {
+                    let _ = job.done.send(Err(error.share()));
+                }
+                None
+            }
+        }
+    }
+
+    async fn save_each(
+        &self,
+        id: &SessionId,
+        jobs: Vec<Job>,
+        mut last: Option<Arc<Record>>,
+    ) -> Option<Arc<Record>> {
+        for mut job in jobs {
+            let written = match self.base(id, last.clone()).await {
+                Ok(base) => self.write(id, base, &mut [&mut job.edit]).await,
+                Err(error) => Err(error),
+            };
+            if let Ok(written) = &written {
+                last = Some(Arc::clone(&written.record));
+            }
+            let _ = job
+                .done
+                .send(written.map(super::writes::Written::into_single));
+        }
+        last
+    }
+}
+
+/// The turn of whoever goes first; at its end, however it ends, those who waited get theirs.
+struct Turn<'a> {
+    manager: &'a Manager,
+    id: &'a SessionId,
+    last: Option<Arc<Record>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let jobs = self.manager.0.saves.next(self.id);
+        if jobs.is_empty() {
+            return;
+        }
+        // A task of its own: no client that hangs up may take others' saves with it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let last = self.last.take();
+            runtime.spawn(self.manager.clone().drain(self.id.clone(), jobs, last));
+        } else {
+            // The program ends. They are told that nothing is known of their saves.
+            drop(jobs);
+            self.manager.0.saves.next(self.id);
+        }
+    }
+}

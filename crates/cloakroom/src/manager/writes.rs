@@ -1,0 +1,199 @@
+//! The three ways in which a record gets into the store, each with its retries.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Manager, SaveError};
+use crate::clock::Timestamp;
+use crate::engine::{Edit, Merged, merge};
+use crate::id::SessionId;
+use crate::record::{Record, RecordText};
+use crate::store::{self, Entry, StoreError, StoreErrorKind, Stored};
+
+/// How often a record is merged anew because somebody else changed it.
+const ATTEMPTS: u32 = 24;
+/// How often another id is drawn because one was taken: with random ids it never happens.
+const DRAWS: u32 = 3;
+
+/// What a save came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved {
+    pub(crate) record: Arc<Record>,
+    pub(crate) expires: Timestamp,
+    /// The value that an edit's change came to.
+    pub(crate) value: Option<String>,
+}
+
+/// What a write of several edits came to.
+pub(super) struct Written {
+    pub(super) record: Arc<Record>,
+    expires: Timestamp,
+    values: Vec<Option<String>>,
+}
+
+impl Written {
+    pub(super) fn into_single(mut self) -> Saved {
+        let value = self.values.pop().flatten();
+        Saved {
+            record: self.record,
+            expires: self.expires,
+            value,
+        }
+    }
+
+    pub(super) fn into_each(self) -> impl Iterator<Item = Saved> {
+        let Self {
+            record,
+            expires,
+            values,
+        } = self;
+        values.into_iter().map(move |value| Saved {
+            record: Arc::clone(&record),
+            expires,
+            value,
+        })
+    }
+}
+
+impl Manager {
+    /// Writes edits over a record, over whatever it has become if need be.
+    pub(super) async fn write(
+        &self,
+        id: &SessionId,
+        mut base: Arc<Record>,
+        edits: &mut [&mut Edit],
+    ) -> Result<Written, SaveError> {
+        let key = self.key(id);
+        for attempt in 0..ATTEMPTS {
+            let merged = merge(self.policy(), Some(&base), edits)?;
+            let writing = self.0.store.update(&key, base.text(), &merged.entry);
+            match self.in_time(writing, StoreErrorKind::Unknown).await? {
+                store::Written::Saved => return self.written(merged),
+                store::Written::Gone => return Err(SaveError::Gone),
+                store::Written::Changed(stored) => base = self.parse(stored)?,
+            }
+            pause(attempt).await;
+        }
+        Err(SaveError::Conflict)
+    }
+
+    /// Stores a new record; draws another id where one is taken.
+    pub(crate) async fn create(
+        &self,
+        id: &mut SessionId,
+        draw: impl Fn() -> SessionId,
+        mut edit: Edit,
+    ) -> Result<Saved, SaveError> {
+        let merged = merge(self.policy(), None, &mut [&mut edit])?;
+        for _ in 0..DRAWS {
+            let key = self.key(id);
+            let creating = self.0.store.create(&key, &merged.entry);
+            match self.in_time(creating, StoreErrorKind::Unknown).await {
+                Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
+                outcome => {
+                    outcome?;
+                    return Ok(self.written(merged)?.into_single());
+                }
+            }
+        }
+        Err(SaveError::Store(StoreErrorKind::IdTaken.into()))
+    }
+
+    /// Moves a session to another id: its record as it is by then, or a new one without `base`.
+    pub(crate) async fn replace(
+        &self,
+        old: &SessionId,
+        id: &mut SessionId,
+        draw: impl Fn() -> SessionId,
+        mut base: Option<Arc<Record>>,
+        mut edit: Edit,
+    ) -> Result<Saved, SaveError> {
+        let old = self.key(old);
+        for attempt in 0..ATTEMPTS {
+            let merged = merge(self.policy(), base.as_deref(), &mut [&mut edit])?;
+            let read = base.as_ref().map(|base| base.text());
+            match self.replace_once(&old, read, id, &merged.entry).await {
+                Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
+                Err(error) => return Err(error.into()),
+                Ok(store::Written::Saved) => return Ok(self.written(merged)?.into_single()),
+                Ok(store::Written::Gone) => return Err(SaveError::Gone),
+                Ok(store::Written::Changed(stored)) => {
+                    base = Some(self.parse(stored)?);
+                    pause(attempt).await;
+                }
+            }
+        }
+        Err(SaveError::Conflict)
+    }
+
+    async fn replace_once(
+        &self,
+        old: &SessionId,
+        read: Option<&RecordText>,
+        id: &SessionId,
+        entry: &Entry,
+    ) -> Result<store::Written, StoreError> {
+        let key = self.key(id);
+        self.in_time(
+            self.0.store.replace(old, read, &key, entry),
+            StoreErrorKind::Unknown,
+        )
+        .await
+    }
+
+    /// Moves the expiry of a record; `false` where it is gone.
+    pub(crate) async fn touch(
+        &self,
+        id: &SessionId,
+        base: &Record,
+        mut edit: Edit,
+    ) -> Result<bool, SaveError> {
+        let key = self.key(id);
+        let merged = merge(self.policy(), Some(base), &mut [&mut edit])?;
+        let touching = self.0.store.touch(&key, base.text(), &merged.entry);
+        Ok(self.in_time(touching, StoreErrorKind::Unknown).await?)
+    }
+
+    /// The record that edits are to be laid over: the one that was written last, or what is stored.
+    pub(super) async fn base(
+        &self,
+        id: &SessionId,
+        last: Option<Arc<Record>>,
+    ) -> Result<Arc<Record>, SaveError> {
+        match last {
+            Some(last) => Ok(last),
+            None => self.parse(self.get(id).await?.ok_or(SaveError::Gone)?),
+        }
+    }
+
+    fn written(&self, merged: Merged) -> Result<Written, SaveError> {
+        let Merged {
+            entry: Entry { text, expires, .. },
+            values,
+        } = merged;
+        let record = self.parse(Stored { text, expires })?;
+        Ok(Written {
+            record,
+            expires,
+            values,
+        })
+    }
+
+    fn parse(&self, stored: Stored) -> Result<Arc<Record>, SaveError> {
+        let limit = self.policy().settings().record_limit;
+        Record::parse(stored.text, limit)
+            .map(Arc::new)
+            .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error).into())
+    }
+}
+
+/// After the second miss writers wait a moment of their own, so that they do not meet again.
+async fn pause(attempt: u32) {
+    if attempt >= 2 {
+        let spread = u64::from(SessionId::random().expose().as_bytes()[0]) % 16;
+        tokio::time::sleep(Duration::from_micros(
+            128 * spread * u64::from(attempt.min(8)),
+        ))
+        .await;
+    }
+}

@@ -1,0 +1,351 @@
+//! A policy under construction: safe defaults, one method for each setting, all checked at the end.
+
+use std::time::Duration;
+
+use super::{
+    CachePolicy, CookieMut, OnStoreError, Policy, Priority, RequestInfo, SameSite, Secure,
+    Settings, TrustedProxy, Unset,
+};
+use crate::cookie::{CookieName, KeyRing};
+use crate::id::IdGrammar;
+use crate::record::RecordLimit;
+
+/// Settings that were not checked yet; made by [`Policy::builder`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct PolicyBuilder {
+    settings: Settings,
+    name: Result<CookieName, PolicyError>,
+}
+
+/// Settings that contradict each other, or that no cookie can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// See [`CookieName::parse`].
+    #[error("a cookie name is made of letters, digits and !#$%&'*+-.^_`|~")]
+    Name,
+    /// The prefix promises a cookie of one host.
+    #[error("a `__Host-` cookie has no domain: remove `domain`, or the prefix")]
+    HostPrefixWithDomain,
+    /// The prefix promises a cookie for the whole host.
+    #[error("a `__Host-` cookie has the path `/`: remove `path`, or the prefix")]
+    HostPrefixWithPath,
+    /// The prefix promises `Secure`.
+    #[error("a cookie with this prefix is always Secure: use `Secure::Always`, or drop the prefix")]
+    PrefixWithoutSecure,
+    /// The prefix promises `HttpOnly`.
+    #[error("a cookie with this prefix is HttpOnly: remove `http_only(false)`, or the prefix")]
+    PrefixWithoutHttpOnly,
+    /// User agents drop such a cookie.
+    #[error("SameSite=None needs Secure: use `Secure::Always`, or `SameSite::Lax`")]
+    SameSiteNoneWithoutSecure,
+    /// User agents drop such a cookie.
+    #[error("a partitioned cookie needs Secure: use `Secure::Always`")]
+    PartitionedWithoutSecure,
+    /// Labels of letters, digits and hyphens.
+    #[error("the domain is not one that a cookie can have")]
+    Domain,
+    /// It begins with a slash, and holds visible ASCII without `;` and `<`.
+    #[error("the path must begin with `/` and hold visible ASCII without `;` and `<`")]
+    Path,
+    /// No time at all, or no whole number of seconds.
+    #[error("a time-out is at least a second")]
+    TimeoutTooShort,
+    /// The session would end before it could be idle that long.
+    #[error("the absolute time-out is shorter than the idle time-out")]
+    AbsoluteShorterThanIdle,
+    /// Sessions in use would end.
+    #[error("`touch_after` must be shorter than the idle time-out")]
+    TouchAfterTooLong,
+}
+
+impl PolicyBuilder {
+    pub(super) fn new(keys: KeyRing) -> Self {
+        let settings = Settings {
+            name: CookieName::default(),
+            keys,
+            resave: false,
+            save_uninitialized: false,
+            rolling: false,
+            unset: Unset::Keep,
+            trusted_proxy: TrustedProxy::None,
+            id_generator: None,
+            id_grammar: IdGrammar::default(),
+            idle_timeout: Some(Duration::from_mins(30)),
+            browser_session_ttl: Duration::from_hours(24),
+            absolute_timeout: Some(Duration::from_hours(24)),
+            renewal_timeout: None,
+            touch_after: None,
+            secure: Secure::Always,
+            same_site: SameSite::Lax,
+            http_only: true,
+            path: "/".into(),
+            domain: None,
+            priority: None,
+            partitioned: false,
+            edit_cookie: None,
+            on_store_error: OnStoreError::Unavailable,
+            store_timeout: Duration::from_secs(2),
+            clear_cookie_on_destroy: true,
+            record_limit: RecordLimit::default(),
+            hash_ids_at_rest: false,
+            cache: CachePolicy::NoStore,
+            user_keys: vec!["userId".into(), "passport.user".into()],
+        };
+        Self {
+            name: Ok(settings.name.clone()),
+            settings,
+        }
+    }
+
+    pub(super) fn express(keys: KeyRing) -> Self {
+        Self::new(keys)
+            .browser_session(Duration::from_hours(24))
+            .no_absolute_timeout()
+            .touch_after(Duration::ZERO)
+            .secure(Secure::Never)
+            .same_site(SameSite::Unset)
+            .id_grammar(IdGrammar::any())
+    }
+
+    /// Sets the cookie's name. Default: `connect.sid`, as in Express.
+    ///
+    /// A name that starts with `__Host-` or `__Secure-` makes user agents check what the prefix
+    /// promises (RFC 6265bis §4.1.3).
+    #[doc(alias = "key")]
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = CookieName::parse(name).map_err(|_| PolicyError::Name);
+        self
+    }
+
+    /// Sets whether a session that was loaded is written back unchanged. Default: no; Express's
+    /// own default, yes, brings back sessions that another request destroyed.
+    pub fn resave(mut self, resave: bool) -> Self {
+        self.settings.resave = resave;
+        self
+    }
+
+    /// Sets whether a new session is stored although nothing was put into it. Default: no, so that
+    /// bots and health checks fill no store.
+    #[doc(alias = "saveUninitialized")]
+    pub fn save_uninitialized(mut self, save_uninitialized: bool) -> Self {
+        self.settings.save_uninitialized = save_uninitialized;
+        self
+    }
+
+    /// Sets whether the cookie is sent with every response to a request that brought it. Default:
+    /// no, it is sent when the session changed.
+    pub fn rolling(mut self, rolling: bool) -> Self {
+        self.settings.rolling = rolling;
+        self
+    }
+
+    /// Sets what becomes of the record when a handler drops its session. Default:
+    /// [`Unset::Keep`].
+    pub fn unset(mut self, unset: Unset) -> Self {
+        self.settings.unset = unset;
+        self
+    }
+
+    /// Sets whose `X-Forwarded-Proto` is believed. Default: nobody's.
+    #[doc(alias = "proxy")]
+    pub fn trusted_proxy(mut self, trusted_proxy: TrustedProxy) -> Self {
+        self.settings.trusted_proxy = trusted_proxy;
+        self
+    }
+
+    /// Sets what draws ids. Default: 24 random bytes in base64url, 32 characters.
+    ///
+    /// # Security
+    ///
+    /// An id that can be guessed is a session that can be taken, signature or not: the generator
+    /// owes 128 random bits (OWASP ASVS 7.2.3), and its ids must pass [`Self::id_grammar`].
+    #[doc(alias = "genid")]
+    pub fn id_generator(
+        mut self,
+        generate: impl Fn(&RequestInfo) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.id_generator = Some(std::sync::Arc::new(generate));
+        self
+    }
+
+    /// Sets which texts may be ids. Default: 20 to 128 characters of `A-Z a-z 0-9 - _`.
+    pub fn id_grammar(mut self, id_grammar: IdGrammar) -> Self {
+        self.settings.id_grammar = id_grammar;
+        self
+    }
+
+    /// Sets the longest time between two requests of one session; it is the cookie's `Expires` as
+    /// well.
+    ///
+    /// Default: 30 minutes, the upper figure in OWASP's Session Management Cheat Sheet for
+    /// low-risk applications.
+    #[doc(alias = "maxAge")]
+    #[doc(alias = "inactivity timeout")]
+    pub fn idle_timeout(mut self, idle_timeout: Duration) -> Self {
+        self.settings.idle_timeout = Some(idle_timeout);
+        self
+    }
+
+    /// Makes cookies that live until the browser closes; `ttl` is then the longest time between
+    /// two requests. Express keeps such records for a day.
+    ///
+    /// `ttl` also rules records of other writers that name no time of their own; it is a day
+    /// unless set.
+    pub fn browser_session(mut self, ttl: Duration) -> Self {
+        self.settings.idle_timeout = None;
+        self.settings.browser_session_ttl = ttl;
+        self
+    }
+
+    /// Sets the longest life of a session, used or not; it is kept in the record and nothing moves
+    /// it. Default: 24 hours (NIST SP 800-63B-4 §2.2.3; OWASP ASVS 7.3.2).
+    pub fn absolute_timeout(mut self, absolute_timeout: Duration) -> Self {
+        self.settings.absolute_timeout = Some(absolute_timeout);
+        self
+    }
+
+    /// Lets a session that is used live for ever, as in Express.
+    pub fn no_absolute_timeout(mut self) -> Self {
+        self.settings.absolute_timeout = None;
+        self
+    }
+
+    /// Sets the age at which a session's id is changed without being asked. Default: never.
+    ///
+    /// Requests that are under way with the old id meanwhile lose their session.
+    pub fn renewal_timeout(mut self, renewal_timeout: Duration) -> Self {
+        self.settings.renewal_timeout = Some(renewal_timeout);
+        self
+    }
+
+    /// Sets how much of its idle time a session must have used up before its expiry is moved in
+    /// the store. Default: a twentieth, one write in many reads; zero moves it with every request,
+    /// as Express does.
+    pub fn touch_after(mut self, touch_after: Duration) -> Self {
+        self.settings.touch_after = Some(touch_after);
+        self
+    }
+
+    /// Sets when the cookie carries `Secure`. Default: [`Secure::Always`].
+    ///
+    /// For a server that is also used over plain HTTP, on a developer's machine say,
+    /// [`Secure::Auto`] goes by the request.
+    pub fn secure(mut self, secure: Secure) -> Self {
+        self.settings.secure = secure;
+        self
+    }
+
+    /// Sets `SameSite`. Default: [`SameSite::Lax`].
+    #[doc(alias = "sameSite")]
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.settings.same_site = same_site;
+        self
+    }
+
+    /// Sets whether scripts are kept from the cookie. Default: yes.
+    #[doc(alias = "httpOnly")]
+    pub fn http_only(mut self, http_only: bool) -> Self {
+        self.settings.http_only = http_only;
+        self
+    }
+
+    /// Sets the path that the cookie is for; requests elsewhere have no session. Default: `/`.
+    pub fn path(mut self, path: &str) -> Self {
+        self.settings.path = path.into();
+        self
+    }
+
+    /// Sets the domain whose hosts all get the cookie. Default: none, this host only.
+    pub fn domain(mut self, domain: &str) -> Self {
+        self.settings.domain = Some(domain.into());
+        self
+    }
+
+    /// Sets the cookie's priority. Default: none.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.settings.priority = Some(priority);
+        self
+    }
+
+    /// Sets whether the cookie is kept apart for each top-level site (CHIPS). Default: no.
+    pub fn partitioned(mut self, partitioned: bool) -> Self {
+        self.settings.partitioned = partitioned;
+        self
+    }
+
+    /// Sets a function that may change the cookie of each new session, by its request: Express's
+    /// `cookie: function`. It runs after the settings above.
+    #[doc(alias = "cookie")]
+    pub fn cookie_with(
+        mut self,
+        edit: impl Fn(&RequestInfo, &mut CookieMut<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.edit_cookie = Some(std::sync::Arc::new(edit));
+        self
+    }
+
+    /// Sets what a request gets while the store is down. Default: [`OnStoreError::Unavailable`].
+    pub fn on_store_error(mut self, on_store_error: OnStoreError) -> Self {
+        self.settings.on_store_error = on_store_error;
+        self
+    }
+
+    /// Sets how long one operation of the store may take. Default: 2 seconds.
+    pub fn store_timeout(mut self, store_timeout: Duration) -> Self {
+        self.settings.store_timeout = store_timeout;
+        self
+    }
+
+    /// Sets whether the browser is told to drop the cookie of a session that is destroyed.
+    /// Default: yes.
+    pub fn clear_cookie_on_destroy(mut self, clear: bool) -> Self {
+        self.settings.clear_cookie_on_destroy = clear;
+        self
+    }
+
+    /// Sets how large a record may grow. Default: 64 KiB, 512 keys, 64 levels.
+    pub fn record_limit(mut self, record_limit: RecordLimit) -> Self {
+        self.settings.record_limit = record_limit;
+        self
+    }
+
+    /// Sets whether the store is given the SHA-256 of an id in its place. Default: no, because Node
+    /// must find the record; on, a stolen copy of the store names no usable session.
+    pub fn hash_ids_at_rest(mut self, hash_ids_at_rest: bool) -> Self {
+        self.settings.hash_ids_at_rest = hash_ids_at_rest;
+        self
+    }
+
+    /// Sets what responses say to caches. Default: [`CachePolicy::NoStore`].
+    pub fn cache(mut self, cache: CachePolicy) -> Self {
+        self.settings.cache = cache;
+        self
+    }
+
+    /// Sets where a record names its user, first found first: keys, or paths of keys with dots.
+    /// Default: `userId`, `passport.user`.
+    pub fn user_keys(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.user_keys = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Checks the settings against each other.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`], whose text says what to change.
+    pub fn build(self) -> Result<Policy, PolicyError> {
+        let settings = Settings {
+            name: self.name?,
+            ..self.settings
+        };
+        check::prefix(&settings)?;
+        check::attributes(&settings)?;
+        check::times(&settings)?;
+        Ok(Policy(std::sync::Arc::new(settings)))
+    }
+}
+
+mod check;

@@ -1,0 +1,103 @@
+//! Which settings go together.
+
+use std::time::Duration;
+
+use super::PolicyError;
+use crate::cookie::{Prefix, is_domain, is_path};
+use crate::policy::{SameSite, Secure, Settings};
+
+/// What the name's prefix promises (RFC 6265bis §4.1.3).
+pub(super) fn prefix(settings: &Settings) -> Result<(), PolicyError> {
+    let prefix = settings.name.prefix();
+    let of_host = matches!(prefix, Prefix::Host | Prefix::HostHttp);
+    let of_http = matches!(prefix, Prefix::Http | Prefix::HostHttp);
+    let rules = [
+        (
+            of_host && settings.domain.is_some(),
+            PolicyError::HostPrefixWithDomain,
+        ),
+        (
+            of_host && &*settings.path != "/",
+            PolicyError::HostPrefixWithPath,
+        ),
+        (
+            prefix != Prefix::None && settings.secure != Secure::Always,
+            PolicyError::PrefixWithoutSecure,
+        ),
+        (
+            of_http && !settings.http_only,
+            PolicyError::PrefixWithoutHttpOnly,
+        ),
+    ];
+    first_broken(&rules)
+}
+
+/// What user agents demand of attributes together, and what a field can say at all.
+pub(super) fn attributes(settings: &Settings) -> Result<(), PolicyError> {
+    let not_always = settings.secure != Secure::Always;
+    let never = settings.secure == Secure::Never;
+    let bad_domain = settings
+        .domain
+        .as_deref()
+        .is_some_and(|domain| !is_domain(domain));
+    let bad_path = !settings.path.starts_with('/') || !is_path(&settings.path);
+    let rules = [
+        (
+            settings.same_site == SameSite::None && not_always,
+            PolicyError::SameSiteNoneWithoutSecure,
+        ),
+        (
+            settings.same_site == SameSite::Auto && never,
+            PolicyError::SameSiteNoneWithoutSecure,
+        ),
+        (
+            settings.partitioned && not_always,
+            PolicyError::PartitionedWithoutSecure,
+        ),
+        (bad_domain, PolicyError::Domain),
+        (bad_path, PolicyError::Path),
+    ];
+    first_broken(&rules)
+}
+
+/// Which time-outs leave room for one another.
+pub(super) fn times(settings: &Settings) -> Result<(), PolicyError> {
+    const LEAST: Duration = Duration::from_secs(1);
+    let idle = settings
+        .idle_timeout
+        .unwrap_or(settings.browser_session_ttl);
+    let too_short = |timeout: Option<Duration>| timeout.is_some_and(|timeout| timeout < LEAST);
+    let shorter_than_idle =
+        |timeout: Option<Duration>| timeout.is_some_and(|timeout| timeout < idle);
+    let rules = [
+        (idle < LEAST, PolicyError::TimeoutTooShort),
+        (
+            too_short(settings.absolute_timeout),
+            PolicyError::TimeoutTooShort,
+        ),
+        (
+            too_short(settings.renewal_timeout),
+            PolicyError::TimeoutTooShort,
+        ),
+        (
+            settings.store_timeout.is_zero(),
+            PolicyError::TimeoutTooShort,
+        ),
+        (
+            shorter_than_idle(settings.absolute_timeout),
+            PolicyError::AbsoluteShorterThanIdle,
+        ),
+        (
+            settings.touch_after.is_some_and(|after| after >= idle),
+            PolicyError::TouchAfterTooLong,
+        ),
+    ];
+    first_broken(&rules)
+}
+
+fn first_broken(rules: &[(bool, PolicyError)]) -> Result<(), PolicyError> {
+    rules
+        .iter()
+        .find(|(broken, _)| *broken)
+        .map_or(Ok(()), |(_, error)| Err(*error))
+}

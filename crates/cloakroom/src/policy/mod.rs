@@ -1,0 +1,221 @@
+//! What an application decides once about its sessions; what contradicts itself does not build.
+
+mod attributes;
+mod build;
+mod presets;
+mod proxy;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use attributes::{CookieMut, Priority, SameSite, Secure};
+pub use build::{PolicyBuilder, PolicyError};
+pub use proxy::TrustedProxy;
+
+use crate::clock::Timestamp;
+use crate::cookie::{CookieName, KeyRing};
+use crate::id::{IdGrammar, SessionId};
+use crate::record::{CookieState, RecordLimit};
+
+/// What happens to the record when a handler drops its session ([`Session::unset`]).
+///
+/// [`Session::unset`]: crate::session::Session::unset
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unset {
+    /// The record stays as it was; changes of this request are discarded.
+    #[default]
+    Keep,
+    /// The record is deleted.
+    Destroy,
+}
+
+/// What a request gets whose session the store cannot give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStoreError {
+    /// 503: a visitor who is signed in is never taken for one who is not.
+    #[default]
+    Unavailable,
+    /// A session without data, which is not saved and whose cookie is left alone.
+    Anonymous,
+}
+
+/// What `Cache-Control` a response gets that depends on a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CachePolicy {
+    /// `no-store` where the handler said nothing; `private` added where it did.
+    #[default]
+    NoStore,
+    /// `private` in both cases: the visitor's own browser may keep it.
+    Private,
+    /// Left alone, as in Express.
+    ///
+    /// # Security
+    ///
+    /// A shared cache may then hand one visitor's Set-Cookie to the next.
+    Untouched,
+}
+
+/// What functions of a policy may know of the request that a session is made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestInfo {
+    /// The path that was asked for, whatever router it was nested in.
+    pub path: String,
+    /// The Host field, or the authority of the request's URI.
+    pub host: Option<String>,
+    /// Whether the request came over TLS, to this server or to a trusted proxy.
+    pub is_secure: bool,
+}
+
+type GenerateId = Arc<dyn Fn(&RequestInfo) -> String + Send + Sync>;
+type EditCookie = Arc<dyn Fn(&RequestInfo, &mut CookieMut<'_>) + Send + Sync>;
+
+/// The settings of one session layer; made by [`Policy::builder`], cheap to clone.
+#[derive(Clone)]
+pub struct Policy(Arc<Settings>);
+
+#[derive(Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "express-session's options, as they are named"
+)]
+pub(crate) struct Settings {
+    pub(crate) name: CookieName,
+    pub(crate) keys: KeyRing,
+    pub(crate) resave: bool,
+    pub(crate) save_uninitialized: bool,
+    pub(crate) rolling: bool,
+    pub(crate) unset: Unset,
+    pub(crate) trusted_proxy: TrustedProxy,
+    pub(crate) id_generator: Option<GenerateId>,
+    pub(crate) id_grammar: IdGrammar,
+    /// `None`: the cookie lives until the browser closes.
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) browser_session_ttl: Duration,
+    pub(crate) absolute_timeout: Option<Duration>,
+    pub(crate) renewal_timeout: Option<Duration>,
+    /// `None`: a twentieth of the session's idle time-out.
+    pub(crate) touch_after: Option<Duration>,
+    pub(crate) secure: Secure,
+    pub(crate) same_site: SameSite,
+    pub(crate) http_only: bool,
+    pub(crate) path: Box<str>,
+    pub(crate) domain: Option<Box<str>>,
+    pub(crate) priority: Option<Priority>,
+    pub(crate) partitioned: bool,
+    pub(crate) edit_cookie: Option<EditCookie>,
+    pub(crate) on_store_error: OnStoreError,
+    pub(crate) store_timeout: Duration,
+    pub(crate) clear_cookie_on_destroy: bool,
+    pub(crate) record_limit: RecordLimit,
+    pub(crate) hash_ids_at_rest: bool,
+    pub(crate) cache: CachePolicy,
+    pub(crate) user_keys: Vec<String>,
+}
+
+impl Policy {
+    /// Starts from the defaults, each with its reason at the method that changes it.
+    pub fn builder(keys: KeyRing) -> PolicyBuilder {
+        PolicyBuilder::new(keys)
+    }
+
+    /// Starts from what express-session does when it is given a secret only, `resave: false` and
+    /// `saveUninitialized: false`: for an application that shares its sessions with Express.
+    ///
+    /// Cookies live until the browser closes and records for a day; `Secure` and `SameSite` are
+    /// not sent; nothing but the application's keys is kept in a record; every request that asks
+    /// for its session touches it; any text may be an id.
+    pub fn express(keys: KeyRing) -> PolicyBuilder {
+        PolicyBuilder::express(keys)
+    }
+
+    /// The cookie's name.
+    pub fn name(&self) -> &CookieName {
+        &self.0.name
+    }
+
+    /// The secrets, which may be exchanged while serving.
+    pub fn keys(&self) -> &KeyRing {
+        &self.0.keys
+    }
+
+    /// Whether a request for `path` has a session at all: it lies under the cookie's path
+    /// (RFC 6265 §5.1.4, where `/foo` covers `/foo/bar` and not `/foobar`).
+    pub fn covers(&self, path: &str) -> bool {
+        path_matches(path, &self.0.path)
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0
+    }
+
+    /// Whether a function of this policy wants to see the request.
+    pub(crate) fn wants_request(&self) -> bool {
+        self.0.id_generator.is_some() || self.0.edit_cookie.is_some()
+    }
+
+    /// Draws the id of a new session.
+    pub(crate) fn draw_id(&self, request: &RequestInfo) -> SessionId {
+        match &self.0.id_generator {
+            None => SessionId::random(),
+            Some(generate) => SessionId::from_store(&generate(request)),
+        }
+    }
+
+    /// The cookie of a session that begins now. `auto` is resolved here, once and for all.
+    pub(crate) fn new_cookie(&self, request: &RequestInfo, now: Timestamp) -> CookieState {
+        let settings = &*self.0;
+        let mut state = CookieState::default();
+        let mut cookie = CookieMut::new(&mut state, now);
+        cookie.max_age(settings.idle_timeout);
+        cookie.http_only(settings.http_only);
+        cookie.path(&settings.path);
+        cookie.secure_policy(settings.secure, request.is_secure);
+        cookie.same_site_policy(settings.same_site, request.is_secure);
+        if let Some(domain) = &settings.domain {
+            cookie.domain(Some(domain));
+        }
+        if let Some(priority) = settings.priority {
+            cookie.priority(Some(priority));
+        }
+        if settings.partitioned {
+            cookie.partitioned(true);
+        }
+        if let Some(edit) = &settings.edit_cookie {
+            edit(request, &mut cookie);
+            cookie.resolve_auto(request.is_secure);
+        }
+        state
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("name", &self.name)
+            .field("keys", &self.keys)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("absolute_timeout", &self.absolute_timeout)
+            .field("secure", &self.secure)
+            .field("same_site", &self.same_site)
+            .finish_non_exhaustive()
+    }
+}
+
+/// RFC 6265 §5.1.4; an empty cookie path is `/`.
+fn path_matches(path: &str, cookie_path: &str) -> bool {
+    match path.strip_prefix(cookie_path) {
+        Some(rest) => rest.is_empty() || cookie_path.ends_with('/') || rest.starts_with('/'),
+        None => cookie_path.is_empty(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

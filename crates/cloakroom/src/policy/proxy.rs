@@ -1,0 +1,102 @@
+//! Whose word counts on whether a request came over TLS.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// The peers whose `X-Forwarded-Proto` is believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TrustedProxy {
+    /// Nobody's: the field is ignored.
+    #[default]
+    None,
+    /// That of peers in these networks.
+    Networks(Vec<IpNet>),
+    /// Everybody's, as with Express's `proxy: true`.
+    ///
+    /// # Security
+    ///
+    /// A client that reaches this server directly can then claim TLS; with `secure: Always` that
+    /// gets it a cookie over a plain connection, its own.
+    Any,
+}
+
+impl TrustedProxy {
+    /// Trusts the peers of some networks, such as `10.0.0.0/8` or `::1`.
+    ///
+    /// # Errors
+    ///
+    /// The text that is neither an address nor a network.
+    pub fn networks<'a>(networks: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let parse = |text: &'a str| {
+            let address = || text.parse::<IpAddr>().map(IpNet::from);
+            text.parse::<IpNet>()
+                .or_else(|_| address())
+                .map_err(|_| text.to_owned())
+        };
+        networks
+            .into_iter()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map(Self::Networks)
+    }
+
+    /// Whether `peer` is believed.
+    pub fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        match self {
+            Self::None => false,
+            Self::Any => true,
+            Self::Networks(networks) => peer.is_some_and(|peer| {
+                networks
+                    .iter()
+                    .any(|network| network.contains(&peer.to_canonical()))
+            }),
+        }
+    }
+
+    /// Whether a request is secure: it came over TLS, or a trusted proxy says that the first hop
+    /// did (the first entry of `X-Forwarded-Proto`).
+    pub fn is_secure(
+        &self,
+        tls: bool,
+        peer: Option<IpAddr>,
+        forwarded_proto: Option<&str>,
+    ) -> bool {
+        let first_hop = || {
+            let first = forwarded_proto?.split(',').next()?;
+            Some(first.trim().eq_ignore_ascii_case("https"))
+        };
+        tls || (self.trusts(peer) && first_hop().unwrap_or(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TrustedProxy;
+
+    #[test]
+    fn only_a_trusted_peer_is_believed() {
+        let trusted = TrustedProxy::networks(["10.0.0.0/8", "::1"]).unwrap();
+        #[rustfmt::skip]
+        let table = [
+            (Some("10.1.2.3"),        true),
+            (Some("::ffff:10.1.2.3"), true),
+            (Some("::1"),             true),
+            (Some("192.168.0.1"),     false),
+            (None,                    false),
+        ];
+        for (peer, believed) in table {
+            let peer = peer.map(|peer| peer.parse().unwrap());
+            assert_eq!(
+                trusted.is_secure(false, peer, Some("https")),
+                believed,
+                "{peer:?}"
+            );
+            assert!(trusted.is_secure(true, peer, Some("http")));
+        }
+        assert_eq!(
+            TrustedProxy::networks(["10.0.0.0/33"]),
+            Err("10.0.0.0/33".into())
+        );
+    }
+}

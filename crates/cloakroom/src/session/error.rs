@@ -1,0 +1,48 @@
+//! Why something could not be done to a session.
+
+use crate::engine::EditError;
+use crate::manager::SaveError;
+use crate::store::StoreError;
+
+/// What a handler can be told. Its text holds no id and no data.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// This request has destroyed or dropped the session; `reset` begins another.
+    #[error("this request has ended its session")]
+    Ended,
+    /// The session was ended elsewhere, or its time was up, while this request ran.
+    #[error("the session ended while this request ran")]
+    Gone,
+    /// The store has no record of it: it is new.
+    #[error("failed to load session")]
+    NotStored,
+    /// Others changed the record each time it was about to be written: try again.
+    #[error("the session was changed by others too often to be saved")]
+    Conflict,
+    /// It would be larger than the policy's `record_limit`: keep the data elsewhere.
+    #[error("the session is too large to be stored")]
+    TooLarge,
+    /// Express's `Session` object has a member of this name, so that Node would drop the key when
+    /// it loads the record: choose another.
+    #[error("`{0}` cannot be a session key: Express's Session object has a member of that name")]
+    ReservedKey(String),
+    /// The value is of another type, or JSON cannot say it.
+    #[error("the value does not fit")]
+    Value(#[source] serde_json::Error),
+    /// The store failed.
+    #[error("the session store failed")]
+    Store(#[from] StoreError),
+}
+
+impl From<SaveError> for SessionError {
+    fn from(error: SaveError) -> Self {
+        match error {
+            SaveError::Gone => Self::Gone,
+            SaveError::Conflict => Self::Conflict,
+            SaveError::Store(error) => Self::Store(error),
+            SaveError::Edit(EditError::TooLarge) => Self::TooLarge,
+            SaveError::Edit(EditError::Value(error)) => Self::Value(error),
+        }
+    }
+}

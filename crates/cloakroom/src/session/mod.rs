@@ -1,0 +1,305 @@
+//! What a handler holds: one visitor's data, read and changed by key.
+
+mod error;
+mod typed;
+mod write;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use error::SessionError;
+pub use typed::Typed;
+
+use crate::engine::{Held, Phase};
+use crate::id::SessionId;
+use crate::manager::Manager;
+use crate::policy::{CookieMut, RequestInfo};
+use crate::record::{self, Entry, is_reserved, is_value, stringify, without_lone_surrogates};
+
+/// One visitor's session, for as long as one request runs. Clones are the same session.
+///
+/// Reading and changing happen in memory. Changes are written before the response leaves, as a
+/// patch over whatever the record has become by then: of two requests that change different keys
+/// both are kept.
+///
+/// ```
+/// # use cloakroom::session::{Session, SessionError};
+/// fn visit(session: &Session) -> Result<u32, SessionError> {
+///     let views = session.get::<u32>("views")?.unwrap_or(0) + 1;
+///     session.insert("views", views)?;
+///     Ok(views)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    manager: Manager,
+    request: RequestInfo,
+    held: Mutex<Held>,
+}
+
+impl Session {
+    pub(crate) fn new(manager: Manager, request: RequestInfo, held: Held) -> Self {
+        Self(Arc::new(Inner {
+            manager,
+            request,
+            held: Mutex::new(held),
+        }))
+    }
+
+    /// The value of `key`, `None` where it has none.
+    ///
+    /// Half a surrogate pair, which JavaScript may store and Rust cannot hold, reads as U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] after `destroy` or `unset`, [`SessionError::Value`] where the value
+    /// is of another type than `T`.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
+        self.live(|held| held.get(key).map(read).transpose())?
+    }
+
+    /// The value of `key` as it is written in the record: JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    pub fn get_raw(&self, key: &str) -> Result<Option<String>, SessionError> {
+        self.live(|held| {
+            held.get(key)
+                .filter(|_| !is_reserved(key))
+                .map(str::to_owned)
+        })
+    }
+
+    /// Sets the value of `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::ReservedKey`] for a name that Express's `Session` object has itself, and
+    /// would drop when it loads the record; [`SessionError::Value`] for a value that JSON cannot
+    /// say; [`SessionError::TooLarge`] beyond the policy's `record_limit`; [`SessionError::Ended`].
+    pub fn insert<T: Serialize>(&self, key: &str, value: T) -> Result<(), SessionError> {
+        self.insert_raw(key, &stringify(&value).map_err(SessionError::Value)?)
+    }
+
+    /// Sets the value of `key` to a JSON text.
+    ///
+    /// # Errors
+    ///
+    /// As for [`insert`](Self::insert).
+    pub fn insert_raw(&self, key: &str, json: &str) -> Result<(), SessionError> {
+        if is_reserved(key) {
+            return Err(SessionError::ReservedKey(key.to_owned()));
+        }
+        let limit = self.0.manager.policy().settings().record_limit;
+        // The record itself is the first level.
+        if json.len() > limit.bytes || !is_value(json, limit.depth.saturating_sub(1)) {
+            return Err(SessionError::TooLarge);
+        }
+        self.live(|held| held.patch.set(key, json))
+    }
+
+    /// Removes `key`; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    pub fn remove(&self, key: &str) -> Result<(), SessionError> {
+        self.live(|held| {
+            if !is_reserved(key) {
+                held.patch.remove(key);
+            }
+        })
+    }
+
+    /// Removes all keys; the session and its id stay.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    pub fn clear(&self) -> Result<(), SessionError> {
+        self.live(|held| {
+            for key in names(held) {
+                held.patch.remove(&key);
+            }
+        })
+    }
+
+    /// The keys that have values, in the record's order; none after the session ended.
+    pub fn keys(&self) -> Vec<String> {
+        self.live(|held| names(held)).unwrap_or_default()
+    }
+
+    /// All data as one JSON object.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    pub fn to_json(&self) -> Result<String, SessionError> {
+        self.live(|held| record::object(&held.patch.data(held.base.as_deref())))
+    }
+
+    /// The id: given to the client when the response leaves, if the session is stored by then.
+    ///
+    /// # Security
+    ///
+    /// It is printed by nothing but [`SessionId::expose`]. Whoever has it, and a signing secret,
+    /// has the session.
+    pub fn id(&self) -> SessionId {
+        self.lock(|held| held.id.clone())
+    }
+
+    /// Whether the client did not come with this session: it began, or changed its id, in this
+    /// request.
+    pub fn is_new(&self) -> bool {
+        self.lock(|held| held.is_new())
+    }
+
+    /// Whether this request ended it, by [`destroy`](Self::destroy) or [`unset`](Self::unset).
+    pub fn is_ended(&self) -> bool {
+        self.lock(|held| matches!(held.phase, Phase::Destroyed | Phase::Unset))
+    }
+
+    /// When it began; `None` for a session of another writer, or of a policy without absolute and
+    /// renewal time-outs, whose record does not say.
+    pub fn created(&self) -> Option<SystemTime> {
+        self.lock(|held| held.stamp.as_ref().map(|stamp| stamp.created().into()))
+    }
+
+    /// When it ends unless another request comes before.
+    pub fn expires(&self) -> SystemTime {
+        let now = self.0.manager.now();
+        self.lock(|held| held.expires(self.0.manager.policy(), now))
+            .into()
+    }
+
+    /// When it ends, whatever comes; `None` without an absolute time-out.
+    pub fn deadline(&self) -> Option<SystemTime> {
+        self.lock(|held| held.deadline().map(SystemTime::from))
+    }
+
+    /// Its cookie's attributes, as JSON in Express's spelling.
+    pub fn cookie(&self) -> String {
+        self.lock(|held| held.cookie.to_json())
+    }
+
+    /// Changes its cookie's attributes, for this session only.
+    ///
+    /// As in Express, that alone is no change to the session: the cookie is sent again when data
+    /// changed too, and the record keeps the attributes when it is written or
+    /// [saved](Self::save).
+    pub fn cookie_mut<R>(&self, change: impl FnOnce(&mut CookieMut<'_>) -> R) -> R {
+        let now = self.0.manager.now();
+        self.lock(|held| {
+            held.cookie_changed = true;
+            change(&mut CookieMut::new(&mut held.cookie, now))
+        })
+    }
+
+    /// Gives the session another id when it is stored, and ends the old one: owed whenever a
+    /// visitor's rights change. The data stays.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    #[doc(alias = "cycle_id")]
+    pub fn regenerate(&self) -> Result<(), SessionError> {
+        let (id, now) = (self.draw_id(), self.0.manager.now());
+        self.live(|held| held.rename(id, now))
+    }
+
+    /// Begins another session, without data, in the place of this one: what Express's
+    /// `regenerate` does. After `destroy` too.
+    pub fn reset(&self) {
+        let (policy, now) = (self.0.manager.policy(), self.0.manager.now());
+        let (id, cookie) = (self.draw_id(), policy.new_cookie(&self.0.request, now));
+        self.lock(|held| {
+            if held.phase == Phase::Destroyed {
+                held.stored = None;
+            }
+            if held.phase != Phase::Detached {
+                held.reset(policy, id, cookie, now);
+            }
+        });
+    }
+
+    /// Lets the session go: changes of this request are discarded, and the record is kept or
+    /// deleted as the policy's `unset` says. Express's `req.session = null`.
+    pub fn unset(&self) {
+        self.lock(|held| {
+            if held.phase == Phase::Live {
+                held.phase = Phase::Unset;
+            }
+        });
+    }
+
+    /// Asks for the session's expiry to be moved at the end of this request, however recently that
+    /// was done.
+    pub fn touch(&self) {
+        self.lock(|held| held.touched = true);
+    }
+
+    pub(crate) fn request(&self) -> &RequestInfo {
+        &self.0.request
+    }
+
+    /// The manager that opened it.
+    pub fn manager(&self) -> &Manager {
+        &self.0.manager
+    }
+
+    /// The id under which the store has it, if it has.
+    pub(crate) fn stored_id(&self) -> Option<SessionId> {
+        self.lock(|held| held.stored.clone())
+    }
+
+    fn draw_id(&self) -> SessionId {
+        self.0.manager.policy().draw_id(&self.0.request)
+    }
+
+    pub(crate) fn lock<R>(&self, with: impl FnOnce(&mut Held) -> R) -> R {
+        with(&mut self.0.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn live<R>(&self, with: impl FnOnce(&mut Held) -> R) -> Result<R, SessionError> {
+        self.lock(|held| match held.phase {
+            Phase::Live | Phase::Detached => Ok(with(held)),
+            Phase::Unset | Phase::Destroyed => Err(SessionError::Ended),
+        })
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+fn names(held: &Held) -> Vec<String> {
+    let data = held.patch.data(held.base.as_deref());
+    data.iter()
+        .map(|entry: &Entry<'_>| entry.name().into_owned())
+        .collect()
+}
+
+/// Parses a value; where Rust's strings cannot hold it, a second time with U+FFFD in its place.
+pub(crate) fn read<T: DeserializeOwned>(json: &str) -> Result<T, SessionError> {
+    serde_json::from_str(json)
+        .or_else(|error| {
+            let mended = without_lone_surrogates(json);
+            if mended == json {
+                Err(error)
+            } else {
+                serde_json::from_str(&mended)
+            }
+        })
+        .map_err(SessionError::Value)
+}

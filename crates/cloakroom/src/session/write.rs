@@ -1,0 +1,193 @@
+//! The steps of a session that reach the store before the request is over.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Session, SessionError, read};
+use crate::engine::{Change, Edit, EditError, Phase};
+use crate::id::SessionId;
+use crate::manager::{SaveError, Saved};
+use crate::record::{Patch, Record, is_reserved, stringify};
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Where a session's record is to be written.
+enum Target {
+    New,
+    Same(Arc<Record>),
+    Moved {
+        old: SessionId,
+        base: Option<Arc<Record>>,
+    },
+}
+
+impl Session {
+    /// Writes the session now instead of at the end of the request.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] where it ended elsewhere meanwhile, [`SessionError::Conflict`],
+    /// [`SessionError::TooLarge`], [`SessionError::Ended`]; [`SessionError::Store`] where the store
+    /// failed: whether it wrote is then known only where the kind is not `Unknown`.
+    pub async fn save(&self) -> Result<(), SessionError> {
+        self.live(|_| ())?;
+        Ok(self.write().await?)
+    }
+
+    /// Reads the session again; changes of this request that were not saved are discarded.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NotStored`] for a session that was never saved, [`SessionError::Gone`] for
+    /// one that ended meanwhile, [`SessionError::Store`], [`SessionError::Ended`].
+    pub async fn reload(&self) -> Result<(), SessionError> {
+        let id = self
+            .live(|held| held.stored.clone())?
+            .ok_or(SessionError::NotStored)?;
+        let stored = self.0.manager.get(&id).await?.ok_or(SessionError::Gone)?;
+        let limit = self.0.manager.policy().settings().record_limit;
+        let record = Record::parse(stored.text, limit)
+            .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error))?;
+        self.live(|held| held.was_reloaded(Arc::new(record), stored.expires))
+    }
+
+    /// Ends the session, here and for every request that still runs with it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] where the store failed: the record may still be there. The cookie
+    /// is cleared and nothing of the session is saved all the same.
+    pub async fn destroy(&self) -> Result<(), SessionError> {
+        let id = self.live(|held| {
+            held.phase = Phase::Destroyed;
+            held.stored.clone()
+        })?;
+        if let Some(id) = id {
+            self.0.manager.destroy(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes one key by its present value, so that no step of another request is lost, on this
+    /// server or another: at once in the store, together with what else changed.
+    ///
+    /// `change` may be called several times, each time with the value that stands by then.
+    ///
+    /// ```
+    /// # use cloakroom::session::{Session, SessionError};
+    /// # async fn f(session: Session) -> Result<(), SessionError> {
+    /// let hits = session.update("hits", |hits: Option<u64>| hits.unwrap_or(0) + 1).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`save`](Self::save) and [`insert`](Self::insert). After an outcome that is unknown
+    /// the step may have been made: read before it is made again.
+    pub async fn update<T, F>(&self, key: &str, mut change: F) -> Result<T, SessionError>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnMut(Option<T>) -> T + Send + 'static,
+    {
+        if is_reserved(key) {
+            return Err(SessionError::ReservedKey(key.to_owned()));
+        }
+        let function = move |current: Option<&str>| {
+            let current = current.map(read).transpose().map_err(|error| match error {
+                SessionError::Value(error) => EditError::Value(error),
+                _ => EditError::TooLarge,
+            })?;
+            stringify(&change(current)).map_err(EditError::Value)
+        };
+        read(
+            &self
+                .apply(Change {
+                    key: key.to_owned(),
+                    function: Box::new(function),
+                })
+                .await?,
+        )
+    }
+
+    async fn apply(&self, mut change: Change) -> Result<String, SessionError> {
+        let target = self.live(|_| self.target())?;
+        match target {
+            Target::New => self.apply_in_memory(&mut change),
+            Target::Moved { .. } => {
+                self.write().await?;
+                Box::pin(self.apply(change)).await
+            }
+            Target::Same(base) => {
+                let (id, edit) =
+                    self.lock(|held| (held.id.clone(), Edit::of(held, self.0.manager.now())));
+                let sent = edit.patch.clone();
+                let saved = self
+                    .0
+                    .manager
+                    .save(&id, base, edit.with(change))
+                    .await
+                    .map_err(SessionError::from)?;
+                let value = saved.value.clone().unwrap_or_else(|| "null".into());
+                self.was_saved(saved, &sent);
+                Ok(value)
+            }
+        }
+    }
+
+    /// Nobody else can know a session that was never stored.
+    fn apply_in_memory(&self, change: &mut Change) -> Result<String, SessionError> {
+        self.lock(|held| {
+            let next = (change.function)(held.get(&change.key)).map_err(SaveError::from)?;
+            held.patch.set(&change.key, next.as_str());
+            Ok(next)
+        })
+    }
+
+    /// Writes the record where it belongs.
+    pub(crate) async fn write(&self) -> Result<(), SaveError> {
+        let manager = &self.0.manager;
+        let target = self.target();
+        let (mut id, edit) = self.lock(|held| (held.id.clone(), Edit::of(held, manager.now())));
+        let sent = edit.patch.clone();
+        let draw = || self.draw_id();
+        let saved = match target {
+            Target::Same(base) => manager.save(&id, base, edit).await,
+            Target::New => manager.create(&mut id, draw, edit).await,
+            Target::Moved { old, base } => manager.replace(&old, &mut id, draw, base, edit).await,
+        }?;
+        self.lock(|held| held.id = id);
+        self.was_saved(saved, &sent);
+        Ok(())
+    }
+
+    pub(crate) async fn touch_now(&self) -> Result<(), SaveError> {
+        let Target::Same(base) = self.target() else {
+            return Ok(());
+        };
+        let (id, edit) = self.lock(|held| (held.id.clone(), Edit::of(held, self.0.manager.now())));
+        let found = self.0.manager.touch(&id, &base, edit).await?;
+        if found { Ok(()) } else { Err(SaveError::Gone) }
+    }
+
+    fn target(&self) -> Target {
+        self.lock(|held| match (&held.stored, &held.base) {
+            (Some(stored), base) if *stored != held.id => Target::Moved {
+                old: stored.clone(),
+                base: base.clone(),
+            },
+            (Some(_), Some(base)) => Target::Same(Arc::clone(base)),
+            _ => Target::New,
+        })
+    }
+
+    /// Keeps what was changed while the save was under way.
+    fn was_saved(&self, saved: Saved, sent: &Patch) {
+        self.lock(|held| {
+            let mut later = std::mem::take(&mut held.patch);
+            later.subtract(sent);
+            held.was_saved(saved.record, saved.expires);
+            held.patch = later;
+        });
+    }
+}

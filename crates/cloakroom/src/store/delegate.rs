@@ -1,0 +1,102 @@
+//! The methods of a store that hands all of them on to another.
+
+/// Implements [`Store`](super::Store) for a type by a store inside it.
+macro_rules! delegate {
+    ($type:ty, |$this:ident| $inner:expr) => {
+        impl $crate::store::Store for $type {
+            fn get<'a>(
+                &'a self,
+                id: &'a $crate::id::SessionId,
+            ) -> $crate::store::StoreFuture<'a, Option<$crate::store::Stored>> {
+                let $this = self;
+                $inner.get(id)
+            }
+
+            fn create<'a>(
+                &'a self,
+                id: &'a $crate::id::SessionId,
+                entry: &'a $crate::store::Entry,
+            ) -> $crate::store::StoreFuture<'a, ()> {
+                let $this = self;
+                $inner.create(id, entry)
+            }
+
+            fn update<'a>(
+                &'a self,
+                id: &'a $crate::id::SessionId,
+                read: &'a $crate::record::RecordText,
+                entry: &'a $crate::store::Entry,
+            ) -> $crate::store::StoreFuture<'a, $crate::store::Written> {
+                let $this = self;
+                $inner.update(id, read, entry)
+            }
+
+            fn touch<'a>(
+                &'a self,
+                id: &'a $crate::id::SessionId,
+                read: &'a $crate::record::RecordText,
+                entry: &'a $crate::store::Entry,
+            ) -> $crate::store::StoreFuture<'a, bool> {
+                let $this = self;
+                $inner.touch(id, read, entry)
+            }
+
+            fn destroy<'a>(
+                &'a self,
+                id: &'a $crate::id::SessionId,
+            ) -> $crate::store::StoreFuture<'a, bool> {
+                let $this = self;
+                $inner.destroy(id)
+            }
+
+            fn replace<'a>(
+                &'a self,
+                old: &'a $crate::id::SessionId,
+                read: Option<&'a $crate::record::RecordText>,
+                new: &'a $crate::id::SessionId,
+                entry: &'a $crate::store::Entry,
+            ) -> $crate::store::StoreFuture<'a, $crate::store::Written> {
+                let $this = self;
+                $inner.replace(old, read, new, entry)
+            }
+
+            fn prune(&self) -> $crate::store::StoreFuture<'_, u64> {
+                let $this = self;
+                $inner.prune()
+            }
+
+            fn scan<'a>(
+                &'a self,
+                cursor: Option<&'a str>,
+                limit: usize,
+            ) -> $crate::store::StoreFuture<'a, $crate::store::Page> {
+                let $this = self;
+                $inner.scan(cursor, limit)
+            }
+
+            fn count(&self) -> $crate::store::StoreFuture<'_, u64> {
+                let $this = self;
+                $inner.count()
+            }
+
+            fn of_user<'a>(
+                &'a self,
+                user: &'a str,
+            ) -> $crate::store::StoreFuture<'a, Vec<$crate::id::SessionId>> {
+                let $this = self;
+                $inner.of_user(user)
+            }
+
+            fn destroy_of_user<'a>(
+                &'a self,
+                user: &'a str,
+                keep: Option<&'a $crate::id::SessionId>,
+            ) -> $crate::store::StoreFuture<'a, u64> {
+                let $this = self;
+                $inner.destroy_of_user(user, keep)
+            }
+        }
+    };
+}
+
+pub(crate) use delegate;

@@ -1,0 +1,379 @@
+//! Sessions in this process's memory: for development, tests, and a single process.
+
+mod shard;
+mod sweep;
+mod users;
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use self::shard::{Shard, Slot};
+use self::users::Users;
+use super::{Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written};
+use crate::clock::{Clock, Timestamp};
+use crate::id::SessionId;
+use crate::record::RecordText;
+
+/// Bounds on what a [`MemoryStore`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimit {
+    /// Sessions; a million unless set.
+    pub sessions: usize,
+    /// Bytes of ids, users and records; 1 GiB unless set.
+    pub bytes: usize,
+}
+
+impl Default for MemoryLimit {
+    fn default() -> Self {
+        Self {
+            sessions: 1_000_000,
+            bytes: 1 << 30,
+        }
+    }
+}
+
+/// A store in this process's memory; clones are the same store.
+///
+/// Expired sessions go by themselves: a thread of the store's own looks through it every ten
+/// seconds. When a bound is reached, each new session pushes out one of sixteen that lie together
+/// by chance: one that expired, else one without a user, else whichever ends first. Nothing
+/// survives the process.
+#[derive(Clone)]
+pub struct MemoryStore(Arc<Inner>);
+
+struct Inner {
+    hasher: RandomState,
+    shards: Box<[Mutex<Shard>]>,
+    users: Users,
+    clock: Clock,
+}
+
+impl MemoryStore {
+    /// How often expired sessions are looked for.
+    const SWEEP: Duration = Duration::from_secs(10);
+
+    /// A store within the default bounds.
+    pub fn new() -> Self {
+        Self::with(MemoryLimit::default(), Clock::System)
+    }
+
+    /// A store within `limit`, by a clock that a test may set.
+    pub fn with(limit: MemoryLimit, clock: impl Into<Clock>) -> Self {
+        // Few enough that each holds a fair sample, many enough that cores seldom meet.
+        let shards = (limit.sessions / 1024).clamp(1, 256).next_power_of_two();
+        let share = MemoryLimit {
+            sessions: limit.sessions.div_ceil(shards).max(1),
+            bytes: limit.bytes.div_ceil(shards).max(1),
+        };
+        let store = Self(Arc::new(Inner {
+            hasher: RandomState::new(),
+            shards: (0..shards).map(|_| Mutex::new(Shard::new(share))).collect(),
+            users: Users::default(),
+            clock: clock.into(),
+        }));
+        sweep::start(&store.0, Self::SWEEP);
+        store
+    }
+
+    /// Bytes of ids, users and records that it holds, expired ones included.
+    pub fn bytes(&self) -> usize {
+        self.0.shards.iter().map(|shard| lock(shard).bytes()).sum()
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn hash(&self, id: &str) -> u64 {
+        self.hasher.hash_one(id)
+    }
+
+    /// A shard holds a range of hashes, so that the order of hashes is the order of shards.
+    fn shard_of(&self, hash: u64) -> usize {
+        let shards = self.shards.len() as u128;
+        usize::try_from((u128::from(hash) * shards) >> 64).expect("less than the number of shards")
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[self.shard_of(hash)])
+    }
+
+    fn get(&self, id: &str) -> Option<Stored> {
+        let hash = self.hash(id);
+        self.shard(hash)
+            .live(hash, id, self.clock.now())
+            .map(Slot::stored)
+    }
+
+    fn create(&self, id: &str, entry: &Entry) -> Result<(), StoreError> {
+        let (hash, now) = (self.hash(id), self.clock.now());
+        let mut shard = self.shard(hash);
+        if shard.live(hash, id, now).is_some() {
+            return Err(StoreErrorKind::IdTaken.into());
+        }
+        self.put(&mut shard, hash, id, entry, now);
+        Ok(())
+    }
+
+    /// Stores a record, and sees to the index and the bounds.
+    fn put(&self, shard: &mut Shard, hash: u64, id: &str, entry: &Entry, now: Timestamp) {
+        if let Some(old) = shard.remove(hash, id) {
+            self.users.remove(&old);
+        }
+        if entry.expires <= now {
+            return;
+        }
+        let slot = Slot::new(id, entry);
+        while let Some(evicted) = shard.make_room(&slot, now, |slot| self.hash(slot.id())) {
+            self.users.remove(&evicted);
+        }
+        self.users.add(&slot);
+        shard.insert(hash, slot, |slot| self.hash(slot.id()));
+    }
+
+    fn update(&self, id: &str, read: &RecordText, entry: &Entry) -> Written {
+        let (hash, now) = (self.hash(id), self.clock.now());
+        let mut shard = self.shard(hash);
+        match shard.live(hash, id, now) {
+            None => Written::Gone,
+            Some(slot) if slot.text != *read => Written::Changed(slot.stored()),
+            Some(_) => {
+                self.put(&mut shard, hash, id, entry, now);
+                Written::Saved
+            }
+        }
+    }
+
+    fn touch(&self, id: &str, read: &RecordText, entry: &Entry) -> bool {
+        let (hash, now) = (self.hash(id), self.clock.now());
+        let mut shard = self.shard(hash);
+        match shard.live_mut(hash, id, now) {
+            None => false,
+            Some(slot) if slot.text != *read => {
+                slot.expires = entry.expires;
+                true
+            }
+            Some(_) => {
+                self.put(&mut shard, hash, id, entry, now);
+                true
+            }
+        }
+    }
+
+    fn destroy(&self, id: &str) -> bool {
+        let (hash, now) = (self.hash(id), self.clock.now());
+        let removed = self.shard(hash).remove(hash, id);
+        removed.is_some_and(|slot| {
+            self.users.remove(&slot);
+            slot.expires > now
+        })
+    }
+
+    fn replace(
+        &self,
+        old: &str,
+        read: Option<&RecordText>,
+        new: &str,
+        entry: &Entry,
+    ) -> Result<Written, StoreError> {
+        let (old_hash, new_hash, now) = (self.hash(old), self.hash(new), self.clock.now());
+        let mut shards = Pair::lock(self, old_hash, new_hash);
+        if shards.of(new_hash, self).live(new_hash, new, now).is_some() {
+            return Err(StoreErrorKind::IdTaken.into());
+        }
+        let from = shards.of(old_hash, self);
+        match (from.live(old_hash, old, now), read) {
+            (None, Some(_)) => return Ok(Written::Gone),
+            (Some(slot), Some(read)) if slot.text != *read => {
+                return Ok(Written::Changed(slot.stored()));
+            }
+            _ => {}
+        }
+        if let Some(slot) = from.remove(old_hash, old) {
+            self.users.remove(&slot);
+        }
+        self.put(shards.of(new_hash, self), new_hash, new, entry, now);
+        Ok(Written::Saved)
+    }
+
+    fn prune(&self) -> u64 {
+        let now = self.clock.now();
+        let prune_one = |shard: &Mutex<Shard>| {
+            let expired = lock(shard).take_expired(now, |slot| self.hash(slot.id()));
+            for slot in &expired {
+                self.users.remove(slot);
+            }
+            expired.len() as u64
+        };
+        self.shards.iter().map(prune_one).sum()
+    }
+
+    /// Ids in the order of their hashes, which no growth of a table changes.
+    fn scan(&self, cursor: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        let after = cursor
+            .map(|cursor| u64::from_str_radix(cursor, 16))
+            .transpose();
+        let after = after.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error))?;
+        let now = self.clock.now();
+        let mut found: Vec<(u64, SessionId)> = Vec::new();
+        for shard in &self.shards[after.map_or(0, |hash| self.shard_of(hash))..] {
+            let shard = lock(shard);
+            let live = shard.iter().filter(|slot| slot.expires > now);
+            let hashed = live.map(|slot| (self.hash(slot.id()), slot.id()));
+            let unseen = hashed.filter(|(hash, _)| after.is_none_or(|after| *hash > after));
+            found.extend(unseen.map(|(hash, id)| (hash, SessionId::from_store(id))));
+            if found.len() >= limit {
+                break;
+            }
+        }
+        found.sort_unstable_by_key(|(hash, _)| *hash);
+        found.truncate(limit.max(1));
+        let next = found.last().filter(|_| found.len() >= limit.max(1));
+        let next = next.map(|(hash, _)| format!("{hash:016x}"));
+        Ok(Page {
+            next,
+            ids: found.into_iter().map(|(_, id)| id).collect(),
+        })
+    }
+
+    fn count(&self) -> u64 {
+        let now = self.clock.now();
+        let live =
+            |shard: &Mutex<Shard>| lock(shard).iter().filter(|slot| slot.expires > now).count();
+        self.shards.iter().map(|shard| live(shard) as u64).sum()
+    }
+
+    fn of_user(&self, user: &str) -> Vec<SessionId> {
+        let mut ids = self.users.sessions(user);
+        ids.retain(|id| self.get(id.expose()).is_some());
+        ids
+    }
+
+    fn destroy_of_user(&self, user: &str, keep: Option<&SessionId>) -> u64 {
+        let ids = self.users.sessions(user);
+        let ended = ids
+            .iter()
+            .filter(|id| keep != Some(id))
+            .filter(|id| self.destroy(id.expose()));
+        ended.count() as u64
+    }
+}
+
+impl Store for MemoryStore {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        ready(Ok(self.0.get(id.expose())))
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+        ready(self.0.create(id.expose(), entry))
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        ready(Ok(self.0.update(id.expose(), read, entry)))
+    }
+
+    fn touch<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool> {
+        ready(Ok(self.0.touch(id.expose(), read, entry)))
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        ready(Ok(self.0.destroy(id.expose())))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        old: &'a SessionId,
+        read: Option<&'a RecordText>,
+        new: &'a SessionId,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        ready(self.0.replace(old.expose(), read, new.expose(), entry))
+    }
+
+    fn prune(&self) -> StoreFuture<'_, u64> {
+        ready(Ok(self.0.prune()))
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
+        ready(self.0.scan(cursor, limit))
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        ready(Ok(self.0.count()))
+    }
+
+    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        ready(Ok(self.0.of_user(user)))
+    }
+
+    fn destroy_of_user<'a>(
+        &'a self,
+        user: &'a str,
+        keep: Option<&'a SessionId>,
+    ) -> StoreFuture<'a, u64> {
+        ready(Ok(self.0.destroy_of_user(user, keep)))
+    }
+}
+
+/// The shards of two hashes, which may be one; locked in one order, so that nobody waits in a ring.
+struct Pair<'a> {
+    first: MutexGuard<'a, Shard>,
+    second: Option<MutexGuard<'a, Shard>>,
+    first_index: usize,
+}
+
+impl<'a> Pair<'a> {
+    fn lock(inner: &'a Inner, one: u64, other: u64) -> Self {
+        let (one, other) = (inner.shard_of(one), inner.shard_of(other));
+        let (low, high) = (one.min(other), one.max(other));
+        let first = lock(&inner.shards[low]);
+        let second = (low != high).then(|| lock(&inner.shards[high]));
+        Self {
+            first,
+            second,
+            first_index: low,
+        }
+    }
+
+    fn of(&mut self, hash: u64, inner: &Inner) -> &mut Shard {
+        match &mut self.second {
+            Some(second) if inner.shard_of(hash) != self.first_index => second,
+            _ => &mut self.first,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ready<'a, T: Send + 'a>(outcome: Result<T, StoreError>) -> StoreFuture<'a, T> {
+    Box::pin(std::future::ready(outcome))
+}
+
+#[cfg(test)]
+mod tests;

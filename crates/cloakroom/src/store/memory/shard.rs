@@ -1,0 +1,149 @@
+//! A part of the store under one lock: a table, its size, and what goes when it is full.
+
+use hashbrown::HashTable;
+
+use super::MemoryLimit;
+use crate::clock::Timestamp;
+use crate::record::RecordText;
+use crate::store::{Entry, Stored};
+
+/// How many sessions are looked at to find one that may go.
+const SAMPLE: usize = 16;
+/// Tables of fewer buckets are not worth shrinking.
+const SMALL: usize = 64;
+
+/// One session; id and user lie before the record in one allocation.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) text: RecordText,
+    pub(super) expires: Timestamp,
+}
+
+impl Slot {
+    pub(super) fn new(id: &str, entry: &Entry) -> Self {
+        let user = entry.user.as_deref().unwrap_or_default();
+        Self {
+            text: RecordText::behind([id, user], &entry.text),
+            expires: entry.expires,
+        }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        self.text.prefixes()[0]
+    }
+
+    pub(super) fn user(&self) -> Option<&str> {
+        Some(self.text.prefixes()[1]).filter(|user| !user.is_empty())
+    }
+
+    pub(super) fn stored(&self) -> Stored {
+        Stored {
+            text: self.text.clone(),
+            expires: self.expires,
+        }
+    }
+
+    fn size(&self) -> usize {
+        let [id, user] = self.text.prefixes();
+        id.len() + user.len() + self.text.len()
+    }
+}
+
+pub(super) struct Shard {
+    table: HashTable<Slot>,
+    limit: MemoryLimit,
+    bytes: usize,
+    /// The bucket at which the next look for something to push out begins.
+    hand: usize,
+}
+
+impl Shard {
+    pub(super) fn new(limit: MemoryLimit) -> Self {
+        Self {
+            table: HashTable::new(),
+            limit,
+            bytes: 0,
+            hand: 0,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.table.iter()
+    }
+
+    pub(super) fn live(&self, hash: u64, id: &str, now: Timestamp) -> Option<&Slot> {
+        self.table
+            .find(hash, |slot| slot.id() == id)
+            .filter(|slot| slot.expires > now)
+    }
+
+    pub(super) fn live_mut(&mut self, hash: u64, id: &str, now: Timestamp) -> Option<&mut Slot> {
+        self.table
+            .find_mut(hash, |slot| slot.id() == id)
+            .filter(|slot| slot.expires > now)
+    }
+
+    pub(super) fn insert(&mut self, hash: u64, slot: Slot, hasher: impl Fn(&Slot) -> u64) {
+        self.bytes += slot.size();
+        self.table.insert_unique(hash, slot, hasher);
+    }
+
+    pub(super) fn remove(&mut self, hash: u64, id: &str) -> Option<Slot> {
+        let found = self.table.find_entry(hash, |slot| slot.id() == id).ok()?;
+        let (slot, _) = found.remove();
+        self.bytes -= slot.size();
+        Some(slot)
+    }
+
+    /// Takes out one session where `coming` does not fit; `None` once it does.
+    pub(super) fn make_room(
+        &mut self,
+        coming: &Slot,
+        now: Timestamp,
+        hasher: impl Fn(&Slot) -> u64,
+    ) -> Option<Slot> {
+        let fits = self.table.len() < self.limit.sessions
+            && self.bytes + coming.size() <= self.limit.bytes;
+        if fits || self.table.is_empty() {
+            return None;
+        }
+        let goes = self
+            .sample()
+            .min_by_key(|slot| (slot.expires > now, slot.user().is_some(), slot.expires))?;
+        let (hash, id) = (hasher(goes), goes.id().to_owned());
+        self.remove(hash, &id)
+    }
+
+    /// Some sessions from where the last sample ended.
+    fn sample(&mut self) -> impl Iterator<Item = &Slot> {
+        let buckets = self.table.num_buckets().max(1);
+        let start = self.hand;
+        let mut seen = 0;
+        let mut steps = 0;
+        while seen < SAMPLE && steps < buckets {
+            seen += usize::from(self.table.get_bucket((start + steps) % buckets).is_some());
+            steps += 1;
+        }
+        self.hand = (start + steps) % buckets;
+        let table = &self.table;
+        (start..start + steps).filter_map(move |bucket| table.get_bucket(bucket % buckets))
+    }
+
+    /// Takes out what expired, and gives memory back where much went.
+    pub(super) fn take_expired(
+        &mut self,
+        now: Timestamp,
+        hasher: impl Fn(&Slot) -> u64,
+    ) -> Vec<Slot> {
+        let expired: Vec<Slot> = self.table.extract_if(|slot| slot.expires <= now).collect();
+        self.bytes -= expired.iter().map(Slot::size).sum::<usize>();
+        if self.table.num_buckets() > SMALL && self.table.len() < self.table.capacity() / 4 {
+            self.table.shrink_to(self.table.len() * 2, hasher);
+        }
+        expired
+    }
+}

@@ -1,0 +1,23 @@
+//! The thread that lets expired sessions go, for as long as somebody holds the store.
+
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use super::Inner;
+
+pub(super) fn start(store: &Arc<Inner>, every: Duration) {
+    let store = Arc::downgrade(store);
+    let thread = thread::Builder::new().name("cloakroom-sweep".into());
+    if let Err(error) = thread.spawn(move || sweep(&store, every)) {
+        tracing::warn!(%error, "expired sessions go only when the store is pruned");
+    }
+}
+
+fn sweep(store: &Weak<Inner>, every: Duration) {
+    loop {
+        thread::sleep(every);
+        let Some(store) = store.upgrade() else { return };
+        store.prune();
+    }
+}

@@ -1,0 +1,158 @@
+//! Where records lie: the contract that every store keeps, ours and a third party's.
+//!
+//! A store never decides what is in a record. It hands out the bytes that it holds, takes new ones
+//! only where the caller has seen the old ones, and forgets what is over.
+
+mod any;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod delegate;
+mod error;
+#[cfg(feature = "memory")]
+pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use any::{AnyStore, ConnectError};
+pub(crate) use delegate::delegate;
+pub use error::{StoreError, StoreErrorKind};
+
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::record::RecordText;
+
+/// What the methods of a [`Store`] return, so that a store can be held as `dyn Store`.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A record as the store holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its JSON text.
+    pub text: RecordText,
+    /// When the store lets it go, unless it is touched before.
+    pub expires: Timestamp,
+}
+
+/// A record to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its JSON text.
+    pub text: RecordText,
+    /// When the store may let it go.
+    pub expires: Timestamp,
+    /// The user that it belongs to, for the index.
+    pub user: Option<String>,
+}
+
+/// What became of an [`update`](Store::update) or a [`replace`](Store::replace).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The new record is stored.
+    Saved,
+    /// There was no live record of that id, and there is none now.
+    Gone,
+    /// Somebody else changed the record meanwhile: nothing was written, and here is what stands.
+    Changed(Stored),
+}
+
+/// A part of all the sessions in a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The ids of live sessions; over the pages of a scan, each that lived all the time is there.
+    pub ids: Vec<SessionId>,
+    /// What to call [`scan`](Store::scan) with for the next part; `None` after the last.
+    pub next: Option<String>,
+}
+
+/// A store of session records.
+///
+/// Each method is one step that happens as a whole or not at all, seen by all callers in one
+/// order. An id whose record expired is an id that is absent, whatever the store still holds of
+/// it; the store's own clock decides. Nothing is ever created but by [`create`](Self::create) and
+/// [`replace`](Self::replace): a session that ended stays ended, whoever saves it still.
+///
+/// `store::conformance` tests all of this; run it on any store of your own.
+pub trait Store: Send + Sync + 'static {
+    /// The live record of `id`, `None` for one that is absent or expired.
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>>;
+
+    /// Stores a record under an id that has none.
+    ///
+    /// An entry that has already expired is no error; it is as if it was stored and let go.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::IdTaken`] where a live record has that id: draw another.
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()>;
+
+    /// Stores a record in place of the one whose text is `read`, and only of that one.
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written>;
+
+    /// Moves the expiry of a live record to that of `entry`; `false` where there is none.
+    ///
+    /// The text of the record is the store's affair: it may take that of `entry` where it still
+    /// holds `read`, and must leave any other alone.
+    fn touch<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool>;
+
+    /// Ends a session; `false` where there was none. After it returned, no `get` finds it.
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool>;
+
+    /// Stores a record under the id `new` and ends `old`, so that at no time both are live.
+    ///
+    /// With `read`, only where `old` still has that text: [`Written::Changed`] and
+    /// [`Written::Gone`] leave everything as it was. Without, whatever became of `old`.
+    ///
+    /// A store that cannot do both in one step stores `new` first: a crash in between leaves two
+    /// sessions, not none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::IdTaken`] where a live record has the id `new`; `old` then still lives.
+    fn replace<'a>(
+        &'a self,
+        old: &'a SessionId,
+        read: Option<&'a RecordText>,
+        new: &'a SessionId,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written>;
+
+    /// Lets go of what expired, and tells how many records went. Stores do so by themselves; this
+    /// does it now.
+    fn prune(&self) -> StoreFuture<'_, u64>;
+
+    /// Some ids of live sessions, about `limit`, from where the last part ended; `None` begins.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Invalid`] for a cursor that this store did not give.
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page>;
+
+    /// How many sessions are live.
+    fn count(&self) -> StoreFuture<'_, u64>;
+
+    /// The ids of a user's live sessions.
+    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>>;
+
+    /// Ends all sessions of a user but `keep`, and tells how many.
+    ///
+    /// A session that was stored before this was called is ended; one whose login is still under
+    /// way may outlive it.
+    fn destroy_of_user<'a>(
+        &'a self,
+        user: &'a str,
+        keep: Option<&'a SessionId>,
+    ) -> StoreFuture<'a, u64>;
+}

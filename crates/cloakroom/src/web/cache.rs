@@ -1,0 +1,122 @@
+//! What caches are told of a response that depends on a session (RFC 9111).
+
+use http::HeaderMap;
+use http::header::{CACHE_CONTROL, HeaderValue, VARY};
+
+use crate::policy::CachePolicy;
+
+/// Keeps a response from being handed to another visitor.
+pub(super) fn keep_private(headers: &mut HeaderMap, policy: CachePolicy) {
+    if policy == CachePolicy::Untouched {
+        return;
+    }
+    let said: Vec<&str> = headers
+        .get_all(CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    if let Some(value) = cache_control(&said.join(", "), policy) {
+        headers.insert(CACHE_CONTROL, value);
+    }
+    if !varies_by_cookie(headers) {
+        headers.append(VARY, HeaderValue::from_static("Cookie"));
+    }
+}
+
+/// The field to send, `None` where what the handler said will do.
+fn cache_control(said: &str, policy: CachePolicy) -> Option<HeaderValue> {
+    let directives: Vec<&str> = said
+        .split(',')
+        .map(str::trim)
+        .filter(|directive| !directive.is_empty())
+        .collect();
+    let says = |name: &str| {
+        directives.iter().any(|directive| {
+            // `private="field"` speaks of that field only (RFC 9111 §5.2.2.7).
+            directive.eq_ignore_ascii_case(name)
+        })
+    };
+    if says("no-store") || says("private") {
+        return None;
+    }
+    if directives.is_empty() {
+        let alone = if policy == CachePolicy::NoStore {
+            "no-store"
+        } else {
+            "private"
+        };
+        return Some(HeaderValue::from_static(alone));
+    }
+    let shared = |directive: &&&str| {
+        let name = directive.split('=').next().unwrap_or_default().trim();
+        name.eq_ignore_ascii_case("public") || name.eq_ignore_ascii_case("s-maxage")
+    };
+    let kept = directives
+        .iter()
+        .filter(|directive| !shared(directive))
+        .copied();
+    let value: Vec<&str> = std::iter::once("private").chain(kept).collect();
+    HeaderValue::from_str(&value.join(", ")).ok()
+}
+
+fn varies_by_cookie(headers: &HeaderMap) -> bool {
+    let fields = headers
+        .get_all(VARY)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    fields
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http::header::{CACHE_CONTROL, VARY};
+
+    use super::keep_private;
+    use crate::policy::CachePolicy;
+
+    #[test]
+    fn no_shared_cache_may_keep_it() {
+        #[rustfmt::skip]
+        let table = [
+            (None,                               CachePolicy::NoStore,   Some("no-store")),
+            (None,                               CachePolicy::Private,   Some("private")),
+            (None,                               CachePolicy::Untouched, None),
+            (Some("public, max-age=60"),         CachePolicy::NoStore,   Some("private, max-age=60")),
+            (Some("max-age=60, s-maxage=9"),     CachePolicy::NoStore,   Some("private, max-age=60")),
+            (Some("max-age=60"),                 CachePolicy::Private,   Some("private, max-age=60")),
+            (Some("No-Store"),                   CachePolicy::NoStore,   Some("No-Store")),
+            (Some("private, max-age=60"),        CachePolicy::NoStore,   Some("private, max-age=60")),
+            (Some("private=\"x\", max-age=60"),  CachePolicy::NoStore,   Some("private, private=\"x\", max-age=60")),
+            (Some("public"),                     CachePolicy::Untouched, Some("public")),
+        ];
+        for (said, policy, sent) in table {
+            let mut headers = HeaderMap::new();
+            if let Some(said) = said {
+                headers.insert(CACHE_CONTROL, said.parse().unwrap());
+            }
+            keep_private(&mut headers, policy);
+            assert_eq!(
+                headers
+                    .get(CACHE_CONTROL)
+                    .map(|value| value.to_str().unwrap()),
+                sent,
+                "{said:?}"
+            );
+            assert_eq!(headers.contains_key(VARY), policy != CachePolicy::Untouched);
+        }
+    }
+
+    #[test]
+    fn vary_names_the_cookie_once() {
+        for (said, fields) in [("Accept", 2), ("accept, COOKIE", 1), ("*", 1)] {
+            let mut headers = HeaderMap::new();
+            headers.insert(VARY, said.parse().unwrap());
+            keep_private(&mut headers, CachePolicy::NoStore);
+            assert_eq!(headers.get_all(VARY).iter().count(), fields, "{said}");
+        }
+    }
+}

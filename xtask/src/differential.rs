@@ -1,0 +1,121 @@
+//! Drives the two labs with the same random requests and compares what they answer, set and store.
+//!
+//! A seed names a sequence of requests and the configuration that both labs run under. Both sides
+//! play it with a client of their own; ids are renamed, moments compared with tolerance, everything
+//! else must be the same or a deviation of `deviation.rs`. The first difference that nothing
+//! explains ends the run and is made as short as it can be.
+
+mod compare;
+mod config;
+mod deviation;
+mod generate;
+mod instant;
+mod lab;
+mod names;
+mod pair;
+mod random;
+mod record;
+mod report;
+mod sequence;
+mod set_cookie;
+mod shrink;
+mod side;
+
+use std::ops::RangeInclusive;
+
+use config::Config;
+use pair::{Outcome, Pair};
+pub(crate) use report::Report;
+use report::Failure;
+use sequence::Request;
+
+/// Sequences before the labs start afresh: `/records` lists all that their stores hold.
+const BATCH: usize = 200;
+
+/// Which sequences to run, and against what.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// Seeds to run, first and last.
+    #[arg(long, default_value = "1..=2000", value_name = "FIRST..=LAST", value_parser = parse_seeds)]
+    seeds: RangeInclusive<u64>,
+    /// One seed alone.
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// The command that starts Express's lab, relative to the repository.
+    #[arg(long, default_value = "node interop/lab.mjs", value_name = "COMMAND")]
+    left: String,
+    /// The command that starts our lab.
+    #[arg(long, default_value = "target/release/examples/lab", value_name = "COMMAND")]
+    right: String,
+}
+
+impl Options {
+    fn seeds(&self) -> RangeInclusive<u64> {
+        self.seed.map_or_else(|| self.seeds.clone(), |seed| seed..=seed)
+    }
+}
+
+/// Runs every seed, one configuration after the other, up to the first unexplained difference.
+///
+/// # Errors
+///
+/// Where a lab does not start or ends before its time.
+pub(crate) fn run(options: &Options) -> Result<Report, String> {
+    let mut report = Report::default();
+    for config in Config::all() {
+        let is_ours = |seed: &u64| std::ptr::eq(Config::of(*seed), config);
+        let seeds: Vec<u64> = options.seeds().filter(is_ours).collect();
+        for batch in seeds.chunks(BATCH) {
+            let mut pair = Pair::start(&options.left, &options.right, config)?;
+            for &seed in batch {
+                run_seed(&mut pair, seed, &mut report).map_err(|error| format!("seed {seed}: {error}"))?;
+                if !report.passed() {
+                    return Ok(report);
+                }
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn run_seed(pair: &mut Pair, seed: u64, report: &mut Report) -> Result<(), String> {
+    let requests = generate::sequence(seed);
+    let outcome = pair.play(&requests)?;
+    report.count(&outcome);
+    if outcome.difference.is_some() {
+        report.fail(shorten(pair, seed, requests, outcome)?);
+    }
+    Ok(())
+}
+
+/// Looks for the shortest sequence that still shows a difference, if it shows one again at all.
+fn shorten(pair: &mut Pair, seed: u64, requests: Vec<Request>, outcome: Outcome) -> Result<Failure, String> {
+    let config = pair.config;
+    if pair.play(&requests)?.difference.is_none() {
+        return Ok(Failure { seed, config, requests, outcome, repeats: false });
+    }
+    let shortest =
+        shrink::shrink(requests, |requests| Ok(pair.play(requests)?.difference.is_some()))?;
+    let outcome = pair.play(&shortest)?;
+    Ok(Failure { seed, config, requests: shortest, outcome, repeats: true })
+}
+
+fn parse_seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let seeds = text.split_once("..=").and_then(|(first, last)| {
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    });
+    seeds.filter(|seeds| !seeds.is_empty()).ok_or_else(|| "write it as 1..=2000".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_a_range_with_its_end() {
+        assert_eq!(parse_seeds("3..=5"), Ok(3..=5));
+        for text in ["3", "3..5", "5..=3", "a..=b"] {
+            assert!(parse_seeds(text).is_err(), "{text}");
+        }
+    }
+}
