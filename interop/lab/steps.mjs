@@ -52,8 +52,14 @@ const OPERATIONS = {
     }
   },
 
+  // As Passport does with keepSessionInfo: a new id, the data stays.
   async login (req, { user, roles }, { userKey }) {
+    const { cookie, ...data } = current(req)
     await call(current(req), 'regenerate')
+    // Setting expires would set the lifetime anew; the touch at the end computes it.
+    const { expires, ...attributes } = cookie.data
+    Object.assign(req.session.cookie, attributes)
+    Object.assign(req.session, data)
     req.session[userKey] = user
     if (roles !== undefined) req.session.roles = roles
   },

@@ -10,6 +10,7 @@ mod config;
 mod deviation;
 mod generate;
 mod instant;
+mod jar;
 mod lab;
 mod names;
 mod pair;
@@ -25,8 +26,8 @@ use std::ops::RangeInclusive;
 
 use config::Config;
 use pair::{Outcome, Pair};
-pub(crate) use report::Report;
 use report::Failure;
+pub(crate) use report::Report;
 use sequence::Request;
 
 /// Sequences before the labs start afresh: `/records` lists all that their stores hold.
@@ -45,13 +46,18 @@ pub(crate) struct Options {
     #[arg(long, default_value = "node interop/lab.mjs", value_name = "COMMAND")]
     left: String,
     /// The command that starts our lab.
-    #[arg(long, default_value = "target/release/examples/lab", value_name = "COMMAND")]
+    #[arg(
+        long,
+        default_value = "target/release/examples/lab",
+        value_name = "COMMAND"
+    )]
     right: String,
 }
 
 impl Options {
     fn seeds(&self) -> RangeInclusive<u64> {
-        self.seed.map_or_else(|| self.seeds.clone(), |seed| seed..=seed)
+        self.seed
+            .map_or_else(|| self.seeds.clone(), |seed| seed..=seed)
     }
 }
 
@@ -68,7 +74,8 @@ pub(crate) fn run(options: &Options) -> Result<Report, String> {
         for batch in seeds.chunks(BATCH) {
             let mut pair = Pair::start(&options.left, &options.right, config)?;
             for &seed in batch {
-                run_seed(&mut pair, seed, &mut report).map_err(|error| format!("seed {seed}: {error}"))?;
+                run_seed(&mut pair, seed, &mut report)
+                    .map_err(|error| format!("seed {seed}: {error}"))?;
                 if !report.passed() {
                     return Ok(report);
                 }
@@ -89,22 +96,42 @@ fn run_seed(pair: &mut Pair, seed: u64, report: &mut Report) -> Result<(), Strin
 }
 
 /// Looks for the shortest sequence that still shows a difference, if it shows one again at all.
-fn shorten(pair: &mut Pair, seed: u64, requests: Vec<Request>, outcome: Outcome) -> Result<Failure, String> {
+fn shorten(
+    pair: &mut Pair,
+    seed: u64,
+    requests: Vec<Request>,
+    outcome: Outcome,
+) -> Result<Failure, String> {
     let config = pair.config;
     if pair.play(&requests)?.difference.is_none() {
-        return Ok(Failure { seed, config, requests, outcome, repeats: false });
+        return Ok(Failure {
+            seed,
+            config,
+            requests,
+            outcome,
+            repeats: false,
+        });
     }
-    let shortest =
-        shrink::shrink(requests, |requests| Ok(pair.play(requests)?.difference.is_some()))?;
+    let shortest = shrink::shrink(requests, |requests| {
+        Ok(pair.play(requests)?.difference.is_some())
+    })?;
     let outcome = pair.play(&shortest)?;
-    Ok(Failure { seed, config, requests: shortest, outcome, repeats: true })
+    Ok(Failure {
+        seed,
+        config,
+        requests: shortest,
+        outcome,
+        repeats: true,
+    })
 }
 
 fn parse_seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
-    let seeds = text.split_once("..=").and_then(|(first, last)| {
-        Some(first.parse().ok()?..=last.parse().ok()?)
-    });
-    seeds.filter(|seeds| !seeds.is_empty()).ok_or_else(|| "write it as 1..=2000".to_owned())
+    let seeds = text
+        .split_once("..=")
+        .and_then(|(first, last)| Some(first.parse().ok()?..=last.parse().ok()?));
+    seeds
+        .filter(|seeds| !seeds.is_empty())
+        .ok_or_else(|| "write it as 1..=2000".to_owned())
 }
 
 #[cfg(test)]

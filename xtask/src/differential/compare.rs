@@ -30,18 +30,41 @@ pub(super) fn answers(left: &Answer, right: &Answer) -> Vec<Difference> {
     let mut differences = Vec::new();
     let mut note = |agrees: bool, aspect, left: &dyn fmt::Display, right: &dyn fmt::Display| {
         if !agrees {
-            differences.push(Difference { aspect, left: left.to_string(), right: right.to_string() });
+            differences.push(Difference {
+                aspect,
+                left: left.to_string(),
+                right: right.to_string(),
+            });
         }
     };
-    note(left.status == right.status, Aspect::Status, &left.status, &right.status);
+    note(
+        left.status == right.status,
+        Aspect::Status,
+        &left.status,
+        &right.status,
+    );
     let (left_session, right_session) = (session(left), session(right));
-    note(left_session == right_session, Aspect::Session, &left_session, &right_session);
+    note(
+        left_session == right_session,
+        Aspect::Session,
+        &left_session,
+        &right_session,
+    );
     for index in 0..left.results.len().max(right.results.len()) {
         let (left, right) = (result(left, index), result(right, index));
-        note(results_agree(left, right), Aspect::Result(index), &left, &right);
+        note(
+            results_agree(left, right),
+            Aspect::Result(index),
+            &left,
+            &right,
+        );
     }
     let agree = left.cookies.len() == right.cookies.len()
-        && left.cookies.iter().zip(&right.cookies).all(|(a, b)| a.agrees_with(b));
+        && left
+            .cookies
+            .iter()
+            .zip(&right.cookies)
+            .all(|(a, b)| a.agrees_with(b));
     note(agree, Aspect::Cookie, &cookies(left), &cookies(right));
     differences
 }
@@ -51,12 +74,19 @@ fn session(answer: &Answer) -> &str {
 }
 
 fn result(answer: &Answer, index: usize) -> &str {
-    answer.results.get(index).map_or("no result", String::as_str)
+    answer
+        .results
+        .get(index)
+        .map_or("no result", String::as_str)
 }
 
 fn cookies(answer: &Answer) -> String {
     let cookies: Vec<String> = answer.cookies.iter().map(SetCookie::to_string).collect();
-    if cookies.is_empty() { "no cookie".to_owned() } else { cookies.join(" and ") }
+    if cookies.is_empty() {
+        "no cookie".to_owned()
+    } else {
+        cookies.join(" and ")
+    }
 }
 
 fn results_agree(left: &str, right: &str) -> bool {
@@ -105,7 +135,13 @@ impl fmt::Display for Aspect {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let results = self.results.join(",");
-        write!(f, "{} {} [{results}] {}", self.status, session(self), cookies(self))
+        write!(
+            f,
+            "{} {} [{results}] {}",
+            self.status,
+            session(self),
+            cookies(self)
+        )
     }
 }
 

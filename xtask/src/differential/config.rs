@@ -1,46 +1,41 @@
 //! The policies under which the two labs are compared.
 
+use std::fmt;
+
 /// One way to start both labs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Config {
-    resave: bool,
-    pub(super) save_uninitialized: bool,
-    rolling: bool,
-    pub(super) unset_destroy: bool,
-    max_age: &'static str,
+    /// What sets it apart, as the labs' flags.
+    flags: &'static str,
     secrets: &'static [&'static str],
 }
 
+const COMMON: [&str; 6] = [
+    "--addr",
+    "127.0.0.1:0",
+    "--store",
+    "memory:",
+    "--touch-after-ms",
+    "0",
+];
 const SECRET: &str = "keyboard cat keyboard cat keyboard cat";
 const ONE: &[&str] = &[SECRET];
 const TWO: &[&str] = &["a newer keyboard for the same old cat", SECRET];
 
-/// Each pair of settings of two options occurs; browser sessions and timed ones share them evenly.
+/// Any two options meet in every combination.
 #[rustfmt::skip]
 const CONFIGS: [Config; 10] = [
-    //      resave save-uninitialized rolling unset=destroy max-age secrets
-    config(false, false, false, false, "none", ONE),
-    config(false, false, false, false, "60000", ONE),
-    config(false, false, true, false, "60000", ONE),
-    config(false, false, false, true, "none", TWO),
-    config(false, true, false, false, "none", ONE),
-    config(false, true, true, true, "60000", ONE),
-    config(true, false, false, false, "60000", ONE),
-    config(true, false, true, true, "none", ONE),
-    config(true, true, false, true, "60000", ONE),
-    config(true, true, true, false, "none", TWO),
+    Config { secrets: ONE, flags: "" },
+    Config { secrets: ONE, flags: "--max-age-ms 60000" },
+    Config { secrets: ONE, flags: "--max-age-ms 60000 --rolling" },
+    Config { secrets: TWO, flags: "--unset destroy" },
+    Config { secrets: ONE, flags: "--save-uninitialized" },
+    Config { secrets: ONE, flags: "--max-age-ms 60000 --save-uninitialized --rolling --unset destroy" },
+    Config { secrets: ONE, flags: "--max-age-ms 60000 --resave" },
+    Config { secrets: ONE, flags: "--resave --rolling --unset destroy" },
+    Config { secrets: ONE, flags: "--max-age-ms 60000 --resave --save-uninitialized --unset destroy" },
+    Config { secrets: TWO, flags: "--resave --save-uninitialized --rolling" },
 ];
-
-const fn config(
-    resave: bool,
-    save_uninitialized: bool,
-    rolling: bool,
-    unset_destroy: bool,
-    max_age: &'static str,
-    secrets: &'static [&'static str],
-) -> Config {
-    Config { resave, save_uninitialized, rolling, unset_destroy, max_age, secrets }
-}
 
 impl Config {
     pub(super) fn all() -> impl Iterator<Item = &'static Self> {
@@ -54,24 +49,31 @@ impl Config {
     }
 
     /// The lab's command line.
-    pub(super) fn flags(&self) -> Vec<&'static str> {
-        let mut flags = vec!["--addr", "127.0.0.1:0", "--store", "memory:", "--touch-after-ms", "0"];
-        flags.extend(self.secrets.iter().flat_map(|secret| ["--secret", secret]));
-        flags.extend(self.choices());
-        flags
+    pub(super) fn command_line(&self) -> Vec<&'static str> {
+        let secrets = self.secrets.iter().flat_map(|secret| ["--secret", secret]);
+        COMMON
+            .into_iter()
+            .chain(secrets)
+            .chain(self.flags.split_whitespace())
+            .collect()
     }
 
-    /// What sets this configuration apart, as flags.
-    pub(super) fn choices(&self) -> Vec<&'static str> {
-        let unset = if self.unset_destroy { "destroy" } else { "keep" };
-        let mut flags = vec!["--max-age-ms", self.max_age, "--unset", unset];
-        let switches = [
-            (self.resave, "--resave"),
-            (self.save_uninitialized, "--save-uninitialized"),
-            (self.rolling, "--rolling"),
-        ];
-        flags.extend(switches.iter().filter(|(on, _)| *on).map(|(_, flag)| *flag));
-        flags
+    pub(super) fn saves_uninitialized(&self) -> bool {
+        self.flags.contains("--save-uninitialized")
+    }
+
+    pub(super) fn destroys_unset(&self) -> bool {
+        self.flags.contains("--unset destroy")
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.flags.is_empty() {
+            "no flags"
+        } else {
+            self.flags
+        })
     }
 }
 
@@ -79,14 +81,23 @@ impl Config {
 mod tests {
     use super::*;
 
+    const OPTIONS: [&str; 5] = [
+        "--max-age-ms",
+        "--resave",
+        "--save-uninitialized",
+        "--rolling",
+        "--unset",
+    ];
+
     #[test]
     fn any_two_options_meet_in_every_combination() {
-        let rows: Vec<[bool; 5]> = Config::all()
-            .map(|c| [c.resave, c.save_uninitialized, c.rolling, c.unset_destroy, c.max_age == "none"])
-            .collect();
-        for (a, b) in (0..5).flat_map(|a| (0..a).map(move |b| (a, b))) {
+        let pairs = OPTIONS
+            .iter()
+            .flat_map(|a| OPTIONS.iter().map(move |b| (*a, *b)));
+        for (a, b) in pairs.filter(|(a, b)| a < b) {
             for wanted in [(false, false), (false, true), (true, false), (true, true)] {
-                assert!(rows.iter().any(|row| (row[a], row[b]) == wanted), "options {a} and {b}: {wanted:?}");
+                let is_so = |c: &Config| (c.flags.contains(a), c.flags.contains(b)) == wanted;
+                assert!(Config::all().any(is_so), "{a} and {b}: {wanted:?}");
             }
         }
     }

@@ -24,8 +24,16 @@ struct Deviation {
 }
 
 const DEVIATIONS: [Deviation; 2] = [
-    Deviation { name: "cleared_on_destroy", aspect: Aspect::Cookie, explains: cleared_on_destroy },
-    Deviation { name: "saved_new_sends_cookie", aspect: Aspect::Cookie, explains: saved_new_sends_cookie },
+    Deviation {
+        name: "cleared_on_destroy",
+        aspect: Aspect::Cookie,
+        explains: cleared_on_destroy,
+    },
+    Deviation {
+        name: "saved_new_sends_cookie",
+        aspect: Aspect::Cookie,
+        explains: saved_new_sends_cookie,
+    },
 ];
 
 /// The name of the deviation that explains `difference`, if one does.
@@ -40,7 +48,7 @@ pub(super) fn explain(case: &Case<'_>, difference: &Difference) -> Option<&'stat
 fn cleared_on_destroy(case: &Case<'_>) -> bool {
     let request = case.request;
     let ended = request.has_any(&["destroy", "logout"])
-        || (case.config.unset_destroy && request.has_any(&["drop"]));
+        || (case.config.destroys_unset() && request.has_any(&["drop"]));
     ended
         && case.right.session.is_none()
         && case.right.carried.is_some()
@@ -50,9 +58,11 @@ fn cleared_on_destroy(case: &Case<'_>) -> bool {
 /// Express stores a new session that a handler saves, and keeps its id to itself unless data changed;
 /// we send the cookie, without which the record is of use to nobody.
 fn saved_new_sends_cookie(case: &Case<'_>) -> bool {
-    let Answer { session, carried, .. } = case.right;
+    let Answer {
+        session, carried, ..
+    } = case.right;
     let names_it = |cookie: &SetCookie| !cookie.clears() && cookie.session == *session;
-    !case.config.save_uninitialized
+    !case.config.saves_uninitialized()
         && case.request.has_any(&["save"])
         && session.is_some()
         && session != carried
@@ -79,14 +89,40 @@ mod tests {
         let mut names = Names::default();
         let mut name = |sid: Option<&str>| sid.map(|sid| names.name(sid));
         let (session, carried) = (name(session), name(carried));
-        let cookies = cookie.map(|header| SetCookie::parse(header, &mut names)).into_iter().collect();
-        Answer { status: 200, session, results: Vec::new(), cookies, carried }
+        let cookies = cookie
+            .map(|header| SetCookie::parse(header, &mut names))
+            .into_iter()
+            .collect();
+        Answer {
+            status: 200,
+            session,
+            results: Vec::new(),
+            cookies,
+            carried,
+        }
     }
 
-    fn explained(seed: u64, op: &'static str, left: Answer, right: Answer) -> Option<&'static str> {
-        let request = Request { cookie: CookieChoice::Current, target: Target::Run(vec![Step::Bare(op)]) };
-        let case = Case { config: Config::of(seed), request: &request, left: &left, right: &right };
-        let difference = Difference { aspect: Aspect::Cookie, left: String::new(), right: String::new() };
+    fn explained(
+        seed: u64,
+        op: &'static str,
+        left: &Answer,
+        right: &Answer,
+    ) -> Option<&'static str> {
+        let request = Request {
+            cookie: CookieChoice::Current,
+            target: Target::Run(vec![Step::Bare(op)]),
+        };
+        let case = Case {
+            config: Config::of(seed),
+            request: &request,
+            left,
+            right,
+        };
+        let difference = Difference {
+            aspect: Aspect::Cookie,
+            left: String::new(),
+            right: String::new(),
+        };
         explain(&case, &difference)
     }
 
@@ -104,7 +140,7 @@ mod tests {
         ];
         for (name, seed, op, session, carried) in table {
             let right = answer(session, carried, Some(CLEARING));
-            let found = explained(seed, op, answer(None, carried, None), right);
+            let found = explained(seed, op, &answer(None, carried, None), &right);
             assert_eq!(found, name, "{seed} {op} {session:?} {carried:?}");
         }
     }
@@ -123,10 +159,13 @@ mod tests {
         ];
         for (name, seed, op, session, carried) in table {
             let right = answer(session, carried, Some(NEW));
-            let found = explained(seed, op, answer(session, carried, None), right);
+            let found = explained(seed, op, &answer(session, carried, None), &right);
             assert_eq!(found, name, "{seed} {op} {session:?} {carried:?}");
         }
         let both = answer(Some("abc"), None, Some(CLEARING));
-        assert_eq!(explained(quiet, "save", both, answer(Some("abc"), None, Some(NEW))), None);
+        assert_eq!(
+            explained(quiet, "save", &both, &answer(Some("abc"), None, Some(NEW))),
+            None
+        );
     }
 }

@@ -6,7 +6,14 @@ use super::random::Random;
 use super::sequence::{CookieChoice, Request, Step, Target};
 
 /// Keys as JSON texts; integer-like ones, because JavaScript puts those first.
-const KEYS: [&str; 6] = [r#""a""#, r#""b""#, r#""n""#, r#""10""#, r#""2""#, r#""é\"x""#];
+const KEYS: [&str; 6] = [
+    r#""a""#,
+    r#""b""#,
+    r#""n""#,
+    r#""10""#,
+    r#""2""#,
+    r#""é\"x""#,
+];
 
 /// Values as JSON texts, where a number's or a string's spelling, or the order of keys, can go wrong.
 const VALUES: [&str; 28] = [
@@ -73,7 +80,10 @@ const OPS: [(usize, &str); 15] = [
 
 /// Draws the requests of one seed.
 pub(super) fn sequence(seed: u64) -> Vec<Request> {
-    let mut generator = Generator { random: Random::new(seed), last: HashMap::new() };
+    let mut generator = Generator {
+        random: Random::new(seed),
+        last: HashMap::new(),
+    };
     let count = 1 + generator.random.below(6);
     (0..count).map(|_| generator.request()).collect()
 }
@@ -87,7 +97,10 @@ struct Generator {
 impl Generator {
     fn request(&mut self) -> Request {
         loop {
-            let request = Request { cookie: self.cookie(), target: self.target() };
+            let request = Request {
+                cookie: self.cookie(),
+                target: self.target(),
+            };
             if request.is_fair() {
                 return request;
             }
@@ -120,7 +133,9 @@ impl Generator {
         while steps.len() < count {
             let step = self.step();
             let again = match step {
-                Step::Remove(key) if self.random.one_in(3) => self.last.get(key).map(|value| (key, *value)),
+                Step::Remove(key) if self.random.one_in(3) => {
+                    self.last.get(key).map(|value| (key, *value))
+                }
                 _ => None,
             };
             steps.push(step);
@@ -159,7 +174,11 @@ impl Generator {
 
     /// Mostly the key that counts, so that the sums grow; at times one that holds no number.
     fn counter(&mut self) -> &'static str {
-        if self.random.one_in(4) { self.random.pick(&KEYS) } else { r#""n""# }
+        if self.random.one_in(4) {
+            self.random.pick(&KEYS)
+        } else {
+            r#""n""#
+        }
     }
 }
 

@@ -32,13 +32,19 @@ impl Lab {
             .map_err(|error| format!("{command} does not start: {error}"))?;
         let stdout = child.stdout.take().expect("it was asked for");
         // From here on the process is ended on every way out.
-        let mut lab = Self { child, url: String::new() };
-        lab.url = ready(&lines(stdout)).ok_or_else(|| format!("{command} never said \"{READY}…\""))?;
+        let mut lab = Self {
+            child,
+            url: String::new(),
+        };
+        lab.url =
+            ready(&lines(stdout)).ok_or_else(|| format!("{command} never said \"{READY}…\""))?;
         Ok(lab)
     }
 
-    /// How the process ended, if it did.
+    /// How the process ended, if it did; asked once a request went unanswered.
     pub(super) fn end(&mut self) -> Option<String> {
+        // A connection closes a moment before its process has ended.
+        thread::sleep(Duration::from_millis(100));
         let status = self.child.try_wait().ok().flatten()?;
         Some(status.to_string())
     }
@@ -75,9 +81,15 @@ fn ready(lines: &Receiver<String>) -> Option<String> {
 
 /// A bare name is looked up in `PATH`; a path is the repository's.
 fn program_path(program: &str) -> PathBuf {
-    if program.contains('/') { root().join(program) } else { program.into() }
+    if program.contains('/') {
+        root().join(program)
+    } else {
+        program.into()
+    }
 }
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the repository")
 }

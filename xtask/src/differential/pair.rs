@@ -25,10 +25,14 @@ pub(super) struct Outcome {
 
 impl Pair {
     pub(super) fn start(left: &str, right: &str, config: &'static Config) -> Result<Self, String> {
-        let flags = config.flags();
+        let flags = config.command_line();
         let left = Side::new(Lab::start(left, &flags)?);
         let right = Side::new(Lab::start(right, &flags)?);
-        Ok(Self { config, left, right })
+        Ok(Self {
+            config,
+            left,
+            right,
+        })
     }
 
     /// Plays `requests` with fresh clients.
@@ -47,9 +51,20 @@ impl Pair {
     }
 
     fn exchange(&mut self, request: &Request, outcome: &mut Outcome) -> Result<(), String> {
-        let left = self.left.exchange(request).map_err(|error| format!("left: {error}"))?;
-        let right = self.right.exchange(request).map_err(|error| format!("right: {error}"))?;
-        let case = Case { config: self.config, request, left: &left, right: &right };
+        let left = self
+            .left
+            .exchange(request)
+            .map_err(|error| format!("left: {error}"))?;
+        let right = self
+            .right
+            .exchange(request)
+            .map_err(|error| format!("right: {error}"))?;
+        let case = Case {
+            config: self.config,
+            request,
+            left: &left,
+            right: &right,
+        };
         let mut as_express = true;
         for difference in compare::answers(&left, &right) {
             if let Some(name) = deviation::explain(&case, &difference) {
@@ -70,11 +85,21 @@ impl Pair {
 
     fn compare_records(&mut self, outcome: &mut Outcome) -> Result<(), String> {
         // Read in any case: what is found now is old to the next sequence.
-        let left = self.left.new_records().map_err(|error| format!("left: {error}"))?;
-        let right = self.right.new_records().map_err(|error| format!("right: {error}"))?;
+        let left = self
+            .left
+            .new_records()
+            .map_err(|error| format!("left: {error}"))?;
+        let right = self
+            .right
+            .new_records()
+            .map_err(|error| format!("right: {error}"))?;
         if outcome.difference.is_none() && !left.agree_with(&right) {
             let (left, right) = (left.to_string(), right.to_string());
-            outcome.difference = Some(Difference { aspect: Aspect::Records, left, right });
+            outcome.difference = Some(Difference {
+                aspect: Aspect::Records,
+                left,
+                right,
+            });
         }
         Ok(())
     }

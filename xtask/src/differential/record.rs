@@ -22,17 +22,31 @@ pub(super) struct Records {
 impl Records {
     pub(super) fn agree_with(&self, other: &Self) -> bool {
         let named = self.named.keys().eq(other.named.keys())
-            && self.named.values().zip(other.named.values()).all(|(a, b)| a.agrees_with(b));
+            && self
+                .named
+                .values()
+                .zip(other.named.values())
+                .all(|(a, b)| a.agrees_with(b));
         named
             && self.unnamed.len() == other.unnamed.len()
-            && self.unnamed.iter().zip(&other.unnamed).all(|(a, b)| a.agrees_with(b))
+            && self
+                .unnamed
+                .iter()
+                .zip(&other.unnamed)
+                .all(|(a, b)| a.agrees_with(b))
     }
 }
 
 impl fmt::Display for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = self.named.iter().map(|(name, record)| format!("{name} {}", record.text));
-        let unnamed = self.unnamed.iter().map(|record| format!("(id unknown) {}", record.text));
+        let named = self
+            .named
+            .iter()
+            .map(|(name, record)| format!("{name} {}", record.text));
+        let unnamed = self
+            .unnamed
+            .iter()
+            .map(|record| format!("(id unknown) {}", record.text));
         f.write_str(&named.chain(unnamed).collect::<Vec<_>>().join("\n"))
     }
 }
@@ -48,9 +62,16 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(text: String) -> Self {
-        let (masked, max_age) = mask(&text, "\"originalMaxAge\":", ",", |number| number.parse().ok());
+        let (masked, max_age) = mask(&text, "\"originalMaxAge\":", ",", |number| {
+            number.parse().ok()
+        });
         let (masked, expires) = mask(&masked, "\"expires\":\"", "\"", iso_millis);
-        Self { text, masked, max_age, expires }
+        Self {
+            text,
+            masked,
+            max_age,
+            expires,
+        }
     }
 
     fn agrees_with(&self, other: &Self) -> bool {
@@ -61,7 +82,12 @@ impl Record {
 }
 
 /// Replaces what stands between `before` and `after` by `~` where it can be read.
-fn mask(text: &str, before: &str, after: &str, read: fn(&str) -> Option<i64>) -> (String, Option<i64>) {
+fn mask(
+    text: &str,
+    before: &str,
+    after: &str,
+    read: fn(&str) -> Option<i64>,
+) -> (String, Option<i64>) {
     let found = text.find(before).and_then(|at| {
         let start = at + before.len();
         let end = start + text[start..].find(after)?;
@@ -110,8 +136,14 @@ mod tests {
     #[test]
     fn a_session_too_many_is_a_difference() {
         let one = || record("null", "null", r#""a":1"#);
-        let named = Records { named: [("s1".to_owned(), one())].into(), unnamed: Vec::new() };
-        let both = Records { named: [("s1".to_owned(), one())].into(), unnamed: vec![one()] };
+        let named = Records {
+            named: [("s1".to_owned(), one())].into(),
+            unnamed: Vec::new(),
+        };
+        let both = Records {
+            named: [("s1".to_owned(), one())].into(),
+            unnamed: vec![one()],
+        };
         assert!(named.agree_with(&named) && both.agree_with(&both));
         assert!(!named.agree_with(&both));
     }

@@ -52,9 +52,16 @@ impl fmt::Display for Report {
         if let Some(failure) = &self.failure {
             writeln!(f, "{failure}\n")?;
         }
-        let explained: Vec<String> =
-            self.explained.iter().map(|(name, count)| format!("{name} {count}")).collect();
-        let explained = if explained.is_empty() { "none".to_owned() } else { explained.join(", ") };
+        let explained: Vec<String> = self
+            .explained
+            .iter()
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        let explained = if explained.is_empty() {
+            "none".to_owned()
+        } else {
+            explained.join(", ")
+        };
         write!(
             f,
             "differential: {} sequences, {} requests; explained: {explained}; unexplained: {}",
@@ -67,7 +74,7 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}, {}", self.seed, self.config.choices().join(" "))?;
+        writeln!(f, "seed {}, {}", self.seed, self.config)?;
         for (index, request) in self.requests.iter().enumerate() {
             writeln!(f, "  {}. {}: {}", index + 1, request.cookie, request.target)?;
             if let Some((left, right)) = self.outcome.exchanges.get(index) {
@@ -84,12 +91,19 @@ impl fmt::Display for Failure {
             writeln!(f, "     right {}", indented(&difference.right))?;
         }
         if !self.repeats {
-            writeln!(f, "  played again, it showed no difference: look for what hangs on time")?;
+            writeln!(
+                f,
+                "  played again, it showed no difference: look for what hangs on time"
+            )?;
         }
         write!(f, "  again: cargo xtask differential --seed {}", self.seed)
     }
 }
 
 fn indented(lines: &str) -> String {
-    if lines.is_empty() { "nothing".to_owned() } else { lines.replace('\n', "\n           ") }
+    if lines.is_empty() {
+        "nothing".to_owned()
+    } else {
+        lines.replace('\n', "\n           ")
+    }
 }

@@ -60,15 +60,28 @@ impl Request {
         self.steps().iter().any(|step| ops.contains(&step.op()))
     }
 
-    /// Whether the comparison is fair: the Rust side puts the store's part of `regenerate` off to the
-    /// next `save` or the end, so a `reload` in between rightly finds another store than Node's.
+    /// Whether the comparison is fair: the Rust side
+    ///
+    /// - puts the store's part of `regenerate` off to the next `save` or the end, and stores `add`
+    ///   at once (`updated_at_once`), so that what discards changes in between rightly finds another
+    ///   store than Node's;
+    /// - sends the cookie of a new session that is saved (`saved_new_sends_cookie`), and so keeps
+    ///   what it becomes afterwards;
+    /// - lets nobody save a session whose time is up (`gone_is_gone`).
     pub(super) fn is_fair(&self) -> bool {
-        let mut pending = false;
+        let (mut late, mut early, mut saved, mut over) = (false, false, false, false);
         self.steps().iter().all(|step| {
             match step.op() {
-                "regenerate" | "login" => pending = true,
-                "save" | "destroy" | "logout" => pending = false,
-                "reload" if pending => return false,
+                "add" | "save" | "login" if over => return false,
+                "regenerate" => (late, over) = (true, false),
+                "login" => (late, early) = (true, true),
+                "add" => early = true,
+                "save" => (late, early, saved) = (false, false, true),
+                "destroy" | "logout" => (late, early) = (false, false),
+                "cookie" if saved => return false,
+                "cookie" => over = step.ends_session(),
+                "reload" if late || early => return false,
+                "drop" if early => return false,
                 _ => {}
             }
             true
@@ -77,6 +90,12 @@ impl Request {
 }
 
 impl Step {
+    /// Whether it leaves the session no time.
+    fn ends_session(&self) -> bool {
+        let Self::Cookie(attributes) = self else { return false };
+        ["\"maxAge\":0", "\"maxAge\":-"].iter().any(|none| attributes.contains(none))
+    }
+
     pub(super) fn op(&self) -> &'static str {
         match self {
             Self::Bare(op) => op,
@@ -142,7 +161,11 @@ mod tests {
 
     #[test]
     fn steps_are_written_as_json() {
-        let steps = [Step::Set(r#""é\"x""#, "1e21"), Step::Cookie(r#""maxAge":0"#), Step::Bare("save")];
+        let steps = [
+            Step::Set(r#""é\"x""#, "1e21"),
+            Step::Cookie(r#""maxAge":0"#),
+            Step::Bare("save"),
+        ];
         let text = body(&steps);
         assert_eq!(
             text,
@@ -155,10 +178,16 @@ mod tests {
     fn reload_waits_for_the_store_after_regenerate() {
         let fair = |ops: &[&'static str]| {
             let steps = ops.iter().map(|op| Step::Bare(op)).collect();
-            Request { cookie: CookieChoice::None, target: Target::Run(steps) }.is_fair()
+            Request {
+                cookie: CookieChoice::None,
+                target: Target::Run(steps),
+            }
+            .is_fair()
         };
         assert!(fair(&["reload", "regenerate", "save", "reload"]));
         assert!(!fair(&["regenerate", "reload"]));
         assert!(!fair(&["regenerate", "save", "login", "reload"]));
+        assert!(fair(&["add", "save", "drop"]));
+        assert!(!fair(&["add", "set", "drop"]));
     }
 }

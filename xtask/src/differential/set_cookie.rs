@@ -20,19 +20,24 @@ pub(super) struct SetCookie {
 
 impl SetCookie {
     pub(super) fn parse(header: &str, names: &mut Names) -> Self {
-        let mut parts = header.split("; ").map(|part| part.split_once('=').unwrap_or((part, "")));
+        let mut parts = header
+            .split("; ")
+            .map(|part| part.split_once('=').unwrap_or((part, "")));
         let (name, value) = parts.next().unwrap_or_default();
         Self {
             value: value.to_owned(),
             name: name.to_owned(),
             session: sid_of(value).map(|sid| names.name(sid)),
-            attributes: parts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            attributes: parts
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
         }
     }
 
     /// Whether it takes the cookie away: no value, expired in 1970.
     pub(super) fn clears(&self) -> bool {
-        let epoch = |(name, value): &(String, String)| name == "Expires" && http_seconds(value) == Some(0);
+        let epoch =
+            |(name, value): &(String, String)| name == "Expires" && http_seconds(value) == Some(0);
         self.value.is_empty() && self.attributes.iter().any(epoch)
     }
 
@@ -42,7 +47,11 @@ impl SetCookie {
             && self.session == other.session
             && self.value.is_empty() == other.value.is_empty()
             && self.attributes.len() == other.attributes.len()
-            && self.attributes.iter().zip(&other.attributes).all(|(a, b)| attributes_agree(a, b))
+            && self
+                .attributes
+                .iter()
+                .zip(&other.attributes)
+                .all(|(a, b)| attributes_agree(a, b))
     }
 }
 
@@ -86,10 +95,17 @@ mod tests {
 
     #[test]
     fn the_id_and_the_signature_differ_but_the_cookies_agree() {
-        let left = parse("connect.sid=s%3Aabc.SIG%2Bx; Path=/; Expires=Tue, 29 Feb 2000 12:30:15 GMT; HttpOnly");
-        let right = parse("connect.sid=s%3Axyz.OTHER; Path=/; Expires=Tue, 29 Feb 2000 12:30:16 GMT; HttpOnly");
+        let left = parse(
+            "connect.sid=s%3Aabc.SIG%2Bx; Path=/; Expires=Tue, 29 Feb 2000 12:30:15 GMT; HttpOnly",
+        );
+        let right = parse(
+            "connect.sid=s%3Axyz.OTHER; Path=/; Expires=Tue, 29 Feb 2000 12:30:16 GMT; HttpOnly",
+        );
         assert!(left.agrees_with(&right));
-        assert_eq!(left.to_string(), "connect.sid=<s1>; Path=/; Expires=Tue, 29 Feb 2000 12:30:15 GMT; HttpOnly");
+        assert_eq!(
+            left.to_string(),
+            "connect.sid=<s1>; Path=/; Expires=Tue, 29 Feb 2000 12:30:15 GMT; HttpOnly"
+        );
     }
 
     #[test]

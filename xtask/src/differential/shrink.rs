@@ -30,13 +30,31 @@ fn smaller(requests: &[Request]) -> Vec<Vec<Request>> {
     let fewer_steps = indexed().flat_map(|(index, request)| {
         let steps = request.steps();
         (0..steps.len()).map(move |step| {
-            change(index, Request { cookie: request.cookie, target: Target::Run(without(steps, step)) })
+            change(
+                index,
+                Request {
+                    cookie: request.cookie,
+                    target: Target::Run(without(steps, step)),
+                },
+            )
         })
     });
     let plain_cookies = indexed()
         .filter(|(_, request)| request.cookie != CookieChoice::Current)
-        .map(|(index, request)| change(index, Request { cookie: CookieChoice::Current, ..request.clone() }));
-    fewer_requests.chain(fewer_steps).chain(plain_cookies).filter(|requests| is_worth_a_try(requests)).collect()
+        .map(|(index, request)| {
+            change(
+                index,
+                Request {
+                    cookie: CookieChoice::Current,
+                    ..request.clone()
+                },
+            )
+        });
+    fewer_requests
+        .chain(fewer_steps)
+        .chain(plain_cookies)
+        .filter(|requests| is_worth_a_try(requests))
+        .collect()
 }
 
 fn is_worth_a_try(requests: &[Request]) -> bool {
@@ -55,7 +73,10 @@ mod tests {
     use super::*;
 
     fn request(cookie: CookieChoice, ops: &[&'static str]) -> Request {
-        Request { cookie, target: Target::Run(ops.iter().map(|op| Step::Bare(op)).collect()) }
+        Request {
+            cookie,
+            target: Target::Run(ops.iter().map(|op| Step::Bare(op)).collect()),
+        }
     }
 
     #[test]
@@ -63,25 +84,42 @@ mod tests {
         let requests = vec![
             request(CookieChoice::None, &["all", "save", "touch"]),
             request(CookieChoice::Current, &["all"]),
-            request(CookieChoice::Twice, &["touch", "regenerate", "save", "reload", "drop"]),
+            request(
+                CookieChoice::Twice,
+                &["touch", "regenerate", "save", "reload", "drop"],
+            ),
         ];
         let needs_save_then_reload = |requests: &[Request]| {
-            let saved = requests.first().is_some_and(|first| first.has_any(&["save"]));
-            Ok(saved && requests.iter().skip(1).any(|later| later.has_any(&["reload"])))
+            let saved = requests
+                .first()
+                .is_some_and(|first| first.has_any(&["save"]));
+            Ok(saved
+                && requests
+                    .iter()
+                    .skip(1)
+                    .any(|later| later.has_any(&["reload"])))
         };
         let shrunk = shrink(requests, needs_save_then_reload);
-        let shortest =
-            vec![request(CookieChoice::Current, &["save"]), request(CookieChoice::Current, &["reload"])];
+        let shortest = vec![
+            request(CookieChoice::Current, &["save"]),
+            request(CookieChoice::Current, &["reload"]),
+        ];
         assert_eq!(shrunk, Ok(shortest));
     }
 
     #[test]
     fn no_unfair_sequence_is_tried() {
-        let requests = vec![request(CookieChoice::Current, &["regenerate", "save", "reload"])];
+        let requests = vec![request(
+            CookieChoice::Current,
+            &["regenerate", "save", "reload"],
+        )];
         let fails = |requests: &[Request]| {
             assert!(requests.iter().all(Request::is_fair));
             Ok(requests.iter().any(|request| request.has_any(&["reload"])))
         };
-        assert_eq!(shrink(requests, fails), Ok(vec![request(CookieChoice::Current, &["reload"])]));
+        assert_eq!(
+            shrink(requests, fails),
+            Ok(vec![request(CookieChoice::Current, &["reload"])])
+        );
     }
 }

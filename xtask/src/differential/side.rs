@@ -7,20 +7,18 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use ureq::Agent;
 
+use super::jar::Jar;
 use super::lab::Lab;
 use super::names::Names;
 use super::record::{Record, Records};
 use super::sequence::{CookieChoice, Request, Target, body};
-use super::set_cookie::{SetCookie, sid_of};
-
-const NAME: &str = "connect.sid";
+use super::set_cookie::SetCookie;
 
 #[derive(Debug)]
 pub(super) struct Side {
     lab: Lab,
     agent: Agent,
-    /// Every value that the server set in this sequence, oldest first.
-    jar: Vec<String>,
+    jar: Jar,
     names: Names,
     /// Ids whose records stand in the store since an earlier sequence.
     old: HashSet<String>,
@@ -49,19 +47,25 @@ struct RunAnswer<'a> {
 
 impl Side {
     pub(super) fn new(lab: Lab) -> Self {
-        Self { lab, agent: agent(), jar: Vec::new(), names: Names::default(), old: HashSet::new() }
+        Self {
+            lab,
+            agent: agent(),
+            jar: Jar::default(),
+            names: Names::default(),
+            old: HashSet::new(),
+        }
     }
 
     /// Forgets the client of the last sequence.
     pub(super) fn begin(&mut self) {
-        self.jar.clear();
+        self.jar = Jar::default();
         self.names = Names::default();
     }
 
     /// Sends a request and reads the answer; fails only where the lab is no longer there.
     pub(super) fn exchange(&mut self, request: &Request) -> Result<Answer, String> {
         match self.send(request) {
-            Ok(response) => Ok(self.read(request, response)),
+            Ok(response) => Ok(self.read(request, &response)),
             Err(error) => match self.lab.end() {
                 Some(status) => Err(format!("the lab ended ({status}) at {}", request.target)),
                 None => Ok(no_answer(&error)),
@@ -71,7 +75,9 @@ impl Side {
 
     /// Puts what the server set into the jar.
     pub(super) fn keep(&mut self, answer: &Answer) {
-        self.jar.extend(answer.cookies.iter().map(|cookie| cookie.value.clone()));
+        for cookie in &answer.cookies {
+            self.jar.keep(&cookie.value);
+        }
     }
 
     /// The records that this sequence left in the store.
@@ -92,15 +98,26 @@ impl Side {
 
     fn stored(&self) -> Result<HashMap<String, String>, String> {
         let url = format!("{}/records", self.lab.url);
-        let mut response = self.agent.get(url).call().map_err(|error| format!("GET /records: {error}"))?;
-        response.body_mut().read_json().map_err(|error| format!("GET /records: {error}"))
+        let mut response = self
+            .agent
+            .get(url)
+            .call()
+            .map_err(|error| format!("GET /records: {error}"))?;
+        response
+            .body_mut()
+            .read_json()
+            .map_err(|error| format!("GET /records: {error}"))
     }
 
     fn send(&self, request: &Request) -> Result<Response, ureq::Error> {
         let url = &self.lab.url;
         let mut response = match &request.target {
-            Target::Me => self.with_cookie(self.agent.get(format!("{url}/me")), request.cookie).call(),
-            Target::Plain => self.with_cookie(self.agent.get(format!("{url}/plain")), request.cookie).call(),
+            Target::Me => self
+                .with_cookie(self.agent.get(format!("{url}/me")), request.cookie)
+                .call(),
+            Target::Plain => self
+                .with_cookie(self.agent.get(format!("{url}/plain")), request.cookie)
+                .call(),
             Target::Run(steps) => self
                 .with_cookie(self.agent.post(format!("{url}/run")), request.cookie)
                 .content_type("application/json")
@@ -109,26 +126,39 @@ impl Side {
         let cookies = response.headers().get_all("set-cookie").iter();
         Ok(Response {
             status: response.status().as_u16(),
-            cookies: cookies.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect(),
+            cookies: cookies
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+                .collect(),
             body: response.body_mut().read_to_string()?,
         })
     }
 
-    fn with_cookie<B>(&self, builder: ureq::RequestBuilder<B>, choice: CookieChoice) -> ureq::RequestBuilder<B> {
-        match cookie_header(choice, &self.jar) {
+    fn with_cookie<B>(
+        &self,
+        builder: ureq::RequestBuilder<B>,
+        choice: CookieChoice,
+    ) -> ureq::RequestBuilder<B> {
+        match self.jar.header(choice) {
             Some(header) => builder.header("cookie", header),
             None => builder,
         }
     }
 
-    fn read(&mut self, request: &Request, response: Response) -> Answer {
-        let carried = valid_value(request.cookie, &self.jar).and_then(sid_of).map(|sid| self.names.name(sid));
-        let (sid, results) = read_body(request, &response);
+    fn read(&mut self, request: &Request, response: &Response) -> Answer {
+        let carried = self
+            .jar
+            .carried_sid(request.cookie)
+            .map(|sid| self.names.name(sid));
+        let (sid, results) = read_body(request, response);
         Answer {
             status: response.status,
             session: sid.map(|sid| self.names.name(&sid)),
             results,
-            cookies: response.cookies.iter().map(|header| SetCookie::parse(header, &mut self.names)).collect(),
+            cookies: response
+                .cookies
+                .iter()
+                .map(|header| SetCookie::parse(header, &mut self.names))
+                .collect(),
             carried,
         }
     }
@@ -153,69 +183,26 @@ fn agent() -> Agent {
 }
 
 fn no_answer(error: &ureq::Error) -> Answer {
-    Answer { status: 0, session: None, results: vec![error.to_string()], cookies: Vec::new(), carried: None }
+    Answer {
+        status: 0,
+        session: None,
+        results: vec![error.to_string()],
+        cookies: Vec::new(),
+        carried: None,
+    }
 }
 
 /// The session and one JSON text per step; an error's body is the lab's own affair.
 fn read_body(request: &Request, response: &Response) -> (Option<String>, Vec<String>) {
     match (&request.target, response.status) {
         (Target::Run(_), 200) => match serde_json::from_str::<RunAnswer<'_>>(&response.body) {
-            Ok(run) => (run.sid, run.steps.iter().map(|step| step.get().to_owned()).collect()),
+            Ok(run) => (
+                run.sid,
+                run.steps.iter().map(|step| step.get().to_owned()).collect(),
+            ),
             Err(error) => (None, vec![format!("{error} in {}", response.body)]),
         },
         (_, 200) => (None, vec![response.body.clone()]),
         _ => (None, Vec::new()),
-    }
-}
-
-/// The value under a valid signature that a choice sends, if any.
-fn valid_value(choice: CookieChoice, jar: &[String]) -> Option<&str> {
-    match choice {
-        CookieChoice::Current | CookieChoice::Twice => jar.last(),
-        CookieChoice::Stale(index) => jar.get(index % jar.len().max(1)),
-        CookieChoice::None | CookieChoice::BadSignature | CookieChoice::Unsigned => None,
-    }
-    .map(String::as_str)
-}
-
-fn cookie_header(choice: CookieChoice, jar: &[String]) -> Option<String> {
-    let current = jar.last()?;
-    match choice {
-        CookieChoice::None => None,
-        CookieChoice::Current | CookieChoice::Stale(_) => {
-            valid_value(choice, jar).map(|value| format!("{NAME}={value}"))
-        }
-        CookieChoice::BadSignature => Some(format!("{NAME}={}", badly_signed(current))),
-        CookieChoice::Unsigned => sid_of(current).map(|sid| format!("{NAME}={sid}")),
-        CookieChoice::Twice => Some(format!("{NAME}={current}; {NAME}={}", badly_signed(current))),
-    }
-}
-
-/// The same id, and a signature whose last character is another.
-fn badly_signed(value: &str) -> String {
-    let (rest, last) = value.split_at(value.len().saturating_sub(1));
-    format!("{rest}{}", if last == "A" { "E" } else { "A" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_choice_sends_its_header() {
-        let jar = ["s%3Aold.AAA".to_owned(), "s%3Anew.BBB".to_owned()];
-        #[rustfmt::skip]
-        let table = [
-            (CookieChoice::Current, Some("connect.sid=s%3Anew.BBB")),
-            (CookieChoice::None, None),
-            (CookieChoice::Stale(2), Some("connect.sid=s%3Aold.AAA")),
-            (CookieChoice::BadSignature, Some("connect.sid=s%3Anew.BBA")),
-            (CookieChoice::Unsigned, Some("connect.sid=new")),
-            (CookieChoice::Twice, Some("connect.sid=s%3Anew.BBB; connect.sid=s%3Anew.BBA")),
-        ];
-        for (choice, header) in table {
-            assert_eq!(cookie_header(choice, &jar).as_deref(), header, "{choice}");
-            assert_eq!(cookie_header(choice, &[]), None, "{choice}");
-        }
     }
 }

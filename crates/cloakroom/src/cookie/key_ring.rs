@@ -132,6 +132,12 @@ impl KeyRing {
         self.0.store(ring.0.load_full());
     }
 
+    /// A ring of one secret of any length, none included: npm's `cookie-signature` takes it.
+    #[cfg(test)]
+    pub(crate) fn of_any_secret(secret: &[u8]) -> Self {
+        Self::of(Ok(vec![Key::of_any_length(secret)])).expect("one key makes a ring")
+    }
+
     fn of(keys: Result<Vec<Key>, KeyError>) -> Result<Self, KeyError> {
         match keys? {
             keys if keys.is_empty() => Err(KeyError::NoSecret),

@@ -58,6 +58,7 @@ fn store_op(policy: &Policy, held: &Held, now: Timestamp) -> StoreOp {
         Some(stored) if *stored != held.id => StoreOp::Replace,
         None if held.renamed || settings.save_uninitialized || held.is_dirty() => StoreOp::Create,
         Some(_) if held.is_dirty() => StoreOp::Update,
+        Some(_) if held.saved && held.cookie_changed => StoreOp::Touch,
         // What was just saved has its new expiry already.
         Some(_) if held.saved => StoreOp::Nothing,
         Some(_) if settings.resave || lacks_stamp(policy, held) => StoreOp::Update,
@@ -83,7 +84,13 @@ fn cookie_op(policy: &Policy, held: &Held) -> CookieOp {
 }
 
 fn unset(policy: &Policy, held: &Held) -> Plan {
+    // A session that `reset` gave up for a new one is over, whatever becomes of the new one.
+    let given_up = held.stored.is_some() && held.base.is_none();
     match policy.settings().unset {
+        Unset::Keep if given_up => Plan {
+            store: StoreOp::Destroy,
+            cookie: CookieOp::Keep,
+        },
         Unset::Keep => Plan {
             store: StoreOp::Nothing,
             cookie: CookieOp::Keep,

@@ -210,7 +210,7 @@ impl fmt::Debug for Settings {
 }
 
 /// RFC 6265 §5.1.4; an empty cookie path is `/`.
-fn path_matches(path: &str, cookie_path: &str) -> bool {
+pub(crate) fn path_matches(path: &str, cookie_path: &str) -> bool {
     match path.strip_prefix(cookie_path) {
         Some(rest) => rest.is_empty() || cookie_path.ends_with('/') || rest.starts_with('/'),
         None => cookie_path.is_empty(),

@@ -195,11 +195,13 @@ impl Session {
     /// changed too, and the record keeps the attributes when it is written or
     /// [saved](Self::save).
     pub fn cookie_mut<R>(&self, change: impl FnOnce(&mut CookieMut<'_>) -> R) -> R {
-        let now = self.0.manager.now();
+        let mut cookie = self.lock(|held| held.cookie.clone());
+        let result = change(&mut CookieMut::new(&mut cookie, self.0.manager.now()));
         self.lock(|held| {
+            held.cookie = cookie;
             held.cookie_changed = true;
-            change(&mut CookieMut::new(&mut held.cookie, now))
-        })
+        });
+        result
     }
 
     /// Gives the session another id when it is stored, and ends the old one: owed whenever a

@@ -111,9 +111,9 @@ impl Session {
     }
 
     async fn apply(&self, mut change: Change) -> Result<String, SessionError> {
-        let target = self.live(|_| self.target())?;
-        match target {
-            Target::New => self.apply_in_memory(&mut change),
+        self.live(|_| ())?;
+        match self.target() {
+            Target::New | Target::Moved { base: None, .. } => self.apply_in_memory(&mut change),
             Target::Moved { .. } => {
                 self.write().await?;
                 Box::pin(self.apply(change)).await
@@ -135,13 +135,13 @@ impl Session {
         }
     }
 
-    /// Nobody else can know a session that was never stored.
+    /// Nobody else can know a record that was never stored.
     fn apply_in_memory(&self, change: &mut Change) -> Result<String, SessionError> {
-        self.lock(|held| {
-            let next = (change.function)(held.get(&change.key)).map_err(SaveError::from)?;
-            held.patch.set(&change.key, next.as_str());
-            Ok(next)
-        })
+        // The function is the application's own, and may use the session.
+        let current = self.lock(|held| held.get(&change.key).map(str::to_owned));
+        let next = (change.function)(current.as_deref()).map_err(SaveError::from)?;
+        self.insert_raw(&change.key, &next)?;
+        Ok(next)
     }
 
     /// Writes the record where it belongs.

@@ -1,1 +1,174 @@
 //! The rules that every store keeps, each a function: run them on a store of your own.
+//!
+//! ```
+//! use cloakroom::store::conformance::{self, Subject};
+//! use cloakroom::store::memory::{MemoryLimit, MemoryStore};
+//! use cloakroom::{ManualClock, Timestamp};
+//!
+//! fn subject() -> Subject {
+//!     let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
+//!     let store = MemoryStore::with(MemoryLimit::default(), clock.clone());
+//!     Subject::with_clock(store, clock)
+//! }
+//!
+//! conformance::suite!(subject());
+//! ```
+
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "panicking is how they tell"
+)]
+
+mod life;
+mod races;
+mod users;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use life::*;
+pub use races::*;
+pub use users::*;
+
+use super::{Entry, Store};
+use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::id::SessionId;
+use crate::record::RecordText;
+
+/// A store to be tested, and how to let time pass for it.
+#[derive(Clone)]
+pub struct Subject {
+    store: Arc<dyn Store>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject").finish_non_exhaustive()
+    }
+}
+
+impl Subject {
+    /// A store that goes by the machine's clock, or a server's: tests of expiry wait.
+    pub fn new(store: impl Store) -> Self {
+        Self {
+            store: Arc::new(store),
+            clock: Clock::System,
+        }
+    }
+
+    /// A store that goes by `clock`: tests of expiry move it.
+    pub fn with_clock(store: impl Store, clock: ManualClock) -> Self {
+        Self {
+            store: Arc::new(store),
+            clock: clock.into(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn wait(&self, duration: Duration) {
+        match &self.clock {
+            Clock::Manual(clock) => clock.advance(duration),
+            Clock::System => tokio::time::sleep(duration).await,
+        }
+    }
+
+    /// A record that lives for a minute, with `data` behind its cookie.
+    fn entry(&self, data: &str) -> Entry {
+        self.entry_for(data, Duration::from_mins(1))
+    }
+
+    fn entry_for(&self, data: &str, lifetime: Duration) -> Entry {
+        Entry {
+            text: text(data),
+            expires: self.now().after(lifetime),
+            user: None,
+        }
+    }
+
+    fn entry_of(&self, user: &str) -> Entry {
+        let data = format!(r#","userId":"{user}""#);
+        Entry {
+            user: Some(user.to_owned()),
+            ..self.entry(&data)
+        }
+    }
+
+    /// Stores a record under a new id.
+    async fn stored(&self, entry: &Entry) -> SessionId {
+        let id = SessionId::random();
+        self.store
+            .create(&id, entry)
+            .await
+            .expect("a new id can be stored");
+        id
+    }
+
+    async fn text_of(&self, id: &SessionId) -> Option<RecordText> {
+        self.store
+            .get(id)
+            .await
+            .expect("the store can be read")
+            .map(|stored| stored.text)
+    }
+}
+
+/// The shortest life that a store which counts in seconds can give.
+const SHORT: Duration = Duration::from_secs(2);
+/// Longer than [`SHORT`], whichever way a store rounds.
+const LONGER: Duration = Duration::from_millis(3_100);
+
+fn text(data: &str) -> RecordText {
+    let cookie = r#""cookie":{"originalMaxAge":60000,"expires":"2026-01-02T03:05:05.678Z","httpOnly":true,"path":"/"}"#;
+    format!("{{{cookie}{data}}}").into()
+}
+
+/// Makes a test of each rule, for the store that the expression gives.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! conformance_suite {
+    ($subject:expr) => {
+        $crate::conformance_suite!(@tests $subject;
+            absent_until_created
+            a_taken_id_is_refused
+            bytes_come_back_as_they_went_in
+            expired_is_absent
+            an_entry_in_the_past_is_never_seen
+            update_replaces_what_was_read
+            update_refuses_what_changed
+            update_never_creates
+            touch_moves_the_expiry
+            touch_never_creates_and_never_loses_a_change
+            destroy_is_idempotent
+            replace_moves_a_session
+            replace_refuses_what_changed_or_went
+            replace_refuses_a_taken_id
+            strange_ids_are_only_unknown
+            prune_lets_go_of_what_expired
+            scan_finds_every_live_session
+            scan_refuses_a_foreign_cursor
+            sessions_of_a_user_are_found
+            sessions_follow_their_user
+            destroy_of_user_ends_all_but_one
+            of_many_creators_one_wins
+            of_many_updates_of_one_text_one_wins
+            no_save_revives_a_destroyed_session
+            no_save_reaches_a_replaced_session
+            logins_racing_a_logout_everywhere_stay_in_the_index
+        );
+    };
+    (@tests $subject:expr; $($rule:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $rule() {
+                $crate::store::conformance::$rule(&$subject).await;
+            }
+        )*
+    };
+}
+
+pub use crate::conformance_suite as suite;

@@ -1,1 +1,98 @@
+use std::time::Duration;
 
+use super::{MemoryLimit, MemoryStore};
+use crate::clock::{ManualClock, Timestamp};
+use crate::id::SessionId;
+use crate::store::conformance::{self, Subject};
+use crate::store::{Entry, Store as _};
+
+fn clock() -> ManualClock {
+    ManualClock::at(Timestamp::from_millis(1_767_323_045_678))
+}
+
+fn subject() -> Subject {
+    let clock = clock();
+    Subject::with_clock(
+        MemoryStore::with(MemoryLimit::default(), clock.clone()),
+        clock,
+    )
+}
+
+conformance::suite!(subject());
+
+fn entry(clock: &ManualClock, seconds: u64, user: Option<&str>) -> Entry {
+    let expires = clock.now().after(Duration::from_secs(seconds));
+    Entry {
+        text: "{\"cookie\":{}}".into(),
+        expires,
+        user: user.map(str::to_owned),
+    }
+}
+
+async fn fill(store: &MemoryStore, entry: &Entry, count: usize) -> Vec<SessionId> {
+    let ids: Vec<SessionId> = (0..count).map(|_| SessionId::random()).collect();
+    for id in &ids {
+        store.create(id, entry).await.unwrap();
+    }
+    ids
+}
+
+#[tokio::test]
+async fn sessions_and_bytes_are_bounded() {
+    let clock = clock();
+    for limit in [
+        MemoryLimit {
+            sessions: 100,
+            bytes: usize::MAX,
+        },
+        MemoryLimit {
+            sessions: usize::MAX / 2048,
+            bytes: 10_000,
+        },
+    ] {
+        let store = MemoryStore::with(
+            MemoryLimit {
+                sessions: limit.sessions.min(1000),
+                ..limit
+            },
+            clock.clone(),
+        );
+        fill(&store, &entry(&clock, 60, None), 1000).await;
+        let count = store.count().await.unwrap();
+        assert!(count <= limit.sessions as u64 && count >= 90, "{count}");
+        assert!(store.bytes() <= limit.bytes);
+    }
+}
+
+#[tokio::test]
+async fn those_without_a_user_are_pushed_out_first() {
+    let clock = clock();
+    let store = MemoryStore::with(
+        MemoryLimit {
+            sessions: 100,
+            bytes: usize::MAX,
+        },
+        clock.clone(),
+    );
+    let signed_in = fill(&store, &entry(&clock, 30, Some("ada")), 10).await;
+    fill(&store, &entry(&clock, 60, None), 5000).await;
+    let mut kept = 0;
+    for id in &signed_in {
+        kept += usize::from(store.get(id).await.unwrap().is_some());
+    }
+    assert!(kept >= 9, "of 10 signed in {kept} were kept");
+}
+
+#[tokio::test]
+async fn memory_is_given_back_when_sessions_expire() {
+    let clock = clock();
+    let store = MemoryStore::with(MemoryLimit::default(), clock.clone());
+    fill(&store, &entry(&clock, 60, Some("ada")), 10_000).await;
+    assert!(store.bytes() > 400_000);
+    clock.advance(Duration::from_secs(61));
+    assert_eq!(store.prune().await.unwrap(), 10_000);
+    assert_eq!(
+        (store.bytes(), store.of_user("ada").await.unwrap().len()),
+        (0, 0)
+    );
+}

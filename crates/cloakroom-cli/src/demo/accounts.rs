@@ -1,0 +1,133 @@
+//! Who may sign in. Passwords are kept as Argon2id hashes, and a name that nobody has takes as
+//! long to refuse as a wrong password.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+/// An account as it is written down here.
+pub(super) struct Seed {
+    pub(super) name: &'static str,
+    pub(super) password: &'static str,
+    pub(super) roles: &'static [&'static str],
+}
+
+/// The demo's accounts; their passwords are public.
+pub(super) const SEEDS: [Seed; 2] = [
+    Seed {
+        name: "ada",
+        password: "analytical-engine",
+        roles: &["user"],
+    },
+    Seed {
+        name: "grace",
+        password: "nanoseconds",
+        roles: &["user", "admin"],
+    },
+];
+
+/// Somebody who may sign in.
+pub(super) struct Account {
+    pub(super) name: &'static str,
+    pub(super) roles: &'static [&'static str],
+    hash: PasswordHash,
+}
+
+/// The accounts of the shop.
+pub(super) struct Accounts {
+    accounts: Vec<Account>,
+    /// What a password is compared with when the name is nobody's.
+    nobody: PasswordHash,
+    /// Each hash takes 19 MiB and a core: as many at a time as there are cores.
+    turns: Arc<Semaphore>,
+}
+
+impl Accounts {
+    /// Hashes the seeds' passwords.
+    pub(super) async fn seed() -> Self {
+        spawn_blocking(Self::hash_seeds)
+            .await
+            .expect("hashing a constant password does not panic")
+    }
+
+    fn hash_seeds() -> Self {
+        let account = |seed: &Seed| Account {
+            name: seed.name,
+            roles: seed.roles,
+            hash: hash(seed.password),
+        };
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self {
+            accounts: SEEDS.iter().map(account).collect(),
+            nobody: hash("nobody"),
+            turns: Arc::new(Semaphore::new(cores)),
+        }
+    }
+
+    /// The account of that name, if the password is its own.
+    pub(super) async fn verify(&self, name: &str, password: String) -> Option<&Account> {
+        let account = self.accounts.iter().find(|account| account.name == name);
+        let hash = account.map_or(&self.nobody, |account| &account.hash);
+        let hash = hash.clone();
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+        let fits = spawn_blocking(move || {
+            // Held until the work is done, even where the client has gone meanwhile.
+            let _turn = turn;
+            argon2()
+                .verify_password(password.as_bytes(), &hash)
+                .is_ok()
+        });
+        let fits = fits.await.unwrap_or(false);
+        account.filter(|_| fits)
+    }
+}
+
+/// Argon2id with m = 19 MiB, t = 2, p = 1 (OWASP Password Storage Cheat Sheet).
+fn argon2() -> Argon2<'static> {
+    let params = Params::new(19 * 1024, 2, 1, None).expect("OWASP's parameters are valid");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn hash(password: &str) -> PasswordHash {
+    argon2()
+        .hash_password(password.as_bytes())
+        .expect("a constant password can be hashed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Accounts, argon2};
+
+    #[tokio::test]
+    async fn only_the_right_password_opens() {
+        let accounts = Accounts::seed().await;
+        #[rustfmt::skip]
+        let table = [
+            ("ada",    "analytical-engine", true),
+            ("grace",  "nanoseconds",       true),
+            ("ada",    "nanoseconds",       false),
+            ("Ada",    "analytical-engine", false),
+            ("ada",    "",                  false),
+            ("nobody", "nobody",            false),
+            ("",       "",                  false),
+        ];
+        for (name, password, opens) in table {
+            let account = accounts.verify(name, password.to_owned()).await;
+            assert_eq!(account.map(|account| account.name), opens.then_some(name));
+        }
+    }
+
+    #[test]
+    fn the_parameters_are_owasps() {
+        let params = argon2().params().clone();
+        assert_eq!(
+            (params.m_cost(), params.t_cost(), params.p_cost()),
+            (19_456, 2, 1)
+        );
+    }
+}

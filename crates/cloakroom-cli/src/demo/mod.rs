@@ -1,0 +1,79 @@
+//! `cloakroom demo`: a shop that shows what sessions are for.
+
+mod accounts;
+mod assets;
+mod banner;
+mod cart;
+mod catalogue;
+mod destination;
+mod failure;
+mod headers;
+mod negotiate;
+mod options;
+mod origin;
+mod pages;
+mod routes;
+mod secret;
+mod sent;
+mod serve;
+mod visitor;
+mod words;
+
+use std::time::Duration;
+
+use cloakroom::policy::TrustedProxy;
+use cloakroom::store::AnyStore;
+use cloakroom::{KeyRing, Manager, Policy, Secure};
+
+pub(crate) use options::Options;
+
+use crate::problem::{Problem, with_causes};
+use accounts::Accounts;
+use routes::Shop;
+
+/// How long the store may take to end its work after the last response.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Serves the shop until it is told to end.
+pub(crate) fn run(options: &Options) -> Result<(), Problem> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Problem::failed(format!("no threads to serve with: {error}")))?;
+    let served = runtime.block_on(open_and_serve(options));
+    runtime.shutdown_timeout(LAST_WORDS);
+    served
+}
+
+async fn open_and_serve(options: &Options) -> Result<(), Problem> {
+    let store = open_store(options).await?;
+    let (keys, origin) = secret::keys(options, store.kind())?;
+    let listener = serve::listen(options.addr).await?;
+    let accounts = Accounts::seed().await;
+    banner::print(options, &listener, store.kind(), &origin);
+    let shop = Shop::new(Manager::new(policy(options, keys)?, store), accounts);
+    serve::serve(listener, routes::router(shop)).await
+}
+
+async fn open_store(options: &Options) -> Result<AnyStore, Problem> {
+    let url = match &options.store {
+        Some(url) => url.clone(),
+        None => options.default_store()?,
+    };
+    AnyStore::connect(&url).await.map_err(|error| {
+        Problem::failed(format!(
+            "{}: see --store and --data-dir",
+            with_causes(&error)
+        ))
+    })
+}
+
+/// The library's defaults, for a server that a developer reaches over plain HTTP.
+fn policy(options: &Options, keys: KeyRing) -> Result<Policy, Problem> {
+    let proxies = options.trusted_proxies.iter().map(String::as_str);
+    let proxies = TrustedProxy::networks(proxies)
+        .map_err(|text| Problem::usage(format!("--trusted-proxy {text} is no network")))?;
+    Policy::builder(keys)
+        .secure(Secure::Auto)
+        .trusted_proxy(proxies)
+        .build()
+        .map_err(|error| Problem::failed(error.to_string()))
+}

@@ -1,0 +1,77 @@
+//! What can be set when the shop is started.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use cloakroom::policy::TrustedProxy;
+
+use crate::problem::Problem;
+
+/// The flags of `cloakroom demo`; without `Debug`, because two of them may hold secrets.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
+    pub(super) addr: SocketAddr,
+
+    /// The directory of the database and of the secret
+    #[arg(long, value_name = "DIR", default_value = "cloakroom-data")]
+    pub(super) data_dir: PathBuf,
+
+    /// Where sessions are kept: memory: or sqlite:PATH [default: a file in the data directory]
+    #[arg(long, value_name = "URL")]
+    pub(super) store: Option<String>,
+
+    /// What signs the cookies, 32 bytes or more; repeated, the first signs and all verify
+    ///
+    /// The environment's SESSION_SECRET is the better place: other users of the machine can see
+    /// flags. Without either, one is drawn and kept in the data directory.
+    #[arg(
+        long = "secret",
+        value_name = "SECRET",
+        env = "SESSION_SECRET",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
+    pub(super) secrets: Vec<String>,
+
+    /// A proxy whose X-Forwarded-Proto is believed, as an address or a network; repeatable
+    #[arg(long = "trusted-proxy", value_name = "CIDR", value_parser = network)]
+    pub(super) trusted_proxies: Vec<String>,
+}
+
+impl Options {
+    /// The URL of the database in the data directory, which is made if need be.
+    pub(super) fn default_store(&self) -> Result<String, Problem> {
+        make_private(&self.data_dir)?;
+        let path = self.database();
+        let path = path
+            .to_str()
+            .ok_or_else(|| Problem::usage("--data-dir must be a name in UTF-8"))?;
+        Ok(format!("sqlite:{path}"))
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.data_dir.join("sessions.db")
+    }
+}
+
+/// Makes a directory that nobody but its owner can look into, unless it is there.
+pub(super) fn make_private(dir: &Path) -> Result<(), Problem> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|error| {
+        Problem::failed(format!(
+            "the data directory {} cannot be made ({error}): choose another with --data-dir",
+            dir.display()
+        ))
+    })
+}
+
+fn network(text: &str) -> Result<String, &'static str> {
+    TrustedProxy::networks([text])
+        .map(|_| text.to_owned())
+        .map_err(|_| "give an address or a network, such as 10.0.0.0/8")
+}

@@ -1,0 +1,98 @@
+//! Listening, serving, and ending in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+
+use crate::problem::Problem;
+
+/// How long requests under way may take once the shop was told to end.
+const GRACE: Duration = Duration::from_secs(5);
+/// The exit code of a process that Ctrl-C ended, as shells count: 128 and the signal's number.
+const INTERRUPTED: i32 = 130;
+
+/// Takes the address.
+pub(super) async fn listen(addr: SocketAddr) -> Result<TcpListener, Problem> {
+    TcpListener::bind(addr).await.map_err(|error| {
+        Problem::failed(match error.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "{addr} is taken by another program: choose another with --addr, port 0 for any"
+            ),
+            io::ErrorKind::PermissionDenied => format!(
+                "{addr} may not be listened on ({error}): choose a port above 1023 with --addr"
+            ),
+            _ => format!("{addr} cannot be listened on ({error}): choose another with --addr"),
+        })
+    })
+}
+
+/// Serves until SIGTERM or Ctrl-C, and then lets the requests under way finish.
+pub(super) async fn serve(listener: TcpListener, router: Router) -> Result<(), Problem> {
+    let failed = |error| Problem::failed(format!("the server failed: {error}"));
+    let (mut first, mut all) = (
+        Signals::new().map_err(failed)?,
+        Signals::new().map_err(failed)?,
+    );
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service)
+        .with_graceful_shutdown(async move { first.next().await })
+        .into_future();
+    tokio::select! {
+        served = serving => served.map_err(failed),
+        () = patience_ends(&mut all) => Ok(()),
+    }
+}
+
+/// Waits until the grace is over; a second signal ends the process at once.
+async fn patience_ends(signals: &mut Signals) {
+    signals.next().await;
+    tokio::select! {
+        () = tokio::time::sleep(GRACE) => {
+            tracing::warn!("some requests took too long and were cut off");
+        }
+        () = signals.next() => std::process::exit(INTERRUPTED),
+    }
+}
+
+/// What the operating system says when a process should end.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// What the operating system says when a process should end.
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}

@@ -1,0 +1,94 @@
+//! Which sessions are whose.
+
+use std::collections::HashSet;
+
+use super::Subject;
+use crate::id::SessionId;
+use crate::store::Written;
+
+fn user() -> String {
+    format!("user-{}", SessionId::random().expose())
+}
+
+async fn found(subject: &Subject, user: &str) -> HashSet<SessionId> {
+    subject
+        .store
+        .of_user(user)
+        .await
+        .unwrap()
+        .into_iter()
+        .collect()
+}
+
+/// The live sessions of a user are found, and nobody else's.
+pub async fn sessions_of_a_user_are_found(subject: &Subject) {
+    let (ada, grace) = (user(), user());
+    let first = subject.stored(&subject.entry_of(&ada)).await;
+    let second = subject.stored(&subject.entry_of(&ada)).await;
+    let other = subject.stored(&subject.entry_of(&grace)).await;
+    subject.stored(&subject.entry("")).await;
+    assert_eq!(
+        found(subject, &ada).await,
+        HashSet::from([first.clone(), second.clone()])
+    );
+    assert_eq!(found(subject, &grace).await, HashSet::from([other]));
+    assert_eq!(found(subject, "nobody").await, HashSet::new());
+    subject.store.destroy(&first).await.unwrap();
+    assert_eq!(found(subject, &ada).await, HashSet::from([second]));
+}
+
+/// A session is its latest user's, and keeps its place in the index when its id changes.
+pub async fn sessions_follow_their_user(subject: &Subject) {
+    let (ada, grace) = (user(), user());
+    let anonymous = subject.entry("");
+    let (id, new) = (subject.stored(&anonymous).await, SessionId::random());
+    let of_ada = subject.entry_of(&ada);
+    let replaced = subject
+        .store
+        .replace(&id, Some(&anonymous.text), &new, &of_ada)
+        .await
+        .unwrap();
+    assert_eq!(replaced, Written::Saved);
+    assert_eq!(found(subject, &ada).await, HashSet::from([new.clone()]));
+    let of_grace = subject.entry_of(&grace);
+    subject
+        .store
+        .update(&new, &of_ada.text, &of_grace)
+        .await
+        .unwrap();
+    assert_eq!(found(subject, &ada).await, HashSet::new());
+    assert_eq!(found(subject, &grace).await, HashSet::from([new.clone()]));
+    subject
+        .store
+        .update(&new, &of_grace.text, &anonymous)
+        .await
+        .unwrap();
+    assert_eq!(found(subject, &grace).await, HashSet::new());
+}
+
+/// Ending a user's sessions ends them all, but the one that is to stay, and counts them.
+pub async fn destroy_of_user_ends_all_but_one(subject: &Subject) {
+    let (ada, grace) = (user(), user());
+    let keep = subject.stored(&subject.entry_of(&ada)).await;
+    let mut ended = Vec::new();
+    for _ in 0..20 {
+        ended.push(subject.stored(&subject.entry_of(&ada)).await);
+    }
+    let other = subject.stored(&subject.entry_of(&grace)).await;
+    assert_eq!(
+        subject
+            .store
+            .destroy_of_user(&ada, Some(&keep))
+            .await
+            .unwrap(),
+        20
+    );
+    for id in &ended {
+        assert_eq!(subject.text_of(id).await, None);
+    }
+    assert!(subject.text_of(&keep).await.is_some());
+    assert!(subject.text_of(&other).await.is_some());
+    assert_eq!(subject.store.destroy_of_user(&ada, None).await.unwrap(), 1);
+    assert_eq!(subject.text_of(&keep).await, None);
+    assert_eq!(subject.store.destroy_of_user(&ada, None).await.unwrap(), 0);
+}

@@ -1,0 +1,167 @@
+//! Sessions in one SQLite file: they survive restarts, crashes and power loss, on one machine.
+//!
+//! One thread writes; what waits while it does is written in the next transaction, so that one
+//! wait for the disk serves many. Others read, each on a connection of its own (WAL).
+
+#![expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a path names one lifetime, and the job must take any"
+)]
+
+mod reads;
+mod schema;
+mod threads;
+mod writes;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use self::threads::Threads;
+use self::writes::Write;
+use super::{Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written};
+use crate::clock::Clock;
+use crate::id::SessionId;
+use crate::record::RecordText;
+
+/// A store in one SQLite file; clones are the same store.
+///
+/// A write that was acknowledged is on the disk (`synchronous=FULL`). Several processes may share
+/// the file on one machine. Expired sessions are deleted every minute, a thousand at a time.
+#[derive(Clone)]
+pub struct SqliteStore(Arc<Threads>);
+
+impl SqliteStore {
+    /// Opens the file at `path`, and creates it, with its table, where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`] where the file cannot be opened or written, or is no
+    /// database; the cause is in `source`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::with_clock(path, Clock::System)
+    }
+
+    /// The same, by a clock that a test may set.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub fn with_clock(path: impl AsRef<Path>, clock: impl Into<Clock>) -> Result<Self, StoreError> {
+        let threads = Threads::start(path.as_ref(), &clock.into()).map_err(failed)?;
+        Ok(Self(Arc::new(threads)))
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SqliteStore")
+    }
+}
+
+impl Store for SqliteStore {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        let id = id.clone();
+        self.0.read(move |reader| reader.get(&id))
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+        let (id, entry) = (id.clone(), entry.clone());
+        let creating = self.0.write(move |writer| writer.create(&id, &entry));
+        Box::pin(async move {
+            creating
+                .await?
+                .then_some(())
+                .ok_or(StoreErrorKind::IdTaken.into())
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        let (id, read, entry) = (id.clone(), read.clone(), entry.clone());
+        self.0
+            .write(move |writer| writer.update(&id, &read, &entry))
+    }
+
+    fn touch<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool> {
+        let (id, read, entry) = (id.clone(), read.clone(), entry.clone());
+        self.0.write(move |writer| writer.touch(&id, &read, &entry))
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        let id = id.clone();
+        self.0.write(move |writer| writer.destroy(&id))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        old: &'a SessionId,
+        read: Option<&'a RecordText>,
+        new: &'a SessionId,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        let (old, read, new, entry) = (old.clone(), read.cloned(), new.clone(), entry.clone());
+        let replacing = self
+            .0
+            .write(move |writer| writer.replace(&old, read.as_ref(), &new, &entry));
+        Box::pin(async move { replacing.await?.ok_or(StoreErrorKind::IdTaken.into()) })
+    }
+
+    fn prune(&self) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let mut pruned = 0;
+            loop {
+                let some = self.0.write(|writer| writer.prune_some()).await?;
+                pruned += some as u64;
+                if some < Write::PRUNED_AT_ONCE {
+                    return Ok(pruned);
+                }
+            }
+        })
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
+        let after = cursor.map(str::parse).transpose();
+        Box::pin(async move {
+            let after = after.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error))?;
+            self.0
+                .read(move |reader| reader.scan(after.unwrap_or(0), limit))
+                .await
+        })
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        self.0.read(|reader| reader.count())
+    }
+
+    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        let user = user.to_owned();
+        self.0.read(move |reader| reader.of_user(&user))
+    }
+
+    fn destroy_of_user<'a>(
+        &'a self,
+        user: &'a str,
+        keep: Option<&'a SessionId>,
+    ) -> StoreFuture<'a, u64> {
+        let (user, keep) = (user.to_owned(), keep.cloned());
+        self.0
+            .write(move |writer| writer.destroy_of_user(&user, keep.as_ref()))
+    }
+}
+
+fn failed(error: rusqlite::Error) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, error)
+}
+
+#[cfg(test)]
+mod tests;

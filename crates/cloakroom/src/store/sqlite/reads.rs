@@ -1,0 +1,77 @@
+//! What is asked of the file.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use crate::clock::{Clock, Timestamp};
+use crate::id::SessionId;
+use crate::store::{Page, Stored};
+
+/// A connection that reads.
+pub(super) struct Read<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) clock: &'a Clock,
+}
+
+impl Read<'_> {
+    fn now(&self) -> i64 {
+        self.clock.now().as_millis()
+    }
+
+    pub(super) fn get(&self, id: &SessionId) -> Result<Option<Stored>> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT record, expires FROM cloakroom_sessions WHERE sid = ?1 AND expires > ?2",
+        )?;
+        let stored = |row: &rusqlite::Row<'_>| {
+            let text = row.get_ref(0)?.as_str()?.into();
+            Ok(Stored {
+                text,
+                expires: Timestamp::from_millis(row.get(1)?),
+            })
+        };
+        select
+            .query_row(params![id.expose(), self.now()], stored)
+            .optional()
+    }
+
+    pub(super) fn scan(&self, after: i64, limit: usize) -> Result<Page> {
+        let limit = limit.clamp(1, 100_000);
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut select = self.connection.prepare_cached(
+            "SELECT sid, seq FROM cloakroom_sessions WHERE seq > ?1 AND expires > ?2
+             ORDER BY seq LIMIT ?3",
+        )?;
+        let row = |row: &rusqlite::Row<'_>| Ok((id_in(row)?, row.get::<_, i64>(1)?));
+        let found: Vec<(SessionId, i64)> = select
+            .query_map(params![after, self.now(), most], row)?
+            .collect::<Result<_>>()?;
+        let next = found
+            .last()
+            .filter(|_| found.len() == limit)
+            .map(|(_, seq)| seq.to_string());
+        Ok(Page {
+            ids: found.into_iter().map(|(id, _)| id).collect(),
+            next,
+        })
+    }
+
+    pub(super) fn count(&self) -> Result<u64> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM cloakroom_sessions WHERE expires > ?1")?;
+        let count: i64 = select.query_row([self.now()], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    pub(super) fn of_user(&self, user: &str) -> Result<Vec<SessionId>> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT sid FROM cloakroom_sessions WHERE user = ?1 AND expires > ?2 ORDER BY seq",
+        )?;
+        select
+            .query_map(params![user, self.now()], id_in)?
+            .collect()
+    }
+}
+
+fn id_in(row: &rusqlite::Row<'_>) -> Result<SessionId> {
+    Ok(SessionId::from_store(row.get_ref(0)?.as_str()?))
+}

@@ -1,0 +1,44 @@
+//! The file: its table, and how a connection to it is set up.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Result, TransactionBehavior};
+
+/// Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes.
+const TABLE: &str = "
+CREATE TABLE IF NOT EXISTS cloakroom_sessions (
+    seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+    sid     TEXT NOT NULL UNIQUE,
+    record  TEXT NOT NULL,
+    expires INTEGER NOT NULL,
+    user    TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS cloakroom_sessions_expires ON cloakroom_sessions (expires);
+CREATE INDEX IF NOT EXISTS cloakroom_sessions_user ON cloakroom_sessions (user)
+    WHERE user IS NOT NULL;
+";
+
+/// How long to wait for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+
+pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Ten processes may start at once: whoever comes second finds the table.
+    let setup = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    setup.execute_batch(TABLE)?;
+    setup.commit()?;
+    Ok(connection)
+}
+
+pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}

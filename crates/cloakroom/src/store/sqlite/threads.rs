@@ -1,0 +1,191 @@
+//! The threads that wait for the disk, so that no task of the runtime has to.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Result, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::failed;
+use super::reads::Read;
+use super::schema::{open_reader, open_writer};
+use super::writes::Write;
+use crate::clock::Clock;
+use crate::store::{StoreError, StoreErrorKind, StoreFuture};
+
+/// Threads that read: as many reads wait for the disk at once.
+const READERS: usize = 2;
+/// The most writes that one transaction takes.
+const BATCH: usize = 256;
+/// How often what expired is looked for.
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
+
+type ReadJob = Box<dyn FnOnce(&Read<'_>) + Send>;
+/// Does its part of a transaction, if there is one, and returns what to say at the end of it.
+type WriteJob = Box<dyn FnOnce(Option<&Write<'_>>) -> Reply + Send>;
+type Reply = Box<dyn FnOnce(std::result::Result<(), StoreErrorKind>) + Send>;
+
+/// The ends of the queues; the threads end when this goes.
+pub(super) struct Threads {
+    writer: Sender<WriteJob>,
+    readers: Vec<Sender<ReadJob>>,
+    next_reader: AtomicUsize,
+}
+
+impl Threads {
+    pub(super) fn start(path: &Path, clock: &Clock) -> Result<Self> {
+        let connection = open_writer(path)?;
+        let (writer, jobs) = channel();
+        let writer_clock = clock.clone();
+        spawn("cloakroom-write", move || {
+            write_jobs(connection, &writer_clock, &jobs);
+        });
+        let mut readers = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            let connection = open_reader(path)?;
+            let clock = clock.clone();
+            let (reader, jobs) = channel();
+            spawn("cloakroom-read", move || {
+                read_jobs(&connection, &clock, &jobs);
+            });
+            readers.push(reader);
+        }
+        Ok(Self {
+            writer,
+            readers,
+            next_reader: AtomicUsize::new(0),
+        })
+    }
+
+    pub(super) fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Read<'_>) -> Result<T> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let (done, outcome) = oneshot::channel();
+        let job: ReadJob = Box::new(move |reader| {
+            let _ = done.send(read(reader).map_err(failed));
+        });
+        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed) % self.readers.len();
+        let sent = self.readers[turn].send(job);
+        Box::pin(async move {
+            sent.map_err(|_| StoreError::from(StoreErrorKind::Unavailable))?;
+            outcome
+                .await
+                .unwrap_or_else(|_| Err(StoreErrorKind::Unavailable.into()))
+        })
+    }
+
+    /// Queues a write at once; the future waits until it is on the disk.
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Write<'_>) -> Result<T> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let (done, outcome) = oneshot::channel();
+        let job: WriteJob = Box::new(move |writer| {
+            let written = match writer {
+                Some(writer) => write(writer).map_err(failed),
+                None => Err(StoreErrorKind::Unavailable.into()),
+            };
+            Box::new(move |committed| {
+                let _ = done.send(committed.map_err(StoreError::from).and(written));
+            })
+        });
+        let sent = self.writer.send(job);
+        Box::pin(async move {
+            sent.map_err(|_| StoreError::from(StoreErrorKind::Unavailable))?;
+            outcome
+                .await
+                .unwrap_or_else(|_| Err(StoreErrorKind::Unknown.into()))
+        })
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
+    let spawned = thread::Builder::new().name(name.into()).spawn(work);
+    if let Err(error) = spawned {
+        // The queue's other end is gone with the closure: every call says `Unavailable`.
+        tracing::error!(%error, "a thread of the SQLite store cannot be started");
+    }
+}
+
+fn read_jobs(connection: &Connection, clock: &Clock, jobs: &Receiver<ReadJob>) {
+    while let Ok(job) = jobs.recv() {
+        job(&Read { connection, clock });
+    }
+}
+
+fn write_jobs(mut connection: Connection, clock: &Clock, jobs: &Receiver<WriteJob>) {
+    let mut pruned = Instant::now();
+    loop {
+        let first = jobs.recv_timeout(PRUNE_EVERY);
+        if pruned.elapsed() >= PRUNE_EVERY {
+            prune(&mut connection, clock);
+            pruned = Instant::now();
+        }
+        match first {
+            Ok(first) => commit(&mut connection, clock, batch(first, jobs)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Whatever waits by now goes into one transaction.
+fn batch(first: WriteJob, jobs: &Receiver<WriteJob>) -> Vec<WriteJob> {
+    let mut batch = vec![first];
+    while batch.len() < BATCH {
+        match jobs.try_recv() {
+            Ok(job) => batch.push(job),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+        }
+    }
+    batch
+}
+
+fn commit(connection: &mut Connection, clock: &Clock, jobs: Vec<WriteJob>) {
+    let committed = transact(connection, clock, jobs);
+    if let Err(error) = committed {
+        tracing::error!(%error, "the SQLite store cannot write");
+    }
+}
+
+fn transact(connection: &mut Connection, clock: &Clock, jobs: Vec<WriteJob>) -> Result<()> {
+    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            for job in jobs {
+                job(None)(Ok(()));
+            }
+            return Err(error);
+        }
+    };
+    let writer = Write {
+        connection: &transaction,
+        clock,
+    };
+    let replies: Vec<Reply> = jobs.into_iter().map(|job| job(Some(&writer))).collect();
+    let committed = transaction.commit();
+    let said = committed.as_ref().map_err(|_| StoreErrorKind::Unavailable);
+    for reply in replies {
+        reply(said.copied());
+    }
+    committed
+}
+
+/// Deletes one batch of expired sessions; a store that fills faster than that prunes at each turn.
+fn prune(connection: &mut Connection, clock: &Clock) {
+    loop {
+        let pruned = Write { connection, clock }.prune_some();
+        match pruned {
+            Ok(Write::PRUNED_AT_ONCE) => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%error, "expired sessions cannot be deleted");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What is changed in the file, each inside the transaction of its batch.
+
+use rusqlite::{Connection, Result, params};
+
+use super::reads::Read;
+use crate::clock::Clock;
+use crate::id::SessionId;
+use crate::record::RecordText;
+use crate::store::{Entry, Stored, Written};
+
+/// A connection that writes, in the middle of a transaction.
+pub(super) struct Write<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) clock: &'a Clock,
+}
+
+impl Write<'_> {
+    /// How many records one step of pruning deletes: others write between the steps.
+    pub(super) const PRUNED_AT_ONCE: usize = 1000;
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_millis()
+    }
+
+    fn live(&self, id: &SessionId) -> Result<Option<Stored>> {
+        Read {
+            connection: self.connection,
+            clock: self.clock,
+        }
+        .get(id)
+    }
+
+    /// `false` where the id is taken.
+    pub(super) fn create(&self, id: &SessionId, entry: &Entry) -> Result<bool> {
+        if self.live(id)?.is_some() {
+            return Ok(false);
+        }
+        self.put(id, entry)?;
+        Ok(true)
+    }
+
+    fn put(&self, id: &SessionId, entry: &Entry) -> Result<()> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT OR REPLACE INTO cloakroom_sessions (sid, record, expires, user)
+             VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        insert.execute(params![
+            id.expose(),
+            &*entry.text,
+            entry.expires.as_millis(),
+            entry.user
+        ])?;
+        Ok(())
+    }
+
+    pub(super) fn update(
+        &self,
+        id: &SessionId,
+        read: &RecordText,
+        entry: &Entry,
+    ) -> Result<Written> {
+        let mut update = self.connection.prepare_cached(
+            "UPDATE cloakroom_sessions SET record = ?1, expires = ?2, user = ?3
+             WHERE sid = ?4 AND expires > ?5 AND record = ?6",
+        )?;
+        let expires = entry.expires.as_millis();
+        let updated = update.execute(params![
+            &*entry.text,
+            expires,
+            entry.user,
+            id.expose(),
+            self.now(),
+            &**read
+        ])?;
+        if updated == 1 {
+            return Ok(Written::Saved);
+        }
+        Ok(self.live(id)?.map_or(Written::Gone, Written::Changed))
+    }
+
+    /// Moves the expiry; the text follows where nobody changed it.
+    pub(super) fn touch(&self, id: &SessionId, read: &RecordText, entry: &Entry) -> Result<bool> {
+        let mut update = self.connection.prepare_cached(
+            "UPDATE cloakroom_sessions
+             SET expires = ?1, record = CASE WHEN record = ?2 THEN ?3 ELSE record END
+             WHERE sid = ?4 AND expires > ?5",
+        )?;
+        let expires = entry.expires.as_millis();
+        let touched = update.execute(params![
+            expires,
+            &**read,
+            &*entry.text,
+            id.expose(),
+            self.now()
+        ])?;
+        Ok(touched == 1)
+    }
+
+    pub(super) fn destroy(&self, id: &SessionId) -> Result<bool> {
+        let live = self.live(id)?.is_some();
+        let mut delete = self
+            .connection
+            .prepare_cached("DELETE FROM cloakroom_sessions WHERE sid = ?1")?;
+        delete.execute([id.expose()])?;
+        Ok(live)
+    }
+
+    /// `None` where the new id is taken.
+    pub(super) fn replace(
+        &self,
+        old: &SessionId,
+        read: Option<&RecordText>,
+        new: &SessionId,
+        entry: &Entry,
+    ) -> Result<Option<Written>> {
+        if self.live(new)?.is_some() {
+            return Ok(None);
+        }
+        match (self.live(old)?, read) {
+            (None, Some(_)) => return Ok(Some(Written::Gone)),
+            (Some(stored), Some(read)) if stored.text != *read => {
+                return Ok(Some(Written::Changed(stored)));
+            }
+            _ => {}
+        }
+        // Should the second fail, two sessions are left, not none.
+        self.put(new, entry)?;
+        self.destroy(old)?;
+        Ok(Some(Written::Saved))
+    }
+
+    pub(super) fn prune_some(&self) -> Result<usize> {
+        let mut delete = self.connection.prepare_cached(
+            "DELETE FROM cloakroom_sessions WHERE seq IN
+             (SELECT seq FROM cloakroom_sessions WHERE expires <= ?1 LIMIT ?2)",
+        )?;
+        delete.execute(params![
+            self.now(),
+            i64::try_from(Self::PRUNED_AT_ONCE).unwrap_or(1)
+        ])
+    }
+
+    pub(super) fn destroy_of_user(&self, user: &str, keep: Option<&SessionId>) -> Result<u64> {
+        let live = Read {
+            connection: self.connection,
+            clock: self.clock,
+        }
+        .of_user(user)?;
+        let mut delete = self
+            .connection
+            .prepare_cached("DELETE FROM cloakroom_sessions WHERE user = ?1 AND sid IS NOT ?2")?;
+        delete.execute(params![user, keep.map(SessionId::expose)])?;
+        Ok(live.iter().filter(|id| keep != Some(id)).count() as u64)
+    }
+}

@@ -1,0 +1,293 @@
+//! Signatures, the Cookie field, the Set-Cookie field, attributes.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{NOW, SECRET, TEXT, deviates, express, list, members, name, short_keys, text};
+use crate::clock::Timestamp;
+use crate::cookie::{CookieName, KeyRing, find, serialize, set_cookie, sign, unsign};
+use crate::id::{IdGrammar, SessionId};
+use crate::policy::{CookieMut, PolicyError, TrustedProxy};
+use crate::record::{Attribute, CookieState};
+
+fn ring(secret: &[u8]) -> KeyRing {
+    KeyRing::of_any_secret(secret)
+}
+
+#[test]
+fn values_are_signed_as_cookie_signature_signs_them() {
+    for case in list("/signature/sign") {
+        let keys = ring(text(case, "secret").as_bytes());
+        check_signed(case, &keys);
+        assert_eq!(
+            unsign(text(case, "signed"), &keys),
+            case["unsign"].as_str(),
+            "{case}"
+        );
+    }
+    for case in list("/signature/sign_buffer_secret") {
+        let hex = text(case, "secret_hex");
+        let secret: Vec<u8> = (0..hex.len() / 2)
+            .map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap())
+            .collect();
+        check_signed(case, &ring(&secret));
+    }
+    // A Rust text holds no lone surrogate; Node hashes U+FFFD in its place.
+    let lone = &super::VECTORS["signature"]["sign_lone_surrogate"];
+    let secrets = [SECRET, "k"];
+    let signature = text(lone, "signature_only");
+    assert!(
+        secrets
+            .iter()
+            .any(|secret| { sign("a\u{fffd}b", &ring(secret.as_bytes())).ends_with(signature) })
+    );
+}
+
+fn check_signed(case: &Value, keys: &KeyRing) {
+    let signed = sign(text(case, "val"), keys);
+    assert_eq!(signed, text(case, "signed"), "{case}");
+    let field = serialize(&name("c"), &format!("s:{signed}"), None, &bare()).unwrap();
+    assert_eq!(field, format!("c={}", text(case, "cookie_value")), "{case}");
+    if let Some(header) = case["cookie_header"].as_str() {
+        let ticket = find(
+            [header.as_bytes()],
+            &CookieName::default(),
+            keys,
+            &IdGrammar::any(),
+        );
+        let found = ticket.as_ref().map(|ticket| ticket.id.expose());
+        assert_eq!(
+            found,
+            Some(text(case, "val")).filter(|id| !id.is_empty()),
+            "{case}"
+        );
+    }
+}
+
+#[test]
+fn signatures_are_refused_as_cookie_signature_refuses_them() {
+    for case in list("/signature/unsign") {
+        let keys = ring(text(case, "secret").as_bytes());
+        assert_eq!(
+            unsign(text(case, "input"), &keys),
+            case["unsign"].as_str(),
+            "{case}"
+        );
+    }
+}
+
+#[test]
+fn cookie_fields_are_read_as_express_reads_them() {
+    for case in list("/cookie_header") {
+        let secrets: Vec<&str> = match &case["secrets"] {
+            Value::String(secret) => vec![secret],
+            secrets => secrets
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|secret| secret.as_str().unwrap())
+                .collect(),
+        };
+        let keys = KeyRing::with_insecure_short_secrets(secrets).unwrap();
+        let field = case["cookie"].as_str().map(str::as_bytes);
+        let ticket = find(field, &name(text(case, "name")), &keys, &IdGrammar::any());
+        let found = ticket.as_ref().map(|ticket| ticket.id.expose());
+        if found == case["expect_sid"].as_str() {
+            continue;
+        }
+        let several = text(case, "cookie")
+            .matches(&format!("{}=", text(case, "name")))
+            .count()
+            > 1;
+        assert!(
+            several && case["expect_sid"].is_null() && found.is_some(),
+            "{case}: {found:?}"
+        );
+        deviates("first_valid");
+    }
+}
+
+#[test]
+fn cookies_are_sent_as_express_sends_them() {
+    for case in list("/emitted_set_cookie") {
+        let id = SessionId::from_store(text(case, "sid"));
+        let field = set_cookie(
+            &CookieName::default(),
+            &id,
+            &short_keys(),
+            &CookieState::default(),
+        );
+        assert_eq!(field.unwrap(), text(case, "set_cookie"), "{case}");
+    }
+}
+
+#[test]
+fn set_cookie_fields_are_written_as_npm_cookie_writes_them() {
+    for case in list("/set_cookie_serialize") {
+        let options = &case["options"];
+        if !options["maxAge"].is_null() {
+            // npm's serializer knows Max-Age; Express never sends it (spec 4.1), and neither do we.
+            continue;
+        }
+        assert_eq!(
+            serialized(case, options),
+            case["out"]
+                .as_str()
+                .ok_or_else(|| text(case, "error").into())
+                .map(str::to_owned),
+            "{case}"
+        );
+    }
+}
+
+fn serialized(case: &Value, options: &Value) -> Result<String, String> {
+    let cookie_name =
+        CookieName::parse(text(case, "name")).map_err(|_| "argument name is invalid".to_owned())?;
+    let mut cookie = bare();
+    for (key, value) in options.as_object().into_iter().flatten() {
+        cookie
+            .set(key, &value.to_string(), Timestamp::from_millis(NOW))
+            .unwrap();
+    }
+    let expires = match &options["expires"] {
+        Value::Object(_) => Err("option expires is invalid".to_owned()),
+        _ => cookie
+            .expires_attribute()
+            .map_err(|()| "option expires is invalid".to_owned()),
+    };
+    serialize(&cookie_name, text(case, "value"), expires?, &cookie)
+        .map_err(|error| error.to_string())
+}
+
+/// A cookie none of whose attributes is set.
+fn bare() -> CookieState {
+    let mut cookie = CookieState::default();
+    *cookie.attribute_mut("path").unwrap() = Attribute::Undefined;
+    *cookie.attribute_mut("httpOnly").unwrap() = Attribute::Undefined;
+    cookie
+}
+
+#[derive(serde::Deserialize)]
+struct CookieClass {
+    options: Box<RawValue>,
+    json: Option<String>,
+    set_cookie: Option<String>,
+    constructor_error: Option<String>,
+    serialize_error: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct CookieClasses {
+    cookie_class: Vec<CookieClass>,
+}
+
+#[test]
+fn attributes_are_kept_as_the_cookie_class_keeps_them() {
+    let cases: CookieClasses = serde_json::from_str(&TEXT).unwrap();
+    for case in cases.cookie_class {
+        let mut cookie = CookieState::default();
+        let options = case.options.get();
+        let error = members(options)
+            .iter()
+            .find_map(|(key, value)| assign(&mut cookie, key, value.get()).err());
+        assert_eq!(error, case.constructor_error, "{options}");
+        if error.is_some() {
+            continue;
+        }
+        assert_eq!(Some(cookie.to_json()), case.json, "{options}");
+        let id = SessionId::from_store("apple");
+        let field = set_cookie(&CookieName::default(), &id, &short_keys(), &cookie);
+        assert_eq!(field.as_ref().ok(), case.set_cookie.as_ref(), "{options}");
+        assert_eq!(
+            field.err().map(|error| error.to_string()),
+            case.serialize_error,
+            "{options}"
+        );
+    }
+}
+
+/// An option of `new Cookie(…)`, by the vectors' own spelling of what JSON cannot say.
+fn assign(cookie: &mut CookieState, key: &str, json: &str) -> Result<(), String> {
+    let now = Timestamp::from_millis(NOW);
+    let key = match key {
+        "$expires" | "$maxAgeDate" => "expires",
+        // Overwritten by the constructor, which computes it.
+        "originalMaxAge" => return Ok(()),
+        key => key,
+    };
+    if json == "\"$undefined\"" {
+        if let Some(attribute) = cookie.attribute_mut(key) {
+            *attribute = Attribute::Undefined;
+        }
+        return Ok(());
+    }
+    cookie
+        .set(key, json, now)
+        .map_err(|error| error.to_string())
+}
+
+#[derive(serde::Deserialize)]
+struct SetCookieHttp {
+    cookie: Box<RawValue>,
+    name: Option<String>,
+    set_cookie: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct SetCookiesHttp {
+    set_cookie_http: Vec<SetCookieHttp>,
+}
+
+#[test]
+fn options_reach_the_wire_as_in_express() {
+    let cases: SetCookiesHttp = serde_json::from_str(&TEXT).unwrap();
+    for case in cases.set_cookie_http {
+        let options = members(case.cookie.get());
+        let builder = express().cookie_with(move |_, cookie| assign_all(cookie, &options));
+        let builder = builder.id_generator(|_| "apple".into());
+        if let Some(bad) = case.name {
+            assert_eq!(builder.name(&bad).build().unwrap_err(), PolicyError::Name);
+            deviates("bad_settings_do_not_build");
+            continue;
+        }
+        let session = super::lifecycle::Run::new(builder.build().unwrap());
+        let sent = session.one_change();
+        assert_eq!(sent, case.set_cookie, "{}", case.cookie);
+    }
+}
+
+/// Takes a whole `cookie` option.
+pub(super) fn assign_all(cookie: &mut CookieMut<'_>, options: &[(String, Box<RawValue>)]) {
+    for (key, value) in options {
+        cookie.assign_json(key, value.get()).unwrap();
+    }
+}
+
+#[test]
+fn a_request_is_secure_where_express_says_so() {
+    for case in list("/is_secure/cases") {
+        let proxy = match case["proxy"].as_bool() {
+            Some(true) => TrustedProxy::Any,
+            _ => TrustedProxy::None,
+        };
+        // Without `proxy`, Express asks its framework; here that is the word of the connection.
+        let tls = case["proxy"].is_null() && case["req_secure"] == true;
+        let is_secure = proxy.is_secure(tls, None, case["x_forwarded_proto"].as_str());
+        assert_eq!(is_secure, case["secure"].as_bool().unwrap(), "{case}");
+    }
+}
+
+#[test]
+fn paths_are_matched_as_in_express() {
+    for case in list("/path_match") {
+        let (url, path) = (text(case, "url"), text(case, "cookie_path"));
+        let url = url.split('?').next().unwrap();
+        let covered = crate::policy::path_matches(url, path);
+        if covered == case["session"].as_bool().unwrap() {
+            continue;
+        }
+        let rest = url.strip_prefix(path).unwrap();
+        assert!(!covered && !rest.starts_with('/'), "{case}");
+        deviates("segment_boundary");
+    }
+}

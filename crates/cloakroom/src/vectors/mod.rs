@@ -1,0 +1,91 @@
+//! The bytes that real Express servers wrote, against ours; `CLOAKROOM_VECTORS` names another file.
+//!
+//! Where we differ on purpose the difference has a name, and the test fails if it is no longer
+//! there. The names are those of the manual's table of deviations.
+
+mod cookies;
+mod lifecycle;
+mod records;
+
+use std::collections::BTreeSet;
+use std::sync::{LazyLock, Mutex};
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::cookie::{CookieName, KeyRing};
+use crate::policy::{Policy, PolicyBuilder, TrustedProxy};
+
+/// 2026-01-02T03:04:05.678Z, where the clock of the vectors stood.
+const NOW: i64 = 1_767_323_045_678;
+const SECRET: &str = "keyboard cat";
+
+static TEXT: LazyLock<String> = LazyLock::new(|| {
+    let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../interop/vectors.json");
+    let path = std::env::var("CLOAKROOM_VECTORS").unwrap_or_else(|_| committed.into());
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+});
+
+static VECTORS: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&TEXT).unwrap());
+
+/// A list of the vectors, by its JSON pointer.
+fn list(pointer: &str) -> &'static [Value] {
+    VECTORS
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .unwrap_or_else(|| panic!("{pointer}"))
+}
+
+fn text<'a>(case: &'a Value, key: &str) -> &'a str {
+    case[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("{key} of {case}"))
+}
+
+/// The members of a JSON object in the order in which they are written.
+fn members(json: &str) -> Vec<(String, Box<RawValue>)> {
+    struct Ordered;
+    impl<'de> serde::de::Visitor<'de> for Ordered {
+        type Value = Vec<(String, Box<RawValue>)>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: serde::de::MapAccess<'de>>(
+            self,
+            mut map: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some(member) = map.next_entry()? {
+                members.push(member);
+            }
+            Ok(members)
+        }
+    }
+    serde::Deserializer::deserialize_map(&mut serde_json::Deserializer::from_str(json), Ordered)
+        .unwrap()
+}
+
+fn short_keys() -> KeyRing {
+    KeyRing::with_insecure_short_secret(SECRET).unwrap()
+}
+
+fn express() -> PolicyBuilder {
+    Policy::express(short_keys()).trusted_proxy(TrustedProxy::None)
+}
+
+fn name(text: &str) -> CookieName {
+    CookieName::parse(text).unwrap()
+}
+
+/// The deviations that some vector showed.
+static SEEN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// Takes note of a deviation; it must be in the manual's table.
+fn deviates(name: &'static str) {
+    let manual = include_str!("../manual/deviations.md");
+    assert!(
+        manual.contains(&format!("| `{name}` |")),
+        "`{name}` is not in the table of deviations"
+    );
+    SEEN.lock().unwrap().insert(name);
+}
