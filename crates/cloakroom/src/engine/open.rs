@@ -6,8 +6,7 @@ use super::held::Held;
 use crate::clock::Timestamp;
 use crate::cookie::Ticket;
 use crate::policy::Policy;
-use crate::record::{Record, RecordError};
-use crate::store::Stored;
+use crate::record::{Record, RecordError, Stored};
 
 /// What a request's ticket opened.
 pub(crate) enum Opened {

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Manager, SaveError};
+use super::Manager;
 use crate::cookie::{clear_cookie, set_cookie};
 use crate::engine::{self, CookieOp, Held, Plan, StoreOp};
 use crate::policy::OnStoreError;
-use crate::session::{Session, SessionError};
+use crate::session::{SaveError, Session, SessionError};
 
 /// What the response owes to the session.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -44,7 +44,7 @@ impl Manager {
     /// [`CloseError`] where the store failed: the response must be an error, because its client
     /// would take the session for saved.
     pub async fn close(&self, session: &Session) -> Result<Closing, CloseError> {
-        let now = self.now();
+        let now = self.0.now();
         let plan = session.lock(|held| {
             if engine::wants_renewal(self.policy(), held, now) {
                 held.rename(self.policy().draw_id(session.request()), now);
@@ -69,7 +69,12 @@ impl Manager {
             StoreOp::Create | StoreOp::Update | StoreOp::Replace => session.write().await,
             StoreOp::Touch => session.touch_now().await,
             StoreOp::Destroy => match session.stored_id() {
-                Some(id) => self.destroy(&id).await.map(|_| ()).map_err(SaveError::from),
+                Some(id) => self
+                    .0
+                    .destroy(&id)
+                    .await
+                    .map(|_| ())
+                    .map_err(SaveError::from),
                 None => Ok(()),
             },
         }
@@ -110,7 +115,7 @@ impl Manager {
         let field = if operation == CookieOp::Clear {
             clear_cookie(&policy.name, &held.cookie)
         } else {
-            held.cookie.touch(self.now());
+            held.cookie.touch(self.0.now());
             held.cookie.end_by(held.deadline());
             set_cookie(&policy.name, &held.id, &policy.keys, &held.cookie)
         };

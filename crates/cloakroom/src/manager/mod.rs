@@ -1,39 +1,23 @@
 //! Carries plans out against a store: the one place where decisions meet I/O.
 
 mod close;
-mod saves;
-mod writes;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
-
 pub use close::{CloseError, Closing};
-pub(crate) use saves::SaveError;
-pub(crate) use writes::Saved;
 
 use crate::clock::Clock;
 use crate::cookie::{self, Ticket};
 use crate::engine::{self, Held, Opened};
 use crate::id::SessionId;
 use crate::policy::{OnStoreError, Policy, RequestInfo};
-use crate::session::Session;
-use crate::store::{Store, StoreError, StoreErrorKind, StoreFuture};
+use crate::session::{Backend, Session};
+use crate::store::{Store, StoreError, StoreErrorKind};
 
 /// The sessions of an application: a policy, a store, and a clock. Clones share all three.
 #[derive(Clone)]
-pub struct Manager(Arc<Shared>);
-
-struct Shared {
-    policy: Policy,
-    store: Arc<dyn Store>,
-    clock: Clock,
-    saves: saves::Saves,
-}
+pub struct Manager(Arc<Backend>);
 
 impl Manager {
     /// Sessions by `policy`, kept in `store`.
@@ -43,13 +27,7 @@ impl Manager {
 
     /// Sessions in a store that others hold as well, by a clock that a test may set.
     pub fn with_clock(policy: Policy, store: Arc<dyn Store>, clock: impl Into<Clock>) -> Self {
-        let saves = saves::Saves::default();
-        Self(Arc::new(Shared {
-            policy,
-            store,
-            clock: clock.into(),
-            saves,
-        }))
+        Self(Arc::new(Backend::new(policy, store, clock.into())))
     }
 
     /// What was decided about these sessions.
@@ -89,15 +67,15 @@ impl Manager {
             None => self.fresh(&request, None),
             Some(ticket) => self.load(ticket, &request).await?,
         };
-        Ok(Session::new(self.clone(), request, held))
+        Ok(Session::new(Arc::clone(&self.0), request, held))
     }
 
     async fn load(&self, ticket: Ticket, request: &RequestInfo) -> Result<Held, StoreError> {
-        let stored = match self.get(&ticket.id).await {
+        let stored = match self.0.get(&ticket.id).await {
             Ok(stored) => stored,
             Err(error) => return self.without_store(error, ticket, request),
         };
-        match engine::open(self.policy(), &ticket, stored, self.now()) {
+        match engine::open(self.policy(), &ticket, stored, self.0.now()) {
             Opened::Live(held) => return Ok(*held),
             Opened::Unknown => tracing::debug!(id = ?ticket.id, "no such session"),
             Opened::Over => self.end(&ticket.id).await,
@@ -125,56 +103,15 @@ impl Manager {
 
     /// Removes a session whose time is up although something else kept it alive.
     async fn end(&self, id: &SessionId) {
-        if let Err(error) = self.destroy(id).await {
+        if let Err(error) = self.0.destroy(id).await {
             tracing::warn!(%error, "a session past its absolute time-out stays in the store");
         }
     }
 
     fn fresh(&self, request: &RequestInfo, ticket: Option<Ticket>) -> Held {
-        let (policy, now) = (self.policy(), self.now());
+        let (policy, now) = (self.policy(), self.0.now());
         let cookie = policy.new_cookie(request, now);
         Held::fresh(policy, policy.draw_id(request), cookie, ticket, now)
-    }
-
-    pub(crate) fn now(&self) -> crate::clock::Timestamp {
-        self.0.clock.now()
-    }
-
-    /// The id under which the store keeps a session.
-    fn key<'a>(&self, id: &'a SessionId) -> Cow<'a, SessionId> {
-        if !self.policy().settings().hash_ids_at_rest {
-            return Cow::Borrowed(id);
-        }
-        let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(id.expose()));
-        Cow::Owned(SessionId::from_store(&hash))
-    }
-
-    pub(crate) async fn get(
-        &self,
-        id: &SessionId,
-    ) -> Result<Option<crate::store::Stored>, StoreError> {
-        let key = self.key(id);
-        self.in_time(self.0.store.get(&key), StoreErrorKind::Unavailable)
-            .await
-    }
-
-    pub(crate) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
-        let key = self.key(id);
-        self.in_time(self.0.store.destroy(&key), StoreErrorKind::Unknown)
-            .await
-    }
-
-    /// Waits for an operation of the store as long as the policy lets it.
-    async fn in_time<T>(
-        &self,
-        operation: StoreFuture<'_, T>,
-        too_late: StoreErrorKind,
-    ) -> Result<T, StoreError> {
-        let limit = self.policy().settings().store_timeout;
-        match tokio::time::timeout(limit, operation).await {
-            Ok(outcome) => outcome,
-            Err(elapsed) => Err(StoreError::new(too_late, elapsed)),
-        }
     }
 
     /// The ids of a user's live sessions, as the store names them.
@@ -183,7 +120,8 @@ impl Manager {
     ///
     /// [`StoreError`] where the store failed.
     pub async fn sessions_of(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
-        self.in_time(self.0.store.of_user(user), StoreErrorKind::Unavailable)
+        self.0
+            .in_time(self.0.store.of_user(user), StoreErrorKind::Unavailable)
             .await
     }
 
@@ -197,9 +135,9 @@ impl Manager {
         user: &str,
         keep: Option<&Session>,
     ) -> Result<u64, StoreError> {
-        let keep = keep.and_then(|session| Some(self.key(&session.stored_id()?).into_owned()));
+        let keep = keep.and_then(|session| Some(self.0.key(&session.stored_id()?).into_owned()));
         let ending = self.0.store.destroy_of_user(user, keep.as_ref());
-        self.in_time(ending, StoreErrorKind::Unknown).await
+        self.0.in_time(ending, StoreErrorKind::Unknown).await
     }
 }
 

@@ -9,6 +9,7 @@ mod js;
 mod json;
 mod patch;
 mod stamp;
+mod stored;
 mod text;
 
 use std::borrow::Cow;
@@ -21,6 +22,7 @@ pub(crate) use js::{stringify, unescape, without_lone_surrogates};
 pub(crate) use json::is_value;
 pub(crate) use patch::{Patch, object};
 pub(crate) use stamp::Stamp;
+pub use stored::{Entry, Stored};
 pub use text::RecordText;
 
 use json::{Bounds, Member};
@@ -162,8 +164,8 @@ impl Record {
     }
 
     /// Keys and values as they are written, `cookie` among them, in the order of the text.
-    pub(crate) fn members(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.members.iter().map(|member| Entry {
+    pub(crate) fn members(&self) -> impl Iterator<Item = Field<'_>> {
+        self.members.iter().map(|member| Field {
             key: Cow::Borrowed(&self.text[member.key.range()]),
             value: &self.text[member.value.range()],
         })
@@ -176,12 +178,12 @@ impl Record {
 
 /// A member of a record: the key's text between the quotes, and the value's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct Field<'a> {
     pub(crate) key: Cow<'a, str>,
     pub(crate) value: &'a str,
 }
 
-impl Entry<'_> {
+impl Field<'_> {
     pub(crate) fn name(&self) -> Cow<'_, str> {
         unescape(&self.key)
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{COOKIE, Entry, Record, RecordText, STAMP, js};
+use super::{COOKIE, Field, Record, RecordText, STAMP, js};
 
 /// Changes to data keys, in the order in which they were made.
 #[derive(Clone, Debug, Default)]
@@ -82,16 +82,16 @@ impl Patch {
         let before = base
             .into_iter()
             .flat_map(Record::members)
-            .filter(Entry::is_data);
+            .filter(Field::is_data);
         self.data(base).into_iter().ne(before)
     }
 
     /// The data that results, in the order in which JavaScript would list it.
-    pub(crate) fn data<'a>(&'a self, base: Option<&'a Record>) -> Vec<Entry<'a>> {
+    pub(crate) fn data<'a>(&'a self, base: Option<&'a Record>) -> Vec<Field<'a>> {
         let base = base
             .into_iter()
             .flat_map(Record::members)
-            .filter(Entry::is_data);
+            .filter(Field::is_data);
         in_javascript_order(self.over(base))
     }
 
@@ -110,7 +110,7 @@ impl Patch {
         let entries = match base {
             Some(base) => self.over(base.members()),
             None => self.over(
-                [Entry {
+                [Field {
                     key: COOKIE.into(),
                     value: "{}",
                 }]
@@ -120,15 +120,15 @@ impl Patch {
         object(&in_javascript_order(own.over(entries.into_iter()))).into()
     }
 
-    fn over<'a>(&'a self, base: impl Iterator<Item = Entry<'a>>) -> Vec<Entry<'a>> {
+    fn over<'a>(&'a self, base: impl Iterator<Item = Field<'a>>) -> Vec<Field<'a>> {
         let mut placed = vec![false; self.0.len()];
-        let mut entries: Vec<Entry<'a>> = base
+        let mut entries: Vec<Field<'a>> = base
             .filter_map(|entry| match self.position(&entry.name()) {
                 None => Some(entry),
                 Some(at) => match &self.0[at].1 {
                     Change::Set(value) => {
                         placed[at] = true;
-                        Some(Entry { value, ..entry })
+                        Some(Field { value, ..entry })
                     }
                     Change::Remove | Change::Append(_) => None,
                 },
@@ -136,7 +136,7 @@ impl Patch {
             .collect();
         for ((key, change), placed) in self.0.iter().zip(placed) {
             if let (Change::Set(value) | Change::Append(value), false) = (change, placed) {
-                entries.push(Entry {
+                entries.push(Field {
                     key: escape(key),
                     value,
                 });
@@ -163,8 +163,8 @@ fn escape(key: &str) -> Cow<'_, str> {
 }
 
 /// Integer-like keys come first, in numeric order (ECMA-262, 10.1.11.1).
-fn in_javascript_order(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
-    let starts_as_number = |entry: &Entry<'_>| {
+fn in_javascript_order(mut entries: Vec<Field<'_>>) -> Vec<Field<'_>> {
+    let starts_as_number = |entry: &Field<'_>| {
         entry
             .key
             .bytes()
@@ -178,14 +178,14 @@ fn in_javascript_order(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
 }
 
 /// Entries as the text of one JSON object.
-pub(crate) fn object(entries: &[Entry<'_>]) -> String {
+pub(crate) fn object(entries: &[Field<'_>]) -> String {
     let length = entries
         .iter()
         .map(|entry| entry.key.len() + entry.value.len() + 4)
         .sum::<usize>();
     let mut text = String::with_capacity(length + 2);
     text.push('{');
-    for (index, Entry { key, value }) in entries.iter().enumerate() {
+    for (index, Field { key, value }) in entries.iter().enumerate() {
         if index > 0 {
             text.push(',');
         }

@@ -1,8 +1,9 @@
 //! Why something could not be done to a session.
 
 use crate::engine::EditError;
-use crate::manager::SaveError;
 use crate::store::StoreError;
+
+use super::SaveError;
 
 /// What a handler can be told. Its text holds no id and no data.
 #[derive(Debug, thiserror::Error)]

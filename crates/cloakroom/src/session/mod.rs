@@ -1,5 +1,6 @@
 //! What a handler holds: one visitor's data, read and changed by key.
 
+mod backend;
 mod error;
 mod typed;
 mod write;
@@ -11,14 +12,14 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use backend::{Backend, SaveError};
 pub use error::SessionError;
 pub use typed::Typed;
 
 use crate::engine::{Held, Phase};
 use crate::id::SessionId;
-use crate::manager::Manager;
 use crate::policy::{CookieMut, RequestInfo};
-use crate::record::{self, Entry, is_reserved, is_value, stringify, without_lone_surrogates};
+use crate::record::{self, Field, is_reserved, is_value, stringify, without_lone_surrogates};
 
 /// One visitor's session, for as long as one request runs. Clones are the same session.
 ///
@@ -38,15 +39,15 @@ use crate::record::{self, Entry, is_reserved, is_value, stringify, without_lone_
 pub struct Session(Arc<Inner>);
 
 struct Inner {
-    manager: Manager,
+    backend: Arc<Backend>,
     request: RequestInfo,
     held: Mutex<Held>,
 }
 
 impl Session {
-    pub(crate) fn new(manager: Manager, request: RequestInfo, held: Held) -> Self {
+    pub(crate) fn new(backend: Arc<Backend>, request: RequestInfo, held: Held) -> Self {
         Self(Arc::new(Inner {
-            manager,
+            backend,
             request,
             held: Mutex::new(held),
         }))
@@ -97,7 +98,7 @@ impl Session {
         if is_reserved(key) {
             return Err(SessionError::ReservedKey(key.to_owned()));
         }
-        let limit = self.0.manager.policy().settings().record_limit;
+        let limit = self.0.backend.policy.settings().record_limit;
         // The record itself is the first level.
         if json.len() > limit.bytes || !is_value(json, limit.depth.saturating_sub(1)) {
             return Err(SessionError::TooLarge);
@@ -174,8 +175,8 @@ impl Session {
 
     /// When it ends unless another request comes before.
     pub fn expires(&self) -> SystemTime {
-        let now = self.0.manager.now();
-        self.lock(|held| held.expires(self.0.manager.policy(), now))
+        let now = self.0.backend.now();
+        self.lock(|held| held.expires(&self.0.backend.policy, now))
             .into()
     }
 
@@ -196,7 +197,7 @@ impl Session {
     /// [saved](Self::save).
     pub fn cookie_mut<R>(&self, change: impl FnOnce(&mut CookieMut<'_>) -> R) -> R {
         let mut cookie = self.lock(|held| held.cookie.clone());
-        let result = change(&mut CookieMut::new(&mut cookie, self.0.manager.now()));
+        let result = change(&mut CookieMut::new(&mut cookie, self.0.backend.now()));
         self.lock(|held| {
             held.cookie = cookie;
             held.cookie_changed = true;
@@ -212,14 +213,14 @@ impl Session {
     /// [`SessionError::Ended`] after `destroy` or `unset`.
     #[doc(alias = "cycle_id")]
     pub fn regenerate(&self) -> Result<(), SessionError> {
-        let (id, now) = (self.draw_id(), self.0.manager.now());
+        let (id, now) = (self.draw_id(), self.0.backend.now());
         self.live(|held| held.rename(id, now))
     }
 
     /// Begins another session, without data, in the place of this one: what Express's
     /// `regenerate` does. After `destroy` too.
     pub fn reset(&self) {
-        let (policy, now) = (self.0.manager.policy(), self.0.manager.now());
+        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
         let (id, cookie) = (self.draw_id(), policy.new_cookie(&self.0.request, now));
         self.lock(|held| {
             if held.phase == Phase::Destroyed {
@@ -251,18 +252,13 @@ impl Session {
         &self.0.request
     }
 
-    /// The manager that opened it.
-    pub fn manager(&self) -> &Manager {
-        &self.0.manager
-    }
-
     /// The id under which the store has it, if it has.
     pub(crate) fn stored_id(&self) -> Option<SessionId> {
         self.lock(|held| held.stored.clone())
     }
 
     fn draw_id(&self) -> SessionId {
-        self.0.manager.policy().draw_id(&self.0.request)
+        self.0.backend.policy.draw_id(&self.0.request)
     }
 
     pub(crate) fn lock<R>(&self, with: impl FnOnce(&mut Held) -> R) -> R {
@@ -288,7 +284,7 @@ impl fmt::Debug for Session {
 fn names(held: &Held) -> Vec<String> {
     let data = held.patch.data(held.base.as_deref());
     data.iter()
-        .map(|entry: &Entry<'_>| entry.name().into_owned())
+        .map(|field: &Field<'_>| field.name().into_owned())
         .collect()
 }
 

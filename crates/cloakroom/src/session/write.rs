@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Session, SessionError, read};
+use super::backend::Saved;
+use super::{SaveError, Session, SessionError, read};
 use crate::engine::{Change, Edit, EditError, Phase};
 use crate::id::SessionId;
-use crate::manager::{SaveError, Saved};
 use crate::record::{Patch, Record, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -45,8 +45,8 @@ impl Session {
         let id = self
             .live(|held| held.stored.clone())?
             .ok_or(SessionError::NotStored)?;
-        let stored = self.0.manager.get(&id).await?.ok_or(SessionError::Gone)?;
-        let limit = self.0.manager.policy().settings().record_limit;
+        let stored = self.0.backend.get(&id).await?.ok_or(SessionError::Gone)?;
+        let limit = self.0.backend.policy.settings().record_limit;
         let record = Record::parse(stored.text, limit)
             .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error))?;
         self.live(|held| held.was_reloaded(Arc::new(record), stored.expires))
@@ -64,7 +64,7 @@ impl Session {
             held.stored.clone()
         })?;
         if let Some(id) = id {
-            self.0.manager.destroy(&id).await?;
+            self.0.backend.destroy(&id).await?;
         }
         Ok(())
     }
@@ -120,11 +120,11 @@ impl Session {
             }
             Target::Same(base) => {
                 let (id, edit) =
-                    self.lock(|held| (held.id.clone(), Edit::of(held, self.0.manager.now())));
+                    self.lock(|held| (held.id.clone(), Edit::of(held, self.0.backend.now())));
                 let sent = edit.patch.clone();
                 let saved = self
                     .0
-                    .manager
+                    .backend
                     .save(&id, base, edit.with(change))
                     .await
                     .map_err(SessionError::from)?;
@@ -146,15 +146,15 @@ impl Session {
 
     /// Writes the record where it belongs.
     pub(crate) async fn write(&self) -> Result<(), SaveError> {
-        let manager = &self.0.manager;
+        let backend = &self.0.backend;
         let target = self.target();
-        let (mut id, edit) = self.lock(|held| (held.id.clone(), Edit::of(held, manager.now())));
+        let (mut id, edit) = self.lock(|held| (held.id.clone(), Edit::of(held, backend.now())));
         let sent = edit.patch.clone();
         let draw = || self.draw_id();
         let saved = match target {
-            Target::Same(base) => manager.save(&id, base, edit).await,
-            Target::New => manager.create(&mut id, draw, edit).await,
-            Target::Moved { old, base } => manager.replace(&old, &mut id, draw, base, edit).await,
+            Target::Same(base) => backend.save(&id, base, edit).await,
+            Target::New => backend.create(&mut id, draw, edit).await,
+            Target::Moved { old, base } => backend.replace(&old, &mut id, draw, base, edit).await,
         }?;
         self.lock(|held| held.id = id);
         self.was_saved(saved, &sent);
@@ -165,8 +165,8 @@ impl Session {
         let Target::Same(base) = self.target() else {
             return Ok(());
         };
-        let (id, edit) = self.lock(|held| (held.id.clone(), Edit::of(held, self.0.manager.now())));
-        let found = self.0.manager.touch(&id, &base, edit).await?;
+        let (id, edit) = self.lock(|held| (held.id.clone(), Edit::of(held, self.0.backend.now())));
+        let found = self.0.backend.touch(&id, &base, edit).await?;
         if found { Ok(()) } else { Err(SaveError::Gone) }
     }
 

@@ -20,6 +20,7 @@
     reason = "panicking is how they tell"
 )]
 
+mod blind;
 mod life;
 mod races;
 mod users;
@@ -27,6 +28,7 @@ mod users;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use blind::BlindStore;
 pub use life::*;
 pub use races::*;
 pub use users::*;

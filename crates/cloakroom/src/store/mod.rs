@@ -20,32 +20,13 @@ pub use any::{AnyStore, ConnectError};
 pub(crate) use delegate::delegate;
 pub use error::{StoreError, StoreErrorKind};
 
-use crate::clock::Timestamp;
+pub use crate::record::{Entry, Stored};
+
 use crate::id::SessionId;
 use crate::record::RecordText;
 
 /// What the methods of a [`Store`] return, so that a store can be held as `dyn Store`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// A record as the store holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// Its JSON text.
-    pub text: RecordText,
-    /// When the store lets it go, unless it is touched before.
-    pub expires: Timestamp,
-}
-
-/// A record to be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its JSON text.
-    pub text: RecordText,
-    /// When the store may let it go.
-    pub expires: Timestamp,
-    /// The user that it belongs to, for the index.
-    pub user: Option<String>,
-}
 
 /// What became of an [`update`](Store::update) or a [`replace`](Store::replace).
 #[derive(Clone, Debug, PartialEq, Eq)]

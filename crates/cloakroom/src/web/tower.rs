@@ -235,10 +235,15 @@ where
                 Ok(response) => response,
                 Err(error) => return Poll::Ready(Err(error)),
             };
-            let Some(session) = this.handle.as_ref().and_then(SessionHandle::opened) else {
+            let Some((handle, session)) = this
+                .handle
+                .as_ref()
+                .and_then(|handle| Some((handle, handle.opened()?)))
+            else {
                 return Poll::Ready(Ok(response));
             };
-            *this.closing = Some((close(session.clone()), Some(response)));
+            let manager = handle.0.manager.clone();
+            *this.closing = Some((close(manager, session.clone()), Some(response)));
         }
         let Some((closing, response)) = this.closing else {
             return Poll::Pending;
@@ -261,8 +266,8 @@ impl<F, R> fmt::Debug for SessionFuture<F, R> {
     }
 }
 
-fn close(session: Session) -> ClosingFuture {
-    Box::pin(async move { session.manager().close(&session).await })
+fn close(manager: Manager, session: Session) -> ClosingFuture {
+    Box::pin(async move { manager.close(&session).await })
 }
 
 /// The response with what the session owes it, or an error in its place.

@@ -1,1 +1,168 @@
-//! To be written.
+//! The map in ARCHITECTURE.md, held to: imports point inward.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module of the library, and the modules that it may import.
+#[rustfmt::skip]
+const MAP: [(&str, &[&str]); 10] = [
+    ("clock",   &[]),
+    ("id",      &[]),
+    ("record",  &["clock"]),
+    ("cookie",  &["clock", "id", "record"]),
+    ("policy",  &["clock", "id", "record", "cookie"]),
+    ("engine",  &["clock", "id", "record", "cookie", "policy"]),
+    ("store",   &["clock", "id", "record"]),
+    ("session", &["clock", "id", "record", "policy", "engine", "store"]),
+    ("manager", &["clock", "id", "cookie", "policy", "engine", "store", "session"]),
+    ("web",     &["policy", "store", "session", "manager"]),
+];
+
+/// Crates that one part of the library alone may use.
+const CONFINED: [(&str, &str); 6] = [
+    ("axum", "web"),
+    ("axum_core", "web"),
+    ("http", "web"),
+    ("tower_service", "web"),
+    ("rusqlite", "store/sqlite"),
+    ("hashbrown", "store/memory"),
+];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The library's files with their paths below `src`, tests aside.
+fn files() -> Vec<(String, String)> {
+    fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found)
+            } else {
+                found.push(path)
+            }
+        }
+    }
+    let mut paths = Vec::new();
+    walk(&source(), &mut paths);
+    let name = |path: &Path| {
+        path.strip_prefix(source())
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
+    let is_code = |name: &str| {
+        name.ends_with(".rs") && !name.ends_with("tests.rs") && !name.starts_with("vectors/")
+    };
+    let files = paths
+        .iter()
+        .map(|path| (name(path), fs::read_to_string(path).unwrap()));
+    files.filter(|(name, _)| is_code(name)).collect()
+}
+
+fn module_of(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// The lines of code before a module's tests, without comments.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    let end = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
+    text[..end]
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+}
+
+#[test]
+fn imports_point_inward() {
+    let mut broken = Vec::new();
+    for (file, text) in files() {
+        let module = module_of(&file);
+        let Some((_, allowed)) = MAP.iter().find(|(name, _)| *name == module) else {
+            continue;
+        };
+        for imported in code(&text).flat_map(imports) {
+            let known = MAP.iter().any(|(name, _)| *name == imported);
+            if known && imported != module && !allowed.contains(&imported.as_str()) {
+                broken.push(format!("{file} imports crate::{imported}"));
+            }
+        }
+    }
+    assert!(
+        broken.is_empty(),
+        "imports that the map does not allow:\n{}",
+        broken.join("\n")
+    );
+}
+
+/// What a line names as `crate::…`.
+fn imports(line: &str) -> Vec<String> {
+    let starts = line.match_indices("crate::").filter(|(at, _)| {
+        // `$crate::` in a macro speaks of the library from outside.
+        !line[..*at].ends_with(['$', '_']) && !line[..*at].ends_with(char::is_alphanumeric)
+    });
+    let name = |at: usize| {
+        let rest = &line[at + "crate::".len()..];
+        rest.chars()
+            .take_while(|&c| c.is_alphanumeric() || c == '_')
+            .collect::<String>()
+    };
+    starts.map(|(at, _)| name(at)).collect()
+}
+
+#[test]
+fn every_module_is_on_the_map() {
+    let named: BTreeSet<&str> = MAP.iter().map(|(name, _)| *name).collect();
+    let others = BTreeSet::from(["lib", "manual", "vectors"]);
+    for (file, _) in files() {
+        let module = module_of(&file);
+        assert!(
+            named.contains(module) || others.contains(module),
+            "{file} is not on the map"
+        );
+    }
+    let page = fs::read_to_string(source().join("../../../ARCHITECTURE.md")).unwrap();
+    for module in named {
+        assert!(
+            page.contains(&format!("`{module}")),
+            "ARCHITECTURE.md does not name `{module}`"
+        );
+    }
+    assert!(
+        page.lines().count() < 150,
+        "ARCHITECTURE.md is to stay under 150 lines"
+    );
+}
+
+#[test]
+fn frameworks_and_databases_stay_in_their_corners() {
+    let mut broken = Vec::new();
+    for (file, text) in files() {
+        for (name, corner) in CONFINED {
+            let uses = |line: &str| {
+                let at = line.find(&format!("{name}::"));
+                at.is_some_and(|at| {
+                    !line[..at].ends_with([':', '_']) || line[..at].trim_end().ends_with("use ::")
+                }) && !at.is_some_and(|at| line[..at].ends_with(char::is_alphanumeric))
+            };
+            if !file.starts_with(corner) && code(&text).any(uses) {
+                broken.push(format!("{file} uses {name}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn decisions_do_no_io() {
+    for (file, text) in files() {
+        if ["engine", "cookie", "policy", "record"].contains(&module_of(&file)) {
+            for line in code(&text) {
+                let acts = ["async fn", ".await", "tokio::", "SystemTime::now"];
+                assert!(!acts.iter().any(|act| line.contains(act)), "{file}: {line}");
+            }
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::{Manager, Saved};
+use super::{Backend, Saved};
 use crate::engine::{Edit, EditError};
 use crate::id::SessionId;
 use crate::record::Record;
@@ -85,28 +85,20 @@ impl Saves {
         }
         waiting
     }
-
-    #[cfg(test)]
-    pub(super) fn is_idle(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
-    }
 }
 
-impl Manager {
+impl Backend {
     /// Writes an edit over the record that this request read, or over what is there by now.
     pub(crate) async fn save(
-        &self,
+        self: &Arc<Self>,
         id: &SessionId,
         base: Arc<Record>,
         edit: Edit,
     ) -> Result<Saved, SaveError> {
-        match self.0.saves.enter(id, edit) {
+        match self.saves.enter(id, edit) {
             Entered::First(mut edit) => {
                 let mut turn = Turn {
-                    manager: self,
+                    backend: self,
                     id,
                     last: None,
                 };
@@ -121,10 +113,15 @@ impl Manager {
     }
 
     /// Saves those who waited, together, until nobody waits.
-    async fn drain(self, id: SessionId, mut jobs: Vec<Job>, mut last: Option<Arc<Record>>) {
+    async fn drain(
+        self: Arc<Self>,
+        id: SessionId,
+        mut jobs: Vec<Job>,
+        mut last: Option<Arc<Record>>,
+    ) {
         while !jobs.is_empty() {
             last = self.save_together(&id, jobs, last).await;
-            jobs = self.0.saves.next(&id);
+            jobs = self.saves.next(&id);
         }
     }
 
@@ -184,25 +181,25 @@ impl Manager {
 
 /// The turn of whoever goes first; at its end, however it ends, those who waited get theirs.
 struct Turn<'a> {
-    manager: &'a Manager,
+    backend: &'a Arc<Backend>,
     id: &'a SessionId,
     last: Option<Arc<Record>>,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let jobs = self.manager.0.saves.next(self.id);
+        let jobs = self.backend.saves.next(self.id);
         if jobs.is_empty() {
             return;
         }
         // A task of its own: no client that hangs up may take others' saves with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let last = self.last.take();
-            runtime.spawn(self.manager.clone().drain(self.id.clone(), jobs, last));
+            runtime.spawn(Arc::clone(self.backend).drain(self.id.clone(), jobs, last));
         } else {
             // The program ends. They are told that nothing is known of their saves.
             drop(jobs);
-            self.manager.0.saves.next(self.id);
+            self.backend.saves.next(self.id);
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Manager, SaveError};
+use super::{Backend, SaveError};
 use crate::clock::Timestamp;
 use crate::engine::{Edit, Merged, merge};
 use crate::id::SessionId;
-use crate::record::{Record, RecordText};
-use crate::store::{self, Entry, StoreError, StoreErrorKind, Stored};
+use crate::record::{Entry, Record, RecordText, Stored};
+use crate::store::{self, StoreError, StoreErrorKind};
 
 /// How often a record is merged anew because somebody else changed it.
 const ATTEMPTS: u32 = 24;
@@ -55,7 +55,7 @@ impl Written {
     }
 }
 
-impl Manager {
+impl Backend {
     /// Writes edits over a record, over whatever it has become if need be.
     pub(super) async fn write(
         &self,
@@ -65,8 +65,8 @@ impl Manager {
     ) -> Result<Written, SaveError> {
         let key = self.key(id);
         for attempt in 0..ATTEMPTS {
-            let merged = merge(self.policy(), Some(&base), edits)?;
-            let writing = self.0.store.update(&key, base.text(), &merged.entry);
+            let merged = merge(&self.policy, Some(&base), edits)?;
+            let writing = self.store.update(&key, base.text(), &merged.entry);
             match self.in_time(writing, StoreErrorKind::Unknown).await? {
                 store::Written::Saved => return self.written(merged),
                 store::Written::Gone => return Err(SaveError::Gone),
@@ -84,10 +84,10 @@ impl Manager {
         draw: impl Fn() -> SessionId,
         mut edit: Edit,
     ) -> Result<Saved, SaveError> {
-        let merged = merge(self.policy(), None, &mut [&mut edit])?;
+        let merged = merge(&self.policy, None, &mut [&mut edit])?;
         for _ in 0..DRAWS {
             let key = self.key(id);
-            let creating = self.0.store.create(&key, &merged.entry);
+            let creating = self.store.create(&key, &merged.entry);
             match self.in_time(creating, StoreErrorKind::Unknown).await {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 outcome => {
@@ -110,7 +110,7 @@ impl Manager {
     ) -> Result<Saved, SaveError> {
         let old = self.key(old);
         for attempt in 0..ATTEMPTS {
-            let merged = merge(self.policy(), base.as_deref(), &mut [&mut edit])?;
+            let merged = merge(&self.policy, base.as_deref(), &mut [&mut edit])?;
             let read = base.as_ref().map(|base| base.text());
             match self.replace_once(&old, read, id, &merged.entry).await {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
@@ -135,7 +135,7 @@ impl Manager {
     ) -> Result<store::Written, StoreError> {
         let key = self.key(id);
         self.in_time(
-            self.0.store.replace(old, read, &key, entry),
+            self.store.replace(old, read, &key, entry),
             StoreErrorKind::Unknown,
         )
         .await
@@ -149,8 +149,8 @@ impl Manager {
         mut edit: Edit,
     ) -> Result<bool, SaveError> {
         let key = self.key(id);
-        let merged = merge(self.policy(), Some(base), &mut [&mut edit])?;
-        let touching = self.0.store.touch(&key, base.text(), &merged.entry);
+        let merged = merge(&self.policy, Some(base), &mut [&mut edit])?;
+        let touching = self.store.touch(&key, base.text(), &merged.entry);
         Ok(self.in_time(touching, StoreErrorKind::Unknown).await?)
     }
 
@@ -180,7 +180,7 @@ impl Manager {
     }
 
     fn parse(&self, stored: Stored) -> Result<Arc<Record>, SaveError> {
-        let limit = self.policy().settings().record_limit;
+        let limit = self.policy.settings().record_limit;
         Record::parse(stored.text, limit)
             .map(Arc::new)
             .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error).into())

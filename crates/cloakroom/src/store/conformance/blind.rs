@@ -1,0 +1,104 @@
+//! The control: a store that writes whatever comes, as most do. Tests of races must fail on it.
+
+use std::sync::Arc;
+
+use crate::id::SessionId;
+use crate::record::RecordText;
+use crate::store::{Entry, Page, Store, StoreFuture, Stored, Written};
+
+/// Puts every record over whatever is there, or is not: the last writer wins, and a session that
+/// was destroyed comes back.
+#[derive(Clone)]
+pub struct BlindStore(Arc<dyn Store>);
+
+impl BlindStore {
+    /// Takes the guard off a store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self(store)
+    }
+
+    async fn put(&self, id: &SessionId, entry: &Entry) -> Result<(), crate::store::StoreError> {
+        self.0.destroy(id).await?;
+        // Somebody else may have come in between, as blindly.
+        self.0.create(id, entry).await.or(Ok(()))
+    }
+}
+
+impl std::fmt::Debug for BlindStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BlindStore")
+    }
+}
+
+impl Store for BlindStore {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        self.0.get(id)
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+        Box::pin(self.put(id, entry))
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        _: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(async move {
+            self.put(id, entry).await?;
+            Ok(Written::Saved)
+        })
+    }
+
+    fn touch<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool> {
+        self.0.touch(id, read, entry)
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        self.0.destroy(id)
+    }
+
+    fn replace<'a>(
+        &'a self,
+        old: &'a SessionId,
+        _: Option<&'a RecordText>,
+        new: &'a SessionId,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(async move {
+            self.0.destroy(old).await?;
+            self.put(new, entry).await?;
+            Ok(Written::Saved)
+        })
+    }
+
+    fn prune(&self) -> StoreFuture<'_, u64> {
+        self.0.prune()
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
+        self.0.scan(cursor, limit)
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        self.0.count()
+    }
+
+    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        self.0.of_user(user)
+    }
+
+    fn destroy_of_user<'a>(
+        &'a self,
+        user: &'a str,
+        keep: Option<&'a SessionId>,
+    ) -> StoreFuture<'a, u64> {
+        self.0.destroy_of_user(user, keep)
+    }
+}
