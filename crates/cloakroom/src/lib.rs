@@ -16,6 +16,7 @@ pub mod web;
 
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use cookie::KeyRing;
+pub use id::SessionId;
 pub use manager::Manager;
 pub use policy::{Policy, SameSite, Secure};
 pub use session::{Session, SessionError, Typed};

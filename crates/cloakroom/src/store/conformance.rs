@@ -21,6 +21,7 @@
 )]
 
 mod blind;
+mod faulty;
 mod life;
 mod races;
 mod users;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use blind::BlindStore;
+pub use faulty::Faulty;
 pub use life::*;
 pub use races::*;
 pub use users::*;

@@ -1,0 +1,166 @@
+//! A store that fails when it is told to, and counts what it is asked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::id::SessionId;
+use crate::record::RecordText;
+use crate::store::{Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written};
+
+/// A store in front of another, for tests of what an application does when its store fails.
+#[derive(Clone)]
+pub struct Faulty {
+    store: Arc<dyn Store>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    fault: Option<Fault>,
+    calls: Vec<&'static str>,
+}
+
+#[derive(Clone, Copy)]
+enum Fault {
+    Fail(StoreErrorKind),
+    Hang,
+    LoseAnswer,
+}
+
+impl Faulty {
+    /// A store that works until it is told otherwise.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            state: Arc::default(),
+        }
+    }
+
+    /// From now on every call fails at once, with nothing done.
+    pub fn fail(&self, kind: StoreErrorKind) {
+        self.set(Some(Fault::Fail(kind)));
+    }
+
+    /// From now on no call ever ends.
+    pub fn hang(&self) {
+        self.set(Some(Fault::Hang));
+    }
+
+    /// From now on every call is carried out, and its answer never comes.
+    pub fn lose_answers(&self) {
+        self.set(Some(Fault::LoseAnswer));
+    }
+
+    /// From now on it works again.
+    pub fn work(&self) {
+        self.set(None);
+    }
+
+    /// The names of the methods that were called since this was last asked.
+    pub fn take_calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.lock().calls)
+    }
+
+    fn set(&self, fault: Option<Fault>) {
+        self.lock().fault = fault;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn call<'a, T: Send + 'a>(
+        &self,
+        name: &'static str,
+        call: impl FnOnce() -> StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
+        let fault = {
+            let mut state = self.lock();
+            state.calls.push(name);
+            state.fault
+        };
+        match fault {
+            None => call(),
+            Some(Fault::Fail(kind)) => Box::pin(async move { Err(StoreError::from(kind)) }),
+            Some(Fault::Hang) => Box::pin(std::future::pending()),
+            Some(Fault::LoseAnswer) => {
+                let call = call();
+                Box::pin(async move {
+                    let _ = call.await;
+                    std::future::pending().await
+                })
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Faulty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Faulty")
+    }
+}
+
+impl Store for Faulty {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        self.call("get", || self.store.get(id))
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+        self.call("create", || self.store.create(id, entry))
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        self.call("update", || self.store.update(id, read, entry))
+    }
+
+    fn touch<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool> {
+        self.call("touch", || self.store.touch(id, read, entry))
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        self.call("destroy", || self.store.destroy(id))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        old: &'a SessionId,
+        read: Option<&'a RecordText>,
+        new: &'a SessionId,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        self.call("replace", || self.store.replace(old, read, new, entry))
+    }
+
+    fn prune(&self) -> StoreFuture<'_, u64> {
+        self.call("prune", || self.store.prune())
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
+        self.call("scan", || self.store.scan(cursor, limit))
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        self.call("count", || self.store.count())
+    }
+
+    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        self.call("of_user", || self.store.of_user(user))
+    }
+
+    fn destroy_of_user<'a>(
+        &'a self,
+        user: &'a str,
+        keep: Option<&'a SessionId>,
+    ) -> StoreFuture<'a, u64> {
+        self.call("destroy_of_user", || self.store.destroy_of_user(user, keep))
+    }
+}
