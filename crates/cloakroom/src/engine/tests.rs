@@ -1,1 +1,74 @@
+use super::close::{CookieOp, StoreOp, close};
+use super::{Held, Opened, open};
+use crate::clock::Timestamp;
+use crate::cookie::Ticket;
+use crate::id::SessionId;
+use crate::policy::tests::keys;
+use crate::policy::{Policy, PolicyBuilder, RequestInfo};
+use crate::record::Stored;
 
+const NOW: Timestamp = Timestamp::from_millis(1_767_323_045_678);
+
+/// A session that is stored, with 30 of its 60 seconds left.
+fn stored(policy: &Policy) -> Held {
+    let text = r#"{"cookie":{"originalMaxAge":60000,"expires":"2026-01-02T03:04:35.678Z","httpOnly":true,"path":"/"},"a":1}"#;
+    let stored = Stored {
+        text: text.into(),
+        expires: Timestamp::from_millis(NOW.as_millis() + 30_000),
+    };
+    let ticket = Ticket {
+        id: SessionId::from_store("stored"),
+        outdated: false,
+    };
+    match open(policy, &ticket, Some(stored), NOW) {
+        Opened::Live(held) => *held,
+        _ => panic!("a live session"),
+    }
+}
+
+fn fresh(policy: &Policy) -> Held {
+    let cookie = policy.new_cookie(&RequestInfo::default(), NOW);
+    Held::fresh(policy, SessionId::from_store("fresh"), cookie, None, NOW)
+}
+
+#[test]
+fn each_case_of_the_life_cycle_has_its_plan() {
+    type Change = fn(&mut Held);
+    let nothing: Change = |_| ();
+    let change: Change = |held| held.patch.set("a", "2");
+    let same: Change = |held| held.patch.set("a", "1");
+    let rename: Change = |held| held.rename(SessionId::from_store("renamed"), NOW);
+    let unset: Change = |held| held.phase = super::Phase::Unset;
+    let detach: Change = |held| held.phase = super::Phase::Detached;
+    let express = || Policy::express(keys());
+    let late = || express().touch_after(std::time::Duration::from_secs(31));
+    #[rustfmt::skip]
+    let table: [(&str, PolicyBuilder, bool, Change, StoreOp, CookieOp); 15] = [
+        ("new, left alone",         express(),                          true,  nothing, StoreOp::Nothing, CookieOp::Keep),
+        ("new, changed",            express(),                          true,  change,  StoreOp::Create,  CookieOp::Send),
+        ("new, save_uninitialized", express().save_uninitialized(true), true,  nothing, StoreOp::Create,  CookieOp::Send),
+        ("new, renamed",            express(),                          true,  rename,  StoreOp::Create,  CookieOp::Send),
+        ("new, dropped",            express(),                          true,  unset,   StoreOp::Nothing, CookieOp::Keep),
+        ("left alone",              express(),                          false, nothing, StoreOp::Touch,   CookieOp::Keep),
+        ("left alone, just touched", late(),                            false, nothing, StoreOp::Nothing, CookieOp::Keep),
+        ("left alone, resave",      express().resave(true),             false, nothing, StoreOp::Update,  CookieOp::Keep),
+        ("left alone, rolling",     express().rolling(true),            false, nothing, StoreOp::Touch,   CookieOp::Send),
+        ("changed",                 express(),                          false, change,  StoreOp::Update,  CookieOp::Send),
+        ("set to what it was",      express(),                          false, same,    StoreOp::Touch,   CookieOp::Keep),
+        ("renamed: the old id must stop working", express(),            false, rename,  StoreOp::Replace, CookieOp::Send),
+        ("dropped",                 express(),                          false, unset,   StoreOp::Nothing, CookieOp::Keep),
+        ("without the store",       express(),                          false, detach,  StoreOp::Nothing, CookieOp::Keep),
+        ("another writer's, absolute time-out", Policy::builder(keys()), false, nothing, StoreOp::Update, CookieOp::Keep),
+    ];
+    for (case, builder, is_new, handle, store, cookie) in table {
+        let policy = builder.build().unwrap();
+        let mut held = if is_new {
+            fresh(&policy)
+        } else {
+            stored(&policy)
+        };
+        handle(&mut held);
+        let plan = close(&policy, &held, NOW);
+        assert_eq!((plan.store, plan.cookie), (store, cookie), "{case}");
+    }
+}
