@@ -1,2 +1,72 @@
 //! What CI runs, runnable at home.
-fn main() {}
+//!
+//! `test` and `ci` are tables of steps; a step runs its commands into a log of its own and says how
+//! many tests passed. `differential` is the comparison of both labs by itself.
+
+#![expect(clippy::print_stdout, reason = "a command answers on standard output")]
+
+mod checks;
+mod context;
+mod counts;
+mod deny;
+mod differential;
+mod packages;
+mod steps;
+mod suites;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+
+use steps::Step;
+
+/// What CI runs, runnable at home.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Install what the tests need, build, and run every test.
+    Test {
+        /// Run these steps alone, in the order of the table.
+        #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(steps::test()))]
+        only: Vec<String>,
+    },
+    /// Run the checks (format, lints, features, docs, licences), then everything of `test`.
+    Ci {
+        /// Run these steps alone, in the order of the table.
+        #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(steps::ci()))]
+        only: Vec<String>,
+    },
+    /// Play random requests against both labs and compare what they answer, set and store.
+    Differential(differential::Options),
+}
+
+fn main() -> ExitCode {
+    let passed = match Task::parse() {
+        Task::Test { only } => run_steps(steps::test(), &only),
+        Task::Ci { only } => run_steps(steps::ci(), &only),
+        Task::Differential(options) => compare_labs(&options),
+    };
+    match passed {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cargo xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_steps(mut table: Vec<Step>, only: &[String]) -> Result<bool, String> {
+    table.retain(|step| only.is_empty() || only.iter().any(|name| name == step.name));
+    let summary = steps::run(&table)?;
+    println!("{summary}");
+    Ok(summary.passed())
+}
+
+fn compare_labs(options: &differential::Options) -> Result<bool, String> {
+    let report = differential::run(options)?;
+    println!("{report}");
+    Ok(report.passed())
+}

@@ -92,8 +92,12 @@ impl Request {
 impl Step {
     /// Whether it leaves the session no time.
     fn ends_session(&self) -> bool {
-        let Self::Cookie(attributes) = self else { return false };
-        ["\"maxAge\":0", "\"maxAge\":-"].iter().any(|none| attributes.contains(none))
+        let Self::Cookie(attributes) = self else {
+            return false;
+        };
+        ["\"maxAge\":0", "\"maxAge\":-"]
+            .iter()
+            .any(|none| attributes.contains(none))
     }
 
     pub(super) fn op(&self) -> &'static str {

@@ -7,8 +7,8 @@ pub(super) fn in_words(length: Duration) -> String {
     let seconds = length.as_secs();
     let (number, unit) = match seconds {
         0..=29 => return "less than a minute".to_owned(),
-        30..=5_369 => (rounded(seconds, 60), "minute"),
-        5_370..=171_000 => (rounded(seconds, 3_600), "hour"),
+        30..=5_399 => (rounded(seconds, 60), "minute"),
+        5_400..=171_000 => (rounded(seconds, 3_600), "hour"),
         _ => (rounded(seconds, 86_400), "day"),
     };
     let plural = if number == 1 { "" } else { "s" };

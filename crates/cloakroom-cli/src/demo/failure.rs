@@ -1,0 +1,108 @@
+//! Requests that are not done: the status, a sentence, and the look that its reader wants.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, http};
+use cloakroom::SessionError;
+use serde_json::json;
+
+use super::negotiate::Wants;
+use super::pages;
+
+/// No sentence of ours is longer.
+const LONGEST_SENTENCE: usize = 4096;
+
+/// Why a request is not done.
+#[derive(Debug)]
+pub(super) enum Failure {
+    NotSignedIn,
+    WrongPassword,
+    NotAllowed,
+    /// Another site is behind it.
+    Foreign,
+    NoSuchProduct,
+    TooMany,
+    /// The body is not what was asked for.
+    Body(StatusCode, String),
+    Session(SessionError),
+    /// The store did not say what it was asked.
+    Store,
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        use StatusCode as Status;
+        let (status, sentence) = match self {
+            Self::Session(error) => return error.into_response(),
+            Self::Body(status, sentence) => return (status, sentence).into_response(),
+            Self::NotSignedIn => (Status::UNAUTHORIZED, "nobody is signed in"),
+            Self::WrongPassword => (Status::UNAUTHORIZED, "wrong name or password"),
+            Self::NotAllowed => (Status::FORBIDDEN, "this needs the role admin"),
+            Self::Foreign => (Status::FORBIDDEN, "another site sent this request"),
+            Self::NoSuchProduct => (Status::NOT_FOUND, "no such product"),
+            Self::TooMany => (Status::UNPROCESSABLE_ENTITY, "qty is a number from 0 to 99"),
+            Self::Store => (
+                Status::SERVICE_UNAVAILABLE,
+                "the session store is unavailable",
+            ),
+        };
+        (status, sentence).into_response()
+    }
+}
+
+/// Gives failures of whatever layer the look that the client wants: a page, or one line of JSON.
+pub(super) async fn dress(request: Request, next: Next) -> Response {
+    let wants = Wants::of(request.headers());
+    let response = next.run(request).await;
+    if !is_bare_failure(&response) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let dressed = match wants {
+        Wants::Page => pages::failure(parts.status).into_response(),
+        Wants::Json => Json(json!({"error": sentence(parts.status, body).await})).into_response(),
+    };
+    with_head(dressed, parts)
+}
+
+fn is_bare_failure(response: &Response) -> bool {
+    let failed = response.status().is_client_error() || response.status().is_server_error();
+    failed && !is_dressed(response.headers())
+}
+
+fn is_dressed(headers: &HeaderMap) -> bool {
+    let field = headers
+        .get(CONTENT_TYPE)
+        .and_then(|field| field.to_str().ok());
+    field.is_some_and(|field| {
+        field.starts_with("text/html") || field.starts_with("application/json")
+    })
+}
+
+/// What the failure says of itself, or what its status does.
+async fn sentence(status: StatusCode, body: Body) -> String {
+    let said = to_bytes(body, LONGEST_SENTENCE).await.unwrap_or_default();
+    if said.is_empty() {
+        return status.canonical_reason().unwrap_or("failed").to_lowercase();
+    }
+    String::from_utf8_lossy(&said).replace(['\r', '\n'], " ")
+}
+
+/// The new body under the status and the fields of the old one.
+fn with_head(mut dressed: Response, mut parts: http::response::Parts) -> Response {
+    parts.headers.remove(CONTENT_TYPE);
+    parts.headers.remove(CONTENT_LENGTH);
+    *dressed.status_mut() = parts.status;
+    dressed.headers_mut().extend(parts.headers);
+    dressed
+}

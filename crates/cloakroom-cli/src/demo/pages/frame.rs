@@ -1,0 +1,88 @@
+//! What all pages share: the head, the way round, the foot.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::demo::assets::{ICON, STYLES};
+use crate::demo::visitor::Visitor;
+
+const LOGO: PreEscaped<&str> = PreEscaped(include_str!("../assets/logo.svg"));
+
+/// A page of the shop.
+pub(super) struct Frame<'a> {
+    pub(super) title: &'a str,
+    /// The address of the page, to mark the link that leads to it.
+    pub(super) here: &'a str,
+    /// `None` on pages that ask for no session.
+    pub(super) visitor: Option<&'a Visitor>,
+}
+
+impl Frame<'_> {
+    /// The whole document around the page's own part.
+    pub(super) fn around(&self, main: &Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (self.title) " · Cloakroom" }
+                    link rel="icon" type="image/svg+xml" href=(ICON.path);
+                    link rel="stylesheet" href=(STYLES.path);
+                }
+                body {
+                    a.skip href="#main" { "Skip to content" }
+                    (self.header())
+                    main #main tabindex="-1" { (main) }
+                    (footer())
+                }
+            }
+        }
+    }
+
+    fn header(&self) -> Markup {
+        let count = self.visitor.map_or(0, |visitor| visitor.cart.count());
+        html! {
+            header.top {
+                a.brand href="/" { (LOGO) span { "Cloakroom" } }
+                nav aria-label="Main" {
+                    a.how href="/how" aria-current=[self.mark("/how")] { "How it works" }
+                    a href="/cart" aria-current=[self.mark("/cart")] {
+                        "Cart"
+                        @if count > 0 { " " span.count { (count) } }
+                    }
+                    (self.account())
+                }
+            }
+        }
+    }
+
+    fn account(&self) -> Markup {
+        let Some(visitor) = self.visitor else {
+            return html! {};
+        };
+        match &visitor.user {
+            Some(user) => html! {
+                a href="/profile" aria-current=[self.mark("/profile")] {
+                    span.hidden { "Signed in as " } (user.user_id)
+                }
+            },
+            None => html! {
+                a href="/login" aria-current=[self.mark("/login")] { "Sign in" }
+            },
+        }
+    }
+
+    fn mark(&self, page: &str) -> Option<&'static str> {
+        (self.here == page).then_some("page")
+    }
+}
+
+fn footer() -> Markup {
+    html! {
+        footer.foot {
+            p { "A demo of " strong { "cloakroom" } ": server-side sessions for Rust web services. Nothing here is for sale." }
+            p { a href="/how" { "What your browser holds" } }
+        }
+    }
+}

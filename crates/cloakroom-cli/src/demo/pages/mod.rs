@@ -1,0 +1,28 @@
+//! The pages: one file each, in one frame.
+
+mod admin;
+mod cart;
+mod failure;
+mod frame;
+mod how;
+mod profile;
+mod shelf;
+mod sign_in;
+mod ticket;
+
+pub(super) use admin::admin;
+pub(super) use cart::cart;
+pub(super) use failure::failure;
+pub(super) use how::how;
+pub(super) use profile::profile;
+pub(super) use shelf::shelf;
+pub(super) use sign_in::sign_in;
+
+/// A number of things, counted.
+fn things(count: u32) -> String {
+    match count {
+        0 => "empty".to_owned(),
+        1 => "1 thing".to_owned(),
+        count => format!("{count} things"),
+    }
+}

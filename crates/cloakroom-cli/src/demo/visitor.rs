@@ -1,0 +1,146 @@
+//! What the shop keeps in a session, and who it is therefore dealing with.
+
+use std::time::{Duration, SystemTime};
+
+use cloakroom::{Session, SessionError, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::accounts::Account;
+use super::cart::Cart;
+
+/// A visitor, as the session describes them.
+pub(super) struct Visitor {
+    pub(super) user: Option<User>,
+    pub(super) cart: Cart,
+    pub(super) group: Option<Group>,
+    /// How long the session lives on without another request; `None` where there is none yet.
+    pub(super) idle: Option<Duration>,
+}
+
+/// Somebody who is signed in.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct User {
+    pub(super) user_id: String,
+    pub(super) roles: Vec<String>,
+    #[serde(skip)]
+    pub(super) signed_in: Option<Duration>,
+}
+
+/// The halves of an experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Group {
+    A,
+    B,
+}
+
+impl Visitor {
+    pub(super) fn of(session: &Session) -> Self {
+        let expires = Timestamp::from(session.expires());
+        Self {
+            user: User::of(session),
+            cart: read(session, "cart").unwrap_or_default(),
+            group: read(session, "group"),
+            idle: (!session.is_new()).then(|| expires.since(now())),
+        }
+    }
+}
+
+impl User {
+    pub(super) fn of(session: &Session) -> Option<Self> {
+        let since = read(session, "signedInAt").map(Timestamp::from_millis);
+        Some(Self {
+            user_id: user_id(session)?,
+            roles: read(session, "roles").unwrap_or_default(),
+            signed_in: since.map(|since| now().since(since)),
+        })
+    }
+
+    pub(super) fn is_admin(&self) -> bool {
+        self.roles.iter().any(|role| role == "admin")
+    }
+}
+
+impl Group {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+        }
+    }
+
+    /// Tosses a coin.
+    fn draw() -> Self {
+        match getrandom::u32() {
+            Ok(number) if number % 2 == 1 => Self::B,
+            _ => Self::A,
+        }
+    }
+}
+
+/// Whose session it is: `userId`, or what Passport writes.
+fn user_id(session: &Session) -> Option<String> {
+    let passport = || read::<Value>(session, "passport")?.get("user").cloned();
+    match read(session, "userId").or_else(passport)? {
+        Value::String(user) => Some(user),
+        Value::Number(user) => Some(user.to_string()),
+        _ => None,
+    }
+}
+
+/// A value of the session. One of another shape, which another application may have written,
+/// counts as none: it opens no door, and it locks nobody out.
+fn read<T: DeserializeOwned>(session: &Session, key: &str) -> Option<T> {
+    session.get(key).ok().flatten()
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+/// Makes the session that of `account`. The id changes; the cart stays, unless it was another
+/// user's.
+pub(super) fn sign_in(session: &Session, account: &Account) -> Result<(), SessionError> {
+    match user_id(session) {
+        Some(user) if user != account.name => session.reset(),
+        _ => session.regenerate()?,
+    }
+    session.insert("userId", account.name)?;
+    session.insert("roles", account.roles)?;
+    session.insert("passport", json!({"user": account.name}))?;
+    session.insert("signedInAt", now().as_millis())
+}
+
+/// The visitor's group, which is drawn once.
+pub(super) async fn group(session: &Session) -> Result<Group, SessionError> {
+    match session.get("group") {
+        Ok(Some(group)) => Ok(group),
+        Ok(None) => {
+            let drawn = Group::draw();
+            session
+                .update("group", move |group| group.unwrap_or(drawn))
+                .await
+        }
+        Err(SessionError::Value(_)) => {
+            let drawn = Group::draw();
+            session.insert("group", drawn)?;
+            Ok(drawn)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Changes the cart so that no change of another request is lost.
+pub(super) async fn change_cart(
+    session: &Session,
+    change: impl Fn(&mut Cart) + Send + 'static,
+) -> Result<Cart, SessionError> {
+    let changed = move |cart: Option<Cart>| {
+        let mut cart = cart.unwrap_or_default();
+        change(&mut cart);
+        cart
+    };
+    session.update("cart", changed).await
+}

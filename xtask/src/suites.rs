@@ -1,0 +1,150 @@
+//! The steps that build and run the tests.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::context::{Context, Finished, excerpt};
+use crate::counts::Counts;
+use crate::differential;
+use crate::steps::Done;
+
+/// As many sequences as run in a few seconds; `cargo xtask differential` plays more.
+const SEEDS: &str = "1..=300";
+
+/// The longest that one file of Node's tests may take, in milliseconds.
+const NODE_TIMEOUT_MS: &str = "300000";
+
+/// Installs exactly what `interop/package-lock.json` names.
+pub(crate) fn npm(context: &Context) -> Result<Done, String> {
+    let mut command = context.command("npm");
+    command.args(["ci", "--prefix", "interop", "--no-audit", "--no-fund"]);
+    context
+        .require(&mut command)
+        .map_err(|error| format!("{error}\nnpm of Node 20 or newer is needed"))?;
+    Ok(Done::default())
+}
+
+/// Runs the unit, integration and documentation tests.
+pub(crate) fn cargo(context: &Context) -> Result<Done, String> {
+    let mut command = context.cargo("test --workspace --all-features --no-fail-fast");
+    let finished = context.run(&mut command)?;
+    Ok(judge(&finished, Counts::of_cargo(&finished.output)))
+}
+
+/// Builds what the next steps start, in one go, so that their dependencies are built once.
+pub(crate) fn release(context: &Context) -> Result<Done, String> {
+    let words = "build --release -p cloakroom-cli -p cloakroom --all-features \
+                 --bin cloakroom --example lab";
+    context.require(&mut context.cargo(words))?;
+    Ok(Done::default())
+}
+
+/// Runs the tests of the Node side, the browser's among them.
+pub(crate) fn node(context: &Context) -> Result<Done, String> {
+    let mut command = context.command("node");
+    command
+        .args([
+            "--test",
+            "--test-reporter=spec",
+            "--test-timeout",
+            NODE_TIMEOUT_MS,
+        ])
+        .args(node_tests(context)?)
+        .env("CLOAKROOM_BIN", context.release("cloakroom"))
+        .env("CLOAKROOM_LAB", context.release("examples/lab"));
+    let finished = context.run(&mut command)?;
+    Ok(judge(&finished, Counts::of_node(&finished.output)))
+}
+
+/// Compares both labs; one test, whatever the number of its sequences.
+pub(crate) fn differential(context: &Context) -> Result<Done, String> {
+    let lab = context.release("examples/lab");
+    let words = ["differential", "--seeds", SEEDS, "--right"].map(Into::into);
+    let line = Line::try_parse_from(words.into_iter().chain([lab.into_os_string()]))
+        .map_err(|error| error.to_string())?;
+    let report = differential::run(&line.options)?;
+    if !report.passed() {
+        return Err(report.to_string());
+    }
+    Ok(Done {
+        counts: Counts::passed(1),
+        note: report.to_string(),
+    })
+}
+
+/// The command line of the comparison, for its defaults.
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    options: differential::Options,
+}
+
+// Node 20 does not expand patterns.
+fn node_tests(context: &Context) -> Result<Vec<PathBuf>, String> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(context.root.join("interop"))
+        .map_err(|error| format!("interop/ cannot be read: {error}"))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
+        .collect();
+    paths.sort();
+    if paths.is_empty() {
+        return Err("interop/ holds no *.test.mjs".to_owned());
+    }
+    Ok(paths)
+}
+
+/// Counts a failure where the runner failed and named none, and where it ran nothing.
+fn judge(finished: &Finished, mut counts: Counts) -> Done {
+    let ran = counts.passed + counts.unsuccessful() > 0;
+    if counts.failed == 0 && !(finished.success && ran) {
+        counts.failed = 1;
+    }
+    let note = if counts.unsuccessful() == 0 {
+        String::new()
+    } else {
+        excerpt(&finished.output)
+    };
+    Done { counts, note }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(success: bool, counts: Counts) -> usize {
+        let finished = Finished {
+            success,
+            output: "why".to_owned(),
+        };
+        let done = judge(&finished, counts);
+        assert_eq!(done.note == "why", done.counts.unsuccessful() > 0);
+        done.counts.unsuccessful()
+    }
+
+    #[test]
+    fn a_runner_fails_with_a_test_or_without() {
+        assert_eq!(judged(true, Counts::passed(3)), 0);
+        assert_eq!(judged(false, Counts::passed(3)), 1);
+        assert_eq!(judged(true, Counts::default()), 1);
+        let failed = Counts {
+            failed: 2,
+            skipped: 1,
+            passed: 3,
+        };
+        assert_eq!(judged(false, failed), 3);
+    }
+
+    #[test]
+    fn the_comparison_takes_its_command_line() {
+        let words = [
+            "differential",
+            "--seeds",
+            SEEDS,
+            "--right",
+            "/t/release/lab",
+        ];
+        assert!(Line::try_parse_from(words).is_ok());
+    }
+}
