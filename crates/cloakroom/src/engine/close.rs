@@ -122,7 +122,6 @@ fn is_touch_due(policy: &Policy, held: &Held, now: Timestamp) -> bool {
     let after = touch_after(policy, &held.cookie);
     held.touched
         || held.cookie_changed
-        || after.is_zero()
         || held.expires(policy, now).since(held.stored_expires) >= after
 }
 

@@ -39,7 +39,7 @@ fn form(next: &str, refused: Option<&str>) -> Markup {
     html! {
         form.fields method="post" action="/login" {
             input type="hidden" name="next" value=(next);
-            label for="username" { "Name" }
+            label for="username" { "Username" }
             input #username name="username" value=[refused] autocomplete="username" autocapitalize="none" spellcheck="false" required aria-invalid=[invalid] aria-describedby=[described];
             label for="password" { "Password" }
             input #password type="password" name="password" autocomplete="current-password" required aria-invalid=[invalid] aria-describedby=[described];

@@ -1,0 +1,272 @@
+// The demo shop in a real browser: what a visitor sees of a session, and what becomes of the cookie.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+const PROGRAM = process.env.CLOAKROOM_BIN ?? fromHere('../target/release/cloakroom');
+const SCREENSHOTS = fromHere('../target/screenshots');
+const CHROMIUM = '/usr/bin/chromium';
+const COOKIE = 'connect.sid';
+const START_LIMIT_MS = 20_000;
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+let browser;
+let shop;
+
+before(async () => {
+  shop = await openShop();
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+});
+
+after(async () => {
+  await browser?.close();
+  await shop?.close();
+});
+
+test('signing in changes the id and keeps the cart', async () => {
+  await visit({}, async (page) => {
+    await page.goto(shop.url);
+    assert.equal(await ticket(page), undefined, 'a visitor who leaves nothing gets no cookie');
+    await addToCart(page, 'Wool scarf');
+    const before = await ticket(page);
+    await signIn(page);
+    const after = await ticket(page);
+    assert.notEqual(after, before);
+    assert.deepEqual(await cartOf(after), { 'wool-scarf': 1 });
+    assert.equal(await statusOfMe(before), 401);
+    assert.deepEqual(await cartOf(before), {});
+  });
+});
+
+test('a wrong password signs nobody in', async () => {
+  await visit({}, async (page) => {
+    await signIn(page, 'difference-engine');
+    await page.getByRole('alert').waitFor();
+    await page.goto(`${shop.url}/profile`);
+    await page.waitForURL(/\/login/);
+  }, [/status of 401/]);
+});
+
+test('a killed server loses neither the user nor the cart', async () => {
+  await visit({}, async (page) => {
+    await signIn(page);
+    await addToCart(page, 'Wool scarf');
+    await addToCart(page, 'Wool scarf');
+    await addToCart(page, 'Rain cape');
+    const cart = await cartOf(await ticket(page));
+    assert.deepEqual(cart, { 'wool-scarf': 2, 'rain-cape': 1 });
+
+    await shop.kill();
+    await shop.start();
+
+    await page.goto(`${shop.url}/profile`);
+    await page.getByRole('heading', { name: 'ada' }).waitFor();
+    await page.goto(`${shop.url}/cart`);
+    assert.equal(await page.getByLabel('Quantity of Wool scarf').inputValue(), '2');
+    assert.equal(await page.getByLabel('Quantity of Rain cape').inputValue(), '1');
+  });
+});
+
+test('after signing out, the old cookie opens nothing', async () => {
+  await visit({}, async (page) => {
+    await signIn(page);
+    await addToCart(page, 'Wool scarf');
+    const old = await ticket(page);
+    assert.equal(await statusOfMe(old), 200);
+    await signOut(page);
+    assert.equal(await ticket(page), undefined);
+    assert.equal(await statusOfMe(old), 401);
+    assert.deepEqual(await cartOf(old), {});
+  });
+});
+
+test('everything works without JavaScript', async () => {
+  await visit({ javaScriptEnabled: false }, async (page) => {
+    await addToCart(page, 'Rain cape');
+    await page.goto(`${shop.url}/cart`);
+    await page.getByLabel('Quantity of Rain cape').fill('3');
+    await page.getByRole('button', { name: /^Update/ }).click();
+    assert.equal(await page.getByLabel('Quantity of Rain cape').inputValue(), '3');
+    await signIn(page);
+    assert.deepEqual(await cartOf(await ticket(page)), { 'rain-cape': 3 });
+    await page.goto(`${shop.url}/cart`);
+    await page.getByRole('button', { name: /^Remove/ }).click();
+    await page.getByText('There is nothing in it yet').waitFor();
+    await signOut(page);
+  });
+});
+
+const LOOKS = {
+  light: { colorScheme: 'light' },
+  dark: { colorScheme: 'dark' },
+  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+};
+
+for (const [look, options] of Object.entries(LOOKS)) {
+  test(`every page fits its window: ${look}`, async () => {
+    await visit(options, async (page) => {
+      await picture(page, look, 'login', '/login');
+      await addToCart(page, 'Wool scarf');
+      await addToCart(page, 'Rain cape');
+      await picture(page, look, 'front', '/');
+      await picture(page, look, 'cart', '/cart');
+      await signIn(page);
+      await picture(page, look, 'profile', '/profile');
+    });
+  });
+}
+
+test('dark is dark and light is light', async () => {
+  const brightness = async (colorScheme) => {
+    let sum;
+    await visit({ colorScheme }, async (page) => {
+      await page.goto(shop.url);
+      const color = await page.evaluate(() => {
+        const canvas = new OffscreenCanvas(1, 1).getContext('2d');
+        canvas.fillStyle = getComputedStyle(document.body).backgroundColor;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+      });
+      assert.equal(color[3], 255, 'the page has a background of its own');
+      sum = color[0] + color[1] + color[2];
+    });
+    return sum;
+  };
+  assert.ok((await brightness('dark')) < 255);
+  assert.ok((await brightness('light')) > 510);
+});
+
+/** Does `story` in a browser that nobody has used, and refuses what the console complains about. */
+async function visit(options, story, expected = []) {
+  const context = await browser.newContext(options);
+  const complaints = [];
+  try {
+    const page = await context.newPage();
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text());
+    });
+    await story(page);
+  } finally {
+    await context.close();
+  }
+  const surprises = complaints.filter((text) => !expected.some((pattern) => pattern.test(text)));
+  assert.deepEqual(surprises, []);
+}
+
+async function addToCart(page, product) {
+  await page.goto(shop.url);
+  const added = page.waitForResponse((response) => response.request().method() === 'POST');
+  await page.getByRole('button', { name: new RegExp(`^Add .*: ${product}$`) }).click();
+  assert.equal((await added).status(), 303);
+  await page.waitForLoadState();
+}
+
+async function signIn(page, password = 'analytical-engine') {
+  await page.goto(`${shop.url}/login`);
+  await page.getByLabel('Name', { exact: true }).fill('ada');
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForLoadState();
+}
+
+async function signOut(page) {
+  await page.goto(`${shop.url}/profile`);
+  await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+  await page.getByRole('navigation').getByRole('link', { name: 'Sign in' }).waitFor();
+}
+
+/** The value of the session's cookie, where the browser has one. */
+async function ticket(page) {
+  const cookies = await page.context().cookies();
+  return cookies.find(({ name }) => name === COOKIE)?.value;
+}
+
+function present(cookie, path) {
+  return fetch(shop.url + path, { headers: { cookie: `${COOKIE}=${cookie}` } });
+}
+
+async function statusOfMe(cookie) {
+  return (await present(cookie, '/me')).status;
+}
+
+async function cartOf(cookie) {
+  return (await present(cookie, '/cart')).json();
+}
+
+async function picture(page, look, name, path) {
+  await page.goto(shop.url + path);
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}-${look}.png`), fullPage: true });
+  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(content <= window, `${path} is ${content} px wide in a window of ${window} px`);
+}
+
+/** A shop of our own: a free port, an empty directory. */
+async function openShop() {
+  const data = mkdtempSync(join(tmpdir(), 'cloakroom-browser-'));
+  const addr = `127.0.0.1:${await freePort()}`;
+  const url = `http://${addr}`;
+  let server;
+
+  async function start() {
+    const { SESSION_SECRET, ...env } = process.env;
+    server = spawn(PROGRAM, ['demo', '--addr', addr, '--data-dir', data], { env, stdio: 'ignore' });
+    server.on('error', (error) => assert.fail(`${PROGRAM} does not start: ${error.message}`));
+    await answered(url, server);
+  }
+
+  async function kill() {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    server.kill('SIGKILL');
+    await once(server, 'exit');
+  }
+
+  async function close() {
+    await kill();
+    rmSync(data, { recursive: true });
+  }
+
+  await start();
+  return { url, start, kill, close };
+}
+
+async function answered(url, server) {
+  const end = Date.now() + START_LIMIT_MS;
+  while (Date.now() < end && server.exitCode === null) {
+    if (await fetch(url).then((response) => response.ok, () => false)) return;
+    await sleep(50);
+  }
+  assert.fail(`${PROGRAM} does not answer (exit code ${server.exitCode})`);
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function fromHere(path) {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
