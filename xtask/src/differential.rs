@@ -25,7 +25,7 @@ mod side;
 use std::ops::RangeInclusive;
 
 use config::Config;
-use pair::{Outcome, Pair};
+use pair::Pair;
 use report::Failure;
 pub(crate) use report::Report;
 use sequence::Request;

@@ -71,6 +71,9 @@ mod tests {
     #[test]
     fn causes_follow_in_one_line() {
         let line = with_causes(&Outer(std::fmt::Error));
-        assert!(line.starts_with("outer: ") && !line.contains('\n'), "{line}");
+        assert!(
+            line.starts_with("outer: ") && !line.contains('\n'),
+            "{line}"
+        );
     }
 }

@@ -73,8 +73,9 @@ async fn bytes_per_session() {
     let payload = RECORD + 32;
     let held = (resident() - before) / SESSIONS;
     say(&format!(
-        "{SESSIONS} sessions of {RECORD} bytes: {held} bytes each, {:.2} x id and record ({payload} bytes)",
-        held as f64 / payload as f64
+        "{SESSIONS} sessions of {RECORD} bytes: {held} bytes each, {}.{:02} x id and record ({payload} bytes)",
+        held / payload,
+        held * 100 / payload % 100
     ));
 }
 

@@ -9,7 +9,8 @@ pub mod policy;
 pub mod record;
 pub mod session;
 pub mod store;
-#[cfg(all(test, feature = "memory"))]
+#[cfg(test)]
+#[cfg(feature = "memory")]
 mod vectors;
 #[cfg(feature = "tower")]
 pub mod web;

@@ -80,12 +80,33 @@ const OPS: [(usize, &str); 15] = [
 
 /// Draws the requests of one seed.
 pub(super) fn sequence(seed: u64) -> Vec<Request> {
+    if matches!(seed % 50, 0 | 26) {
+        return pauses();
+    }
     let mut generator = Generator {
         random: Random::new(seed),
         last: HashMap::new(),
     };
     let count = 1 + generator.random.below(6);
     (0..count).map(|_| generator.request()).collect()
+}
+
+/// A session of 600 ms that is used every 350: only a touch with each request keeps it alive.
+fn pauses() -> Vec<Request> {
+    let a = r#""a""#;
+    let request = |cookie, steps| Request {
+        cookie,
+        target: Target::Run(steps),
+    };
+    let begin = vec![Step::Cookie(r#""maxAge":600"#), Step::Set(a, "1")];
+    let used = || request(CookieChoice::Current, vec![Step::Sleep(350), Step::Get(a)]);
+    let end = vec![Step::Get(a), Step::Bare("all")];
+    vec![
+        request(CookieChoice::None, begin),
+        used(),
+        used(),
+        request(CookieChoice::Current, end),
+    ]
 }
 
 struct Generator {

@@ -40,7 +40,7 @@ pub(super) struct Account {
 
 /// The accounts of the shop.
 pub(super) struct Accounts {
-    accounts: Vec<Account>,
+    known: Vec<Account>,
     /// What a password is compared with when the name is nobody's.
     nobody: PasswordHash,
     /// Each hash takes 19 MiB and a core: as many at a time as there are cores.
@@ -63,7 +63,7 @@ impl Accounts {
         };
         let cores = available_parallelism().map_or(1, usize::from);
         Self {
-            accounts: SEEDS.iter().map(account).collect(),
+            known: SEEDS.iter().map(account).collect(),
             nobody: hash("nobody"),
             turns: Arc::new(Semaphore::new(cores)),
         }
@@ -71,16 +71,14 @@ impl Accounts {
 
     /// The account of that name, if the password is its own.
     pub(super) async fn verify(&self, name: &str, password: String) -> Option<&Account> {
-        let account = self.accounts.iter().find(|account| account.name == name);
+        let account = self.known.iter().find(|account| account.name == name);
         let hash = account.map_or(&self.nobody, |account| &account.hash);
         let hash = hash.clone();
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
         let fits = spawn_blocking(move || {
             // Held until the work is done, even where the client has gone meanwhile.
             let _turn = turn;
-            argon2()
-                .verify_password(password.as_bytes(), &hash)
-                .is_ok()
+            argon2().verify_password(password.as_bytes(), &hash).is_ok()
         });
         let fits = fits.await.unwrap_or(false);
         account.filter(|_| fits)

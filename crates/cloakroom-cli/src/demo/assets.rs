@@ -22,12 +22,7 @@ pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| {
 });
 
 impl Asset {
-    fn new(
-        name: &str,
-        extension: &str,
-        media_type: &'static str,
-        content: &'static str,
-    ) -> Self {
+    fn new(name: &str, extension: &str, media_type: &'static str, content: &'static str) -> Self {
         Self {
             path: format!("/assets/{name}-{:016x}.{extension}", fingerprint(content)),
             media_type,
@@ -38,13 +33,18 @@ impl Asset {
 
 /// The routes of all assets.
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    [&*STYLES, &*ICON].into_iter().fold(Router::new(), |router, asset| {
-        let head = [
-            (CONTENT_TYPE, asset.media_type),
-            (CACHE_CONTROL, "public, max-age=31536000, immutable"),
-        ];
-        router.route(&asset.path, get(move || async move { (head, asset.content) }))
-    })
+    [&*STYLES, &*ICON]
+        .into_iter()
+        .fold(Router::new(), |router, asset| {
+            let head = [
+                (CONTENT_TYPE, asset.media_type),
+                (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+            ];
+            router.route(
+                &asset.path,
+                get(move || async move { (head, asset.content) }),
+            )
+        })
 }
 
 /// FNV-1a: tells versions apart, no more.

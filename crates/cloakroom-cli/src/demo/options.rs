@@ -24,7 +24,7 @@ pub(crate) struct Options {
 
     /// What signs the cookies, 32 bytes or more; repeated, the first signs and all verify
     ///
-    /// The environment's SESSION_SECRET is the better place: other users of the machine can see
+    /// The environment's `SESSION_SECRET` is the better place: other users of the machine can see
     /// flags. Without either, one is drawn and kept in the data directory.
     #[arg(
         long = "secret",

@@ -21,9 +21,9 @@ pub(super) struct Visitor {
 
 /// Somebody who is signed in.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct User {
-    pub(super) user_id: String,
+    #[serde(rename = "userId")]
+    pub(super) id: String,
     pub(super) roles: Vec<String>,
     #[serde(skip)]
     pub(super) signed_in: Option<Duration>,
@@ -52,7 +52,7 @@ impl User {
     pub(super) fn of(session: &Session) -> Option<Self> {
         let since = read(session, "signedInAt").map(Timestamp::from_millis);
         Some(Self {
-            user_id: user_id(session)?,
+            id: user_id(session)?,
             roles: read(session, "roles").unwrap_or_default(),
             signed_in: since.map(|since| now().since(since)),
         })

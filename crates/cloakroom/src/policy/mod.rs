@@ -150,8 +150,9 @@ impl Policy {
         &self.0
     }
 
-    /// Whether a function of this policy wants to see the request.
-    pub(crate) fn wants_request(&self) -> bool {
+    /// Whether a function of this policy looks at the request, so that an adapter must describe
+    /// more of it than whether it is secure.
+    pub fn wants_request(&self) -> bool {
         self.0.id_generator.is_some() || self.0.edit_cookie.is_some()
     }
 

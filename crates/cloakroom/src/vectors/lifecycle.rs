@@ -61,8 +61,8 @@ impl Run {
         }
     }
 
-    pub(super) fn open_with(&self, cookie: Option<String>, is_secure: bool) -> Session {
-        let cookies = cookie.iter().map(String::as_bytes);
+    pub(super) fn open_with(&self, cookie: Option<&str>, is_secure: bool) -> Session {
+        let cookies = cookie.into_iter().map(str::as_bytes);
         let request = RequestInfo {
             is_secure,
             ..RequestInfo::default()
@@ -71,7 +71,7 @@ impl Run {
     }
 
     pub(super) fn open(&self, id: &str) -> Session {
-        self.open_with(Some(self.cookie(id)), false)
+        self.open_with(Some(&self.cookie(id)), false)
     }
 
     fn cookie(&self, id: &str) -> String {
@@ -190,22 +190,22 @@ struct Outcome {
 
 /// The settings of a row.
 struct Row<'a> {
-    row: &'a Value,
+    settings: &'a Value,
     request: &'a str,
     handler: &'a str,
 }
 
 impl Row<'_> {
     fn is(&self, option: &str) -> bool {
-        self.row[option] == true
+        self.settings[option] == true
     }
 
     fn destroys_unset(&self) -> bool {
-        self.row["unset"] == "destroy"
+        self.settings["unset"] == "destroy"
     }
 
     fn has_expiry(&self) -> bool {
-        !self.row["maxAge"].is_null()
+        !self.settings["maxAge"].is_null()
     }
 
     fn policy(&self) -> Policy {
@@ -223,20 +223,20 @@ impl Row<'_> {
             .id_generator(move |_| {
                 format!("new-sid-{}", drawn.fetch_add(1, Ordering::Relaxed) + 1)
             });
-        if let Some(max_age) = self.row["maxAge"].as_u64() {
+        if let Some(max_age) = self.settings["maxAge"].as_u64() {
             builder = builder.idle_timeout(Duration::from_millis(max_age));
         }
         builder.build().unwrap()
     }
 
     fn expected(&self) -> Outcome {
-        let operations = self.row["ops"].as_array().unwrap().iter();
-        let left = self.row["left_in_store"].as_object().unwrap().iter();
+        let operations = self.settings["ops"].as_array().unwrap().iter();
+        let left = self.settings["left_in_store"].as_object().unwrap().iter();
         Outcome {
             operations: operations
                 .map(|op| op.as_str().unwrap().to_owned())
                 .collect(),
-            cookie: self.row["set_cookie"].as_str().map(str::to_owned),
+            cookie: self.settings["set_cookie"].as_str().map(str::to_owned),
             left: Some(
                 left.map(|(id, text)| (id.clone(), text.as_str().unwrap().to_owned()))
                     .collect(),
@@ -251,7 +251,7 @@ fn every_row_of_the_life_cycle_matches_or_is_a_named_deviation() {
     for row in list("/lifecycle/rows") {
         let (request, handler) = text(row, "scenario").split_once('_').unwrap();
         let row = Row {
-            row,
+            settings: row,
             request,
             handler,
         };
@@ -264,11 +264,11 @@ fn every_row_of_the_life_cycle_matches_or_is_a_named_deviation() {
         if ours != expected {
             failed.push(format!(
                 "{}\n  ours     {ours:?}\n  expected {expected:?}",
-                row.row
+                row.settings
             ));
         }
         for name in deviations {
-            assert_ne!(ours, express, "`{name}` deviates no more: {}", row.row);
+            assert_ne!(ours, express, "`{name}` deviates no more: {}", row.settings);
             deviates(name);
         }
     }
@@ -402,7 +402,7 @@ fn untouched(row: &Row<'_>) -> Outcome {
 
 fn run(row: &Row<'_>) -> Outcome {
     let run = Run::new(row.policy());
-    let max_age = row.row["maxAge"].as_i64();
+    let max_age = row.settings["maxAge"].as_i64();
     let expires = max_age.map(|_| Timestamp::from_millis(NOW + 30_000).iso().to_string());
     let json = |value: Option<String>| value.map_or("null".into(), |value| value);
     run.put(EXISTING, &format!(
@@ -418,7 +418,7 @@ fn run(row: &Row<'_>) -> Outcome {
         "badsig" => Some(existing[..existing.len() - 2].to_owned()),
         request => panic!("{request}"),
     };
-    let session = run.open_with(cookie, false);
+    let session = run.open_with(cookie.as_deref(), false);
     let mut closing = None;
     wait(handle(row, &session, &run, &mut closing));
     let closing = closing.unwrap_or_else(|| wait(run.manager.close(&session)).unwrap().set_cookie);
@@ -451,6 +451,10 @@ fn summary(field: &str) -> String {
     expires.map_or(id.into(), |expires| format!("{id} +Expires={expires}"))
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "whether it was closed, and what was sent then"
+)]
 async fn handle(row: &Row<'_>, session: &Session, run: &Run, closing: &mut Option<Option<String>>) {
     let existing = row.request == "existing";
     let change = || session.insert("a", if existing { 2 } else { 1 }).unwrap();
@@ -462,7 +466,7 @@ async fn handle(row: &Row<'_>, session: &Session, run: &Run, closing: &mut Optio
             session.remove("a").unwrap();
         }
         "maxage_changed_only" => {
-            session.cookie_mut(|cookie| cookie.max_age(Some(Duration::from_secs(5))))
+            session.cookie_mut(|cookie| cookie.max_age(Some(Duration::from_secs(5))));
         }
         "explicit_save_unmodified" => session.save().await.unwrap(),
         "modified_explicit_save" => {
@@ -517,7 +521,7 @@ async fn handle(row: &Row<'_>, session: &Session, run: &Run, closing: &mut Optio
 }
 
 async fn reload(row: &Row<'_>, session: &Session) {
-    match (session.reload().await, row.row["body"].as_str()) {
+    match (session.reload().await, row.settings["body"].as_str()) {
         (Ok(()), None) => {}
         (Err(error @ SessionError::NotStored), Some(body)) => assert_eq!(error.to_string(), body),
         (outcome, body) => panic!("{outcome:?} {body:?}"),

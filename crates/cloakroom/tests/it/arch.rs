@@ -39,9 +39,9 @@ fn files() -> Vec<(String, String)> {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                walk(&path, found)
+                walk(&path, found);
             } else {
-                found.push(path)
+                found.push(path);
             }
         }
     }
@@ -55,7 +55,11 @@ fn files() -> Vec<(String, String)> {
             .to_owned()
     };
     let is_code = |name: &str| {
-        name.ends_with(".rs") && !name.ends_with("tests.rs") && !name.starts_with("vectors/")
+        Path::new(name)
+            .extension()
+            .is_some_and(|extension| extension == "rs")
+            && !name.ends_with("tests.rs")
+            && !name.starts_with("vectors/")
     };
     let files = paths
         .iter()

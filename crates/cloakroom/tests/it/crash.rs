@@ -101,7 +101,7 @@ fn write_and_kill(file: &Path, after: Duration) -> Vec<(String, usize)> {
         output
             .lines()
             .map_while(Result::ok)
-            .filter_map(parse)
+            .filter_map(|line| parse(&line))
             .collect()
     });
     std::thread::sleep(Duration::from_millis(250) + after);
@@ -112,7 +112,7 @@ fn write_and_kill(file: &Path, after: Duration) -> Vec<(String, usize)> {
 }
 
 /// A whole line; the last one may be cut.
-fn parse(line: String) -> Option<(String, usize)> {
+fn parse(line: &str) -> Option<(String, usize)> {
     let (_, rest) = line.split_once("stored ")?;
     let (id, number) = rest.split_once(' ')?;
     Some((

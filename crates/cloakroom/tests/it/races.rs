@@ -21,7 +21,7 @@ struct Visitor {
 impl Visitor {
     async fn new(store: Arc<dyn Store>) -> Self {
         let policy = Policy::builder(keys())
-            .store_timeout(Duration::from_secs(60))
+            .store_timeout(Duration::from_mins(1))
             .build()
             .unwrap();
         let manager = Manager::with_clock(policy, store, Clock::System);
@@ -251,7 +251,7 @@ async fn a_client_that_hangs_up_takes_nobody_elses_save_with_it() {
             let task = tokio::spawn(async move { closing.close(&hangs_up).await });
             let stays = visitor.open().await.unwrap();
             stays.insert(&format!("stays-{micros}"), true).unwrap();
-            let (_, closed) = tokio::join!(
+            let ((), closed) = tokio::join!(
                 async {
                     tokio::time::sleep(Duration::from_micros(micros)).await;
                     task.abort();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
 use cloakroom::store::Store;
 use cloakroom::store::memory::{MemoryLimit, MemoryStore};
@@ -53,9 +54,9 @@ impl App {
         let clock = clock();
         let store = memory(&clock);
         let manager = Manager::with_clock(policy, Arc::new(store.clone()), clock.clone());
-        let router = routes.layer(SessionLayer::new(manager.clone()));
+        let layered = routes.layer(SessionLayer::new(manager.clone()));
         Self {
-            router,
+            router: layered,
             clock,
             store,
             manager,
@@ -126,7 +127,7 @@ impl Client {
     }
 
     /// Sends a request with this client's cookies, and keeps those that come back.
-    pub(crate) async fn send(&mut self, request: axum::http::request::Builder) -> Answer {
+    pub(crate) async fn send(&mut self, request: Builder) -> Answer {
         let mut request = request.body(Body::empty()).unwrap();
         if !self.cookies.is_empty() {
             let field: Vec<String> = self

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
+use axum::http::request::Builder;
 use axum::http::{HeaderMap, HeaderName, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -196,10 +197,10 @@ async fn of_two_layers_of_one_name_the_outer_one_counts() {
 #[tokio::test]
 async fn a_secure_cookie_goes_over_tls_only() {
     let policy = || Policy::builder(keys());
-    let marked = |request: axum::http::request::Builder| request.extension(Tls);
+    let marked = |request: Builder| request.extension(Tls);
     let peer =
         |address: &str| ConnectInfo(std::net::SocketAddr::new(address.parse().unwrap(), 4711));
-    let proxied = |request: axum::http::request::Builder, address: &str| {
+    let proxied = |request: Builder, address: &str| {
         request
             .extension(peer(address))
             .header("x-forwarded-proto", "https, http")

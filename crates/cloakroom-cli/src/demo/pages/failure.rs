@@ -27,7 +27,10 @@ pub(crate) fn failure(status: StatusCode) -> Markup {
 
 fn words(status: StatusCode) -> (&'static str, &'static str) {
     match status {
-        StatusCode::UNAUTHORIZED => ("Who is there?", "This page is for people who are signed in."),
+        StatusCode::UNAUTHORIZED => (
+            "Who is there?",
+            "This page is for people who are signed in.",
+        ),
         StatusCode::FORBIDDEN => (
             "Staff only",
             "Your ticket does not open this door. Another account may.",

@@ -61,15 +61,15 @@ impl Frame<'_> {
         let Some(visitor) = self.visitor else {
             return html! {};
         };
-        match &visitor.user {
-            Some(user) => html! {
-                a href="/profile" aria-current=[self.mark("/profile")] {
-                    span.hidden { "Signed in as " } (user.user_id)
-                }
-            },
-            None => html! {
+        let Some(user) = &visitor.user else {
+            return html! {
                 a href="/login" aria-current=[self.mark("/login")] { "Sign in" }
-            },
+            };
+        };
+        html! {
+            a href="/profile" aria-current=[self.mark("/profile")] {
+                span.hidden { "Signed in as " } (user.id)
+            }
         }
     }
 

@@ -74,10 +74,10 @@ fn record(session: &Session) -> String {
         format!("  {key}: {value}")
     };
     let lines: Vec<String> = session.keys().into_iter().map(line).collect();
-    match lines.is_empty() {
-        true => "{}".to_owned(),
-        false => format!("{{\n{}\n}}", lines.join(",\n")),
+    if lines.is_empty() {
+        return "{}".to_owned();
     }
+    format!("{{\n{}\n}}", lines.join(",\n"))
 }
 
 /// The members of a JSON object, each with its value's text.
@@ -85,7 +85,9 @@ fn members(object: &str) -> Vec<(String, String)> {
     let value = serde_json::from_str::<serde_json::Value>(object);
     let members = value.ok().and_then(|value| value.as_object().cloned());
     let members = members.unwrap_or_default().into_iter();
-    members.map(|(name, value)| (name, value.to_string())).collect()
+    members
+        .map(|(name, value)| (name, value.to_string()))
+        .collect()
 }
 
 fn steps() -> Markup {

@@ -25,7 +25,7 @@ pub(crate) fn profile(
     frame.around(&html! {
         div.narrow {
             p.eyebrow { "Signed in as" }
-            h1 { (user.user_id) }
+            h1 { (user.id) }
             ul.tags role="list" aria-label="Roles" { @for role in &user.roles { li { (role) } } }
             dl.facts {
                 (fact("Signed in", &user.signed_in.map_or("some time ago".to_owned(), |since| format!("{} ago", in_words(since)))))

@@ -60,19 +60,19 @@ fn ordered(group: Option<Group>) -> Vec<&'static Product> {
 }
 
 fn experiment(group: Option<Group>) -> Markup {
-    match group {
-        Some(group) => html! {
-            p.note {
-                "You are in group " strong { (group.name()) } " of an experiment: it sets the "
-                "headline and the order, and your session remembers it."
-            }
-        },
-        None => html! {
+    let Some(group) = group else {
+        return html! {
             p.note {
                 "Visitors with a ticket are in one half of an experiment. "
                 a href="/experiment" { "Draw my group" }
             }
-        },
+        };
+    };
+    html! {
+        p.note {
+            "You are in group " strong { (group.name()) } " of an experiment: it sets the "
+            "headline and the order, and your session remembers it."
+        }
     }
 }
 
@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn group_b_sees_the_cheapest_first() {
-        let prices = |group| -> Vec<_> { ordered(group).iter().map(|product| product.price).collect() };
+        let prices =
+            |group| -> Vec<_> { ordered(group).iter().map(|product| product.price).collect() };
         assert!(prices(Some(Group::B)).is_sorted());
         let shelf: Vec<_> = CATALOGUE.iter().map(|product| product.price).collect();
         assert_eq!(prices(Some(Group::A)), shelf);

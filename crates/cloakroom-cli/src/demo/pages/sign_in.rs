@@ -9,7 +9,11 @@ use crate::demo::visitor::Visitor;
 /// `GET /login`; `refused` is the name that was typed with a wrong password.
 pub(crate) fn sign_in(visitor: &Visitor, next: &str, refused: Option<&str>) -> Markup {
     let frame = Frame {
-        title: if refused.is_some() { "Wrong name or password" } else { "Sign in" },
+        title: if refused.is_some() {
+            "Wrong name or password"
+        } else {
+            "Sign in"
+        },
         here: "/login",
         visitor: Some(visitor),
     };
@@ -19,7 +23,7 @@ pub(crate) fn sign_in(visitor: &Visitor, next: &str, refused: Option<&str>) -> M
                 h1 { "Sign in" }
                 @if let Some(user) = &visitor.user {
                     p.note {
-                        "You are signed in as " strong { (user.user_id) } ". Signing in as somebody "
+                        "You are signed in as " strong { (user.id) } ". Signing in as somebody "
                         "else begins a new session, without the cart of this one."
                     }
                 }

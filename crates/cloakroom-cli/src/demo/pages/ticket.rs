@@ -12,7 +12,7 @@ pub(super) fn ticket(visitor: &Visitor) -> Markup {
         None => blank(),
         Some(idle) => {
             let user = visitor.user.as_ref();
-            let user = user.map_or("nobody yet", |user| user.user_id.as_str());
+            let user = user.map_or("nobody yet", |user| user.id.as_str());
             stub(
                 &html! { span.number { "No. " span aria-hidden="true" { "••••••" } span.hidden { "kept from this page" } } },
                 &html! {

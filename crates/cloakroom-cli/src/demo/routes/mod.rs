@@ -11,10 +11,10 @@ mod user;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, map_response};
 use axum::routing::{get, post};
-use axum::Router;
 use cloakroom::{Manager, SessionLayer};
 
 use super::accounts::Accounts;

@@ -1,2 +1,1 @@
 //! The JSON that other programs rely on, and what pages answer in its place.
-

@@ -32,7 +32,7 @@ pub(super) async fn profile(
     let Some(user) = &visitor.user else {
         return Ok(Redirect::to("/login?next=/profile").into_response());
     };
-    let sessions = shop.manager.sessions_of(&user.user_id).await;
+    let sessions = shop.manager.sessions_of(&user.id).await;
     let sessions = sessions.map_err(cloakroom::SessionError::from)?.len();
     Ok(pages::profile(&visitor, user, &session, sessions).into_response())
 }
@@ -46,7 +46,7 @@ pub(super) async fn sign_out_elsewhere(
     let user = User::of(&session).ok_or(Failure::NotSignedIn)?;
     let ended = shop
         .manager
-        .end_sessions_of(&user.user_id, Some(&session))
+        .end_sessions_of(&user.id, Some(&session))
         .await
         .map_err(cloakroom::SessionError::from)?;
     Ok(match wants {
