@@ -59,7 +59,7 @@ test('signing in changes the id and keeps the cart', async () => {
 
 test('a wrong password signs nobody in', async () => {
   await visit({}, async (page) => {
-    await signIn(page, 'difference-engine');
+    assert.equal(await signIn(page, 'difference-engine'), 401);
     await page.getByRole('alert').waitFor();
     await page.goto(`${shop.url}/profile`);
     await page.waitForURL(/\/login/);
@@ -104,12 +104,12 @@ test('everything works without JavaScript', async () => {
     await addToCart(page, 'Felt hat');
     await page.goto(`${shop.url}/cart`);
     await page.getByLabel('Quantity of Felt hat').fill('3');
-    await page.getByRole('button', { name: /^Update/ }).click();
+    await submit(page, page.getByRole('button', { name: /^Update/ }));
     assert.equal(await page.getByLabel('Quantity of Felt hat').inputValue(), '3');
     await signIn(page);
     assert.deepEqual(await cartOf(await ticket(page)), { 'felt-hat': 3 });
     await page.goto(`${shop.url}/cart`);
-    await page.getByRole('button', { name: /^Remove/ }).click();
+    await submit(page, page.getByRole('button', { name: /^Remove/ }));
     await page.getByText('There is nothing in it yet').waitFor();
     await signOut(page);
   });
@@ -176,24 +176,31 @@ async function visit(options, story, expected = []) {
 
 async function addToCart(page, product) {
   await page.goto(shop.url);
-  const added = page.waitForResponse((response) => response.request().method() === 'POST');
-  await page.getByRole('button', { name: new RegExp(`^Add .*: ${product}$`) }).click();
-  assert.equal((await added).status(), 303);
-  await page.waitForLoadState();
+  const name = new RegExp(`^Add .*: ${product}$`);
+  assert.equal(await submit(page, page.getByRole('button', { name })), 303);
 }
 
 async function signIn(page, password = 'analytical-engine') {
   await page.goto(`${shop.url}/login`);
   await page.getByLabel(/^(user ?)?name$/i).fill('ada');
   await page.getByLabel('Password').fill(password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.waitForLoadState();
+  return submit(page, page.getByRole('button', { name: 'Sign in' }));
 }
 
 async function signOut(page) {
   await page.goto(`${shop.url}/profile`);
-  await page.getByRole('button', { name: 'Sign out', exact: true }).click();
-  await page.getByRole('navigation').getByRole('link', { name: 'Sign in' }).waitFor();
+  const button = page.getByRole('button', { name: 'Sign out', exact: true });
+  assert.equal(await submit(page, button), 303);
+}
+
+/** Presses `button` and waits for the page that follows; the status of the answer to the form. */
+async function submit(page, button) {
+  const [answer] = await Promise.all([
+    page.waitForResponse((response) => response.request().method() === 'POST'),
+    page.waitForEvent('load'),
+    button.click(),
+  ]);
+  return answer.status();
 }
 
 /** The value of the session's cookie, where the browser has one. */

@@ -1,10 +1,32 @@
 //! Server-side sessions for Rust web services, sharing one session with Express.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use cloakroom::{KeyRing, Manager, MemoryStore, Policy, Session, SessionError, SessionLayer};
+//!
+//! async fn visit(session: Session) -> Result<String, SessionError> {
+//!     let n = session.update("n", |n: Option<u32>| n.unwrap_or(0) + 1).await?;
+//!     Ok(format!("visit {n}"))
+//! }
+//!
+//! # fn app() -> Result<Router, Box<dyn std::error::Error>> {
+//! let keys = KeyRing::new("at least 32 bytes: openssl rand -base64 48")?;
+//! let manager = Manager::new(Policy::builder(keys).build()?, MemoryStore::new());
+//! let app: Router = Router::new().route("/", get(visit)).layer(SessionLayer::new(manager));
+//! # Ok(app)
+//! # }
+//! ```
+//!
+//! Features: `axum` and `memory` (on), `tower`, `sqlite`, `conformance`. Without any, the core has no
+//! framework and no database. To begin: [`manual::start`]; coming from Express:
+//! [`manual::from_express`]; where we differ: [`manual::deviations`].
 
 pub mod clock;
 pub mod cookie;
 mod engine;
 pub mod id;
 pub mod manager;
+pub mod manual;
 pub mod policy;
 pub mod record;
 pub mod session;

@@ -91,14 +91,15 @@ pub(super) fn sequence(seed: u64) -> Vec<Request> {
     (0..count).map(|_| generator.request()).collect()
 }
 
-/// A session of 600 ms that is used every 350: only a touch with each request keeps it alive.
+/// A session of a second that is used every 700 ms, because the sides take turns: only a touch with
+/// each request keeps it alive.
 fn pauses() -> Vec<Request> {
     let a = r#""a""#;
     let request = |cookie, steps| Request {
         cookie,
         target: Target::Run(steps),
     };
-    let begin = vec![Step::Cookie(r#""maxAge":600"#), Step::Set(a, "1")];
+    let begin = vec![Step::Cookie(r#""maxAge":1000"#), Step::Set(a, "1")];
     let used = || request(CookieChoice::Current, vec![Step::Sleep(350), Step::Get(a)]);
     let end = vec![Step::Get(a), Step::Bare("all")];
     vec![

@@ -6,7 +6,9 @@ use super::close::lives_until;
 use super::held::{Held, new_stamp};
 use crate::clock::Timestamp;
 use crate::policy::Policy;
-use crate::record::{CookieState, Entry, Patch, Record, Stamp, user_of};
+use crate::record::{
+    CookieState, Entry, Patch, Record, RecordLimit, RecordText, Stamp, is_value, user_of,
+};
 
 /// A function from a key's value as JSON, if it has one, to its next value.
 pub(crate) type Function = Box<dyn FnMut(Option<&str>) -> Result<String, EditError> + Send>;
@@ -78,6 +80,7 @@ pub(crate) fn merge(
     base: Option<&Record>,
     edits: &mut [&mut Edit],
 ) -> Result<Merged, EditError> {
+    let limit = policy.settings().record_limit;
     let mut patch = Patch::default();
     let mut cookie = base.map(|base| base.cookie().clone()).unwrap_or_default();
     let mut stamp = base.and_then(Record::stamp);
@@ -86,7 +89,12 @@ pub(crate) fn merge(
     let mut latest = None;
     for edit in edits {
         patch.extend(&edit.patch);
-        values.push(apply_change(&mut patch, base, &mut edit.change)?);
+        values.push(apply_change(
+            &mut patch,
+            base,
+            &mut edit.change,
+            limit.depth,
+        )?);
         if let Some(own) = &edit.cookie {
             cookie = own.clone();
         }
@@ -106,8 +114,7 @@ pub(crate) fn merge(
     cookie.end_by(deadline);
     let stamp = stamp.filter(|_| stamp_changed).map(|stamp| stamp.to_json());
     let text = patch.apply(base, &cookie.to_json(), stamp.as_deref());
-    let limit = policy.settings().record_limit;
-    if text.len() > limit.bytes || patch.data(base).len() > limit.keys {
+    if grows(&patch, base, &text, limit) {
         return Err(EditError::TooLarge);
     }
     let expires = lives_until(policy, &cookie, deadline, now);
@@ -122,10 +129,22 @@ pub(crate) fn merge(
     })
 }
 
+/// Whether a patch takes a record over a limit. One that another writer took over it may be read,
+/// touched and made smaller.
+fn grows(patch: &Patch, base: Option<&Record>, text: &RecordText, limit: RecordLimit) -> bool {
+    if patch.is_empty() {
+        return false;
+    }
+    let bytes = base.map_or(0, |base| base.text().len());
+    let keys = Patch::default().data(base).len();
+    text.len() > limit.bytes.max(bytes) || patch.data(base).len() > limit.keys.max(keys)
+}
+
 fn apply_change(
     patch: &mut Patch,
     base: Option<&Record>,
     change: &mut Option<Change>,
+    depth: usize,
 ) -> Result<Option<String>, EditError> {
     let Some(Change { key, function }) = change else {
         return Ok(None);
@@ -135,6 +154,10 @@ fn apply_change(
         None => base.and_then(|base| base.get(key)),
     };
     let next = function(current)?;
+    // The record itself is the first level.
+    if !is_value(&next, depth.saturating_sub(1)) {
+        return Err(EditError::TooLarge);
+    }
     patch.set(key, next.as_str());
     Ok(Some(next))
 }

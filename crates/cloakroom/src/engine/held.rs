@@ -193,7 +193,10 @@ impl Held {
     pub(crate) fn was_saved(&mut self, record: Arc<Record>, expires: Timestamp) {
         self.stored = Some(self.id.clone());
         self.stored_expires = expires;
-        self.cookie = record.cookie().clone();
+        // A record cannot say a date that JavaScript cannot hold; what this request set, it keeps.
+        if !self.cookie_changed && self.base.is_some() {
+            self.cookie = record.cookie().clone();
+        }
         self.stamp = record.stamp();
         self.base = Some(record);
         self.patch = Patch::default();
@@ -205,6 +208,7 @@ impl Held {
     /// Takes what another request stored meanwhile; changes of this one are discarded.
     pub(crate) fn was_reloaded(&mut self, record: Arc<Record>, expires: Timestamp) {
         let saved = self.saved;
+        self.cookie = record.cookie().clone();
         self.was_saved(record, expires);
         self.saved = saved;
     }

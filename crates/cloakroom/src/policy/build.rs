@@ -52,6 +52,9 @@ pub enum PolicyError {
     /// No time at all, or no whole number of seconds.
     #[error("a time-out is at least a second")]
     TimeoutTooShort,
+    /// A date so far ahead that no cookie can say it.
+    #[error("a time-out is at most 100 years")]
+    TimeoutTooLong,
     /// The session would end before it could be idle that long.
     #[error("the absolute time-out is shorter than the idle time-out")]
     AbsoluteShorterThanIdle,

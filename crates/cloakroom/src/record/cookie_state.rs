@@ -32,6 +32,8 @@ enum Lifetime {
     Null,
     False,
     Millis(i64),
+    /// JavaScript's NaN: no date comes of it, and JSON says `null`.
+    NotANumber,
 }
 
 /// `expires`: when the cookie ends.
@@ -286,6 +288,7 @@ impl CookieState {
             Lifetime::Undefined => Expiry::Undefined,
             Lifetime::Null => Expiry::Null,
             Lifetime::False => Expiry::False,
+            Lifetime::NotANumber => Expiry::Invalid,
             Lifetime::Millis(millis) => now
                 .as_millis()
                 .checked_add(millis)
@@ -300,7 +303,8 @@ impl CookieState {
         self.expires = expiry;
         self.original_max_age = match expiry {
             Expiry::Undefined => Lifetime::Undefined,
-            Expiry::Null | Expiry::Invalid => Lifetime::Null,
+            Expiry::Null => Lifetime::Null,
+            Expiry::Invalid => Lifetime::NotANumber,
             Expiry::False => Lifetime::False,
             Expiry::At(at) => Lifetime::Millis(at.as_millis() - now.as_millis()),
         };
@@ -383,7 +387,7 @@ impl Lifetime {
     fn to_json(self) -> Option<String> {
         match self {
             Self::Undefined => None,
-            Self::Null => Some("null".into()),
+            Self::Null | Self::NotANumber => Some("null".into()),
             Self::False => Some("false".into()),
             Self::Millis(millis) => Some(millis.to_string()),
         }

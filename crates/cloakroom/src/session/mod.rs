@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 pub(crate) use backend::{Backend, SaveError};
 pub use error::SessionError;
@@ -100,7 +101,11 @@ impl Session {
         }
         let limit = self.0.backend.policy.settings().record_limit;
         // The record itself is the first level.
-        if json.len() > limit.bytes || !is_value(json, limit.depth.saturating_sub(1)) {
+        if json.len() > limit.bytes {
+            return Err(SessionError::TooLarge);
+        }
+        if !is_value(json, limit.depth.saturating_sub(1)) {
+            serde_json::from_str::<&RawValue>(json).map_err(SessionError::Value)?;
             return Err(SessionError::TooLarge);
         }
         self.live(|held| held.patch.set(key, json))

@@ -63,6 +63,7 @@ pub(super) fn attributes(settings: &Settings) -> Result<(), PolicyError> {
 /// Which time-outs leave room for one another.
 pub(super) fn times(settings: &Settings) -> Result<(), PolicyError> {
     const LEAST: Duration = Duration::from_secs(1);
+    const MOST: Duration = Duration::from_hours(100 * 365 * 24);
     let idle = settings
         .idle_timeout
         .unwrap_or(settings.browser_session_ttl);
@@ -70,6 +71,7 @@ pub(super) fn times(settings: &Settings) -> Result<(), PolicyError> {
     let shorter_than_idle =
         |timeout: Option<Duration>| timeout.is_some_and(|timeout| timeout < idle);
     let rules = [
+        (idle > MOST, PolicyError::TimeoutTooLong),
         (idle < LEAST, PolicyError::TimeoutTooShort),
         (
             too_short(settings.absolute_timeout),

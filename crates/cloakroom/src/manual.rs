@@ -1,0 +1,10 @@
+//! Pages to read: no code.
+
+#[doc = include_str!("manual/start.md")]
+pub mod start {}
+
+#[doc = include_str!("manual/from_express.md")]
+pub mod from_express {}
+
+#[doc = include_str!("manual/deviations.md")]
+pub mod deviations {}
