@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cloakroom::cookie::sign;
 use cloakroom::policy::RequestInfo;
-use cloakroom::record::{renormalize, user_of};
+use cloakroom::record::{UserKeys, renormalize};
 use cloakroom::store::{Entry, Store as _};
 use cloakroom::{Clock, KeyRing, Manager, MemoryStore, Policy, SessionId};
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +18,7 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
 });
 
 fuzz_target!(|text: &str| {
-    let _ = user_of(text, &["userId", "passport.user"]);
+    let _ = UserKeys::default().user_of(text);
     if let Some(json) = renormalize(text) {
         assert_eq!(renormalize(&json).as_deref(), Some(json.as_str()), "it settles at once");
     }

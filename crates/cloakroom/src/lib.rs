@@ -10,7 +10,8 @@
 //! }
 //!
 //! # fn app() -> Result<Router, Box<dyn std::error::Error>> {
-//! let keys = KeyRing::new("at least 32 bytes: openssl rand -base64 48")?;
+//! // At least 32 bytes, as `openssl rand -base64 48` prints them.
+//! let keys = KeyRing::new(std::env::var("SESSION_SECRET")?)?;
 //! let manager = Manager::new(Policy::builder(keys).build()?, MemoryStore::new());
 //! let app: Router = Router::new().route("/", get(visit)).layer(SessionLayer::new(manager));
 //! # Ok(app)

@@ -1,13 +1,15 @@
 //! The three-way merge: what a request changed, laid over whatever is stored by then.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::close::lives_until;
 use super::held::{Held, new_stamp};
 use crate::clock::Timestamp;
 use crate::policy::Policy;
 use crate::record::{
-    CookieState, Entry, Patch, Record, RecordLimit, RecordText, Stamp, is_value, user_of,
+    CookieState, Entry, Patch, Record, RecordLimit, RecordText, Stamp, is_value,
 };
 
 /// A function from a key's value as JSON, if it has one, to its next value.
@@ -45,6 +47,9 @@ pub(crate) enum EditError {
     /// The value that the key has is of another type.
     #[error("the value is not of the expected type")]
     Value(#[source] serde_json::Error),
+    /// The application's function panicked; here is what it panicked with.
+    #[error("the change panicked")]
+    Panicked(Box<dyn Any + Send>),
 }
 
 impl Edit {
@@ -118,7 +123,7 @@ pub(crate) fn merge(
         return Err(EditError::TooLarge);
     }
     let expires = lives_until(policy, &cookie, deadline, now);
-    let user = user_of(&text, &policy.settings().user_keys);
+    let user = policy.settings().user_keys.user_of(&text);
     Ok(Merged {
         entry: Entry {
             text,
@@ -153,7 +158,10 @@ fn apply_change(
         Some(changed) => changed,
         None => base.and_then(|base| base.get(key)),
     };
-    let next = function(current)?;
+    // Others' edits may be merged with this one: they must not suffer.
+    let next = catch_unwind(AssertUnwindSafe(|| function(current)))
+        .map_err(EditError::Panicked)
+        .flatten()?;
     // The record itself is the first level.
     if !is_value(&next, depth.saturating_sub(1)) {
         return Err(EditError::TooLarge);

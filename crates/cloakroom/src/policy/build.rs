@@ -8,7 +8,7 @@ use super::{
 };
 use crate::cookie::{CookieName, KeyRing};
 use crate::id::IdGrammar;
-use crate::record::RecordLimit;
+use crate::record::{RecordLimit, UserKeys};
 
 /// Settings that were not checked yet; made by [`Policy::builder`].
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ impl PolicyBuilder {
             record_limit: RecordLimit::default(),
             hash_ids_at_rest: false,
             cache: CachePolicy::NoStore,
-            user_keys: vec!["userId".into(), "passport.user".into()],
+            user_keys: UserKeys::default(),
         };
         Self {
             name: Ok(settings.name.clone()),
@@ -327,10 +327,10 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets where a record names its user, first found first: keys, or paths of keys with dots.
-    /// Default: `userId`, `passport.user`.
+    /// Sets where a record names its user, for the index of each user's sessions: see [`UserKeys`].
+    /// Default: `userId`, then `passport.user`.
     pub fn user_keys(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.settings.user_keys = keys.into_iter().map(Into::into).collect();
+        self.settings.user_keys = UserKeys::new(keys);
         self
     }
 

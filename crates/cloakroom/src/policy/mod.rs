@@ -16,7 +16,7 @@ pub use proxy::TrustedProxy;
 use crate::clock::Timestamp;
 use crate::cookie::{CookieName, KeyRing};
 use crate::id::{IdGrammar, SessionId};
-use crate::record::{CookieState, RecordLimit};
+use crate::record::{CookieState, RecordLimit, UserKeys};
 
 /// What happens to the record when a handler drops its session ([`Session::unset`]).
 ///
@@ -111,7 +111,7 @@ pub(crate) struct Settings {
     pub(crate) record_limit: RecordLimit,
     pub(crate) hash_ids_at_rest: bool,
     pub(crate) cache: CachePolicy,
-    pub(crate) user_keys: Vec<String>,
+    pub(crate) user_keys: UserKeys,
 }
 
 impl Policy {

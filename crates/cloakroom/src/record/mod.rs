@@ -11,6 +11,7 @@ mod patch;
 mod stamp;
 mod stored;
 mod text;
+mod users;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,7 @@ pub(crate) use patch::{Patch, object};
 pub(crate) use stamp::Stamp;
 pub use stored::{Entry, Stored};
 pub use text::RecordText;
+pub use users::UserKeys;
 
 use json::{Bounds, Member};
 
@@ -192,46 +194,6 @@ impl Field<'_> {
     pub(crate) fn is_data(&self) -> bool {
         let name = self.name();
         name != COOKIE && name != STAMP
-    }
-}
-
-/// The user that a record belongs to, by the first of `keys` that it has: `passport.user` is the
-/// key `user` inside `passport`. A number is its text; of an object, its `id` counts.
-pub fn user_of(record: &str, keys: &[impl AsRef<str>]) -> Option<String> {
-    keys.iter().find_map(|path| {
-        let found = path
-            .as_ref()
-            .split('.')
-            .try_fold(Cow::Borrowed(record), |json, key| {
-                member(&json, key).map(|value| Cow::Owned(value.to_owned()))
-            })?;
-        scalar(&found).or_else(|| scalar(member(&found, "id")?))
-    })
-}
-
-/// The value of `key` in the object that `json` is.
-fn member<'a>(json: &'a str, key: &str) -> Option<&'a str> {
-    let members = json::members(
-        json,
-        Bounds {
-            depth: 128,
-            members: 8192,
-        },
-    )?;
-    let found = members
-        .iter()
-        .rev()
-        .find(|member| name(json, member) == key)?;
-    Some(&json[found.value.range()])
-}
-
-fn scalar(json: &str) -> Option<String> {
-    match json.as_bytes().first()? {
-        b'"' => {
-            Some(unescape(&json[1..json.len() - 1]).into_owned()).filter(|user| !user.is_empty())
-        }
-        b'-' | b'0'..=b'9' => Some(json.to_owned()),
-        _ => None,
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{CookieState, Patch, Record, RecordError, RecordLimit, user_of};
+use super::{CookieState, Patch, Record, RecordError, RecordLimit, UserKeys};
 use crate::clock::Timestamp;
 
 const COOKIE: &str = r#""cookie":{"originalMaxAge":60000,"expires":"2026-01-02T03:05:05.678Z","httpOnly":true,"path":"/"}"#;
@@ -159,7 +159,7 @@ fn a_cookie_object_is_read_and_touched_as_express_does() {
 
 #[test]
 fn a_record_belongs_to_the_first_user_key_that_it_has() {
-    let keys = ["userId", "passport.user"];
+    let keys = UserKeys::default();
     #[rustfmt::skip]
     let table = [
         (r#"{"userId":"ada"}"#,                     Some("ada")),
@@ -173,6 +173,6 @@ fn a_record_belongs_to_the_first_user_key_that_it_has() {
         ("no record",                               None),
     ];
     for (record, user) in table {
-        assert_eq!(user_of(record, &keys).as_deref(), user, "{record}");
+        assert_eq!(keys.user_of(record).as_deref(), user, "{record}");
     }
 }

@@ -1,5 +1,7 @@
 //! Why something could not be done to a session.
 
+use std::panic::resume_unwind;
+
 use crate::engine::EditError;
 use crate::store::StoreError;
 
@@ -25,8 +27,8 @@ pub enum SessionError {
     #[error("the session is too large to be stored")]
     TooLarge,
     /// Express's `Session` object has a member of this name, so that Node would drop the key when
-    /// it loads the record: choose another.
-    #[error("`{0}` cannot be a session key: Express's Session object has a member of that name")]
+    /// it loads the record; or it is `cookie` or `_ck`, which the record keeps for itself.
+    #[error("`{0}` cannot be a session key: Express's Session object or the record itself has it")]
     ReservedKey(String),
     /// The value is of another type, or JSON cannot say it.
     #[error("the value does not fit")]
@@ -44,6 +46,8 @@ impl From<SaveError> for SessionError {
             SaveError::Store(error) => Self::Store(error),
             SaveError::Edit(EditError::TooLarge) => Self::TooLarge,
             SaveError::Edit(EditError::Value(error)) => Self::Value(error),
+            // It goes on where it belongs: in the request that brought the function.
+            SaveError::Edit(EditError::Panicked(panic)) => resume_unwind(panic),
         }
     }
 }

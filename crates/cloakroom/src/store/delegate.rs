@@ -79,6 +79,11 @@ macro_rules! delegate {
                 $inner.count()
             }
 
+            fn index_by(&self, keys: &$crate::store::UserKeys) {
+                let $this = self;
+                $inner.index_by(keys);
+            }
+
             fn of_user<'a>(
                 &'a self,
                 user: &'a str,

@@ -20,7 +20,7 @@ pub use any::{AnyStore, ConnectError};
 pub(crate) use delegate::delegate;
 pub use error::{StoreError, StoreErrorKind};
 
-pub use crate::record::{Entry, Stored};
+pub use crate::record::{Entry, Stored, UserKeys};
 
 use crate::id::SessionId;
 use crate::record::RecordText;
@@ -123,6 +123,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// How many sessions are live.
     fn count(&self) -> StoreFuture<'_, u64>;
+
+    /// Told by the [`Manager`](crate::Manager) before it asks anything: where records name their user.
+    ///
+    /// A store whose records others write as well, so that no [`Entry`] says whose they are, looks
+    /// there. The others need not care.
+    fn index_by(&self, _: &UserKeys) {}
 
     /// The ids of a user's live sessions.
     fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>>;

@@ -8,7 +8,7 @@ use super::{NOW, deviates, express, list, members, text};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::TrustedProxy;
-use crate::record::{CookieState, Record, RecordLimit, is_reserved, user_of};
+use crate::record::{CookieState, Record, RecordLimit, UserKeys, is_reserved};
 use crate::session::SessionError;
 use crate::store::{Entry, Store as _};
 
@@ -204,7 +204,7 @@ fn passport_records_name_their_user() {
             crate::record::Patch::default().apply(Some(&record), &record.cookie().to_json(), None);
         assert_eq!(&*again, stored);
         assert_eq!(
-            user_of(stored, &["userId", "passport.user"]).as_deref(),
+            UserKeys::default().user_of(stored).as_deref(),
             Some("42")
         );
     }

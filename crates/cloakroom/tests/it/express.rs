@@ -65,3 +65,20 @@ fn every_statement_has_its_test() {
     }
     assert_eq!(tested.len(), STATEMENTS.len(), "{:?}", tested.keys());
 }
+
+#[test]
+fn every_deviation_stands_in_the_table() {
+    let table = include_str!("../../src/manual/deviations.md");
+    let sources = sources();
+    let mut named = 0;
+    for line in sources.lines() {
+        let Some((_, names)) = line.split_once("// deviation: ") else {
+            continue;
+        };
+        let end = names.find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '_'));
+        let name = &names[..end.unwrap_or(names.len())];
+        named += 1;
+        assert!(table.contains(&format!("| `{name}` |")), "no row `{name}`");
+    }
+    assert!(named >= 20, "{named}");
+}

@@ -309,3 +309,37 @@ async fn two_servers_lose_nothing_either() {
         );
     }
 }
+
+/// A function of the application that panics while others wait for their turn takes nobody with it:
+/// their changes are made, and the session can be saved again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_that_panics_locks_nobody_out() {
+    for (name, store) in stores() {
+        let visitor = Arc::new(Visitor::new(store).await);
+        let barrier = Arc::new(Barrier::new(40));
+        let mut tasks = JoinSet::new();
+        for request in 0..40 {
+            let (session, barrier) = (visitor.open().await.unwrap(), Arc::clone(&barrier));
+            tasks.spawn(async move {
+                barrier.wait().await;
+                let change = move |n: Option<u32>| {
+                    assert!(request % 2 == 0, "the application is at fault");
+                    n.unwrap_or(0) + 1
+                };
+                session.update("n", change).await.unwrap();
+            });
+        }
+        let mut panicked = 0;
+        while let Some(ended) = tasks.join_next().await {
+            panicked += usize::from(ended.is_err());
+        }
+        assert_eq!(panicked, 20, "{name}: the panic is its own request's");
+        let session = visitor.open().await.unwrap();
+        assert_eq!(session.get::<u32>("n").unwrap(), Some(20), "{name}");
+        session.insert("after", true).unwrap();
+        let saved = tokio::time::timeout(Duration::from_secs(10), session.save()).await;
+        saved
+            .unwrap_or_else(|_| panic!("{name}: the session is locked"))
+            .unwrap();
+    }
+}

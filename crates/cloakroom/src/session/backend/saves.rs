@@ -97,11 +97,7 @@ impl Backend {
     ) -> Result<Saved, SaveError> {
         match self.saves.enter(id, edit) {
             Entered::First(mut edit) => {
-                let mut turn = Turn {
-                    backend: self,
-                    id,
-                    last: None,
-                };
+                let mut turn = Turn::new(self, id);
                 let saved = self.write(id, base, &mut [&mut edit]).await?;
                 turn.last = Some(Arc::clone(&saved.record));
                 Ok(saved.into_single())
@@ -109,19 +105,6 @@ impl Backend {
             Entered::Waiting(result) => result
                 .await
                 .unwrap_or_else(|_| Err(StoreError::from(StoreErrorKind::Unknown).into())),
-        }
-    }
-
-    /// Saves those who waited, together, until nobody waits.
-    async fn drain(
-        self: Arc<Self>,
-        id: SessionId,
-        mut jobs: Vec<Job>,
-        mut last: Option<Arc<Record>>,
-    ) {
-        while !jobs.is_empty() {
-            last = self.save_together(&id, jobs, last).await;
-            jobs = self.saves.next(&id);
         }
     }
 
@@ -179,27 +162,43 @@ impl Backend {
     }
 }
 
-/// The turn of whoever goes first; at its end, however it ends, those who waited get theirs.
-struct Turn<'a> {
-    backend: &'a Arc<Backend>,
-    id: &'a SessionId,
+/// The turn of whoever saves a session; at its end, however it ends, those who waited meanwhile get
+/// theirs.
+struct Turn {
+    backend: Arc<Backend>,
+    id: SessionId,
     last: Option<Arc<Record>>,
 }
 
-impl Drop for Turn<'_> {
+impl Turn {
+    fn new(backend: &Arc<Backend>, id: &SessionId) -> Self {
+        Self {
+            backend: Arc::clone(backend),
+            id: id.clone(),
+            last: None,
+        }
+    }
+
+    /// Saves those who waited, together.
+    async fn take(mut self, jobs: Vec<Job>) {
+        let last = self.last.take();
+        self.last = self.backend.save_together(&self.id, jobs, last).await;
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        let jobs = self.backend.saves.next(self.id);
+        let jobs = self.backend.saves.next(&self.id);
         if jobs.is_empty() {
             return;
         }
+        let mut next = Self::new(&self.backend, &self.id);
+        next.last = self.last.take();
         // A task of its own: no client that hangs up may take others' saves with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let last = self.last.take();
-            runtime.spawn(Arc::clone(self.backend).drain(self.id.clone(), jobs, last));
-        } else {
-            // The program ends. They are told that nothing is known of their saves.
-            drop(jobs);
-            self.backend.saves.next(self.id);
+            runtime.spawn(next.take(jobs));
         }
+        // Without a runtime the program ends, and `next` with it: those who wait are told that
+        // nothing is known of their saves.
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, Page, Store, StoreFuture, Stored, Written};
+use crate::store::{Entry, Page, Store, StoreFuture, Stored, UserKeys, Written};
 
 /// Puts every record over whatever is there, or is not: the last writer wins, and a session that
 /// was destroyed comes back.
@@ -88,6 +88,10 @@ impl Store for BlindStore {
 
     fn count(&self) -> StoreFuture<'_, u64> {
         self.0.count()
+    }
+
+    fn index_by(&self, keys: &UserKeys) {
+        self.0.index_by(keys);
     }
 
     fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {

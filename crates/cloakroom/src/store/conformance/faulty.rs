@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written};
+use crate::store::{Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, UserKeys, Written};
 
 /// A store in front of another, for tests of what an application does when its store fails.
 #[derive(Clone)]
@@ -150,6 +150,10 @@ impl Store for Faulty {
 
     fn count(&self) -> StoreFuture<'_, u64> {
         self.call("count", || self.store.count())
+    }
+
+    fn index_by(&self, keys: &UserKeys) {
+        self.store.index_by(keys);
     }
 
     fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {

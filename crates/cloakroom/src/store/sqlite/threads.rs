@@ -118,17 +118,16 @@ fn read_jobs(connection: &Connection, clock: &Clock, jobs: &Receiver<ReadJob>) {
 }
 
 fn write_jobs(mut connection: Connection, clock: &Clock, jobs: &Receiver<WriteJob>) {
-    let mut pruned = Instant::now();
+    let mut next_prune = Instant::now() + PRUNE_EVERY;
     loop {
-        let first = jobs.recv_timeout(PRUNE_EVERY);
-        if pruned.elapsed() >= PRUNE_EVERY {
-            prune(&mut connection, clock);
-            pruned = Instant::now();
-        }
+        let first = jobs.recv_timeout(next_prune.saturating_duration_since(Instant::now()));
         match first {
             Ok(first) => commit(&mut connection, clock, batch(first, jobs)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if Instant::now() >= next_prune {
+            next_prune = Instant::now() + prune(&connection, clock);
         }
     }
 }
@@ -175,17 +174,15 @@ fn transact(connection: &mut Connection, clock: &Clock, jobs: Vec<WriteJob>) -> 
     committed
 }
 
-/// Deletes one batch of expired sessions; a store that fills faster than that prunes at each turn.
-fn prune(connection: &mut Connection, clock: &Clock) {
-    loop {
-        let pruned = Write { connection, clock }.prune_some();
-        match pruned {
-            Ok(Write::PRUNED_AT_ONCE) => {}
-            Ok(_) => return,
-            Err(error) => {
-                tracing::warn!(%error, "expired sessions cannot be deleted");
-                return;
-            }
+/// Deletes one batch of expired sessions and tells when to come again: at once where there may be
+/// more, after whoever wants to write meanwhile.
+fn prune(connection: &Connection, clock: &Clock) -> Duration {
+    match (Write { connection, clock }).prune_some() {
+        Ok(Write::PRUNED_AT_ONCE) => Duration::ZERO,
+        Ok(_) => PRUNE_EVERY,
+        Err(error) => {
+            tracing::warn!(%error, "expired sessions cannot be deleted");
+            PRUNE_EVERY
         }
     }
 }
