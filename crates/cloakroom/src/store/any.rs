@@ -12,6 +12,17 @@ pub struct AnyStore {
     kind: &'static str,
 }
 
+/// What a URL does not say of a store; each store heeds what concerns it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// The prefix of keys in Redis. `None`: `sess:`, as connect-redis has it.
+    pub prefix: Option<String>,
+    /// Whether Express writes to the store as well, and would bring back what is destroyed here:
+    /// for 15 minutes a mark stands in its place. Default: false.
+    pub mixed_fleet: bool,
+}
+
 /// Why a URL led to no store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,23 +40,42 @@ pub enum ConnectError {
 
 impl AnyStore {
     /// The forms of URL that are known, whether or not this build has their stores.
-    pub const SCHEMES: [&'static str; 2] = ["memory:", "sqlite:PATH"];
+    pub const SCHEMES: [&'static str; 9] = [
+        "memory:",
+        "sqlite:PATH",
+        "redis://HOST:PORT/DB",
+        "rediss://…",
+        "redis+unix:PATH",
+        "redis+cluster://HOST:PORT,HOST:PORT",
+        "redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB",
+        "postgres://USER@HOST/DATABASE",
+        "mongodb://HOST/DATABASE",
+    ];
 
-    /// Opens the store that `url` names: `memory:` or `sqlite:PATH`.
+    /// Opens the store that `url` names: one of [`SCHEMES`](Self::SCHEMES).
     ///
     /// # Errors
     ///
     /// [`ConnectError`], whose text says what to do; it does not repeat the URL, which may hold a
     /// password.
-    #[expect(
-        clippy::unused_async,
-        reason = "stores on other machines are connected to here"
-    )]
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::connect_with(url, &StoreOptions::default()).await
+    }
+
+    /// The same, with what the URL does not say.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, options: &StoreOptions) -> Result<Self, ConnectError> {
         let (scheme, rest) = url.split_once(':').ok_or(ConnectError::UnknownScheme)?;
         match scheme {
             "memory" => memory(),
             "sqlite" => sqlite(rest),
+            "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster"
+            | "redis+sentinel" => redis(url, options).await,
+            "postgres" | "postgresql" => postgres(url, options).await,
+            "mongodb" | "mongodb+srv" => mongodb(url, options).await,
             _ => Err(ConnectError::UnknownScheme),
         }
     }
@@ -54,15 +84,29 @@ impl AnyStore {
     pub fn kind(&self) -> &'static str {
         self.kind
     }
+
+    #[cfg(any(
+        feature = "memory",
+        feature = "sqlite",
+        feature = "redis",
+        feature = "postgres",
+        feature = "mongodb"
+    ))]
+    fn of(
+        kind: &'static str,
+        opened: Result<impl Store, StoreError>,
+    ) -> Result<Self, ConnectError> {
+        let store = opened.map_err(|error| ConnectError::Store(kind, error))?;
+        Ok(Self {
+            store: Arc::new(store),
+            kind,
+        })
+    }
 }
 
 #[cfg(feature = "memory")]
-#[expect(clippy::unnecessary_wraps, reason = "the build without it fails")]
 fn memory() -> Result<AnyStore, ConnectError> {
-    Ok(AnyStore {
-        store: Arc::new(super::memory::MemoryStore::new()),
-        kind: "memory",
-    })
+    AnyStore::of("memory", Ok(super::memory::MemoryStore::new()))
 }
 
 #[cfg(not(feature = "memory"))]
@@ -74,17 +118,48 @@ fn memory() -> Result<AnyStore, ConnectError> {
 fn sqlite(path: &str) -> Result<AnyStore, ConnectError> {
     // `sqlite:///path` and `sqlite:path` are both written.
     let path = path.strip_prefix("//").unwrap_or(path);
-    let store = super::sqlite::SqliteStore::open(path)
-        .map_err(|error| ConnectError::Store("sqlite", error))?;
-    Ok(AnyStore {
-        store: Arc::new(store),
-        kind: "sqlite",
-    })
+    AnyStore::of("sqlite", super::sqlite::SqliteStore::open(path))
 }
 
 #[cfg(not(feature = "sqlite"))]
 fn sqlite(_: &str) -> Result<AnyStore, ConnectError> {
     Err(ConnectError::NotBuilt("sqlite"))
+}
+
+#[cfg(feature = "redis")]
+async fn redis(url: &str, options: &StoreOptions) -> Result<AnyStore, ConnectError> {
+    let store = super::redis::RedisStore::connect_with(url, options).await;
+    AnyStore::of("redis", store)
+}
+
+#[cfg(not(feature = "redis"))]
+#[expect(clippy::unused_async, reason = "the build with it waits")]
+async fn redis(_: &str, _: &StoreOptions) -> Result<AnyStore, ConnectError> {
+    Err(ConnectError::NotBuilt("redis"))
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(url: &str, options: &StoreOptions) -> Result<AnyStore, ConnectError> {
+    let store = super::postgres::PostgresStore::connect_with(url, options).await;
+    AnyStore::of("postgres", store)
+}
+
+#[cfg(not(feature = "postgres"))]
+#[expect(clippy::unused_async, reason = "the build with it waits")]
+async fn postgres(_: &str, _: &StoreOptions) -> Result<AnyStore, ConnectError> {
+    Err(ConnectError::NotBuilt("postgres"))
+}
+
+#[cfg(feature = "mongodb")]
+async fn mongodb(url: &str, options: &StoreOptions) -> Result<AnyStore, ConnectError> {
+    let store = super::mongodb::MongoStore::connect_with(url, options).await;
+    AnyStore::of("mongodb", store)
+}
+
+#[cfg(not(feature = "mongodb"))]
+#[expect(clippy::unused_async, reason = "the build with it waits")]
+async fn mongodb(_: &str, _: &StoreOptions) -> Result<AnyStore, ConnectError> {
+    Err(ConnectError::NotBuilt("mongodb"))
 }
 
 impl fmt::Debug for AnyStore {

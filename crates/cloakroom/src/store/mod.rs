@@ -10,13 +10,19 @@ mod delegate;
 mod error;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
 
-pub use any::{AnyStore, ConnectError};
+pub use any::{AnyStore, ConnectError, StoreOptions};
 pub(crate) use delegate::delegate;
 pub use error::{StoreError, StoreErrorKind};
 

@@ -20,13 +20,18 @@ const MAP: [(&str, &[&str]); 10] = [
 ];
 
 /// Crates that one part of the library alone may use.
-const CONFINED: [(&str, &str); 6] = [
+const CONFINED: [(&str, &str); 11] = [
     ("axum", "web"),
     ("axum_core", "web"),
     ("http", "web"),
     ("tower_service", "web"),
     ("rusqlite", "store/sqlite"),
     ("hashbrown", "store/memory"),
+    ("redis", "store/redis"),
+    ("tokio_postgres", "store/postgres"),
+    ("deadpool_postgres", "store/postgres"),
+    ("mongodb", "store/mongodb"),
+    ("bson", "store/mongodb"),
 ];
 
 fn source() -> PathBuf {

@@ -1,0 +1,46 @@
+//! The real servers that the tests start, each on a free port of 127.0.0.1 and in a directory of
+//! its own. They end with the test, and with the process of the test, however it ends.
+//!
+//! A server that is missing is a failure: everything here panics with what to install.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a test that has no server fails, and says so"
+)]
+
+mod directory;
+mod mongo;
+mod postgres;
+mod process;
+mod proxy;
+mod redis;
+
+pub use directory::{Directory, directory};
+pub use mongo::Mongo;
+pub use postgres::Postgres;
+pub use process::{Process, free_port};
+pub use proxy::Proxy;
+pub use redis::{Redis, RedisCluster, RedisOptions, Sentinels};
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to start on a machine that does much else.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Where `cargo xtask test` puts the programs that Debian does not have.
+fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools")
+}
+
+/// Tries until something is there.
+fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let limit = Instant::now() + START_LIMIT;
+    loop {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        assert!(Instant::now() < limit, "{what} did not come up");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,201 @@
+//! PostgreSQL, as Debian has it.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::process::free_port;
+use crate::{Directory, Process, directory, wait_for};
+
+/// One server. Everybody may log in as `postgres` without a password.
+#[derive(Debug)]
+pub struct Postgres {
+    process: Process,
+    port: u16,
+    settings: Vec<String>,
+    directory: Directory,
+}
+
+impl Postgres {
+    /// The server that the tests of this process share: keep to a table or database of your own.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(&[]))
+    }
+
+    /// A server of its own, with settings as on its command line: `TimeZone=Asia/Kolkata`.
+    pub fn start(settings: &[&str]) -> Self {
+        let (port, directory) = (free_port(), directory());
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(template())
+            .arg(directory.join("data"))
+            .status();
+        assert!(copied.expect("cp is there").success());
+        open_to_server(&directory);
+        let settings: Vec<String> = settings.iter().map(|&setting| setting.into()).collect();
+        let process = run(port, &settings, &directory);
+        let postgres = Self {
+            process,
+            port,
+            settings,
+            directory,
+        };
+        postgres.wait();
+        postgres
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `postgres://postgres@127.0.0.1:PORT/postgres`.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The process, to be killed.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Stops or continues the server: all of its processes, for each connection has one.
+    pub fn signal(&self, name: &str) {
+        let server = self.process.id().to_string();
+        let is_child = |pid: &str| {
+            let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let after_name = status.rsplit(')').next().unwrap_or_default();
+            after_name.split_whitespace().nth(1) == Some(&server)
+        };
+        let mut pids = vec![server.clone()];
+        for entry in fs::read_dir("/proc").expect("Linux").flatten() {
+            let pid = entry.file_name().to_string_lossy().into_owned();
+            if is_child(&pid) {
+                pids.push(pid);
+            }
+        }
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .args(pids)
+            .status();
+        assert!(sent.expect("kill is there").success(), "kill -{name}");
+    }
+
+    /// Starts the server again after it was killed, on the same port and with the same data.
+    pub fn restart(&mut self) {
+        self.process.kill();
+        // The processes of its connections notice a moment later, and must not be joined.
+        std::thread::sleep(Duration::from_millis(300));
+        let _ = fs::remove_file(self.directory.join("data/postmaster.pid"));
+        self.process = run(self.port, &self.settings, &self.directory);
+        self.wait();
+    }
+
+    fn wait(&self) {
+        wait_for("PostgreSQL", || ready(self.port).then_some(()));
+    }
+}
+
+fn run(port: u16, settings: &[String], directory: &Path) -> Process {
+    let mut arguments = vec![
+        "-D".to_owned(),
+        directory.join("data").display().to_string(),
+        "-p".to_owned(),
+        port.to_string(),
+        "-k".to_owned(),
+        directory.display().to_string(),
+    ];
+    let quick = [
+        "listen_addresses=127.0.0.1",
+        "max_connections=300",
+        "fsync=off",
+        "full_page_writes=off",
+        "wal_level=minimal",
+        "max_wal_senders=0",
+        "autovacuum=off",
+        "shared_buffers=32MB",
+    ];
+    for setting in quick.into_iter().chain(settings.iter().map(String::as_str)) {
+        arguments.extend(["-c".to_owned(), setting.to_owned()]);
+    }
+    Process::start(&program("postgres"), arguments, directory, user())
+}
+
+/// Asks for a connection as its own protocol does: the server answers `R` once it takes them.
+fn ready(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    let parameters = b"user\0postgres\0database\0postgres\0\0";
+    let length = u32::try_from(8 + parameters.len()).expect("it is short");
+    let mut startup = length.to_be_bytes().to_vec();
+    startup.extend(196_608_u32.to_be_bytes());
+    startup.extend(parameters);
+    let mut answer = [0];
+    stream.write_all(&startup).is_ok() && stream.read_exact(&mut answer).is_ok() && answer == *b"R"
+}
+
+/// A data directory made once for all servers of this process.
+fn template() -> &'static Path {
+    static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let directory = directory();
+        open_to_server(&directory);
+        let data = directory.join("data");
+        let mut made = Process::start(
+            &program("initdb"),
+            [
+                "-D",
+                &data.display().to_string(),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
+            &directory,
+            user(),
+        );
+        wait_for("initdb", || made.has_ended().then_some(()));
+        assert!(
+            data.join("PG_VERSION").exists(),
+            "{}",
+            fs::read_to_string(directory.join("log")).unwrap_or_default()
+        );
+        directory.leave().join("data")
+    })
+}
+
+fn open_to_server(directory: &Path) {
+    if let Some(user) = user() {
+        for path in [directory, directory.parent().expect("it lies in one")] {
+            let opened = Command::new("chmod").arg("755").arg(path).status();
+            assert!(opened.expect("chmod is there").success());
+        }
+        let given = Command::new("chown").arg(user).arg(directory).status();
+        assert!(given.expect("chown is there").success());
+    }
+}
+
+/// The user that the server runs as: it refuses to be root.
+fn user() -> Option<&'static str> {
+    use std::os::unix::fs::MetadataExt as _;
+    let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    root.then_some("postgres")
+}
+
+fn program(name: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .expect("PostgreSQL is missing: `cargo xtask test` installs it");
+    let mut versions: Vec<PathBuf> = versions.flatten().map(|entry| entry.path()).collect();
+    versions.sort();
+    versions.pop().expect("a version").join("bin").join(name)
+}

