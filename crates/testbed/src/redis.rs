@@ -251,7 +251,10 @@ impl Sentinels {
 
     /// A pair of its own.
     pub fn start() -> Self {
-        let primary = Redis::start();
+        let primary = Redis::with(RedisOptions {
+            arguments: vec!["--repl-diskless-sync-delay".to_owned(), "0".to_owned()],
+            ..RedisOptions::default()
+        });
         let port = primary.port;
         let replica = Redis::with(RedisOptions {
             arguments: vec!["--replicaof".to_owned(), format!("127.0.0.1 {port}")],
@@ -273,6 +276,10 @@ impl Sentinels {
                 says("num-other-sentinels", "2") && says("num-slaves", "1")
             });
             seen.then_some(())
+        });
+        wait_for("the replica", || {
+            let replication = sentinels.servers[0].command(&["INFO", "replication"]);
+            replication.contains("state=online").then_some(())
         });
         sentinels
     }

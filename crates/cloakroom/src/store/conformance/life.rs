@@ -48,7 +48,7 @@ pub async fn bytes_come_back_as_they_went_in(subject: &Subject) {
 /// What expired is absent to everybody, and its id is free again.
 pub async fn expired_is_absent(subject: &Subject) {
     let entry = subject.entry_for(r#","a":1"#, SHORT);
-    let id = subject.stored(&entry).await;
+    let (id, other) = (subject.stored(&entry).await, subject.stored(&entry).await);
     assert!(subject.text_of(&id).await.is_some());
     subject.wait(LONGER).await;
     assert_eq!(subject.text_of(&id).await, None);
@@ -58,7 +58,7 @@ pub async fn expired_is_absent(subject: &Subject) {
         Written::Gone
     );
     assert!(!subject.store.touch(&id, &entry.text, &next).await.unwrap());
-    assert!(!subject.store.destroy(&id).await.unwrap());
+    assert!(!subject.store.destroy(&other).await.unwrap());
     subject.store.create(&id, &next).await.unwrap();
     subject.holds(&id, &next.text).await;
 }

@@ -1,13 +1,193 @@
-//! Not written yet.
+//! Sessions in Redis or Valkey: one JSON string each, as connect-redis keeps them.
+//!
+//! A save is one script that compares and sets, in one round trip. An index of each user's sessions
+//! is kept beside them by ordering rules, not by transactions, so that it holds on a cluster, too:
+//! an id is in it before its session is stored, and leaves it after the session is gone.
+
+mod address;
+mod failure;
+mod keys;
+mod link;
+mod options;
+mod reads;
+mod request;
+mod scripts;
+mod users;
+mod writes;
+
+use std::fmt;
 use std::sync::Arc;
-use super::{Store, StoreError, StoreErrorKind, StoreOptions};
-/// Not written yet.
+
+use arc_swap::ArcSwap;
+
+pub use options::RedisOptions;
+
+use self::address::Address;
+use self::keys::Keys;
+use self::link::Link;
+use self::scripts::Scripts;
+use self::users::Seen;
+use super::{
+    Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, Stored, UserKeys,
+    Written,
+};
+use crate::clock::Clock;
+use crate::id::SessionId;
+use crate::record::RecordText;
+
+/// A store in Redis 7 or Valkey, alone, behind Sentinel, or as a cluster; clones are the same store.
+///
+/// All operations share one connection, which is made anew when it breaks. Redis lets go of expired
+/// sessions by itself.
 #[derive(Clone)]
-pub struct RedisStore(Arc<dyn Store>);
+pub struct RedisStore(Arc<Inner>);
+
+struct Inner {
+    link: Link,
+    keys: Keys,
+    scripts: Scripts,
+    mixed_fleet: bool,
+    user_keys: ArcSwap<UserKeys>,
+    seen: Seen,
+    clock: Clock,
+}
+
 impl RedisStore {
-    /// Not written yet.
-    pub async fn connect_with(_: &str, _: &StoreOptions) -> Result<Self, StoreError> {
-        Err(StoreErrorKind::Unavailable.into())
+    /// Connects to the server that `url` names, with connect-redis's defaults.
+    ///
+    /// `redis://USER:PASSWORD@HOST:PORT/DB`, `rediss://` for TLS, `redis+unix:PATH`;
+    /// `redis+cluster://HOST:PORT,HOST:PORT` (`rediss+cluster://`);
+    /// `redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Invalid`] for a URL that is none of these, [`StoreErrorKind::Unavailable`]
+    /// where the server cannot be reached or refuses; the cause is in `source`.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::with(url, RedisOptions::default()).await
+    }
+
+    pub(super) async fn connect_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        let mut redis = RedisOptions::default().mixed_fleet(options.mixed_fleet);
+        if let Some(prefix) = &options.prefix {
+            redis = redis.prefix(prefix);
+        }
+        Self::with(url, redis).await
+    }
+
+    /// Connects to the server that `url` names.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect).
+    pub async fn with(url: &str, options: RedisOptions) -> Result<Self, StoreError> {
+        let address = Address::parse(url)?;
+        let link = Link::open(&address, &options).await?;
+        let facts = link.facts().await?;
+        if facts.may_evict {
+            tracing::warn!(
+                "Redis may evict sessions (maxmemory-policy allkeys-…); use volatile-ttl or noeviction"
+            );
+        }
+        let scripts = Scripts::new(facts.compares && !address.is_cluster());
+        Ok(Self(Arc::new(Inner {
+            link,
+            keys: Keys::new(&options, address.is_cluster()),
+            scripts,
+            mixed_fleet: options.mixed_fleet,
+            user_keys: ArcSwap::default(),
+            seen: Seen::default(),
+            clock: Clock::System,
+        })))
     }
 }
-super::delegate!(RedisStore, |this| &this.0);
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisStore")
+    }
+}
+
+impl Store for RedisStore {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(async move {
+            let stored = self.0.get(id).await?;
+            if let Some(stored) = &stored {
+                self.index_what_was_read(id, stored);
+            }
+            Ok(stored)
+        })
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+        Box::pin(self.0.create(id, entry))
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(self.0.update(id, read, entry))
+    }
+
+    fn touch<'a>(
+        &'a self,
+        id: &'a SessionId,
+        _: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(self.0.touch(id, entry))
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        Box::pin(self.0.destroy(id))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        old: &'a SessionId,
+        read: Option<&'a RecordText>,
+        new: &'a SessionId,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(self.0.replace(old, read, new, entry))
+    }
+
+    fn prune(&self) -> StoreFuture<'_, u64> {
+        // Redis has done it.
+        Box::pin(async { Ok(0) })
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
+        Box::pin(self.0.scan(cursor, limit))
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(self.0.count())
+    }
+
+    fn index_by(&self, keys: &UserKeys) {
+        self.0.user_keys.store(Arc::new(keys.clone()));
+    }
+
+    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.0.of_user(user))
+    }
+
+    fn destroy_of_user<'a>(
+        &'a self,
+        user: &'a str,
+        keep: Option<&'a SessionId>,
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(self.0.destroy_of_user(user, keep))
+    }
+}
+
+fn invalid(text: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::Invalid, text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Which servers a URL names.
+
+use redis::{ConnectionInfo, IntoConnectionInfo as _};
+
+use super::invalid;
+use crate::store::StoreError;
+
+const FORMS: &str = "write redis://USER:PASSWORD@HOST:PORT/DB, rediss://…, redis+unix:PATH, \
+                     redis+cluster://HOST:PORT,HOST:PORT or redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB";
+
+/// Where to connect to.
+#[derive(Clone)]
+pub(super) enum Address {
+    Server(ConnectionInfo),
+    Cluster(Vec<ConnectionInfo>),
+    Sentinel {
+        sentinels: Vec<ConnectionInfo>,
+        name: String,
+        server: ConnectionInfo,
+    },
+}
+
+impl Address {
+    pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
+        let (scheme, rest) = url.split_once(':').ok_or_else(|| invalid(FORMS))?;
+        let hosts = || rest.strip_prefix("//").ok_or_else(|| invalid(FORMS));
+        match scheme {
+            "redis" | "rediss" | "redis+unix" => info(url).map(Self::Server),
+            "redis+cluster" => Ok(Self::Cluster(each_host("redis", hosts()?)?)),
+            "rediss+cluster" => Ok(Self::Cluster(each_host("rediss", hosts()?)?)),
+            "redis+sentinel" => Self::sentinel(hosts()?),
+            _ => Err(invalid(FORMS)),
+        }
+    }
+
+    /// `USER:PASSWORD@HOST:PORT,HOST:PORT/NAME/DB`: the credentials are the servers', not the
+    /// sentinels'.
+    fn sentinel(rest: &str) -> Result<Self, StoreError> {
+        let (credentials, rest) = credentials(rest);
+        let (hosts, rest) = rest.split_once('/').ok_or_else(|| invalid(FORMS))?;
+        let (name, database) = rest.split_once('/').unwrap_or((rest, "0"));
+        if name.is_empty() {
+            return Err(invalid(FORMS));
+        }
+        Ok(Self::Sentinel {
+            sentinels: each_host("redis", hosts)?,
+            name: name.to_owned(),
+            // Its host is what the sentinels say.
+            server: info(&format!("redis://{credentials}sentinel/{database}"))?,
+        })
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+}
+
+/// The part up to and with the `@`, and what follows it.
+fn credentials(rest: &str) -> (&str, &str) {
+    let end = rest.rfind('@').map_or(0, |at| at + 1);
+    rest.split_at(end)
+}
+
+fn each_host(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, StoreError> {
+    let (credentials, hosts) = credentials(rest);
+    hosts
+        .trim_end_matches('/')
+        .split(',')
+        .map(|host| info(&format!("{scheme}://{credentials}{host}")))
+        .collect()
+}
+
+fn info(url: &str) -> Result<ConnectionInfo, StoreError> {
+    // The error of the parser may repeat a part of the URL, which holds a password.
+    url.into_connection_info().map_err(|_| invalid(FORMS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    #[test]
+    fn urls_name_servers() {
+        let table = [
+            ("redis://localhost", "server"),
+            ("redis://:secret@127.0.0.1:6380/3", "server"),
+            ("rediss://user:secret@host", "server"),
+            ("redis+unix:///run/redis.sock?db=2", "server"),
+            ("redis+cluster://a:1,b:2,c:3", "cluster of 3"),
+            ("rediss+cluster://u:p@a:1,b:2/", "cluster of 2"),
+            ("redis+sentinel://a:1,b:2/mymaster", "mymaster by 2, database 0"),
+            ("redis+sentinel://:p@a:1/mymaster/5", "mymaster by 1, database 5"),
+        ];
+        for (url, expected) in table {
+            let found = match Address::parse(url).unwrap() {
+                Address::Server(_) => "server".to_owned(),
+                Address::Cluster(nodes) => format!("cluster of {}", nodes.len()),
+                Address::Sentinel {
+                    sentinels,
+                    name,
+                    server,
+                } => {
+                    let database = server.redis_settings().db();
+                    format!("{name} by {}, database {database}", sentinels.len())
+                }
+            };
+            assert_eq!(found, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_without_being_repeated() {
+        for url in [
+            "redis",
+            "redis:",
+            "redis://:hunter2@host:port",
+            "redis+sentinel://:hunter2@a:1",
+            "redis+sentinel://a:1/",
+            "redis+cluster:hunter2",
+            "http://hunter2",
+            "redis://host/hunter2",
+        ] {
+            let error = Address::parse(url).err().expect(url);
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(source.starts_with("write redis://"), "{url}: {source}");
+            assert!(!source.contains("hunter2"), "{url}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a failed command means to whoever asked.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Whether a command that may have been carried out can be repeated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It changes nothing.
+    Read,
+    /// It may change something.
+    Write,
+}
+
+/// What to do about an error before anybody is told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// The connection is of no more use.
+    Reconnect,
+    /// The server has refused it, untouched, for a moment only.
+    Retry,
+    /// Another server has the key already, and takes the command when it is asked in due form.
+    Ask,
+    /// The server does not know the script yet.
+    Load,
+    Nothing,
+}
+
+pub(super) fn remedy(error: &RedisError) -> Remedy {
+    match error.kind() {
+        // The server is a replica now: Sentinel knows the new one.
+        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
+            Remedy::Reconnect
+        }
+        ErrorKind::Server(
+            ServerErrorKind::Moved
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::BusyLoading,
+        )
+        | ErrorKind::ClusterConnectionNotFound => Remedy::Retry,
+        ErrorKind::Server(ServerErrorKind::Ask) => Remedy::Ask,
+        ErrorKind::Server(ServerErrorKind::NoScript) => Remedy::Load,
+        ErrorKind::Io | ErrorKind::Parse | ErrorKind::AuthenticationFailed => Remedy::Reconnect,
+        _ => Remedy::Nothing,
+    }
+}
+
+/// Whether it can be sent again on another connection, within the time that is left.
+pub(super) fn is_safe(error: &RedisError, effect: Effect) -> bool {
+    !error.is_timeout() && (effect == Effect::Read || !is_open(error))
+}
+
+/// Whether the server may have carried out what failed.
+fn is_open(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)
+}
+
+/// The error for the caller; its text is the server's code, never its words, which may repeat a key.
+pub(super) fn told(error: &RedisError, effect: Effect) -> StoreError {
+    let kind = match (error.code(), effect) {
+        (Some("WRONGTYPE"), _) => StoreErrorKind::Corrupt,
+        _ if effect == Effect::Write && is_open(error) => StoreErrorKind::Unknown,
+        _ => StoreErrorKind::Unavailable,
+    };
+    StoreError::new(kind, said(error))
+}
+
+/// A failure to connect: nothing was sent.
+pub(super) fn unreachable(error: &RedisError) -> StoreError {
+    let text = format!("cannot connect: {}", said(error));
+    StoreError::new(StoreErrorKind::Unavailable, text)
+}
+
+fn said(error: &RedisError) -> String {
+    match error.code() {
+        Some("NOPERM") => {
+            "NOPERM: this user lacks rights; grant ~sess:* ~user:* ~tomb:* +@read +@write +@scripting"
+                .to_owned()
+        }
+        Some("OOM") => "OOM: Redis is full; raise its maxmemory".to_owned(),
+        Some(code) => format!("Redis answers {code}"),
+        None => error.category().to_owned(),
+    }
+}

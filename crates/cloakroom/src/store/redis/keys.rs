@@ -1,0 +1,100 @@
+//! The names under which things lie.
+
+use super::RedisOptions;
+use crate::id::SessionId;
+
+/// Makes keys of ids and users.
+pub(super) struct Keys {
+    prefix: String,
+    user_prefix: String,
+    is_cluster: bool,
+}
+
+impl Keys {
+    pub(super) fn new(options: &RedisOptions, is_cluster: bool) -> Self {
+        Self {
+            prefix: options.prefix.clone(),
+            user_prefix: options.user_prefix.clone(),
+            is_cluster,
+        }
+    }
+
+    /// Whether keys of one command may lie on several servers.
+    pub(super) fn are_spread(&self) -> bool {
+        self.is_cluster
+    }
+
+    pub(super) fn session(&self, id: &SessionId) -> String {
+        format!("{}{}", self.prefix, id.expose())
+    }
+
+    /// The mark that a session was destroyed: in the slot of its key, whatever that contains.
+    pub(super) fn tomb(&self, id: &SessionId) -> String {
+        let key = self.session(id);
+        match hash_tag(&key) {
+            Some(tag) => format!("tomb:{{{tag}}}:{key}"),
+            None => format!("tomb:{{{key}}}"),
+        }
+    }
+
+    /// The set of the ids of a user's sessions.
+    pub(super) fn index(&self, user: &str) -> String {
+        format!("{}{user}:sessions", self.user_prefix)
+    }
+
+    /// The pattern of all keys of sessions; in connect-redis a prefix with `[` in it finds nothing.
+    pub(super) fn pattern(&self) -> String {
+        let mut pattern = String::with_capacity(self.prefix.len() + 1);
+        for character in self.prefix.chars() {
+            if matches!(character, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        pattern + "*"
+    }
+
+    /// The id in a key that a scan has found; `None` for what is no session although an empty
+    /// prefix fits it.
+    pub(super) fn id(&self, key: &str) -> Option<SessionId> {
+        let id = key.strip_prefix(&self.prefix)?;
+        let is_other = self.prefix.is_empty() && id.starts_with("tomb:{");
+        (!is_other).then(|| SessionId::from_store(id))
+    }
+}
+
+/// The part of a key that decides its slot, where it is not the whole key.
+fn hash_tag(key: &str) -> Option<&str> {
+    let (_, rest) = key.split_once('{')?;
+    let (tag, _) = rest.split_once('}')?;
+    (!tag.is_empty()).then_some(tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Keys, RedisOptions};
+    use crate::id::SessionId;
+
+    #[test]
+    fn keys_are_connect_redis_s_and_a_mark_has_the_slot_of_its_session() {
+        let table = [
+            ("sess:", "abc", "sess:abc", "tomb:{sess:abc}", "sess:*"),
+            ("{a}s:", "b", "{a}s:b", "tomb:{a}:{a}s:b", "{a}s:*"),
+            ("a*[1]:", "b", "a*[1]:b", "tomb:{a*[1]:b}", r"a\*\[1\]:*"),
+            ("", "abc", "abc", "tomb:{abc}", "*"),
+        ];
+        for (prefix, id, session, tomb, pattern) in table {
+            let keys = Keys::new(&RedisOptions::default().prefix(prefix), false);
+            let id = SessionId::from_store(id);
+            assert_eq!(keys.session(&id), session);
+            assert_eq!(keys.tomb(&id), tomb);
+            assert_eq!(keys.pattern(), pattern);
+            assert_eq!(keys.id(session), Some(id));
+            assert_eq!(keys.id(tomb), None);
+        }
+        assert_eq!(
+            Keys::new(&RedisOptions::default(), false).index("7"),
+            "user:7:sessions"
+        );
+    }
+}

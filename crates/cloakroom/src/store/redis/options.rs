@@ -1,0 +1,94 @@
+//! What a store in Redis may be told.
+
+use std::time::Duration;
+
+use redis::{ClientTlsConfig, TlsCertificates};
+
+/// How sessions are kept in Redis. The defaults are connect-redis's.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    pub(super) prefix: String,
+    pub(super) user_prefix: String,
+    pub(super) mixed_fleet: bool,
+    pub(super) connect_timeout: Duration,
+    pub(super) response_timeout: Duration,
+    pub(super) certificates: Option<TlsCertificates>,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self {
+            prefix: "sess:".into(),
+            user_prefix: "user:".into(),
+            mixed_fleet: false,
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_millis(1500),
+            certificates: None,
+        }
+    }
+}
+
+impl RedisOptions {
+    /// Sets what stands before each id in a key. Default: `sess:`, as in connect-redis.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Sets what stands before each user in the key of the index. Default: `user:`, for keys of the
+    /// form `user:42:sessions`.
+    pub fn user_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.user_prefix = prefix.into();
+        self
+    }
+
+    /// Sets whether Express writes to the store as well. Default: false.
+    ///
+    /// Express writes a session back whole at the end of a request, even one that was destroyed
+    /// meanwhile. With this set, a key `tomb:{sess:<id>}` stands for 15 minutes where a session was
+    /// destroyed, and what Express brings back is refused here.
+    pub fn mixed_fleet(mut self, mixed: bool) -> Self {
+        self.mixed_fleet = mixed;
+        self
+    }
+
+    /// Sets how long a connection may take to be made. Default: 1 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets after which time an answer is not waited for any more, and the connection given up.
+    /// Default: 1.5 s, less than the policy's `store_timeout`.
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
+    }
+
+    /// Sets the authority that a server's certificate must come from, in PEM. Default: those that
+    /// the system trusts.
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates().root_cert = Some(pem.into());
+        self
+    }
+
+    /// Sets the certificate and the key, in PEM, that this client shows. Default: none.
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.certificates().client_tls = Some(ClientTlsConfig {
+            client_cert: certificate.into(),
+            client_key: key.into(),
+        });
+        self
+    }
+
+    fn certificates(&mut self) -> &mut TlsCertificates {
+        self.certificates.get_or_insert(TlsCertificates {
+            client_tls: None,
+            root_cert: None,
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! What is asked of Redis and changes nothing.
+
+use redis::{Pipeline, Value};
+
+use super::failure::Effect;
+use super::request::{Node, Request};
+use super::{Inner, invalid};
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::store::{Page, StoreError, StoreErrorKind, Stored};
+
+impl Inner {
+    /// The session and how long it lives, together; with them whether Express has brought it back.
+    pub(super) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+        let key = self.keys.session(id);
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("GET").arg(&key);
+        pipeline.cmd("PTTL").arg(&key);
+        if self.mixed_fleet {
+            pipeline.cmd("EXISTS").arg(self.keys.tomb(id));
+        }
+        let answer = self.link.send(&pipeline.into(), Effect::Read).await?;
+        let Value::Array(values) = answer else {
+            return Err(corrupt());
+        };
+        let mut values = values.into_iter();
+        match (values.next(), values.next(), values.next()) {
+            (Some(Value::Nil), ..) | (_, _, Some(Value::Int(1))) => Ok(None),
+            (Some(Value::BulkString(text)), Some(Value::Int(ttl)), _) => {
+                stored(text, ttl, self.clock.now())
+            }
+            _ => Err(corrupt()),
+        }
+    }
+
+    /// A cursor is Redis's own, in a cluster with the node that gave it.
+    pub(super) async fn scan(&self, cursor: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        if !self.keys.are_spread() {
+            let cursor = cursor.unwrap_or("0").parse().map_err(|_| foreign())?;
+            let (next, ids) = self.scan_node(None, cursor, limit).await?;
+            return Ok(Page {
+                ids,
+                next: (next != 0).then(|| next.to_string()),
+            });
+        }
+        let nodes = self.nodes().await?;
+        let at = match cursor {
+            None => nodes.first().map(|node| (node.clone(), 0)),
+            Some(cursor) => place(&nodes, cursor)?,
+        };
+        let Some((node, cursor)) = at else {
+            return Ok(Page::default());
+        };
+        let (next, ids) = self.scan_node(Some(&node), cursor, limit).await?;
+        let next = if next == 0 {
+            nodes.iter().find(|&later| *later > node).map(|node| (node, 0))
+        } else {
+            Some((&node, next))
+        };
+        Ok(Page {
+            ids,
+            next: next.map(|(node, cursor)| format!("{}:{}/{cursor}", node.host, node.port)),
+        })
+    }
+
+    async fn scan_node(
+        &self,
+        node: Option<&Node>,
+        cursor: u64,
+        limit: usize,
+    ) -> Result<(u64, Vec<SessionId>), StoreError> {
+        let mut command = redis::cmd("SCAN");
+        command
+            .arg(cursor)
+            .arg("MATCH")
+            .arg(self.keys.pattern())
+            .arg("COUNT")
+            .arg(limit.clamp(1, 10_000))
+            .arg("TYPE")
+            .arg("string");
+        let request = match node {
+            None => Request::Command(command),
+            Some(node) => Request::ToNode(command, node.clone()),
+        };
+        let answer = self.link.send(&request, Effect::Read).await?;
+        let (next, keys): (String, Vec<Vec<u8>>) =
+            redis::from_redis_value(answer).map_err(|_| corrupt())?;
+        let ids = keys
+            .iter()
+            .filter_map(|key| self.keys.id(std::str::from_utf8(key).ok()?))
+            .collect();
+        Ok((next.parse().map_err(|_| corrupt())?, ids))
+    }
+
+    /// Counts by scanning, a thousand at a time: the server answers others in between.
+    pub(super) async fn count(&self) -> Result<u64, StoreError> {
+        let (mut ids, mut cursor) = (std::collections::HashSet::new(), None);
+        loop {
+            let page = self.scan(cursor.as_deref(), 1000).await?;
+            ids.extend(page.ids);
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(ids.len() as u64);
+            }
+        }
+    }
+
+    /// The primaries of the cluster, in the order of their addresses.
+    async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("SLOTS");
+        let answer = self.link.send(&command.into(), Effect::Read).await?;
+        let Value::Array(ranges) = answer else {
+            return Err(corrupt());
+        };
+        let mut nodes: Vec<Node> = ranges.into_iter().filter_map(primary).collect();
+        nodes.sort();
+        nodes.dedup();
+        Ok(nodes)
+    }
+}
+
+/// The node that a cursor goes on at; where it is no primary any more, the next.
+fn place(nodes: &[Node], cursor: &str) -> Result<Option<(Node, u64)>, StoreError> {
+    let (address, cursor) = cursor.rsplit_once('/').ok_or_else(foreign)?;
+    let (host, port) = address.rsplit_once(':').ok_or_else(foreign)?;
+    let node = Node {
+        host: host.to_owned(),
+        port: port.parse().map_err(|_| foreign())?,
+    };
+    let cursor = cursor.parse().map_err(|_| foreign())?;
+    if nodes.contains(&node) {
+        return Ok(Some((node, cursor)));
+    }
+    let later = nodes.iter().find(|&later| *later > node);
+    Ok(later.map(|later| (later.clone(), 0)))
+}
+
+/// `[first slot, last slot, [host, port, …], …]`.
+fn primary(range: Value) -> Option<Node> {
+    let Value::Array(parts) = range else {
+        return None;
+    };
+    let Some(Value::Array(node)) = parts.into_iter().nth(2) else {
+        return None;
+    };
+    let mut node = node.into_iter();
+    Some(Node {
+        host: redis::from_redis_value(node.next()?).ok()?,
+        port: redis::from_redis_value(node.next()?).ok()?,
+    })
+}
+
+fn foreign() -> StoreError {
+    invalid("this store has given no such cursor")
+}
+
+/// A session from its text and its remaining milliseconds: -1 without end, -2 for none.
+pub(super) fn stored(text: Vec<u8>, ttl: i64, now: Timestamp) -> Result<Option<Stored>, StoreError> {
+    let expires = match ttl {
+        -1 => Timestamp::from_millis(i64::MAX),
+        ttl if ttl < 0 => return Ok(None),
+        ttl => Timestamp::from_millis(now.as_millis().saturating_add(ttl)),
+    };
+    let text = String::from_utf8(text).map_err(|_| corrupt())?;
+    Ok(Some(Stored {
+        text: text.into(),
+        expires,
+    }))
+}
+
+pub(super) fn corrupt() -> StoreError {
+    StoreErrorKind::Corrupt.into()
+}

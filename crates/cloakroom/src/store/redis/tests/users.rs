@@ -1,0 +1,96 @@
+//! The index of each user's sessions, and what Express does beside us.
+
+use std::time::Duration;
+
+use testbed::{Redis, RedisCluster};
+
+use super::super::RedisStore;
+use super::options;
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::store::{Entry, Store, StoreErrorKind, Written};
+
+fn entry_of(user: &str) -> Entry {
+    Entry {
+        text: format!(r#"{{"cookie":{{"path":"/"}},"userId":"{user}"}}"#).into(),
+        expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
+        user: Some(user.into()),
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_express_is_in_the_index_once_it_was_read() {
+    let redis = Redis::start();
+    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    let (id, text) = (SessionId::random(), entry_of("ada").text);
+    let key = format!("sess:{}", id.expose());
+    redis.command(&["SET", &key, &text, "EX", "60"]);
+    store.get(&id).await.unwrap().unwrap();
+    for _ in 0..100 {
+        if store.of_user("ada").await.unwrap() == [id.clone()] {
+            assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it is not in the index");
+}
+
+#[tokio::test]
+async fn the_index_lives_as_long_as_its_sessions_and_absent_ones_stay_in_it_for_a_while() {
+    let redis = Redis::start();
+    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    let index = "user:ada:sessions";
+    let (short, long) = (SessionId::random(), SessionId::random());
+    let later = Entry {
+        expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_hours(1)),
+        ..entry_of("ada")
+    };
+    store.create(&long, &later).await.unwrap();
+    store.create(&short, &entry_of("ada")).await.unwrap();
+    assert_eq!(redis.command(&["TTL", index]), ":3600\r\n");
+    redis.command(&["DEL", &format!("sess:{}", long.expose())]);
+    for _ in 0..3 {
+        assert_eq!(store.of_user("ada").await.unwrap(), [short.clone()]);
+    }
+    // Nobody can tell it from one whose login is under way.
+    assert_eq!(redis.command(&["SCARD", index]), ":2\r\n");
+    assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+    assert_eq!(redis.command(&["SMEMBERS", index]).matches("\r\n").count(), 3);
+    assert_eq!(redis.command(&["SISMEMBER", index, long.expose()]), ":1\r\n");
+}
+
+#[tokio::test]
+async fn what_express_brings_back_is_refused() {
+    for (url, _alive) in [(Redis::shared().url(), ()), (RedisCluster::shared().url(), ())] {
+        let store = RedisStore::with(&url, options().mixed_fleet(true)).await.unwrap();
+        let (id, new) = (SessionId::random(), SessionId::random());
+        let entry = entry_of("ada");
+        store.create(&id, &entry).await.unwrap();
+        store.create(&new, &entry).await.unwrap();
+        store.destroy(&id).await.unwrap();
+        let resaved = async |id: &SessionId| {
+            let mut set = redis::cmd("SET");
+            set.arg(store.0.keys.session(id)).arg(&*entry.text).arg("EX").arg(60);
+            store.0.link.send(&set.into(), super::super::failure::Effect::Write).await.unwrap();
+        };
+        resaved(&id).await;
+        assert_eq!(store.get(&id).await.unwrap(), None);
+        assert_eq!(store.update(&id, &entry.text, &entry).await.unwrap(), Written::Gone);
+        assert!(!store.touch(&id, &entry.text, &entry).await.unwrap());
+        assert_eq!(store.create(&id, &entry).await.unwrap_err().kind(), StoreErrorKind::IdTaken);
+        let to = SessionId::random();
+        assert_eq!(store.replace(&id, Some(&entry.text), &to, &entry).await.unwrap(), Written::Gone);
+        assert_eq!(store.get(&to).await.unwrap(), None);
+        assert!(!store.destroy(&id).await.unwrap());
+        assert_eq!(store.of_user("ada").await.unwrap(), [new.clone()]);
+        // Those that a logout everywhere and a new id have ended, as well.
+        let newer = SessionId::random();
+        store.replace(&new, None, &newer, &entry).await.unwrap();
+        assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+        for id in [&new, &newer] {
+            resaved(id).await;
+            assert_eq!(store.get(id).await.unwrap(), None);
+        }
+    }
+}

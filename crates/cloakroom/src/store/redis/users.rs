@@ -1,0 +1,282 @@
+//! Which sessions are whose: a set of ids for each user, always more than are live, never fewer.
+//!
+//! 1. An id is entered before its session is stored.
+//! 2. The set lives at least as long as each of its sessions.
+//! 3. An id leaves the set once its session is deleted, or after it was found absent twice, a minute
+//!    apart: a login may be under way between the two steps of 1.
+//! 4. The set itself is never deleted.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use redis::Value;
+
+use super::failure::Effect;
+use super::reads::corrupt;
+use super::request::Request;
+use super::{Inner, RedisStore};
+use crate::id::SessionId;
+use crate::store::{Entry, StoreError, Stored};
+
+/// How many ids are looked at together.
+const BATCH: usize = 500;
+/// How many sessions are deleted at once.
+const PARALLEL: usize = 32;
+/// How often a logout everywhere looks again for sessions that came meanwhile.
+const PASSES: usize = 3;
+/// Longer than any login is under way.
+const ABSENT_FOR: Duration = Duration::from_mins(1);
+/// The most that is remembered of what was entered or found absent.
+const REMEMBERED: usize = 16 * 1024;
+
+impl Inner {
+    pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        let index = self.keys.index(user);
+        let members = self.members(&index).await?;
+        let mut live = Vec::new();
+        for batch in members.chunks(BATCH) {
+            let texts = self.texts(batch).await?;
+            let absent: Vec<&SessionId> = missing(batch, &texts).collect();
+            self.forget_absent(&index, &absent).await?;
+            live.extend(self.owned(user, batch, &texts).cloned());
+        }
+        Ok(live)
+    }
+
+    pub(super) async fn destroy_of_user(
+        &self,
+        user: &str,
+        keep: Option<&SessionId>,
+    ) -> Result<u64, StoreError> {
+        let index = self.keys.index(user);
+        let mut ended = 0;
+        for _ in 0..PASSES {
+            let mut now = 0;
+            let members = self.members(&index).await?;
+            let others: Vec<SessionId> =
+                members.into_iter().filter(|id| Some(id) != keep).collect();
+            for batch in others.chunks(BATCH) {
+                now += self.destroy_owned(user, &index, batch).await?;
+            }
+            ended += now;
+            if now == 0 {
+                break;
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn destroy_owned(
+        &self,
+        user: &str,
+        index: &str,
+        batch: &[SessionId],
+    ) -> Result<u64, StoreError> {
+        let texts = self.texts(batch).await?;
+        let owned: Vec<SessionId> = self.owned(user, batch, &texts).cloned().collect();
+        let deleted: Vec<Option<SessionId>> = stream::iter(owned)
+            .map(async |id| Ok::<_, StoreError>(self.destroy(&id).await?.then_some(id)))
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await?;
+        let deleted: Vec<SessionId> = deleted.into_iter().flatten().collect();
+        self.leave(index, deleted.iter()).await?;
+        Ok(deleted.len() as u64)
+    }
+
+    /// Those of a batch that live and name the user: a set may be old.
+    fn owned<'a>(
+        &self,
+        user: &str,
+        batch: &'a [SessionId],
+        texts: &[Option<String>],
+    ) -> impl Iterator<Item = &'a SessionId> {
+        let keys = self.user_keys.load();
+        batch
+            .iter()
+            .zip(texts)
+            .filter(|(_, text)| {
+                text.as_ref()
+                    .and_then(|text| keys.user_of(text))
+                    .is_some_and(|owner| owner == user)
+            })
+            .map(|(id, _)| id)
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    async fn members(&self, index: &str) -> Result<Vec<SessionId>, StoreError> {
+        let (mut members, mut cursor) = (HashSet::new(), "0".to_owned());
+        loop {
+            let mut command = redis::cmd("SSCAN");
+            command.arg(index).arg(&cursor).arg("COUNT").arg(BATCH);
+            let answer = self.link.send(&command.into(), Effect::Read).await?;
+            let (next, ids): (String, Vec<Vec<u8>>) =
+                redis::from_redis_value(answer).map_err(|_| corrupt())?;
+            members.extend(ids.into_iter().filter_map(|id| String::from_utf8(id).ok()));
+            cursor = next;
+            if cursor == "0" {
+                return Ok(members.iter().map(|id| SessionId::from_store(id)).collect());
+            }
+        }
+    }
+
+    /// The texts of sessions, `None` for one that is absent, ended or no text.
+    async fn texts(&self, ids: &[SessionId]) -> Result<Vec<Option<String>>, StoreError> {
+        let texts = self.each(ids, |id| self.keys.session(id)).await?;
+        let ended = if self.mixed_fleet {
+            self.each(ids, |id| self.keys.tomb(id)).await?
+        } else {
+            vec![None; ids.len()]
+        };
+        let live = texts.into_iter().zip(ended);
+        Ok(live
+            .map(|(text, ended)| text.filter(|_| ended.is_none()))
+            .collect())
+    }
+
+    async fn each(
+        &self,
+        ids: &[SessionId],
+        key: impl Fn(&SessionId) -> String,
+    ) -> Result<Vec<Option<String>>, StoreError> {
+        let mut command = redis::cmd("MGET");
+        for id in ids {
+            command.arg(key(id));
+        }
+        // In a cluster the library asks each node for its own.
+        let answer = self.link.send(&command.into(), Effect::Read).await?;
+        let Value::Array(values) = answer else {
+            return Err(corrupt());
+        };
+        let text = |value| match value {
+            Value::BulkString(text) => String::from_utf8(text).ok(),
+            _ => None,
+        };
+        Ok(values.into_iter().map(text).collect())
+    }
+
+    async fn forget_absent(&self, index: &str, absent: &[&SessionId]) -> Result<(), StoreError> {
+        let long = self.seen.absent_for_long(index, absent);
+        self.leave(index, long.into_iter()).await
+    }
+
+    async fn leave<'a>(
+        &self,
+        index: &str,
+        ids: impl ExactSizeIterator<Item = &'a SessionId>,
+    ) -> Result<(), StoreError> {
+        if ids.len() == 0 {
+            return Ok(());
+        }
+        let mut command = redis::cmd("SREM");
+        command.arg(index);
+        for id in ids {
+            command.arg(id.expose());
+        }
+        // Those that have left cannot leave again.
+        self.link.send(&Request::Command(command), Effect::Read).await?;
+        Ok(())
+    }
+
+    /// Notes that a session is in its user's index.
+    pub(super) fn seen(&self, id: &SessionId, entry: &Entry) {
+        if let Some(user) = &entry.user {
+            self.seen.note(user, id);
+        }
+    }
+}
+
+impl RedisStore {
+    /// Enters a session into the index that another program, Express for one, has stored.
+    pub(super) fn index_what_was_read(&self, id: &SessionId, stored: &Stored) {
+        let Some(user) = self.0.user_keys.load().user_of(&stored.text) else {
+            return;
+        };
+        if !self.0.seen.note(&user, id) {
+            return;
+        }
+        let (inner, id, expires) = (Arc::clone(&self.0), id.clone(), stored.expires);
+        tokio::spawn(async move {
+            let index = inner.keys.index(&user);
+            let left = expires.since(inner.clock.now()).as_millis();
+            let ttl = i64::try_from(left).unwrap_or(i64::MAX).clamp(1000, LONGEST);
+            if let Err(error) = inner.enter(&index, &id, ttl).await {
+                inner.seen.forget(&user, &id);
+                tracing::debug!(%error, "a session is not in its user's index yet");
+            }
+        });
+    }
+}
+
+/// A year, for sessions without an end.
+const LONGEST: i64 = 365 * 86_400_000;
+
+fn missing<'a>(
+    batch: &'a [SessionId],
+    texts: &[Option<String>],
+) -> impl Iterator<Item = &'a SessionId> {
+    batch
+        .iter()
+        .zip(texts)
+        .filter(|(_, text)| text.is_none())
+        .map(|(id, _)| id)
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+/// What this process knows of the indexes, within bounds.
+#[derive(Default)]
+pub(super) struct Seen {
+    hasher: RandomState,
+    entered: Mutex<Generations>,
+    absent: Mutex<HashMap<u64, Instant>>,
+}
+
+/// Two sets, of which the older goes when the younger is full.
+#[derive(Default)]
+struct Generations {
+    young: HashSet<u64>,
+    old: HashSet<u64>,
+}
+
+impl Seen {
+    /// Notes an entry; whether it is news.
+    fn note(&self, user: &str, id: &SessionId) -> bool {
+        let hash = self.hasher.hash_one((user, id.expose()));
+        let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        if entered.young.contains(&hash) {
+            return false;
+        }
+        if entered.young.len() >= REMEMBERED {
+            entered.old = std::mem::take(&mut entered.young);
+        }
+        entered.young.insert(hash);
+        !entered.old.contains(&hash)
+    }
+
+    fn forget(&self, user: &str, id: &SessionId) {
+        let hash = self.hasher.hash_one((user, id.expose()));
+        let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        entered.young.remove(&hash);
+        entered.old.remove(&hash);
+    }
+
+    /// Those that were absent a while ago as well.
+    fn absent_for_long<'a>(&self, index: &str, absent: &[&'a SessionId]) -> Vec<&'a SessionId> {
+        let mut since = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if since.len() + absent.len() > REMEMBERED {
+            since.clear();
+        }
+        let is_long = |id: &&SessionId| {
+            let hash = self.hasher.hash_one((index, id.expose()));
+            let first = *since.entry(hash).or_insert(now);
+            now.duration_since(first) >= ABSENT_FOR
+        };
+        absent.iter().copied().filter(is_long).collect()
+    }
+}

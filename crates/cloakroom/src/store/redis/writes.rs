@@ -1,0 +1,341 @@
+//! What changes a session, each in one round trip, or in a few where a cluster has it in pieces.
+
+use std::time::Duration;
+
+use redis::{Pipeline, Value};
+
+use super::Inner;
+use super::failure::Effect;
+use super::reads::{corrupt, stored};
+use super::request::Request;
+use super::scripts::Script;
+use crate::id::SessionId;
+use crate::record::RecordText;
+use crate::store::{Entry, StoreError, StoreErrorKind, Written};
+
+/// How long a mark refuses what Express brings back: longer than its requests last.
+const MARK: Duration = Duration::from_mins(15);
+
+/// What a script said.
+enum Said {
+    Done,
+    Taken,
+    Gone,
+    Changed { text: Vec<u8>, ttl: i64 },
+}
+
+impl Inner {
+    pub(super) async fn create(&self, id: &SessionId, entry: &Entry) -> Result<(), StoreError> {
+        let ttl = self.ttl(entry);
+        if ttl <= 0 {
+            return self.refuse_taken(id).await;
+        }
+        let index = self.enter_apart(id, entry, ttl).await?;
+        let request = Call::of(&self.scripts.create)
+            .key('s', self.keys.session(id))
+            .maybe_key('t', self.mark(id))
+            .maybe_key('i', index)
+            .argument(id.expose())
+            .argument(ttl.to_string())
+            .argument(&*entry.text);
+        match self.call(request).await? {
+            Said::Done => {
+                self.seen(id, entry);
+                Ok(())
+            }
+            _ => Err(StoreErrorKind::IdTaken.into()),
+        }
+    }
+
+    async fn refuse_taken(&self, id: &SessionId) -> Result<(), StoreError> {
+        match self.get(id).await? {
+            None => Ok(()),
+            Some(_) => Err(StoreErrorKind::IdTaken.into()),
+        }
+    }
+
+    pub(super) async fn update(
+        &self,
+        id: &SessionId,
+        read: &RecordText,
+        entry: &Entry,
+    ) -> Result<Written, StoreError> {
+        let ttl = self.ttl(entry);
+        let said = if self.scripts.compares && !self.mixed_fleet && ttl > 0 {
+            self.compare_and_set(id, read, entry, ttl).await?
+        } else {
+            let index = self.enter_apart(id, entry, ttl).await?;
+            let request = Call::of(&self.scripts.update)
+                .key('s', self.keys.session(id))
+                .maybe_key('t', self.mark(id))
+                .maybe_key('i', index)
+                .argument(id.expose())
+                .argument(ttl.to_string())
+                .argument(&*entry.text)
+                .argument(&**read);
+            self.call(request).await?
+        };
+        let written = self.written(said)?;
+        if written == Written::Saved {
+            self.seen(id, entry);
+        }
+        Ok(written)
+    }
+
+    /// The same without a script, where the server can: at a twentieth of the cost.
+    async fn compare_and_set(
+        &self,
+        id: &SessionId,
+        read: &RecordText,
+        entry: &Entry,
+        ttl: i64,
+    ) -> Result<Said, StoreError> {
+        let key = self.keys.session(id);
+        let mut pipeline = Pipeline::new();
+        if let Some(user) = &entry.user {
+            enter(&mut pipeline, &self.keys.index(user), id, ttl);
+        }
+        pipeline
+            .cmd("SET")
+            .arg(&key)
+            .arg(&*entry.text)
+            .arg("IFEQ")
+            .arg(&**read)
+            .arg("GET")
+            .arg("PX")
+            .arg(ttl);
+        pipeline.cmd("PTTL").arg(&key);
+        let answer = self.link.send(&pipeline.into(), Effect::Write).await?;
+        let Value::Array(mut values) = answer else {
+            return Err(corrupt());
+        };
+        match (values.pop(), values.pop()) {
+            (Some(Value::Int(_)), Some(Value::Nil)) => Ok(Said::Gone),
+            (Some(Value::Int(_)), Some(Value::BulkString(text))) if text == read.as_bytes() => {
+                Ok(Said::Done)
+            }
+            (Some(Value::Int(ttl)), Some(Value::BulkString(text))) => {
+                Ok(Said::Changed { text, ttl })
+            }
+            _ => Err(corrupt()),
+        }
+    }
+
+    pub(super) async fn touch(&self, id: &SessionId, entry: &Entry) -> Result<bool, StoreError> {
+        let ttl = self.ttl(entry);
+        let index = self.enter_apart(id, entry, ttl).await?;
+        let mark = self.mark(id);
+        let request = if index.is_none() && mark.is_none() {
+            let mut command = redis::cmd("PEXPIRE");
+            command.arg(self.keys.session(id)).arg(ttl);
+            command.into()
+        } else {
+            Call::of(&self.scripts.touch)
+                .key('s', self.keys.session(id))
+                .maybe_key('t', mark)
+                .maybe_key('i', index)
+                .argument(ttl.to_string())
+                .into()
+        };
+        // It may be sent twice: the second time nothing changes.
+        Ok(self.link.send(&request, Effect::Read).await? == Value::Int(1))
+    }
+
+    pub(super) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
+        let Some(mark) = self.mark(id) else {
+            return self.delete(id).await;
+        };
+        let request = Call::of(&self.scripts.destroy)
+            .key('s', self.keys.session(id))
+            .key('t', mark)
+            .argument(MARK.as_millis().to_string())
+            .into();
+        Ok(self.link.send(&request, Effect::Write).await? == Value::Int(1))
+    }
+
+    async fn delete(&self, id: &SessionId) -> Result<bool, StoreError> {
+        let mut command = redis::cmd("DEL");
+        command.arg(self.keys.session(id));
+        Ok(self.link.send(&command.into(), Effect::Write).await? == Value::Int(1))
+    }
+
+    pub(super) async fn replace(
+        &self,
+        old: &SessionId,
+        read: Option<&RecordText>,
+        new: &SessionId,
+        entry: &Entry,
+    ) -> Result<Written, StoreError> {
+        if self.keys.are_spread() {
+            return self.replace_in_steps(old, read, new, entry).await;
+        }
+        let index = entry.user.as_ref().map(|user| self.keys.index(user));
+        let mut request = Call::of(&self.scripts.replace)
+            .key('s', self.keys.session(new))
+            .key('o', self.keys.session(old))
+            .maybe_key('t', self.mark(new))
+            .maybe_key('T', self.mark(old))
+            .maybe_key('i', index)
+            .argument(new.expose())
+            .argument(self.ttl(entry).to_string())
+            .argument(&*entry.text)
+            .argument(MARK.as_millis().to_string());
+        if let Some(read) = read {
+            request = request.argument(&**read);
+        }
+        let said = self.call(request).await?;
+        self.seen(new, entry);
+        self.written(said)
+    }
+
+    /// In a cluster the two ids lie on two servers: the new one is stored before the old one goes,
+    /// and goes itself where that was not to be. Nobody knows it yet.
+    async fn replace_in_steps(
+        &self,
+        old: &SessionId,
+        read: Option<&RecordText>,
+        new: &SessionId,
+        entry: &Entry,
+    ) -> Result<Written, StoreError> {
+        self.create(new, entry).await?;
+        let Some(read) = read else {
+            self.destroy(old).await?;
+            return Ok(Written::Saved);
+        };
+        let request = Call::of(&self.scripts.take)
+            .key('s', self.keys.session(old))
+            .maybe_key('t', self.mark(old))
+            .argument(MARK.as_millis().to_string())
+            .argument(&**read);
+        let said = self.call(request).await?;
+        if !matches!(said, Said::Done) {
+            self.delete(new).await?;
+        }
+        self.written(said)
+    }
+
+    async fn call(&self, call: Call<'_>) -> Result<Said, StoreError> {
+        match self.link.send(&call.into(), Effect::Write).await? {
+            Value::Int(1) => Ok(Said::Done),
+            Value::Int(_) => Ok(Said::Taken),
+            Value::Nil => Ok(Said::Gone),
+            Value::Array(mut values) => match (values.pop(), values.pop()) {
+                (Some(Value::Int(ttl)), Some(Value::BulkString(text))) => {
+                    Ok(Said::Changed { text, ttl })
+                }
+                _ => Err(corrupt()),
+            },
+            _ => Err(corrupt()),
+        }
+    }
+
+    fn written(&self, said: Said) -> Result<Written, StoreError> {
+        Ok(match said {
+            Said::Done => Written::Saved,
+            Said::Gone => Written::Gone,
+            Said::Taken => return Err(StoreErrorKind::IdTaken.into()),
+            Said::Changed { text, ttl } => {
+                stored(text, ttl, self.clock.now())?.map_or(Written::Gone, Written::Changed)
+            }
+        })
+    }
+
+    /// Whole seconds, rounded up, as connect-redis counts them.
+    fn ttl(&self, entry: &Entry) -> i64 {
+        let left = entry.expires.as_millis() - self.clock.now().as_millis();
+        if left <= 0 { 0 } else { (left + 999) / 1000 * 1000 }
+    }
+
+    fn mark(&self, id: &SessionId) -> Option<String> {
+        self.mixed_fleet.then(|| self.keys.tomb(id))
+    }
+
+    /// The index that a script enters the session into; where it lies on another server, it is
+    /// entered first.
+    async fn enter_apart(
+        &self,
+        id: &SessionId,
+        entry: &Entry,
+        ttl: i64,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(user) = entry.user.as_ref().filter(|_| ttl > 0) else {
+            return Ok(None);
+        };
+        let index = self.keys.index(user);
+        if !self.keys.are_spread() {
+            return Ok(Some(index));
+        }
+        self.enter(&index, id, ttl).await?;
+        Ok(None)
+    }
+
+    pub(super) async fn enter(
+        &self,
+        index: &str,
+        id: &SessionId,
+        ttl: i64,
+    ) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::new();
+        enter(&mut pipeline, index, id, ttl);
+        // What is in the index twice is in it once.
+        self.link.send(&pipeline.into(), Effect::Read).await?;
+        Ok(())
+    }
+}
+
+/// An index outlives each of its sessions.
+fn enter(pipeline: &mut Pipeline, index: &str, id: &SessionId, ttl: i64) {
+    pipeline.cmd("SADD").arg(index).arg(id.expose());
+    for when in ["NX", "GT"] {
+        pipeline.cmd("PEXPIRE").arg(index).arg(ttl).arg(when);
+    }
+}
+
+/// A script with what it is given: the first argument says which key is what.
+struct Call<'a> {
+    script: &'a Script,
+    names: String,
+    keys: Vec<String>,
+    arguments: Vec<Vec<u8>>,
+}
+
+impl<'a> Call<'a> {
+    fn of(script: &'a Script) -> Self {
+        Self {
+            script,
+            names: String::new(),
+            keys: Vec::new(),
+            arguments: Vec::new(),
+        }
+    }
+
+    fn key(mut self, name: char, key: String) -> Self {
+        self.names.push(name);
+        self.keys.push(key);
+        self
+    }
+
+    fn maybe_key(self, name: char, key: Option<String>) -> Self {
+        match key {
+            Some(key) => self.key(name, key),
+            None => self,
+        }
+    }
+
+    fn argument(mut self, argument: impl AsRef<[u8]>) -> Self {
+        self.arguments.push(argument.as_ref().to_vec());
+        self
+    }
+}
+
+impl<'a> From<Call<'a>> for Request<'a> {
+    fn from(call: Call<'a>) -> Self {
+        let mut arguments = vec![call.names.into_bytes()];
+        arguments.extend(call.arguments);
+        Self::Script {
+            script: call.script,
+            keys: call.keys,
+            arguments,
+        }
+    }
+}
