@@ -1,14 +1,17 @@
 //! What a session is read and written with: a policy, a store and a clock, and nothing that decides.
 
+mod circuit;
 mod saves;
 mod writes;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 pub(crate) use saves::SaveError;
 pub(crate) use writes::Saved;
@@ -25,7 +28,11 @@ pub(crate) struct Backend {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
     saves: saves::Saves,
+    circuit: circuit::Circuit,
 }
+
+/// A read that failed sooner than this is tried once more.
+const QUICK: Duration = Duration::from_millis(100);
 
 impl Backend {
     pub(crate) fn new(policy: Policy, store: Arc<dyn Store>, clock: Clock) -> Self {
@@ -34,6 +41,7 @@ impl Backend {
             store,
             clock,
             saves: saves::Saves::default(),
+            circuit: circuit::Circuit::default(),
         }
     }
 
@@ -50,10 +58,20 @@ impl Backend {
         Cow::Owned(SessionId::from_store(&hash))
     }
 
+    /// Reads a session. A read that fails at once, as on a connection that broke unnoticed, is tried
+    /// again; nothing else is.
     pub(crate) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
         let key = self.key(id);
-        self.in_time(self.store.get(&key), StoreErrorKind::Unavailable)
-            .await
+        let read = || self.in_time(self.store.get(&key), StoreErrorKind::Unavailable);
+        let begin = Instant::now();
+        match read().await {
+            Err(error)
+                if error.kind() == StoreErrorKind::Unavailable && begin.elapsed() < QUICK =>
+            {
+                read().await
+            }
+            outcome => outcome,
+        }
     }
 
     pub(crate) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
@@ -62,16 +80,27 @@ impl Backend {
             .await
     }
 
-    /// Waits for an operation of the store as long as the policy lets it.
+    /// Waits for an operation of the store as long as the policy lets it; not at all where others
+    /// have waited in vain.
     pub(crate) async fn in_time<T>(
         &self,
         operation: StoreFuture<'_, T>,
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
+        let Some(permit) = self.circuit.enter() else {
+            let reason = "the store did not answer others a moment ago";
+            return Err(StoreError::new(StoreErrorKind::Unavailable, reason));
+        };
         let limit = self.policy.settings().store_timeout;
-        match tokio::time::timeout(limit, operation).await {
-            Ok(outcome) => outcome,
-            Err(elapsed) => Err(StoreError::new(too_late, elapsed)),
-        }
+        let outcome = tokio::time::timeout(limit, operation)
+            .await
+            .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed)));
+        permit.end(!outcome.as_ref().is_err_and(|error| {
+            matches!(
+                error.kind(),
+                StoreErrorKind::Unavailable | StoreErrorKind::Unknown
+            )
+        }));
+        outcome
     }
 }

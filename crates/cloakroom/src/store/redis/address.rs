@@ -88,8 +88,14 @@ mod tests {
             ("redis+unix:///run/redis.sock?db=2", "server"),
             ("redis+cluster://a:1,b:2,c:3", "cluster of 3"),
             ("rediss+cluster://u:p@a:1,b:2/", "cluster of 2"),
-            ("redis+sentinel://a:1,b:2/mymaster", "mymaster by 2, database 0"),
-            ("redis+sentinel://:p@a:1/mymaster/5", "mymaster by 1, database 5"),
+            (
+                "redis+sentinel://a:1,b:2/mymaster",
+                "mymaster by 2, database 0",
+            ),
+            (
+                "redis+sentinel://:p@a:1/mymaster/5",
+                "mymaster by 1, database 5",
+            ),
         ];
         for (url, expected) in table {
             let found = match Address::parse(url).unwrap() {

@@ -62,7 +62,10 @@ pub(super) struct Facts {
 }
 
 impl Link {
-    pub(super) async fn open(address: &Address, options: &RedisOptions) -> Result<Self, StoreError> {
+    pub(super) async fn open(
+        address: &Address,
+        options: &RedisOptions,
+    ) -> Result<Self, StoreError> {
         let source = source(address, options).map_err(|error| unreachable(&error))?;
         let link = Self {
             source,
@@ -91,17 +94,24 @@ impl Link {
                 .map(str::trim)
         };
         let at_least = |name: &str, wanted: (u32, u32)| {
-            field(name).and_then(version).is_some_and(|has| has >= wanted)
+            field(name)
+                .and_then(version)
+                .is_some_and(|has| has >= wanted)
         };
         Ok(Facts {
             compares: at_least("valkey_version", (8, 1)) || at_least("redis_version", (8, 4)),
-            may_evict: field("maxmemory_policy").is_some_and(|policy| policy.starts_with("allkeys"))
+            may_evict: field("maxmemory_policy")
+                .is_some_and(|policy| policy.starts_with("allkeys"))
                 && field("maxmemory").is_some_and(|bytes| bytes != "0"),
         })
     }
 
     /// Sends a request and returns the answer; again where that is safe and of use.
-    pub(super) async fn send(&self, request: &Request<'_>, effect: Effect) -> Result<Value, StoreError> {
+    pub(super) async fn send(
+        &self,
+        request: &Request<'_>,
+        effect: Effect,
+    ) -> Result<Value, StoreError> {
         let mut attempt = 0;
         let mut form = Form::Plain;
         loop {
@@ -151,7 +161,10 @@ impl Link {
         let connection = connecting
             .await
             .map_err(|_| {
-                StoreError::new(StoreErrorKind::Unavailable, "cannot connect: no answer in time")
+                StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "cannot connect: no answer in time",
+                )
             })?
             .map_err(|error| unreachable(&error))?;
         let line = Arc::new(Line {
@@ -274,7 +287,10 @@ fn source(address: &Address, options: &RedisOptions) -> RedisResult<Source> {
 
 fn client(info: ConnectionInfo, certificates: Option<TlsCertificates>) -> RedisResult<Client> {
     // RESP3: the connection itself tells when it ends.
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    let settings = info
+        .redis_settings()
+        .clone()
+        .set_protocol(ProtocolVersion::RESP3);
     let info = info.set_tcp_settings(tcp()).set_redis_settings(settings);
     match certificates {
         Some(certificates) => Client::build_with_tls(info, certificates),

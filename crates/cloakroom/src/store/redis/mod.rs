@@ -67,7 +67,10 @@ impl RedisStore {
         Self::with(url, RedisOptions::default()).await
     }
 
-    pub(super) async fn connect_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+    pub(super) async fn connect_with(
+        url: &str,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
         let mut redis = RedisOptions::default().mixed_fleet(options.mixed_fleet);
         if let Some(prefix) = &options.prefix {
             redis = redis.prefix(prefix);

@@ -34,7 +34,11 @@ impl Inner {
     }
 
     /// A cursor is Redis's own, in a cluster with the node that gave it.
-    pub(super) async fn scan(&self, cursor: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+    pub(super) async fn scan(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         if !self.keys.are_spread() {
             let cursor = cursor.unwrap_or("0").parse().map_err(|_| foreign())?;
             let (next, ids) = self.scan_node(None, cursor, limit).await?;
@@ -53,7 +57,10 @@ impl Inner {
         };
         let (next, ids) = self.scan_node(Some(&node), cursor, limit).await?;
         let next = if next == 0 {
-            nodes.iter().find(|&later| *later > node).map(|node| (node, 0))
+            nodes
+                .iter()
+                .find(|&later| *later > node)
+                .map(|node| (node, 0))
         } else {
             Some((&node, next))
         };
@@ -156,7 +163,11 @@ fn foreign() -> StoreError {
 }
 
 /// A session from its text and its remaining milliseconds: -1 without end, -2 for none.
-pub(super) fn stored(text: Vec<u8>, ttl: i64, now: Timestamp) -> Result<Option<Stored>, StoreError> {
+pub(super) fn stored(
+    text: Vec<u8>,
+    ttl: i64,
+    now: Timestamp,
+) -> Result<Option<Stored>, StoreError> {
     let expires = match ttl {
         -1 => Timestamp::from_millis(i64::MAX),
         ttl if ttl < 0 => return Ok(None),

@@ -178,7 +178,9 @@ impl Inner {
             command.arg(id.expose());
         }
         // Those that have left cannot leave again.
-        self.link.send(&Request::Command(command), Effect::Read).await?;
+        self.link
+            .send(&Request::Command(command), Effect::Read)
+            .await?;
         Ok(())
     }
 

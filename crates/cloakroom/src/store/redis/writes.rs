@@ -243,7 +243,11 @@ impl Inner {
     /// Whole seconds, rounded up, as connect-redis counts them.
     fn ttl(&self, entry: &Entry) -> i64 {
         let left = entry.expires.as_millis() - self.clock.now().as_millis();
-        if left <= 0 { 0 } else { (left + 999) / 1000 * 1000 }
+        if left <= 0 {
+            0
+        } else {
+            (left + 999) / 1000 * 1000
+        }
     }
 
     fn mark(&self, id: &SessionId) -> Option<String> {

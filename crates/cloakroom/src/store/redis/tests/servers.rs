@@ -32,7 +32,9 @@ async fn works(store: &RedisStore) -> SessionId {
 #[tokio::test]
 async fn the_key_is_connect_redis_s_in_the_database_of_the_url() {
     let redis = Redis::start();
-    let store = RedisStore::connect(&format!("{}/5", redis.url())).await.unwrap();
+    let store = RedisStore::connect(&format!("{}/5", redis.url()))
+        .await
+        .unwrap();
     let id = works(&store).await;
     let key = format!("sess:{}", id.expose());
     assert_eq!(redis.command(&["EXISTS", &key]), ":0\r\n");
@@ -41,7 +43,9 @@ async fn the_key_is_connect_redis_s_in_the_database_of_the_url() {
         prefix: Some("other:".into()),
         ..StoreOptions::default()
     };
-    let any = AnyStore::connect_with(&redis.url(), &options).await.unwrap();
+    let any = AnyStore::connect_with(&redis.url(), &options)
+        .await
+        .unwrap();
     any.create(&id, &entry("")).await.unwrap();
     let key = format!("other:{}", id.expose());
     assert_eq!(redis.command(&["TTL", &key]), ":60\r\n");
@@ -55,17 +59,33 @@ async fn a_socket_and_a_user_of_few_rights_are_enough() {
         arguments: vec!["--unixsocket".into(), path.into()],
         ..Server::default()
     });
-    works(&RedisStore::connect(&format!("redis+unix://{path}")).await.unwrap()).await;
+    works(
+        &RedisStore::connect(&format!("redis+unix://{path}"))
+            .await
+            .unwrap(),
+    )
+    .await;
     let said = redis.command(&[
-        "ACL", "SETUSER", "app", "on", ">pw", "~sess:*", "~user:*", "+@read", "+@write",
-        "+@scripting", "+@connection",
+        "ACL",
+        "SETUSER",
+        "app",
+        "on",
+        ">pw",
+        "~sess:*",
+        "~user:*",
+        "+@read",
+        "+@write",
+        "+@scripting",
+        "+@connection",
     ]);
     assert_eq!(said, "+OK\r\n");
     let url = redis.url().replace("redis://", "redis://app:pw@");
     let store = RedisStore::connect(&url).await.unwrap();
     let id = works(&store).await;
     assert!(store.destroy(&id).await.unwrap());
-    let elsewhere = RedisStore::with(&url, RedisOptions::default().prefix("other:")).await.unwrap();
+    let elsewhere = RedisStore::with(&url, RedisOptions::default().prefix("other:"))
+        .await
+        .unwrap();
     let error = elsewhere.create(&id, &entry("")).await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("NOPERM"), "{source}");
@@ -85,7 +105,11 @@ async fn tls_is_checked() {
             .current_dir(&*directory)
             .output()
             .expect("openssl is part of Debian");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
     };
     openssl(
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
@@ -97,8 +121,16 @@ async fn tls_is_checked() {
     let (certificate, key) = (path("cert.pem"), path("key.pem"));
     let _redis = Redis::with(Server {
         arguments: [
-            "--tls-port", &port, "--tls-cert-file", &certificate, "--tls-key-file", &key,
-            "--tls-ca-cert-file", &certificate, "--tls-auth-clients", "no",
+            "--tls-port",
+            &port,
+            "--tls-cert-file",
+            &certificate,
+            "--tls-key-file",
+            &key,
+            "--tls-ca-cert-file",
+            &certificate,
+            "--tls-auth-clients",
+            "no",
         ]
         .map(str::to_owned)
         .into(),
@@ -139,7 +171,10 @@ async fn an_answer_that_is_lost_is_never_a_success_and_never_repeated() {
     let store = RedisStore::with(&url, options).await.unwrap();
     let id = works(&store).await;
     // Scripts are loaded at their first use.
-    store.update(&id, &entry("").text, &entry("")).await.unwrap();
+    store
+        .update(&id, &entry("").text, &entry(""))
+        .await
+        .unwrap();
     proxy.lose_answers(true);
     let (read, next) = (entry("").text, entry(r#","a":1"#));
     let begin = Instant::now();
@@ -157,7 +192,9 @@ async fn one_round_trip_each() {
         for server in [Redis::shared(), Redis::shared_valkey()] {
             let proxy = Proxy::to(server.port());
             let url = format!("redis://127.0.0.1:{}", proxy.port());
-            let store = RedisStore::with(&url, options().mixed_fleet(mixed)).await.unwrap();
+            let store = RedisStore::with(&url, options().mixed_fleet(mixed))
+                .await
+                .unwrap();
             let user = Entry {
                 user: Some("ada".into()),
                 ..entry(r#","userId":"ada""#)
@@ -166,7 +203,10 @@ async fn one_round_trip_each() {
             let warm = works(&store).await;
             store.touch(&warm, &user.text, &user).await.unwrap();
             store.update(&warm, &entry("").text, &user).await.unwrap();
-            store.replace(&warm, None, &SessionId::random(), &user).await.unwrap();
+            store
+                .replace(&warm, None, &SessionId::random(), &user)
+                .await
+                .unwrap();
             store.destroy(&warm).await.unwrap();
             let (id, new) = (SessionId::random(), SessionId::random());
             let mut trips = Vec::new();
@@ -179,11 +219,17 @@ async fn one_round_trip_each() {
             trips.push(proxy.take_trips());
             store.touch(&id, &user.text, &user).await.unwrap();
             trips.push(proxy.take_trips());
-            store.replace(&id, Some(&user.text), &new, &user).await.unwrap();
+            store
+                .replace(&id, Some(&user.text), &new, &user)
+                .await
+                .unwrap();
             trips.push(proxy.take_trips());
             store.destroy(&new).await.unwrap();
             trips.push(proxy.take_trips());
-            assert_eq!(trips, [1; 6], "create, get, update, touch, replace, destroy");
+            assert_eq!(
+                trips, [1; 6],
+                "create, get, update, touch, replace, destroy"
+            );
         }
     }
 }
@@ -223,16 +269,31 @@ mod behind_sentinels {
 async fn what_is_no_session_is_corrupt_and_hurts_nobody_else() {
     let redis = Redis::start();
     let store = RedisStore::connect(&redis.url()).await.unwrap();
-    let (odd, bytes, own) = (SessionId::random(), SessionId::random(), works(&store).await);
+    let (odd, bytes, own) = (
+        SessionId::random(),
+        SessionId::random(),
+        works(&store).await,
+    );
     redis.command(&["LPUSH", &format!("sess:{}", odd.expose()), "a"]);
-    redis.command(&["EVAL", "redis.call('SET', KEYS[1], '\\255\\254')", "1", &format!("sess:{}", bytes.expose())]);
+    redis.command(&[
+        "EVAL",
+        "redis.call('SET', KEYS[1], '\\255\\254')",
+        "1",
+        &format!("sess:{}", bytes.expose()),
+    ]);
     redis.command(&["LPUSH", "user:eve:sessions", "a"]);
     for id in [&odd, &bytes] {
-        assert_eq!(store.get(id).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
+        assert_eq!(
+            store.get(id).await.unwrap_err().kind(),
+            StoreErrorKind::Corrupt
+        );
     }
     let update = store.update(&odd, &entry("").text, &entry("")).await;
     assert_eq!(update.unwrap_err().kind(), StoreErrorKind::Corrupt);
-    assert_eq!(store.of_user("eve").await.unwrap_err().kind(), StoreErrorKind::Corrupt);
+    assert_eq!(
+        store.of_user("eve").await.unwrap_err().kind(),
+        StoreErrorKind::Corrupt
+    );
     assert_eq!(store.count().await.unwrap(), 2, "the list is none");
     assert!(store.get(&own).await.unwrap().is_some());
     assert!(store.destroy(&odd).await.unwrap());

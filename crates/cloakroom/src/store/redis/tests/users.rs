@@ -56,14 +56,25 @@ async fn the_index_lives_as_long_as_its_sessions_and_absent_ones_stay_in_it_for_
     // Nobody can tell it from one whose login is under way.
     assert_eq!(redis.command(&["SCARD", index]), ":2\r\n");
     assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
-    assert_eq!(redis.command(&["SMEMBERS", index]).matches("\r\n").count(), 3);
-    assert_eq!(redis.command(&["SISMEMBER", index, long.expose()]), ":1\r\n");
+    assert_eq!(
+        redis.command(&["SMEMBERS", index]).matches("\r\n").count(),
+        3
+    );
+    assert_eq!(
+        redis.command(&["SISMEMBER", index, long.expose()]),
+        ":1\r\n"
+    );
 }
 
 #[tokio::test]
 async fn what_express_brings_back_is_refused() {
-    for (url, _alive) in [(Redis::shared().url(), ()), (RedisCluster::shared().url(), ())] {
-        let store = RedisStore::with(&url, options().mixed_fleet(true)).await.unwrap();
+    for (url, _alive) in [
+        (Redis::shared().url(), ()),
+        (RedisCluster::shared().url(), ()),
+    ] {
+        let store = RedisStore::with(&url, options().mixed_fleet(true))
+            .await
+            .unwrap();
         let (id, new) = (SessionId::random(), SessionId::random());
         let entry = entry_of("ada");
         store.create(&id, &entry).await.unwrap();
@@ -71,16 +82,36 @@ async fn what_express_brings_back_is_refused() {
         store.destroy(&id).await.unwrap();
         let resaved = async |id: &SessionId| {
             let mut set = redis::cmd("SET");
-            set.arg(store.0.keys.session(id)).arg(&*entry.text).arg("EX").arg(60);
-            store.0.link.send(&set.into(), super::super::failure::Effect::Write).await.unwrap();
+            set.arg(store.0.keys.session(id))
+                .arg(&*entry.text)
+                .arg("EX")
+                .arg(60);
+            store
+                .0
+                .link
+                .send(&set.into(), super::super::failure::Effect::Write)
+                .await
+                .unwrap();
         };
         resaved(&id).await;
         assert_eq!(store.get(&id).await.unwrap(), None);
-        assert_eq!(store.update(&id, &entry.text, &entry).await.unwrap(), Written::Gone);
+        assert_eq!(
+            store.update(&id, &entry.text, &entry).await.unwrap(),
+            Written::Gone
+        );
         assert!(!store.touch(&id, &entry.text, &entry).await.unwrap());
-        assert_eq!(store.create(&id, &entry).await.unwrap_err().kind(), StoreErrorKind::IdTaken);
+        assert_eq!(
+            store.create(&id, &entry).await.unwrap_err().kind(),
+            StoreErrorKind::IdTaken
+        );
         let to = SessionId::random();
-        assert_eq!(store.replace(&id, Some(&entry.text), &to, &entry).await.unwrap(), Written::Gone);
+        assert_eq!(
+            store
+                .replace(&id, Some(&entry.text), &to, &entry)
+                .await
+                .unwrap(),
+            Written::Gone
+        );
         assert_eq!(store.get(&to).await.unwrap(), None);
         assert!(!store.destroy(&id).await.unwrap());
         assert_eq!(store.of_user("ada").await.unwrap(), [new.clone()]);
