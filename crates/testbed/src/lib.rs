@@ -25,6 +25,24 @@ pub use redis::{Redis, RedisCluster, RedisOptions, Sentinels};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// A server that a test starts, stops and kills.
+pub trait Server: Send {
+    /// What to connect to; where there are databases, one that nobody else uses.
+    fn url(&self) -> String;
+
+    /// Its port on 127.0.0.1.
+    fn port(&self) -> u16;
+
+    /// Ends it as a crash does.
+    fn kill(&mut self);
+
+    /// Starts it again on the same port and with the same data.
+    fn restart(&mut self);
+
+    /// Sends a signal, `STOP` or `CONT`, to all of its processes.
+    fn signal(&self, name: &str);
+}
+
 /// How long a server may take to start on a machine that does much else.
 const START_LIMIT: Duration = Duration::from_secs(60);
 

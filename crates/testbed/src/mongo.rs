@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::{Directory, Process, directory, free_port, tools, wait_for};
+use crate::{Directory, Process, Server, directory, free_port, tools, wait_for};
 
 /// One server.
 #[derive(Debug)]
@@ -86,6 +86,28 @@ impl Mongo {
             "the MongoDB-compatible server does not start: {}",
             fs::read_to_string(self.directory.join("log")).unwrap_or_default()
         );
+    }
+}
+
+impl Server for Mongo {
+    fn url(&self) -> String {
+        Self::url(self, "sessions")
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn restart(&mut self) {
+        Self::restart(self);
+    }
+
+    fn signal(&self, name: &str) {
+        self.process.signal(name);
     }
 }
 

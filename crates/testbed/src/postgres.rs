@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::process::free_port;
-use crate::{Directory, Process, directory, wait_for};
+use crate::{Directory, Process, Server, directory, wait_for};
 
 /// One server. Everybody may log in as `postgres` without a password.
 #[derive(Debug)]
@@ -98,6 +98,28 @@ impl Postgres {
 
     fn wait(&self) {
         wait_for("PostgreSQL", || ready(self.port).then_some(()));
+    }
+}
+
+impl Server for Postgres {
+    fn url(&self) -> String {
+        Self::url(self)
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn restart(&mut self) {
+        Self::restart(self);
+    }
+
+    fn signal(&self, name: &str) {
+        Self::signal(self, name);
     }
 }
 

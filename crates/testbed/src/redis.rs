@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::process::free_port;
-use crate::{Directory, Process, directory, tools, wait_for};
+use crate::{Directory, Process, Server, directory, tools, wait_for};
 
 const REDIS: &str = "/usr/bin/redis-server";
 
@@ -115,6 +115,28 @@ impl Redis {
         wait_for("Redis", || {
             command(self.port, &["PING"]).filter(|answer| answer.starts_with("+PONG"))
         });
+    }
+}
+
+impl Server for Redis {
+    fn url(&self) -> String {
+        Self::url(self)
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn restart(&mut self) {
+        Self::restart(self);
+    }
+
+    fn signal(&self, name: &str) {
+        self.process.signal(name);
     }
 }
 

@@ -87,12 +87,22 @@ impl Backend {
         operation: StoreFuture<'_, T>,
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
+        let end = Instant::now() + self.policy.settings().store_timeout;
+        self.until(end, operation, too_late).await
+    }
+
+    /// The same, until a time that others before it have used a part of.
+    async fn until<T>(
+        &self,
+        end: Instant,
+        operation: StoreFuture<'_, T>,
+        too_late: StoreErrorKind,
+    ) -> Result<T, StoreError> {
         let Some(permit) = self.circuit.enter() else {
             let reason = "the store did not answer others a moment ago";
             return Err(StoreError::new(StoreErrorKind::Unavailable, reason));
         };
-        let limit = self.policy.settings().store_timeout;
-        let outcome = tokio::time::timeout(limit, operation)
+        let outcome = tokio::time::timeout_at(end, operation)
             .await
             .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed)));
         permit.end(!outcome.as_ref().is_err_and(|error| {

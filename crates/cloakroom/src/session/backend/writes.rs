@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Backend, SaveError};
 use crate::clock::Timestamp;
 use crate::engine::{Edit, Merged, merge};
 use crate::id::SessionId;
-use crate::record::{Entry, Record, RecordText, Stored};
+use crate::record::{Entry, Record, Stored};
 use crate::store::{self, StoreError, StoreErrorKind};
 
-/// How often a record is merged anew because somebody else changed it.
-const ATTEMPTS: u32 = 24;
 /// How often another id is drawn because one was taken: with random ids it never happens.
 const DRAWS: u32 = 3;
 
@@ -64,15 +64,18 @@ impl Backend {
         edits: &mut [&mut Edit],
     ) -> Result<Written, SaveError> {
         let key = self.key(id);
-        for attempt in 0..ATTEMPTS {
+        let mut tries = self.tries();
+        while tries.another().await {
             let merged = merge(&self.policy, Some(&base), edits)?;
             let writing = self.store.update(&key, base.text(), &merged.entry);
-            match self.in_time(writing, StoreErrorKind::Unknown).await? {
+            match self
+                .until(tries.end, writing, StoreErrorKind::Unknown)
+                .await?
+            {
                 store::Written::Saved => return self.written(merged),
                 store::Written::Gone => return Err(SaveError::Gone),
                 store::Written::Changed(stored) => base = self.parse(stored)?,
             }
-            pause(attempt).await;
         }
         Err(SaveError::Conflict)
     }
@@ -109,36 +112,31 @@ impl Backend {
         mut edit: Edit,
     ) -> Result<Saved, SaveError> {
         let old = self.key(old);
-        for attempt in 0..ATTEMPTS {
+        let mut tries = self.tries();
+        while tries.another().await {
             let merged = merge(&self.policy, base.as_deref(), &mut [&mut edit])?;
             let read = base.as_ref().map(|base| base.text());
-            match self.replace_once(&old, read, id, &merged.entry).await {
+            let key = self.key(id).into_owned();
+            let replacing = self.store.replace(&old, read, &key, &merged.entry);
+            match self
+                .until(tries.end, replacing, StoreErrorKind::Unknown)
+                .await
+            {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 Err(error) => return Err(error.into()),
                 Ok(store::Written::Saved) => return Ok(self.written(merged)?.into_single()),
                 Ok(store::Written::Gone) => return Err(SaveError::Gone),
-                Ok(store::Written::Changed(stored)) => {
-                    base = Some(self.parse(stored)?);
-                    pause(attempt).await;
-                }
+                Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored)?),
             }
         }
         Err(SaveError::Conflict)
     }
 
-    async fn replace_once(
-        &self,
-        old: &SessionId,
-        read: Option<&RecordText>,
-        id: &SessionId,
-        entry: &Entry,
-    ) -> Result<store::Written, StoreError> {
-        let key = self.key(id);
-        self.in_time(
-            self.store.replace(old, read, &key, entry),
-            StoreErrorKind::Unknown,
-        )
-        .await
+    fn tries(&self) -> Tries {
+        Tries {
+            made: 0,
+            end: Instant::now() + self.policy.settings().store_timeout,
+        }
     }
 
     /// Moves the expiry of a record; `false` where it is gone.
@@ -187,13 +185,21 @@ impl Backend {
     }
 }
 
-/// After the second miss writers wait a moment of their own, so that they do not meet again.
-async fn pause(attempt: u32) {
-    if attempt >= 2 {
-        let spread = u64::from(SessionId::random().expose().as_bytes()[0]) % 16;
-        tokio::time::sleep(Duration::from_micros(
-            128 * spread * u64::from(attempt.min(8)),
-        ))
-        .await;
+/// Tries to write a record that others change as well: until the store's time is up, so that a slow
+/// server wins at last.
+struct Tries {
+    made: u32,
+    end: Instant,
+}
+
+impl Tries {
+    /// After the second miss writers wait a moment of their own, so that they do not meet again.
+    async fn another(&mut self) -> bool {
+        if self.made > 2 {
+            let spread = u64::from(SessionId::random().expose().as_bytes()[0]) % 16;
+            tokio::time::sleep(Duration::from_micros(128 * spread)).await;
+        }
+        self.made += 1;
+        self.made == 1 || Instant::now() < self.end
     }
 }

@@ -9,8 +9,8 @@ use crate::store::{Store as _, StoreErrorKind};
 
 fn subject() -> Subject {
     let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
-    // The directory is left to the machine's own cleaning: the store's threads outlive the test.
-    let path = TempDir::new().unwrap().keep().join("sessions.db");
+    // The directory is left: the store's threads outlive the test.
+    let path = testbed::directory().leave().join("sessions.db");
     Subject::with_clock(SqliteStore::with_clock(path, clock.clone()).unwrap(), clock)
 }
 

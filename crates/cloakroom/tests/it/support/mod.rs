@@ -1,5 +1,7 @@
 //! An application to be asked, and a client that keeps its cookies.
 
+pub(crate) mod servers;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +36,7 @@ pub(crate) fn memory(clock: &ManualClock) -> MemoryStore {
 
 /// One of each store, by the machine's clock.
 pub(crate) fn stores() -> Vec<(&'static str, Arc<dyn Store>)> {
-    let file = tempfile::TempDir::new().unwrap().keep().join("sessions.db");
+    let file = testbed::directory().leave().join("sessions.db");
     vec![
         ("memory", Arc::new(MemoryStore::new())),
         ("sqlite", Arc::new(SqliteStore::open(file).unwrap())),

@@ -1,0 +1,112 @@
+//! How often a request waits for the store, counted between the two.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::http::header::COOKIE;
+use axum::routing::get;
+use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionError, SessionLayer};
+use testbed::{Proxy, Redis, Server};
+
+use crate::support::servers::connect;
+use crate::support::{Client, keys, send};
+
+/// Each request and the most round trips that it may take.
+const MOST: [(&str, u64); 8] = [
+    ("read", 1),
+    ("write", 2),
+    ("add", 2),
+    ("touch", 2),
+    ("sign in", 2),
+    ("anonymous", 0),
+    ("forged", 0),
+    ("not asked for", 0),
+];
+
+fn app(manager: Manager) -> Router {
+    async fn who(session: Session) -> Result<String, SessionError> {
+        Ok(session.get("userId")?.unwrap_or_else(|| "nobody".into()))
+    }
+    async fn sign_in(session: Session) -> Result<(), SessionError> {
+        session.regenerate()?;
+        session.insert("userId", "ada")
+    }
+    async fn write(session: Session) -> Result<(), SessionError> {
+        let n = session.get::<u32>("written")?.unwrap_or(0);
+        session.insert("written", n + 1)
+    }
+    async fn add(session: Session) -> Result<(), SessionError> {
+        session
+            .update("n", |n: Option<u64>| n.unwrap_or(0) + 1)
+            .await?;
+        Ok(())
+    }
+    async fn touch(session: Session) {
+        session.touch();
+    }
+    Router::new()
+        .route("/who", get(who))
+        .route("/in", get(sign_in))
+        .route("/write", get(write))
+        .route("/add", get(add))
+        .route("/touch", get(touch))
+        .route("/plain", get(async || "ok"))
+        .layer(SessionLayer::new(manager))
+}
+
+async fn count(server: &dyn Server) {
+    let proxy = Proxy::to(server.port());
+    let url = server.url().replace(
+        &format!(":{}", server.port()),
+        &format!(":{}", proxy.port()),
+    );
+    let policy = Policy::builder(keys())
+        .secure(Secure::Never)
+        .build()
+        .unwrap();
+    let manager = Manager::with_clock(policy, connect(&url).await, Clock::System);
+    let router = app(manager);
+    let mut client = Client::new(router.clone());
+    // What is prepared at its first use is prepared.
+    for path in [
+        "/in", "/who", "/write", "/add", "/touch", "/in", "/write", "/add",
+    ] {
+        assert!(client.get(path).await.status.is_success(), "{path}");
+    }
+    let forged = format!("connect.sid={}x", client.cookies["connect.sid"]);
+    for (request, most) in MOST {
+        proxy.take_trips();
+        let answer = match request {
+            "read" => client.get("/who").await,
+            "write" => client.get("/write").await,
+            "add" => client.get("/add").await,
+            "touch" => client.get("/touch").await,
+            "sign in" => client.get("/in").await,
+            "anonymous" => Client::new(router.clone()).get("/who").await,
+            "forged" => {
+                let request = Request::get("/who").header(COOKIE, &forged);
+                send(&router, request.body(Body::empty()).unwrap()).await
+            }
+            _ => client.get("/plain").await,
+        };
+        assert!(answer.status.is_success(), "{request}");
+        let trips = proxy.take_trips();
+        assert!(trips <= most, "{request}: {trips} round trips");
+        if most > 0 {
+            assert!(
+                trips > 0,
+                "{request}: a count that counts nothing shows nothing"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_redis() {
+    count(Redis::shared()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_valkey() {
+    count(Redis::shared_valkey()).await;
+}
