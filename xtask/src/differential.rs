@@ -26,6 +26,7 @@ use std::ops::RangeInclusive;
 
 use config::Config;
 use pair::Pair;
+pub(crate) use pair::{Command, Plan};
 use report::Failure;
 pub(crate) use report::Report;
 use sequence::Request;
@@ -67,12 +68,34 @@ impl Options {
 ///
 /// Where a lab does not start or ends before its time.
 pub(crate) fn run(options: &Options) -> Result<Report, String> {
+    let plan = |line: &str, is_ours| Plan {
+        labs: vec![Command {
+            line: line.to_owned(),
+            is_ours,
+        }],
+        store: "memory:".to_owned(),
+        prefix: "sess:".to_owned(),
+    };
+    let (left, right) = (plan(&options.left, false), plan(&options.right, true));
+    play(&left, &right, options.seeds())
+}
+
+/// Plays each seed against two sides, up to the first unexplained difference.
+///
+/// # Errors
+///
+/// Where a lab does not start or ends before its time.
+pub(crate) fn play(
+    left: &Plan,
+    right: &Plan,
+    seeds: RangeInclusive<u64>,
+) -> Result<Report, String> {
     let mut report = Report::default();
     for config in Config::all() {
-        let is_ours = |seed: &u64| std::ptr::eq(Config::of(*seed), config);
-        let seeds: Vec<u64> = options.seeds().filter(is_ours).collect();
+        let is_its = |seed: &u64| std::ptr::eq(Config::of(*seed), config);
+        let seeds: Vec<u64> = seeds.clone().filter(is_its).collect();
         for batch in seeds.chunks(BATCH) {
-            let mut pair = Pair::start(&options.left, &options.right, config)?;
+            let mut pair = Pair::start(left, right, config)?;
             for &seed in batch {
                 run_seed(&mut pair, seed, &mut report)
                     .map_err(|error| format!("seed {seed}: {error}"))?;
@@ -87,6 +110,8 @@ pub(crate) fn run(options: &Options) -> Result<Report, String> {
 
 fn run_seed(pair: &mut Pair, seed: u64, report: &mut Report) -> Result<(), String> {
     let requests = generate::sequence(seed);
+    // The configuration depends on the last digit.
+    pair.first = usize::from(seed / 10 % 2 == 1);
     let outcome = pair.play(&requests)?;
     report.count(&outcome);
     if outcome.difference.is_none() {
@@ -131,7 +156,7 @@ fn shorten(pair: &mut Pair, seed: u64, requests: Vec<Request>) -> Result<Failure
     })
 }
 
-fn parse_seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
+pub(crate) fn parse_seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     let seeds = text
         .split_once("..=")
         .and_then(|(first, last)| Some(first.parse().ok()?..=last.parse().ok()?));

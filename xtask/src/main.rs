@@ -10,6 +10,7 @@ mod context;
 mod counts;
 mod deny;
 mod differential;
+mod interop;
 mod packages;
 mod steps;
 mod suites;
@@ -40,6 +41,8 @@ enum Task {
     },
     /// Play random requests against both labs and compare what they answer, set and store.
     Differential(differential::Options),
+    /// Let both labs serve the same visitors from one store, and compare them with Express alone.
+    Interop(interop::Options),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::Test { only } => run_steps(steps::test(), &only),
         Task::Ci { only } => run_steps(steps::ci(), &only),
         Task::Differential(options) => compare_labs(&options),
+        Task::Interop(options) => interop::run(&options),
     };
     match passed {
         Ok(true) => ExitCode::SUCCESS,

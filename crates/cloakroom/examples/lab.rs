@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::{Parser, ValueEnum};
 use cloakroom::policy::{PolicyBuilder, Unset};
-use cloakroom::store::AnyStore;
+use cloakroom::store::{AnyStore, StoreOptions};
 use cloakroom::{Clock, KeyRing, Manager, Policy, Session, SessionError, SessionLayer};
 use http_body_util::channel::Channel;
 use serde::Deserialize;
@@ -40,6 +40,9 @@ struct Flags {
     /// The prefix of keys in Redis.
     #[arg(long, default_value = "sess:")]
     prefix: String,
+    /// Whether Express writes to the store as well.
+    #[arg(long)]
+    mixed_fleet: bool,
     /// The cookie's maxAge in milliseconds, or `none`.
     #[arg(long, default_value = "none")]
     max_age_ms: String,
@@ -82,7 +85,10 @@ async fn main() {
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
-    let store = AnyStore::connect(&flags.store).await?;
+    let mut options = StoreOptions::default();
+    options.prefix = Some(flags.prefix.clone());
+    options.mixed_fleet = flags.mixed_fleet;
+    let store = AnyStore::connect_with(&flags.store, &options).await?;
     let policy = policy(&flags)?;
     let manager = Manager::with_clock(policy, store.into(), Clock::System);
     let listener = TcpListener::bind(flags.addr).await?;

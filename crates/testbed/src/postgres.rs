@@ -59,6 +59,18 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// A new database, and its URL.
+    pub fn create_database(&self, name: &str) -> String {
+        let port = self.port.to_string();
+        let created = Command::new(program("createdb"))
+            .args(["-h", "127.0.0.1", "-U", "postgres", "-p", &port, name])
+            .output()
+            .expect("it comes with the server");
+        let said = String::from_utf8_lossy(&created.stderr);
+        assert!(created.status.success(), "{said}");
+        format!("postgres://postgres@127.0.0.1:{port}/{name}")
+    }
+
     /// The process, to be killed.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process

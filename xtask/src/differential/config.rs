@@ -10,14 +10,7 @@ pub(super) struct Config {
     secrets: &'static [&'static str],
 }
 
-const COMMON: [&str; 6] = [
-    "--addr",
-    "127.0.0.1:0",
-    "--store",
-    "memory:",
-    "--touch-after-ms",
-    "0",
-];
+const COMMON: [&str; 4] = ["--addr", "127.0.0.1:0", "--touch-after-ms", "0"];
 const SECRET: &str = "keyboard cat keyboard cat keyboard cat";
 const ONE: &[&str] = &[SECRET];
 const TWO: &[&str] = &["a newer keyboard for the same old cat", SECRET];
@@ -48,8 +41,8 @@ impl Config {
         &CONFIGS[usize::try_from(seed % count).expect("it is below ten")]
     }
 
-    /// The lab's command line.
-    pub(super) fn command_line(&self) -> Vec<&'static str> {
+    /// The lab's command line, but for its store.
+    pub(super) fn command_line<'a>(&self) -> Vec<&'a str> {
         let secrets = self.secrets.iter().flat_map(|secret| ["--secret", secret]);
         COMMON
             .into_iter()

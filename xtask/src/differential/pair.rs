@@ -1,4 +1,4 @@
-//! Both labs under one configuration, and a sequence of requests played against the two.
+//! Two sides under one configuration, and a sequence of requests played against both.
 
 use super::compare::{self, Aspect, Difference};
 use super::config::Config;
@@ -12,6 +12,40 @@ pub(super) struct Pair {
     pub(super) config: &'static Config,
     left: Side,
     right: Side,
+    /// For each lab of the right side whether it is ours, and may deviate.
+    ours: Vec<bool>,
+    /// Whose turn the first request of a sequence is.
+    pub(super) first: usize,
+}
+
+/// The labs of a side and the store that they share.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) labs: Vec<Command>,
+    pub(crate) store: String,
+    pub(crate) prefix: String,
+}
+
+/// How a lab is started.
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    pub(crate) line: String,
+    /// It is not Express's.
+    pub(crate) is_ours: bool,
+}
+
+impl Plan {
+    fn start(&self, config: &Config) -> Result<Side, String> {
+        let mut flags = config.command_line();
+        flags.extend(["--store", &self.store, "--prefix", &self.prefix]);
+        let labs = self.labs.iter();
+        let labs: Result<Vec<Lab>, String> =
+            labs.map(|lab| Lab::start(&lab.line, &flags)).collect();
+        let mut side = Side::new(labs?);
+        // What others have left there.
+        side.new_records(0)?;
+        Ok(side)
+    }
 }
 
 /// What came of one sequence; it ends at the first difference that nothing explains.
@@ -24,14 +58,17 @@ pub(super) struct Outcome {
 }
 
 impl Pair {
-    pub(super) fn start(left: &str, right: &str, config: &'static Config) -> Result<Self, String> {
-        let flags = config.command_line();
-        let left = Side::new(Lab::start(left, &flags)?);
-        let right = Side::new(Lab::start(right, &flags)?);
+    pub(super) fn start(
+        left: &Plan,
+        right: &Plan,
+        config: &'static Config,
+    ) -> Result<Self, String> {
         Ok(Self {
             config,
-            left,
-            right,
+            left: left.start(config)?,
+            right: right.start(config)?,
+            ours: right.labs.iter().map(|lab| lab.is_ours).collect(),
+            first: 0,
         })
     }
 
@@ -40,24 +77,31 @@ impl Pair {
         self.left.begin();
         self.right.begin();
         let mut outcome = Outcome::default();
+        let mut turn = self.first;
         for request in requests {
-            self.exchange(request, &mut outcome)?;
+            self.exchange(request, turn, &mut outcome)?;
+            turn += 1;
             if outcome.difference.is_some() {
                 break;
             }
         }
-        self.compare_records(&mut outcome)?;
+        self.compare_records(turn, &mut outcome)?;
         Ok(outcome)
     }
 
-    fn exchange(&mut self, request: &Request, outcome: &mut Outcome) -> Result<(), String> {
+    fn exchange(
+        &mut self,
+        request: &Request,
+        turn: usize,
+        outcome: &mut Outcome,
+    ) -> Result<(), String> {
         let left = self
             .left
-            .exchange(request)
+            .exchange(request, turn)
             .map_err(|error| format!("left: {error}"))?;
         let right = self
             .right
-            .exchange(request)
+            .exchange(request, turn)
             .map_err(|error| format!("right: {error}"))?;
         let case = Case {
             config: self.config,
@@ -66,8 +110,10 @@ impl Pair {
             right: &right,
         };
         let mut as_express = true;
+        let is_ours = self.ours[turn % self.ours.len()];
         for difference in compare::answers(&left, &right) {
-            if let Some(name) = deviation::explain(&case, &difference) {
+            let name = deviation::explain(&case, &difference).filter(|_| is_ours);
+            if let Some(name) = name {
                 outcome.explained.push(name);
                 as_express &= difference.aspect != Aspect::Cookie;
             } else if outcome.difference.is_none() {
@@ -83,15 +129,15 @@ impl Pair {
         Ok(())
     }
 
-    fn compare_records(&mut self, outcome: &mut Outcome) -> Result<(), String> {
+    fn compare_records(&mut self, turn: usize, outcome: &mut Outcome) -> Result<(), String> {
         // Read in any case: what is found now is old to the next sequence.
         let left = self
             .left
-            .new_records()
+            .new_records(turn)
             .map_err(|error| format!("left: {error}"))?;
         let right = self
             .right
-            .new_records()
+            .new_records(turn)
             .map_err(|error| format!("right: {error}"))?;
         if outcome.difference.is_none() && !left.agree_with(&right) {
             let (left, right) = (left.to_string(), right.to_string());

@@ -1,4 +1,4 @@
-//! One of the two sides: a running lab, a client with a jar, and what the two said to each other.
+//! One of the two sides: its labs, a client with a jar, and what they said to each other.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -16,7 +16,8 @@ use super::set_cookie::SetCookie;
 
 #[derive(Debug)]
 pub(super) struct Side {
-    lab: Lab,
+    /// They share a store, and take turns.
+    labs: Vec<Lab>,
     agent: Agent,
     jar: Jar,
     names: Names,
@@ -46,9 +47,9 @@ struct RunAnswer<'a> {
 }
 
 impl Side {
-    pub(super) fn new(lab: Lab) -> Self {
+    pub(super) fn new(labs: Vec<Lab>) -> Self {
         Self {
-            lab,
+            labs,
             agent: agent(),
             jar: Jar::default(),
             names: Names::default(),
@@ -63,10 +64,11 @@ impl Side {
     }
 
     /// Sends a request and reads the answer; fails only where the lab is no longer there.
-    pub(super) fn exchange(&mut self, request: &Request) -> Result<Answer, String> {
-        match self.send(request) {
+    pub(super) fn exchange(&mut self, request: &Request, turn: usize) -> Result<Answer, String> {
+        let lab = turn % self.labs.len();
+        match self.send(request, &self.labs[lab].url) {
             Ok(response) => Ok(self.read(request, &response)),
-            Err(error) => match self.lab.end() {
+            Err(error) => match self.labs[lab].end() {
                 Some(status) => Err(format!("the lab ended ({status}) at {}", request.target)),
                 None => Ok(no_answer(&error)),
             },
@@ -80,10 +82,10 @@ impl Side {
         }
     }
 
-    /// The records that this sequence left in the store.
-    pub(super) fn new_records(&mut self) -> Result<Records, String> {
+    /// The records that this sequence left in the store, as the lab of this turn sees it.
+    pub(super) fn new_records(&mut self, turn: usize) -> Result<Records, String> {
         let mut records = Records::default();
-        for (sid, text) in self.stored()? {
+        for (sid, text) in self.stored(turn)? {
             if !self.old.insert(sid.clone()) {
                 continue;
             }
@@ -96,8 +98,8 @@ impl Side {
         Ok(records)
     }
 
-    fn stored(&self) -> Result<HashMap<String, String>, String> {
-        let url = format!("{}/records", self.lab.url);
+    fn stored(&self, turn: usize) -> Result<HashMap<String, String>, String> {
+        let url = format!("{}/records", self.labs[turn % self.labs.len()].url);
         let mut response = self
             .agent
             .get(url)
@@ -109,8 +111,7 @@ impl Side {
             .map_err(|error| format!("GET /records: {error}"))
     }
 
-    fn send(&self, request: &Request) -> Result<Response, ureq::Error> {
-        let url = &self.lab.url;
+    fn send(&self, request: &Request, url: &str) -> Result<Response, ureq::Error> {
         let mut response = match &request.target {
             Target::Me => self
                 .with_cookie(self.agent.get(format!("{url}/me")), request.cookie)

@@ -47,6 +47,8 @@ struct Inner {
     keys: Keys,
     scripts: Scripts,
     mixed_fleet: bool,
+    /// Sessions may be in no index.
+    looks_at_all: bool,
     user_keys: ArcSwap<UserKeys>,
     seen: Seen,
     clock: Clock,
@@ -98,6 +100,7 @@ impl RedisStore {
             keys: Keys::new(&options, address.is_cluster()),
             scripts,
             mixed_fleet: options.mixed_fleet,
+            looks_at_all: options.mixed_fleet && !options.express_indexes,
             user_keys: ArcSwap::default(),
             seen: Seen::default(),
             clock: Clock::System,

@@ -10,6 +10,7 @@ pub struct RedisOptions {
     pub(super) prefix: String,
     pub(super) user_prefix: String,
     pub(super) mixed_fleet: bool,
+    pub(super) express_indexes: bool,
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
     pub(super) certificates: Option<TlsCertificates>,
@@ -21,6 +22,7 @@ impl Default for RedisOptions {
             prefix: "sess:".into(),
             user_prefix: "user:".into(),
             mixed_fleet: false,
+            express_indexes: false,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_millis(1500),
             certificates: None,
@@ -49,6 +51,18 @@ impl RedisOptions {
     /// destroyed, and what Express brings back is refused here.
     pub fn mixed_fleet(mut self, mixed: bool) -> Self {
         self.mixed_fleet = mixed;
+        self
+    }
+
+    /// Sets whether Express enters its logins into the index of each user's sessions by itself.
+    /// Default: false.
+    ///
+    /// Express's own session store does not. In a mixed fleet a list of a user's sessions and a
+    /// logout everywhere therefore look at every session that Redis holds, some thousands in a
+    /// round trip. Where there are more than a hundred thousand, let Express run `SADD
+    /// user:<id>:sessions <session id>` and `EXPIRE` at each login, and set this.
+    pub fn express_indexes(mut self, indexes: bool) -> Self {
+        self.express_indexes = indexes;
         self
     }
 

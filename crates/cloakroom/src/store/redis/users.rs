@@ -23,6 +23,10 @@ use crate::store::{Entry, StoreError, Stored};
 
 /// How many ids are looked at together.
 const BATCH: usize = 500;
+/// How many of all sessions are looked at together.
+const PAGE: usize = 2000;
+/// Stands for a cursor after the last page; no store gives it.
+const LAST: &str = "last";
 /// How many sessions are deleted at once.
 const PARALLEL: usize = 32;
 /// How often a logout everywhere looks again for sessions that came meanwhile.
@@ -35,15 +39,19 @@ const REMEMBERED: usize = 16 * 1024;
 impl Inner {
     pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         let index = self.keys.index(user);
-        let members = self.members(&index).await?;
-        let mut live = Vec::new();
-        for batch in members.chunks(BATCH) {
+        let mut live = HashSet::new();
+        for batch in self.members(&index).await?.chunks(BATCH) {
             let texts = self.texts(batch).await?;
             let absent: Vec<&SessionId> = missing(batch, &texts).collect();
             self.forget_absent(&index, &absent).await?;
             live.extend(self.owned(user, batch, &texts).cloned());
         }
-        Ok(live)
+        let mut cursor = None;
+        while let Some(page) = self.some_of_all(&mut cursor).await? {
+            let texts = self.texts(&page).await?;
+            live.extend(self.owned(user, &page, &texts).cloned());
+        }
+        Ok(live.into_iter().collect())
     }
 
     pub(super) async fn destroy_of_user(
@@ -52,13 +60,14 @@ impl Inner {
         keep: Option<&SessionId>,
     ) -> Result<u64, StoreError> {
         let index = self.keys.index(user);
+        let others = |mut ids: Vec<SessionId>| {
+            ids.retain(|id| Some(id) != keep);
+            ids
+        };
         let mut ended = 0;
         for _ in 0..PASSES {
             let mut now = 0;
-            let members = self.members(&index).await?;
-            let others: Vec<SessionId> =
-                members.into_iter().filter(|id| Some(id) != keep).collect();
-            for batch in others.chunks(BATCH) {
+            for batch in others(self.members(&index).await?).chunks(BATCH) {
                 now += self.destroy_owned(user, &index, batch).await?;
             }
             ended += now;
@@ -66,7 +75,24 @@ impl Inner {
                 break;
             }
         }
+        let mut cursor = None;
+        while let Some(page) = self.some_of_all(&mut cursor).await? {
+            ended += self.destroy_owned(user, &index, &others(page)).await?;
+        }
         Ok(ended)
+    }
+
+    /// The next of all sessions, where some may be in no index; `None` after the last.
+    async fn some_of_all(
+        &self,
+        cursor: &mut Option<String>,
+    ) -> Result<Option<Vec<SessionId>>, StoreError> {
+        if !self.looks_at_all || cursor.as_deref() == Some(LAST) {
+            return Ok(None);
+        }
+        let page = self.scan(cursor.as_deref(), PAGE).await?;
+        *cursor = Some(page.next.unwrap_or_else(|| LAST.to_owned()));
+        Ok(Some(page.ids))
     }
 
     async fn destroy_owned(
@@ -75,6 +101,9 @@ impl Inner {
         index: &str,
         batch: &[SessionId],
     ) -> Result<u64, StoreError> {
+        if batch.is_empty() {
+            return Ok(0);
+        }
         let texts = self.texts(batch).await?;
         let owned: Vec<SessionId> = self.owned(user, batch, &texts).cloned().collect();
         let deleted: Vec<Option<SessionId>> = stream::iter(owned)
@@ -126,6 +155,9 @@ impl Inner {
 
     /// The texts of sessions, `None` for one that is absent, ended or no text.
     async fn texts(&self, ids: &[SessionId]) -> Result<Vec<Option<String>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let texts = self.each(ids, |id| self.keys.session(id)).await?;
         let ended = if self.mixed_fleet {
             self.each(ids, |id| self.keys.tomb(id)).await?
