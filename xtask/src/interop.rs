@@ -3,12 +3,18 @@
 //! Express alone on a store of its own plays the same requests: what the two come to together has
 //! to be what it comes to alone.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::{fmt, process};
 
+use clap::Parser as _;
 use testbed::{Mongo, Postgres, Redis};
 
-use crate::differential::{self, Command, Plan};
+use crate::context::Context;
+use crate::counts::Counts;
+use crate::differential::{self, Command, Plan, Report};
+use crate::steps::Done;
+use crate::suites::{judge, node_tests};
 
 /// Which stores, and how much.
 #[derive(Debug, Clone, clap::Args)]
@@ -23,12 +29,21 @@ pub(crate) struct Options {
     #[arg(long, default_value = "node interop/lab.mjs", value_name = "COMMAND")]
     express: String,
     /// The command that starts our lab.
-    #[arg(
-        long,
-        default_value = "target/release/examples/lab",
-        value_name = "COMMAND"
-    )]
+    #[arg(long, default_value = OURS, value_name = "COMMAND")]
     ours: String,
+}
+
+/// Stands for the lab that is built here.
+const OURS: &str = "examples/lab";
+
+impl Options {
+    fn ours(&self, context: &Context) -> String {
+        if self.ours == OURS {
+            let lab = context.target.join("debug").join(OURS);
+            return lab.display().to_string();
+        }
+        self.ours.clone()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -41,6 +56,16 @@ enum StoreName {
 
 impl StoreName {
     const ALL: [Self; 4] = [Self::Redis, Self::Valkey, Self::Postgres, Self::Mongodb];
+
+    /// A store of its own for the scenarios.
+    fn place(self) -> String {
+        match self {
+            Self::Redis => Redis::shared().url(),
+            Self::Valkey => Redis::shared_valkey().url(),
+            Self::Postgres => Postgres::shared().create_database("scenarios"),
+            Self::Mongodb => Mongo::shared().url("scenarios"),
+        }
+    }
 }
 
 impl fmt::Display for StoreName {
@@ -93,23 +118,109 @@ impl Places {
     }
 }
 
-/// Runs every store; whether all agreed.
+/// Plays the scenarios and the sequences on every store; whether all agreed.
 ///
 /// # Errors
 ///
-/// Where a lab does not start or ends before its time.
+/// Where something does not start or ends before its time.
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
-    let mut agreed = true;
-    for &store in &options.stores {
-        let places = Places::of(store);
-        let express = command(&options.express, false);
-        let both = vec![express.clone(), command(&options.ours, true)];
-        let (left, right) = (plan(vec![express], places.alone), plan(both, places.shared));
-        let report = differential::play(&left, &right, options.seeds.clone())?;
+    let context = Context::read()?;
+    build(
+        options,
+        |command| {
+            let status = command.status().map_err(|error| error.to_string())?;
+            status
+                .success()
+                .then_some(())
+                .ok_or_else(|| "the lab does not build".to_owned())
+        },
+        &context,
+    )?;
+    let mut command = scenarios(&context, options)?;
+    let status = command.status();
+    let mut agreed = status.is_ok_and(|status| status.success());
+    for (store, report) in sequences(options)? {
         println!("{store}: {report}");
         agreed &= report.passed();
     }
     Ok(agreed)
+}
+
+/// The step of `test`: the scenarios, and some sequences on each store.
+pub(crate) fn step(context: &Context) -> Result<Done, String> {
+    let words = ["interop", "--seeds", SEEDS];
+    let options = Line::try_parse_from(words)
+        .map_err(|error| error.to_string())?
+        .options;
+    build(
+        &options,
+        |command| context.require(command).map(drop),
+        context,
+    )?;
+    let finished = context.run(&mut scenarios(context, &options)?)?;
+    let mut done = judge(&finished, Counts::of_node(&finished.output));
+    for (store, report) in sequences(&options)? {
+        if !report.passed() {
+            return Err(format!("{store}: {report}"));
+        }
+        done.counts.passed += 1;
+        done.note += &format!("      {store}: {report}\n");
+    }
+    done.note.truncate(done.note.trim_end().len());
+    Ok(done)
+}
+
+/// As many sequences on each store as run in some seconds.
+const SEEDS: &str = "1..=60";
+
+/// The command line, for its defaults.
+#[derive(Debug, clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    options: Options,
+}
+
+/// The lab as the tests have it: what it spends here is the servers' time, not its own.
+fn build(
+    options: &Options,
+    run: impl FnOnce(&mut process::Command) -> Result<(), String>,
+    context: &Context,
+) -> Result<(), String> {
+    if options.ours != OURS {
+        return Ok(());
+    }
+    run(&mut context.cargo("build -p cloakroom --all-features --example lab"))
+}
+
+fn scenarios(context: &Context, options: &Options) -> Result<process::Command, String> {
+    let stores: BTreeMap<String, String> = options
+        .stores
+        .iter()
+        .map(|store| (store.to_string(), store.place()))
+        .collect();
+    let stores = serde_json::to_string(&stores).map_err(|error| error.to_string())?;
+    let mut command = context.command("node");
+    command
+        .args(["--test", "--test-reporter=spec", "--test-timeout", "600000"])
+        .args(node_tests(&context.root.join("interop/shared"))?)
+        .env("CLOAKROOM_LAB", options.ours(context))
+        .env("CLOAKROOM_STORES", stores);
+    Ok(command)
+}
+
+fn sequences(options: &Options) -> Result<Vec<(StoreName, Report)>, String> {
+    let context = Context::read()?;
+    let ours = options.ours(&context);
+    let mut reports = Vec::new();
+    for &store in &options.stores {
+        let places = Places::of(store);
+        let express = command(&options.express, false);
+        let both = vec![express.clone(), command(&ours, true)];
+        let (left, right) = (plan(vec![express], places.alone), plan(both, places.shared));
+        let report = differential::play(&left, &right, options.seeds.clone())?;
+        reports.push((store, report));
+    }
+    Ok(reports)
 }
 
 fn command(line: &str, is_ours: bool) -> Command {

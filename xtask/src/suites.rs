@@ -1,7 +1,7 @@
 //! The steps that build and run the tests.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
@@ -51,7 +51,7 @@ pub(crate) fn node(context: &Context) -> Result<Done, String> {
             "--test-timeout",
             NODE_TIMEOUT_MS,
         ])
-        .args(node_tests(context)?)
+        .args(node_tests(&context.root.join("interop"))?)
         .env("CLOAKROOM_BIN", context.release("cloakroom"))
         .env("CLOAKROOM_LAB", context.release("examples/lab"));
     let finished = context.run(&mut command)?;
@@ -82,21 +82,21 @@ struct Line {
 }
 
 // Node 20 does not expand patterns.
-fn node_tests(context: &Context) -> Result<Vec<PathBuf>, String> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(context.root.join("interop"))
-        .map_err(|error| format!("interop/ cannot be read: {error}"))?
+pub(crate) fn node_tests(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(|error| format!("{} cannot be read: {error}", folder.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
         .collect();
     paths.sort();
     if paths.is_empty() {
-        return Err("interop/ holds no *.test.mjs".to_owned());
+        return Err(format!("{} holds no *.test.mjs", folder.display()));
     }
     Ok(paths)
 }
 
 /// Counts a failure where the runner failed and named none, and where it ran nothing.
-fn judge(finished: &Finished, mut counts: Counts) -> Done {
+pub(crate) fn judge(finished: &Finished, mut counts: Counts) -> Done {
     let ran = counts.passed + counts.unsuccessful() > 0;
     if counts.failed == 0 && !(finished.success && ran) {
         counts.failed = 1;
