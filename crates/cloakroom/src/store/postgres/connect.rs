@@ -4,7 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
+};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinHandle;
@@ -76,8 +78,7 @@ fn complete(config: &mut Config, options: &PostgresOptions) {
         config.application_name("cloakroom");
     }
     // Of several hosts, the one that takes writes.
-    if config.get_hosts().len() > 1
-        && config.get_target_session_attrs() == TargetSessionAttrs::Any
+    if config.get_hosts().len() > 1 && config.get_target_session_attrs() == TargetSessionAttrs::Any
     {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }

@@ -8,8 +8,8 @@ use crate::store::UserKeys;
 
 /// One thing that can be made in the database, all of it or nothing.
 ///
-/// Its statements may be run any number of times, by any number of processes at once
-/// ([`apply`](super::PostgresStore::apply) queues them), or pasted into `psql`.
+/// Its statements may be run any number of times and, in one transaction each time, by any number of
+/// processes at once: the first of them waits for its turn.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Ddl {
@@ -19,6 +19,17 @@ pub struct Ddl {
     pub purpose: &'static str,
     /// Its statements.
     pub sql: String,
+}
+
+impl Ddl {
+    fn new(name: &'static str, purpose: &'static str, statements: &str) -> Self {
+        let turn = "SELECT pg_advisory_xact_lock(hashtextextended('cloakroom ddl', 0));";
+        Self {
+            name,
+            purpose,
+            sql: format!("{turn}\n{statements}"),
+        }
+    }
 }
 
 pub(super) fn all(names: &Names, keys: &UserKeys) -> Vec<Ddl> {
@@ -37,10 +48,10 @@ pub(super) fn table(names: &Names) -> Ddl {
     let table = names.table();
     let key = super::names::quoted(&names.derived("", "_pkey"));
     let index = super::names::quoted(&names.derived("IDX_", "_expire"));
-    Ddl {
-        name: "table",
-        purpose: "the table of sessions, as connect-pg-simple has it",
-        sql: format!(
+    Ddl::new(
+        "table",
+        "the table of sessions, as connect-pg-simple has it",
+        &format!(
             "CREATE TABLE IF NOT EXISTS {table} (
     sid varchar NOT NULL COLLATE \"default\",
     sess json NOT NULL,
@@ -50,22 +61,26 @@ pub(super) fn table(names: &Names) -> Ddl {
 CREATE INDEX IF NOT EXISTS {index} ON {table} (expire);
 "
         ),
-    }
+    )
 }
 
 pub(super) fn tombs(names: &Names) -> Ddl {
+    Ddl::new(
+        "tombstones",
+        "the ids of destroyed sessions that Express may still write; needed for `mixed_fleet`",
+        &tomb_table(names),
+    )
+}
+
+fn tomb_table(names: &Names) -> String {
     let tombs = names.tombs();
-    Ddl {
-        name: "tombstones",
-        purpose: "the ids of destroyed sessions that Express may still write; needed for `mixed_fleet`",
-        sql: format!(
-            "CREATE TABLE IF NOT EXISTS {tombs} (
+    format!(
+        "CREATE TABLE IF NOT EXISTS {tombs} (
     sid varchar NOT NULL PRIMARY KEY,
     until timestamptz NOT NULL
 );
 "
-        ),
-    }
+    )
 }
 
 /// A function that names a record's user and fails for none, and an index by it.
@@ -77,23 +92,22 @@ pub(super) fn user_index(names: &Names, keys: &UserKeys) -> Ddl {
         let _ = write!(
             sql,
             "CREATE OR REPLACE FUNCTION {function}(record {kind}) RETURNS text
-LANGUAGE plpgsql IMMUTABLE STRICT AS $cloakroom$
-{}$cloakroom$;
+LANGUAGE plpgsql IMMUTABLE STRICT AS {};
 ",
-            user_body(keys, kind)
+            body(&user_body(keys, kind))
         );
     }
     let _ = writeln!(
         sql,
         "CREATE INDEX IF NOT EXISTS {index} ON {table} USING hash ({function}(sess));"
     );
-    Ddl {
-        name: "user_index",
-        purpose: "finds the sessions of a user, those that Express wrote as well, without reading \
+    Ddl::new(
+        "user_index",
+        "finds the sessions of a user, those that Express wrote as well, without reading \
                   all; while the index is built, the table takes no writes (CONCURRENTLY, by hand, \
                   builds it slower and without that)",
-        sql,
-    }
+        &sql,
+    )
 }
 
 /// The function's name, which says what it does: another body has another name.
@@ -153,27 +167,28 @@ fn shield(names: &Names) -> Ddl {
 END
 "
     );
-    let mut sql = tombs_and_function(names, &function, &body);
-    sql += &trigger(names, "cloakroom_shield_before", "BEFORE INSERT OR UPDATE", &function);
+    let mut sql = tomb_table(names) + &trigger_function(&function, &body);
+    sql += &trigger(
+        names,
+        "cloakroom_shield_before",
+        "BEFORE INSERT OR UPDATE",
+        &function,
+    );
     sql += &trigger(names, "cloakroom_shield_after", "AFTER INSERT", &function);
-    Ddl {
-        name: "shield",
-        purpose: "lets nobody, Express neither, write a row of a session that was destroyed here; \
+    Ddl::new(
+        "shield",
+        "lets nobody, Express neither, write a row of a session that was destroyed here; \
                   for `mixed_fleet`",
-        sql,
-    }
+        &sql,
+    )
 }
 
-fn tombs_and_function(names: &Names, function: &str, body: &str) -> String {
-    tombs(names).sql + &trigger_function(function, body)
-}
-
-fn trigger_function(function: &str, body: &str) -> String {
+fn trigger_function(function: &str, statements: &str) -> String {
     format!(
         "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $cloakroom$
-{body}$cloakroom$;
-"
+LANGUAGE plpgsql SET search_path FROM CURRENT AS {};
+",
+        body(statements)
     )
 }
 
@@ -196,24 +211,34 @@ END
         "AFTER INSERT OR DELETE OR UPDATE OF sess",
         &function,
     );
-    Ddl {
-        name: "notify",
-        purpose: "tells listeners on the channel `cloakroom` the SHA-256 of each id whose record \
+    Ddl::new(
+        "notify",
+        "tells listeners on the channel `cloakroom` the SHA-256 of each id whose record \
                   was written or went; each commit then takes a lock that all notifying commits share",
-        sql,
-    }
+        &sql,
+    )
 }
 
 fn trigger(names: &Names, name: &str, when: &str, function: &str) -> String {
     let table = names.table();
     let relation = literal(&table);
-    format!(
-        "DO $cloakroom$ BEGIN
+    let create = format!(
+        "BEGIN
     IF NOT EXISTS (SELECT FROM pg_trigger
                    WHERE tgrelid = to_regclass({relation}) AND tgname = '{name}') THEN
         CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();
     END IF;
-END $cloakroom$;
+END
 "
-    )
+    );
+    format!("DO {};\n", body(&create))
+}
+
+/// Statements between dollar quotes that do not occur in them.
+fn body(statements: &str) -> String {
+    let mut quote = "$cloakroom$".to_owned();
+    while statements.contains(&quote) {
+        quote.insert(1, '_');
+    }
+    format!("{quote}\n{statements}{quote}")
 }

@@ -122,7 +122,9 @@ fn meaning(code: &SqlState) -> (StoreErrorKind, &'static str) {
             "the column sess does not take that JSON; a column of type jsonb holds no \\u0000 and no \
              lone surrogate, one of type json does",
         ),
-        "22001" | "22021" | "54000" => (Invalid, "a text is too long, or none that a database holds"),
+        "22001" | "22021" | "54000" => {
+            (Invalid, "a text is too long, or none that a database holds")
+        }
         "23502" => (
             Unavailable,
             "the table has a column that a session does not fill: give it a default",

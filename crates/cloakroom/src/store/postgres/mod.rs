@@ -26,13 +26,10 @@ use tokio::task::AbortHandle;
 pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
 
-use self::fault::Fault;
 use self::names::Names;
 use self::sql::{Column, Sql};
 use self::users::Users;
-use super::{
-    Entry, Page, Store, StoreError, StoreFuture, StoreOptions, Stored, UserKeys, Written,
-};
+use super::{Entry, Page, Store, StoreError, StoreFuture, StoreOptions, Stored, UserKeys, Written};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
@@ -120,14 +117,14 @@ impl PostgresStore {
         ddl::all(&names, keys)
     }
 
-    /// Runs what [`ddl`](Self::ddl) shows, in one transaction, after any other process that does.
+    /// Runs what [`ddl`](Self::ddl) shows, in one transaction, after any other process that does so.
     ///
     /// # Errors
     ///
     /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) where the server refuses:
     /// mostly because the role does not own the table.
     pub async fn apply(&self, ddl: &Ddl) -> Result<(), StoreError> {
-        Ok(self.0.run_ddl(&ddl.sql).await?)
+        Ok(self.0.run_batch(&ddl.sql).await?)
     }
 }
 
@@ -151,12 +148,6 @@ impl Inner {
     /// Now, as the statements take it.
     fn now(&self) -> f64 {
         whole_seconds(self.clock.now())
-    }
-
-    /// Several statements at once are one transaction; the lock is held until its end.
-    async fn run_ddl(&self, sql: &str) -> Result<(), Fault> {
-        let lock = "SELECT pg_advisory_xact_lock(hashtextextended('cloakroom ddl', 0));\n";
-        self.run_batch(&format!("{lock}{sql}")).await
     }
 
     fn index_by(&self, keys: &UserKeys) {

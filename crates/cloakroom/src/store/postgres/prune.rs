@@ -61,7 +61,10 @@ async fn run(store: Weak<Inner>, interval: Duration) {
             Ok(pruned) => tracing::debug!(pruned, "expired sessions were deleted"),
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(cause, "expired sessions cannot be deleted; they are at the next turn");
+                tracing::warn!(
+                    cause,
+                    "expired sessions cannot be deleted; they are at the next turn"
+                );
             }
         }
     }

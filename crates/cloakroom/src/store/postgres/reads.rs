@@ -20,7 +20,9 @@ impl Inner {
         if !is_storable(id) {
             return Ok(None);
         }
-        let rows = self.read(&self.sql.get, &[&id.expose(), &self.now()]).await?;
+        let rows = self
+            .read(&self.sql.get, &[&id.expose(), &self.now()])
+            .await?;
         rows.first().map(stored).transpose()
     }
 
@@ -41,10 +43,7 @@ impl Inner {
             }
         };
         let ids: Vec<SessionId> = rows.iter().map(id_in).collect::<Result<_, _>>()?;
-        let next = ids
-            .last()
-            .filter(|_| ids.len() == limit)
-            .map(cursor_behind);
+        let next = ids.last().filter(|_| ids.len() == limit).map(cursor_behind);
         Ok(Page { ids, next })
     }
 

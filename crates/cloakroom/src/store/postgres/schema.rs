@@ -66,7 +66,7 @@ pub(super) async fn prepare(inner: &Inner, options: &PostgresOptions) -> Result<
         });
     }
     let created = !found.table;
-    inner.run_ddl(&missing.concat()).await?;
+    inner.run_batch(&missing.concat()).await?;
     let column = look(inner).await?.check(names, options)?;
     Ok(Ready { column, created })
 }
@@ -74,7 +74,9 @@ pub(super) async fn prepare(inner: &Inner, options: &PostgresOptions) -> Result<
 async fn look(inner: &Inner) -> Result<Found, Fault> {
     let names = &inner.names;
     let (table, tombs) = (names.table(), names.tombs());
-    let rows = inner.read(CHECK, &[&table, &names.schema(), &tombs]).await?;
+    let rows = inner
+        .read(CHECK, &[&table, &names.schema(), &tombs])
+        .await?;
     rows.first()
         .and_then(|row| Found::read(row).ok())
         .ok_or_else(|| Fault::new(StoreErrorKind::Unavailable, "the catalog cannot be read"))
@@ -118,7 +120,9 @@ impl Found {
             return wrong("the server is older than PostgreSQL 12: update it".to_owned());
         }
         if !self.schema {
-            return wrong(format!("there is no schema for the table {table}: create it"));
+            return wrong(format!(
+                "there is no schema for the table {table}: create it"
+            ));
         }
         if !self.table {
             return wrong(format!(
@@ -128,7 +132,12 @@ impl Found {
         }
         has_type(&table, "sid", self.sid.as_deref(), &["varchar", "text"])?;
         has_type(&table, "sess", self.sess.as_deref(), &["json", "jsonb"])?;
-        has_type(&table, "expire", self.expire.as_deref(), &["timestamp", "timestamptz"])?;
+        has_type(
+            &table,
+            "expire",
+            self.expire.as_deref(),
+            &["timestamp", "timestamptz"],
+        )?;
         if !self.unique {
             return wrong(format!(
                 "the column sid of {table} is not unique: ALTER TABLE {table} ADD PRIMARY KEY (sid)"
@@ -153,12 +162,7 @@ impl Found {
     }
 }
 
-fn has_type(
-    table: &str,
-    column: &str,
-    found: Option<&str>,
-    right: &[&str],
-) -> Result<(), Fault> {
+fn has_type(table: &str, column: &str, found: Option<&str>, right: &[&str]) -> Result<(), Fault> {
     let text = match found {
         Some(kind) if right.contains(&kind) => return Ok(()),
         Some(kind) => format!(

@@ -106,7 +106,9 @@ impl Sql {
             format!("WITH {gone}, new AS ({put}) SELECT true FROM new")
         };
         let scan = |after: &str| {
-            format!("SELECT s.sid FROM {table} AS s WHERE {live}{after} ORDER BY s.sid LIMIT $1::int8")
+            format!(
+                "SELECT s.sid FROM {table} AS s WHERE {live}{after} ORDER BY s.sid LIMIT $1::int8"
+            )
         };
         Self {
             get: format!(
@@ -133,7 +135,10 @@ impl Sql {
             replace_any: replace("s.sid = $1::text", ""),
             scan_first: scan(""),
             scan_next: scan(" AND s.sid > $3::text"),
-            count: format!("SELECT count(*) FROM {table} AS s WHERE {}", shape.live("$1")),
+            count: format!(
+                "SELECT count(*) FROM {table} AS s WHERE {}",
+                shape.live("$1")
+            ),
             prune: shape.prune("", "true"),
             prune_alone: shape.prune(
                 "lock AS MATERIALIZED

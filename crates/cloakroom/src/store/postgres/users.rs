@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::TryStreamExt as _;
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::Row;
 
 use super::call::Params;
 use super::fault::{Fault, Phase};
@@ -26,10 +26,10 @@ const RETRIES: usize = 3;
 /// Where records name their user, and what the database has to find them by.
 pub(super) struct Users {
     keys: UserKeys,
-    function: String,
+    pub(super) function: String,
     sql: UserSql,
     /// Whether the function was seen in the database.
-    indexed: AtomicBool,
+    pub(super) indexed: AtomicBool,
     warned: AtomicBool,
 }
 
@@ -67,7 +67,7 @@ impl Inner {
     pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         let users = self.users.load_full();
         if self.is_indexed(&users).await? {
-            let params: Params<'_> = &[&bindable(user), &self.now()];
+            let params: Params<'_> = &[&indexable(user), &self.now()];
             match self.read(&users.sql.of_user, params).await {
                 Ok(rows) => return chosen(&rows, &users, user),
                 Err(fault) => users.unless_undefined(fault)?,
@@ -105,7 +105,7 @@ impl Inner {
         let kept = keep.map(SessionId::expose).and_then(bindable);
         let mut pass = None;
         if self.is_indexed(users).await? {
-            let params: Params<'_> = &[&bindable(user), &self.now(), &kept];
+            let params: Params<'_> = &[&indexable(user), &self.now(), &kept];
             match self.write(&users.sql.destroy_of_user, params).await {
                 Ok(rows) => pass = Some(read_pass(&rows, users, user)?),
                 Err(fault) => users.unless_undefined(fault)?,
@@ -235,11 +235,14 @@ impl Inner {
         }
         let signature = format!("{}({})", users.function, self.column.name());
         let rows = self
-            .read("SELECT to_regprocedure($1::text) IS NOT NULL", &[&signature])
+            .read(
+                "SELECT to_regprocedure($1::text) IS NOT NULL",
+                &[&signature],
+            )
             .await?;
         let mut indexed: bool = super::reads::first(&rows)?;
         if !indexed && self.created {
-            self.run_ddl(&ddl::user_index(&self.names, &users.keys).sql)
+            self.run_batch(&ddl::user_index(&self.names, &users.keys).sql)
                 .await?;
             indexed = true;
         }
@@ -295,6 +298,11 @@ fn chosen(rows: &[Row], users: &Arc<Users>, user: &str) -> Result<Vec<SessionId>
         }
     }
     Ok(ids)
+}
+
+/// A user as a parameter; none that the index cannot tell from others.
+fn indexable(user: &str) -> Option<&str> {
+    bindable(user).filter(|user| *user != "\u{1}unindexable")
 }
 
 /// A text that can be a parameter: none with a NUL can be in a column either.

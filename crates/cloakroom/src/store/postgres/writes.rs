@@ -16,7 +16,10 @@ impl Inner {
         refuse_unstorable(id)?;
         let (sid, expire) = (id.expose(), whole_seconds(entry.expires));
         let rows = self
-            .write(&self.sql.create, &[&sid, &self.now(), &&*entry.text, &expire])
+            .write(
+                &self.sql.create,
+                &[&sid, &self.now(), &&*entry.text, &expire],
+            )
             .await?;
         if rows.is_empty() {
             return Err(StoreErrorKind::IdTaken.into());
