@@ -1,13 +1,16 @@
 //! One statement on one connection: prepared once, sent in one round trip, tried again where that
 //! is harmless.
 
+use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use deadpool_postgres::{ClientWrapper, Object};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Error, Row};
 
 use super::Inner;
@@ -15,10 +18,39 @@ use super::fault::{Fault, Phase};
 
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
+/// A text as a parameter: an id, a record, a user. The driver logs parameters at the level `debug`,
+/// and sees nothing of this one.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a>(pub(super) &'a str);
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+impl ToSql for Text<'_> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.to_sql(kind, out)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        <&str as ToSql>::accepts(kind)
+    }
+
+    to_sql_checked!();
+}
+
 /// How often a statement is sent again that certainly changed nothing.
 const RETRIES: usize = 3;
 /// How long a connection whose user went away has to say that it is well.
-const PROBE: Duration = Duration::from_secs(1);
+///
+/// Meanwhile it counts as one of the pool's, so that a slow server is not given more to do.
+const PROBE: Duration = Duration::from_secs(3);
 
 impl Inner {
     /// Runs a statement that changes nothing.

@@ -93,18 +93,21 @@ enum Connector {
 impl Connector {
     fn new(config: &Config) -> Result<Self, Fault> {
         match config.get_ssl_mode() {
-            SslMode::Require => Ok(Self::Tls(MakeRustlsConnect::new(tls(config)?))),
+            SslMode::Require => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                let tls = tls(config, roots)?;
+                Ok(Self::Tls(MakeRustlsConnect::new(tls)))
+            }
             // What is tried and given up when refused protects from nobody.
             _ => Ok(Self::Plain),
         }
     }
 }
 
-/// TLS that checks the server's certificate and name against the system's roots.
-fn tls(config: &Config) -> Result<ClientConfig, Fault> {
+/// TLS that checks the server's name and certificate.
+pub(super) fn tls(config: &Config, roots: RootCertStore) -> Result<ClientConfig, Fault> {
     let failed = |text| Fault::new(StoreErrorKind::Unavailable, text);
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         return Err(failed(
             "the system has no root certificates: install them, or name a file in SSL_CERT_FILE",

@@ -46,7 +46,7 @@ use crate::record::RecordText;
 /// Connections come from a pool and recover by themselves after the server was away. With
 /// `sslmode=require` in the URL they are encrypted, and the server's certificate and name are
 /// checked against the system's roots (or the file in `SSL_CERT_FILE`); otherwise they are plain, as
-/// node-postgres has it. Behind PgBouncer's transaction mode, let it keep prepared statements
+/// node-postgres has it. Behind `PgBouncer`'s transaction mode, let it keep prepared statements
 /// (`max_prepared_statements`).
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);

@@ -73,9 +73,9 @@ impl PostgresOptions {
 
     /// Sets whether Express writes to the table as well, and would bring back what is destroyed here.
     ///
-    /// A destroyed session then leaves its id in the table `<table>_tomb` for 15 minutes or until
-    /// pruning comes; a row that Express writes under it is not found here, and goes with it. The
-    /// statement `shield` of [`ddl`](super::PostgresStore::ddl) keeps such rows out for Express too.
+    /// A destroyed session then leaves its id in the table `<table>_tomb`, for 15 minutes and until
+    /// pruning comes. A row that Express writes under it is not found here, and goes with it. The
+    /// statements `shield` of [`ddl`](super::PostgresStore::ddl) keep such rows out for Express too.
     ///
     /// Default: false; it costs a look into that table with each statement.
     pub fn mixed_fleet(mut self, mixed: bool) -> Self {

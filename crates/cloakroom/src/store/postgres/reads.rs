@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio_postgres::Row;
 
+use super::call::Text;
 use super::fault::Fault;
 use super::{Inner, is_storable};
 use crate::clock::Timestamp;
@@ -21,7 +22,7 @@ impl Inner {
             return Ok(None);
         }
         let rows = self
-            .read(&self.sql.get, &[&id.expose(), &self.now()])
+            .read(&self.sql.get, &[&Text(id.expose()), &self.now()])
             .await?;
         rows.first().map(stored).transpose()
     }
@@ -38,7 +39,7 @@ impl Inner {
             None => self.read(&self.sql.scan_first, &[&most, &now]).await?,
             Some(cursor) => {
                 let after = open_cursor(cursor)?;
-                self.read(&self.sql.scan_next, &[&most, &now, &after])
+                self.read(&self.sql.scan_next, &[&most, &now, &Text(&after)])
                     .await?
             }
         };

@@ -34,6 +34,10 @@ FROM (SELECT to_regclass($1::text) AS oid) AS found LEFT JOIN pg_class AS c ON c
 "#;
 
 /// What was found of the table.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that may be missing"
+)]
 struct Found {
     version: i32,
     schema: bool,

@@ -4,6 +4,7 @@ mod pool;
 mod pruning;
 mod races;
 mod schema;
+mod tls;
 mod users;
 
 use std::error::Error as _;

@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
-use super::call::Params;
+use super::call::{Params, Text};
 use super::fault::{Fault, Phase};
 use super::names::Names;
 use super::reads::{id_in, unreadable};
@@ -49,9 +49,10 @@ impl Users {
         &self.keys
     }
 
-    fn is_of(&self, row: &Row, user: &str) -> Result<bool, StoreError> {
-        let text: &str = row.try_get(1).map_err(|_| unreadable())?;
-        Ok(self.keys.user_of(text).as_deref() == Some(user))
+    /// What cannot be read is nobody's, and no reason to tell anybody nothing.
+    fn is_of(&self, row: &Row, user: &str) -> bool {
+        let text: Result<&str, _> = row.try_get(1);
+        text.is_ok_and(|text| self.keys.user_of(text).as_deref() == Some(user))
     }
 }
 
@@ -171,7 +172,7 @@ impl Inner {
     ) -> Result<(u64, bool), (tokio_postgres::Error, Phase)> {
         let before = |error| (error, Phase::Before);
         let sent = |error| (error, Phase::Sent);
-        let sids: Vec<&str> = candidates.iter().map(SessionId::expose).collect();
+        let sids: Vec<Text<'_>> = candidates.iter().map(|id| Text(id.expose())).collect();
         let now = self.now();
         let transaction = client.transaction().await.map_err(before)?;
         let lock = transaction.prepare_cached(&self.sql.lock).await;
@@ -179,10 +180,10 @@ impl Inner {
             .query(&lock.map_err(before)?, &[&sids, &now])
             .await
             .map_err(before)?;
-        let mut theirs: Vec<&str> = Vec::new();
+        let mut theirs: Vec<Text<'_>> = Vec::new();
         for row in &found {
-            if users.is_of(row, user).unwrap_or(false) {
-                theirs.push(row.try_get(0).map_err(before)?);
+            if users.is_of(row, user) {
+                theirs.push(Text(row.try_get(0).map_err(before)?));
             }
         }
         let delete = transaction.prepare_cached(&self.sql.destroy_many).await;
@@ -211,7 +212,7 @@ impl Inner {
                 let mut rows = pin!(client.query_raw(&statement, params).await?);
                 let mut found = Vec::new();
                 while let Some(row) = rows.try_next().await? {
-                    if users.is_of(&row, user).unwrap_or(false) {
+                    if users.is_of(&row, user) {
                         found.push(row);
                     }
                 }
@@ -278,7 +279,7 @@ fn read_pass(rows: &[Row], users: &Users, user: &str) -> Result<Pass, StoreError
     for row in rows {
         let sid: Option<&str> = row.try_get(0).map_err(|_| unreadable())?;
         if sid.is_some() {
-            if users.is_of(row, user)? {
+            if users.is_of(row, user) {
                 pass.candidates.push(id_in(row)?);
             }
             continue;
@@ -293,7 +294,7 @@ fn read_pass(rows: &[Row], users: &Users, user: &str) -> Result<Pass, StoreError
 fn chosen(rows: &[Row], users: &Arc<Users>, user: &str) -> Result<Vec<SessionId>, StoreError> {
     let mut ids = Vec::with_capacity(rows.len());
     for row in rows {
-        if users.is_of(row, user)? {
+        if users.is_of(row, user) {
             ids.push(id_in(row)?);
         }
     }
@@ -301,11 +302,11 @@ fn chosen(rows: &[Row], users: &Arc<Users>, user: &str) -> Result<Vec<SessionId>
 }
 
 /// A user as a parameter; none that the index cannot tell from others.
-fn indexable(user: &str) -> Option<&str> {
-    bindable(user).filter(|user| *user != "\u{1}unindexable")
+fn indexable(user: &str) -> Option<Text<'_>> {
+    bindable(user).filter(|user| user.0 != "\u{1}unindexable")
 }
 
 /// A text that can be a parameter: none with a NUL can be in a column either.
-fn bindable(text: &str) -> Option<&str> {
-    (!text.contains('\0')).then_some(text)
+fn bindable(text: &str) -> Option<Text<'_>> {
+    (!text.contains('\0')).then_some(Text(text))
 }

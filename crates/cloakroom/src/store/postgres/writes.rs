@@ -5,6 +5,7 @@
 
 use tokio_postgres::error::SqlState;
 
+use super::call::Text;
 use super::fault::Fault;
 use super::{Inner, is_storable, whole_seconds};
 use crate::id::SessionId;
@@ -14,12 +15,10 @@ use crate::store::{Entry, StoreError, StoreErrorKind, Written};
 impl Inner {
     pub(super) async fn create(&self, id: &SessionId, entry: &Entry) -> Result<(), StoreError> {
         refuse_unstorable(id)?;
-        let (sid, expire) = (id.expose(), whole_seconds(entry.expires));
+        let (sid, text) = (Text(id.expose()), Text(&entry.text));
+        let expire = whole_seconds(entry.expires);
         let rows = self
-            .write(
-                &self.sql.create,
-                &[&sid, &self.now(), &&*entry.text, &expire],
-            )
+            .write(&self.sql.create, &[&sid, &self.now(), &text, &expire])
             .await?;
         if rows.is_empty() {
             return Err(StoreErrorKind::IdTaken.into());
@@ -36,11 +35,12 @@ impl Inner {
         if !is_storable(id) {
             return Ok(Written::Gone);
         }
-        let (sid, expire) = (id.expose(), whole_seconds(entry.expires));
+        let (sid, text) = (Text(id.expose()), Text(&entry.text));
+        let expire = whole_seconds(entry.expires);
         let rows = self
             .write(
                 &self.sql.update,
-                &[&sid, &self.now(), &&*entry.text, &expire, &&**read],
+                &[&sid, &self.now(), &text, &expire, &Text(read)],
             )
             .await?;
         self.written(!rows.is_empty(), id).await
@@ -57,7 +57,7 @@ impl Inner {
         if !is_storable(id) {
             return Ok(false);
         }
-        let (sid, expire) = (id.expose(), whole_seconds(entry.expires));
+        let (sid, expire) = (Text(id.expose()), whole_seconds(entry.expires));
         let rows = self
             .write(&self.sql.touch, &[&sid, &self.now(), &expire])
             .await?;
@@ -69,7 +69,7 @@ impl Inner {
             return Ok(false);
         }
         let rows = self
-            .write(&self.sql.destroy, &[&id.expose(), &self.now()])
+            .write(&self.sql.destroy, &[&Text(id.expose()), &self.now()])
             .await?;
         Ok(rows.iter().any(|row| row.try_get(0).unwrap_or(false)))
     }
@@ -86,22 +86,20 @@ impl Inner {
             return Err(StoreErrorKind::IdTaken.into());
         }
         // An id that cannot be stored stands for one that is not there.
-        let from = is_storable(old).then(|| old.expose());
-        let (to, expire, now) = (new.expose(), whole_seconds(entry.expires), self.now());
+        let from = is_storable(old).then(|| Text(old.expose()));
+        let (to, text) = (Text(new.expose()), Text(&entry.text));
+        let (expire, now) = (whole_seconds(entry.expires), self.now());
         let replaced = match read {
             Some(read) => {
                 self.write(
                     &self.sql.replace_read,
-                    &[&from, &now, &to, &&*entry.text, &expire, &&**read],
+                    &[&from, &now, &to, &text, &expire, &Text(read)],
                 )
                 .await
             }
             None => {
-                self.write(
-                    &self.sql.replace_any,
-                    &[&from, &now, &to, &&*entry.text, &expire],
-                )
-                .await
+                self.write(&self.sql.replace_any, &[&from, &now, &to, &text, &expire])
+                    .await
             }
         };
         match replaced {

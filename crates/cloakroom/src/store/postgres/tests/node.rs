@@ -78,10 +78,18 @@ async fn agree(store: &PostgresStore, node: &Node<'_>) {
     assert!(node.set(&id, theirs, now + 3600.0).await);
     let read = store.get(&id).await.unwrap().unwrap();
     assert_eq!(&*read.text, theirs);
-    assert_eq!(whole_seconds(read.expires), now + 3600.0);
+    assert!(
+        whole_seconds(read.expires)
+            .total_cmp(&(now + 3600.0))
+            .is_eq()
+    );
     node.touch(&id, now + 7200.0).await;
     let read = store.get(&id).await.unwrap().unwrap();
-    assert_eq!(whole_seconds(read.expires), now + 7200.0);
+    assert!(
+        whole_seconds(read.expires)
+            .total_cmp(&(now + 7200.0))
+            .is_eq()
+    );
     let changed = store.update(&id, &ours.text, &ours).await.unwrap();
     assert_eq!(changed, Written::Changed(read.clone()));
     assert_eq!(

@@ -212,3 +212,10 @@ async fn each_operation_is_one_round_trip() {
         assert_eq!(*count, 1, "{name}: {trips:?}");
     }
 }
+
+#[test]
+fn the_driver_cannot_log_what_it_sends() {
+    use super::super::call::Text;
+    let printed = format!("{:?} {:?}", Text("hunter2"), vec![Some(Text("hunter2"))]);
+    assert!(!printed.contains("hunter2"), "{printed}");
+}

@@ -176,3 +176,23 @@ async fn a_logout_everywhere_that_was_dropped_leaves_no_transaction() {
     assert!(scene.store.get(&id).await.unwrap().is_some());
     assert_eq!(scene.store.destroy_of_user("ada", None).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_touch_that_waited_leaves_the_new_text_alone() {
+    let scene = scene("touch").await;
+    let mut other = raw().await;
+    let id = stored(&scene.store, "").await;
+    let writing = other.transaction().await.unwrap();
+    scene.rewrite(&writing, &id, r#"{"other":1}"#).await;
+    let (store, by) = (scene.store.clone(), id.clone());
+    let mut record = entry("");
+    record.expires = record.expires.after(std::time::Duration::from_hours(1));
+    let touched = record.clone();
+    let touch = tokio::spawn(async move { store.touch(&by, &record.text, &record).await });
+    scene.blocked().await;
+    writing.commit().await.unwrap();
+    assert!(touch.await.unwrap().unwrap());
+    let found = scene.store.get(&id).await.unwrap().unwrap();
+    assert_eq!(&*found.text, r#"{"other":1}"#);
+    assert!(found.expires >= touched.expires);
+}

@@ -80,7 +80,10 @@ async fn any_name_is_a_name() {
                 .unwrap();
         }
         let id = stored(&store, r#","userId":"ada""#).await;
-        assert_eq!(store.of_user("ada").await.unwrap(), [id.clone()]);
+        assert_eq!(
+            store.of_user("ada").await.unwrap(),
+            std::slice::from_ref(&id)
+        );
         assert!(store.destroy(&id).await.unwrap());
         // It is found again.
         open(options.create_table(false)).await;
