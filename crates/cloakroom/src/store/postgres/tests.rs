@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use testbed::Postgres;
 use tokio_postgres::{Client, NoTls};
 
-use super::{PostgresOptions, PostgresStore};
+use super::{PostgresOptions, PostgresStore, UserKeys};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::conformance::{self, Subject};
@@ -124,14 +124,13 @@ mod json_without_the_index {
     use super::*;
 
     async fn plain() -> Subject {
-        let table = unique("plain");
-        let [create, ..] =
-            &PostgresStore::ddl(&options(&table), &super::super::UserKeys::default())[..]
-        else {
-            unreachable!()
-        };
-        raw().await.batch_execute(&create.sql).await.unwrap();
-        subject(options(&table)).await
+        // In a schema of its own, for the function is one for all tables of a schema.
+        let schema = unique("plain");
+        let options = options("session").schema(&schema);
+        let all = PostgresStore::ddl(&options, &UserKeys::default());
+        let create = format!("CREATE SCHEMA {schema}; {}", all[0].sql);
+        raw().await.batch_execute(&create).await.unwrap();
+        subject(options).await
     }
     conformance::suite!(plain().await);
 }
@@ -147,7 +146,7 @@ mod jsonb_with_the_index_in_a_mixed_fleet {
     async fn indexed() -> Subject {
         let table = jsonb_table().await;
         let options = options(&table).mixed_fleet(true);
-        for ddl in PostgresStore::ddl(&options, &super::super::UserKeys::default()) {
+        for ddl in PostgresStore::ddl(&options, &UserKeys::default()) {
             raw().await.batch_execute(&ddl.sql).await.unwrap();
         }
         subject(options).await.rewriting()

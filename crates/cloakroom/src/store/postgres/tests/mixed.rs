@@ -45,6 +45,10 @@ async fn what_express_brings_back_is_refused() {
     assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
     let record = entry(text);
     for id in [&destroyed, &left, &ended] {
+        let taken = store.create(id, &record).await.unwrap_err();
+        assert_eq!(taken.kind(), StoreErrorKind::IdTaken);
+    }
+    for id in [&destroyed, &left, &ended] {
         let back = raw
             .query(&upsert(&table), &[&&*record.text, &id.expose()])
             .await;

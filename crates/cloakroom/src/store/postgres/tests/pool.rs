@@ -133,14 +133,44 @@ async fn dropped_calls_do_not_use_up_the_pool() {
     assert_eq!(store.0.pool.status().size, 1);
 }
 
-/// Counts how often a client waits for an answer: each `Sync` asks for one.
-async fn counting(port: u16, syncs: Arc<AtomicUsize>) -> u16 {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_leads_nowhere_is_given_up() {
+    let wire = Arc::new(Wire::default());
+    let port = through(Postgres::shared().port(), Arc::clone(&wire)).await;
+    let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+    let options = options(&unique("nowhere")).pool_size(1);
+    let store = PostgresStore::connect_options(&url, options).await.unwrap();
+    let id = stored(&store, "").await;
+    let connections = wire.connections.load(Ordering::SeqCst);
+    wire.cut.store(connections, Ordering::SeqCst);
+    let start = Instant::now();
+    while timeout(Duration::from_millis(200), store.get(&id))
+        .await
+        .is_err()
+    {
+        assert!(start.elapsed() < Duration::from_secs(8));
+    }
+    assert!(store.get(&id).await.unwrap().is_some());
+}
+
+/// What passes between a client and the server.
+#[derive(Default)]
+struct Wire {
+    /// How often a client waited for an answer: each `Sync` asks for one.
+    syncs: AtomicUsize,
+    connections: AtomicUsize,
+    /// Of how many connections, the first, what is sent is lost.
+    cut: AtomicUsize,
+}
+
+async fn through(port: u16, wire: Arc<Wire>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            let syncs = Arc::clone(&syncs);
+            let wire = Arc::clone(&wire);
+            let number = wire.connections.fetch_add(1, Ordering::SeqCst);
             let (mut from_client, mut to_client) = client.into_split();
             let (mut from_server, mut to_server) = server.into_split();
             tokio::spawn(async move {
@@ -162,9 +192,12 @@ async fn counting(port: u16, syncs: Arc<AtomicUsize>) -> u16 {
                     let mut body = vec![0; length as usize - 4];
                     from_client.read_exact(&mut body).await.unwrap();
                     if !starting && head[0] == b'S' {
-                        syncs.fetch_add(1, Ordering::SeqCst);
+                        wire.syncs.fetch_add(1, Ordering::SeqCst);
                     }
                     starting = false;
+                    if number < wire.cut.load(Ordering::SeqCst) {
+                        continue;
+                    }
                     to_server.write_all(head).await.unwrap();
                     to_server.write_all(&body).await.unwrap();
                 }
@@ -176,8 +209,8 @@ async fn counting(port: u16, syncs: Arc<AtomicUsize>) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_operation_is_one_round_trip() {
-    let syncs = Arc::new(AtomicUsize::new(0));
-    let port = counting(Postgres::shared().port(), Arc::clone(&syncs)).await;
+    let wire = Arc::new(Wire::default());
+    let port = through(Postgres::shared().port(), Arc::clone(&wire)).await;
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
     let options = options(&unique("trips")).pool_size(1).mixed_fleet(true);
     let store = PostgresStore::connect_options(&url, options).await.unwrap();
@@ -186,7 +219,7 @@ async fn each_operation_is_one_round_trip() {
     // The first round prepares the statements.
     for _ in 0..2 {
         trips.clear();
-        let mut step = |name| trips.push((name, syncs.swap(0, Ordering::SeqCst)));
+        let mut step = |name| trips.push((name, wire.syncs.swap(0, Ordering::SeqCst)));
         step("before");
         let (id, new) = (SessionId::random(), SessionId::random());
         store.create(&id, &record).await.unwrap();

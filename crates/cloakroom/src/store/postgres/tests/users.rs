@@ -80,6 +80,8 @@ async fn odd_records_hurt_nobody() {
             [odd[10].clone()]
         );
         assert_eq!(store.of_user("grace").await.unwrap(), [odd[12].clone()]);
+        let kept = store.destroy_of_user("\0", Some(&odd[7])).await.unwrap();
+        assert_eq!(kept, 0);
         assert_eq!(store.destroy_of_user("\0", None).await.unwrap(), 1);
         let ended = store.destroy_of_user("ada", Some(&ada[0])).await.unwrap();
         assert!((3..=4).contains(&ended), "{ended}");
