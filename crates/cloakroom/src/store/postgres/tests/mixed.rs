@@ -47,6 +47,9 @@ async fn what_express_brings_back_is_refused() {
     for id in [&destroyed, &left, &ended] {
         let taken = store.create(id, &record).await.unwrap_err();
         assert_eq!(taken.kind(), StoreErrorKind::IdTaken);
+        let taken = store.replace(&replaced, None, id, &record).await;
+        assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::IdTaken);
+        assert!(store.get(&replaced).await.unwrap().is_some());
     }
     for id in [&destroyed, &left, &ended] {
         let back = raw
