@@ -20,7 +20,7 @@ const MAP: [(&str, &[&str]); 10] = [
 ];
 
 /// Crates that one part of the library alone may use.
-const CONFINED: [(&str, &str); 11] = [
+const CONFINED: [(&str, &str); 13] = [
     ("axum", "web"),
     ("axum_core", "web"),
     ("http", "web"),
@@ -30,6 +30,8 @@ const CONFINED: [(&str, &str); 11] = [
     ("redis", "store/redis"),
     ("tokio_postgres", "store/postgres"),
     ("deadpool_postgres", "store/postgres"),
+    ("tokio_postgres_rustls", "store/postgres"),
+    ("rustls_native_certs", "store/postgres"),
     ("mongodb", "store/mongodb"),
     ("bson", "store/mongodb"),
 ];

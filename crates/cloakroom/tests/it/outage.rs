@@ -11,7 +11,7 @@ use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use cloakroom::policy::OnStoreError;
 use cloakroom::{Manager, Policy, Session, SessionError, SessionLayer};
-use testbed::{Redis, RedisOptions, Server};
+use testbed::{Postgres, Redis, RedisOptions, Server};
 use tokio::task::JoinSet;
 
 use crate::support::servers::connect;
@@ -219,3 +219,5 @@ survives!(
         ..RedisOptions::default()
     })
 );
+
+survives!(postgres, Postgres::start(&[]));

@@ -1,13 +1,264 @@
-//! Not written yet.
-use super::{Store, StoreError, StoreErrorKind, StoreOptions};
-use std::sync::Arc;
-/// Not written yet.
+//! Sessions in PostgreSQL, in the table that connect-pg-simple has.
+//!
+//! Each operation is one statement, prepared once per connection: one round trip. The connection's
+//! `TimeZone` is the server's, as for Express, for it decides what the column `expire` means.
+
+mod call;
+mod connect;
+mod ddl;
+mod fault;
+mod names;
+mod options;
+mod prune;
+mod reads;
+mod schema;
+mod sql;
+mod users;
+mod writes;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use deadpool_postgres::Pool;
+use tokio::task::AbortHandle;
+
+pub use self::ddl::Ddl;
+pub use self::options::PostgresOptions;
+
+use self::names::Names;
+use self::sql::{Column, Sql};
+use self::users::Users;
+use super::{Entry, Page, Store, StoreError, StoreFuture, StoreOptions, Stored, UserKeys, Written};
+use crate::clock::{Clock, Timestamp};
+use crate::id::SessionId;
+use crate::record::RecordText;
+
+/// A store in one table of PostgreSQL 12 or newer; clones are the same store.
+///
+/// A column `sess` of the type `json` keeps records byte for byte. One of the type `jsonb` keeps
+/// their values, and takes no `\u0000` and no lone surrogate. A column `expire` with a time zone does
+/// as well as connect-pg-simple's without.
+///
+/// What was acknowledged is as safe as `synchronous_commit` makes it, but for a touch: it never
+/// waits for the disk.
+///
+/// Connections come from a pool and recover by themselves after the server was away. With
+/// `sslmode=require` in the URL they are encrypted, and the server's certificate and name are
+/// checked against the system's roots (or the file in `SSL_CERT_FILE`); otherwise they are plain, as
+/// node-postgres has it. Behind `PgBouncer`'s transaction mode, let it keep prepared statements
+/// (`max_prepared_statements`).
 #[derive(Clone)]
-pub struct PostgresStore(Arc<dyn Store>);
+pub struct PostgresStore(Arc<Inner>);
+
+struct Inner {
+    pool: Pool,
+    names: Names,
+    sql: Sql,
+    column: Column,
+    mixed_fleet: bool,
+    /// Whether the table is one that this store made.
+    created: bool,
+    clock: Clock,
+    users: ArcSwap<Users>,
+    pruner: OnceLock<AbortHandle>,
+}
+
 impl PostgresStore {
-    /// Not written yet.
-    pub async fn connect_with(_: &str, _: &StoreOptions) -> Result<Self, StoreError> {
-        Err(StoreErrorKind::Unavailable.into())
+    /// Opens the table `session` of the database that `url` names:
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's parameters behind a `?`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect_options`](Self::connect_options).
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_options(url, PostgresOptions::new()).await
+    }
+
+    /// The same, with what [`AnyStore`](super::AnyStore) is told.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect_options`](Self::connect_options).
+    pub async fn connect_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        let options = PostgresOptions::new().mixed_fleet(options.mixed_fleet);
+        Self::connect_options(url, options).await
+    }
+
+    /// Opens the table that `options` name, or creates it, and checks it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Invalid`](super::StoreErrorKind::Invalid) for a URL or a table that does not
+    /// do, [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) where the server
+    /// cannot be reached or refuses; `source` says what to mend, and never repeats the URL.
+    pub async fn connect_options(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        let pool = connect::pool(url, &options)?;
+        let names = Names::new(options.schema.as_deref(), &options.table);
+        let mut inner = Inner::new(pool, names, &options);
+        let ready = schema::prepare(&inner, &options).await?;
+        inner.created = ready.created;
+        if ready.column != inner.column {
+            inner.column = ready.column;
+            inner.sql = Sql::new(&inner.names, ready.column, options.mixed_fleet);
+        }
+        let inner = Arc::new(inner);
+        if let Some(interval) = options.prune_every {
+            let _ = inner.pruner.set(prune::spawn(&inner, interval));
+        }
+        Ok(Self(inner))
+    }
+
+    /// Shows what can be made in the database: `table`, `user_index`, `tombstones`, `shield`,
+    /// `notify`. All but `table` are optional, and `tombstones` is needed with
+    /// [`mixed_fleet`](PostgresOptions::mixed_fleet).
+    pub fn ddl(options: &PostgresOptions, keys: &UserKeys) -> Vec<Ddl> {
+        let names = Names::new(options.schema.as_deref(), &options.table);
+        ddl::all(&names, keys)
+    }
+
+    /// Runs what [`ddl`](Self::ddl) shows, in one transaction, after any other process that does so.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) where the server refuses:
+    /// mostly because the role does not own the table.
+    pub async fn apply(&self, ddl: &Ddl) -> Result<(), StoreError> {
+        Ok(self.0.run_batch(&ddl.sql).await?)
     }
 }
-super::delegate!(PostgresStore, |this| &this.0);
+
+impl Inner {
+    fn new(pool: Pool, names: Names, options: &PostgresOptions) -> Self {
+        let mixed_fleet = options.mixed_fleet;
+        let users = Users::new(&names, mixed_fleet, &options.user_keys);
+        Self {
+            pool,
+            sql: Sql::new(&names, Column::Json, mixed_fleet),
+            names,
+            column: Column::Json,
+            mixed_fleet,
+            created: false,
+            clock: options.clock.clone(),
+            users: ArcSwap::from_pointee(users),
+            pruner: OnceLock::new(),
+        }
+    }
+
+    /// Now, as the statements take it.
+    fn now(&self) -> f64 {
+        whole_seconds(self.clock.now())
+    }
+
+    fn index_by(&self, keys: &UserKeys) {
+        if self.users.load().keys() != keys {
+            let users = Users::new(&self.names, self.mixed_fleet, keys);
+            self.users.store(Arc::new(users));
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(pruner) = self.pruner.get() {
+            pruner.abort();
+        }
+    }
+}
+
+/// An instant in whole seconds, rounded up as connect-pg-simple rounds.
+fn whole_seconds(instant: Timestamp) -> f64 {
+    // What was over in 1970 is over; PostgreSQL's calendar begins later than JavaScript's.
+    let seconds = instant.as_millis().max(0).saturating_add(999) / 1000;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the seconds of JavaScript's dates are exact in a double"
+    )]
+    {
+        seconds as f64
+    }
+}
+
+/// Whether an id can be in the table at all: no text there holds a NUL.
+fn is_storable(id: &SessionId) -> bool {
+    !id.expose().contains('\0')
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PostgresStore")
+    }
+}
+
+impl Store for PostgresStore {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(self.0.get(id))
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+        Box::pin(self.0.create(id, entry))
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(self.0.update(id, read, entry))
+    }
+
+    fn touch<'a>(
+        &'a self,
+        id: &'a SessionId,
+        _: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(self.0.touch(id, entry))
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        Box::pin(self.0.destroy(id))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        old: &'a SessionId,
+        read: Option<&'a RecordText>,
+        new: &'a SessionId,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(self.0.replace(old, read, new, entry))
+    }
+
+    fn prune(&self) -> StoreFuture<'_, u64> {
+        Box::pin(self.0.prune())
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
+        Box::pin(self.0.scan(cursor, limit))
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(self.0.count())
+    }
+
+    fn index_by(&self, keys: &UserKeys) {
+        self.0.index_by(keys);
+    }
+
+    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.0.of_user(user))
+    }
+
+    fn destroy_of_user<'a>(
+        &'a self,
+        user: &'a str,
+        keep: Option<&'a SessionId>,
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(self.0.destroy_of_user(user, keep))
+    }
+}
+
+#[cfg(test)]
+mod tests;

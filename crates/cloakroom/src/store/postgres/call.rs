@@ -1,0 +1,167 @@
+//! One statement on one connection: prepared once, sent in one round trip, tried again where that
+//! is harmless.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use deadpool_postgres::{ClientWrapper, Object};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Error, Row};
+
+use super::Inner;
+use super::fault::{Fault, Phase};
+
+pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A text as a parameter: an id, a record, a user. The driver logs parameters at the level `debug`,
+/// and sees nothing of this one.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a>(pub(super) &'a str);
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+impl ToSql for Text<'_> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.to_sql(kind, out)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        <&str as ToSql>::accepts(kind)
+    }
+
+    to_sql_checked!();
+}
+
+/// How often a statement is sent again that certainly changed nothing.
+const RETRIES: usize = 3;
+/// How long a connection whose user went away has to say that it is well.
+///
+/// Meanwhile it counts as one of the pool's, so that a slow server is not given more to do.
+const PROBE: Duration = Duration::from_secs(3);
+
+impl Inner {
+    /// Runs a statement that changes nothing.
+    pub(super) async fn read(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
+        self.run(Phase::Before, sql, params).await
+    }
+
+    /// Runs a statement of which one must know whether it was done.
+    pub(super) async fn write(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
+        self.run(Phase::Sent, sql, params).await
+    }
+
+    async fn run(&self, phase: Phase, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
+        let mut retries = 0;
+        loop {
+            match self.run_once(phase, sql, params).await {
+                Err(fault) if fault.again && retries < RETRIES => retries += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn run_once(
+        &self,
+        phase: Phase,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, Fault> {
+        let lease = self.lease().await?;
+        let prepared = lease.client().prepare_cached(sql).await;
+        let statement = match prepared {
+            Ok(statement) => statement,
+            Err(error) => return Err(lease.failed(&error, Phase::Before)),
+        };
+        let outcome = lease.client().query(&statement, params).await;
+        match outcome {
+            Ok(rows) => {
+                lease.settle();
+                Ok(rows)
+            }
+            Err(error) => Err(lease.failed(&error, phase)),
+        }
+    }
+
+    /// Runs statements that are no prepared ones, in one transaction.
+    pub(super) async fn run_batch(&self, sql: &str) -> Result<(), Fault> {
+        let lease = self.lease().await?;
+        let outcome = lease.client().batch_execute(sql).await;
+        match outcome {
+            Ok(()) => {
+                lease.settle();
+                Ok(())
+            }
+            Err(error) => Err(lease.failed(&error, Phase::Sent)),
+        }
+    }
+
+    pub(super) async fn lease(&self) -> Result<Lease, Fault> {
+        let object = self.pool.get().await;
+        object
+            .map(|object| Lease(Some(object)))
+            .map_err(|error| Fault::of_pool(&error))
+    }
+}
+
+/// A connection of the pool in use.
+///
+/// A request that times out drops its future in the middle: its connection goes back to the pool
+/// only once it has answered. One that hangs would hang the next request as well.
+pub(super) struct Lease(Option<Object>);
+
+impl Lease {
+    pub(super) fn client(&self) -> &ClientWrapper {
+        self.0.as_ref().expect("it is held until it is settled")
+    }
+
+    pub(super) fn client_mut(&mut self) -> &mut ClientWrapper {
+        self.0.as_mut().expect("it is held until it is settled")
+    }
+
+    /// Gives the connection back, with nothing under way.
+    pub(super) fn settle(mut self) {
+        self.0 = None;
+    }
+
+    /// Gives the connection back after an error, or lets go of it where it would fail again.
+    pub(super) fn failed(mut self, error: &Error, phase: Phase) -> Fault {
+        if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) {
+            self.client().statement_cache.clear();
+        }
+        let demoted = error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION);
+        if demoted && let Some(object) = self.0.take() {
+            drop(Object::take(object));
+        }
+        self.settle();
+        Fault::of(error, phase)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(object) = self.0.take() else { return };
+        let Ok(runtime) = Handle::try_current() else {
+            drop(Object::take(object));
+            return;
+        };
+        runtime.spawn(async move {
+            let answer = timeout(PROBE, object.check_connection()).await;
+            if !matches!(answer, Ok(Ok(()))) {
+                drop(Object::take(object));
+            }
+        });
+    }
+}

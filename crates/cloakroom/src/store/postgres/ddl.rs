@@ -1,0 +1,244 @@
+//! What can be made in the database: shown first, then run.
+
+use std::fmt::Write as _;
+
+use super::names::{Names, hash, literal};
+use super::sql::UNINDEXABLE;
+use crate::store::UserKeys;
+
+/// One thing that can be made in the database, all of it or nothing.
+///
+/// Its statements may be run any number of times and, in one transaction each time, by any number of
+/// processes at once: the first of them waits for its turn.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Ddl {
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// Its statements.
+    pub sql: String,
+}
+
+impl Ddl {
+    fn new(name: &'static str, purpose: &'static str, statements: &str) -> Self {
+        let turn = "SELECT pg_advisory_xact_lock(hashtextextended('cloakroom ddl', 0));";
+        Self {
+            name,
+            purpose,
+            sql: format!("{turn}\n{statements}"),
+        }
+    }
+}
+
+pub(super) fn all(names: &Names, keys: &UserKeys) -> Vec<Ddl> {
+    vec![
+        table(names),
+        user_index(names, keys),
+        tombs(names),
+        shield(names),
+        notify(names),
+    ]
+}
+
+/// Constraint and index are called as connect-pg-simple calls them; with another table's name in
+/// them for another table.
+pub(super) fn table(names: &Names) -> Ddl {
+    let table = names.table();
+    let key = super::names::quoted(&names.derived("", "_pkey"));
+    let index = super::names::quoted(&names.derived("IDX_", "_expire"));
+    Ddl::new(
+        "table",
+        "the table of sessions, as connect-pg-simple has it",
+        &format!(
+            "CREATE TABLE IF NOT EXISTS {table} (
+    sid varchar NOT NULL COLLATE \"default\",
+    sess json NOT NULL,
+    expire timestamp(6) NOT NULL,
+    CONSTRAINT {key} PRIMARY KEY (sid)
+);
+CREATE INDEX IF NOT EXISTS {index} ON {table} (expire);
+"
+        ),
+    )
+}
+
+pub(super) fn tombs(names: &Names) -> Ddl {
+    Ddl::new(
+        "tombstones",
+        "the ids of destroyed sessions that Express may still write; needed for `mixed_fleet`",
+        &tomb_table(names),
+    )
+}
+
+fn tomb_table(names: &Names) -> String {
+    let tombs = names.tombs();
+    format!(
+        "CREATE TABLE IF NOT EXISTS {tombs} (
+    sid varchar NOT NULL PRIMARY KEY,
+    until timestamptz NOT NULL
+);
+"
+    )
+}
+
+/// A function that names a record's user and fails for none, and an index by it.
+pub(super) fn user_index(names: &Names, keys: &UserKeys) -> Ddl {
+    let (table, function) = (names.table(), user_function(names, keys));
+    let index = super::names::quoted(&names.derived("", &format!("_{}", mark(keys))));
+    let mut sql = String::new();
+    for kind in ["json", "jsonb"] {
+        let _ = write!(
+            sql,
+            "CREATE OR REPLACE FUNCTION {function}(record {kind}) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT AS {};
+",
+            body(&user_body(keys, kind))
+        );
+    }
+    let _ = writeln!(
+        sql,
+        "CREATE INDEX IF NOT EXISTS {index} ON {table} USING hash ({function}(sess));"
+    );
+    Ddl::new(
+        "user_index",
+        "finds the sessions of a user, those that Express wrote as well, without reading \
+                  all; while the index is built, the table takes no writes (CONCURRENTLY, by hand, \
+                  builds it slower and without that)",
+        &sql,
+    )
+}
+
+/// The function's name, which says what it does: another body has another name.
+pub(super) fn user_function(names: &Names, keys: &UserKeys) -> String {
+    names.qualified(&format!("cloakroom_{}", mark(keys)))
+}
+
+fn mark(keys: &UserKeys) -> String {
+    format!("user_{:08x}", hash(&user_body(keys, "json")))
+}
+
+/// The user by the rules of [`UserKeys::user_of`]. PostgreSQL cannot take apart a record with
+/// `\u0000` or a lone surrogate: such are set aside, to be read by the store itself.
+fn user_body(keys: &UserKeys, kind: &str) -> String {
+    let mut body = format!("DECLARE\n    value {kind};\nBEGIN\n");
+    // No record that PostgreSQL can take apart has a key with a NUL.
+    for path in keys.paths().filter(|path| !path.contains('\0')) {
+        let steps: Vec<String> = path.split('.').map(literal).collect();
+        let _ = write!(
+            body,
+            "    value := record -> {};
+    IF {kind}_typeof(value) = 'object' THEN
+        value := value -> 'id';
+    END IF;
+    IF {kind}_typeof(value) IN ('string', 'number') AND value #>> '{{}}' <> '' THEN
+        RETURN value #>> '{{}}';
+    END IF;
+",
+            steps.join(" -> ")
+        );
+    }
+    let _ = write!(
+        body,
+        "    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RETURN {UNINDEXABLE};
+END
+"
+    );
+    body
+}
+
+/// Before a row is written, and after: an upsert that waited for the row to be destroyed passed the
+/// first check already.
+fn shield(names: &Names) -> Ddl {
+    let (table, tombs) = (names.table(), names.tombs());
+    let function = names.qualified(&names.derived("cloakroom_", "_shield"));
+    let body = format!(
+        "BEGIN
+    IF EXISTS (SELECT FROM {tombs} AS d WHERE d.sid = NEW.sid) THEN
+        IF TG_WHEN = 'AFTER' THEN
+            DELETE FROM {table} AS s WHERE s.sid = NEW.sid;
+        END IF;
+        RETURN NULL;
+    END IF;
+    RETURN NEW;
+END
+"
+    );
+    let mut sql = tomb_table(names) + &trigger_function(&function, &body);
+    sql += &trigger(
+        names,
+        "cloakroom_shield_before",
+        "BEFORE INSERT OR UPDATE",
+        &function,
+    );
+    sql += &trigger(names, "cloakroom_shield_after", "AFTER INSERT", &function);
+    Ddl::new(
+        "shield",
+        "lets nobody, Express neither, write a row of a session that was destroyed here; \
+                  for `mixed_fleet`",
+        &sql,
+    )
+}
+
+fn trigger_function(function: &str, statements: &str) -> String {
+    format!(
+        "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS {};
+",
+        body(statements)
+    )
+}
+
+/// Listeners learn a hash: who may LISTEN need not be allowed to read the table.
+fn notify(names: &Names) -> Ddl {
+    let function = names.qualified(&names.derived("cloakroom_", "_notify"));
+    let body = "DECLARE
+    changed text;
+BEGIN
+    changed := CASE TG_OP WHEN 'DELETE' THEN OLD.sid ELSE NEW.sid END;
+    PERFORM pg_notify('cloakroom', encode(sha256(convert_to(changed, 'UTF8')), 'hex'));
+    RETURN NULL;
+END
+";
+    let mut sql = trigger_function(&function, body);
+    // A touch changes no record, and is by far the most frequent write.
+    sql += &trigger(
+        names,
+        "cloakroom_notify",
+        "AFTER INSERT OR DELETE OR UPDATE OF sess",
+        &function,
+    );
+    Ddl::new(
+        "notify",
+        "tells listeners on the channel `cloakroom` the SHA-256 of each id whose record \
+                  was written or went; each commit then takes a lock that all notifying commits share",
+        &sql,
+    )
+}
+
+fn trigger(names: &Names, name: &str, when: &str, function: &str) -> String {
+    let table = names.table();
+    let relation = literal(&table);
+    let create = format!(
+        "BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger
+                   WHERE tgrelid = to_regclass({relation}) AND tgname = '{name}') THEN
+        CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();
+    END IF;
+END
+"
+    );
+    format!("DO {};\n", body(&create))
+}
+
+/// Statements between dollar quotes that do not occur in them.
+fn body(statements: &str) -> String {
+    let mut quote = "$cloakroom$".to_owned();
+    while statements.contains(&quote) {
+        quote.insert(1, '_');
+    }
+    format!("{quote}\n{statements}{quote}")
+}

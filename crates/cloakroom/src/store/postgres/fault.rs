@@ -1,0 +1,182 @@
+//! What PostgreSQL's errors mean, in words that hold nothing of a session.
+//!
+//! The server's own messages quote ids and records (`Key (sid)=(…)`), so they stay out: the code,
+//! and what to do, take their place.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+
+use deadpool_postgres::{PoolError, TimeoutType};
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Whether the server may have done what it was asked, should the connection break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing was changed yet.
+    Before,
+    /// A change was sent.
+    Sent,
+}
+
+/// Why a statement has no result.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) kind: StoreErrorKind,
+    pub(super) code: Option<SqlState>,
+    /// Nothing was done, and the same statement may succeed.
+    pub(super) again: bool,
+    text: String,
+}
+
+impl Fault {
+    pub(super) fn new(kind: StoreErrorKind, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code: None,
+            again: false,
+            text: text.into(),
+        }
+    }
+
+    pub(super) fn is(&self, code: &SqlState) -> bool {
+        self.code.as_ref() == Some(code)
+    }
+
+    /// No connection was to be had.
+    pub(super) fn of_pool(error: &PoolError) -> Self {
+        let unavailable = |text| Self::new(StoreErrorKind::Unavailable, text);
+        match error {
+            PoolError::Backend(error) => Self {
+                again: false,
+                ..Self::of(error, Phase::Before)
+            },
+            PoolError::Timeout(TimeoutType::Wait) => {
+                unavailable("all connections of the pool are in use")
+            }
+            PoolError::Timeout(_) => unavailable("PostgreSQL did not accept a connection in time"),
+            _ => unavailable("the pool of connections is closed"),
+        }
+    }
+
+    pub(super) fn of(error: &Error, phase: Phase) -> Self {
+        match (error.code(), phase) {
+            (Some(code), _) => Self::of_code(code),
+            (None, Phase::Sent) => Self::new(
+                StoreErrorKind::Unknown,
+                "the connection to PostgreSQL broke before the answer came",
+            ),
+            (None, Phase::Before) => Self {
+                again: true,
+                ..Self::new(StoreErrorKind::Unavailable, broken(error))
+            },
+        }
+    }
+
+    fn of_code(code: &SqlState) -> Self {
+        let (kind, advice) = meaning(code);
+        Self {
+            kind,
+            code: Some(code.clone()),
+            again: is_passing(code),
+            text: format!("PostgreSQL said {}: {advice}", code.code()),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.kind, fault)
+    }
+}
+
+/// Errors after which nothing was done, and which are over by the next try: a deadlock, a
+/// connection of before a restart, a prepared statement that a proxy forgot.
+fn is_passing(code: &SqlState) -> bool {
+    matches!(
+        *code,
+        SqlState::T_R_SERIALIZATION_FAILURE
+            | SqlState::T_R_DEADLOCK_DETECTED
+            | SqlState::ADMIN_SHUTDOWN
+            | SqlState::CRASH_SHUTDOWN
+            | SqlState::INVALID_SQL_STATEMENT_NAME
+    )
+}
+
+fn meaning(code: &SqlState) -> (StoreErrorKind, &'static str) {
+    use StoreErrorKind::{Invalid, Unavailable};
+    match code.code() {
+        "22P02" | "22P05" => (
+            Invalid,
+            "the column sess does not take that JSON; a column of type jsonb holds no \\u0000 and no \
+             lone surrogate, one of type json does",
+        ),
+        "22001" | "22021" | "54000" => {
+            (Invalid, "a text is too long, or none that a database holds")
+        }
+        "23502" => (
+            Unavailable,
+            "the table has a column that a session does not fill: give it a default",
+        ),
+        "25006" => (
+            Unavailable,
+            "the server takes no writes: name the primary, or all hosts, in the URL",
+        ),
+        "28000" | "28P01" => (
+            Unavailable,
+            "the login was refused: check user and password in the URL, and add sslmode=require \
+             where the server demands TLS",
+        ),
+        "3D000" => (Unavailable, "there is no such database: create it"),
+        "3F000" => (Unavailable, "there is no such schema: create it"),
+        "42501" => (
+            Unavailable,
+            "the role may not do that: GRANT SELECT, INSERT, UPDATE, DELETE on the tables to it, or \
+             have their owner run the statements of PostgresStore::ddl",
+        ),
+        "42P01" => (
+            Unavailable,
+            "a table is missing: run the statements of PostgresStore::ddl",
+        ),
+        "42703" | "42804" | "42883" | "42P10" => (
+            Unavailable,
+            "the table was altered since the store connected: connect again to learn what is wrong",
+        ),
+        other => (Unavailable, by_class(other)),
+    }
+}
+
+fn by_class(code: &str) -> &'static str {
+    match code.get(..2) {
+        Some("53") => "the server is out of connections, memory or disk",
+        Some("57") => "the server is starting, stopping or cancelled the statement",
+        _ => "the statement failed; the server's log has the details",
+    }
+}
+
+/// What broke, without the address that the driver may name.
+fn broken(error: &Error) -> String {
+    let cause = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidData) => {
+            "the TLS handshake with PostgreSQL failed: check that the server's certificate is for \
+             the host in the URL and that its issuer is among the system's, or in SSL_CERT_FILE"
+                .to_owned()
+        }
+        Some(kind) => format!("PostgreSQL cannot be reached: {error}: {kind}"),
+        None => format!("PostgreSQL cannot be reached: {error}"),
+    }
+}

@@ -1,0 +1,78 @@
+//! Names in the database, and texts inside statements.
+
+/// PostgreSQL cuts longer names off (`NAMEDATALEN`).
+const LONGEST: usize = 63;
+
+/// The table, and the names that derive from it.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    schema: Option<String>,
+    table: String,
+}
+
+impl Names {
+    pub(super) fn new(schema: Option<&str>, table: &str) -> Self {
+        Self {
+            schema: schema.map(str::to_owned),
+            table: table.to_owned(),
+        }
+    }
+
+    pub(super) fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// The table, quoted and with its schema.
+    pub(super) fn table(&self) -> String {
+        self.qualified(&self.table)
+    }
+
+    /// The table of destroyed ids, quoted and with its schema.
+    pub(super) fn tombs(&self) -> String {
+        self.qualified(&self.derived("", "_tomb"))
+    }
+
+    /// Something else in the schema of the table.
+    pub(super) fn qualified(&self, name: &str) -> String {
+        match &self.schema {
+            Some(schema) => format!("{}.{}", quoted(schema), quoted(name)),
+            None => quoted(name),
+        }
+    }
+
+    /// The table's name between two texts, shortened where PostgreSQL would cut it off: another
+    /// table that begins alike has another.
+    pub(super) fn derived(&self, before: &str, after: &str) -> String {
+        let whole = format!("{before}{}{after}", self.table);
+        if whole.len() <= LONGEST {
+            return whole;
+        }
+        let mark = format!("_{:08x}", hash(&self.table));
+        let mut room = LONGEST - before.len() - after.len() - mark.len();
+        while !self.table.is_char_boundary(room) {
+            room -= 1;
+        }
+        format!("{before}{}{mark}{after}", &self.table[..room])
+    }
+}
+
+/// An identifier: any text is a name, none is more.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as a literal that stays one inside dollar quotes as well.
+pub(super) fn literal(text: &str) -> String {
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('\'', "''")
+        .replace('$', "\\x24");
+    format!("E'{escaped}'")
+}
+
+/// FNV-1a: a number that is the same in every process and every version.
+pub(super) fn hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}

@@ -1,0 +1,134 @@
+//! What a store in PostgreSQL can be told.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::store::UserKeys;
+
+/// What a [`PostgresStore`](super::PostgresStore) is told beside its URL.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct PostgresOptions {
+    pub(super) schema: Option<String>,
+    pub(super) table: String,
+    pub(super) pool_size: usize,
+    pub(super) connect_timeout: Duration,
+    pub(super) mixed_fleet: bool,
+    pub(super) prune_every: Option<Duration>,
+    pub(super) create_table: bool,
+    pub(super) user_keys: UserKeys,
+    pub(super) clock: Clock,
+}
+
+impl PostgresOptions {
+    /// The options with their defaults.
+    pub fn new() -> Self {
+        Self {
+            schema: None,
+            table: "session".to_owned(),
+            pool_size: 10,
+            connect_timeout: Duration::from_secs(1),
+            mixed_fleet: false,
+            prune_every: Some(Duration::from_mins(15)),
+            create_table: true,
+            user_keys: UserKeys::default(),
+            clock: Clock::System,
+        }
+    }
+
+    /// Sets the name of the table, as it is: it is quoted.
+    ///
+    /// Default: `session`, connect-pg-simple's.
+    #[doc(alias = "tableName")]
+    pub fn table(mut self, table: impl Into<String>) -> Self {
+        self.table = table.into();
+        self
+    }
+
+    /// Sets the schema of the table, as it is: it is quoted.
+    ///
+    /// Default: none, so that the connection's `search_path` decides, as in connect-pg-simple.
+    #[doc(alias = "schemaName")]
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = Some(schema.into());
+        self
+    }
+
+    /// Sets the most connections that are open at once; at least one.
+    ///
+    /// Default: 10, as node-postgres has it. A call holds a connection for one round trip.
+    pub fn pool_size(mut self, connections: usize) -> Self {
+        self.pool_size = connections.max(1);
+        self
+    }
+
+    /// Sets how long the server may take to accept a TCP connection; the login may take as long
+    /// again. A `connect_timeout` in the URL goes before it.
+    ///
+    /// Default: 1 second, so that a request still has time to answer 503 within its two.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets whether Express writes to the table as well, and would bring back what is destroyed here.
+    ///
+    /// A destroyed session then leaves its id in the table `<table>_tomb`, for 15 minutes and until
+    /// pruning comes. A row that Express writes under it is not found here, and goes with it. The
+    /// statements `shield` of [`ddl`](super::PostgresStore::ddl) keep such rows out for Express too.
+    ///
+    /// Default: false; it costs a look into that table with each statement.
+    pub fn mixed_fleet(mut self, mixed: bool) -> Self {
+        self.mixed_fleet = mixed;
+        self
+    }
+
+    /// Sets how often expired rows are deleted; each wait lasts 50 to 150 % of it, so that the
+    /// processes of a fleet do not all come at once.
+    ///
+    /// Default: 15 minutes, connect-pg-simple's.
+    #[doc(alias = "pruneSessionInterval")]
+    pub fn prune_every(mut self, interval: Duration) -> Self {
+        self.prune_every = Some(interval);
+        self
+    }
+
+    /// Leaves expired rows to somebody else: Express, a cron job, or calls of `prune`.
+    pub fn without_pruning(mut self) -> Self {
+        self.prune_every = None;
+        self
+    }
+
+    /// Sets whether a table that is missing is created when the store connects, with the index of
+    /// users. A table that exists is never altered.
+    ///
+    /// Default: true, as the other stores do; a role without the right to create needs it only
+    /// where the table is missing.
+    #[doc(alias = "createTableIfMissing")]
+    pub fn create_table(mut self, create: bool) -> Self {
+        self.create_table = create;
+        self
+    }
+
+    /// Sets where records name their user, for the index that is created with the table.
+    ///
+    /// Default: as in [`UserKeys`]. A manager tells the store its policy's keys when it starts.
+    pub fn user_keys(mut self, keys: UserKeys) -> Self {
+        self.user_keys = keys;
+        self
+    }
+
+    /// Sets the clock that decides what has expired.
+    ///
+    /// Default: this machine's, as connect-pg-simple goes by its own; a test may set another.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,78 @@
+//! Expired rows go, a thousand at a time.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use super::Inner;
+use super::call::Params;
+use super::reads::first;
+use super::sql::PRUNED_AT_ONCE;
+use crate::store::StoreError;
+
+impl Inner {
+    /// Deletes what has expired, but for rows that others hold at the moment.
+    pub(super) async fn prune(&self) -> Result<u64, StoreError> {
+        self.prune_tombs().await?;
+        self.prune_all(&self.sql.prune, &[&self.now()]).await
+    }
+
+    /// Does so unless another process does already.
+    async fn prune_alone(&self) -> Result<u64, StoreError> {
+        self.prune_tombs().await?;
+        let lock = format!("cloakroom prune {}", self.names.table());
+        self.prune_all(&self.sql.prune_alone, &[&self.now(), &lock])
+            .await
+    }
+
+    async fn prune_all(&self, sql: &str, params: Params<'_>) -> Result<u64, StoreError> {
+        let mut pruned = 0;
+        loop {
+            let rows = self.write(sql, params).await?;
+            let some = first::<i64>(&rows)?.unsigned_abs();
+            pruned += some;
+            if some < PRUNED_AT_ONCE {
+                return Ok(pruned);
+            }
+        }
+    }
+
+    async fn prune_tombs(&self) -> Result<(), StoreError> {
+        if let Some(sql) = &self.sql.prune_tombs {
+            self.write(sql, &[&self.now()]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Prunes until the store is dropped, whatever goes wrong meanwhile.
+pub(super) fn spawn(inner: &Arc<Inner>, interval: Duration) -> AbortHandle {
+    let store = Arc::downgrade(inner);
+    tokio::spawn(run(store, interval)).abort_handle()
+}
+
+async fn run(store: Weak<Inner>, interval: Duration) {
+    loop {
+        sleep(jittered(interval)).await;
+        let Some(inner) = store.upgrade() else { return };
+        match inner.prune_alone().await {
+            Ok(pruned) => tracing::debug!(pruned, "expired sessions were deleted"),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(
+                    cause,
+                    "expired sessions cannot be deleted; they are at the next turn"
+                );
+            }
+        }
+    }
+}
+
+/// 50 to 150 % of an interval.
+fn jittered(interval: Duration) -> Duration {
+    // Without a random number all processes of a fleet come at once, which is no more than busy.
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    interval.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
+}

@@ -1,0 +1,109 @@
+//! What is asked of the table.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use tokio_postgres::Row;
+
+use super::call::Text;
+use super::fault::Fault;
+use super::{Inner, is_storable};
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::store::{Page, StoreError, StoreErrorKind, Stored};
+
+/// What cursors begin with: a text of another origin is none.
+const CURSOR: &str = "pg.";
+/// The longest page.
+const PAGE: usize = 100_000;
+
+impl Inner {
+    pub(super) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+        if !is_storable(id) {
+            return Ok(None);
+        }
+        let rows = self
+            .read(&self.sql.get, &[&Text(id.expose()), &self.now()])
+            .await?;
+        rows.first().map(stored).transpose()
+    }
+
+    pub(super) async fn scan(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let limit = limit.clamp(1, PAGE);
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let now = self.now();
+        let rows = match cursor {
+            None => self.read(&self.sql.scan_first, &[&most, &now]).await?,
+            Some(cursor) => {
+                let after = open_cursor(cursor)?;
+                self.read(&self.sql.scan_next, &[&most, &now, &Text(&after)])
+                    .await?
+            }
+        };
+        let ids: Vec<SessionId> = rows.iter().map(id_in).collect::<Result<_, _>>()?;
+        let next = ids.last().filter(|_| ids.len() == limit).map(cursor_behind);
+        Ok(Page { ids, next })
+    }
+
+    pub(super) async fn count(&self) -> Result<u64, StoreError> {
+        let rows = self.read(&self.sql.count, &[&self.now()]).await?;
+        let count: i64 = first(&rows)?;
+        Ok(count.unsigned_abs())
+    }
+}
+
+fn stored(row: &Row) -> Result<Stored, StoreError> {
+    let text: &str = row.try_get(0).map_err(|_| unreadable())?;
+    let seconds: f64 = row.try_get(1).map_err(|_| unreadable())?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an infinite time is the furthest that a timestamp can say"
+    )]
+    let expires = Timestamp::from_millis((seconds * 1000.0).round() as i64);
+    Ok(Stored {
+        text: text.into(),
+        expires,
+    })
+}
+
+/// The id in the first column.
+pub(super) fn id_in(row: &Row) -> Result<SessionId, StoreError> {
+    let sid: &str = row.try_get(0).map_err(|_| unreadable())?;
+    Ok(SessionId::from_store(sid))
+}
+
+/// The first column of the first row.
+pub(super) fn first<'a, T: tokio_postgres::types::FromSql<'a>>(
+    rows: &'a [Row],
+) -> Result<T, StoreError> {
+    rows.first()
+        .and_then(|row| row.try_get(0).ok())
+        .ok_or_else(unreadable)
+}
+
+pub(super) fn unreadable() -> StoreError {
+    Fault::new(
+        StoreErrorKind::Corrupt,
+        "the database gave a value of another type, or no UTF-8",
+    )
+    .into()
+}
+
+fn cursor_behind(id: &SessionId) -> String {
+    format!("{CURSOR}{}", BASE64_URL_SAFE_NO_PAD.encode(id.expose()))
+}
+
+fn open_cursor(cursor: &str) -> Result<String, StoreError> {
+    let foreign = || Fault::new(StoreErrorKind::Invalid, "this store gave no such cursor");
+    let encoded = cursor.strip_prefix(CURSOR).ok_or_else(foreign)?;
+    let bytes = BASE64_URL_SAFE_NO_PAD
+        .decode(encoded)
+        .map_err(|_| foreign())?;
+    let after = String::from_utf8(bytes).map_err(|_| foreign())?;
+    (!after.contains('\0'))
+        .then_some(after)
+        .ok_or_else(|| foreign().into())
+}

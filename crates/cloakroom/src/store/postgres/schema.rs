@@ -1,0 +1,182 @@
+//! What the database has: looked at when the store connects.
+
+use tokio_postgres::Row;
+
+use super::fault::Fault;
+use super::names::Names;
+use super::options::PostgresOptions;
+use super::sql::Column;
+use super::{Inner, ddl};
+use crate::store::StoreErrorKind;
+
+/// The oldest server whose SQL has all that the statements use.
+const OLDEST: i32 = 120_000;
+
+const CHECK: &str = r#"
+SELECT current_setting('server_version_num')::int4 AS version,
+       ($2::text IS NULL OR EXISTS (SELECT FROM pg_namespace WHERE nspname = $2::text)) AS schema,
+       c.oid IS NOT NULL AS "table",
+       (SELECT typname::text FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+        WHERE attrelid = c.oid AND attname = 'sid' AND NOT attisdropped) AS sid,
+       (SELECT typname::text FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+        WHERE attrelid = c.oid AND attname = 'sess' AND NOT attisdropped) AS sess,
+       (SELECT typname::text FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+        WHERE attrelid = c.oid AND attname = 'expire' AND NOT attisdropped) AS expire,
+       EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid
+               WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
+               AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum AND a.attname = 'sid'
+               AND i.indpred IS NULL) AS "unique",
+       coalesce(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND
+                has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'), true)
+                AS allowed,
+       to_regclass($3::text) IS NOT NULL AS tombs
+FROM (SELECT to_regclass($1::text) AS oid) AS found LEFT JOIN pg_class AS c ON c.oid = found.oid
+"#;
+
+/// What was found of the table.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that may be missing"
+)]
+struct Found {
+    version: i32,
+    schema: bool,
+    table: bool,
+    sid: Option<String>,
+    sess: Option<String>,
+    expire: Option<String>,
+    unique: bool,
+    allowed: bool,
+    tombs: bool,
+}
+
+/// A table that can be worked with.
+pub(super) struct Ready {
+    pub(super) column: Column,
+    /// Whether it was not there before.
+    pub(super) created: bool,
+}
+
+/// Looks at the table, and creates it where that is asked and needed.
+pub(super) async fn prepare(inner: &Inner, options: &PostgresOptions) -> Result<Ready, Fault> {
+    let names = &inner.names;
+    let found = look(inner).await?;
+    let missing = found.missing(names, options);
+    if missing.is_empty() || !options.create_table {
+        let column = found.check(names, options)?;
+        return Ok(Ready {
+            column,
+            created: false,
+        });
+    }
+    let created = !found.table;
+    inner.run_batch(&missing.concat()).await?;
+    let column = look(inner).await?.check(names, options)?;
+    Ok(Ready { column, created })
+}
+
+async fn look(inner: &Inner) -> Result<Found, Fault> {
+    let names = &inner.names;
+    let (table, tombs) = (names.table(), names.tombs());
+    let rows = inner
+        .read(CHECK, &[&table, &names.schema(), &tombs])
+        .await?;
+    rows.first()
+        .and_then(|row| Found::read(row).ok())
+        .ok_or_else(|| Fault::new(StoreErrorKind::Unavailable, "the catalog cannot be read"))
+}
+
+impl Found {
+    fn read(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self {
+            version: row.try_get("version")?,
+            schema: row.try_get("schema")?,
+            table: row.try_get("table")?,
+            sid: row.try_get("sid")?,
+            sess: row.try_get("sess")?,
+            expire: row.try_get("expire")?,
+            unique: row.try_get("unique")?,
+            allowed: row.try_get("allowed")?,
+            tombs: row.try_get("tombs")?,
+        })
+    }
+
+    /// The statements that make what is not there.
+    fn missing(&self, names: &Names, options: &PostgresOptions) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.version < OLDEST || !self.schema {
+            return missing;
+        }
+        if !self.table {
+            missing.push(ddl::table(names).sql);
+            missing.push(ddl::user_index(names, &options.user_keys).sql);
+        }
+        if options.mixed_fleet && !self.tombs {
+            missing.push(ddl::tombs(names).sql);
+        }
+        missing
+    }
+
+    fn check(&self, names: &Names, options: &PostgresOptions) -> Result<Column, Fault> {
+        let wrong = |text: String| Err(Fault::new(StoreErrorKind::Invalid, text));
+        let table = names.table();
+        if self.version < OLDEST {
+            return wrong("the server is older than PostgreSQL 12: update it".to_owned());
+        }
+        if !self.schema {
+            return wrong(format!(
+                "there is no schema for the table {table}: create it"
+            ));
+        }
+        if !self.table {
+            return wrong(format!(
+                "the table {table} is missing: run the statements `table` of PostgresStore::ddl, or \
+                 let create_table be true"
+            ));
+        }
+        has_type(&table, "sid", self.sid.as_deref(), &["varchar", "text"])?;
+        has_type(&table, "sess", self.sess.as_deref(), &["json", "jsonb"])?;
+        has_type(
+            &table,
+            "expire",
+            self.expire.as_deref(),
+            &["timestamp", "timestamptz"],
+        )?;
+        if !self.unique {
+            return wrong(format!(
+                "the column sid of {table} is not unique: ALTER TABLE {table} ADD PRIMARY KEY (sid)"
+            ));
+        }
+        if !self.allowed {
+            return wrong(format!(
+                "the role may not use {table}: GRANT SELECT, INSERT, UPDATE, DELETE ON {table} to it"
+            ));
+        }
+        if options.mixed_fleet && !self.tombs {
+            return wrong(format!(
+                "the table {} is missing: run the statements `tombstones` of PostgresStore::ddl, or \
+                 let create_table be true",
+                names.tombs()
+            ));
+        }
+        Ok(match self.sess.as_deref() {
+            Some("jsonb") => Column::Jsonb,
+            _ => Column::Json,
+        })
+    }
+}
+
+fn has_type(table: &str, column: &str, found: Option<&str>, right: &[&str]) -> Result<(), Fault> {
+    let text = match found {
+        Some(kind) if right.contains(&kind) => return Ok(()),
+        Some(kind) => format!(
+            "the column {column} of {table} has the type {kind}: ALTER TABLE {table} ALTER COLUMN \
+             {column} TYPE {0} USING {column}::{0}",
+            right[0]
+        ),
+        None => format!(
+            "the table {table} has no column {column}: it is no table of sessions, give another name"
+        ),
+    };
+    Err(Fault::new(StoreErrorKind::Invalid, text))
+}

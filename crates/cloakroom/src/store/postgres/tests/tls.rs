@@ -1,0 +1,83 @@
+//! Encrypted connections, to a server whose certificate nobody but this test trusts.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::process::Command;
+
+use rustls::RootCertStore;
+use testbed::Postgres;
+use tokio_postgres::Config;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::super::PostgresStore;
+use super::super::connect::tls;
+use super::{options, reason};
+use crate::store::StoreErrorKind;
+
+/// The certificate and its key: self-signed, for `localhost` and 127.0.0.1.
+const CERTIFICATE: &[u8] = include_bytes!("tls/cert.pem");
+const ANCHOR: &[u8] = include_bytes!("tls/cert.der");
+const KEY: &[u8] = include_bytes!("tls/key.pem");
+
+fn encrypting() -> (Postgres, tempfile::TempDir) {
+    let directory = tempfile::TempDir::new().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let (certificate, key) = (directory.path().join("cert"), directory.path().join("key"));
+    fs::write(&certificate, CERTIFICATE).unwrap();
+    fs::write(&key, KEY).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    // The server reads no key of another, and is not root.
+    let id = Command::new("id").args(["-u", "postgres"]).output();
+    let id = id.ok().and_then(|out| String::from_utf8(out.stdout).ok());
+    if let Some(id) = id.and_then(|id| id.trim().parse().ok()) {
+        let _ = chown(&key, Some(id), None);
+    }
+    let settings = [
+        "ssl=on".to_owned(),
+        format!("ssl_cert_file={}", certificate.display()),
+        format!("ssl_key_file={}", key.display()),
+    ];
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    (Postgres::start(&settings), directory)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_had_where_it_is_required_and_checked() {
+    let (server, _directory) = encrypting();
+    let url = format!("{}?sslmode=require", server.url());
+    // The system does not trust the certificate.
+    let refused = PostgresStore::connect_options(&url, options("session")).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Unavailable);
+    assert!(
+        reason(&refused).contains("TLS handshake"),
+        "{}",
+        reason(&refused)
+    );
+    let plain = PostgresStore::connect_options(&server.url(), options("session")).await;
+    plain.unwrap();
+
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates([ANCHOR.to_vec().into()]);
+    let config: Config = url.parse().unwrap();
+    let trusting = MakeRustlsConnect::new(tls(&config, roots).map_err(|_| ()).unwrap());
+    let (client, connection) = config.connect(trusting.clone()).await.unwrap();
+    tokio::spawn(connection);
+    let row = client
+        .query_one(
+            "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert!(row.get::<_, bool>(0));
+    // The same server by a name that its certificate does not have.
+    let mut elsewhere = Config::new();
+    elsewhere
+        .user("postgres")
+        .host("elsewhere.example")
+        .hostaddr([127, 0, 0, 1].into())
+        .port(server.port())
+        .ssl_mode(config.get_ssl_mode());
+    assert!(elsewhere.connect(trusting).await.is_err());
+}

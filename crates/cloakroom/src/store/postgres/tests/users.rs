@@ -1,0 +1,188 @@
+//! Records that are odd, and whose they are.
+
+use std::collections::HashSet;
+
+use tokio_postgres::Client;
+
+use super::super::names::literal;
+use super::super::{PostgresStore, UserKeys};
+use super::{jsonb_table, open, options, raw, unique};
+use crate::id::SessionId;
+use crate::store::Store as _;
+
+async fn write(raw: &Client, table: &str, records: &[String], kind: &str) -> Vec<SessionId> {
+    let mut ids = Vec::new();
+    for record in records {
+        let id = SessionId::random();
+        let sql =
+            format!(r#"INSERT INTO "{table}" SELECT $1, $2::text::{kind}, now() + interval '1 h'"#);
+        raw.execute(&sql, &[&id.expose(), record]).await.unwrap();
+        ids.push(id);
+    }
+    ids
+}
+
+/// Records that no application means to write.
+fn odd() -> Vec<String> {
+    let deep = format!(
+        r#"{{"userId":"ada","d":{}1{}}}"#,
+        "[".repeat(3000),
+        "]".repeat(3000)
+    );
+    let large = format!(r#"{{"userId":"grace","x":"{}"}}"#, "y".repeat(10_000_000));
+    [
+        r#""text""#,
+        "7",
+        "null",
+        "[1]",
+        r#"["userId"]"#,
+        "{}",
+        r#"{"userId":null}"#,
+        r#"{"userId":"\u0000"}"#,
+        r#"{"userId":"\ud800"}"#,
+        r#"{"userId":"ada","\u0000":1}"#,
+        r#"{"userId":"\u0001unindexable"}"#,
+        &deep,
+        &large,
+    ]
+    .map(str::to_owned)
+    .into()
+}
+
+#[tokio::test]
+async fn odd_records_hurt_nobody() {
+    for indexed in [true, false] {
+        // Functions are dropped, which other tests need.
+        let (schema, raw) = (unique("odd"), raw().await);
+        let create = format!("CREATE SCHEMA {schema}; SET search_path TO {schema}");
+        raw.batch_execute(&create).await.unwrap();
+        let table = "session";
+        let store = open(options(table).schema(&schema)).await;
+        let records = odd();
+        let odd = write(&raw, table, &records, "json").await;
+        let plain = vec![r#"{"userId":"ada"}"#.to_owned(); 3];
+        let ada = write(&raw, table, &plain, "json").await;
+        if !indexed {
+            let function = &store.0.users.load_full();
+            let drop = format!("DROP FUNCTION {}(json) CASCADE", function.function);
+            // Known to be there, so that it is missed in the middle of a call.
+            assert!(store.of_user("nobody").await.unwrap().is_empty());
+            raw.batch_execute(&drop).await.unwrap();
+        }
+        // The one with a NUL in a key is hers as well; the deep one is no record.
+        let hers: HashSet<_> = ada.iter().chain([&odd[9]]).cloned().collect();
+        let found = store.of_user("ada").await.unwrap();
+        assert_eq!(found.len(), 4);
+        assert_eq!(HashSet::from_iter(found), hers);
+        assert_eq!(store.of_user("\0").await.unwrap(), [odd[7].clone()]);
+        assert_eq!(
+            store.of_user("\u{1}unindexable").await.unwrap(),
+            [odd[10].clone()]
+        );
+        assert_eq!(store.of_user("grace").await.unwrap(), [odd[12].clone()]);
+        let kept = store.destroy_of_user("\0", Some(&odd[7])).await.unwrap();
+        assert_eq!(kept, 0);
+        assert_eq!(store.destroy_of_user("\0", None).await.unwrap(), 1);
+        let ended = store.destroy_of_user("ada", Some(&ada[0])).await.unwrap();
+        assert!((3..=4).contains(&ended), "{ended}");
+        assert_eq!(store.of_user("ada").await.unwrap(), [ada[0].clone()]);
+        assert_eq!(store.destroy_of_user("grace", None).await.unwrap(), 1);
+        assert!(store.count().await.unwrap() >= 10);
+    }
+}
+
+/// The function in the database and [`UserKeys::user_of`] say the same of a record, or the function
+/// says that it cannot tell.
+#[tokio::test]
+async fn the_database_knows_users_by_the_same_rules() {
+    let keys = UserKeys::new(["userId", "passport.user", "it's $cloakroom$ \"q\" \\ é.0"]);
+    let mut records: Vec<String> = [
+        r#"{"userId":7}"#,
+        r#"{"userId":-1.50e3}"#,
+        r#"{"userId":""}"#,
+        r#"{"userId":"","passport":{"user":"second"}}"#,
+        r#"{"userId":true,"passport":{"user":{"id":9}}}"#,
+        r#"{"userId":{"id":"inner"}}"#,
+        r#"{"userId":{"id":{"id":"too deep"}}}"#,
+        r#"{"userId":{"name":"x"},"passport":{"user":"p"}}"#,
+        r#"{"userId":[1],"passport":[{"user":"no"}]}"#,
+        r#"{"userId":"first","userId":"last"}"#,
+        r#"{"passport":{"user":"a"},"passport":{"user":"b"}}"#,
+        r#"{"user\u0049d":"escaped"}"#,
+        r#"{"userId":"\ud83d\ude00 é \" \\ \n"}"#,
+        r#"{"userId":" spaced "}"#,
+        r#"{ "userId" : 12 , "x":1}"#,
+        r#"{"it's $cloakroom$ \"q\" \\ é":{"0":"odd key"}}"#,
+        r#"{"it's $cloakroom$ \"q\" \\ é":["index"]}"#,
+        r#"{"passport":"text"}"#,
+        r#"{"passport":null}"#,
+    ]
+    .map(str::to_owned)
+    .into();
+    for (kind, table) in [("json", unique("rules")), ("jsonb", jsonb_table().await)] {
+        let raw = raw().await;
+        let store = open(options(&table)).await;
+        store.index_by(&keys);
+        let all = PostgresStore::ddl(&options(&table), &keys);
+        store.apply(&all[1]).await.unwrap();
+        if kind == "json" {
+            records.extend(odd());
+        } else {
+            records.truncate(19);
+        }
+        let function = store.0.users.load_full().function.clone();
+        for record in &records {
+            let sql =
+                format!("SELECT {function}(v), v::text FROM (SELECT $1::text::{kind} AS v) AS r");
+            let row = raw.query_one(&sql, &[record]).await.unwrap();
+            let (said, text): (Option<&str>, &str) = (row.get(0), row.get(1));
+            let meant = keys.user_of(text);
+            let told = said == Some("\u{1}unindexable") && meant != said.map(str::to_owned);
+            let deep = text.contains("[[[[");
+            assert!(
+                told || deep || said == meant.as_deref(),
+                "{said:?} {meant:?} {record:.200}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_managers_keys_decide() {
+    let table = unique("keys");
+    let (store, raw) = (open(options(&table)).await, raw().await);
+    let ids = write(&raw, &table, &[r#"{"account":"ada"}"#.to_owned()], "json").await;
+    assert!(store.of_user("ada").await.unwrap().is_empty());
+    store.index_by(&UserKeys::new(["account"]));
+    assert_eq!(store.of_user("ada").await.unwrap(), ids);
+    assert!(
+        store
+            .0
+            .users
+            .load_full()
+            .indexed
+            .load(std::sync::atomic::Ordering::Relaxed)
+    );
+    // Another process does without the index until it is there.
+    let other = open(options(&table)).await;
+    other.index_by(&UserKeys::new(["owner", "account"]));
+    assert_eq!(other.of_user("ada").await.unwrap(), ids);
+    assert_eq!(other.destroy_of_user("ada", None).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_index_is_used() {
+    let table = unique("used");
+    let (store, raw) = (open(options(&table)).await, raw().await);
+    let function = store.0.users.load_full().function.clone();
+    let plan = raw
+        .query(
+            &format!(r#"EXPLAIN SELECT sid FROM "{table}" WHERE {function}(sess) = 'ada'"#),
+            &[],
+        )
+        .await
+        .unwrap();
+    let plan: String = plan.iter().map(|row| row.get::<_, &str>(0)).collect();
+    assert!(plan.contains("_user_"), "{plan}");
+    assert_eq!(literal("a'b\\$"), r"E'a''b\\\x24'");
+}

@@ -1,0 +1,312 @@
+//! Which sessions are whose, by what their records say: Express writes some of them.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::TryStreamExt as _;
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+
+use super::call::{Params, Text};
+use super::fault::{Fault, Phase};
+use super::names::Names;
+use super::reads::{id_in, unreadable};
+use super::sql::UserSql;
+use super::{Inner, ddl};
+use crate::id::SessionId;
+use crate::store::{StoreError, UserKeys};
+
+/// How often a logout everywhere looks again for sessions that got another id meanwhile.
+const PASSES: usize = 8;
+/// How often the second half of a pass is tried that a deadlock undid.
+const RETRIES: usize = 3;
+
+/// Where records name their user, and what the database has to find them by.
+pub(super) struct Users {
+    keys: UserKeys,
+    pub(super) function: String,
+    sql: UserSql,
+    /// Whether the function was seen in the database.
+    pub(super) indexed: AtomicBool,
+    warned: AtomicBool,
+}
+
+impl Users {
+    pub(super) fn new(names: &Names, mixed_fleet: bool, keys: &UserKeys) -> Self {
+        let function = ddl::user_function(names, keys);
+        Self {
+            keys: keys.clone(),
+            sql: UserSql::new(names, mixed_fleet, &function),
+            function,
+            indexed: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn keys(&self) -> &UserKeys {
+        &self.keys
+    }
+
+    /// What cannot be read is nobody's, and no reason to tell anybody nothing.
+    fn is_of(&self, row: &Row, user: &str) -> bool {
+        let text: Result<&str, _> = row.try_get(1);
+        text.is_ok_and(|text| self.keys.user_of(text).as_deref() == Some(user))
+    }
+}
+
+/// What one look at the table left to do.
+struct Pass {
+    ended: u64,
+    /// Sessions that went, or became another, between the look and the deed.
+    slipped: bool,
+    candidates: Vec<SessionId>,
+}
+
+impl Inner {
+    pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        let users = self.users.load_full();
+        if self.is_indexed(&users).await? {
+            let params: Params<'_> = &[&indexable(user), &self.now()];
+            match self.read(&users.sql.of_user, params).await {
+                Ok(rows) => return chosen(&rows, &users, user),
+                Err(fault) => users.unless_undefined(fault)?,
+            }
+        }
+        self.of_user_among_all(&users, user).await
+    }
+
+    pub(super) async fn destroy_of_user(
+        &self,
+        user: &str,
+        keep: Option<&SessionId>,
+    ) -> Result<u64, StoreError> {
+        let users = self.users.load_full();
+        let mut ended = 0;
+        for _ in 0..PASSES {
+            let pass = self.destroy_indexed(&users, user, keep).await?;
+            let (more, slipped) = self.end(&users, user, &pass.candidates).await?;
+            ended += pass.ended + more;
+            if !pass.slipped && !slipped {
+                break;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Ends what the index names, and tells what has to be looked at: without an index, the user's
+    /// own.
+    async fn destroy_indexed(
+        &self,
+        users: &Users,
+        user: &str,
+        keep: Option<&SessionId>,
+    ) -> Result<Pass, StoreError> {
+        let kept = keep.map(SessionId::expose).and_then(bindable);
+        let mut pass = None;
+        if self.is_indexed(users).await? {
+            let params: Params<'_> = &[&indexable(user), &self.now(), &kept];
+            match self.write(&users.sql.destroy_of_user, params).await {
+                Ok(rows) => pass = Some(read_pass(&rows, users, user)?),
+                Err(fault) => users.unless_undefined(fault)?,
+            }
+        }
+        let mut pass = match pass {
+            Some(pass) => pass,
+            None => Pass {
+                ended: 0,
+                slipped: false,
+                candidates: self.of_user_among_all(users, user).await?,
+            },
+        };
+        pass.candidates.retain(|id| Some(id) != keep);
+        Ok(pass)
+    }
+
+    /// Ends those of some sessions that are a user's by what they say now; and tells whether some
+    /// were not there, which may have got another id.
+    async fn end(
+        &self,
+        users: &Users,
+        user: &str,
+        candidates: &[SessionId],
+    ) -> Result<(u64, bool), StoreError> {
+        if candidates.is_empty() {
+            return Ok((0, false));
+        }
+        let mut retries = 0;
+        loop {
+            match self.end_once(users, user, candidates).await {
+                Err(fault) if fault.again && retries < RETRIES => retries += 1,
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    async fn end_once(
+        &self,
+        users: &Users,
+        user: &str,
+        candidates: &[SessionId],
+    ) -> Result<(u64, bool), Fault> {
+        let mut lease = self.lease().await?;
+        let outcome = self
+            .end_on(lease.client_mut(), users, user, candidates)
+            .await;
+        match outcome {
+            Ok(ended) => {
+                lease.settle();
+                Ok(ended)
+            }
+            Err((error, phase)) => Err(lease.failed(&error, phase)),
+        }
+    }
+
+    async fn end_on(
+        &self,
+        client: &mut deadpool_postgres::ClientWrapper,
+        users: &Users,
+        user: &str,
+        candidates: &[SessionId],
+    ) -> Result<(u64, bool), (tokio_postgres::Error, Phase)> {
+        let before = |error| (error, Phase::Before);
+        let sent = |error| (error, Phase::Sent);
+        let sids: Vec<Text<'_>> = candidates.iter().map(|id| Text(id.expose())).collect();
+        let now = self.now();
+        let transaction = client.transaction().await.map_err(before)?;
+        let lock = transaction.prepare_cached(&self.sql.lock).await;
+        let found = transaction
+            .query(&lock.map_err(before)?, &[&sids, &now])
+            .await
+            .map_err(before)?;
+        let mut theirs: Vec<Text<'_>> = Vec::new();
+        for row in &found {
+            if users.is_of(row, user) {
+                theirs.push(Text(row.try_get(0).map_err(before)?));
+            }
+        }
+        let delete = transaction.prepare_cached(&self.sql.destroy_many).await;
+        let gone = transaction
+            .query(&delete.map_err(before)?, &[&theirs, &now])
+            .await
+            .map_err(before)?;
+        transaction.commit().await.map_err(sent)?;
+        let ended = gone.iter().filter(|row| row.try_get(0).unwrap_or(false));
+        Ok((ended.count() as u64, found.len() < candidates.len()))
+    }
+
+    /// Reads every live row, as of one instant, one at a time.
+    async fn of_user_among_all(
+        &self,
+        users: &Users,
+        user: &str,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let lease = self.lease().await?;
+        let found = {
+            let client = lease.client();
+            let reading = async {
+                let statement = client.prepare_cached(&self.sql.all).await?;
+                let now = self.now();
+                let params: [&(dyn ToSql + Sync); 1] = [&now];
+                let mut rows = pin!(client.query_raw(&statement, params).await?);
+                let mut found = Vec::new();
+                while let Some(row) = rows.try_next().await? {
+                    if users.is_of(&row, user) {
+                        found.push(row);
+                    }
+                }
+                Ok::<_, tokio_postgres::Error>(found)
+            };
+            reading.await
+        };
+        match found {
+            Ok(rows) => {
+                lease.settle();
+                rows.iter().map(id_in).collect()
+            }
+            Err(error) => Err(lease.failed(&error, Phase::Before).into()),
+        }
+    }
+
+    /// Whether the database has the function; looked for until it is seen.
+    async fn is_indexed(&self, users: &Users) -> Result<bool, StoreError> {
+        if users.indexed.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let signature = format!("{}({})", users.function, self.column.name());
+        let rows = self
+            .read(
+                "SELECT to_regprocedure($1::text) IS NOT NULL",
+                &[&signature],
+            )
+            .await?;
+        let mut indexed: bool = super::reads::first(&rows)?;
+        if !indexed && self.created {
+            self.run_batch(&ddl::user_index(&self.names, &users.keys).sql)
+                .await?;
+            indexed = true;
+        }
+        users.indexed.store(indexed, Ordering::Relaxed);
+        if !indexed && !users.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the sessions of a user are found by reading all: run the statements `user_index` \
+                 of PostgresStore::ddl"
+            );
+        }
+        Ok(indexed)
+    }
+}
+
+impl Users {
+    /// Somebody dropped the function: it is not there, which is no error.
+    fn unless_undefined(&self, fault: Fault) -> Result<(), Fault> {
+        if fault.is(&SqlState::UNDEFINED_FUNCTION) {
+            self.indexed.store(false, Ordering::Relaxed);
+            return Ok(());
+        }
+        Err(fault)
+    }
+}
+
+/// The first row counts; the others are those whose user the index cannot tell.
+fn read_pass(rows: &[Row], users: &Users, user: &str) -> Result<Pass, StoreError> {
+    let mut pass = Pass {
+        ended: 0,
+        slipped: false,
+        candidates: Vec::new(),
+    };
+    for row in rows {
+        let sid: Option<&str> = row.try_get(0).map_err(|_| unreadable())?;
+        if sid.is_some() {
+            if users.is_of(row, user) {
+                pass.candidates.push(id_in(row)?);
+            }
+            continue;
+        }
+        let count = |column| row.try_get::<_, i64>(column).map_err(|_| unreadable());
+        pass.ended += count(2)?.unsigned_abs();
+        pass.slipped |= count(3)? > 0;
+    }
+    Ok(pass)
+}
+
+fn chosen(rows: &[Row], users: &Arc<Users>, user: &str) -> Result<Vec<SessionId>, StoreError> {
+    let mut ids = Vec::with_capacity(rows.len());
+    for row in rows {
+        if users.is_of(row, user) {
+            ids.push(id_in(row)?);
+        }
+    }
+    Ok(ids)
+}
+
+/// A user as a parameter; none that the index cannot tell from others.
+fn indexable(user: &str) -> Option<Text<'_>> {
+    bindable(user).filter(|user| user.0 != "\u{1}unindexable")
+}
+
+/// A text that can be a parameter: none with a NUL can be in a column either.
+fn bindable(text: &str) -> Option<Text<'_>> {
+    (!text.contains('\0')).then_some(Text(text))
+}

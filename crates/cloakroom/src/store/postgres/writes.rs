@@ -1,0 +1,122 @@
+//! What is changed in the table: one statement each, so that it is done or not done.
+//!
+//! A statement that waits for a row which another one changes looks at its conditions again once it
+//! has it (READ COMMITTED): of two saves that read the same text, the second finds another.
+
+use tokio_postgres::error::SqlState;
+
+use super::call::Text;
+use super::fault::Fault;
+use super::{Inner, is_storable, whole_seconds};
+use crate::id::SessionId;
+use crate::record::RecordText;
+use crate::store::{Entry, StoreError, StoreErrorKind, Written};
+
+impl Inner {
+    pub(super) async fn create(&self, id: &SessionId, entry: &Entry) -> Result<(), StoreError> {
+        refuse_unstorable(id)?;
+        let (sid, text) = (Text(id.expose()), Text(&entry.text));
+        let expire = whole_seconds(entry.expires);
+        let rows = self
+            .write(&self.sql.create, &[&sid, &self.now(), &text, &expire])
+            .await?;
+        if rows.is_empty() {
+            return Err(StoreErrorKind::IdTaken.into());
+        }
+        Ok(())
+    }
+
+    pub(super) async fn update(
+        &self,
+        id: &SessionId,
+        read: &RecordText,
+        entry: &Entry,
+    ) -> Result<Written, StoreError> {
+        if !is_storable(id) {
+            return Ok(Written::Gone);
+        }
+        let (sid, text) = (Text(id.expose()), Text(&entry.text));
+        let expire = whole_seconds(entry.expires);
+        let rows = self
+            .write(
+                &self.sql.update,
+                &[&sid, &self.now(), &text, &expire, &Text(read)],
+            )
+            .await?;
+        self.written(!rows.is_empty(), id).await
+    }
+
+    async fn written(&self, saved: bool, id: &SessionId) -> Result<Written, StoreError> {
+        if saved {
+            return Ok(Written::Saved);
+        }
+        Ok(self.get(id).await?.map_or(Written::Gone, Written::Changed))
+    }
+
+    pub(super) async fn touch(&self, id: &SessionId, entry: &Entry) -> Result<bool, StoreError> {
+        if !is_storable(id) {
+            return Ok(false);
+        }
+        let (sid, expire) = (Text(id.expose()), whole_seconds(entry.expires));
+        let rows = self
+            .write(&self.sql.touch, &[&sid, &self.now(), &expire])
+            .await?;
+        Ok(!rows.is_empty())
+    }
+
+    pub(super) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
+        if !is_storable(id) {
+            return Ok(false);
+        }
+        let rows = self
+            .write(&self.sql.destroy, &[&Text(id.expose()), &self.now()])
+            .await?;
+        Ok(rows.iter().any(|row| row.try_get(0).unwrap_or(false)))
+    }
+
+    pub(super) async fn replace(
+        &self,
+        old: &SessionId,
+        read: Option<&RecordText>,
+        new: &SessionId,
+        entry: &Entry,
+    ) -> Result<Written, StoreError> {
+        refuse_unstorable(new)?;
+        if old == new {
+            return Err(StoreErrorKind::IdTaken.into());
+        }
+        // An id that cannot be stored stands for one that is not there.
+        let from = is_storable(old).then(|| Text(old.expose()));
+        let (to, text) = (Text(new.expose()), Text(&entry.text));
+        let (expire, now) = (whole_seconds(entry.expires), self.now());
+        let replaced = match read {
+            Some(read) => {
+                self.write(
+                    &self.sql.replace_read,
+                    &[&from, &now, &to, &text, &expire, &Text(read)],
+                )
+                .await
+            }
+            None => {
+                self.write(&self.sql.replace_any, &[&from, &now, &to, &text, &expire])
+                    .await
+            }
+        };
+        match replaced {
+            Ok(rows) => self.written(!rows.is_empty(), old).await,
+            Err(fault) if fault.is(&SqlState::DIVISION_BY_ZERO) => {
+                Err(StoreErrorKind::IdTaken.into())
+            }
+            Err(fault) => Err(fault.into()),
+        }
+    }
+}
+
+fn refuse_unstorable(id: &SessionId) -> Result<(), Fault> {
+    is_storable(id).then_some(()).ok_or_else(|| {
+        Fault::new(
+            StoreErrorKind::Invalid,
+            "PostgreSQL holds no id with a NUL in it",
+        )
+    })
+}
