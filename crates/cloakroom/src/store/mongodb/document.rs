@@ -202,7 +202,10 @@ fn write_value(value: &Bson, out: &mut String) -> bool {
             let _ = write!(out, r#"{{"$timestamp":"{both}"}}"#);
         }
         Bson::Binary(value) => write_string(&binary(value), out),
-        Bson::RegularExpression(_) | Bson::MinKey | Bson::MaxKey => out.push_str("{}"),
+        // The parts of a pointer are hidden; nothing has written any since MongoDB 1.
+        Bson::RegularExpression(_) | Bson::MinKey | Bson::MaxKey | Bson::DbPointer(_) => {
+            out.push_str("{}");
+        }
         Bson::JavaScriptCode(code) => {
             out.push_str(r#"{"code":"#);
             write_string(code, out);
@@ -217,8 +220,6 @@ fn write_value(value: &Bson, out: &mut String) -> bool {
         }
         Bson::Array(values) => write_array(values, out),
         Bson::Document(value) => write_document(value, out),
-        // Its parts are hidden; nothing has written any since MongoDB 1.
-        Bson::DbPointer(_) => out.push_str("{}"),
     }
     true
 }

@@ -5,7 +5,7 @@ use mongodb::error::{Error, ErrorKind, WriteFailure};
 
 use crate::store::{StoreError, StoreErrorKind};
 
-const DUPLICATE_KEY: i32 = 11_000;
+pub(super) const DUPLICATE_KEY: i32 = 11_000;
 /// The server says that nothing was done: it is not the primary.
 const NOT_PRIMARY: [i32; 3] = [10_058, 10_107, 13_435];
 /// Too large a document, or nested too deeply.

@@ -11,7 +11,7 @@ use crate::store::{StoreError, StoreErrorKind, Stored};
 pub(super) enum Form {
     Text,
     Document,
-    Sealed(Sealer),
+    Sealed(Box<Sealer>),
 }
 
 /// A session as it was read.
@@ -37,7 +37,7 @@ const MOST_BYTES: usize = (16 << 20) - (16 << 10);
 impl Form {
     pub(super) fn of(options: &MongoOptions) -> Result<Self, StoreError> {
         Ok(match &options.encryption {
-            Some(encryption) => Self::Sealed(Sealer::new(encryption)?),
+            Some(encryption) => Self::Sealed(Box::new(Sealer::new(encryption)?)),
             None if options.stringify => Self::Text,
             None => Self::Document,
         })
@@ -50,7 +50,7 @@ impl Form {
         match (self, session) {
             (Self::Text, Bson::String(text)) => Ok(text.as_str().into()),
             (Self::Document, Bson::Document(session)) => Ok(document::to_text(session).into()),
-            (Self::Sealed(sealer), Bson::String(sealed)) => Ok(sealer.open(sealed).await?.into()),
+            (Self::Sealed(sealer), Bson::String(text)) => Ok(sealer.open(text).await?.into()),
             _ => Err(corrupt("the session is of another form")),
         }
     }

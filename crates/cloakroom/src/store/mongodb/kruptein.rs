@@ -179,15 +179,13 @@ fn put(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
 /// The content of the element at the start, and what comes after it.
 fn take(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&[found, first], mut rest) = bytes.split_first_chunk()?;
-    let length = match first {
-        0..0x80 => usize::from(first),
-        _ => {
-            let (long, after) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            rest = after;
-            long.iter().try_fold(0_usize, |length, byte| {
-                length.checked_mul(256)?.checked_add(usize::from(*byte))
-            })?
-        }
-    };
+    let mut length = usize::from(first);
+    if first >= 0x80 {
+        let (long, after) = rest.split_at_checked(usize::from(first & 0x7f))?;
+        rest = after;
+        length = long.iter().try_fold(0_usize, |length, byte| {
+            length.checked_mul(256)?.checked_add(usize::from(*byte))
+        })?;
+    }
     (found == tag).then(|| rest.split_at_checked(length))?
 }

@@ -10,7 +10,7 @@ use super::Inner;
 use super::document::date;
 use super::errors::read_failed;
 use super::form::{Form, Held};
-use crate::store::{Page, StoreError, Stored};
+use crate::store::{Page, StoreError, StoreErrorKind, Stored};
 
 /// The most ids that one command names.
 pub(super) const BATCH: usize = 500;
@@ -38,7 +38,14 @@ impl Inner {
             return doing.await;
         };
         let (done, buried) = join(doing, tombs.has(id, self.now())).await;
-        if !buried? {
+        // A write that was made and may not count: the caller has to look.
+        let buried = match (&done, buried) {
+            (Ok(Some(_)), Err(error)) => {
+                return Err(StoreError::new(StoreErrorKind::Unknown, error));
+            }
+            (_, buried) => buried?,
+        };
+        if !buried {
             return done;
         }
         if !matches!(done, Ok(None)) {
@@ -74,10 +81,8 @@ impl Inner {
     ) -> Result<Page, StoreError> {
         let limit = limit.clamp(1, 100_000);
         // A text in either place, so that `_id`s of other types are passed over.
-        let after = match cursor {
-            Some(cursor) => doc! { "$gt": cursor },
-            None => doc! { "$gte": "" },
-        };
+        let first = || doc! { "$gte": "" };
+        let after = cursor.map_or_else(first, |cursor| doc! { "$gt": cursor });
         let mut filter = doc! { "_id": after };
         filter.extend(self.live());
         let found = self

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::{Collection, Database};
 
 use super::connect::durable;
 use super::document::date;
-use super::errors::{read_failed, write_failed};
+use super::errors::{DUPLICATE_KEY, read_failed, write_failed};
 use crate::clock::Timestamp;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 
 /// Longer than any request that read the session takes to save it.
 const STANDS: Duration = Duration::from_mins(15);
@@ -30,6 +30,16 @@ pub(super) enum Mark {
 
 impl Tombs {
     pub(super) async fn mark(&self, id: &str, now: Timestamp) -> Result<Mark, StoreError> {
+        match self.try_to_mark(id, now).await {
+            // Somebody else marked it at the same time: now there is one to set again.
+            Err(error) if error.kind() == StoreErrorKind::IdTaken => {
+                self.try_to_mark(id, now).await
+            }
+            marked => marked,
+        }
+    }
+
+    async fn try_to_mark(&self, id: &str, now: Timestamp) -> Result<Mark, StoreError> {
         let marked = self
             .collection
             .update_one(doc! { "_id": id }, Self::setting(now))
@@ -37,10 +47,7 @@ impl Tombs {
             .write_concern(durable())
             .await
             .map_err(write_failed)?;
-        Ok(match marked.upserted_id {
-            Some(_) => Mark::New,
-            None => Mark::Again,
-        })
+        Ok(marked.upserted_id.map_or(Mark::Again, |_| Mark::New))
     }
 
     /// Marks many in one command.
@@ -57,11 +64,19 @@ impl Tombs {
         };
         let done = self.database.run_command(command).await;
         let done = done.map_err(write_failed)?;
-        let failed = ["writeErrors", "writeConcernError"];
-        match failed.iter().any(|failed| done.contains_key(failed)) {
-            true => Err(crate::store::StoreErrorKind::Unavailable.into()),
-            false => Ok(()),
+        // A key that is there twice was marked by somebody else at the same time.
+        let is_twice = |error: &Bson| {
+            let code = error
+                .as_document()
+                .and_then(|error| error.get_i32("code").ok());
+            code == Some(DUPLICATE_KEY)
+        };
+        let failed = done.get_array("writeErrors");
+        let failed = failed.is_ok_and(|errors| !errors.iter().all(is_twice));
+        if failed || done.contains_key("writeConcernError") {
+            return Err(StoreErrorKind::Unknown.into());
         }
+        Ok(())
     }
 
     /// Takes back a new mark under which nobody lay, unless somebody else set it as well.

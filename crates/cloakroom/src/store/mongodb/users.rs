@@ -110,13 +110,13 @@ impl Inner {
 
     /// The fields of an encrypted session's document that spare decrypting it.
     pub(super) fn user_fields(&self, session: &Bson, text: &str) -> Document {
-        let (Form::Sealed(sealer), Some(sealed)) = (&self.form, session.as_str()) else {
+        let (Form::Sealed(sealer), Some(stored)) = (&self.form, session.as_str()) else {
             return Document::new();
         };
         let keys = self.user_keys.load();
         let user = keys.user_of(text).map(|user| sealer.user(&user));
-        let tail = sealed.get(sealed.len().saturating_sub(TAIL)..);
-        let of = [&key_mark(&keys), tail.unwrap_or(sealed)].concat();
+        let tail = stored.get(stored.len().saturating_sub(TAIL)..);
+        let of = [&key_mark(&keys), tail.unwrap_or(stored)].concat();
         doc! { "userId": user, "userOf": of }
     }
 
@@ -169,10 +169,10 @@ async fn index<T: Send + Sync>(
                 .build()
         })
         .collect();
-    match indexes.is_empty() {
-        true => Ok(()),
-        false => sessions.create_indexes(indexes).await.map(drop),
+    if indexes.is_empty() {
+        return Ok(());
     }
+    sessions.create_indexes(indexes).await.map(drop)
 }
 
 /// The fields in which documents may name a user; `None` where a query cannot say one of them.

@@ -193,9 +193,10 @@ impl Inner {
             Err(_) => LastModified::Unknown,
             Ok(at) => {
                 let at = Timestamp::from_millis(at.timestamp_millis());
-                match self.now().since(at) < self.options.touch_after {
-                    true => LastModified::Recently,
-                    false => LastModified::Earlier,
+                if self.now().since(at) < self.options.touch_after {
+                    LastModified::Recently
+                } else {
+                    LastModified::Earlier
                 }
             }
         })

@@ -1,9 +1,11 @@
 //! Against a real server.
 
 mod suites;
+mod vectors;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mongodb::{Client, Collection};
 use testbed::Mongo;
 
 use super::{MongoOptions, MongoStore};
@@ -26,6 +28,11 @@ fn database() -> String {
 async fn connect(database: &str, options: MongoOptions) -> MongoStore {
     let url = Mongo::shared().url(database);
     MongoStore::connect_options(&url, options).await.unwrap()
+}
+
+async fn collection<T: Send + Sync>(database: &str, name: &str) -> Collection<T> {
+    let client = Client::with_uri_str(Mongo::shared().url(database)).await;
+    client.unwrap().database(database).collection(name)
 }
 
 async fn subject(options: MongoOptions) -> Subject {
