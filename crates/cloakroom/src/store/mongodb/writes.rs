@@ -1,6 +1,6 @@
 //! What changes the collection.
 
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 
 use super::Inner;
 use super::connect::durable;
@@ -42,7 +42,7 @@ impl Inner {
         let session = self.form.session(&entry.text, None).await?;
         let document = self.new_document(id, session.clone(), entry);
         let expired = doc! { "_id": id, "expires": { "$lte": date(self.now()) } };
-        let raw = mongodb::bson::serialize_to_raw_document_buf(&document)
+        let raw = RawDocumentBuf::try_from(&document)
             .map_err(|_| StoreError::new(StoreErrorKind::Invalid, "the record is no BSON"))?;
         let creating = self.sessions.replace_one(expired, &raw).upsert(true);
         creating.await.map_err(write_failed)?;

@@ -1,15 +1,24 @@
 //! Against a real server.
 
+mod documents;
+mod fields;
+mod fleet;
+mod ids;
+mod outages;
 mod suites;
+mod users;
 mod vectors;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use mongodb::{Client, Collection};
 use testbed::Mongo;
 
 use super::{MongoOptions, MongoStore};
 use crate::clock::{ManualClock, Timestamp};
+use crate::record::RecordText;
+use crate::store::Entry;
 use crate::store::conformance::Subject;
 
 /// 2100-01-01: the server, which goes by its own clock, deletes nothing.
@@ -33,6 +42,35 @@ async fn connect(database: &str, options: MongoOptions) -> MongoStore {
 async fn collection<T: Send + Sync>(database: &str, name: &str) -> Collection<T> {
     let client = Client::with_uri_str(Mongo::shared().url(database)).await;
     client.unwrap().database(database).collection(name)
+}
+
+fn entry(data: &str) -> Entry {
+    Entry {
+        text: text(data),
+        expires: Timestamp::from_millis(NOW + 60_000),
+        user: None,
+    }
+}
+
+fn text(data: &str) -> RecordText {
+    let cookie = r#"{"originalMaxAge":60000,"expires":"2100-01-01T00:01:00.000Z","httpOnly":true,"path":"/"}"#;
+    format!(r#"{{"cookie":{cookie}{data}}}"#).into()
+}
+
+/// Saves a session as connect-mongo does: whatever is there, or nothing.
+async fn node_sets(database: &str, id: &str, session: impl Into<Bson>) {
+    let expires = DateTime::from_millis(NOW + 60_000);
+    let set = doc! { "_id": id, "session": session.into(), "expires": expires };
+    let sessions = collection::<Document>(database, "sessions").await;
+    let setting = sessions.update_one(doc! { "_id": id }, doc! { "$set": set });
+    setting.upsert(true).await.unwrap();
+}
+
+/// Read as bytes: `Document`'s own reading takes `{"$oid": …}` for an `ObjectId`.
+async fn found(database: &str, id: &str) -> Option<Document> {
+    let sessions = collection::<RawDocumentBuf>(database, "sessions").await;
+    let found = sessions.find_one(doc! { "_id": id }).await.unwrap();
+    found.map(|found| found.try_into().unwrap())
 }
 
 async fn subject(options: MongoOptions) -> Subject {
