@@ -4,6 +4,7 @@ mod documents;
 mod fields;
 mod fleet;
 mod ids;
+mod node;
 mod outages;
 mod suites;
 mod users;
