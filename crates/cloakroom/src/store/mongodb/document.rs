@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Bson, DateTime, Document};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
+use super::parse::parse;
 use crate::clock::Timestamp;
-use crate::record::{COOKIE, renormalize, stringify, without_lone_surrogates};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::record::{COOKIE, stringify};
+use crate::store::StoreError;
 
 /// What connect-mongo writes of a cookie, in its order; what is undefined becomes null.
 const COOKIE_KEYS: [&str; 9] = [
@@ -79,17 +79,6 @@ pub(super) fn same_values(one: &str, other: &str) -> bool {
         serde_json::from_str::<serde_json::Value>(&to_text(&document)).ok()
     };
     one == other || values(one).is_some_and(|one| Some(one) == values(other))
-}
-
-fn parse(text: &str) -> Result<Document, StoreError> {
-    let invalid = |why: &'static str| StoreError::new(StoreErrorKind::Invalid, why);
-    let text = renormalize(text).ok_or_else(|| invalid("the record is no JSON"))?;
-    let text = without_lone_surrogates(&text);
-    match serde_json::from_str(&text) {
-        Ok(Parsed(Bson::Document(document))) => Ok(document),
-        Ok(_) => Err(invalid("the record is no JSON object")),
-        Err(_) => Err(invalid("the record has a key with a NUL, or is too deep")),
-    }
 }
 
 /// Keys that are array indices come first, as in any JavaScript object; then the cookie.
@@ -257,70 +246,65 @@ fn binary(value: &mongodb::bson::Binary) -> String {
     }
 }
 
-/// A JSON value as the Node driver writes it. Unlike `Bson`'s own reading of JSON, no object is
-/// taken for another type by its keys: those are a visitor's.
-struct Parsed(Bson);
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{Bson, DateTime, JavaScriptCodeWithScope, Timestamp, doc};
 
-impl<'de> Deserialize<'de> for Parsed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue).map(Self)
-    }
-}
+    use super::{from_text, same_values, to_text};
 
-struct AnyValue;
-
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = Bson;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Bson, E> {
-        Ok(Bson::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Bson, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Bson, E> {
-        Ok(i32::try_from(value).map_or_else(|_| double(value), Bson::Int32))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Bson, E> {
-        Ok(i32::try_from(value).map_or_else(|_| double(value), Bson::Int32))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Bson, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Bson, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Bson, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Parsed(value)) = seq.next_element()? {
-            values.push(value);
+    /// What `JSON.stringify` prints of what the Node driver (bson 7.3) makes of each.
+    #[test]
+    fn every_type_prints_as_in_node() {
+        let scoped = JavaScriptCodeWithScope {
+            code: "f".to_owned(),
+            scope: doc! { "a": Bson::Undefined, "b": 1 },
+        };
+        #[rustfmt::skip]
+        let table: [(Bson, &str); 14] = [
+            (Bson::Undefined,                     "{}"),
+            (vec![Bson::Undefined].into(),        r#"{"a":[null]}"#),
+            (doc! { "u": Bson::Undefined, "v": 1 }.into(), r#"{"a":{"v":1}}"#),
+            ((1_i64 << 53).into(),                r#"{"a":9007199254740992}"#),
+            (((1_i64 << 53) + 1).into(),          r#"{"a":{"high":2097152,"low":1,"unsigned":false}}"#),
+            (i64::MIN.into(),                     r#"{"a":{"high":-2147483648,"low":0,"unsigned":false}}"#),
+            (f64::NAN.into(),                     r#"{"a":null}"#),
+            (1e21.into(),                         r#"{"a":1e+21}"#),
+            (DateTime::MAX.into(),                r#"{"a":null}"#),
+            (Bson::Timestamp(Timestamp { time: 1, increment: 2 }), r#"{"a":{"$timestamp":"4294967298"}}"#),
+            (Bson::JavaScriptCode("f".to_owned()), r#"{"a":{"code":"f"}}"#),
+            (scoped.into(),                       r#"{"a":{"code":"f","scope":{"b":1}}}"#),
+            (Bson::MaxKey,                        r#"{"a":{}}"#),
+            (Bson::Symbol("s\"\n".to_owned()),    r#"{"a":"s\"\n"}"#),
+        ];
+        for (value, text) in table {
+            assert_eq!(to_text(&doc! { "a": &value }), text, "{value}");
         }
-        Ok(Bson::Array(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Bson, A::Error> {
-        let mut document = Document::new();
-        while let Some((key, Parsed(value))) = map.next_entry::<String, _>()? {
-            if key.contains('\0') {
-                return Err(A::Error::custom("a key with a NUL"));
-            }
-            document.insert(key, value);
+    #[test]
+    fn numbers_are_those_that_node_writes() {
+        let written = from_text(
+            r#"{"a":[1,-1,2147483647,2147483648,1.5,1e3,9007199254740993]}"#,
+            None,
+        );
+        let expected =
+            doc! { "a": [1, -1, i32::MAX, 2_147_483_648.0, 1.5, 1000, 9_007_199_254_740_992.0] };
+        assert_eq!(written.unwrap(), expected);
+    }
+
+    #[test]
+    fn texts_that_say_the_same_are_the_same() {
+        #[rustfmt::skip]
+        let table = [
+            (r#"{"a":1,"b":2}"#,                 r#"{ "b":2.0, "a":1 }"#,      true),
+            (r#"{"cookie":{"secure":null}}"#,    r#"{"cookie":{}}"#,           true),
+            (r#"{"a":null}"#,                    "{}",                          false),
+            (r#"{"a":1}"#,                       r#"{"a":"1"}"#,               false),
+            (r#"{"a":[1,2]}"#,                   r#"{"a":[2,1]}"#,             false),
+            ("no JSON",                          "no JSON either",             false),
+        ];
+        for (one, other, same) in table {
+            assert_eq!(same_values(one, other), same, "{one} {other}");
         }
-        Ok(Bson::Document(document))
     }
-}
-
-/// Every number of JavaScript is a double; integers beyond 2^53 were rounded before.
-fn double(value: impl std::fmt::Display) -> Bson {
-    value.to_string().parse().map_or(Bson::Null, Bson::Double)
 }

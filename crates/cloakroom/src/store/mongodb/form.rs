@@ -2,7 +2,7 @@
 
 use mongodb::bson::{Bson, RawDocument};
 
-use super::crypto::Sealer;
+use super::sealer::Sealer;
 use super::{Inner, MongoOptions, corrupt, document};
 use crate::clock::Timestamp;
 use crate::record::RecordText;

@@ -73,3 +73,40 @@ impl Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::Bson;
+
+    use super::Seen;
+
+    #[test]
+    fn a_text_is_known_by_its_id_until_another_is() {
+        let mut seen = Seen::default();
+        seen.put("a", "one".into(), 1.into());
+        assert_eq!(seen.get("a", "one"), Some(Bson::Int32(1)));
+        assert_eq!(seen.get("b", "one"), None);
+        seen.put("a", "two".into(), 2.into());
+        assert_eq!(seen.get("a", "one"), None);
+        assert_eq!(seen.get("a", "two"), Some(Bson::Int32(2)));
+        seen.forget("a");
+        assert_eq!(seen.get("a", "two"), None);
+        assert_eq!(seen.bytes, 0);
+    }
+
+    #[test]
+    fn it_is_bounded_in_number_and_in_size() {
+        let mut seen = Seen::default();
+        for turn in 0..3 * Seen::MOST {
+            seen.put(&(turn % 5000).to_string(), "x".into(), Bson::Null);
+            assert!(seen.by_id.len() <= seen.order.len() && seen.order.len() <= Seen::MOST);
+        }
+        for turn in 0..100 {
+            seen.put(&turn.to_string(), "x".repeat(1 << 20).into(), Bson::Null);
+            assert!(seen.bytes <= Seen::MOST_BYTES);
+        }
+        assert!(seen.get("99", &"x".repeat(1 << 20)).is_some());
+        seen.put("huge", "x".repeat(20 << 20).into(), Bson::Null);
+        assert!(seen.by_id.is_empty() && seen.bytes == 0);
+    }
+}

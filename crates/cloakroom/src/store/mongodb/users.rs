@@ -12,11 +12,12 @@ use mongodb::{Collection, IndexModel};
 use sha2::{Digest as _, Sha256};
 
 use super::Inner;
-use super::crypto::{Sealer, hex};
+use super::crypto::hex;
 use super::document::date;
 use super::errors::read_failed;
 use super::form::{Form, session_in};
 use super::reads::BATCH;
+use super::sealer::Sealer;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::stringify;

@@ -45,10 +45,10 @@ async fn a_save_holds_without_a_memory() {
         let database = database();
         let options = || {
             let options = MongoOptions::new().stringify(false).clock(clock());
-            match sealed {
-                true => options.encryption(WebCrypto::new("squirrel").iterations(10)),
-                false => options,
+            if sealed {
+                return options.encryption(WebCrypto::new("squirrel").iterations(10));
             }
+            options
         };
         let (one, other) = (
             connect(&database, options()).await,
@@ -157,7 +157,7 @@ async fn what_bson_cannot_hold_is_refused_and_says_why() {
     let store = store(&database).await;
     let id = SessionId::from_store("a");
     let huge = "9,".repeat(3 << 20);
-    let huge = format!(r#","a":[{}9]"#, huge);
+    let huge = format!(r#","a":[{huge}9]"#);
     let deep = format!(r#","a":{}{}"#, "[".repeat(200), "]".repeat(200));
     for data in [r#","a\u0000b":1"#, r#","a":{"\u0000":1}"#, &huge, &deep] {
         let error = store.create(&id, &entry(data)).await.unwrap_err();

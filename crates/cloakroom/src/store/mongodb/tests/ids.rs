@@ -18,8 +18,9 @@ async fn ids_that_the_store_gives_are_ids_that_it_takes() {
     assert!(found(&database, SHA_256_OF_A).await.is_some());
 
     let given = SessionId::from_store(&format!("stored:{SHA_256_OF_A}"));
-    assert_eq!(store.scan(None, 10).await.unwrap().ids, [given.clone()]);
-    assert_eq!(store.of_user("ada").await.unwrap(), [given.clone()]);
+    let given_ids = std::slice::from_ref(&given);
+    assert_eq!(store.scan(None, 10).await.unwrap().ids, given_ids);
+    assert_eq!(store.of_user("ada").await.unwrap(), given_ids);
     assert_eq!(store.get(&given).await.unwrap().unwrap().text, first.text);
     let second = entry(r#","userId":"ada","a":2"#);
     let saved = store.update(&given, &first.text, &second).await.unwrap();

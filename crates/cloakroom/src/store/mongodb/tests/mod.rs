@@ -1,5 +1,6 @@
 //! Against a real server.
 
+mod crypto;
 mod documents;
 mod fields;
 mod fleet;

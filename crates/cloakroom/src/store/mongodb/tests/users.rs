@@ -190,7 +190,11 @@ async fn documents_that_nobody_can_read_harm_nobody_else() {
             .insert_one(doc! { "_id": "no session" })
             .await
             .unwrap();
-        assert_eq!(store.of_user("ada").await.unwrap(), [id.clone()], "{form}");
+        assert_eq!(
+            store.of_user("ada").await.unwrap(),
+            std::slice::from_ref(&id),
+            "{form}"
+        );
         assert_eq!(store.scan(None, 100).await.unwrap().ids.len(), 9, "{form}");
         assert_eq!(store.count().await.unwrap(), 10, "{form}");
         assert_eq!(
@@ -225,7 +229,10 @@ async fn what_was_decrypted_once_is_not_decrypted_again() {
     let user = noted.get_str("userId").unwrap();
     assert!(!user.contains("ada") && user.len() == 64);
     let id = SessionId::from_store("node");
-    assert_eq!(store.of_user("ada").await.unwrap(), [id.clone()]);
+    assert_eq!(
+        store.of_user("ada").await.unwrap(),
+        std::slice::from_ref(&id)
+    );
     let read = store.get(&id).await.unwrap().unwrap().text;
     let saved = store.update(&id, &read, &entry("")).await.unwrap();
     assert_eq!(saved, Written::Saved);
