@@ -8,8 +8,8 @@ use crate::store::{StoreError, StoreErrorKind};
 pub(super) const DUPLICATE_KEY: i32 = 11_000;
 /// The server says that nothing was done: it is not the primary.
 const NOT_PRIMARY: [i32; 3] = [10_058, 10_107, 13_435];
-/// Too large a document, or nested too deeply.
-const TOO_LARGE: [i32; 4] = [15, 10_334, 17_419, 17_420];
+/// Too large a document, nested too deeply, or with keys that a server before 5.0 does not take.
+const NOT_TAKEN: [i32; 7] = [15, 52, 55, 57, 10_334, 17_419, 17_420];
 
 /// Of a read: whatever it is, nothing was changed.
 pub(super) fn read_failed(error: Error) -> StoreError {
@@ -57,7 +57,7 @@ fn refused(code: i32) -> StoreError {
     let why = format!("the server refused it with code {code}");
     match code {
         DUPLICATE_KEY => StoreErrorKind::IdTaken.into(),
-        code if TOO_LARGE.contains(&code) => StoreError::new(StoreErrorKind::Invalid, why),
+        code if NOT_TAKEN.contains(&code) => StoreError::new(StoreErrorKind::Invalid, why),
         // Interrupted, timed out, or the primary stepped down while it was at it.
         50 | 64 | 89 | 91 | 189 | 262 | 11_600 | 11_601 | 11_602 => {
             StoreError::new(StoreErrorKind::Unknown, why)

@@ -1,5 +1,7 @@
 //! Sessions that are BSON documents.
 
+use std::error::Error as _;
+
 use mongodb::bson::{Bson, doc};
 
 use super::{clock, connect, database, entry, found, node_sets, text};
@@ -159,10 +161,16 @@ async fn what_bson_cannot_hold_is_refused_and_says_why() {
     let huge = "9,".repeat(3 << 20);
     let huge = format!(r#","a":[{huge}9]"#);
     let deep = format!(r#","a":{}{}"#, "[".repeat(200), "]".repeat(200));
-    for data in [r#","a\u0000b":1"#, r#","a":{"\u0000":1}"#, &huge, &deep] {
+    let table = [
+        (r#","a\u0000b":1"#, "NUL"),
+        (r#","a":{"\u0000":1}"#, "NUL"),
+        (&huge, "16 MB"),
+        (&deep, "JSON"),
+    ];
+    for (data, why) in table {
         let error = store.create(&id, &entry(data)).await.unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Invalid);
-        assert!(std::error::Error::source(&error).is_some());
+        assert_eq!(error.kind(), StoreErrorKind::Invalid, "{why}");
+        assert!(error.source().unwrap().to_string().contains(why), "{why}");
     }
     for text in ["null", "[]", "7", "{", ""] {
         let entry = Entry {
@@ -189,4 +197,5 @@ async fn a_text_beyond_mongodbs_bound_is_refused() {
     let id = SessionId::from_store("a");
     let error = store.create(&id, &huge).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Invalid);
+    assert!(error.source().unwrap().to_string().contains("16 MB"));
 }

@@ -7,6 +7,7 @@ use mongodb::bson::Document;
 use super::{NOW, clock, collection, connect, database, entry, found, node_sets, text};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
+use crate::store::mongodb::tombs::Mark;
 use crate::store::mongodb::{MongoOptions, MongoStore};
 use crate::store::{Entry, Store as _, StoreErrorKind, Written};
 
@@ -130,6 +131,18 @@ async fn what_was_not_there_leaves_no_tombstone() {
     assert!(fleet.store.destroy(&absent).await.unwrap());
     assert!(!fleet.store.destroy(&absent).await.unwrap());
     assert!(fleet.store.create(&absent, &fleet.entry).await.is_err());
+}
+
+/// Two processes end a session at once: the one that finds nothing takes nothing back.
+#[tokio::test]
+async fn a_tombstone_that_two_set_is_taken_back_by_neither() {
+    let fleet = Fleet::new(true).await;
+    let (tombs, now) = (fleet.store.0.tombs.as_ref().unwrap(), fleet.clock.now());
+    assert!(tombs.mark("b", now).await.unwrap() == Mark::New);
+    assert!(tombs.mark("b", now).await.unwrap() == Mark::Again);
+    tombs.unmark("b").await.unwrap();
+    assert!(tombs.has("b", now).await.unwrap());
+    assert!(!tombs.has("c", now).await.unwrap());
 }
 
 #[tokio::test]
