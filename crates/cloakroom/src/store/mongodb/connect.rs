@@ -35,9 +35,11 @@ pub(super) fn durable() -> WriteConcern {
 }
 
 impl Inner {
-    pub(super) async fn connect(url: &str, options: MongoOptions) -> Result<Self, StoreError> {
+    pub(super) async fn with_client(
+        client: Client,
+        options: MongoOptions,
+    ) -> Result<Self, StoreError> {
         let form = Form::of(&options)?;
-        let client = client(url).await?;
         let database = match &options.database {
             Some(name) => client.database(name),
             None => client
@@ -94,7 +96,8 @@ impl Inner {
     }
 }
 
-async fn client(url: &str) -> Result<Client, StoreError> {
+/// What a URL says, and how long to wait where it says nothing of that.
+pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
     let mut parsed = ClientOptions::parse(url).await.map_err(|error| {
         // The driver's text may repeat the URL, and with it a password.
         match *error.kind {
@@ -104,10 +107,10 @@ async fn client(url: &str) -> Result<Client, StoreError> {
     })?;
     parsed.server_selection_timeout.get_or_insert(PATIENCE);
     parsed.connect_timeout.get_or_insert(PATIENCE);
-    Client::with_options(parsed).map_err(|_| not_a_url())
+    Ok(parsed)
 }
 
-fn not_a_url() -> StoreError {
+pub(super) fn not_a_url() -> StoreError {
     StoreError::new(
         StoreErrorKind::Invalid,
         "it is no connection string of MongoDB",

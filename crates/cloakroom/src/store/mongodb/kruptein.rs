@@ -50,6 +50,11 @@ impl Kruptein {
     }
 
     /// Sets the cipher. Default: AES-256-GCM.
+    ///
+    /// # Security
+    ///
+    /// With AES-CBC the format's MAC does not speak of the IV: whoever writes to the database can
+    /// change the first 16 bytes of a record.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self

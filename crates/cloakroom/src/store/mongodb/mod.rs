@@ -25,8 +25,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use mongodb::Collection;
 use mongodb::bson::RawDocumentBuf;
+use mongodb::{Client, Collection};
 
 pub use self::crypto::{Algorithm, Encoding, Encryption, Hashing};
 pub use self::kruptein::Kruptein;
@@ -101,7 +101,9 @@ impl MongoStore {
     /// As for [`connect`](Self::connect); [`StoreErrorKind::Invalid`] also for an encryption that
     /// cannot be.
     pub async fn connect_options(url: &str, options: MongoOptions) -> Result<Self, StoreError> {
-        let inner = Arc::new(Inner::connect(url, options).await?);
+        let parsed = connect::parse(url).await?;
+        let client = Client::with_options(parsed).map_err(|_| connect::not_a_url())?;
+        let inner = Arc::new(Inner::with_client(client, options).await?);
         inner.remove_at_intervals();
         Ok(Self(inner))
     }

@@ -10,6 +10,7 @@ mod outages;
 mod suites;
 mod users;
 mod vectors;
+mod wire;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
