@@ -84,7 +84,9 @@ impl Drop for Process {
     }
 }
 
-fn on_the_spawner(spawn: impl FnOnce() -> io::Result<Child> + Send + 'static) -> io::Result<Child> {
+fn on_the_spawner(
+    spawn: impl FnOnce() -> io::Result<Child> + Send + 'static,
+) -> io::Result<Child> {
     static SPAWNER: LazyLock<Mutex<Sender<Spawn>>> = LazyLock::new(|| {
         let (sender, jobs) = channel::<Spawn>();
         thread::spawn(move || jobs.into_iter().for_each(|job| job()));

@@ -146,8 +146,7 @@ fn run(port: u16, options: &RedisOptions, directory: &Path) -> Process {
 }
 
 fn valkey() -> PathBuf {
-    let packages =
-        fs::read_dir(tools().join("python/lib")).expect("`cargo xtask test` installs it");
+    let packages = fs::read_dir(tools().join("python/lib")).expect("`cargo xtask test` installs it");
     let python = packages.flatten().next().expect("a version of Python");
     python
         .path()
@@ -157,7 +156,9 @@ fn valkey() -> PathBuf {
 /// One command on a connection of its own; `None` where nobody listens.
 fn command(port: u16, words: &[&str]) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .ok()?;
     let mut request = format!("*{}\r\n", words.len());
     for word in words {
         request += &format!("${}\r\n{word}\r\n", word.len());
@@ -265,7 +266,9 @@ impl Sentinels {
                 let said = command(*port, &["SENTINEL", "MASTER", Self::NAME]).unwrap_or_default();
                 let fields: Vec<&str> = said.split("\r\n").collect();
                 let says = |field: &str, value: &str| {
-                    fields.windows(3).any(|of| of[0] == field && of[2] == value)
+                    fields
+                        .windows(3)
+                        .any(|of| of[0] == field && of[2] == value)
                 };
                 says("num-other-sentinels", "2") && says("num-slaves", "1")
             });

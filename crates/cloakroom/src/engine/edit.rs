@@ -8,7 +8,9 @@ use super::close::lives_until;
 use super::held::{Held, new_stamp};
 use crate::clock::Timestamp;
 use crate::policy::Policy;
-use crate::record::{CookieState, Entry, Patch, Record, RecordLimit, RecordText, Stamp, is_value};
+use crate::record::{
+    CookieState, Entry, Patch, Record, RecordLimit, RecordText, Stamp, is_value,
+};
 
 /// A function from a key's value as JSON, if it has one, to its next value.
 pub(crate) type Function = Box<dyn FnMut(Option<&str>) -> Result<String, EditError> + Send>;

@@ -203,6 +203,9 @@ fn passport_records_name_their_user() {
         let again =
             crate::record::Patch::default().apply(Some(&record), &record.cookie().to_json(), None);
         assert_eq!(&*again, stored);
-        assert_eq!(UserKeys::default().user_of(stored).as_deref(), Some("42"));
+        assert_eq!(
+            UserKeys::default().user_of(stored).as_deref(),
+            Some("42")
+        );
     }
 }

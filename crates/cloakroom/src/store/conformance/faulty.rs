@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{
-    Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, UserKeys, Written,
-};
+use crate::store::{Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, UserKeys, Written};
 
 /// A store in front of another, for tests of what an application does when its store fails.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Not written yet.
-use super::{Store, StoreError, StoreErrorKind, StoreOptions};
 use std::sync::Arc;
+use super::{Store, StoreError, StoreErrorKind, StoreOptions};
 /// Not written yet.
 #[derive(Clone)]
 pub struct RedisStore(Arc<dyn Store>);
