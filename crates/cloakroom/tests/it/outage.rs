@@ -11,7 +11,7 @@ use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use cloakroom::policy::OnStoreError;
 use cloakroom::{Manager, Policy, Session, SessionError, SessionLayer};
-use testbed::{Postgres, Redis, RedisOptions, Server};
+use testbed::{Mongo, Postgres, Redis, RedisOptions, Server};
 use tokio::task::JoinSet;
 
 use crate::support::servers::connect;
@@ -221,3 +221,5 @@ survives!(
 );
 
 survives!(postgres, Postgres::start(&[]));
+
+survives!(mongodb, Mongo::start());

@@ -6,7 +6,7 @@ use axum::http::Request;
 use axum::http::header::COOKIE;
 use axum::routing::get;
 use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionError, SessionLayer};
-use testbed::{Postgres, Proxy, Redis, Server};
+use testbed::{Mongo, Postgres, Proxy, Redis, Server};
 
 use crate::support::servers::connect;
 use crate::support::{Client, keys, send};
@@ -114,4 +114,9 @@ async fn of_valkey() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_postgres() {
     count(Postgres::shared()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_mongodb() {
+    count(Mongo::shared()).await;
 }

@@ -1,13 +1,230 @@
-//! Not written yet.
-use super::{Store, StoreError, StoreErrorKind, StoreOptions};
-use std::sync::Arc;
-/// Not written yet.
+//! Sessions in MongoDB, in connect-mongo's documents: Express and this store share them.
+//!
+//! `{_id, session, expires}`, and what the options add. Whether a session lives, `expires` decides,
+//! by the clock of whoever asks; MongoDB deletes what expired about once a minute. A save holds only
+//! where the stored session still is what was read.
+
+mod connect;
+mod crypto;
+mod document;
+mod errors;
+mod form;
+mod kruptein;
+mod options;
+mod parse;
+mod reads;
+mod sealer;
+mod seen;
+mod tombs;
+mod users;
+mod webcrypto;
+mod writes;
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use mongodb::bson::RawDocumentBuf;
+use mongodb::{Client, Collection};
+
+pub use self::crypto::{Algorithm, Encoding, Encryption, Hashing};
+pub use self::kruptein::Kruptein;
+pub use self::options::{AutoRemove, MongoOptions};
+pub use self::webcrypto::WebCrypto;
+
+use self::form::Form;
+use self::seen::Seen;
+use self::tombs::Tombs;
+use super::{
+    Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, Stored, UserKeys,
+    Written,
+};
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::record::RecordText;
+
+/// A store in a collection of MongoDB; clones are the same store.
+///
+/// Reads go to the primary whatever the URL says: a secondary may still have what was destroyed.
+/// What ends a session waits for a majority and its journals (`w: "majority", j: true`), so that no
+/// election brings it back; other writes have the write concern of the URL.
+///
+/// A login that gives a session a new id, [`replace`](Store::replace), takes two commands: the new
+/// document is stored before the old one goes, and a crash in between leaves both.
+///
+/// Where sessions are texts, [`of_user`](Store::of_user) has the server look through all of them: no
+/// index speaks of what Express wrote. With [`stringify(false)`](MongoOptions::stringify) there
+/// are indexes.
 #[derive(Clone)]
-pub struct MongoStore(Arc<dyn Store>);
+pub struct MongoStore(Arc<Inner>);
+
+struct Inner {
+    sessions: Collection<RawDocumentBuf>,
+    tombs: Option<Tombs>,
+    form: Form,
+    options: MongoOptions,
+    seen: Mutex<Seen>,
+    user_keys: ArcSwap<UserKeys>,
+    /// Whether the indexes for the keys above were asked for.
+    indexed: AtomicBool,
+}
+
 impl MongoStore {
-    /// Not written yet.
-    pub async fn connect_with(_: &str, _: &StoreOptions) -> Result<Self, StoreError> {
-        Err(StoreErrorKind::Unavailable.into())
+    /// Connects to the server that `url` names, with connect-mongo's defaults.
+    ///
+    /// Where the URL sets no `serverSelectionTimeoutMS` and `connectTimeoutMS`, both are one
+    /// second, not the driver's thirty and ten: a request waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Invalid`] for what is no such URL, [`StoreErrorKind::Unavailable`] where no
+    /// server answers, or it refuses to create the index.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_options(url, MongoOptions::new()).await
+    }
+
+    /// The same, with what [`AnyStore`](super::AnyStore) knows.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        let options = MongoOptions::new().mixed_fleet(options.mixed_fleet);
+        Self::connect_options(url, options).await
+    }
+
+    /// The same, with every option.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Self::connect); [`StoreErrorKind::Invalid`] also for an encryption that
+    /// cannot be.
+    pub async fn connect_options(url: &str, options: MongoOptions) -> Result<Self, StoreError> {
+        let parsed = connect::parse(url).await?;
+        let client = Client::with_options(parsed).map_err(|_| connect::not_a_url())?;
+        let inner = Arc::new(Inner::with_client(client, options).await?);
+        inner.remove_at_intervals();
+        Ok(Self(inner))
     }
 }
-super::delegate!(MongoStore, |this| &this.0);
+
+impl Inner {
+    /// What an id handed out begins with where the store has `_id`s that are not ids.
+    const STORED: &str = "stored:";
+
+    fn now(&self) -> Timestamp {
+        self.options.clock.now()
+    }
+
+    /// The `_id` of a session: always a text, never an operator.
+    fn stored_id(&self, id: &SessionId) -> String {
+        match &self.options.transform_id {
+            None => id.expose().to_owned(),
+            Some(transform) => match id.expose().strip_prefix(Self::STORED) {
+                Some(stored) => stored.to_owned(),
+                None => transform(id.expose()),
+            },
+        }
+    }
+
+    fn session_id(&self, stored: &str) -> SessionId {
+        match self.options.transform_id {
+            None => SessionId::from_store(stored),
+            Some(_) => SessionId::from_store(&[Self::STORED, stored].concat()),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MongoStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MongoStore").field(&self.0.options).finish()
+    }
+}
+
+impl Store for MongoStore {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(async move { self.0.get(&self.0.stored_id(id)).await })
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+        Box::pin(async move { self.0.create(&self.0.stored_id(id), entry).await })
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(async move { self.0.update(&self.0.stored_id(id), read, entry).await })
+    }
+
+    fn touch<'a>(
+        &'a self,
+        id: &'a SessionId,
+        _: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move { self.0.touch(&self.0.stored_id(id), entry.expires).await })
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        Box::pin(async move { self.0.destroy(&self.0.stored_id(id)).await })
+    }
+
+    fn replace<'a>(
+        &'a self,
+        old: &'a SessionId,
+        read: Option<&'a RecordText>,
+        new: &'a SessionId,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(async move {
+            let (old, new) = (self.0.stored_id(old), self.0.stored_id(new));
+            self.0.replace(&old, read, &new, entry).await
+        })
+    }
+
+    fn prune(&self) -> StoreFuture<'_, u64> {
+        Box::pin(self.0.prune())
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
+        Box::pin(self.0.scan(cursor, limit))
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(self.0.count())
+    }
+
+    fn index_by(&self, keys: &UserKeys) {
+        self.0.index_by(keys);
+    }
+
+    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.0.of_user(user))
+    }
+
+    fn destroy_of_user<'a>(
+        &'a self,
+        user: &'a str,
+        keep: Option<&'a SessionId>,
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let keep = keep.map(|id| self.0.stored_id(id));
+            self.0.destroy_of_user(user, keep.as_deref()).await
+        })
+    }
+}
+
+fn corrupt(why: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, why)
+}
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,7 @@ macro_rules! on_every_shared_store {
         $crate::support::servers::on_one_store!(valkey: $($test)*);
         $crate::support::servers::on_one_store!(cluster: $($test)*);
         $crate::support::servers::on_one_store!(postgres: $($test)*);
+        $crate::support::servers::on_one_store!(mongodb: $($test)*);
     };
 }
 

@@ -1,0 +1,147 @@
+//! The connection, and the indexes that connect-mongo makes as well.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use mongodb::bson::doc;
+use mongodb::error::{Error, ErrorKind};
+use mongodb::options::{
+    Acknowledgment, ClientOptions, CollectionOptions, IndexOptions, ReadPreference,
+    SelectionCriteria, WriteConcern,
+};
+use mongodb::{Client, Collection, IndexModel};
+
+use super::Inner;
+use super::errors::write_failed;
+use super::form::Form;
+use super::options::{AutoRemove, MongoOptions};
+use super::seen::Seen;
+use super::tombs::Tombs;
+use crate::store::{StoreError, StoreErrorKind, UserKeys};
+
+/// How long a request waits for a server to be found, unless the URL says otherwise.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The database of a URL that names none, as in the Node driver.
+const DATABASE: &str = "test";
+
+/// The write concern of what ends a session: no election and no crash brings it back.
+pub(super) fn durable() -> WriteConcern {
+    WriteConcern::builder()
+        .w(Acknowledgment::Majority)
+        .journal(true)
+        .build()
+}
+
+impl Inner {
+    pub(super) async fn with_client(
+        client: Client,
+        options: MongoOptions,
+    ) -> Result<Self, StoreError> {
+        let form = Form::of(&options)?;
+        let database = match &options.database {
+            Some(name) => client.database(name),
+            None => client
+                .default_database()
+                .unwrap_or_else(|| client.database(DATABASE)),
+        };
+        let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+        let reading = CollectionOptions::builder()
+            .selection_criteria(primary)
+            .build();
+        let sessions = database.collection_with_options(&options.collection, reading.clone());
+        let tombs = options.mixed_fleet.then(|| {
+            let name = [&options.collection, "_tombs"].concat();
+            Tombs {
+                collection: database.collection_with_options(&name, reading),
+                database: database.clone(),
+            }
+        });
+        if options.auto_remove == AutoRemove::Native {
+            expire(&sessions).await?;
+        } else {
+            let ping = database.run_command(doc! { "ping": 1 });
+            ping.await.map_err(write_failed)?;
+        }
+        if let Some(tombs) = &tombs {
+            expire(&tombs.collection).await?;
+        }
+        Ok(Self {
+            sessions,
+            tombs,
+            form,
+            options,
+            seen: Mutex::new(Seen::default()),
+            user_keys: ArcSwap::from_pointee(UserKeys::default()),
+            indexed: AtomicBool::new(false),
+        })
+    }
+
+    /// Starts a task that deletes what expired, for as long as the store lives.
+    pub(super) fn remove_at_intervals(self: &Arc<Self>) {
+        let AutoRemove::Interval(interval) = self.options.auto_remove else {
+            return;
+        };
+        let store = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(interval).await;
+                let Some(store) = store.upgrade() else { return };
+                if let Err(error) = store.prune().await {
+                    tracing::warn!(%error, "expired sessions could not be deleted");
+                }
+            }
+        });
+    }
+}
+
+/// What a URL says, and how long to wait where it says nothing of that.
+pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
+    let mut parsed = ClientOptions::parse(url).await.map_err(|error| {
+        // The driver's text may repeat the URL, and with it a password.
+        match *error.kind {
+            ErrorKind::DnsResolve { .. } => write_failed(error),
+            _ => not_a_url(),
+        }
+    })?;
+    parsed.server_selection_timeout.get_or_insert(PATIENCE);
+    parsed.connect_timeout.get_or_insert(PATIENCE);
+    Ok(parsed)
+}
+
+pub(super) fn not_a_url() -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Invalid,
+        "it is no connection string of MongoDB",
+    )
+}
+
+/// Creates the TTL index, as connect-mongo does: where there is one, nothing happens.
+#[expect(
+    deprecated,
+    reason = "connect-mongo says it: the index is the same to a server that compares"
+)]
+async fn expire<T: Send + Sync>(collection: &Collection<T>) -> Result<(), StoreError> {
+    let options = IndexOptions::builder()
+        .name("expires_1".to_owned())
+        .background(true)
+        .expire_after(Duration::ZERO)
+        .build();
+    let index = IndexModel::builder()
+        .keys(doc! { "expires": 1 })
+        .options(options)
+        .build();
+    match collection.create_index(index).await {
+        Err(error) if is_conflict(&error) => {
+            tracing::warn!("the index on `expires` has other options: expired sessions may stay");
+            Ok(())
+        }
+        other => other.map(drop).map_err(write_failed),
+    }
+}
+
+/// An index of that name or on that field is there, with other options.
+fn is_conflict(error: &Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Command(command) if [85, 86].contains(&command.code))
+}

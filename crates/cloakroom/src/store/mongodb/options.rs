@@ -1,0 +1,200 @@
+//! How documents are to look, and who lets them go.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::crypto::{Encryption, hex};
+use crate::clock::Clock;
+
+/// How sessions lie in MongoDB: each setting is connect-mongo's of that name.
+///
+/// Every process that shares the collection, in whichever language, has to say the same of
+/// [`stringify`](Self::stringify), [`transform_id`](Self::transform_id) and
+/// [`encryption`](Self::encryption).
+#[derive(Clone)]
+#[must_use]
+pub struct MongoOptions {
+    pub(super) database: Option<String>,
+    pub(super) collection: String,
+    pub(super) stringify: bool,
+    pub(super) encryption: Option<Encryption>,
+    pub(super) transform_id: Option<TransformId>,
+    pub(super) touch_after: Duration,
+    pub(super) timestamps: bool,
+    pub(super) ttl: Duration,
+    pub(super) auto_remove: AutoRemove,
+    pub(super) mixed_fleet: bool,
+    pub(super) clock: Clock,
+}
+
+pub(super) type TransformId = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+/// Who deletes what expired. Nobody sees it either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AutoRemove {
+    /// MongoDB itself, by a TTL index on `expires` that the store creates: about once a minute.
+    #[default]
+    Native,
+    /// This process, each time so long has passed; for deployments without TTL indexes.
+    Interval(Duration),
+    /// Nobody: something else does, or calls [`prune`](crate::store::Store::prune).
+    Disabled,
+}
+
+impl Default for MongoOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MongoOptions {
+    /// connect-mongo's defaults.
+    pub fn new() -> Self {
+        Self {
+            database: None,
+            collection: "sessions".to_owned(),
+            stringify: true,
+            encryption: None,
+            transform_id: None,
+            touch_after: Duration::ZERO,
+            timestamps: false,
+            ttl: Duration::from_hours(14 * 24),
+            auto_remove: AutoRemove::Native,
+            mixed_fleet: false,
+            clock: Clock::System,
+        }
+    }
+
+    /// Sets the database. Default: the URL's, else `test`, as the Node driver has it.
+    #[doc(alias = "dbName")]
+    pub fn database(mut self, name: impl Into<String>) -> Self {
+        self.database = Some(name.into());
+        self
+    }
+
+    /// Sets the collection. Default: `sessions`.
+    #[doc(alias = "collectionName")]
+    pub fn collection(mut self, name: impl Into<String>) -> Self {
+        self.collection = name.into();
+        self
+    }
+
+    /// Sets whether a session lies there as its JSON text (`true`) or as a BSON document.
+    ///
+    /// Default: true. A text comes back byte for byte. A document can be queried, and
+    /// [`of_user`](crate::store::Store::of_user) finds a user's sessions by an index; of a text, the
+    /// server has to look through every one. BSON has no lone surrogates (they become U+FFFD) and no
+    /// keys with a NUL (refused); its numbers are JavaScript's.
+    pub fn stringify(mut self, stringify: bool) -> Self {
+        self.stringify = stringify;
+        self
+    }
+
+    /// Encrypts sessions, in one of connect-mongo's two formats. Default: no.
+    ///
+    /// An encrypted session is a text, whatever [`stringify`](Self::stringify) says. Its document
+    /// has two more fields, by which a user's sessions are found without decrypting all:
+    /// `userId`, a keyed hash of the user, and `userOf`, the end of the text that it speaks of.
+    #[doc(alias = "crypto")]
+    #[doc(alias = "cryptoAdapter")]
+    pub fn encryption(mut self, encryption: impl Into<Encryption>) -> Self {
+        self.encryption = Some(encryption.into());
+        self
+    }
+
+    /// Sets what a document's `_id` is, given the session's id. Default: the id.
+    ///
+    /// The store cannot tell the id from the `_id`: [`scan`](crate::store::Store::scan) and
+    /// [`of_user`](crate::store::Store::of_user) then give `stored:` and the `_id`, and all methods
+    /// take such an id for what it says. No cookie can hold it: the colon is in no id that
+    /// [`IdGrammar::token`](crate::id::IdGrammar::token) allows.
+    ///
+    /// # Security
+    ///
+    /// With [`IdGrammar::any`](crate::id::IdGrammar::any) a visitor's own signed text may begin with
+    /// `stored:`, and `transform` then hides nothing from whoever has read the database.
+    #[doc(alias = "transformId")]
+    pub fn transform_id(
+        mut self,
+        transform: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.transform_id = Some(Arc::new(transform));
+        self
+    }
+
+    /// Stores documents under the SHA-256 of their ids in hexadecimal: whoever reads the database
+    /// has no id of a session.
+    ///
+    /// Node's side: `transformId: id => createHash('sha256').update(id).digest('hex')`. The
+    /// restrictions of [`transform_id`](Self::transform_id) hold.
+    pub fn hash_ids(self) -> Self {
+        self.transform_id(|id| hex(&Sha256::digest(id.as_bytes())))
+    }
+
+    /// Sets how long after it was saved or touched a session is not touched again.
+    ///
+    /// Default: zero, every touch is a write; the policy has a `touch_after` of its own, which
+    /// spares the question as well. Otherwise documents have a `lastModified`.
+    pub fn touch_after(mut self, touch_after: Duration) -> Self {
+        self.touch_after = touch_after;
+        self
+    }
+
+    /// Sets whether documents have `createdAt` and `updatedAt`. Default: false.
+    pub fn timestamps(mut self, timestamps: bool) -> Self {
+        self.timestamps = timestamps;
+        self
+    }
+
+    /// Sets how long a session is said to live whose document has no `expires`.
+    ///
+    /// Default: 14 days. Neither this store nor connect-mongo writes such documents.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// Sets who deletes what expired. Default: [`AutoRemove::Native`].
+    pub fn auto_remove(mut self, auto_remove: AutoRemove) -> Self {
+        self.auto_remove = auto_remove;
+        self
+    }
+
+    /// Sets whether Express writes to the collection as well, and would bring back what is
+    /// destroyed here: for 15 minutes a tombstone in the collection `<collection>_tombs` stands in
+    /// its place. Default: false.
+    ///
+    /// A read asks for session and tombstone at the same time; what Express brought back is refused
+    /// and deleted again.
+    pub fn mixed_fleet(mut self, mixed_fleet: bool) -> Self {
+        self.mixed_fleet = mixed_fleet;
+        self
+    }
+
+    /// Sets the clock, for tests. Default: the machine's.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+}
+
+impl fmt::Debug for MongoOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoOptions")
+            .field("database", &self.database)
+            .field("collection", &self.collection)
+            .field("stringify", &self.stringify)
+            .field("encryption", &self.encryption)
+            .field("transform_id", &self.transform_id.is_some())
+            .field("touch_after", &self.touch_after)
+            .field("timestamps", &self.timestamps)
+            .field("ttl", &self.ttl)
+            .field("auto_remove", &self.auto_remove)
+            .field("mixed_fleet", &self.mixed_fleet)
+            .finish_non_exhaustive()
+    }
+}

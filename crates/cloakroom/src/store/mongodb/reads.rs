@@ -1,0 +1,136 @@
+//! What is asked of the collection.
+
+use std::collections::HashSet;
+
+use futures_util::TryStreamExt as _;
+use futures_util::future::join;
+use mongodb::bson::{Document, doc};
+
+use super::Inner;
+use super::document::date;
+use super::errors::read_failed;
+use super::form::{Form, Held};
+use crate::store::{Page, StoreError, StoreErrorKind, Stored};
+
+/// The most ids that one command names.
+pub(super) const BATCH: usize = 500;
+
+impl Inner {
+    /// What every live document fulfils, in connect-mongo's words.
+    pub(super) fn live(&self) -> Document {
+        let now = date(self.now());
+        doc! { "$or": [{ "expires": { "$exists": false } }, { "expires": { "$gt": now } }] }
+    }
+
+    pub(super) fn live_of(&self, id: &str) -> Document {
+        let mut filter = doc! { "_id": id };
+        filter.extend(self.live());
+        filter
+    }
+
+    /// Awaits what is done with a session; `None` where there is a tombstone in its place.
+    pub(super) async fn unless_buried<T>(
+        &self,
+        id: &str,
+        doing: impl Future<Output = Result<Option<T>, StoreError>>,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(tombs) = &self.tombs else {
+            return doing.await;
+        };
+        let (done, buried) = join(doing, tombs.has(id, self.now())).await;
+        // A write that was made and may not count: the caller has to look.
+        let buried = match (&done, buried) {
+            (Ok(Some(_)), Err(error)) => {
+                return Err(StoreError::new(StoreErrorKind::Unknown, error));
+            }
+            (_, buried) => buried?,
+        };
+        if !buried {
+            return done;
+        }
+        if !matches!(done, Ok(None)) {
+            // Express brought it back; left alone, it would outlive its tombstone.
+            let _ = self.delete(doc! { "_id": id }).await;
+        }
+        Ok(None)
+    }
+
+    pub(super) async fn find(&self, id: &str) -> Result<Option<Held>, StoreError> {
+        let found = self.sessions.find_one(self.live_of(id)).await;
+        match found.map_err(read_failed)? {
+            Some(found) => Ok(Some(self.held(&found).await?)),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) async fn get(&self, id: &str) -> Result<Option<Stored>, StoreError> {
+        let Some(held) = self.unless_buried(id, self.find(id)).await? else {
+            return Ok(None);
+        };
+        if !matches!(self.form, Form::Text) {
+            self.seen().put(id, held.text.clone(), held.session.clone());
+        }
+        Ok(Some(held.into()))
+    }
+
+    /// In the order of `_id`; the cursor is the last one.
+    pub(super) async fn scan(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let limit = limit.clamp(1, 100_000);
+        // A text in either place, so that `_id`s of other types are passed over.
+        let first = || doc! { "$gte": "" };
+        let after = cursor.map_or_else(first, |cursor| doc! { "$gt": cursor });
+        let mut filter = doc! { "_id": after };
+        filter.extend(self.live());
+        let found = self
+            .sessions
+            .find(filter)
+            .projection(doc! { "_id": 1 })
+            .sort(doc! { "_id": 1 })
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .await
+            .map_err(read_failed)?;
+        let found: Vec<_> = found.try_collect().await.map_err(read_failed)?;
+        let ids: Vec<String> = found
+            .iter()
+            .filter_map(|found| Some(found.get_str("_id").ok()?.to_owned()))
+            .collect();
+        let next = ids.last().filter(|_| found.len() == limit).cloned();
+        let buried = self.buried(&ids).await?;
+        let live = ids.iter().filter(|id| !buried.contains(*id));
+        Ok(Page {
+            ids: live.map(|id| self.session_id(id)).collect(),
+            next,
+        })
+    }
+
+    pub(super) async fn count(&self) -> Result<u64, StoreError> {
+        let all = self.sessions.count_documents(self.live());
+        let all = all.await.map_err(read_failed)?;
+        let Some(tombs) = &self.tombs else {
+            return Ok(all);
+        };
+        let mut brought_back = 0;
+        for ids in tombs.all(self.now()).await?.chunks(BATCH) {
+            let mut filter = doc! { "_id": { "$in": ids } };
+            filter.extend(self.live());
+            let counting = self.sessions.count_documents(filter);
+            brought_back += counting.await.map_err(read_failed)?;
+        }
+        Ok(all.saturating_sub(brought_back))
+    }
+
+    /// Those of `ids` that have a tombstone.
+    pub(super) async fn buried(&self, ids: &[String]) -> Result<HashSet<String>, StoreError> {
+        let mut buried = HashSet::new();
+        if let Some(tombs) = &self.tombs {
+            for ids in ids.chunks(BATCH) {
+                buried.extend(tombs.among(ids, self.now()).await?);
+            }
+        }
+        Ok(buried)
+    }
+}

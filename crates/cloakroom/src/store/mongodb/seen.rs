@@ -1,0 +1,112 @@
+//! What was read or written last: the BSON that a text handed out stands for.
+
+use std::collections::{HashMap, VecDeque};
+
+use mongodb::bson::Bson;
+
+use crate::record::RecordText;
+
+/// The sessions seen last, bounded by their number and their size.
+///
+/// A text does not say what BSON it was read from, and a save holds only for that. Where the answer
+/// is no longer here, a save reads the document first.
+#[derive(Default)]
+pub(super) struct Seen {
+    by_id: HashMap<String, Sight>,
+    /// Oldest first. Of an id that was seen again, all but the last are stale.
+    order: VecDeque<(String, u64)>,
+    turn: u64,
+    bytes: usize,
+}
+
+struct Sight {
+    text: RecordText,
+    session: Bson,
+    turn: u64,
+}
+
+impl Sight {
+    /// A document takes a few times the room of its text.
+    fn bytes(&self) -> usize {
+        self.text.len() * 4 + 256
+    }
+}
+
+impl Seen {
+    const MOST: usize = 4096;
+    const MOST_BYTES: usize = 16 << 20;
+
+    pub(super) fn get(&self, id: &str, text: &str) -> Option<Bson> {
+        let sight = self.by_id.get(id)?;
+        (&*sight.text == text).then(|| sight.session.clone())
+    }
+
+    pub(super) fn put(&mut self, id: &str, text: RecordText, session: Bson) {
+        self.turn += 1;
+        let sight = Sight {
+            text,
+            session,
+            turn: self.turn,
+        };
+        self.bytes += sight.bytes();
+        self.order.push_back((id.to_owned(), self.turn));
+        if let Some(before) = self.by_id.insert(id.to_owned(), sight) {
+            self.bytes -= before.bytes();
+        }
+        while self.order.len() > Self::MOST || self.bytes > Self::MOST_BYTES {
+            self.forget_oldest();
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: &str) {
+        if let Some(sight) = self.by_id.remove(id) {
+            self.bytes -= sight.bytes();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((id, turn)) = self.order.pop_front() else {
+            return;
+        };
+        if self.by_id.get(&id).is_some_and(|sight| sight.turn == turn) {
+            self.forget(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::Bson;
+
+    use super::Seen;
+
+    #[test]
+    fn a_text_is_known_by_its_id_until_another_is() {
+        let mut seen = Seen::default();
+        seen.put("a", "one".into(), 1.into());
+        assert_eq!(seen.get("a", "one"), Some(Bson::Int32(1)));
+        assert_eq!(seen.get("b", "one"), None);
+        seen.put("a", "two".into(), 2.into());
+        assert_eq!(seen.get("a", "one"), None);
+        assert_eq!(seen.get("a", "two"), Some(Bson::Int32(2)));
+        seen.forget("a");
+        assert_eq!(seen.get("a", "two"), None);
+        assert_eq!(seen.bytes, 0);
+    }
+
+    #[test]
+    fn it_is_bounded_in_number_and_in_size() {
+        let mut seen = Seen::default();
+        for turn in 0..3 * Seen::MOST {
+            seen.put(&(turn % 5000).to_string(), "x".into(), Bson::Null);
+            assert!(seen.by_id.len() <= seen.order.len() && seen.order.len() <= Seen::MOST);
+        }
+        for turn in 0..100 {
+            seen.put(&turn.to_string(), "x".repeat(1 << 20).into(), Bson::Null);
+            assert!(seen.bytes <= Seen::MOST_BYTES);
+        }
+        assert!(seen.get("99", &"x".repeat(1 << 20)).is_some());
+        seen.put("huge", "x".repeat(20 << 20).into(), Bson::Null);
+        assert!(seen.by_id.is_empty() && seen.bytes == 0);
+    }
+}

@@ -1,0 +1,66 @@
+//! Every rule of the contract, in every form of session.
+
+mod text {
+    use super::super::{MongoOptions, subject};
+    crate::store::conformance::suite!(subject(MongoOptions::new()).await);
+}
+
+mod document {
+    use super::super::{MongoOptions, subject};
+    crate::store::conformance::suite!(
+        subject(MongoOptions::new().stringify(false))
+            .await
+            .rewriting()
+    );
+}
+
+mod kruptein {
+    use super::super::{MongoOptions, subject};
+    use crate::store::mongodb::Kruptein;
+    crate::store::conformance::suite!(
+        subject(MongoOptions::new().encryption(Kruptein::new("squirrel"))).await
+    );
+}
+
+mod webcrypto {
+    use super::super::{MongoOptions, subject};
+    use crate::store::mongodb::WebCrypto;
+    crate::store::conformance::suite!(
+        subject(MongoOptions::new().encryption(WebCrypto::new("squirrel").iterations(1000))).await
+    );
+}
+
+mod mixed_fleet {
+    use super::super::{MongoOptions, subject};
+    crate::store::conformance::suite!(subject(MongoOptions::new().mixed_fleet(true)).await);
+}
+
+/// Rules that compare ids handed out with ids put in are left out: with a `transform_id` they
+/// differ, and `ids.rs` has tests of its own.
+mod hashed_ids {
+    use super::super::{MongoOptions, subject};
+    crate::conformance_suite!(@tests subject(MongoOptions::new().hash_ids()).await;
+        absent_until_created
+        a_taken_id_is_refused
+        bytes_come_back_as_they_went_in
+        expired_is_absent
+        an_entry_in_the_past_is_never_seen
+        update_replaces_what_was_read
+        update_refuses_what_changed
+        update_never_creates
+        touch_moves_the_expiry
+        touch_never_creates_and_never_loses_a_change
+        destroy_is_idempotent
+        replace_moves_a_session
+        replace_refuses_what_changed_or_went
+        replace_refuses_a_taken_id
+        strange_ids_are_only_unknown
+        prune_lets_go_of_what_expired
+        scan_refuses_a_foreign_cursor
+        destroy_of_user_ends_all_but_one
+        of_many_creators_one_wins
+        of_many_updates_of_one_text_one_wins
+        no_save_revives_a_destroyed_session
+        no_save_reaches_a_replaced_session
+    );
+}

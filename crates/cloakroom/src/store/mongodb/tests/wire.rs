@@ -1,0 +1,112 @@
+//! The commands themselves: what they ask the server for, and what is left when one is lost.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+use mongodb::event::EventHandler;
+use mongodb::event::command::CommandEvent;
+use testbed::{Mongo, Proxy};
+
+use super::{clock, connect, database, entry, found};
+use crate::id::SessionId;
+use crate::store::mongodb::connect::parse;
+use crate::store::mongodb::{Inner, MongoOptions, MongoStore};
+use crate::store::{Store as _, StoreErrorKind};
+
+/// A store of which each command is shown before it goes out.
+async fn watched(
+    url: &str,
+    options: MongoOptions,
+    watch: impl Fn(&Document) + Send + Sync + 'static,
+) -> MongoStore {
+    let mut parsed = parse(url).await.unwrap();
+    parsed.command_event_handler = Some(EventHandler::callback(move |event| {
+        if let CommandEvent::Started(started) = event {
+            watch(&started.command);
+        }
+    }));
+    let client = Client::with_options(parsed).unwrap();
+    let inner = Inner::with_client(client, options.clock(clock())).await;
+    MongoStore(Arc::new(inner.unwrap()))
+}
+
+#[tokio::test]
+async fn what_ends_a_session_waits_for_a_majority() {
+    let commands = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&commands);
+    // Whatever the URL says.
+    let url = Mongo::shared().url(&database()) + "&readPreference=secondaryPreferred&w=1";
+    let options = MongoOptions::new().mixed_fleet(true);
+    let store = watched(&url, options, move |command| {
+        seen.lock().unwrap().push(command.clone());
+    });
+    let (store, entry) = (store.await, entry(r#","userId":"ada""#));
+    let [a, b, c] = ["a", "b", "c"].map(SessionId::from_store);
+    let take = || std::mem::take(&mut *commands.lock().unwrap());
+    let durable = doc! { "w": "majority", "j": true };
+    take();
+    store.create(&a, &entry).await.unwrap();
+    store.get(&a).await.unwrap();
+    store.touch(&a, &entry.text, &entry).await.unwrap();
+    let read = Some(&entry.text);
+    for command in take() {
+        let concern = command.get_document("writeConcern").ok();
+        assert_ne!(concern, Some(&durable), "{command}");
+    }
+    store.replace(&a, read, &b, &entry).await.unwrap();
+    store.replace(&b, None, &c, &entry).await.unwrap();
+    store.destroy(&c).await.unwrap();
+    store.create(&SessionId::random(), &entry).await.unwrap();
+    assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+    let (mut deletes, mut marks) = (0, 0);
+    for command in take() {
+        let preference = command.get_document("$readPreference").ok();
+        let mode = preference.and_then(|preference| preference.get_str("mode").ok());
+        assert!(!mode.unwrap_or_default().contains("secondary"), "{command}");
+        let marking = command.get_str("update").ok() == Some("sessions_tombs");
+        if marking || command.contains_key("delete") {
+            let concern = command.get_document("writeConcern").unwrap();
+            assert_eq!(concern, &durable, "{command}");
+            deletes += i32::from(!marking);
+            marks += i32::from(marking);
+        }
+    }
+    assert_eq!((deletes, marks), (4, 4));
+}
+
+/// The old session may be gone: were the new one deleted, there would be none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replace_whose_end_is_unknown_leaves_the_new_session() {
+    let proxy = Arc::new(Proxy::to(Mongo::shared().port()));
+    let database = database();
+    let (port, deaf) = (proxy.port(), Arc::clone(&proxy));
+    let url =
+        format!("mongodb://127.0.0.1:{port}/{database}?directConnection=true&retryWrites=false");
+    let store = watched(&url, MongoOptions::new(), move |command| {
+        if command.contains_key("delete") {
+            deaf.lose_answers(true);
+        }
+    });
+    let store = store.await;
+    let [old, new] = ["old", "new"].map(SessionId::from_store);
+    let entry = entry("");
+    store.create(&old, &entry).await.unwrap();
+    let replacing = store.replace(&old, Some(&entry.text), &new, &entry);
+    let mending = async {
+        while found(&database, "old").await.is_some() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // One connection is lost; those that come after it are not.
+        proxy.cut(true);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        proxy.lose_answers(false);
+        proxy.cut(false);
+    };
+    let (replaced, ()) = tokio::join!(replacing, mending);
+    assert_eq!(replaced.unwrap_err().kind(), StoreErrorKind::Unknown);
+    let other = connect(&database, MongoOptions::new().clock(clock())).await;
+    assert!(other.get(&new).await.unwrap().is_some());
+    assert!(other.get(&old).await.unwrap().is_none());
+}

@@ -1,0 +1,256 @@
+//! Whose a session is, said by the session alone: Express writes it as well, and knows no field of
+//! ours. The server gives candidates, which its own query cannot miss; the text of each decides.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::TryStreamExt as _;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Bson, Document, RawDocument, Uuid, doc};
+use mongodb::options::IndexOptions;
+use mongodb::{Collection, IndexModel};
+use sha2::{Digest as _, Sha256};
+
+use super::Inner;
+use super::crypto::hex;
+use super::document::date;
+use super::errors::read_failed;
+use super::form::{Form, session_in};
+use super::reads::BATCH;
+use super::sealer::Sealer;
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::record::stringify;
+use crate::store::{StoreError, StoreErrorKind, UserKeys};
+
+/// How often a user's sessions are looked for while they are ended: one that got another id
+/// meanwhile may have been missed.
+const PASSES: usize = 3;
+/// MongoDB takes no regular expression of more than 32,764 bytes.
+const LONGEST_PATTERN: usize = 30_000;
+/// Enough of an encrypted text's end to tell it from any other.
+const TAIL: usize = 32;
+
+impl Inner {
+    pub(super) fn index_by(&self, keys: &UserKeys) {
+        self.user_keys.store(Arc::new(keys.clone()));
+        self.indexed.store(false, Ordering::Release);
+        self.create_user_indexes();
+    }
+
+    pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        let ids = self.ids_of(user).await?;
+        let buried = self.buried(&ids).await?;
+        let live = ids.iter().filter(|id| !buried.contains(*id));
+        Ok(live.map(|id| self.session_id(id)).collect())
+    }
+
+    pub(super) async fn destroy_of_user(
+        &self,
+        user: &str,
+        keep: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        for _ in 0..PASSES {
+            let mut ids = self.ids_of(user).await?;
+            ids.retain(|id| Some(&**id) != keep);
+            if ids.is_empty() {
+                break;
+            }
+            for some in ids.chunks(BATCH) {
+                ended += self.destroy_all(some).await?;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// The `_id`s of a user's live sessions, buried ones as well.
+    async fn ids_of(&self, user: &str) -> Result<Vec<String>, StoreError> {
+        self.create_user_indexes();
+        let keys = self.user_keys.load_full();
+        let candidates = match &self.form {
+            Form::Text => text_says(user),
+            Form::Document => document_says(&keys, user),
+            Form::Sealed(sealer) => sealed_may_say(sealer, &keys, user),
+        };
+        let filter = doc! { "$and": [self.live(), candidates] };
+        let finding = self
+            .sessions
+            .find(filter)
+            .projection(doc! { "session": 1, "userOf": 1 })
+            .batch_size(500);
+        let mut found = finding.await.map_err(read_failed)?;
+        let mut ids = Vec::new();
+        while let Some(candidate) = found.try_next().await.map_err(read_failed)? {
+            if self.is_of(&candidate, &keys, user).await?
+                && let Ok(id) = candidate.get_str("_id")
+            {
+                ids.push(id.to_owned());
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn is_of(
+        &self,
+        candidate: &RawDocument,
+        keys: &UserKeys,
+        user: &str,
+    ) -> Result<bool, StoreError> {
+        let Ok(session) = session_in(candidate) else {
+            return Ok(false);
+        };
+        let text = match self.form.text(&session).await {
+            // Nobody else is to suffer from it.
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(false),
+            text => text?,
+        };
+        self.note_user(candidate, &session, &text).await;
+        Ok(keys.user_of(&text).as_deref() == Some(user))
+    }
+
+    /// The fields of an encrypted session's document that spare decrypting it.
+    pub(super) fn user_fields(&self, session: &Bson, text: &str) -> Document {
+        let (Form::Sealed(sealer), Some(stored)) = (&self.form, session.as_str()) else {
+            return Document::new();
+        };
+        let keys = self.user_keys.load();
+        let user = keys.user_of(text).map(|user| sealer.user(&user));
+        let tail = stored.get(stored.len().saturating_sub(TAIL)..);
+        let of = [&key_mark(&keys), tail.unwrap_or(stored)].concat();
+        doc! { "userId": user, "userOf": of }
+    }
+
+    /// Adds those fields to what Express has written. Best effort: without, it is decrypted again.
+    async fn note_user(&self, candidate: &RawDocument, session: &Bson, text: &str) {
+        let fields = self.user_fields(session, text);
+        let noted = candidate.get_str("userOf").ok();
+        let (Ok(of), Ok(id)) = (fields.get_str("userOf"), candidate.get_str("_id")) else {
+            return;
+        };
+        if noted != Some(of) {
+            let filter = doc! { "_id": id, "session": { "$eq": session } };
+            let _ = self
+                .sessions
+                .update_one(filter, doc! { "$set": fields })
+                .await;
+        }
+    }
+
+    /// Has the server make indexes for the users in documents, while others go on. Without them it
+    /// looks through all.
+    fn create_user_indexes(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if matches!(self.form, Form::Document) && !self.indexed.swap(true, Ordering::AcqRel) {
+            let (sessions, keys) = (self.sessions.clone(), self.user_keys.load_full());
+            runtime.spawn(async move {
+                if index(&sessions, &keys).await.is_err() {
+                    tracing::warn!("the indexes by user could not be created");
+                }
+            });
+        }
+    }
+}
+
+async fn index<T: Send + Sync>(
+    sessions: &Collection<T>,
+    keys: &UserKeys,
+) -> mongodb::error::Result<()> {
+    let sparse = IndexOptions::builder().sparse(true).build();
+    let indexes: Vec<IndexModel> = fields(keys)
+        .unwrap_or_default()
+        .iter()
+        .map(|field| {
+            let keys = doc! { field.as_str(): 1 };
+            IndexModel::builder()
+                .keys(keys)
+                .options(sparse.clone())
+                .build()
+        })
+        .collect();
+    if indexes.is_empty() {
+        return Ok(());
+    }
+    sessions.create_indexes(indexes).await.map(drop)
+}
+
+/// The fields in which documents may name a user; `None` where a query cannot say one of them.
+fn fields(keys: &UserKeys) -> Option<Vec<String>> {
+    let mut fields = Vec::new();
+    for path in keys.paths() {
+        let sayable = |step: &str| !step.is_empty() && !step.starts_with('$');
+        if path.contains('\0') || !path.split('.').all(sayable) {
+            return None;
+        }
+        fields.extend([format!("session.{path}"), format!("session.{path}.id")]);
+    }
+    Some(fields)
+}
+
+/// Documents that may name a user: in any type that reads as that text in JSON.
+fn document_says(keys: &UserKeys, user: &str) -> Document {
+    let Some(fields) = fields(keys) else {
+        return Document::new();
+    };
+    let mut forms: Vec<Bson> = vec![user.into()];
+    forms.extend(user.parse::<f64>().ok().map(Bson::Double));
+    forms.extend(ObjectId::parse_str(user).ok().map(Bson::ObjectId));
+    forms.extend(Timestamp::parse_iso(user).map(|at| Bson::DateTime(date(at))));
+    forms.extend(Uuid::parse_str(user).ok().map(Bson::from));
+    let says = |field: &String| {
+        let other = doc! { field: { "$type": ["binData", "symbol"] } };
+        [doc! { field: { "$in": &forms } }, other]
+    };
+    let says: Vec<Document> = fields.iter().flat_map(says).collect();
+    doc! { "$or": says }
+}
+
+/// Texts in which a user's name is a value, or something is spelled in an unusual way.
+fn text_says(user: &str) -> Document {
+    let Ok(quoted) = stringify(user) else {
+        return Document::new();
+    };
+    let pattern = format!(
+        r":\s*(?:{}|{})\s*[,}}]|\\[u/]",
+        literal(&quoted),
+        literal(user)
+    );
+    if pattern.len() > LONGEST_PATTERN || user.contains('\0') {
+        return Document::new();
+    }
+    doc! { "session": { "$regex": pattern } }
+}
+
+/// A pattern that matches a text and nothing else.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 8);
+    for char in text.chars() {
+        if char.is_ascii() && !char.is_ascii_alphanumeric() {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern
+}
+
+/// Encrypted sessions that name a user, or of which nobody has noted whom they name.
+fn sealed_may_say(sealer: &Sealer, keys: &UserKeys, user: &str) -> Document {
+    let length = doc! { "$strLenCP": "$session" };
+    let tail = i64::try_from(TAIL).unwrap_or_default();
+    let start = doc! { "$max": [0, { "$subtract": [length, tail] }] };
+    let tail = doc! { "$substrCP": ["$session", start, tail] };
+    let noted = doc! { "$concat": [key_mark(keys), tail] };
+    let is_text = doc! { "$eq": [{ "$type": "$session" }, "string"] };
+    let stale = doc! { "$cond": [is_text, { "$ne": ["$userOf", noted] }, false] };
+    doc! { "$or": [{ "userId": sealer.user(user) }, { "$expr": stale }] }
+}
+
+/// Stands for the keys that users were looked for under: another program may have others.
+fn key_mark(keys: &UserKeys) -> String {
+    let paths: Vec<&str> = keys.paths().collect();
+    let mut mark = hex(&Sha256::digest(paths.join("\n").as_bytes())[..4]);
+    mark.push(':');
+    mark
+}
