@@ -154,7 +154,12 @@ async fn survive(server: Box<dyn Server>, trouble: Trouble, on_store_error: OnSt
             assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         }
         if answer.at > back + Duration::from_secs(2) {
-            assert!(is_well && answer.body != "nobody", "not normal after 2 s");
+            let since = answer.at - back;
+            assert!(
+                is_well && answer.body != "nobody",
+                "not normal after {since:?}: {}",
+                answer.body
+            );
         }
     }
     match on_store_error {

@@ -23,6 +23,9 @@ use crate::store::{StoreError, StoreErrorKind, UserKeys};
 
 /// How long a request waits for a server to be found, unless the URL says otherwise.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the driver looks whether a server is there: a request after an outage waits for that.
+/// The driver's own ten seconds would be a long time.
+const HEARTBEAT: Duration = Duration::from_millis(500);
 /// The database of a URL that names none, as in the Node driver.
 const DATABASE: &str = "test";
 
@@ -107,6 +110,7 @@ pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
     })?;
     parsed.server_selection_timeout.get_or_insert(PATIENCE);
     parsed.connect_timeout.get_or_insert(PATIENCE);
+    parsed.heartbeat_freq.get_or_insert(HEARTBEAT);
     Ok(parsed)
 }
 
