@@ -18,8 +18,17 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "cloakroom-data")]
     pub(super) data_dir: PathBuf,
 
-    /// Where sessions are kept: memory: or sqlite:PATH [default: a file in the data directory]
-    #[arg(long, value_name = "URL")]
+    /// Where sessions are kept: memory:, sqlite:PATH, redis://, postgres://, mongodb://…
+    /// [default: a file in the data directory]
+    ///
+    /// The environment's `SESSION_STORE` is the better place for a URL with a password: other users
+    /// of the machine can see flags.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SESSION_STORE",
+        hide_env_values = true
+    )]
     pub(super) store: Option<String>,
 
     /// What signs the cookies, 32 bytes or more; repeated, the first signs and all verify

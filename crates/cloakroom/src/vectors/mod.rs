@@ -6,6 +6,8 @@
 mod cookies;
 mod lifecycle;
 mod records;
+#[cfg(all(feature = "redis", feature = "postgres"))]
+mod stores;
 
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex};

@@ -103,7 +103,7 @@ impl RedisStore {
             looks_at_all: options.mixed_fleet && !options.express_indexes,
             user_keys: ArcSwap::default(),
             seen: Seen::default(),
-            clock: Clock::System,
+            clock: options.clock,
         })))
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use redis::{ClientTlsConfig, TlsCertificates};
 
+use crate::clock::Clock;
+
 /// How sessions are kept in Redis. The defaults are connect-redis's.
 #[derive(Clone, Debug)]
 pub struct RedisOptions {
@@ -14,6 +16,7 @@ pub struct RedisOptions {
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
     pub(super) certificates: Option<TlsCertificates>,
+    pub(super) clock: Clock,
 }
 
 impl Default for RedisOptions {
@@ -26,6 +29,7 @@ impl Default for RedisOptions {
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_millis(1500),
             certificates: None,
+            clock: Clock::System,
         }
     }
 }
@@ -96,6 +100,13 @@ impl RedisOptions {
             client_cert: certificate.into(),
             client_key: key.into(),
         });
+        self
+    }
+
+    /// Sets the clock that a session's remaining time is counted by, for tests. Default: the
+    /// machine's. Redis itself goes by its own.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = clock.into();
         self
     }
 

@@ -75,7 +75,6 @@ fn node(cases: &Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Node and `npm ci` in interop/"]
 async fn connect_mongo_reads_what_we_write_and_we_what_it_writes() {
     let sid = SessionId::from_store("a-session-of-both");
     let first = entry(r#","userId":"ada","n":[1,2.5,1e21,null,{"é":"日本"}],"a.b":"$c","0":true"#);
