@@ -159,14 +159,16 @@ pub(crate) fn step(context: &Context) -> Result<Done, String> {
     )?;
     let finished = context.run(&mut scenarios(context, &options)?)?;
     let mut done = judge(&finished, Counts::of_node(&finished.output));
+    let mut notes = vec![std::mem::take(&mut done.note)];
+    notes.retain(|note| !note.is_empty());
     for (store, report) in sequences(&options)? {
         if !report.passed() {
             return Err(format!("{store}: {report}"));
         }
         done.counts.passed += 1;
-        done.note += &format!("      {store}: {report}\n");
+        notes.push(format!("      {store}: {report}"));
     }
-    done.note.truncate(done.note.trim_end().len());
+    done.note = notes.join("\n");
     Ok(done)
 }
 

@@ -25,6 +25,8 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Problem> {
     log_to_stderr()?;
+    // A provider that is there already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
         Command::Demo(options) => demo::run(&options),
     }

@@ -82,7 +82,11 @@ impl Visitor {
             .unwrap();
         if let Some(field) = response.headers().get("set-cookie") {
             let field = field.to_str().unwrap();
-            self.cookie = field.split(';').next().unwrap().to_owned();
+            field
+                .split(';')
+                .next()
+                .unwrap()
+                .clone_into(&mut self.cookie);
         }
         response.status().as_u16()
     }

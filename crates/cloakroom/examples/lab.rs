@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::{Parser, ValueEnum};
 use cloakroom::policy::{PolicyBuilder, Unset};
-use cloakroom::store::{AnyStore, StoreOptions};
+use cloakroom::store::{AnyStore, StoreError, StoreOptions};
 use cloakroom::{Clock, KeyRing, Manager, Policy, Session, SessionError, SessionLayer};
 use http_body_util::channel::Channel;
 use serde::Deserialize;
@@ -27,6 +27,10 @@ mod steps;
 
 /// A server that does to its session what a request's body says.
 #[derive(Parser)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 struct Flags {
     #[arg(long, default_value = "127.0.0.1:0")]
     addr: SocketAddr,
@@ -43,6 +47,9 @@ struct Flags {
     /// Whether Express writes to the store as well.
     #[arg(long)]
     mixed_fleet: bool,
+    /// In PostgreSQL: installs the trigger that keeps Express from bringing sessions back.
+    #[arg(long)]
+    shield: bool,
     /// The cookie's maxAge in milliseconds, or `none`.
     #[arg(long, default_value = "none")]
     max_age_ms: String,
@@ -89,6 +96,9 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     options.prefix = Some(flags.prefix.clone());
     options.mixed_fleet = flags.mixed_fleet;
     let store = AnyStore::connect_with(&flags.store, &options).await?;
+    if flags.shield {
+        shield(&flags.store).await?;
+    }
     let policy = policy(&flags)?;
     let manager = Manager::with_clock(policy, store.into(), Clock::System);
     let listener = TcpListener::bind(flags.addr).await?;
@@ -105,6 +115,25 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         .with_graceful_shutdown(terminated())
         .await?;
     Ok(())
+}
+
+#[cfg(feature = "postgres")]
+async fn shield(url: &str) -> Result<(), StoreError> {
+    use cloakroom::store::UserKeys;
+    use cloakroom::store::postgres::{PostgresOptions, PostgresStore};
+    let options = PostgresOptions::new().mixed_fleet(true);
+    let store = PostgresStore::connect_options(url, options.clone()).await?;
+    for ddl in PostgresStore::ddl(&options, &UserKeys::default()) {
+        if ddl.name == "shield" {
+            store.apply(&ddl).await?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn shield(_: &str) -> Result<(), StoreError> {
+    Err(cloakroom::store::StoreErrorKind::Invalid.into())
 }
 
 fn policy(flags: &Flags) -> Result<Policy, Box<dyn std::error::Error>> {

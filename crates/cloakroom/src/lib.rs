@@ -18,9 +18,10 @@
 //! # }
 //! ```
 //!
-//! Features: `axum` and `memory` (on), `tower`, `sqlite`, `conformance`. Without any, the core has no
-//! framework and no database. To begin: [`manual::start`]; coming from Express:
-//! [`manual::from_express`]; where we differ: [`manual::deviations`].
+//! Features: `axum` and `memory` (on), `tower`, `sqlite`, `redis`, `postgres`, `mongodb`, `conformance`.
+//! Without any, the core has no framework and no database. To begin: [`manual::start`]; which store
+//! when: `manual::stores`; coming from Express: [`manual::from_express`]; where we differ:
+//! [`manual::deviations`].
 
 pub mod clock;
 pub mod cookie;

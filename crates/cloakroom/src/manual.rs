@@ -8,3 +8,7 @@ pub mod from_express {}
 
 #[doc = include_str!("manual/deviations.md")]
 pub mod deviations {}
+
+#[cfg(all(feature = "redis", feature = "postgres", feature = "mongodb"))]
+#[doc = include_str!("manual/stores.md")]
+pub mod stores {}

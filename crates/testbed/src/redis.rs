@@ -180,10 +180,10 @@ fn valkey() -> PathBuf {
 fn command(port: u16, words: &[&str]) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    let mut request = format!("*{}\r\n", words.len());
-    for word in words {
-        request += &format!("${}\r\n{word}\r\n", word.len());
-    }
+    let words = words
+        .iter()
+        .map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    let request = format!("*{}\r\n{}", words.len(), words.collect::<String>());
     stream.write_all(request.as_bytes()).ok()?;
     stream.shutdown(Shutdown::Write).ok()?;
     let mut answer = Vec::new();

@@ -1,7 +1,5 @@
 //! Each server starts, answers, and is gone with its owner.
 
-#![expect(missing_docs, reason = "a test")]
-
 use testbed::{Mongo, Postgres, Proxy, Redis, RedisCluster, RedisOptions, Sentinels};
 
 #[test]

@@ -39,7 +39,9 @@ fn entry(text: &str) -> Entry {
 async fn redis_holds_the_bytes_and_the_seconds_of_connect_redis() {
     let redis = Redis::start();
     let options = RedisOptions::default().clock(now());
-    let store = RedisStore::with(&redis.url(), options).await.unwrap();
+    let store = RedisStore::connect_options(&redis.url(), options)
+        .await
+        .unwrap();
     let mut compared = 0;
     for case in list("/stored_records/records") {
         let Some(value) = case["redis"]["value"].as_str() else {

@@ -72,11 +72,11 @@ fn every_deviation_stands_in_the_table() {
     let sources = sources();
     let mut named = 0;
     for line in sources.lines() {
-        let Some((_, names)) = line.split_once("// deviation: ") else {
+        let Some((_, after)) = line.split_once("// deviation: ") else {
             continue;
         };
-        let end = names.find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '_'));
-        let name = &names[..end.unwrap_or(names.len())];
+        let end = after.find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '_'));
+        let name = &after[..end.unwrap_or(after.len())];
         named += 1;
         assert!(table.contains(&format!("| `{name}` |")), "no row `{name}`");
     }

@@ -89,7 +89,10 @@ impl MongoStore {
     /// # Errors
     ///
     /// As for [`connect`](Self::connect).
-    pub async fn connect_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+    pub(crate) async fn connect_with(
+        url: &str,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
         let options = MongoOptions::new().mixed_fleet(options.mixed_fleet);
         Self::connect_options(url, options).await
     }

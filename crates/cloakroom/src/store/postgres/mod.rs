@@ -80,7 +80,10 @@ impl PostgresStore {
     /// # Errors
     ///
     /// As for [`connect_options`](Self::connect_options).
-    pub async fn connect_with(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+    pub(crate) async fn connect_with(
+        url: &str,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
         let options = PostgresOptions::new().mixed_fleet(options.mixed_fleet);
         Self::connect_options(url, options).await
     }

@@ -1,6 +1,6 @@
 //! Which servers a URL names.
 
-use redis::{ConnectionInfo, IntoConnectionInfo as _};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 
 use super::invalid;
 use crate::store::StoreError;
@@ -48,6 +48,16 @@ impl Address {
             // Its host is what the sentinels say.
             server: info(&format!("redis://{credentials}sentinel/{database}"))?,
         })
+    }
+
+    pub(super) fn uses_tls(&self) -> bool {
+        let infos = match self {
+            Self::Server(info) => std::slice::from_ref(info),
+            Self::Cluster(nodes) => nodes,
+            Self::Sentinel { .. } => &[],
+        };
+        let is_tls = |info: &ConnectionInfo| matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        infos.iter().any(is_tls)
     }
 
     pub(super) fn is_cluster(&self) -> bool {

@@ -38,8 +38,8 @@ struct Line {
 }
 
 enum Source {
-    Server(Client),
-    Cluster(ClusterClient),
+    Server(Box<Client>),
+    Cluster(Box<ClusterClient>),
     Sentinel(Box<Mutex<SentinelClient>>),
 }
 
@@ -256,7 +256,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 fn source(address: &Address, options: &RedisOptions) -> RedisResult<Source> {
     let certificates = options.certificates.clone();
     Ok(match address {
-        Address::Server(info) => Source::Server(client(info.clone(), certificates)?),
+        Address::Server(info) => Source::Server(Box::new(client(info.clone(), certificates)?)),
         Address::Cluster(nodes) => {
             // What a server has refused is tried again here, what may have been done is not.
             let mut builder = ClusterClient::builder(nodes.clone())
@@ -267,7 +267,7 @@ fn source(address: &Address, options: &RedisOptions) -> RedisResult<Source> {
             if let Some(certificates) = certificates {
                 builder = builder.certs(certificates);
             }
-            Source::Cluster(builder.build()?)
+            Source::Cluster(Box::new(builder.build()?))
         }
         Address::Sentinel {
             sentinels,

@@ -42,6 +42,9 @@ use crate::record::RecordText;
 #[derive(Clone)]
 pub struct RedisStore(Arc<Inner>);
 
+const NO_PROVIDER: &str = "TLS needs a crypto provider: call \
+    rustls::crypto::ring::default_provider().install_default() when the program starts";
+
 struct Inner {
     link: Link,
     keys: Keys,
@@ -61,15 +64,29 @@ impl RedisStore {
     /// `redis+cluster://HOST:PORT,HOST:PORT` (`rediss+cluster://`);
     /// `redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB`.
     ///
+    /// For TLS the program installs a crypto provider first, once; a library must not:
+    ///
+    /// ```
+    /// # use cloakroom::store::{StoreErrorKind, redis::RedisStore};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # if rustls::crypto::CryptoProvider::get_default().is_none() {
+    /// # let error = RedisStore::connect("rediss://localhost").await.unwrap_err();
+    /// # assert_eq!(error.kind(), StoreErrorKind::Invalid);
+    /// # }
+    /// # });
+    /// let _ = rustls::crypto::ring::default_provider().install_default();
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Invalid`] for a URL that is none of these, [`StoreErrorKind::Unavailable`]
-    /// where the server cannot be reached or refuses; the cause is in `source`.
+    /// [`StoreErrorKind::Invalid`] for a URL that is none of these, and for TLS without a crypto
+    /// provider; [`StoreErrorKind::Unavailable`] where the server cannot be reached or refuses. The
+    /// cause is in `source`.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Self::with(url, RedisOptions::default()).await
+        Self::connect_options(url, RedisOptions::default()).await
     }
 
-    pub(super) async fn connect_with(
+    pub(crate) async fn connect_with(
         url: &str,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
@@ -77,7 +94,7 @@ impl RedisStore {
         if let Some(prefix) = &options.prefix {
             redis = redis.prefix(prefix);
         }
-        Self::with(url, redis).await
+        Self::connect_options(url, redis).await
     }
 
     /// Connects to the server that `url` names.
@@ -85,8 +102,11 @@ impl RedisStore {
     /// # Errors
     ///
     /// As for [`connect`](Self::connect).
-    pub async fn with(url: &str, options: RedisOptions) -> Result<Self, StoreError> {
+    pub async fn connect_options(url: &str, options: RedisOptions) -> Result<Self, StoreError> {
         let address = Address::parse(url)?;
+        if address.uses_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(invalid(NO_PROVIDER));
+        }
         let link = Link::open(&address, &options).await?;
         let facts = link.facts().await?;
         if facts.may_evict {

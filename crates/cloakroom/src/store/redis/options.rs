@@ -8,6 +8,7 @@ use crate::clock::Clock;
 
 /// How sessions are kept in Redis. The defaults are connect-redis's.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct RedisOptions {
     pub(super) prefix: String,
     pub(super) user_prefix: String,

@@ -13,7 +13,7 @@ fn options() -> RedisOptions {
 }
 
 async fn subject(url: &str, options: RedisOptions) -> Subject {
-    Subject::new(RedisStore::with(url, options).await.unwrap())
+    Subject::new(RedisStore::connect_options(url, options).await.unwrap())
 }
 
 mod alone {

@@ -83,7 +83,7 @@ async fn a_socket_and_a_user_of_few_rights_are_enough() {
     let store = RedisStore::connect(&url).await.unwrap();
     let id = works(&store).await;
     assert!(store.destroy(&id).await.unwrap());
-    let elsewhere = RedisStore::with(&url, RedisOptions::default().prefix("other:"))
+    let elsewhere = RedisStore::connect_options(&url, RedisOptions::default().prefix("other:"))
         .await
         .unwrap();
     let error = elsewhere.create(&id, &entry("")).await.unwrap_err();
@@ -139,7 +139,7 @@ async fn tls_is_checked() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let url = format!("rediss://localhost:{port}");
     let trusted = RedisOptions::default().root_certificate(std::fs::read(&certificate).unwrap());
-    works(&RedisStore::with(&url, trusted).await.unwrap()).await;
+    works(&RedisStore::connect_options(&url, trusted).await.unwrap()).await;
     // An authority that nobody knows.
     assert!(RedisStore::connect(&url).await.is_err());
 }
@@ -168,7 +168,7 @@ async fn an_answer_that_is_lost_is_never_a_success_and_never_repeated() {
     let proxy = Proxy::to(redis.port());
     let options = RedisOptions::default().response_timeout(Duration::from_millis(300));
     let url = format!("redis://127.0.0.1:{}", proxy.port());
-    let store = RedisStore::with(&url, options).await.unwrap();
+    let store = RedisStore::connect_options(&url, options).await.unwrap();
     let id = works(&store).await;
     // Scripts are loaded at their first use.
     store
@@ -192,7 +192,7 @@ async fn one_round_trip_each() {
         for server in [Redis::shared(), Redis::shared_valkey()] {
             let proxy = Proxy::to(server.port());
             let url = format!("redis://127.0.0.1:{}", proxy.port());
-            let store = RedisStore::with(&url, options().mixed_fleet(mixed))
+            let store = RedisStore::connect_options(&url, options().mixed_fleet(mixed))
                 .await
                 .unwrap();
             let user = Entry {
@@ -259,7 +259,11 @@ mod behind_sentinels {
     async fn subject() -> Subject {
         static SENTINELS: OnceLock<Sentinels> = OnceLock::new();
         let sentinels = SENTINELS.get_or_init(Sentinels::start);
-        Subject::new(RedisStore::with(&sentinels.url(), options()).await.unwrap())
+        Subject::new(
+            RedisStore::connect_options(&sentinels.url(), options())
+                .await
+                .unwrap(),
+        )
     }
 
     conformance::suite!(subject().await);
