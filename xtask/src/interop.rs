@@ -139,7 +139,8 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let mut command = scenarios(&context, options)?;
     let status = command.status();
     let mut agreed = status.is_ok_and(|status| status.success());
-    for (store, report) in sequences(options)? {
+    for compared in sequences(&context, options) {
+        let (store, report) = compared?;
         println!("{store}: {report}");
         agreed &= report.passed();
     }
@@ -161,7 +162,8 @@ pub(crate) fn step(context: &Context) -> Result<Done, String> {
     let mut done = judge(&finished, Counts::of_node(&finished.output));
     let mut notes = vec![std::mem::take(&mut done.note)];
     notes.retain(|note| !note.is_empty());
-    for (store, report) in sequences(&options)? {
+    for compared in sequences(context, &options) {
+        let (store, report) = compared?;
         if !report.passed() {
             return Err(format!("{store}: {report}"));
         }
@@ -210,19 +212,20 @@ fn scenarios(context: &Context, options: &Options) -> Result<process::Command, S
     Ok(command)
 }
 
-fn sequences(options: &Options) -> Result<Vec<(StoreName, Report)>, String> {
-    let context = Context::read()?;
-    let ours = options.ours(&context);
-    let mut reports = Vec::new();
-    for &store in &options.stores {
+/// The comparison on each store, one after the other as they are asked for.
+fn sequences(
+    context: &Context,
+    options: &Options,
+) -> impl Iterator<Item = Result<(StoreName, Report), String>> {
+    let ours = options.ours(context);
+    options.stores.iter().map(move |&store| {
         let places = Places::of(store);
         let express = command(&options.express, false);
         let both = vec![express.clone(), command(&ours, true)];
         let (left, right) = (plan(vec![express], places.alone), plan(both, places.shared));
         let report = differential::play(&left, &right, options.seeds.clone())?;
-        reports.push((store, report));
-    }
-    Ok(reports)
+        Ok((store, report))
+    })
 }
 
 fn command(line: &str, is_ours: bool) -> Command {

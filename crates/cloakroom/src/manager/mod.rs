@@ -122,7 +122,7 @@ impl Manager {
     /// [`StoreError`] where the store failed.
     pub async fn sessions_of(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         self.0
-            .in_time(self.0.store.of_user(user), StoreErrorKind::Unavailable)
+            .in_long_time(self.0.store.of_user(user), StoreErrorKind::Unavailable)
             .await
     }
 
@@ -138,7 +138,7 @@ impl Manager {
     ) -> Result<u64, StoreError> {
         let keep = keep.and_then(|session| Some(self.0.key(&session.stored_id()?).into_owned()));
         let ending = self.0.store.destroy_of_user(user, keep.as_ref());
-        self.0.in_time(ending, StoreErrorKind::Unknown).await
+        self.0.in_long_time(ending, StoreErrorKind::Unknown).await
     }
 }
 

@@ -296,6 +296,11 @@ impl PolicyBuilder {
     }
 
     /// Sets how long one operation of the store may take. Default: 2 seconds.
+    ///
+    /// A save that others' changes make anew has that long in all; a logout everywhere, which may
+    /// look at many sessions, has ten times as long. After five operations in a row that waited in
+    /// vain the next are refused at once, until one that is let through each half second is
+    /// answered.
     pub fn store_timeout(mut self, store_timeout: Duration) -> Self {
         self.settings.store_timeout = store_timeout;
         self

@@ -31,6 +31,8 @@ pub(crate) struct Backend {
     circuit: circuit::Circuit,
 }
 
+/// How many times longer an operation on many sessions may take.
+const LONG: u32 = 10;
 /// A read that failed sooner than this is tried once more.
 const QUICK: Duration = Duration::from_millis(100);
 
@@ -88,6 +90,16 @@ impl Backend {
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
         let end = Instant::now() + self.policy.settings().store_timeout;
+        self.until(end, operation, too_late).await
+    }
+
+    /// Waits longer, for an operation on all sessions of a user.
+    pub(crate) async fn in_long_time<T>(
+        &self,
+        operation: StoreFuture<'_, T>,
+        too_late: StoreErrorKind,
+    ) -> Result<T, StoreError> {
+        let end = Instant::now() + self.policy.settings().store_timeout * LONG;
         self.until(end, operation, too_late).await
     }
 
