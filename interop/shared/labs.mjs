@@ -11,9 +11,14 @@ const COMMANDS = { node: ['node', 'interop/lab.mjs'], rust: [OURS] }
 
 /** The stores that both share: their URLs by name. */
 export function stores () {
-  const stores = process.env.CLOAKROOM_STORES
-  if (stores === undefined) throw new Error('CLOAKROOM_STORES is not set: run `cargo xtask interop`')
-  return Object.entries(JSON.parse(stores))
+  return servers('CLOAKROOM_STORES')
+}
+
+/** The servers that an environment variable names: their URLs by name. */
+export function servers (variable) {
+  const servers = process.env[variable]
+  if (servers === undefined) throw new Error(`${variable} is not set: run \`cargo xtask interop\``)
+  return Object.entries(JSON.parse(servers))
 }
 
 /** A lab: `kind` is node or rust, `flags` are the labs' own. */

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::OnceLock;
 use std::{fmt, process};
 
 use clap::Parser as _;
@@ -202,14 +203,34 @@ fn scenarios(context: &Context, options: &Options) -> Result<process::Command, S
         .iter()
         .map(|store| (store.to_string(), store.place()))
         .collect();
-    let stores = serde_json::to_string(&stores).map_err(|error| error.to_string())?;
+    let zones: BTreeMap<&str, String> = zones()
+        .iter()
+        .map(|(zone, server)| (*zone, server.url()))
+        .collect();
+    let json = |servers: serde_json::Result<String>| servers.map_err(|error| error.to_string());
     let mut command = context.command("node");
     command
         .args(["--test", "--test-reporter=spec", "--test-timeout", "600000"])
         .args(node_tests(&context.root.join("interop/shared"))?)
         .env("CLOAKROOM_LAB", options.ours(context))
-        .env("CLOAKROOM_STORES", stores);
+        .env("CLOAKROOM_STORES", json(serde_json::to_string(&stores))?)
+        .env("CLOAKROOM_TIMEZONES", json(serde_json::to_string(&zones))?);
     Ok(command)
+}
+
+/// Servers of PostgreSQL whose zones lie around the world.
+fn zones() -> &'static [(&'static str, Postgres)] {
+    static SERVERS: OnceLock<Vec<(&str, Postgres)>> = OnceLock::new();
+    SERVERS.get_or_init(|| {
+        [
+            "UTC",
+            "America/New_York",
+            "Asia/Kolkata",
+            "Pacific/Auckland",
+        ]
+        .map(|zone| (zone, Postgres::start(&[&format!("TimeZone={zone}")])))
+        .into()
+    })
 }
 
 /// The comparison on each store, one after the other as they are asked for.
