@@ -91,7 +91,7 @@ pub(super) fn sequence(seed: u64) -> Vec<Request> {
     (0..count).map(|_| generator.request()).collect()
 }
 
-/// A session of a second that is used every 700 ms, because the sides take turns: only a touch with
+/// A session of two seconds that is used every 1.4 s, because the sides take turns: only a touch with
 /// each request keeps it alive.
 fn pauses() -> Vec<Request> {
     let a = r#""a""#;
@@ -99,8 +99,8 @@ fn pauses() -> Vec<Request> {
         cookie,
         target: Target::Run(steps),
     };
-    let begin = vec![Step::Cookie(r#""maxAge":1000"#), Step::Set(a, "1")];
-    let used = || request(CookieChoice::Current, vec![Step::Sleep(350), Step::Get(a)]);
+    let begin = vec![Step::Cookie(r#""maxAge":2000"#), Step::Set(a, "1")];
+    let used = || request(CookieChoice::Current, vec![Step::Sleep(700), Step::Get(a)]);
     let end = vec![Step::Get(a), Step::Bare("all")];
     vec![
         request(CookieChoice::None, begin),

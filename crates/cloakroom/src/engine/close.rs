@@ -58,7 +58,8 @@ fn store_op(policy: &Policy, held: &Held, now: Timestamp) -> StoreOp {
         Some(stored) if *stored != held.id => StoreOp::Replace,
         None if held.renamed || settings.save_uninitialized || held.is_dirty() => StoreOp::Create,
         Some(_) if held.is_dirty() => StoreOp::Update,
-        Some(_) if held.saved && held.cookie_changed => StoreOp::Touch,
+        // A touch would not take the attributes along in every store.
+        Some(_) if held.saved && held.cookie_changed => StoreOp::Update,
         // What was just saved has its new expiry already.
         Some(_) if held.saved => StoreOp::Nothing,
         Some(_) if settings.resave || lacks_stamp(policy, held) => StoreOp::Update,

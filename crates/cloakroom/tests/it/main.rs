@@ -10,6 +10,7 @@ mod life;
 mod outage;
 mod poison;
 mod races;
+mod stores;
 mod support;
 mod trips;
 mod web;
