@@ -95,8 +95,9 @@ fn large() -> [(&'static str, String); 3] {
     ]
 }
 
-// nor given an absolute time-out: by our policy each request that only reads is a 500, and by
-// Express's the session's expiry stands still while it is in use.
+// The limits are on what we write. Were such a record not touched nor given an absolute time-out, each
+// request that only reads would be a 500 by our policy, and by Express's the session's expiry would
+// stand still while it is in use.
 #[tokio::test]
 async fn a_large_record_of_another_writer_is_read_and_kept_alive() {
     for site in sites() {

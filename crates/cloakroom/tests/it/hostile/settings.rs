@@ -61,7 +61,8 @@ async fn a_record_that_would_be_too_large_is_refused() {
     }
 }
 
-// stored, and one of depth 200 makes a record that cannot be read again, so that the session is lost.
+// Else a value of depth 100 would be stored, and one of depth 200 make a record that cannot be read
+// again, so that the session is lost.
 #[tokio::test]
 async fn update_refuses_what_insert_refuses() {
     for (name, store, stored, new) in sessions(plain()).await {
