@@ -11,7 +11,7 @@ use crate::policy::{Policy, RequestInfo};
 use crate::record::RecordText;
 use crate::session::Session;
 use crate::store::memory::{MemoryLimit, MemoryStore};
-use crate::store::{Entry, Page, Store, StoreFuture, Stored, Written};
+use crate::store::{Entry, Store, StoreFuture, Stored, Written, delegate_rest};
 use crate::vectors::NOW;
 
 /// One application with a store in memory that takes notes.
@@ -152,29 +152,7 @@ impl Store for Recorder {
         self.store.replace(old, read, new, entry)
     }
 
-    fn prune(&self) -> StoreFuture<'_, u64> {
-        self.store.prune()
-    }
-
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
-        self.store.scan(cursor, limit)
-    }
-
-    fn count(&self) -> StoreFuture<'_, u64> {
-        self.store.count()
-    }
-
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        self.store.of_user(user)
-    }
-
-    fn destroy_of_user<'a>(
-        &'a self,
-        user: &'a str,
-        keep: Option<&'a SessionId>,
-    ) -> StoreFuture<'a, u64> {
-        self.store.destroy_of_user(user, keep)
-    }
+    delegate_rest!(|recorder| &recorder.store);
 }
 
 /// Runs a future that waits for nothing outside this thread.
