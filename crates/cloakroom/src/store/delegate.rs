@@ -1,4 +1,4 @@
-//! The methods of a store that hands all of them on to another.
+//! The methods of a store that hands them on to another.
 
 /// Implements [`Store`](super::Store) for a type by a store inside it.
 macro_rules! delegate {
@@ -60,48 +60,55 @@ macro_rules! delegate {
                 $inner.replace(old, read, new, entry)
             }
 
-            fn prune(&self) -> $crate::store::StoreFuture<'_, u64> {
-                let $this = self;
-                $inner.prune()
-            }
-
-            fn scan<'a>(
-                &'a self,
-                cursor: Option<&'a str>,
-                limit: usize,
-            ) -> $crate::store::StoreFuture<'a, $crate::store::Page> {
-                let $this = self;
-                $inner.scan(cursor, limit)
-            }
-
-            fn count(&self) -> $crate::store::StoreFuture<'_, u64> {
-                let $this = self;
-                $inner.count()
-            }
-
-            fn index_by(&self, keys: &$crate::store::UserKeys) {
-                let $this = self;
-                $inner.index_by(keys);
-            }
-
-            fn of_user<'a>(
-                &'a self,
-                user: &'a str,
-            ) -> $crate::store::StoreFuture<'a, Vec<$crate::id::SessionId>> {
-                let $this = self;
-                $inner.of_user(user)
-            }
-
-            fn destroy_of_user<'a>(
-                &'a self,
-                user: &'a str,
-                keep: Option<&'a $crate::id::SessionId>,
-            ) -> $crate::store::StoreFuture<'a, u64> {
-                let $this = self;
-                $inner.destroy_of_user(user, keep)
-            }
+            $crate::store::delegate_rest!(|$this| $inner);
         }
     };
 }
 
-pub(crate) use delegate;
+/// The methods that are about many sessions, for a store that has its own way with single ones.
+macro_rules! delegate_rest {
+    (|$this:ident| $inner:expr) => {
+        fn prune(&self) -> $crate::store::StoreFuture<'_, u64> {
+            let $this = self;
+            $inner.prune()
+        }
+
+        fn scan<'a>(
+            &'a self,
+            cursor: Option<&'a str>,
+            limit: usize,
+        ) -> $crate::store::StoreFuture<'a, $crate::store::Page> {
+            let $this = self;
+            $inner.scan(cursor, limit)
+        }
+
+        fn count(&self) -> $crate::store::StoreFuture<'_, u64> {
+            let $this = self;
+            $inner.count()
+        }
+
+        fn index_by(&self, keys: &$crate::store::UserKeys) {
+            let $this = self;
+            $inner.index_by(keys);
+        }
+
+        fn of_user<'a>(
+            &'a self,
+            user: &'a str,
+        ) -> $crate::store::StoreFuture<'a, Vec<$crate::id::SessionId>> {
+            let $this = self;
+            $inner.of_user(user)
+        }
+
+        fn destroy_of_user<'a>(
+            &'a self,
+            user: &'a str,
+            keep: Option<&'a $crate::id::SessionId>,
+        ) -> $crate::store::StoreFuture<'a, u64> {
+            let $this = self;
+            $inner.destroy_of_user(user, keep)
+        }
+    };
+}
+
+pub(crate) use {delegate, delegate_rest};

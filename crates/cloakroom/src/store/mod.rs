@@ -23,7 +23,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use any::{AnyStore, ConnectError, StoreOptions};
-pub(crate) use delegate::delegate;
+pub(crate) use delegate::{delegate, delegate_rest};
 pub use error::{StoreError, StoreErrorKind};
 
 pub use crate::record::{Entry, Stored, UserKeys};

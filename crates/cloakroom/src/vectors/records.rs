@@ -6,11 +6,9 @@ use super::cookies::assign_all;
 use super::lifecycle::{Run, wait};
 use super::{NOW, deviates, express, list, members, text};
 use crate::clock::Timestamp;
-use crate::id::SessionId;
 use crate::policy::TrustedProxy;
 use crate::record::{CookieState, Record, RecordLimit, UserKeys, is_reserved};
 use crate::session::SessionError;
-use crate::store::{Entry, Store as _};
 
 #[test]
 fn stored_records_are_read_and_written_byte_for_byte() {
@@ -172,23 +170,6 @@ fn poisoned_records_lock_nobody_out() {
         if case["status"] == 500 {
             deviates("unreadable_is_fresh");
         }
-    }
-}
-
-impl Run {
-    pub(super) fn put(&self, id: &str, stored: &str) {
-        let expires = Timestamp::from_millis(self.clock.now().as_millis() + 30_000);
-        let entry = Entry {
-            text: stored.into(),
-            expires,
-            user: None,
-        };
-        wait(self.store.create(&SessionId::from_store(id), &entry)).unwrap();
-    }
-
-    pub(super) fn text_of(&self, id: &str) -> Option<String> {
-        let stored = wait(self.store.get(&SessionId::from_store(id))).unwrap();
-        stored.map(|stored| stored.text.to_string())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, Page, Store, StoreFuture, Stored, UserKeys, Written};
+use crate::store::{Entry, Store, StoreError, StoreFuture, Stored, Written, delegate_rest};
 
 /// Puts every record over whatever is there, or is not: the last writer wins, and a session that
 /// was destroyed comes back.
@@ -17,7 +17,7 @@ impl BlindStore {
         Self(store)
     }
 
-    async fn put(&self, id: &SessionId, entry: &Entry) -> Result<(), crate::store::StoreError> {
+    async fn put(&self, id: &SessionId, entry: &Entry) -> Result<(), StoreError> {
         self.0.destroy(id).await?;
         // Somebody else may have come in between, as blindly.
         self.0.create(id, entry).await.or(Ok(()))
@@ -78,31 +78,5 @@ impl Store for BlindStore {
         })
     }
 
-    fn prune(&self) -> StoreFuture<'_, u64> {
-        self.0.prune()
-    }
-
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
-        self.0.scan(cursor, limit)
-    }
-
-    fn count(&self) -> StoreFuture<'_, u64> {
-        self.0.count()
-    }
-
-    fn index_by(&self, keys: &UserKeys) {
-        self.0.index_by(keys);
-    }
-
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        self.0.of_user(user)
-    }
-
-    fn destroy_of_user<'a>(
-        &'a self,
-        user: &'a str,
-        keep: Option<&'a SessionId>,
-    ) -> StoreFuture<'a, u64> {
-        self.0.destroy_of_user(user, keep)
-    }
+    delegate_rest!(|blind| &blind.0);
 }

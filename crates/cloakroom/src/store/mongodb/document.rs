@@ -1,13 +1,11 @@
 //! A session as a BSON document (`stringify: false`): its JSON text as Node would see it, and back.
 
-use std::fmt::Write as _;
-
-use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Bson, DateTime, Document};
 
+use super::json::{write_document, write_value};
 use super::parse::parse;
 use crate::clock::Timestamp;
-use crate::record::{COOKIE, stringify};
+use crate::record::COOKIE;
 use crate::store::StoreError;
 
 /// What connect-mongo writes of a cookie, in its order; what is undefined becomes null.
@@ -24,8 +22,6 @@ const COOKIE_KEYS: [&str; 9] = [
 ];
 /// The key of the cookie that holds a date.
 const EXPIRES: &str = "expires";
-/// The furthest integer that the Node driver hands out as a number (2^53); beyond, a `Long`.
-const SAFE: i64 = 1 << 53;
 
 /// The text that `JSON.stringify` gives for a document that the Node driver has read.
 ///
@@ -140,110 +136,6 @@ fn shape_cookie(cookie: &Document, before: Option<&Document>) -> Document {
 
 pub(super) fn date(at: Timestamp) -> DateTime {
     DateTime::from_millis(at.as_millis())
-}
-
-fn write_document(document: &Document, out: &mut String) {
-    out.push('{');
-    let mut first = true;
-    for (key, value) in document {
-        let start = out.len();
-        if !first {
-            out.push(',');
-        }
-        write_string(key, out);
-        out.push(':');
-        if write_value(value, out) {
-            first = false;
-        } else {
-            out.truncate(start);
-        }
-    }
-    out.push('}');
-}
-
-/// Writes a value as its class in the Node driver does (`toJSON`); `false` for what is undefined.
-fn write_value(value: &Bson, out: &mut String) -> bool {
-    match value {
-        Bson::Undefined => return false,
-        Bson::Null => out.push_str("null"),
-        Bson::Boolean(value) => write(out, value),
-        Bson::Double(value) => write_number(*value, out),
-        Bson::Int32(value) => write(out, value),
-        Bson::Int64(value) if (-SAFE..=SAFE).contains(value) => write(out, value),
-        Bson::Int64(value) => {
-            let (high, low) = (value >> 32, value & 0xffff_ffff);
-            let low = if low >= 1 << 31 { low - (1 << 32) } else { low };
-            let _ = write!(out, r#"{{"high":{high},"low":{low},"unsigned":false}}"#);
-        }
-        Bson::String(value) | Bson::Symbol(value) => write_string(value, out),
-        Bson::DateTime(value) => match Timestamp::checked(value.timestamp_millis()) {
-            Some(at) => {
-                let _ = write!(out, "\"{}\"", at.iso());
-            }
-            None => out.push_str("null"),
-        },
-        Bson::ObjectId(value) => write_string(&value.to_hex(), out),
-        Bson::Decimal128(value) => {
-            let _ = write!(out, r#"{{"$numberDecimal":"{value}"}}"#);
-        }
-        Bson::Timestamp(value) => {
-            let both = (u64::from(value.time) << 32) | u64::from(value.increment);
-            let _ = write!(out, r#"{{"$timestamp":"{both}"}}"#);
-        }
-        Bson::Binary(value) => write_string(&binary(value), out),
-        // The parts of a pointer are hidden; nothing has written any since MongoDB 1.
-        Bson::RegularExpression(_) | Bson::MinKey | Bson::MaxKey | Bson::DbPointer(_) => {
-            out.push_str("{}");
-        }
-        Bson::JavaScriptCode(code) => {
-            out.push_str(r#"{"code":"#);
-            write_string(code, out);
-            out.push('}');
-        }
-        Bson::JavaScriptCodeWithScope(value) => {
-            out.push_str(r#"{"code":"#);
-            write_string(&value.code, out);
-            out.push_str(r#","scope":"#);
-            write_document(&value.scope, out);
-            out.push('}');
-        }
-        Bson::Array(values) => write_array(values, out),
-        Bson::Document(value) => write_document(value, out),
-    }
-    true
-}
-
-fn write(out: &mut String, value: impl std::fmt::Display) {
-    let _ = write!(out, "{value}");
-}
-
-fn write_array(values: &[Bson], out: &mut String) {
-    out.push('[');
-    for (index, value) in values.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        if !write_value(value, out) {
-            out.push_str("null");
-        }
-    }
-    out.push(']');
-}
-
-fn write_number(value: f64, out: &mut String) {
-    out.push_str(&stringify(&value).unwrap_or_else(|_| "null".to_owned()));
-}
-
-fn write_string(value: &str, out: &mut String) {
-    out.push_str(&stringify(value).unwrap_or_default());
-}
-
-fn binary(value: &mongodb::bson::Binary) -> String {
-    use base64::Engine as _;
-    match (value.subtype, <[u8; 16]>::try_from(&*value.bytes)) {
-        (BinarySubtype::Uuid, Ok(bytes)) => mongodb::bson::Uuid::from_bytes(bytes).to_string(),
-        _ => base64::prelude::BASE64_STANDARD.encode(&value.bytes),
-    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@
 mod connect;
 mod crypto;
 mod document;
+mod ends;
 mod errors;
 mod form;
+mod json;
 mod kruptein;
 mod options;
 mod parse;

@@ -1,8 +1,14 @@
 //! The `cookie` object of a record: a session's own attributes and expiry, as express-session keeps them.
 
+mod attribute;
+mod expiry;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
+pub(crate) use self::attribute::Attribute;
+
+use self::expiry::{Expiry, Lifetime};
 use super::js;
 use super::json::{self, Bounds};
 use crate::clock::Timestamp;
@@ -23,118 +29,6 @@ pub struct CookieState {
     domain: Attribute,
     path: Attribute,
     same_site: Attribute,
-}
-
-/// `originalMaxAge`: what each touch sets the expiry to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lifetime {
-    Undefined,
-    Null,
-    False,
-    Millis(i64),
-    /// JavaScript's NaN: no date comes of it, and JSON says `null`.
-    NotANumber,
-}
-
-/// `expires`: when the cookie ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expiry {
-    Undefined,
-    Null,
-    False,
-    At(Timestamp),
-    /// A JavaScript `Date` out of range.
-    Invalid,
-}
-
-/// An attribute's value as JavaScript holds it; what counts in a header is whether it is truthy.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) enum Attribute {
-    #[default]
-    Undefined,
-    Null,
-    Bool(bool),
-    Text(Box<str>),
-    /// A number, an array or an object, as it was written.
-    Other(Box<str>),
-}
-
-impl Attribute {
-    fn parse(json: &str) -> Self {
-        match json {
-            "null" => Self::Null,
-            "true" => Self::Bool(true),
-            "false" => Self::Bool(false),
-            _ => match json
-                .strip_prefix('"')
-                .and_then(|rest| rest.strip_suffix('"'))
-            {
-                Some(inner) => Self::Text(js::unescape(inner).into()),
-                None => Self::Other(json.into()),
-            },
-        }
-    }
-
-    /// Whether JavaScript's `if` would take it.
-    pub(crate) fn is_truthy(&self) -> bool {
-        match self {
-            Self::Undefined | Self::Null => false,
-            Self::Bool(value) => *value,
-            Self::Text(text) => !text.is_empty(),
-            Self::Other(json) => json.parse() != Ok(0.0),
-        }
-    }
-
-    fn to_json(&self) -> Option<String> {
-        match self {
-            Self::Undefined => None,
-            Self::Null => Some("null".into()),
-            Self::Bool(value) => Some(value.to_string()),
-            Self::Text(text) => js::stringify(&**text).ok(),
-            Self::Other(json) => Some(json.to_string()),
-        }
-    }
-}
-
-impl From<bool> for Attribute {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-impl From<&str> for Attribute {
-    fn from(text: &str) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-/// Why an attribute could not be set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AttributeError {
-    /// `maxAge` takes milliseconds as a number, `null` or `false`.
-    #[error("maxAge must be a number or Date")]
-    MaxAge,
-    /// The value is no JSON.
-    #[error("the value of a cookie attribute must be JSON")]
-    NotJson,
-}
-
-impl Default for CookieState {
-    /// Express's defaults: `Path=/`, `HttpOnly`, until the browser closes.
-    fn default() -> Self {
-        Self {
-            original_max_age: Lifetime::Null,
-            expires: Expiry::Null,
-            partitioned: Attribute::Undefined,
-            priority: Attribute::Undefined,
-            secure: Attribute::Undefined,
-            http_only: Attribute::Bool(true),
-            domain: Attribute::Undefined,
-            path: "/".into(),
-            same_site: Attribute::Undefined,
-        }
-    }
 }
 
 impl CookieState {
@@ -352,64 +246,31 @@ impl CookieState {
     }
 }
 
-impl Lifetime {
-    fn parse(json: &str) -> Self {
-        match json {
-            "null" => Self::Null,
-            "false" => Self::False,
-            // A text here makes express-session throw while it ends a response; to us it is no
-            // lifetime, and the session lives until the browser closes.
-            _ => json
-                .parse::<f64>()
-                .map_or(Self::Undefined, Self::from_number),
-        }
-    }
-
-    fn assigned(json: &str) -> Result<Self, AttributeError> {
-        match json {
-            "null" => Ok(Self::Null),
-            "false" => Ok(Self::False),
-            _ => json
-                .parse::<f64>()
-                .map(Self::from_number)
-                .map_err(|_| AttributeError::MaxAge),
-        }
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a Date cuts fractions off, `as` saturates"
-    )]
-    fn from_number(number: f64) -> Self {
-        Self::Millis(number as i64)
-    }
-
-    fn to_json(self) -> Option<String> {
-        match self {
-            Self::Undefined => None,
-            Self::Null | Self::NotANumber => Some("null".into()),
-            Self::False => Some("false".into()),
-            Self::Millis(millis) => Some(millis.to_string()),
+impl Default for CookieState {
+    /// Express's defaults: `Path=/`, `HttpOnly`, until the browser closes.
+    fn default() -> Self {
+        Self {
+            original_max_age: Lifetime::Null,
+            expires: Expiry::Null,
+            partitioned: Attribute::Undefined,
+            priority: Attribute::Undefined,
+            secure: Attribute::Undefined,
+            http_only: Attribute::Bool(true),
+            domain: Attribute::Undefined,
+            path: "/".into(),
+            same_site: Attribute::Undefined,
         }
     }
 }
 
-impl Expiry {
-    fn parse(json: &str) -> Self {
-        match Attribute::parse(json) {
-            Attribute::Null => Self::Null,
-            Attribute::Bool(false) => Self::False,
-            Attribute::Text(text) => Timestamp::parse_iso(&text).map_or(Self::Invalid, Self::At),
-            _ => Self::Undefined,
-        }
-    }
-
-    fn to_json(self) -> Option<String> {
-        match self {
-            Self::Undefined => None,
-            Self::Null | Self::Invalid => Some("null".into()),
-            Self::False => Some("false".into()),
-            Self::At(timestamp) => Some(format!("\"{}\"", timestamp.iso())),
-        }
-    }
+/// Why an attribute could not be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttributeError {
+    /// `maxAge` takes milliseconds as a number, `null` or `false`.
+    #[error("maxAge must be a number or Date")]
+    MaxAge,
+    /// The value is no JSON.
+    #[error("the value of a cookie attribute must be JSON")]
+    NotJson,
 }

@@ -1,0 +1,88 @@
+//! The two keys of a cookie that say how long it lives, read and written as express-session does.
+
+use super::{Attribute, AttributeError};
+use crate::clock::Timestamp;
+
+/// `originalMaxAge`: what each touch sets the expiry to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    Undefined,
+    Null,
+    False,
+    Millis(i64),
+    /// JavaScript's NaN: no date comes of it, and JSON says `null`.
+    NotANumber,
+}
+
+impl Lifetime {
+    pub(super) fn parse(json: &str) -> Self {
+        match json {
+            "null" => Self::Null,
+            "false" => Self::False,
+            // A text here makes express-session throw while it ends a response; to us it is no
+            // lifetime, and the session lives until the browser closes.
+            _ => json
+                .parse::<f64>()
+                .map_or(Self::Undefined, Self::from_number),
+        }
+    }
+
+    pub(super) fn assigned(json: &str) -> Result<Self, AttributeError> {
+        match json {
+            "null" => Ok(Self::Null),
+            "false" => Ok(Self::False),
+            _ => json
+                .parse::<f64>()
+                .map(Self::from_number)
+                .map_err(|_| AttributeError::MaxAge),
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a Date cuts fractions off, `as` saturates"
+    )]
+    fn from_number(number: f64) -> Self {
+        Self::Millis(number as i64)
+    }
+
+    pub(super) fn to_json(self) -> Option<String> {
+        match self {
+            Self::Undefined => None,
+            Self::Null | Self::NotANumber => Some("null".into()),
+            Self::False => Some("false".into()),
+            Self::Millis(millis) => Some(millis.to_string()),
+        }
+    }
+}
+
+/// `expires`: when the cookie ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expiry {
+    Undefined,
+    Null,
+    False,
+    At(Timestamp),
+    /// A JavaScript `Date` out of range.
+    Invalid,
+}
+
+impl Expiry {
+    pub(super) fn parse(json: &str) -> Self {
+        match Attribute::parse(json) {
+            Attribute::Null => Self::Null,
+            Attribute::Bool(false) => Self::False,
+            Attribute::Text(text) => Timestamp::parse_iso(&text).map_or(Self::Invalid, Self::At),
+            _ => Self::Undefined,
+        }
+    }
+
+    pub(super) fn to_json(self) -> Option<String> {
+        match self {
+            Self::Undefined => None,
+            Self::Null | Self::Invalid => Some("null".into()),
+            Self::False => Some("false".into()),
+            Self::At(timestamp) => Some(format!("\"{}\"", timestamp.iso())),
+        }
+    }
+}

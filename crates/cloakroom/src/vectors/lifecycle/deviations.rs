@@ -1,0 +1,108 @@
+//! What becomes of Express's rows where we deviate on purpose.
+
+use super::{EXISTING, Outcome, Row};
+
+/// What a row comes to with our deviations, and which they are.
+pub(super) fn deviate(row: &Row<'_>, mut outcome: Outcome) -> (Outcome, Vec<&'static str>) {
+    let mut deviations = Vec::new();
+    let mut is = |name, deviates: bool| {
+        if deviates {
+            deviations.push(name);
+        }
+        deviates
+    };
+    if is(
+        "id_is_fixed",
+        matches!(row.handler, "bogus_sessionID" | "sessionID_reassigned"),
+    ) {
+        outcome = modified(row);
+    }
+    if is("after_the_head", row.handler == "modified_after_headers") {
+        outcome = untouched(row);
+    }
+    let existed = |operation: &String| row.request == "existing" || !never_stored(operation);
+    if is("never_stored", !outcome.operations.iter().all(existed)) {
+        outcome.operations.retain(existed);
+    }
+    let twice = outcome.operations.windows(2).any(|pair| pair[0] == pair[1]);
+    if is("destroyed_once", twice && row.handler == "destroy") {
+        outcome.operations.dedup();
+    }
+    if is(
+        "written_once",
+        twice && row.handler == "regenerate_modified_save",
+    ) {
+        outcome.operations.dedup();
+    }
+    let saves = [
+        "explicit_save_unmodified",
+        "modified_explicit_save",
+        "reload_save",
+    ];
+    let touched = outcome
+        .operations
+        .last()
+        .is_some_and(|last| last.starts_with("touch"));
+    if is("not_touched_twice", touched && saves.contains(&row.handler)) {
+        outcome.operations.pop();
+    }
+    let orphan = row.handler == "explicit_save_unmodified" && outcome.cookie.is_none();
+    if is(
+        "saved_new_sends_cookie",
+        orphan && row.request != "existing",
+    ) {
+        outcome.cookie = Some(cookie_of(row, "new-sid-1"));
+    }
+    let ends = row.handler == "destroy"
+        || (row.destroys_unset() && matches!(row.handler, "null" | "delete_prop"));
+    if is("cleared_on_destroy", ends && row.request == "existing") {
+        outcome.cookie = Some("cleared".into());
+    }
+    (outcome, deviations)
+}
+
+/// Whether Express asks the store for what was never stored: its first id is drawn in this request.
+fn never_stored(operation: &str) -> bool {
+    matches!(operation, "get new-sid-1" | "destroy new-sid-1")
+}
+
+fn cookie_of(row: &Row<'_>, id: &str) -> String {
+    let expires = if row.has_expiry() {
+        " +Expires=Fri, 02 Jan 2026 03:05:05 GMT"
+    } else {
+        ""
+    };
+    format!("{id}{expires}")
+}
+
+/// What Express does with an existing session that was modified (spec 5.13).
+fn modified(row: &Row<'_>) -> Outcome {
+    let sends = row.is("rolling") || row.has_expiry();
+    Outcome {
+        operations: vec![format!("get {EXISTING}"), format!("set {EXISTING}")],
+        cookie: sends.then(|| cookie_of(row, EXISTING)),
+        left: None,
+    }
+}
+
+/// What Express does with a session that was left alone (spec 5.13).
+fn untouched(row: &Row<'_>) -> Outcome {
+    if row.request == "existing" {
+        let operation = if row.is("resave") { "set" } else { "touch" };
+        return Outcome {
+            operations: vec![format!("get {EXISTING}"), format!("{operation} {EXISTING}")],
+            cookie: row.is("rolling").then(|| cookie_of(row, EXISTING)),
+            left: None,
+        };
+    }
+    let saved = row.is("saveUninitialized");
+    Outcome {
+        operations: if saved {
+            vec!["set new-sid-1".into()]
+        } else {
+            Vec::new()
+        },
+        cookie: saved.then(|| cookie_of(row, "new-sid-1")),
+        left: None,
+    }
+}
