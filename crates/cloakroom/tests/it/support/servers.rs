@@ -5,6 +5,11 @@ use std::sync::Arc;
 use cloakroom::store::{AnyStore, Store};
 use testbed::{Mongo, Postgres, Redis, RedisCluster};
 
+/// All stores, as [`url`] calls them.
+pub(crate) const STORES: [&str; 7] = [
+    "memory", "sqlite", "redis", "valkey", "cluster", "postgres", "mongodb",
+];
+
 /// The URLs of all stores; servers are shared, sessions and users are not.
 pub(crate) fn url(store: &str) -> String {
     match store {
