@@ -313,6 +313,11 @@ impl Sentinels {
         format!("redis+sentinel://{}/{}", hosts.join(","), Self::NAME)
     }
 
+    /// Sends a signal to one of the sentinels.
+    pub fn signal_sentinel(&self, at: usize, name: &str) {
+        self.sentinels[at].1.signal(name);
+    }
+
     /// The server that was the primary at first, and its replica.
     pub fn servers(&mut self) -> &mut [Redis] {
         &mut self.servers

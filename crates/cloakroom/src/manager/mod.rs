@@ -74,6 +74,10 @@ impl Manager {
     async fn load(&self, ticket: Ticket, request: &RequestInfo) -> Result<Held, StoreError> {
         let stored = match self.0.get(&ticket.id).await {
             Ok(stored) => stored,
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                tracing::warn!(id = ?ticket.id, %error, "a stored session cannot be read; its owner gets a new one");
+                return Ok(self.fresh(request, Some(ticket)));
+            }
             Err(error) => return self.without_store(error, ticket, request),
         };
         match engine::open(self.policy(), &ticket, stored, self.0.now()) {

@@ -18,8 +18,8 @@ pub struct AnyStore {
 pub struct StoreOptions {
     /// The prefix of keys in Redis. `None`: `sess:`, as connect-redis has it.
     pub prefix: Option<String>,
-    /// Whether Express writes to the store as well, and would bring back what is destroyed here:
-    /// for 15 minutes a mark stands in its place. Default: false.
+    /// Whether Express writes to the store as well, and would bring back what is destroyed here: a
+    /// mark stands in its place. Default: false.
     pub mixed_fleet: bool,
 }
 
@@ -40,13 +40,14 @@ pub enum ConnectError {
 
 impl AnyStore {
     /// The forms of URL that are known, whether or not this build has their stores.
-    pub const SCHEMES: [&'static str; 9] = [
+    pub const SCHEMES: [&'static str; 10] = [
         "memory:",
         "sqlite:PATH",
         "redis://HOST:PORT/DB",
         "rediss://…",
         "redis+unix:PATH",
         "redis+cluster://HOST:PORT,HOST:PORT",
+        "rediss+cluster://…",
         "redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB",
         "postgres://USER@HOST/DATABASE",
         "mongodb://HOST/DATABASE",

@@ -225,6 +225,15 @@ survives!(
     })
 );
 
+survives!(
+    valkey,
+    Redis::with(RedisOptions {
+        durable: true,
+        valkey: true,
+        ..RedisOptions::default()
+    })
+);
+
 survives!(postgres, Postgres::start(&[]));
 
 survives!(mongodb, Mongo::start());

@@ -95,6 +95,7 @@ impl Circuit {
             circuit: self,
             begin: Instant::now(),
             probes: pass == Pass::Probe,
+            ended: false,
         })
     }
 
@@ -111,12 +112,13 @@ pub(super) struct Permit<'a> {
     circuit: &'a Circuit,
     begin: Instant,
     probes: bool,
+    ended: bool,
 }
 
 impl Permit<'_> {
     /// Says whether the store has answered, were it with a refusal.
     pub(super) fn end(mut self, answered: bool) {
-        self.probes = false;
+        self.ended = true;
         let end = match answered {
             true => End::Answered,
             false if self.begin.elapsed() < WAIT => End::FailedAtOnce,
@@ -140,10 +142,16 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        if self.probes {
-            let now = Instant::now();
-            self.circuit.change(|state| (state.given_up(now), ()));
+        if self.ended {
+            return;
         }
+        let now = Instant::now();
+        self.circuit.change(|state| match self.probes {
+            true => (state.given_up(now), ()),
+            // Its caller has waited in vain, were it less long than the policy lets it.
+            false if self.begin.elapsed() >= WAIT => (state.leave(End::WaitedInVain, now), ()),
+            false => (state, ()),
+        });
     }
 }
 

@@ -102,9 +102,14 @@ impl Backend {
                 turn.last = Some(Arc::clone(&saved.record));
                 Ok(saved.into_single())
             }
-            Entered::Waiting(result) => result
-                .await
-                .unwrap_or_else(|_| Err(StoreError::from(StoreErrorKind::Unknown).into())),
+            Entered::Waiting(result) => {
+                // Those before it may take as long; whether it is written then, nobody waits to hear.
+                tokio::time::timeout(self.policy.settings().store_timeout, result)
+                    .await
+                    .ok()
+                    .and_then(Result::ok)
+                    .unwrap_or_else(|| Err(StoreError::from(StoreErrorKind::Unknown).into()))
+            }
         }
     }
 

@@ -12,8 +12,9 @@ use super::errors::{DUPLICATE_KEY, read_failed, write_failed};
 use crate::clock::Timestamp;
 use crate::store::{StoreError, StoreErrorKind};
 
-/// Longer than any request that read the session takes to save it.
-const STANDS: Duration = Duration::from_mins(15);
+/// Longer than what Express brings back lives: its late save gives a session its whole time anew. That
+/// of a month is longer than most.
+const STANDS: Duration = Duration::from_hours(31 * 24);
 
 /// `{_id, expires, marks}`: `marks` counts how often it was set.
 pub(super) struct Tombs {
@@ -124,7 +125,7 @@ impl Tombs {
     }
 
     fn setting(now: Timestamp) -> Document {
-        doc! { "$set": { "expires": date(now.after(STANDS)) }, "$inc": { "marks": 1 } }
+        doc! { "$max": { "expires": date(now.after(STANDS)) }, "$inc": { "marks": 1 } }
     }
 
     fn standing(now: Timestamp) -> Document {

@@ -61,6 +61,8 @@ fn is_open(error: &RedisError) -> bool {
 pub(super) fn told(error: &RedisError, effect: Effect) -> StoreError {
     let kind = match (error.code(), effect) {
         (Some("WRONGTYPE"), _) => StoreErrorKind::Corrupt,
+        // The server does not know the command in this form.
+        (Some("ERR"), _) => StoreErrorKind::Invalid,
         _ if effect == Effect::Write && is_open(error) => StoreErrorKind::Unknown,
         _ => StoreErrorKind::Unavailable,
     };
@@ -76,7 +78,12 @@ pub(super) fn unreachable(error: &RedisError) -> StoreError {
 fn said(error: &RedisError) -> String {
     match error.code() {
         Some("NOPERM") => {
-            "NOPERM: this user lacks rights; grant ~sess:* ~user:* ~tomb:* +@read +@write +@scripting"
+            "NOPERM: this user lacks rights; grant ~sess:* ~user:* ~tomb:* +@read +@write +@scripting, \
+             in a cluster +cluster|slots, behind Sentinel +role"
+                .to_owned()
+        }
+        Some("NOINDEX") => {
+            "the key user:<id>:sessions holds something else: choose another with user_prefix"
                 .to_owned()
         }
         Some("OOM") => "OOM: Redis is full; raise its maxmemory".to_owned(),

@@ -5,19 +5,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use futures_util::future::select_ok;
+use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisError,
-    RedisResult, TlsCertificates, Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, PushInfo,
+    PushKind, RedisError, RedisResult, TlsCertificates, Value,
 };
 use tokio::sync::Mutex;
 
 use super::RedisOptions;
 use super::address::Address;
 use super::failure::{Effect, Remedy, is_safe, remedy, told, unreachable};
-use super::request::{Connection, Form, Request};
+use super::request::{Connection, Form, Node, Request};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How often a command that a server refused for the moment is sent again.
@@ -30,8 +32,9 @@ const SILENCE: Duration = Duration::from_millis(250);
 /// A connection, and whether it has failed.
 struct Line {
     connection: Connection,
-    /// When an answer came last, in milliseconds since `made`.
-    heard: AtomicU64,
+    /// Since when requests are out and nothing has arrived, in milliseconds since `made`; 0 where
+    /// something has.
+    silent: AtomicU64,
     made: Instant,
     /// Also set by the connection itself, as soon as it ends.
     broken: Arc<AtomicBool>,
@@ -40,25 +43,58 @@ struct Line {
 enum Source {
     Server(Box<Client>),
     Cluster(Box<ClusterClient>),
-    Sentinel(Box<Mutex<SentinelClient>>),
+    /// One for each sentinel: the first that answers is believed.
+    Sentinel(Vec<Mutex<SentinelClient>>),
 }
 
 /// Makes connections and keeps the latest.
 pub(super) struct Link {
+    shared: Arc<Shared>,
+    /// A node of the cluster, for its settings.
+    seed: Option<(ConnectionInfo, Option<TlsCertificates>)>,
+    /// Where a slot that is on its way was last asked for.
+    aside: Mutex<Option<(Node, MultiplexedConnection)>>,
+}
+
+/// What outlives a caller that hangs up while it connects.
+struct Shared {
     source: Source,
     config: AsyncConnectionConfig,
     timeout: Duration,
     line: ArcSwapOption<Line>,
     /// Held by whoever connects: the others wait for what comes of it.
-    connecting: Mutex<()>,
+    connecting: Arc<Mutex<()>>,
+    /// How often it came to nothing.
+    failures: AtomicU64,
 }
 
 /// What is known of a server once it was asked.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     /// It has `SET … IFEQ`.
     pub(super) compares: bool,
     /// It removes sessions that have time left when memory is short.
     pub(super) may_evict: bool,
+    /// It lacks what the index needs.
+    pub(super) too_old: bool,
+}
+
+impl Facts {
+    /// From the text of `INFO`.
+    fn of(info: &str) -> Self {
+        let field = |name: &str| {
+            let line = |line: &'_ str| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned());
+            info.lines().find_map(line)
+        };
+        let version = |name: &str| field(name).as_deref().and_then(version);
+        let at_least = |name: &str, wanted| version(name).is_some_and(|has| has >= wanted);
+        let evicts = field("maxmemory_policy").is_some_and(|policy| policy.trim() != "noeviction");
+        Self {
+            compares: at_least("valkey_version", (8, 1)) || at_least("redis_version", (8, 4)),
+            may_evict: evicts && field("maxmemory").is_some_and(|bytes| bytes.trim() != "0"),
+            too_old: version("redis_version").is_some_and(|has| has < (7, 0)),
+        }
+    }
 }
 
 impl Link {
@@ -67,43 +103,38 @@ impl Link {
         options: &RedisOptions,
     ) -> Result<Self, StoreError> {
         let source = source(address, options).map_err(|error| unreachable(&error))?;
-        let link = Self {
+        let shared = Shared {
             source,
             config: AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(options.connect_timeout))
                 .set_response_timeout(Some(options.response_timeout)),
             timeout: options.connect_timeout,
             line: ArcSwapOption::empty(),
-            connecting: Mutex::new(()),
+            connecting: Arc::default(),
+            failures: AtomicU64::new(0),
+        };
+        let seed = match address {
+            Address::Cluster(nodes) => nodes.first().cloned(),
+            _ => None,
+        };
+        let link = Self {
+            shared: Arc::new(shared),
+            seed: seed.map(|seed| (seed, options.certificates.clone())),
+            aside: Mutex::new(None),
         };
         link.line().await?;
         Ok(link)
     }
 
     pub(super) async fn facts(&self) -> Result<Facts, StoreError> {
-        let said = self.send(&redis::cmd("INFO").into(), Effect::Read).await;
-        let info = match said {
+        let asked = Request::Anywhere(redis::cmd("INFO"));
+        let info = match self.send(&asked, Effect::Read).await {
             Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
             Ok(Value::VerbatimString { text, .. }) => text,
-            // A cluster answers once for each node, and all are alike; a user may not ask.
+            // A user may not ask; then nothing is known.
             _ => String::new(),
         };
-        let field = |name: &str| {
-            info.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-                .map(str::trim)
-        };
-        let at_least = |name: &str, wanted: (u32, u32)| {
-            field(name)
-                .and_then(version)
-                .is_some_and(|has| has >= wanted)
-        };
-        Ok(Facts {
-            compares: at_least("valkey_version", (8, 1)) || at_least("redis_version", (8, 4)),
-            may_evict: field("maxmemory_policy")
-                .is_some_and(|policy| policy.starts_with("allkeys"))
-                && field("maxmemory").is_some_and(|bytes| bytes != "0"),
-        })
+        Ok(Facts::of(&info))
     }
 
     /// Sends a request and returns the answer; again where that is safe and of use.
@@ -117,7 +148,13 @@ impl Link {
         loop {
             let line = self.line().await?;
             let watch = Watch::over(&line);
-            let outcome = request.send(line.connection.clone(), &form).await;
+            let outcome = match &form {
+                Form::Asking(node) => match self.aside(node).await {
+                    Ok(one) => request.send(Connection::One(one), &form).await,
+                    Err(error) => return Err(unreachable(&error)),
+                },
+                _ => request.send(line.connection.clone(), &form).await,
+            };
             watch.answered(!outcome.as_ref().is_err_and(RedisError::is_io_error));
             let error = match outcome {
                 Ok(value) => return Ok(value),
@@ -125,7 +162,10 @@ impl Link {
             };
             let remedy = remedy(&error);
             if remedy == Remedy::Reconnect {
-                line.broken.store(true, Ordering::Relaxed);
+                if !line.broken.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("the connection to Redis is given up");
+                }
+                *self.aside.lock().await = None;
             }
             let again = match remedy {
                 // Once, as the next connection has to do; and not after a wait for nothing.
@@ -148,38 +188,93 @@ impl Link {
         }
     }
 
-    async fn line(&self) -> Result<Arc<Line>, StoreError> {
-        if let Some(line) = self.working() {
-            return Ok(line);
+    /// A connection to a node that is about to own a slot: it may own none yet, and the cluster's
+    /// client then does not know it.
+    async fn aside(&self, node: &Node) -> RedisResult<MultiplexedConnection> {
+        let mut aside = self.aside.lock().await;
+        if let Some((of, one)) = &*aside
+            && of == node
+        {
+            return Ok(one.clone());
         }
-        let _turn = self.connecting.lock().await;
-        if let Some(line) = self.working() {
-            return Ok(line);
-        }
-        let broken = Arc::new(AtomicBool::new(false));
-        let connecting = tokio::time::timeout(self.timeout, self.connect(&broken));
-        let connection = connecting
-            .await
-            .map_err(|_| {
-                StoreError::new(
-                    StoreErrorKind::Unavailable,
-                    "cannot connect: no answer in time",
-                )
-            })?
-            .map_err(|error| unreachable(&error))?;
-        let line = Arc::new(Line {
-            connection,
-            heard: AtomicU64::new(0),
-            made: Instant::now(),
-            broken,
-        });
-        self.line.store(Some(Arc::clone(&line)));
-        Ok(line)
+        let Some((seed, certificates)) = &self.seed else {
+            return Err((redis::ErrorKind::ClusterConnectionNotFound, "no cluster").into());
+        };
+        let (host, port) = (node.host.clone(), node.port);
+        let address = match seed.addr().clone() {
+            ConnectionAddr::TcpTls {
+                insecure,
+                tls_params,
+                ..
+            } => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure,
+                tls_params,
+            },
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        let one = client(seed.clone().set_addr(address), certificates.clone())?
+            .get_multiplexed_async_connection_with_config(&self.shared.config)
+            .await?;
+        *aside = Some((node.clone(), one.clone()));
+        Ok(one)
     }
 
+    async fn line(&self) -> Result<Arc<Line>, StoreError> {
+        if let Some(line) = self.shared.working() {
+            return Ok(line);
+        }
+        let failures = self.shared.failures.load(Ordering::Relaxed);
+        let turn = Arc::clone(&self.shared.connecting).lock_owned().await;
+        if let Some(line) = self.shared.working() {
+            return Ok(line);
+        }
+        if self.shared.failures.load(Ordering::Relaxed) != failures {
+            let why = "cannot connect: others have just tried";
+            return Err(StoreError::new(StoreErrorKind::Unavailable, why));
+        }
+        // A task of its own: a caller of little patience leaves a connection to the next.
+        let shared = Arc::clone(&self.shared);
+        let connecting = tokio::spawn(async move {
+            let _turn = turn;
+            shared.connect_in_time().await
+        });
+        connecting
+            .await
+            .unwrap_or_else(|_| Err(StoreErrorKind::Unavailable.into()))
+    }
+}
+
+impl Shared {
     fn working(&self) -> Option<Arc<Line>> {
         let line = self.line.load_full()?;
         (!line.broken.load(Ordering::Relaxed)).then_some(line)
+    }
+
+    async fn connect_in_time(&self) -> Result<Arc<Line>, StoreError> {
+        let broken = Arc::new(AtomicBool::new(false));
+        let connected = match tokio::time::timeout(self.timeout, self.connect(&broken)).await {
+            Ok(connected) => connected.map_err(|error| unreachable(&error)),
+            Err(_) => Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "cannot connect: no answer in time",
+            )),
+        };
+        let connection = connected.inspect_err(|error| {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(source = ?std::error::Error::source(error), "no connection to Redis");
+        })?;
+        let line = Arc::new(Line {
+            connection,
+            silent: AtomicU64::new(0),
+            made: Instant::now(),
+            broken,
+        });
+        if self.line.swap(Some(Arc::clone(&line))).is_some() {
+            tracing::info!("connected to Redis again");
+        }
+        Ok(line)
     }
 
     async fn connect(&self, broken: &Arc<AtomicBool>) -> RedisResult<Connection> {
@@ -197,13 +292,16 @@ impl Link {
                     .await?,
             ),
             Source::Cluster(client) => Connection::Cluster(client.get_async_connection().await?),
-            Source::Sentinel(client) => Connection::One(
-                client
-                    .lock()
-                    .await
-                    .get_async_connection_with_config(&config)
-                    .await?,
-            ),
+            Source::Sentinel(clients) => {
+                let asked = clients.iter().map(|client| {
+                    let config = &config;
+                    Box::pin(async move {
+                        let mut client = client.lock().await;
+                        client.get_async_connection_with_config(config).await
+                    })
+                });
+                Connection::One(select_ok(asked).await?.0)
+            }
         })
     }
 }
@@ -218,6 +316,10 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn over(line: &'a Line) -> Self {
+        let now = millis(line.made.elapsed()).max(1);
+        let _ = line
+            .silent
+            .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
         Self {
             line,
             begin: Instant::now(),
@@ -228,17 +330,18 @@ impl<'a> Watch<'a> {
     fn answered(mut self, answered: bool) {
         self.answered = true;
         if answered {
-            let heard = millis(self.line.made.elapsed());
-            self.line.heard.fetch_max(heard, Ordering::Relaxed);
+            self.line.silent.store(0, Ordering::Relaxed);
         }
     }
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        let since = millis(self.begin.duration_since(self.line.made));
-        let silent = self.line.heard.load(Ordering::Relaxed) <= since;
-        if !self.answered && silent && self.begin.elapsed() >= SILENCE {
+        let since = self.line.silent.load(Ordering::Relaxed);
+        let silent =
+            since != 0 && millis(self.line.made.elapsed()).saturating_sub(since) >= millis(SILENCE);
+        // A caller of little patience does not see all of the silence itself.
+        if !self.answered && silent && self.begin.elapsed() >= SILENCE / 5 {
             self.line.broken.store(true, Ordering::Relaxed);
         }
     }
@@ -262,7 +365,8 @@ fn source(address: &Address, options: &RedisOptions) -> RedisResult<Source> {
             let mut builder = ClusterClient::builder(nodes.clone())
                 .retries(0)
                 .tcp_settings(tcp())
-                .connection_timeout(options.connect_timeout)
+                // Its nodes are connected to in two rounds, and one that hangs must not use up the time.
+                .connection_timeout(options.connect_timeout / 3)
                 .response_timeout(options.response_timeout);
             if let Some(certificates) = certificates {
                 builder = builder.certs(certificates);
@@ -278,9 +382,13 @@ fn source(address: &Address, options: &RedisOptions) -> RedisResult<Source> {
             let server = SentinelNodeConnectionInfo::default()
                 .set_redis_connection_info(settings.set_protocol(ProtocolVersion::RESP3))
                 .set_tcp_settings(tcp());
-            let (sentinels, kind) = (sentinels.clone(), SentinelServerType::Master);
-            let client = SentinelClient::build(sentinels, name.clone(), Some(server), kind)?;
-            Source::Sentinel(Box::new(Mutex::new(client)))
+            let kind = SentinelServerType::Master;
+            let clients = sentinels.iter().map(|sentinel| {
+                let server = Some(server.clone());
+                SentinelClient::build(vec![sentinel.clone()], name.clone(), server, kind.clone())
+                    .map(Mutex::new)
+            });
+            Source::Sentinel(clients.collect::<RedisResult<_>>()?)
         }
     })
 }
@@ -304,4 +412,41 @@ fn tcp() -> TcpSettings {
     #[cfg(target_os = "linux")]
     let tcp = tcp.set_user_timeout(Duration::from_secs(5));
     tcp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Facts;
+
+    #[test]
+    fn a_server_says_what_it_can() {
+        let facts = |compares, may_evict, too_old| Facts {
+            compares,
+            may_evict,
+            too_old,
+        };
+        let table = [
+            (
+                "redis_version:7.0.15\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru",
+                facts(false, false, false),
+            ),
+            (
+                "redis_version:8.4.0\r\nmaxmemory:1000\r\nmaxmemory_policy:volatile-ttl",
+                facts(true, true, false),
+            ),
+            (
+                "redis_version:7.2.4\r\nvalkey_version:8.1.0\r\nmaxmemory:1000\r\nmaxmemory_policy:noeviction",
+                facts(true, false, false),
+            ),
+            (
+                "redis_version:7.2.4\r\nvalkey_version:8.0.9",
+                facts(false, false, false),
+            ),
+            ("redis_version:6.2.1", facts(false, false, true)),
+            ("", facts(false, false, false)),
+        ];
+        for (info, expected) in table {
+            assert_eq!(Facts::of(info), expected, "{info}");
+        }
+    }
 }

@@ -109,9 +109,12 @@ impl RedisStore {
         }
         let link = Link::open(&address, &options).await?;
         let facts = link.facts().await?;
+        if facts.too_old {
+            return Err(invalid("Redis 7.0 or newer is needed, or Valkey"));
+        }
         if facts.may_evict {
             tracing::warn!(
-                "Redis may evict sessions (maxmemory-policy allkeys-…); use volatile-ttl or noeviction"
+                "Redis evicts sessions when its memory is full: set maxmemory-policy noeviction"
             );
         }
         let scripts = Scripts::new(facts.compares && !address.is_cluster());

@@ -52,8 +52,9 @@ impl RedisOptions {
     /// Sets whether Express writes to the store as well. Default: false.
     ///
     /// Express writes a session back whole at the end of a request, even one that was destroyed
-    /// meanwhile. With this set, a key `tomb:{sess:<id>}` stands for 15 minutes where a session was
-    /// destroyed, and what Express brings back is refused here.
+    /// meanwhile. With this set, a key `tomb:{sess:<id>}` stands where a session was destroyed, for
+    /// longer than Express's copy of it may live, and what Express brings back is refused and removed
+    /// here.
     pub fn mixed_fleet(mut self, mixed: bool) -> Self {
         self.mixed_fleet = mixed;
         self
@@ -63,9 +64,9 @@ impl RedisOptions {
     /// Default: false.
     ///
     /// Express's own session store does not. In a mixed fleet a list of a user's sessions and a
-    /// logout everywhere therefore look at every session that Redis holds, some thousands in a
+    /// logout everywhere therefore look at every session that Redis holds, some hundreds in a
     /// round trip. Where there are more than a hundred thousand, let Express run `SADD
-    /// user:<id>:sessions <session id>` and `EXPIRE` at each login, and set this.
+    /// user:<id>:sessions <session id>`, `EXPIRE … NX` and `EXPIRE … GT` at each login, and set this.
     pub fn express_indexes(mut self, indexes: bool) -> Self {
         self.express_indexes = indexes;
         self

@@ -1,5 +1,8 @@
 //! What is asked of Redis and changes nothing.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+
 use redis::{Pipeline, Value};
 
 use super::failure::Effect;
@@ -25,7 +28,12 @@ impl Inner {
         };
         let mut values = values.into_iter();
         match (values.next(), values.next(), values.next()) {
-            (Some(Value::Nil), ..) | (_, _, Some(Value::Int(1))) => Ok(None),
+            (Some(Value::Nil), ..) => Ok(None),
+            (_, _, Some(Value::Int(1))) => {
+                // Express has brought it back. It goes now, and would before its mark does.
+                let _ = self.destroy(id).await;
+                Ok(None)
+            }
             (Some(Value::BulkString(text)), Some(Value::Int(ttl)), _) => {
                 stored(text, ttl, self.clock.now())
             }
@@ -96,18 +104,20 @@ impl Inner {
             .iter()
             .filter_map(|key| self.keys.id(std::str::from_utf8(key).ok()?))
             .collect();
+        let ids = self.unended(ids).await?;
         Ok((next.parse().map_err(|_| corrupt())?, ids))
     }
 
-    /// Counts by scanning, a thousand at a time: the server answers others in between.
+    /// Counts by scanning, a thousand at a time: the server answers others in between. A scan may name
+    /// a key twice.
     pub(super) async fn count(&self) -> Result<u64, StoreError> {
-        let (mut ids, mut cursor) = (std::collections::HashSet::new(), None);
+        let (hasher, mut seen, mut cursor) = (RandomState::new(), HashSet::new(), None);
         loop {
             let page = self.scan(cursor.as_deref(), 1000).await?;
-            ids.extend(page.ids);
+            seen.extend(page.ids.iter().map(|id| hasher.hash_one(id.expose())));
             cursor = page.next;
             if cursor.is_none() {
-                return Ok(ids.len() as u64);
+                return Ok(seen.len() as u64);
             }
         }
     }
@@ -120,7 +130,12 @@ impl Inner {
         let Value::Array(ranges) = answer else {
             return Err(corrupt());
         };
-        let mut nodes: Vec<Node> = ranges.into_iter().filter_map(primary).collect();
+        // One without an address would keep its sessions from a logout everywhere.
+        let nodes: Option<Vec<Node>> = ranges.into_iter().map(primary).collect();
+        let mut nodes = nodes.ok_or_else(|| {
+            let why = "a node of the cluster has no address: see cluster-preferred-endpoint-type";
+            StoreError::new(StoreErrorKind::Unavailable, why)
+        })?;
         nodes.sort();
         nodes.dedup();
         Ok(nodes)

@@ -19,6 +19,8 @@ pub(super) enum Request<'a> {
     Command(Cmd),
     /// To one node of a cluster, whatever its keys.
     ToNode(Cmd, Node),
+    /// To any one of them.
+    Anywhere(Cmd),
     /// Together; in a cluster their keys lie in one slot.
     Pipeline(Pipeline),
     Script {
@@ -73,23 +75,29 @@ impl From<Pipeline> for Request<'_> {
 impl Request<'_> {
     pub(super) async fn send(&self, mut connection: Connection, form: &Form) -> RedisResult<Value> {
         let command = match self {
-            Self::Pipeline(pipeline) => return send_all(connection, pipeline).await,
-            Self::Command(command) | Self::ToNode(command, _) => command.clone(),
+            Self::Pipeline(pipeline) => return send_all(connection, pipeline, form).await,
+            Self::Command(command) | Self::ToNode(command, _) | Self::Anywhere(command) => {
+                command.clone()
+            }
             Self::Script {
                 script,
                 keys,
                 arguments,
-            } => call(script, keys, arguments, *form == Form::Whole),
+            } => call(script, keys, arguments, *form != Form::Plain),
         };
         match (&mut connection, self, form) {
-            (Connection::Cluster(cluster), _, Form::Asking(node)) => {
+            (Connection::One(one), _, Form::Asking(_)) => {
                 let mut asking = Pipeline::new();
                 asking.cmd("ASKING").add_command(command);
-                let mut said = cluster.route_pipeline(asking, 0, 2, node.route()).await?;
+                let mut said = one.req_packed_commands(&asking, 0, 2).await?;
                 said.pop().unwrap_or(Value::Nil).extract_error()
             }
             (Connection::Cluster(cluster), Self::ToNode(_, node), _) => {
                 let route = RoutingInfo::SingleNode(node.route());
+                cluster.route_command(command, route).await
+            }
+            (Connection::Cluster(cluster), Self::Anywhere(_), _) => {
+                let route = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
                 cluster.route_command(command, route).await
             }
             (Connection::Cluster(cluster), ..) => cluster.req_packed_command(&command).await,
@@ -108,11 +116,22 @@ impl Node {
     }
 }
 
-async fn send_all(connection: Connection, pipeline: &Pipeline) -> RedisResult<Value> {
+async fn send_all(connection: Connection, pipeline: &Pipeline, form: &Form) -> RedisResult<Value> {
     let count = pipeline.len();
-    let values = match connection {
-        Connection::One(mut one) => one.req_packed_commands(pipeline, 0, count).await?,
-        Connection::Cluster(mut cluster) => cluster.req_packed_commands(pipeline, 0, count).await?,
+    let values = match (connection, form) {
+        (Connection::One(mut one), Form::Asking(_)) => {
+            // It is due before each of them.
+            let mut asking = Pipeline::new();
+            for command in pipeline.cmd_iter() {
+                asking.cmd("ASKING").add_command(command.clone());
+            }
+            let said = one.req_packed_commands(&asking, 0, 2 * count).await?;
+            said.into_iter().skip(1).step_by(2).collect()
+        }
+        (Connection::One(mut one), _) => one.req_packed_commands(pipeline, 0, count).await?,
+        (Connection::Cluster(mut cluster), _) => {
+            cluster.req_packed_commands(pipeline, 0, count).await?
+        }
     };
     Value::Array(values).extract_error()
 }

@@ -1,7 +1,9 @@
 //! The steps that Redis does as a whole, in its own Lua.
 //!
-//! Records are compared and set as they are: no script reads or writes their JSON, because Redis's
+//! Records are compared and set as they are: no script parses or writes their JSON, because Redis's
 //! own reader would change numbers and empty arrays.
+
+use std::sync::atomic::AtomicBool;
 
 /// A script and the hash that Redis knows it by.
 pub(super) struct Script {
@@ -27,7 +29,7 @@ pub(super) struct Scripts {
     pub(super) take: Script,
     pub(super) replace: Script,
     /// The server compares and sets without a script.
-    pub(super) compares: bool,
+    pub(super) compares: AtomicBool,
 }
 
 impl Scripts {
@@ -39,7 +41,7 @@ impl Scripts {
             destroy: Script::new(DESTROY),
             take: Script::new(TAKE),
             replace: Script::new(REPLACE),
-            compares,
+            compares: AtomicBool::new(compares),
         }
     }
 }
@@ -50,10 +52,30 @@ local has = {}
 for i = 1, #ARGV[1] do has[string.sub(ARGV[1], i, i)] = KEYS[i] end
 local session, old, tomb, old_tomb, index = has.s, has.o, has.t, has.T, has.i
 local function ended(key) return key and redis.call('EXISTS', key) == 1 end
-local function mark(key, ttl) if key then redis.call('SET', key, '1', 'PX', ttl) end end
+local function lifetime(key)
+  -- What Express brings back gets its whole time anew; a cookie without an end has a day.
+  local longest = math.max(redis.call('PTTL', key), 86400000)
+  local text = redis.pcall('GET', key)
+  if type(text) == 'string' then
+    for age in string.gmatch(text, '\"originalMaxAge\":(%d+)') do
+      longest = math.max(longest, tonumber(age))
+    end
+  end
+  return math.min(longest, 34560000000)
+end
+local function mark(key, of, ttl)
+  if not key then return end
+  ttl = lifetime(of) + ttl
+  if redis.call('PTTL', key) < ttl then
+    redis.call('SET', key, '1', 'PX', string.format('%.0f', ttl))
+  end
+end
 local function enter(id, ttl)
   if not index then return end
-  redis.call('SADD', index, id)
+  local added = redis.pcall('SADD', index, id)
+  if type(added) == 'table' and added.err then
+    return redis.error_reply('NOINDEX the key of the index holds something else')
+  end
   redis.call('PEXPIRE', index, ttl, 'NX')
   redis.call('PEXPIRE', index, ttl, 'GT')
 end
@@ -65,38 +87,43 @@ local function changed(key, read)
 end
 ";
 
-/// id, ttl, text.
+/// id, ttl, text, ttl of the index.
 const CREATE: &str = "
 if ended(tomb) or redis.call('EXISTS', session) == 1 then return 0 end
-enter(ARGV[2], ARGV[3])
+local wrong = enter(ARGV[2], ARGV[5])
+if wrong then return wrong end
 redis.call('SET', session, ARGV[4], 'PX', ARGV[3])
 return 1
 ";
 
-/// id, ttl, text, text that was read.
+/// id, ttl, text, ttl of the index, text that was read.
 const UPDATE: &str = "
 if ended(tomb) then return false end
-local other, current = changed(session, ARGV[5])
+local other, current = changed(session, ARGV[6])
 if other then return current end
 if tonumber(ARGV[3]) <= 0 then redis.call('DEL', session) return 1 end
-enter(ARGV[2], ARGV[3])
+local wrong = enter(ARGV[2], ARGV[5])
+if wrong then return wrong end
 redis.call('SET', session, ARGV[4], 'PX', ARGV[3])
 return 1
 ";
 
-/// ttl.
+/// id, ttl, nothing, ttl of the index.
 const TOUCH: &str = "
 if ended(tomb) then return 0 end
-local live = redis.call('PEXPIRE', session, ARGV[2])
-if live == 1 and index then redis.call('PEXPIRE', index, ARGV[2], 'GT') end
+local live = redis.call('PEXPIRE', session, ARGV[3])
+if live == 1 then
+  local wrong = enter(ARGV[2], ARGV[5])
+  if wrong then return wrong end
+end
 return live
 ";
 
 /// ttl of the mark.
 const DESTROY: &str = "
 local was_ended = ended(tomb)
+mark(tomb, session, ARGV[2])
 local deleted = redis.call('DEL', session)
-mark(tomb, ARGV[2])
 if was_ended then return 0 end
 return deleted
 ";
@@ -106,24 +133,26 @@ const TAKE: &str = "
 if ended(tomb) then return false end
 local other, current = changed(session, ARGV[3])
 if other then return current end
+mark(tomb, session, ARGV[2])
 redis.call('DEL', session)
-mark(tomb, ARGV[2])
 return 1
 ";
 
-/// id, ttl, text, ttl of the mark, text that was read if any.
+/// id, ttl, text, ttl of the index, ttl of the mark, the old id, text that was read if any.
 const REPLACE: &str = "
 if ended(tomb) or redis.call('EXISTS', session) == 1 then return 0 end
-if ARGV[6] then
+if ARGV[8] then
   if ended(old_tomb) then return false end
-  local other, current = changed(old, ARGV[6])
+  local other, current = changed(old, ARGV[8])
   if other then return current end
 end
 if tonumber(ARGV[3]) > 0 then
-  enter(ARGV[2], ARGV[3])
+  local wrong = enter(ARGV[2], ARGV[5])
+  if wrong then return wrong end
   redis.call('SET', session, ARGV[4], 'PX', ARGV[3])
 end
+mark(old_tomb, old, ARGV[6])
 redis.call('DEL', old)
-mark(old_tomb, ARGV[5])
+if index then redis.call('SREM', index, ARGV[7]) end
 return 1
 ";

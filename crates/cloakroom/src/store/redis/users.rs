@@ -17,14 +17,13 @@ use redis::Value;
 use super::failure::Effect;
 use super::reads::corrupt;
 use super::request::Request;
+use super::writes::index_ttl;
 use super::{Inner, RedisStore};
 use crate::id::SessionId;
-use crate::store::{Entry, StoreError, Stored};
+use crate::store::{StoreError, StoreErrorKind, Stored};
 
-/// How many ids are looked at together.
-const BATCH: usize = 500;
-/// How many of all sessions are looked at together.
-const PAGE: usize = 2000;
+/// How many sessions are looked at together, so that their texts do not fill the connection.
+const BATCH: usize = 200;
 /// Stands for a cursor after the last page; no store gives it.
 const LAST: &str = "last";
 /// How many sessions are deleted at once.
@@ -34,7 +33,7 @@ const PASSES: usize = 3;
 /// Longer than any login is under way.
 const ABSENT_FOR: Duration = Duration::from_mins(1);
 /// The most that is remembered of what was entered or found absent.
-const REMEMBERED: usize = 16 * 1024;
+const REMEMBERED: usize = 128 * 1024;
 
 impl Inner {
     pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
@@ -68,7 +67,10 @@ impl Inner {
         for _ in 0..PASSES {
             let mut now = 0;
             for batch in others(self.members(&index).await?).chunks(BATCH) {
-                now += self.destroy_owned(user, &index, batch).await?;
+                let texts = self.texts(batch).await?;
+                let absent: Vec<&SessionId> = missing(batch, &texts).collect();
+                self.forget_absent(&index, &absent).await?;
+                now += self.destroy_owned(user, &index, batch, &texts).await?;
             }
             ended += now;
             if now == 0 {
@@ -77,7 +79,9 @@ impl Inner {
         }
         let mut cursor = None;
         while let Some(page) = self.some_of_all(&mut cursor).await? {
-            ended += self.destroy_owned(user, &index, &others(page)).await?;
+            let page = others(page);
+            let texts = self.texts(&page).await?;
+            ended += self.destroy_owned(user, &index, &page, &texts).await?;
         }
         Ok(ended)
     }
@@ -90,7 +94,7 @@ impl Inner {
         if !self.looks_at_all || cursor.as_deref() == Some(LAST) {
             return Ok(None);
         }
-        let page = self.scan(cursor.as_deref(), PAGE).await?;
+        let page = self.scan(cursor.as_deref(), BATCH).await?;
         *cursor = Some(page.next.unwrap_or_else(|| LAST.to_owned()));
         Ok(Some(page.ids))
     }
@@ -100,12 +104,9 @@ impl Inner {
         user: &str,
         index: &str,
         batch: &[SessionId],
+        texts: &[Option<String>],
     ) -> Result<u64, StoreError> {
-        if batch.is_empty() {
-            return Ok(0);
-        }
-        let texts = self.texts(batch).await?;
-        let owned: Vec<SessionId> = self.owned(user, batch, &texts).cloned().collect();
+        let owned: Vec<SessionId> = self.owned(user, batch, texts).cloned().collect();
         let deleted: Vec<Option<SessionId>> = stream::iter(owned)
             .map(async |id| Ok::<_, StoreError>(self.destroy(&id).await?.then_some(id)))
             .buffer_unordered(PARALLEL)
@@ -170,23 +171,52 @@ impl Inner {
             .collect())
     }
 
+    /// Those of some sessions that have not been ended, where Express may bring them back.
+    pub(super) async fn unended(&self, ids: Vec<SessionId>) -> Result<Vec<SessionId>, StoreError> {
+        if !self.mixed_fleet || ids.is_empty() {
+            return Ok(ids);
+        }
+        let ended = self.each(&ids, |id| self.keys.tomb(id)).await?;
+        let live = ids.into_iter().zip(ended);
+        Ok(live
+            .filter(|(_, ended)| ended.is_none())
+            .map(|(id, _)| id)
+            .collect())
+    }
+
     async fn each(
         &self,
         ids: &[SessionId],
         key: impl Fn(&SessionId) -> String,
     ) -> Result<Vec<Option<String>>, StoreError> {
+        let text = |value| match value {
+            Value::BulkString(text) => String::from_utf8(text).ok(),
+            _ => None,
+        };
+        if self.keys.are_spread() {
+            // One by one: a slot that is on its way answers for one key at a time.
+            let keys: Vec<String> = ids.iter().map(key).collect();
+            return stream::iter(keys)
+                .map(async |key| {
+                    let mut command = redis::cmd("GET");
+                    command.arg(key);
+                    match self.link.send(&command.into(), Effect::Read).await {
+                        Ok(value) => Ok(text(value)),
+                        Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(None),
+                        Err(error) => Err(error),
+                    }
+                })
+                .buffered(PARALLEL)
+                .try_collect()
+                .await;
+        }
         let mut command = redis::cmd("MGET");
         for id in ids {
             command.arg(key(id));
         }
-        // In a cluster the library asks each node for its own.
         let answer = self.link.send(&command.into(), Effect::Read).await?;
         let Value::Array(values) = answer else {
             return Err(corrupt());
-        };
-        let text = |value| match value {
-            Value::BulkString(text) => String::from_utf8(text).ok(),
-            _ => None,
         };
         Ok(values.into_iter().map(text).collect())
     }
@@ -215,13 +245,6 @@ impl Inner {
             .await?;
         Ok(())
     }
-
-    /// Notes that a session is in its user's index.
-    pub(super) fn seen(&self, id: &SessionId, entry: &Entry) {
-        if let Some(user) = &entry.user {
-            self.seen.note(user, id);
-        }
-    }
 }
 
 impl RedisStore {
@@ -230,14 +253,17 @@ impl RedisStore {
         let Some(user) = self.0.user_keys.load().user_of(&stored.text) else {
             return;
         };
-        if !self.0.seen.note(&user, id) {
+        let now = self.0.clock.now();
+        let left = stored.expires.as_millis().saturating_sub(now.as_millis());
+        let ttl = index_ttl(left);
+        let until = |ttl: i64| now.as_millis().saturating_add(ttl);
+        if self.0.seen.covers(&user, id, until(left.min(ttl))) {
             return;
         }
-        let (inner, id, expires) = (Arc::clone(&self.0), id.clone(), stored.expires);
+        self.0.seen.note(&user, id, until(ttl));
+        let (inner, id) = (Arc::clone(&self.0), id.clone());
         tokio::spawn(async move {
             let index = inner.keys.index(&user);
-            let left = expires.since(inner.clock.now()).as_millis();
-            let ttl = i64::try_from(left).unwrap_or(i64::MAX).clamp(1000, LONGEST);
             if let Err(error) = inner.enter(&index, &id, ttl).await {
                 inner.seen.forget(&user, &id);
                 tracing::debug!(%error, "a session is not in its user's index yet");
@@ -245,9 +271,6 @@ impl RedisStore {
         });
     }
 }
-
-/// A year, for sessions without an end.
-const LONGEST: i64 = 365 * 86_400_000;
 
 fn missing<'a>(
     batch: &'a [SessionId],
@@ -270,26 +293,29 @@ pub(super) struct Seen {
     absent: Mutex<HashMap<u64, Instant>>,
 }
 
-/// Two sets, of which the older goes when the younger is full.
+/// Until when each is in its index: two maps, of which the older goes when the younger is full.
 #[derive(Default)]
 struct Generations {
-    young: HashSet<u64>,
-    old: HashSet<u64>,
+    young: HashMap<u64, i64>,
+    old: HashMap<u64, i64>,
 }
 
 impl Seen {
-    /// Notes an entry; whether it is news.
-    fn note(&self, user: &str, id: &SessionId) -> bool {
+    /// Whether a session is known to stand in its user's index until then.
+    pub(super) fn covers(&self, user: &str, id: &SessionId, until: i64) -> bool {
+        let hash = self.hasher.hash_one((user, id.expose()));
+        let entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = entered.young.get(&hash).or_else(|| entered.old.get(&hash));
+        known.is_some_and(|known| *known >= until)
+    }
+
+    pub(super) fn note(&self, user: &str, id: &SessionId, until: i64) {
         let hash = self.hasher.hash_one((user, id.expose()));
         let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        if entered.young.contains(&hash) {
-            return false;
-        }
         if entered.young.len() >= REMEMBERED {
             entered.old = std::mem::take(&mut entered.young);
         }
-        entered.young.insert(hash);
-        !entered.old.contains(&hash)
+        entered.young.insert(hash, until);
     }
 
     fn forget(&self, user: &str, id: &SessionId) {
@@ -304,7 +330,7 @@ impl Seen {
         let mut since = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if since.len() + absent.len() > REMEMBERED {
-            since.clear();
+            since.retain(|_, first| now.duration_since(*first) < 2 * ABSENT_FOR);
         }
         let is_long = |id: &&SessionId| {
             let hash = self.hasher.hash_one((index, id.expose()));

@@ -1,5 +1,6 @@
 //! What changes a session, each in one round trip, or in a few where a cluster has it in pieces.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use redis::{Pipeline, Value};
@@ -13,7 +14,7 @@ use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{Entry, StoreError, StoreErrorKind, Written};
 
-/// How long a mark refuses what Express brings back: longer than its requests last.
+/// How long a mark stands beyond what Express may bring back: longer than its requests last.
 const MARK: Duration = Duration::from_mins(15);
 
 /// What a script said.
@@ -30,17 +31,17 @@ impl Inner {
         if ttl <= 0 {
             return self.refuse_taken(id).await;
         }
-        let index = self.enter_apart(id, entry, ttl).await?;
         let request = Call::of(&self.scripts.create)
             .key('s', self.keys.session(id))
             .maybe_key('t', self.mark(id))
-            .maybe_key('i', index)
+            .maybe_key('i', self.index_for(id, entry, ttl).await?)
             .argument(id.expose())
             .argument(ttl.to_string())
-            .argument(&*entry.text);
+            .argument(&*entry.text)
+            .argument(index_ttl(ttl).to_string());
         match self.call(request).await? {
             Said::Done => {
-                self.seen(id, entry);
+                self.is_indexed(id, entry, ttl);
                 Ok(())
             }
             _ => Err(StoreErrorKind::IdTaken.into()),
@@ -61,28 +62,35 @@ impl Inner {
         entry: &Entry,
     ) -> Result<Written, StoreError> {
         let ttl = self.ttl(entry);
-        let said = if self.scripts.compares && !self.mixed_fleet && ttl > 0 {
-            self.compare_and_set(id, read, entry, ttl).await?
-        } else {
-            let index = self.enter_apart(id, entry, ttl).await?;
-            let request = Call::of(&self.scripts.update)
-                .key('s', self.keys.session(id))
-                .maybe_key('t', self.mark(id))
-                .maybe_key('i', index)
-                .argument(id.expose())
-                .argument(ttl.to_string())
-                .argument(&*entry.text)
-                .argument(&**read);
-            self.call(request).await?
-        };
-        let written = self.written(said)?;
+        let index = self.index_for(id, entry, ttl).await?;
+        let plain = index.is_none() && !self.mixed_fleet && ttl > 0;
+        if plain && self.scripts.compares.load(Ordering::Relaxed) {
+            match self.compare_and_set(id, read, entry, ttl).await {
+                // Another server, after a failover, that is older.
+                Err(error) if error.kind() == StoreErrorKind::Invalid => {
+                    self.scripts.compares.store(false, Ordering::Relaxed);
+                }
+                said => return self.written(said?),
+            }
+        }
+        let request = Call::of(&self.scripts.update)
+            .key('s', self.keys.session(id))
+            .maybe_key('t', self.mark(id))
+            .maybe_key('i', index)
+            .argument(id.expose())
+            .argument(ttl.to_string())
+            .argument(&*entry.text)
+            .argument(index_ttl(ttl).to_string())
+            .argument(&**read);
+        let written = self.written(self.call(request).await?)?;
         if written == Written::Saved {
-            self.seen(id, entry);
+            self.is_indexed(id, entry, ttl);
         }
         Ok(written)
     }
 
-    /// The same without a script, where the server can: at a twentieth of the cost.
+    /// The same without a script, where the server can and the index needs nothing: at a twentieth
+    /// of the cost.
     async fn compare_and_set(
         &self,
         id: &SessionId,
@@ -92,9 +100,6 @@ impl Inner {
     ) -> Result<Said, StoreError> {
         let key = self.keys.session(id);
         let mut pipeline = Pipeline::new();
-        if let Some(user) = &entry.user {
-            enter(&mut pipeline, &self.keys.index(user), id, ttl);
-        }
         pipeline
             .cmd("SET")
             .arg(&key)
@@ -123,7 +128,7 @@ impl Inner {
 
     pub(super) async fn touch(&self, id: &SessionId, entry: &Entry) -> Result<bool, StoreError> {
         let ttl = self.ttl(entry);
-        let index = self.enter_apart(id, entry, ttl).await?;
+        let index = self.index_for(id, entry, ttl).await?;
         let mark = self.mark(id);
         let request = if index.is_none() && mark.is_none() {
             let mut command = redis::cmd("PEXPIRE");
@@ -134,11 +139,18 @@ impl Inner {
                 .key('s', self.keys.session(id))
                 .maybe_key('t', mark)
                 .maybe_key('i', index)
+                .argument(id.expose())
                 .argument(ttl.to_string())
+                .argument("")
+                .argument(index_ttl(ttl).to_string())
                 .into()
         };
         // It may be sent twice: the second time nothing changes.
-        Ok(self.link.send(&request, Effect::Read).await? == Value::Int(1))
+        let live = self.link.send(&request, Effect::Read).await? == Value::Int(1);
+        if live {
+            self.is_indexed(id, entry, ttl);
+        }
+        Ok(live)
     }
 
     pub(super) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
@@ -169,6 +181,7 @@ impl Inner {
         if self.keys.are_spread() {
             return self.replace_in_steps(old, read, new, entry).await;
         }
+        let ttl = self.ttl(entry);
         let index = entry.user.as_ref().map(|user| self.keys.index(user));
         let mut request = Call::of(&self.scripts.replace)
             .key('s', self.keys.session(new))
@@ -177,15 +190,19 @@ impl Inner {
             .maybe_key('T', self.mark(old))
             .maybe_key('i', index)
             .argument(new.expose())
-            .argument(self.ttl(entry).to_string())
+            .argument(ttl.to_string())
             .argument(&*entry.text)
-            .argument(MARK.as_millis().to_string());
+            .argument(index_ttl(ttl).to_string())
+            .argument(MARK.as_millis().to_string())
+            .argument(old.expose());
         if let Some(read) = read {
             request = request.argument(&**read);
         }
-        let said = self.call(request).await?;
-        self.seen(new, entry);
-        self.written(said)
+        let written = self.written(self.call(request).await?)?;
+        if written == Written::Saved {
+            self.is_indexed(new, entry, ttl);
+        }
+        Ok(written)
     }
 
     /// In a cluster the two ids lie on two servers: the new one is stored before the old one goes,
@@ -254,9 +271,9 @@ impl Inner {
         self.mixed_fleet.then(|| self.keys.tomb(id))
     }
 
-    /// The index that a script enters the session into; where it lies on another server, it is
-    /// entered first.
-    async fn enter_apart(
+    /// The index that a script has to enter the session into: none where it is known to stand there
+    /// for long enough. Where it lies on another server, the session is entered first.
+    async fn index_for(
         &self,
         id: &SessionId,
         entry: &Entry,
@@ -265,12 +282,28 @@ impl Inner {
         let Some(user) = entry.user.as_ref().filter(|_| ttl > 0) else {
             return Ok(None);
         };
+        if self.seen.covers(user, id, self.until(ttl)) {
+            return Ok(None);
+        }
         let index = self.keys.index(user);
         if !self.keys.are_spread() {
             return Ok(Some(index));
         }
-        self.enter(&index, id, ttl).await?;
+        self.enter(&index, id, index_ttl(ttl)).await?;
         Ok(None)
+    }
+
+    /// Notes that a session stands in its user's index.
+    fn is_indexed(&self, id: &SessionId, entry: &Entry, ttl: i64) {
+        if let Some(user) = entry.user.as_ref().filter(|_| ttl > 0)
+            && !self.seen.covers(user, id, self.until(ttl))
+        {
+            self.seen.note(user, id, self.until(index_ttl(ttl)));
+        }
+    }
+
+    fn until(&self, ttl: i64) -> i64 {
+        self.clock.now().as_millis().saturating_add(ttl)
     }
 
     pub(super) async fn enter(
@@ -286,6 +319,14 @@ impl Inner {
         Ok(())
     }
 }
+
+/// Longer than its session, so that it does not have to be prolonged each time that one is.
+pub(super) fn index_ttl(ttl: i64) -> i64 {
+    ttl.saturating_add(ttl / 4).clamp(1000, LONGEST)
+}
+
+/// A year and more, for sessions without an end.
+const LONGEST: i64 = 400 * 86_400_000;
 
 /// An index outlives each of its sessions.
 fn enter(pipeline: &mut Pipeline, index: &str, id: &SessionId, ttl: i64) {

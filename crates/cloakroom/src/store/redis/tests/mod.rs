@@ -1,7 +1,11 @@
+use std::time::Duration;
+
 use testbed::{Redis, RedisCluster};
 
 use super::{RedisOptions, RedisStore};
+use crate::clock::Timestamp;
 use crate::id::SessionId;
+use crate::store::Entry;
 use crate::store::conformance::{self, Subject};
 
 /// A prefix of its own for each test: they share a server.
@@ -14,6 +18,15 @@ fn options() -> RedisOptions {
 
 async fn subject(url: &str, options: RedisOptions) -> Subject {
     Subject::new(RedisStore::connect_options(url, options).await.unwrap())
+}
+
+fn entry_of(user: Option<&str>) -> Entry {
+    let data = user.map_or(String::new(), |user| format!(r#","userId":"{user}""#));
+    Entry {
+        text: format!(r#"{{"cookie":{{"path":"/"}}{data}}}"#).into(),
+        expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
+        user: user.map(Into::into),
+    }
 }
 
 mod alone {
@@ -41,5 +54,8 @@ mod cluster_mixed {
     conformance::suite!(subject(&RedisCluster::shared().url(), options().mixed_fleet(true)).await);
 }
 
+mod cluster_changes;
+mod faults;
+mod odd;
 mod servers;
 mod users;

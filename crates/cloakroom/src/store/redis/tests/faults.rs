@@ -1,0 +1,175 @@
+//! Connections that hang or end, and callers of little patience.
+
+use std::time::{Duration, Instant};
+
+use testbed::{Proxy, Redis};
+
+use super::super::RedisStore;
+use super::{entry_of, options};
+use crate::id::SessionId;
+use crate::store::{Store, StoreErrorKind};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_of_little_patience_get_a_new_connection_too() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port());
+    let store =
+        RedisStore::connect_options(&format!("redis://127.0.0.1:{}", proxy.port()), options())
+            .await
+            .unwrap();
+    let (id, entry) = (SessionId::random(), entry_of(None));
+    store.create(&id, &entry).await.unwrap();
+    proxy.lose_answers(true);
+    for _ in 0..20 {
+        let _ = tokio::time::timeout(Duration::from_millis(200), store.get(&id)).await;
+    }
+    proxy.lose_answers(false);
+    let mut last = None;
+    for _ in 0..20 {
+        last = tokio::time::timeout(Duration::from_millis(200), store.get(&id))
+            .await
+            .ok();
+        if last.is_some() {
+            break;
+        }
+    }
+    assert!(last.is_some(), "the dead connection is never given up");
+}
+
+fn manager(store: impl Store) -> crate::Manager {
+    let keys = crate::KeyRing::new("0123456789abcdef0123456789abcdef").unwrap();
+    let policy = crate::Policy::builder(keys)
+        .secure(crate::Secure::Never)
+        .store_timeout(Duration::from_millis(500))
+        .build()
+        .unwrap();
+    crate::Manager::new(policy, store)
+}
+
+async fn cookie_of(id: &SessionId) -> String {
+    let keys = crate::KeyRing::new("0123456789abcdef0123456789abcdef").unwrap();
+    let signed = crate::cookie::sign(id.expose(), &keys);
+    format!(
+        "connect.sid=s%3A{}",
+        signed
+            .replace('+', "%2B")
+            .replace('/', "%2F")
+            .replace('=', "%3D")
+    )
+}
+
+#[tokio::test]
+async fn what_is_no_text_costs_its_visitor_a_session_not_503_for_ever() {
+    let redis = Redis::start();
+    let manager = manager(RedisStore::connect(&redis.url()).await.unwrap());
+    let id = SessionId::random();
+    let cookie = cookie_of(&id).await;
+    redis.command(&["LPUSH", &format!("sess:{}", id.expose()), "a"]);
+    let opened = manager
+        .open([cookie.as_bytes()], crate::policy::RequestInfo::default())
+        .await;
+    assert!(opened.is_ok(), "{:?}", opened.err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_that_waits_for_another_ends_in_time_too() {
+    use crate::store::conformance::Faulty;
+    let faulty = Faulty::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
+    let manager = manager(faulty.clone());
+    let (id, entry) = (SessionId::random(), entry_of(None));
+    faulty.create(&id, &entry).await.unwrap();
+    let cookie = cookie_of(&id).await;
+    let open = || manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default());
+    let (one, two) = (open().await.unwrap(), open().await.unwrap());
+    one.insert("a", 1).unwrap();
+    two.insert("b", 1).unwrap();
+    faulty.hang();
+    let first = tokio::spawn(async move { one.save().await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let begin = Instant::now();
+    assert!(two.save().await.is_err());
+    let took = begin.elapsed();
+    let _ = first.await;
+    assert!(took < Duration::from_millis(600), "{took:?} of 500 ms");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_circuit_opens_where_all_callers_hang_up() {
+    use crate::store::conformance::Faulty;
+    let faulty = Faulty::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
+    let manager = manager(faulty.clone());
+    let cookie = cookie_of(&SessionId::random()).await;
+    faulty.hang();
+    for _ in 0..12 {
+        let open = manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default());
+        let _ = tokio::time::timeout(Duration::from_millis(300), open).await;
+    }
+    faulty.take_calls();
+    let begin = Instant::now();
+    let _ = tokio::time::timeout(
+        Duration::from_millis(300),
+        manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default()),
+    )
+    .await;
+    assert!(
+        begin.elapsed() < Duration::from_millis(100),
+        "every request still waits until its client hangs up"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_waits_for_a_connection_shares_what_comes_of_it() {
+    let mut redis = Redis::start();
+    let store = RedisStore::connect_options(
+        &redis.url(),
+        options().connect_timeout(Duration::from_millis(500)),
+    )
+    .await
+    .unwrap();
+    let port = redis.port();
+    redis.process().kill();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Takes connections and says nothing, like a host that went silent.
+    let _mute = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let begin = Instant::now();
+    let tasks: Vec<_> = (0..10)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.get(&SessionId::random()).await.is_err() })
+        })
+        .collect();
+    for t in tasks {
+        assert!(t.await.unwrap());
+    }
+    assert!(
+        begin.elapsed() < Duration::from_millis(1200),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_whose_connection_ends_before_its_answer_is_not_sent_again() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port());
+    let store =
+        RedisStore::connect_options(&format!("redis://127.0.0.1:{}", proxy.port()), options())
+            .await
+            .unwrap();
+    let (id, entry, next) = (SessionId::random(), entry_of(None), entry_of(Some("ada")));
+    store.create(&id, &entry).await.unwrap();
+    store.update(&id, &entry.text, &entry).await.unwrap();
+    proxy.lose_answers(true);
+    let writing = tokio::spawn({
+        let (store, id, read, next) = (store.clone(), id.clone(), entry.text.clone(), next.clone());
+        async move { store.update(&id, &read, &next).await }
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    proxy.cut(true);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    proxy.cut(false);
+    proxy.lose_answers(false);
+    let error = writing.await.unwrap().expect_err("sent again");
+    assert_eq!(error.kind(), StoreErrorKind::Unknown);
+    assert_eq!(store.get(&id).await.unwrap().unwrap().text, next.text);
+}

@@ -1,0 +1,184 @@
+//! What others do to the keys, and servers that refuse.
+
+use std::time::Duration;
+
+use testbed::{Redis, RedisOptions as Server};
+
+use super::super::{RedisOptions, RedisStore};
+use super::entry_of;
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::store::{Entry, Store, StoreErrorKind};
+
+#[tokio::test]
+async fn the_index_outlives_a_session_that_express_prolongs() {
+    let redis = Redis::start();
+    let store = RedisStore::connect_options(
+        &redis.url(),
+        RedisOptions::default()
+            .mixed_fleet(true)
+            .express_indexes(true),
+    )
+    .await
+    .unwrap();
+    let id = SessionId::random();
+    let key = format!("sess:{}", id.expose());
+    redis.command(&["SADD", "user:ada:sessions", id.expose()]);
+    redis.command(&["EXPIRE", "user:ada:sessions", "2"]);
+    redis.command(&["SET", &key, &entry_of(Some("ada")).text, "EX", "2"]);
+    store.get(&id).await.unwrap().unwrap();
+    for _ in 0..4 {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        // Express touches, and we read.
+        redis.command(&["EXPIRE", &key, "2"]);
+        store.get(&id).await.unwrap().unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(
+        store.destroy_of_user("ada", None).await.unwrap(),
+        1,
+        "it lives on after a logout everywhere"
+    );
+}
+
+#[tokio::test]
+async fn what_express_brings_back_does_not_outlive_its_mark() {
+    let redis = Redis::start();
+    let store =
+        RedisStore::connect_options(&redis.url(), RedisOptions::default().mixed_fleet(true))
+            .await
+            .unwrap();
+    let (id, entry) = (SessionId::random(), entry_of(Some("ada")));
+    let key = format!("sess:{}", id.expose());
+    store.create(&id, &entry).await.unwrap();
+    store.destroy(&id).await.unwrap();
+    redis.command(&["SET", &key, &entry.text, "EX", "86400"]);
+    assert_eq!(store.get(&id).await.unwrap(), None);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // A quarter of an hour passes.
+    redis.command(&["DEL", &format!("tomb:{{{key}}}")]);
+    assert_eq!(redis.command(&["EXISTS", &key]), ":0\r\n");
+    assert_eq!(
+        store.get(&id).await.unwrap(),
+        None,
+        "signed in again a quarter of an hour after the logout"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_write_has_changed_nothing() {
+    let server = Redis::with(Server {
+        valkey: true,
+        ..Server::default()
+    });
+    server.command(&["ACL", "SETUSER", "app", "on", ">pw", "~sess:*", "+@all"]);
+    let url = server.url().replace("redis://", "redis://app:pw@");
+    let store = RedisStore::connect(&url).await.unwrap();
+    assert!(
+        store
+            .0
+            .scripts
+            .compares
+            .load(std::sync::atomic::Ordering::Relaxed)
+    );
+    let (id, entry) = (SessionId::random(), entry_of(None));
+    store.create(&id, &entry).await.unwrap();
+    let next = entry_of(Some("ada"));
+    let error = store.update(&id, &entry.text, &next).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(
+        store.get(&id).await.unwrap().unwrap().text,
+        entry.text,
+        "refused, and written all the same, outside the index"
+    );
+}
+
+#[tokio::test]
+async fn an_index_of_another_type_is_no_corrupt_session() {
+    for valkey in [false, true] {
+        let server = Redis::with(Server {
+            valkey,
+            ..Server::default()
+        });
+        let store = RedisStore::connect(&server.url()).await.unwrap();
+        server.command(&["HSET", "user:ada:sessions", "a", "b"]);
+        let (id, entry) = (SessionId::random(), entry_of(None));
+        store.create(&id, &entry).await.unwrap();
+        let error = store
+            .update(&id, &entry.text, &entry_of(Some("ada")))
+            .await
+            .unwrap_err();
+        let now = store.get(&id).await.unwrap().unwrap().text;
+        assert_eq!(
+            (error.kind(), now),
+            (StoreErrorKind::Unavailable, entry.text),
+            "valkey: {valkey}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_without_an_end_is_stored() {
+    let redis = Redis::start();
+    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    for millis in [i64::MAX, i64::MAX / 2, 253_402_300_799_000] {
+        let id = SessionId::random();
+        let entry = Entry {
+            expires: Timestamp::from_millis(millis),
+            ..entry_of(Some("ada"))
+        };
+        store.create(&id, &entry).await.unwrap_or_else(|e| {
+            panic!(
+                "{millis}: {:?}",
+                std::error::Error::source(&e).unwrap().to_string()
+            )
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_scan_skips_what_was_brought_back() {
+    let redis = Redis::start();
+    let store =
+        RedisStore::connect_options(&redis.url(), RedisOptions::default().mixed_fleet(true))
+            .await
+            .unwrap();
+    let (id, entry) = (SessionId::random(), entry_of(Some("ada")));
+    store.create(&id, &entry).await.unwrap();
+    store.destroy(&id).await.unwrap();
+    redis.command(&[
+        "SET",
+        &format!("sess:{}", id.expose()),
+        &entry.text,
+        "EX",
+        "86400",
+    ]);
+    assert_eq!(store.count().await.unwrap(), 0);
+    assert_eq!(store.scan(None, 10).await.unwrap().ids, []);
+}
+
+/// Express's late save gives a session its whole time anew: the mark stands longer, whatever was left
+/// of it when it ended.
+#[tokio::test]
+async fn a_mark_outlives_all_that_express_may_bring_back() {
+    let redis = Redis::start();
+    let options = RedisOptions::default().mixed_fleet(true);
+    let store = RedisStore::connect_options(&redis.url(), options)
+        .await
+        .unwrap();
+    for (age, at_least) in [("null", 86_400), ("2592000000", 2_592_000)] {
+        let (id, new) = (SessionId::random(), SessionId::random());
+        let entry = Entry {
+            text: format!(r#"{{"cookie":{{"originalMaxAge":{age},"path":"/"}}}}"#).into(),
+            ..entry_of(None)
+        };
+        store.create(&id, &entry).await.unwrap();
+        store.replace(&id, None, &new, &entry).await.unwrap();
+        store.destroy(&new).await.unwrap();
+        for id in [&id, &new] {
+            let left = redis.command(&["TTL", &store.0.keys.tomb(id)]);
+            let left: i64 = left[1..].trim_end().parse().unwrap();
+            assert!(left > at_least + 880, "{age}: {left}");
+        }
+    }
+}
