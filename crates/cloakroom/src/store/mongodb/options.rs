@@ -165,7 +165,7 @@ impl MongoOptions {
     }
 
     /// Sets whether Express writes to the collection as well, and would bring back what is
-    /// destroyed here: for 15 minutes a tombstone in the collection `<collection>_tombs` stands in
+    /// destroyed here: for a month a tombstone in the collection `<collection>_tombs` stands in
     /// its place. Default: false.
     ///
     /// A read asks for session and tombstone at the same time; what Express brought back is refused
