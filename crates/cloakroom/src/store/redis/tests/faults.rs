@@ -46,7 +46,7 @@ fn manager(store: impl Store) -> crate::Manager {
     crate::Manager::new(policy, store)
 }
 
-async fn cookie_of(id: &SessionId) -> String {
+fn cookie_of(id: &SessionId) -> String {
     let keys = crate::KeyRing::new("0123456789abcdef0123456789abcdef").unwrap();
     let signed = crate::cookie::sign(id.expose(), &keys);
     format!(
@@ -63,7 +63,7 @@ async fn what_is_no_text_costs_its_visitor_a_session_not_503_for_ever() {
     let redis = Redis::start();
     let manager = manager(RedisStore::connect(&redis.url()).await.unwrap());
     let id = SessionId::random();
-    let cookie = cookie_of(&id).await;
+    let cookie = cookie_of(&id);
     redis.command(&["LPUSH", &format!("sess:{}", id.expose()), "a"]);
     let opened = manager
         .open([cookie.as_bytes()], crate::policy::RequestInfo::default())
@@ -78,7 +78,7 @@ async fn a_save_that_waits_for_another_ends_in_time_too() {
     let manager = manager(faulty.clone());
     let (id, entry) = (SessionId::random(), entry_of(None));
     faulty.create(&id, &entry).await.unwrap();
-    let cookie = cookie_of(&id).await;
+    let cookie = cookie_of(&id);
     let open = || manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default());
     let (one, two) = (open().await.unwrap(), open().await.unwrap());
     one.insert("a", 1).unwrap();
@@ -98,7 +98,7 @@ async fn the_circuit_opens_where_all_callers_hang_up() {
     use crate::store::conformance::Faulty;
     let faulty = Faulty::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
     let manager = manager(faulty.clone());
-    let cookie = cookie_of(&SessionId::random()).await;
+    let cookie = cookie_of(&SessionId::random());
     faulty.hang();
     for _ in 0..12 {
         let open = manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default());
