@@ -10,7 +10,7 @@ use cloakroom::{Clock, Manager, Session};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use super::{Visitor, secure, together};
+use super::{ENOUGH, Visitor, secure, together};
 use crate::support::servers::{connect, on_every_shared_store, on_every_store, on_one_store};
 
 /// Names the store and the cookie, in a process that adds.
@@ -140,8 +140,13 @@ async fn no_logout_is_undone_by_1000_saves_of_four_servers(url: &str) {
 
 /// The control.
 async fn blind_servers_undo_logouts(url: &str) {
-    let blind = Arc::new(BlindStore::new(connect(url).await));
-    assert!(undone(blind, 5, 50).await > 0);
+    let blind: Arc<dyn Store> = Arc::new(BlindStore::new(connect(url).await));
+    for _ in 0..ENOUGH {
+        if undone(Arc::clone(&blind), 1, 50).await > 0 {
+            return;
+        }
+    }
+    panic!("a control that revives nothing proves nothing");
 }
 
 /// Of logins that race a logout everywhere, how many live on where no index finds them.

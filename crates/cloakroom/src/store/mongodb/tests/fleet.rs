@@ -102,14 +102,15 @@ async fn a_logout_everywhere_is_final() {
 }
 
 #[tokio::test]
-async fn a_tombstone_stands_for_fifteen_minutes() {
+async fn a_tombstone_stands_for_a_month() {
     let fleet = Fleet::new(true).await;
     fleet.store.destroy(&fleet.id).await.unwrap();
-    fleet.clock.advance(Duration::from_secs(15 * 60 - 1));
+    let month = Duration::from_hours(31 * 24);
+    fleet.clock.advance(month - Duration::from_secs(1));
     let taken = fleet.store.create(&fleet.id, &fleet.entry).await;
     assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::IdTaken);
     fleet.clock.advance(Duration::from_secs(1));
-    let expires = Timestamp::from_millis(NOW).after(Duration::from_hours(1));
+    let expires = Timestamp::from_millis(NOW).after(2 * month);
     let entry = Entry {
         expires,
         ..fleet.entry.clone()
