@@ -23,6 +23,7 @@
 //! when: `manual::stores`; coming from Express: [`manual::from_express`]; where we differ:
 //! [`manual::deviations`].
 
+pub mod auth;
 pub mod clock;
 pub mod cookie;
 mod engine;

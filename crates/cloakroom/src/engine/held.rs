@@ -168,6 +168,13 @@ impl Held {
         }
     }
 
+    /// Notes that the user has signed in now; a record of a policy that notes nothing else says so, too.
+    pub(crate) fn note_login(&mut self, now: Timestamp) {
+        let stamp = self.stamp.get_or_insert_with(|| Stamp::new(now, None));
+        stamp.note_login(now);
+        self.stamp_changed = true;
+    }
+
     /// Begins another session in the place of this one; the old record goes when the new one is
     /// stored.
     pub(crate) fn reset(

@@ -15,6 +15,9 @@ pub(crate) struct Stamp {
     /// When its id was last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     renewed: Option<i64>,
+    /// When its user signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    login: Option<i64>,
 }
 
 impl Stamp {
@@ -23,6 +26,7 @@ impl Stamp {
             created: created.as_millis(),
             deadline: deadline.map(Timestamp::as_millis),
             renewed: None,
+            login: None,
         }
     }
 
@@ -46,6 +50,14 @@ impl Stamp {
     /// When the id that it has now was drawn.
     pub(crate) fn renewed(&self) -> Timestamp {
         Timestamp::from_millis(self.renewed.unwrap_or(self.created))
+    }
+
+    pub(crate) fn login(&self) -> Option<Timestamp> {
+        self.login.map(Timestamp::from_millis)
+    }
+
+    pub(crate) fn note_login(&mut self, now: Timestamp) {
+        self.login = Some(now.as_millis());
     }
 
     pub(crate) fn renew(&mut self, now: Timestamp) {

@@ -17,10 +17,13 @@ pub(crate) use backend::{Backend, SaveError};
 pub use error::SessionError;
 pub use typed::Typed;
 
+use crate::clock::Timestamp;
 use crate::engine::{Held, Phase};
 use crate::id::SessionId;
 use crate::policy::{CookieMut, RequestInfo};
-use crate::record::{self, Field, is_reserved, is_value, stringify, without_lone_surrogates};
+use crate::record::{
+    self, Field, Stamp, UserKeys, is_reserved, is_value, stringify, without_lone_surrogates,
+};
 
 /// One visitor's session, for as long as one request runs. Clones are the same session.
 ///
@@ -251,6 +254,30 @@ impl Session {
     /// was done.
     pub fn touch(&self) {
         self.lock(|held| held.touched = true);
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.backend.now()
+    }
+
+    /// Whether this request goes on without its session, because the store did not give it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_detached(&self) -> bool {
+        self.lock(|held| held.phase == Phase::Detached)
+    }
+
+    pub(crate) fn user_keys(&self) -> UserKeys {
+        self.0.backend.policy.settings().user_keys.clone()
+    }
+
+    pub(crate) fn note_login(&self) -> Result<(), SessionError> {
+        let now = self.0.backend.now();
+        self.live(|held| held.note_login(now))
+    }
+
+    pub(crate) fn login_time(&self) -> Option<Timestamp> {
+        self.lock(|held| held.stamp.as_ref().and_then(Stamp::login))
     }
 
     pub(crate) fn request(&self) -> &RequestInfo {

@@ -27,6 +27,12 @@ pub enum SessionRejection {
     /// The store failed; the client may try again.
     #[error("the session store is unavailable")]
     Store(#[from] StoreError),
+    /// Nobody is signed in.
+    #[error("nobody is signed in")]
+    LoginRequired,
+    /// The store did not say who is signed in, and the policy lets the request go on without.
+    #[error("the session store did not say who is signed in")]
+    Detached,
     /// The session's data is not of the type that the handler asks for.
     #[error("the session's data is not of the expected type")]
     Session(#[from] SessionError),
@@ -48,6 +54,13 @@ impl IntoResponse for SessionRejection {
                 unavailable()
             }
             Self::Session(error) => error.into_response(),
+            Self::LoginRequired => (
+                StatusCode::UNAUTHORIZED,
+                [("www-authenticate", "Session")],
+                "nobody is signed in",
+            )
+                .into_response(),
+            Self::Detached => unavailable(),
         }
     }
 }
@@ -114,6 +127,32 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let session = <Session as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         Ok(session.typed()?)
+    }
+}
+
+/// Who is signed in, as [`Session::user`] calls them; 401 where nobody is.
+///
+/// ```
+/// # use cloakroom::web::LoggedIn;
+/// async fn hello(LoggedIn(user): LoggedIn) -> String {
+///     format!("hello {user}")
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedIn(pub String);
+
+impl<S: Sync> FromRequestParts<S> for LoggedIn {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let session = <Session as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        if session.is_detached() {
+            return Err(SessionRejection::Detached);
+        }
+        session
+            .user()
+            .map(Self)
+            .ok_or(SessionRejection::LoginRequired)
     }
 }
 

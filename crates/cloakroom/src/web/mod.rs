@@ -3,8 +3,10 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod cache;
+mod guard;
 mod tower;
 
 #[cfg(feature = "axum")]
-pub use self::axum::{Named, SessionName, SessionRejection};
+pub use self::axum::{LoggedIn, Named, SessionName, SessionRejection};
+pub use self::guard::{Guard, GuardFuture, GuardService};
 pub use self::tower::{SessionFuture, SessionHandle, SessionLayer, SessionService, Tls};

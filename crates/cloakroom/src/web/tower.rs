@@ -308,6 +308,15 @@ fn add_cookie(headers: &mut HeaderMap, closing: Closing) {
     }
 }
 
+/// The URI that the client asked for, whatever router the request was nested in since.
+pub(super) fn uri_of(parts: &Parts) -> &http::Uri {
+    #[cfg(feature = "axum")]
+    if let Some(original) = parts.extensions.get::<::axum::extract::OriginalUri>() {
+        return original;
+    }
+    &parts.uri
+}
+
 /// The path that the client asked for, whatever router the request was nested in since.
 fn path_of<'a>(uri: &'a http::Uri, extensions: &'a http::Extensions) -> &'a str {
     #[cfg(feature = "axum")]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Each module of the library, and the modules that it may import.
 #[rustfmt::skip]
-const MAP: [(&str, &[&str]); 10] = [
+const MAP: [(&str, &[&str]); 11] = [
     ("clock",   &[]),
     ("id",      &[]),
     ("record",  &["clock"]),
@@ -15,8 +15,9 @@ const MAP: [(&str, &[&str]); 10] = [
     ("engine",  &["clock", "id", "record", "cookie", "policy"]),
     ("store",   &["clock", "id", "record"]),
     ("session", &["clock", "id", "record", "policy", "engine", "store"]),
+    ("auth",    &["clock", "id", "policy", "record", "session", "store"]),
     ("manager", &["clock", "id", "cookie", "policy", "engine", "store", "session"]),
-    ("web",     &["policy", "store", "session", "manager"]),
+    ("web",     &["auth", "policy", "store", "session", "manager"]),
 ];
 
 /// Crates that one part of the library alone may use.

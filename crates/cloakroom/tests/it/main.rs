@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 mod arch;
+mod auth;
 mod crash;
 mod express;
 mod hostile;

@@ -1,0 +1,8 @@
+//! Who a session belongs to, and what they may do: login, guards, the way back after a login.
+
+mod guard;
+mod login;
+mod next;
+
+pub use guard::{Access, Require};
+pub use next::safe_next;
