@@ -1,9 +1,9 @@
 //! The file: its table, and how a connection to it is set up.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, Result, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Result, TransactionBehavior};
 
 /// Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes.
 const TABLE: &str = "
@@ -25,13 +25,30 @@ const BUSY: Duration = Duration::from_secs(5);
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Ten processes may start at once: whoever comes second finds the table.
     let setup = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     setup.execute_batch(TABLE)?;
     setup.commit()?;
     Ok(connection)
+}
+
+/// Turns the file over to WAL. Of ten processes that start at once nine find it locked, and SQLite
+/// does not wait here as it does elsewhere.
+fn write_ahead(connection: &Connection) -> Result<()> {
+    let limit = Instant::now() + BUSY;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < limit =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
