@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::csrf::SECRET;
 use crate::session::{Session, SessionError};
 
 /// Where the roles of whoever is signed in are kept.
@@ -37,6 +38,8 @@ impl Session {
         if self.user().is_some_and(|other| other != name) {
             self.clear()?;
         }
+        // Tokens of forms from before the login are of no more use.
+        self.remove(SECRET)?;
         self.regenerate()?;
         let keys = self.user_keys();
         let path = keys.paths().next().unwrap_or("userId").to_owned();

@@ -1,8 +1,10 @@
 //! Who a session belongs to, and what they may do: login, guards, the way back after a login.
 
+mod csrf;
 mod guard;
 mod login;
 mod next;
 
+pub use csrf::{Source, Verdict};
 pub use guard::{Access, Require};
 pub use next::safe_next;

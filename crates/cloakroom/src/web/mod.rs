@@ -3,10 +3,14 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod cache;
+#[cfg(feature = "axum")]
+mod csrf;
 mod guard;
 mod tower;
 
 #[cfg(feature = "axum")]
 pub use self::axum::{LoggedIn, Named, SessionName, SessionRejection};
+#[cfg(feature = "axum")]
+pub use self::csrf::{Csrf, CsrfFuture, CsrfService};
 pub use self::guard::{Guard, GuardFuture, GuardService};
 pub use self::tower::{SessionFuture, SessionHandle, SessionLayer, SessionService, Tls};

@@ -170,17 +170,20 @@ impl SessionHandle {
         self.0.outer.as_ref()?.find(name)
     }
 
-    fn request_info(&self, parts: &Parts) -> RequestInfo {
-        let policy = self.0.manager.policy();
+    /// Whether a request came over TLS, to this server or to a proxy that the policy trusts.
+    pub(super) fn is_secure(&self, parts: &Parts) -> bool {
         let tls = self.0.tls || parts.extensions.get::<Tls>().is_some();
         let forwarded = parts
             .headers
             .get("x-forwarded-proto")
             .and_then(|value| value.to_str().ok());
-        let is_secure = policy
-            .settings()
-            .trusted_proxy
-            .is_secure(tls, peer_of(parts), forwarded);
+        let proxy = &self.0.manager.policy().settings().trusted_proxy;
+        proxy.is_secure(tls, peer_of(parts), forwarded)
+    }
+
+    fn request_info(&self, parts: &Parts) -> RequestInfo {
+        let policy = self.0.manager.policy();
+        let is_secure = self.is_secure(parts);
         if !policy.wants_request() {
             return RequestInfo {
                 is_secure,

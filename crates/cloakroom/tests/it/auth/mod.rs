@@ -1,5 +1,6 @@
 //! Login, logout and guards, over HTTP.
 
+mod csrf;
 mod guard;
 mod login;
 

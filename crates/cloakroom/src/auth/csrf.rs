@@ -1,0 +1,161 @@
+//! Requests that another site makes a visitor's browser send: told apart by where they come from, and
+//! by a token where the browser does not say.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq as _;
+
+use crate::session::{Session, SessionError};
+
+/// The key of the secret in a session; `login` draws another.
+pub(super) const SECRET: &str = "csrfSecret";
+const BYTES: usize = 32;
+
+/// What the head of a request says of where it comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// Whether the method changes nothing (RFC 9110 §9.2.1).
+    pub is_safe: bool,
+    /// `Sec-Fetch-Site`, which scripts cannot set.
+    pub fetch_site: Option<&'a str>,
+    /// `Origin`.
+    pub origin: Option<&'a str>,
+    /// The site's own origin, as the request names it: `https://shop.example`.
+    pub own: Option<&'a str>,
+}
+
+/// What to do with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It comes from this site, or from no site at all.
+    Pass,
+    /// It does not say: a token of the session has to.
+    TokenNeeded,
+    /// Another site is behind it: 403, whatever token it brings.
+    Refused,
+}
+
+impl Source<'_> {
+    /// Judges by `Sec-Fetch-Site` first, by `Origin` where a browser is too old for it (OWASP CSRF
+    /// Prevention Cheat Sheet, "Fetch Metadata headers"). Origins in `allowed` pass as well.
+    pub fn judge(&self, allowed: &[String]) -> Verdict {
+        let is_allowed = |origin: &str| allowed.iter().any(|allowed| allowed == origin);
+        match (self.is_safe, self.fetch_site, self.origin) {
+            (true, ..) | (_, Some("same-origin" | "none"), _) => Verdict::Pass,
+            (_, _, Some(origin)) if is_allowed(origin) => Verdict::Pass,
+            (_, Some(_), _) => Verdict::Refused,
+            (_, None, Some(origin)) if Some(origin) == self.own => Verdict::Pass,
+            (_, None, Some(_)) => Verdict::Refused,
+            (_, None, None) => Verdict::TokenNeeded,
+        }
+    }
+}
+
+impl Session {
+    /// A token for a form or a script of this session, masked anew each time, so that compression
+    /// tells nothing of it (BREACH). All tokens of a session are good, in any tab, until it is signed
+    /// in to.
+    ///
+    /// The first one draws a secret into the session, which is thereby stored.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    pub fn csrf_token(&self) -> Result<String, SessionError> {
+        let secret = match self.csrf_secret() {
+            Some(secret) => secret,
+            None => {
+                let secret = drawn()?;
+                self.insert(SECRET, BASE64_URL_SAFE_NO_PAD.encode(secret))?;
+                secret
+            }
+        };
+        let mask = drawn()?;
+        let mut token = mask.to_vec();
+        token.extend(mask.iter().zip(secret).map(|(mask, secret)| mask ^ secret));
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(token))
+    }
+
+    /// Whether a token is one of this session's.
+    pub fn accepts_csrf_token(&self, token: &str) -> bool {
+        let (Some(secret), Ok(token)) = (
+            self.csrf_secret(),
+            BASE64_URL_SAFE_NO_PAD.decode(token.trim()),
+        ) else {
+            return false;
+        };
+        if token.len() != 2 * BYTES {
+            return false;
+        }
+        let (mask, masked) = token.split_at(BYTES);
+        let shown: Vec<u8> = mask.iter().zip(masked).map(|(a, b)| a ^ b).collect();
+        shown.ct_eq(&secret).into()
+    }
+
+    fn csrf_secret(&self) -> Option<[u8; BYTES]> {
+        let text: String = self.get(SECRET).ok()??;
+        let secret = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        secret.try_into().ok()
+    }
+}
+
+fn drawn() -> Result<[u8; BYTES], SessionError> {
+    let mut bytes = [0; BYTES];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(_) => {
+            use serde::ser::Error as _;
+            let why = "the system has no random numbers";
+            Err(SessionError::Value(serde_json::Error::custom(why)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Source, Verdict};
+
+    #[test]
+    fn a_request_is_judged_by_where_it_comes_from() {
+        use Verdict::{Pass, Refused, TokenNeeded};
+        let own = "https://shop.example";
+        #[rustfmt::skip]
+        let table = [
+            (Pass,        None,                Some(own)),
+            (Pass,        Some("same-origin"), None),
+            (Pass,        Some("same-origin"), Some("https://evil.example")),
+            (Pass,        Some("none"),        None),
+            (Pass,        Some("cross-site"),  Some("https://partner.example")),
+            (Pass,        None,                Some("https://partner.example")),
+            (Refused,     Some("cross-site"),  Some(own)),
+            (Refused,     Some("cross-site"),  None),
+            (Refused,     Some("same-site"),   Some("https://blog.shop.example")),
+            (Refused,     Some(""),            None),
+            (Refused,     Some("SAME-ORIGIN"), None),
+            (Refused,     None,                Some("https://evil.example")),
+            (Refused,     None,                Some("http://shop.example")),
+            (Refused,     None,                Some("https://shop.example.evil.example")),
+            (Refused,     None,                Some("null")),
+            (Refused,     None,                Some("")),
+            (TokenNeeded, None,                None),
+        ];
+        let allowed = ["https://partner.example".to_owned()];
+        for (verdict, fetch_site, origin) in table {
+            let mut source = Source {
+                is_safe: false,
+                fetch_site,
+                origin,
+                own: Some(own),
+            };
+            assert_eq!(source.judge(&allowed), verdict, "{source:?}");
+            source.is_safe = true;
+            assert_eq!(source.judge(&allowed), Pass, "{source:?}");
+        }
+        // A request that does not name its host has no origin of its own.
+        let source = Source {
+            origin: Some(own),
+            ..Source::default()
+        };
+        assert_eq!(source.judge(&[]), Refused);
+    }
+}
