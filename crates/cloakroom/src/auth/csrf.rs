@@ -43,10 +43,9 @@ impl Source<'_> {
         match (self.is_safe, self.fetch_site, self.origin) {
             (true, ..) | (_, Some("same-origin" | "none"), _) => Verdict::Pass,
             (_, _, Some(origin)) if is_allowed(origin) => Verdict::Pass,
-            (_, Some(_), _) => Verdict::Refused,
             (_, None, Some(origin)) if Some(origin) == self.own => Verdict::Pass,
-            (_, None, Some(_)) => Verdict::Refused,
             (_, None, None) => Verdict::TokenNeeded,
+            _ => Verdict::Refused,
         }
     }
 }
@@ -62,13 +61,12 @@ impl Session {
     ///
     /// [`SessionError::Ended`] after `destroy` or `unset`.
     pub fn csrf_token(&self) -> Result<String, SessionError> {
-        let secret = match self.csrf_secret() {
-            Some(secret) => secret,
-            None => {
-                let secret = drawn()?;
-                self.insert(SECRET, BASE64_URL_SAFE_NO_PAD.encode(secret))?;
-                secret
-            }
+        let secret = if let Some(secret) = self.csrf_secret() {
+            secret
+        } else {
+            let secret = drawn()?;
+            self.insert(SECRET, BASE64_URL_SAFE_NO_PAD.encode(secret))?;
+            secret
         };
         let mask = drawn()?;
         let mut token = mask.to_vec();
@@ -101,14 +99,13 @@ impl Session {
 
 fn drawn() -> Result<[u8; BYTES], SessionError> {
     let mut bytes = [0; BYTES];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => Ok(bytes),
-        Err(_) => {
-            use serde::ser::Error as _;
-            let why = "the system has no random numbers";
-            Err(SessionError::Value(serde_json::Error::custom(why)))
-        }
-    }
+    getrandom::fill(&mut bytes).map_err(|_| {
+        use serde::ser::Error as _;
+        SessionError::Value(serde_json::Error::custom(
+            "the system has no random numbers",
+        ))
+    })?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

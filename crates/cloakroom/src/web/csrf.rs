@@ -58,15 +58,18 @@ impl Csrf {
         self
     }
 
-    async fn admit(&self, request: Request<Body>) -> Result<Request<Body>, Response> {
+    async fn admit(&self, request: Request<Body>) -> Admitted {
         let (parts, body) = request.into_parts();
         match judge(&parts, &self.allowed) {
             Verdict::Pass => Ok(Request::from_parts(parts, body)),
-            Verdict::Refused => Err(refused("this request comes from another site")),
+            Verdict::Refused => refused("this request comes from another site"),
             Verdict::TokenNeeded => with_token(parts, body).await,
         }
     }
 }
+
+/// The request that goes on, or the answer to one that does not.
+type Admitted = Result<Request<Body>, Box<Response>>;
 
 fn judge(parts: &Parts, allowed: &[String]) -> Verdict {
     let text = |name| {
@@ -92,40 +95,35 @@ fn judge(parts: &Parts, allowed: &[String]) -> Verdict {
     source.judge(allowed)
 }
 
-async fn with_token(parts: Parts, body: Body) -> Result<Request<Body>, Response> {
+async fn with_token(parts: Parts, body: Body) -> Admitted {
     let Some(handle) = parts.extensions.get::<SessionHandle>() else {
         tracing::error!("a guard against forged requests stands outside every session layer");
-        return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
+        return Err(Box::new(StatusCode::INTERNAL_SERVER_ERROR.into_response()));
     };
     let session = handle.session(&parts).await.map_err(|error| {
         let rejection = super::SessionRejection::from(error);
-        rejection.into_response()
+        Box::new(rejection.into_response())
     })?;
     if let Some(token) = parts.headers.get(HEADER) {
         let token = token.to_str().unwrap_or("").to_owned();
         return checked(&session, &token, parts, body);
     }
     if !is_form(&parts.headers) {
-        return Err(refused("this request needs the header X-CSRF-Token"));
+        return refused("this request needs the header X-CSRF-Token");
     }
     let Ok(form) = to_bytes(body, LONGEST_FORM).await else {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+        return Err(Box::new(StatusCode::PAYLOAD_TOO_LARGE.into_response()));
     };
     let mut fields = form_urlencoded::parse(&form);
     let token = fields.find_map(|(name, value)| (name == FIELD).then(|| value.into_owned()));
     checked(&session, &token.unwrap_or_default(), parts, form.into())
 }
 
-fn checked(
-    session: &Session,
-    token: &str,
-    parts: Parts,
-    body: Body,
-) -> Result<Request<Body>, Response> {
+fn checked(session: &Session, token: &str, parts: Parts, body: Body) -> Admitted {
     if session.accepts_csrf_token(token) {
         return Ok(Request::from_parts(parts, body));
     }
-    Err(refused("this form is out of date: load its page again"))
+    refused("this form is out of date: load its page again")
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -141,8 +139,8 @@ fn is_form(headers: &HeaderMap) -> bool {
         .eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-fn refused(why: &'static str) -> Response {
-    (StatusCode::FORBIDDEN, why).into_response()
+fn refused(why: &'static str) -> Admitted {
+    Err(Box::new((StatusCode::FORBIDDEN, why).into_response()))
 }
 
 impl<S> Layer<S> for Csrf {
@@ -184,7 +182,7 @@ where
         CsrfFuture(Box::pin(async move {
             match csrf.admit(request).await {
                 Ok(request) => inner.call(request).await,
-                Err(response) => Ok(response),
+                Err(response) => Ok(*response),
             }
         }))
     }
