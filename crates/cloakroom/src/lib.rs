@@ -21,7 +21,8 @@
 //! Features: `axum` and `memory` (on), `tower`, `sqlite`, `redis`, `postgres`, `mongodb`, `conformance`.
 //! Without any, the core has no framework and no database. To begin: [`manual::start`]; which store
 //! when: `manual::stores`; coming from Express: [`manual::from_express`]; where we differ:
-//! [`manual::deviations`].
+//! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are
+//! answered: `manual::attacks`.
 
 pub mod auth;
 pub mod clock;

@@ -6,6 +6,13 @@ pub mod start {}
 #[doc = include_str!("manual/from_express.md")]
 pub mod from_express {}
 
+#[doc = include_str!("manual/defaults.md")]
+pub mod defaults {}
+
+#[cfg(feature = "axum")]
+#[doc = include_str!("manual/attacks.md")]
+pub mod attacks {}
+
 #[doc = include_str!("manual/deviations.md")]
 pub mod deviations {}
 

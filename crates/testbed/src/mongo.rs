@@ -12,7 +12,13 @@ pub struct Mongo {
     process: Process,
     port: u16,
     directory: Directory,
+    /// What its URL says besides.
+    more: &'static str,
 }
+
+/// Many tests at once keep the shared server busy for longer than a driver waits by default; what
+/// waits for it must not be taken for lost.
+const PATIENCE: &str = "&connectTimeoutMS=10000&serverSelectionTimeoutMS=10000";
 
 /// Its own command ignores how often expired documents go.
 const SERVER: &str = "
@@ -29,7 +35,10 @@ impl Mongo {
     /// The server that the tests of this process share: keep to a database of your own.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Mongo> = OnceLock::new();
-        SHARED.get_or_init(Self::start)
+        SHARED.get_or_init(|| Self {
+            more: PATIENCE,
+            ..Self::start()
+        })
     }
 
     /// A server of its own.
@@ -39,6 +48,7 @@ impl Mongo {
             process: run(port, &directory),
             port,
             directory,
+            more: "",
         };
         mongo.wait();
         mongo
@@ -52,8 +62,8 @@ impl Mongo {
     /// `mongodb://127.0.0.1:PORT/DATABASE?directConnection=true`.
     pub fn url(&self, database: &str) -> String {
         format!(
-            "mongodb://127.0.0.1:{}/{database}?directConnection=true",
-            self.port
+            "mongodb://127.0.0.1:{}/{database}?directConnection=true{}",
+            self.port, self.more
         )
     }
 
