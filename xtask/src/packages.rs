@@ -15,10 +15,11 @@ struct Package {
 }
 
 #[rustfmt::skip]
-const NEEDED: [Package; 5] = [
+const NEEDED: [Package; 6] = [
     Package { name: "chromium",       program: "/usr/bin/chromium" },
     Package { name: "openssl",        program: "/usr/bin/openssl" },
     Package { name: "postgresql",     program: "/usr/lib/postgresql" },
+    Package { name: "procps",         program: "/bin/kill" },
     Package { name: "redis-server",   program: "/usr/bin/redis-server" },
     Package { name: "redis-sentinel", program: "/usr/bin/redis-sentinel" },
 ];
@@ -28,11 +29,20 @@ const REQUIREMENTS: &str = "interop/requirements.txt";
 
 /// Installs what is missing; asks for nothing where nothing is.
 pub(crate) fn install(context: &Context) -> Result<Done, String> {
-    let missing: Vec<&str> = NEEDED
+    let mut missing: Vec<&str> = NEEDED
         .iter()
         .filter(|package| !Path::new(package.program).exists())
         .map(|package| package.name)
         .collect();
+    // Debian's own Python comes without what makes environments.
+    let makes_environments = context.run(
+        context
+            .command("python3")
+            .args(["-c", "import ensurepip, venv"]),
+    );
+    if !makes_environments.is_ok_and(|finished| finished.success) {
+        missing.push("python3-venv");
+    }
     if missing.is_empty() {
         return Ok(Done::default());
     }

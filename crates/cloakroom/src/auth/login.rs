@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::csrf::SECRET;
+use crate::record::UserKeys;
 use crate::session::{Session, SessionError};
 
 /// Where the roles of whoever is signed in are kept.
@@ -34,7 +35,11 @@ impl Session {
     #[doc(alias = "cycle_id")]
     pub fn login(&self, user: impl Serialize) -> Result<(), SessionError> {
         let user = serde_json::to_value(user).map_err(SessionError::Value)?;
-        let name = name_of(&user).ok_or_else(no_user)?;
+        // As the index will call them, so that both mean the same.
+        let named = format!(r#"{{"user":{user}}}"#);
+        let name = UserKeys::new(["user"])
+            .user_of(&named)
+            .ok_or_else(no_user)?;
         if self.user().is_some_and(|other| other != name) {
             self.clear()?;
         }
@@ -118,19 +123,6 @@ fn put(root: &mut Value, path: &[&str], value: Value) {
     }
     if let Some(object) = root.as_object_mut() {
         put(object.entry(*first).or_insert(Value::Null), rest, value);
-    }
-}
-
-/// What the index calls a user; as in [`UserKeys`](crate::store::UserKeys).
-fn name_of(user: &Value) -> Option<String> {
-    match user {
-        Value::String(name) if !name.is_empty() => Some(name.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Object(object) => object
-            .get("id")
-            .filter(|id| !id.is_object())
-            .and_then(name_of),
-        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use ::axum::body::{Body, to_bytes};
 use ::axum::response::{IntoResponse as _, Response};
-use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use tower_layer::Layer;
@@ -22,6 +22,7 @@ use crate::session::Session;
 /// The field of a form that may hold the token.
 const FIELD: &str = "_csrf";
 const HEADER: &str = "x-csrf-token";
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// No form that is read for its token is longer.
 const LONGEST_FORM: usize = 1024 * 1024;
 
@@ -85,10 +86,7 @@ fn judge(parts: &Parts, allowed: &[String]) -> Verdict {
     let own = host.map(|host| format!("{scheme}://{host}"));
     let source = Source {
         is_safe: parts.method.is_safe(),
-        fetch_site: parts
-            .headers
-            .get("sec-fetch-site")
-            .map(|value| value.to_str().unwrap_or("")),
+        fetch_site: text(SEC_FETCH_SITE),
         origin: text(ORIGIN),
         own: own.as_deref(),
     };

@@ -5,21 +5,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use futures_util::future::select_ok;
 use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClient;
-use redis::io::tcp::TcpSettings;
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, PushInfo,
-    PushKind, RedisError, RedisResult, TlsCertificates, Value,
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, PushInfo, PushKind, RedisError,
+    RedisResult, TlsCertificates, Value,
 };
 use tokio::sync::Mutex;
 
 use super::RedisOptions;
 use super::address::Address;
+use super::facts::Facts;
 use super::failure::{Effect, Remedy, is_safe, remedy, told, unreachable};
 use super::request::{Connection, Form, Node, Request};
+use super::source::{Source, client};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How often a command that a server refused for the moment is sent again.
@@ -38,13 +36,6 @@ struct Line {
     made: Instant,
     /// Also set by the connection itself, as soon as it ends.
     broken: Arc<AtomicBool>,
-}
-
-enum Source {
-    Server(Box<Client>),
-    Cluster(Box<ClusterClient>),
-    /// One for each sentinel: the first that answers is believed.
-    Sentinel(Vec<Mutex<SentinelClient>>),
 }
 
 /// Makes connections and keeps the latest.
@@ -68,41 +59,12 @@ struct Shared {
     failures: AtomicU64,
 }
 
-/// What is known of a server once it was asked.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Facts {
-    /// It has `SET … IFEQ`.
-    pub(super) compares: bool,
-    /// It removes sessions that have time left when memory is short.
-    pub(super) may_evict: bool,
-    /// It lacks what the index needs.
-    pub(super) too_old: bool,
-}
-
-impl Facts {
-    /// From the text of `INFO`.
-    fn of(info: &str) -> Self {
-        let field = |name: &str| {
-            let line = |line: &'_ str| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned());
-            info.lines().find_map(line)
-        };
-        let version = |name: &str| field(name).as_deref().and_then(version);
-        let at_least = |name: &str, wanted| version(name).is_some_and(|has| has >= wanted);
-        let evicts = field("maxmemory_policy").is_some_and(|policy| policy.trim() != "noeviction");
-        Self {
-            compares: at_least("valkey_version", (8, 1)) || at_least("redis_version", (8, 4)),
-            may_evict: evicts && field("maxmemory").is_some_and(|bytes| bytes.trim() != "0"),
-            too_old: version("redis_version").is_some_and(|has| has < (7, 0)),
-        }
-    }
-}
-
 impl Link {
     pub(super) async fn open(
         address: &Address,
         options: &RedisOptions,
     ) -> Result<Self, StoreError> {
-        let source = source(address, options).map_err(|error| unreachable(&error))?;
+        let source = Source::of(address, options).map_err(|error| unreachable(&error))?;
         let shared = Shared {
             source,
             config: AsyncConnectionConfig::new()
@@ -126,7 +88,7 @@ impl Link {
         Ok(link)
     }
 
-    pub(super) async fn facts(&self) -> Result<Facts, StoreError> {
+    pub(super) async fn facts(&self) -> Facts {
         let asked = Request::Anywhere(redis::cmd("INFO"));
         let info = match self.send(&asked, Effect::Read).await {
             Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -134,7 +96,7 @@ impl Link {
             // A user may not ask; then nothing is known.
             _ => String::new(),
         };
-        Ok(Facts::of(&info))
+        Facts::of(&info)
     }
 
     /// Sends a request and returns the answer; again where that is safe and of use.
@@ -285,24 +247,7 @@ impl Shared {
             }
             Ok::<_, std::convert::Infallible>(())
         });
-        Ok(match &self.source {
-            Source::Server(client) => Connection::One(
-                client
-                    .get_multiplexed_async_connection_with_config(&config)
-                    .await?,
-            ),
-            Source::Cluster(client) => Connection::Cluster(client.get_async_connection().await?),
-            Source::Sentinel(clients) => {
-                let asked = clients.iter().map(|client| {
-                    let config = &config;
-                    Box::pin(async move {
-                        let mut client = client.lock().await;
-                        client.get_async_connection_with_config(config).await
-                    })
-                });
-                Connection::One(select_ok(asked).await?.0)
-            }
-        })
+        self.source.connect(&config).await
     }
 }
 
@@ -349,104 +294,4 @@ impl Drop for Watch<'_> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn version(text: &str) -> Option<(u32, u32)> {
-    let mut parts = text.split('.');
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
-fn source(address: &Address, options: &RedisOptions) -> RedisResult<Source> {
-    let certificates = options.certificates.clone();
-    Ok(match address {
-        Address::Server(info) => Source::Server(Box::new(client(info.clone(), certificates)?)),
-        Address::Cluster(nodes) => {
-            // What a server has refused is tried again here, what may have been done is not.
-            let mut builder = ClusterClient::builder(nodes.clone())
-                .retries(0)
-                .tcp_settings(tcp())
-                // Its nodes are connected to in two rounds, and one that hangs must not use up the time.
-                .connection_timeout(options.connect_timeout / 3)
-                .response_timeout(options.response_timeout);
-            if let Some(certificates) = certificates {
-                builder = builder.certs(certificates);
-            }
-            Source::Cluster(Box::new(builder.build()?))
-        }
-        Address::Sentinel {
-            sentinels,
-            name,
-            server,
-        } => {
-            let settings = server.redis_settings().clone();
-            let server = SentinelNodeConnectionInfo::default()
-                .set_redis_connection_info(settings.set_protocol(ProtocolVersion::RESP3))
-                .set_tcp_settings(tcp());
-            let kind = SentinelServerType::Master;
-            let clients = sentinels.iter().map(|sentinel| {
-                let server = Some(server.clone());
-                SentinelClient::build(vec![sentinel.clone()], name.clone(), server, kind.clone())
-                    .map(Mutex::new)
-            });
-            Source::Sentinel(clients.collect::<RedisResult<_>>()?)
-        }
-    })
-}
-
-fn client(info: ConnectionInfo, certificates: Option<TlsCertificates>) -> RedisResult<Client> {
-    // RESP3: the connection itself tells when it ends.
-    let settings = info
-        .redis_settings()
-        .clone()
-        .set_protocol(ProtocolVersion::RESP3);
-    let info = info.set_tcp_settings(tcp()).set_redis_settings(settings);
-    match certificates {
-        Some(certificates) => Client::build_with_tls(info, certificates),
-        None => Client::open(info),
-    }
-}
-
-/// Small requests leave at once, and a peer that is gone is noticed.
-fn tcp() -> TcpSettings {
-    let tcp = TcpSettings::default().set_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(Duration::from_secs(5));
-    tcp
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Facts;
-
-    #[test]
-    fn a_server_says_what_it_can() {
-        let facts = |compares, may_evict, too_old| Facts {
-            compares,
-            may_evict,
-            too_old,
-        };
-        let table = [
-            (
-                "redis_version:7.0.15\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru",
-                facts(false, false, false),
-            ),
-            (
-                "redis_version:8.4.0\r\nmaxmemory:1000\r\nmaxmemory_policy:volatile-ttl",
-                facts(true, true, false),
-            ),
-            (
-                "redis_version:7.2.4\r\nvalkey_version:8.1.0\r\nmaxmemory:1000\r\nmaxmemory_policy:noeviction",
-                facts(true, false, false),
-            ),
-            (
-                "redis_version:7.2.4\r\nvalkey_version:8.0.9",
-                facts(false, false, false),
-            ),
-            ("redis_version:6.2.1", facts(false, false, true)),
-            ("", facts(false, false, false)),
-        ];
-        for (info, expected) in table {
-            assert_eq!(Facts::of(info), expected, "{info}");
-        }
-    }
 }

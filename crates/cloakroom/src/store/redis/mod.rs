@@ -5,6 +5,7 @@
 //! an id is in it before its session is stored, and leaves it after the session is gone.
 
 mod address;
+mod facts;
 mod failure;
 mod keys;
 mod link;
@@ -12,6 +13,7 @@ mod options;
 mod reads;
 mod request;
 mod scripts;
+mod source;
 mod users;
 mod writes;
 
@@ -108,7 +110,7 @@ impl RedisStore {
             return Err(invalid(NO_PROVIDER));
         }
         let link = Link::open(&address, &options).await?;
-        let facts = link.facts().await?;
+        let facts = link.facts().await;
         if facts.too_old {
             return Err(invalid("Redis 7.0 or newer is needed, or Valkey"));
         }

@@ -46,7 +46,8 @@ impl Scripts {
     }
 }
 
-/// `ARGV[1]` names what the keys are: `t` a mark, `T` that of the old id, `i` the index.
+/// `ARGV[1]` names what the keys are: `s` the session, `o` the old one, `t` and `T` their marks, `i`
+/// the index.
 const PRELUDE: &str = "
 local has = {}
 for i = 1, #ARGV[1] do has[string.sub(ARGV[1], i, i)] = KEYS[i] end

@@ -41,14 +41,13 @@ impl Inner {
         let mut live = HashSet::new();
         for batch in self.members(&index).await?.chunks(BATCH) {
             let texts = self.texts(batch).await?;
-            let absent: Vec<&SessionId> = missing(batch, &texts).collect();
-            self.forget_absent(&index, &absent).await?;
-            live.extend(self.owned(user, batch, &texts).cloned());
+            self.forget_absent(&index, &missing(batch, &texts)).await?;
+            live.extend(self.owned(user, batch, &texts));
         }
         let mut cursor = None;
         while let Some(page) = self.some_of_all(&mut cursor).await? {
-            let texts = self.texts(&page).await?;
-            live.extend(self.owned(user, &page, &texts).cloned());
+            let texts = self.each(&page, |id| self.keys.session(id)).await?;
+            live.extend(self.owned(user, &page, &texts));
         }
         Ok(live.into_iter().collect())
     }
@@ -68,8 +67,7 @@ impl Inner {
             let mut now = 0;
             for batch in others(self.members(&index).await?).chunks(BATCH) {
                 let texts = self.texts(batch).await?;
-                let absent: Vec<&SessionId> = missing(batch, &texts).collect();
-                self.forget_absent(&index, &absent).await?;
+                self.forget_absent(&index, &missing(batch, &texts)).await?;
                 now += self.destroy_owned(user, &index, batch, &texts).await?;
             }
             ended += now;
@@ -80,13 +78,14 @@ impl Inner {
         let mut cursor = None;
         while let Some(page) = self.some_of_all(&mut cursor).await? {
             let page = others(page);
-            let texts = self.texts(&page).await?;
+            let texts = self.each(&page, |id| self.keys.session(id)).await?;
             ended += self.destroy_owned(user, &index, &page, &texts).await?;
         }
         Ok(ended)
     }
 
-    /// The next of all sessions, where some may be in no index; `None` after the last.
+    /// The next of all sessions, where some may be in no index, without those that were ended; `None`
+    /// after the last.
     async fn some_of_all(
         &self,
         cursor: &mut Option<String>,
@@ -106,24 +105,18 @@ impl Inner {
         batch: &[SessionId],
         texts: &[Option<String>],
     ) -> Result<u64, StoreError> {
-        let owned: Vec<SessionId> = self.owned(user, batch, texts).cloned().collect();
-        let deleted: Vec<Option<SessionId>> = stream::iter(owned)
+        let deleted: Vec<Option<SessionId>> = stream::iter(self.owned(user, batch, texts))
             .map(async |id| Ok::<_, StoreError>(self.destroy(&id).await?.then_some(id)))
             .buffer_unordered(PARALLEL)
             .try_collect()
             .await?;
-        let deleted: Vec<SessionId> = deleted.into_iter().flatten().collect();
-        self.leave(index, deleted.iter()).await?;
+        let deleted: Vec<&SessionId> = deleted.iter().flatten().collect();
+        self.leave(index, &deleted).await?;
         Ok(deleted.len() as u64)
     }
 
     /// Those of a batch that live and name the user: a set may be old.
-    fn owned<'a>(
-        &self,
-        user: &str,
-        batch: &'a [SessionId],
-        texts: &[Option<String>],
-    ) -> impl Iterator<Item = &'a SessionId> {
+    fn owned(&self, user: &str, batch: &[SessionId], texts: &[Option<String>]) -> Vec<SessionId> {
         let keys = self.user_keys.load();
         batch
             .iter()
@@ -133,9 +126,8 @@ impl Inner {
                     .and_then(|text| keys.user_of(text))
                     .is_some_and(|owner| owner == user)
             })
-            .map(|(id, _)| id)
-            .collect::<Vec<_>>()
-            .into_iter()
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     async fn members(&self, index: &str) -> Result<Vec<SessionId>, StoreError> {
@@ -156,9 +148,6 @@ impl Inner {
 
     /// The texts of sessions, `None` for one that is absent, ended or no text.
     async fn texts(&self, ids: &[SessionId]) -> Result<Vec<Option<String>>, StoreError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
         let texts = self.each(ids, |id| self.keys.session(id)).await?;
         let ended = if self.mixed_fleet {
             self.each(ids, |id| self.keys.tomb(id)).await?
@@ -173,7 +162,7 @@ impl Inner {
 
     /// Those of some sessions that have not been ended, where Express may bring them back.
     pub(super) async fn unended(&self, ids: Vec<SessionId>) -> Result<Vec<SessionId>, StoreError> {
-        if !self.mixed_fleet || ids.is_empty() {
+        if !self.mixed_fleet {
             return Ok(ids);
         }
         let ended = self.each(&ids, |id| self.keys.tomb(id)).await?;
@@ -189,6 +178,9 @@ impl Inner {
         ids: &[SessionId],
         key: impl Fn(&SessionId) -> String,
     ) -> Result<Vec<Option<String>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let text = |value| match value {
             Value::BulkString(text) => String::from_utf8(text).ok(),
             _ => None,
@@ -222,16 +214,12 @@ impl Inner {
     }
 
     async fn forget_absent(&self, index: &str, absent: &[&SessionId]) -> Result<(), StoreError> {
-        let long = self.seen.absent_for_long(index, absent);
-        self.leave(index, long.into_iter()).await
+        self.leave(index, &self.seen.absent_for_long(index, absent))
+            .await
     }
 
-    async fn leave<'a>(
-        &self,
-        index: &str,
-        ids: impl ExactSizeIterator<Item = &'a SessionId>,
-    ) -> Result<(), StoreError> {
-        if ids.len() == 0 {
+    async fn leave(&self, index: &str, ids: &[&SessionId]) -> Result<(), StoreError> {
+        if ids.is_empty() {
             return Ok(());
         }
         let mut command = redis::cmd("SREM");
@@ -272,17 +260,13 @@ impl RedisStore {
     }
 }
 
-fn missing<'a>(
-    batch: &'a [SessionId],
-    texts: &[Option<String>],
-) -> impl Iterator<Item = &'a SessionId> {
+fn missing<'a>(batch: &'a [SessionId], texts: &[Option<String>]) -> Vec<&'a SessionId> {
     batch
         .iter()
         .zip(texts)
         .filter(|(_, text)| text.is_none())
         .map(|(id, _)| id)
-        .collect::<Vec<_>>()
-        .into_iter()
+        .collect()
 }
 
 /// What this process knows of the indexes, within bounds.

@@ -143,26 +143,17 @@ async fn an_index_that_moves_to_another_node_is_found() {
     migrating(true).await;
 }
 
+/// A user with what the manual says that one needs.
+#[rustfmt::skip]
+const RIGHTS: [&str; 14] = [
+    "ACL", "SETUSER", "app", "on", ">pw", "~sess:*", "~user:*", "~tomb:*", "+@read", "+@write", "+@scripting", "+@connection", "+cluster|slots", "+role",
+];
+
 #[tokio::test]
 async fn the_rights_of_the_manual_are_enough_for_a_cluster() {
     let mut cluster = RedisCluster::start(0);
     for node in cluster.nodes() {
-        node.command(&[
-            "ACL",
-            "SETUSER",
-            "app",
-            "on",
-            ">pw",
-            "~sess:*",
-            "~user:*",
-            "~tomb:*",
-            "+@read",
-            "+@write",
-            "+@scripting",
-            "+@connection",
-            "+cluster|slots",
-            "+role",
-        ]);
+        node.command(&RIGHTS);
     }
     let url = cluster
         .url()
@@ -187,22 +178,7 @@ async fn the_rights_of_the_manual_are_enough_for_a_cluster() {
 async fn the_rights_of_the_manual_are_enough_behind_sentinels() {
     let mut sentinels = Sentinels::start();
     for node in sentinels.servers() {
-        node.command(&[
-            "ACL",
-            "SETUSER",
-            "app",
-            "on",
-            ">pw",
-            "~sess:*",
-            "~user:*",
-            "~tomb:*",
-            "+@read",
-            "+@write",
-            "+@scripting",
-            "+@connection",
-            "+cluster|slots",
-            "+role",
-        ]);
+        node.command(&RIGHTS);
     }
     let url = sentinels
         .url()
