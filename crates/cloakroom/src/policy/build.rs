@@ -95,6 +95,8 @@ impl PolicyBuilder {
             hash_ids_at_rest: false,
             cache: CachePolicy::NoStore,
             user_keys: UserKeys::default(),
+            note_devices: true,
+            clear_on_login: false,
         };
         Self {
             name: Ok(settings.name.clone()),
@@ -336,6 +338,23 @@ impl PolicyBuilder {
     /// Default: `userId`, then `passport.user`.
     pub fn user_keys(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.user_keys = UserKeys::new(keys);
+        self
+    }
+
+    /// Notes at a login from where it came: user agent and address, so that users can tell their
+    /// sessions apart.
+    ///
+    /// Default: true. Both are kept in the session's record and go with it; `false` keeps neither.
+    pub fn note_devices(mut self, note_devices: bool) -> Self {
+        self.settings.note_devices = note_devices;
+        self
+    }
+
+    /// Drops at each login what the session held before, a visitor's cart included.
+    ///
+    /// Default: false. Data of another user goes in either case.
+    pub fn clear_on_login(mut self, clear_on_login: bool) -> Self {
+        self.settings.clear_on_login = clear_on_login;
         self
     }
 

@@ -6,6 +6,7 @@ mod presets;
 mod proxy;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,23 @@ pub struct RequestInfo {
     pub host: Option<String>,
     /// Whether the request came over TLS, to this server or to a trusted proxy.
     pub is_secure: bool,
+    /// The client's address, as far as it can be trusted: see [`TrustedProxy::client`].
+    pub address: Option<IpAddr>,
+    /// The User-Agent field, cut after 256 bytes.
+    pub user_agent: Option<String>,
 }
+
+impl RequestInfo {
+    /// Takes a User-Agent field, as much of it as is kept.
+    pub fn set_user_agent(&mut self, field: &[u8]) {
+        let field = &field[..field.len().min(LONGEST_USER_AGENT)];
+        let text = String::from_utf8_lossy(field);
+        self.user_agent = Some(text.chars().filter(|c| !c.is_control()).collect());
+    }
+}
+
+/// What browsers send has at most about 200 bytes.
+const LONGEST_USER_AGENT: usize = 256;
 
 type GenerateId = Arc<dyn Fn(&RequestInfo) -> String + Send + Sync>;
 type EditCookie = Arc<dyn Fn(&RequestInfo, &mut CookieMut<'_>) + Send + Sync>;
@@ -112,6 +129,8 @@ pub(crate) struct Settings {
     pub(crate) hash_ids_at_rest: bool,
     pub(crate) cache: CachePolicy,
     pub(crate) user_keys: UserKeys,
+    pub(crate) note_devices: bool,
+    pub(crate) clear_on_login: bool,
 }
 
 impl Policy {
@@ -146,12 +165,17 @@ impl Policy {
         path_matches(path, &self.0.path)
     }
 
+    /// Whether a login notes the device, so that an adapter must tell its user agent.
+    pub fn notes_devices(&self) -> bool {
+        self.0.note_devices
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.0
     }
 
     /// Whether a function of this policy looks at the request, so that an adapter must describe
-    /// more of it than whether it is secure.
+    /// more of it than its client and whether it is secure.
     pub fn wants_request(&self) -> bool {
         self.0.id_generator.is_some() || self.0.edit_cookie.is_some()
     }

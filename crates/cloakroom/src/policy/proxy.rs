@@ -1,6 +1,6 @@
 //! Whose word counts on whether a request came over TLS.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -54,6 +54,28 @@ impl TrustedProxy {
         }
     }
 
+    /// The client's address: the peer's, or where the peer is believed, the last one in
+    /// `X-Forwarded-For` that a proxy of ours did not have itself.
+    ///
+    /// Whatever stands to the left of it, the client may have written; what is no address ends the
+    /// search. With [`Any`](Self::Any) it is the first of all, as in Express.
+    pub fn client<'a>(
+        &self,
+        peer: Option<IpAddr>,
+        forwarded_for: impl IntoIterator<Item = &'a str>,
+    ) -> Option<IpAddr> {
+        let fields: Vec<&str> = forwarded_for.into_iter().collect();
+        let mut hops = fields.iter().rev().flat_map(|field| field.rsplit(','));
+        let mut client = peer;
+        while self.trusts(client) {
+            match hops.next().and_then(address) {
+                Some(hop) => client = Some(hop),
+                None => break,
+            }
+        }
+        client.map(|client| client.to_canonical())
+    }
+
     /// Whether a request is secure: it came over TLS, or a trusted proxy says that the first hop
     /// did (the first entry of `X-Forwarded-Proto`).
     pub fn is_secure(
@@ -70,9 +92,42 @@ impl TrustedProxy {
     }
 }
 
+/// An address as proxies write it, with a port or without.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let alone = || text.trim_matches(['[', ']']).parse().ok();
+    let with_port = || text.parse::<SocketAddr>().map(|address| address.ip()).ok();
+    alone().or_else(with_port)
+}
+
 #[cfg(test)]
 mod tests {
     use super::TrustedProxy;
+
+    #[test]
+    fn a_client_cannot_say_that_it_is_another() {
+        let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
+        #[rustfmt::skip]
+        let table: [(&TrustedProxy, &str, &[&str], &str); 12] = [
+            (&TrustedProxy::None, "10.0.0.1",  &["6.6.6.6"],                      "10.0.0.1"),
+            (&ours,               "9.9.9.9",   &["6.6.6.6"],                      "9.9.9.9"),
+            (&ours,               "10.0.0.1",  &[],                               "10.0.0.1"),
+            (&ours,               "10.0.0.1",  &["9.9.9.9"],                      "9.9.9.9"),
+            (&ours,               "10.0.0.1",  &["6.6.6.6, 9.9.9.9"],             "9.9.9.9"),
+            (&ours,               "10.0.0.1",  &["6.6.6.6", "9.9.9.9, 10.0.0.2"], "9.9.9.9"),
+            (&ours,               "10.0.0.1",  &["9.9.9.9:1234"],                 "9.9.9.9"),
+            (&ours,               "10.0.0.1",  &["[2001:db8::1]:1234"],           "2001:db8::1"),
+            (&ours,               "10.0.0.1",  &["2001:db8::1"],                  "2001:db8::1"),
+            (&ours,               "10.0.0.1",  &["6.6.6.6, unknown, 10.0.0.2"],   "10.0.0.2"),
+            (&ours,               "::ffff:10.0.0.1", &["::ffff:9.9.9.9"],         "9.9.9.9"),
+            (&TrustedProxy::Any,  "10.0.0.1",  &["6.6.6.6, 9.9.9.9"],             "6.6.6.6"),
+        ];
+        for (proxy, peer, fields, client) in table {
+            let found = proxy.client(Some(peer.parse().unwrap()), fields.iter().copied());
+            assert_eq!(found, Some(client.parse().unwrap()), "{peer} {fields:?}");
+        }
+        assert_eq!(ours.client(None, ["6.6.6.6"]), None);
+    }
 
     #[test]
     fn only_a_trusted_peer_is_believed() {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
-use http::header::{COOKIE, HOST, HeaderValue, SET_COOKIE};
+use http::header::{COOKIE, HOST, HeaderValue, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
@@ -183,24 +183,37 @@ impl SessionHandle {
 
     fn request_info(&self, parts: &Parts) -> RequestInfo {
         let policy = self.0.manager.policy();
-        let is_secure = self.is_secure(parts);
+        let mut info = RequestInfo {
+            is_secure: self.is_secure(parts),
+            address: self.client_of(parts),
+            ..RequestInfo::default()
+        };
+        if let Some(field) = parts
+            .headers
+            .get(USER_AGENT)
+            .filter(|_| policy.notes_devices())
+        {
+            info.set_user_agent(field.as_bytes());
+        }
         if !policy.wants_request() {
-            return RequestInfo {
-                is_secure,
-                ..RequestInfo::default()
-            };
+            return info;
         }
         let host = parts
             .headers
             .get(HOST)
             .and_then(|value| value.to_str().ok());
         let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
-        let path = path_of(&parts.uri, &parts.extensions).to_owned();
-        RequestInfo {
-            path,
-            host: host.map(str::to_owned),
-            is_secure,
-        }
+        path_of(&parts.uri, &parts.extensions).clone_into(&mut info.path);
+        info.host = host.map(str::to_owned);
+        info
+    }
+
+    /// The client's address, by a trusted proxy's word where the peer is one.
+    fn client_of(&self, parts: &Parts) -> Option<IpAddr> {
+        let fields = parts.headers.get_all("x-forwarded-for").iter();
+        let fields = fields.map(|field| field.to_str().unwrap_or(""));
+        let proxy = &self.0.manager.policy().settings().trusted_proxy;
+        proxy.client(peer_of(parts), fields)
     }
 }
 
