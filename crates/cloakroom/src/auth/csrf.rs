@@ -64,11 +64,11 @@ impl Session {
         let secret = if let Some(secret) = self.csrf_secret() {
             secret
         } else {
-            let secret = drawn()?;
+            let secret = drawn::<BYTES>()?;
             self.insert(SECRET, BASE64_URL_SAFE_NO_PAD.encode(secret))?;
             secret
         };
-        let mask = drawn()?;
+        let mask = drawn::<BYTES>()?;
         let mut token = mask.to_vec();
         token.extend(mask.iter().zip(secret).map(|(mask, secret)| mask ^ secret));
         Ok(BASE64_URL_SAFE_NO_PAD.encode(token))
@@ -97,8 +97,8 @@ impl Session {
     }
 }
 
-fn drawn() -> Result<[u8; BYTES], SessionError> {
-    let mut bytes = [0; BYTES];
+pub(super) fn drawn<const N: usize>() -> Result<[u8; N], SessionError> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| {
         use serde::ser::Error as _;
         SessionError::Value(serde_json::Error::custom(

@@ -2,11 +2,13 @@
 
 use std::time::SystemTime;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::csrf::SECRET;
-use crate::record::UserKeys;
+use super::csrf::{SECRET, drawn};
+use crate::record::{DeviceNote, UserKeys};
 use crate::session::{Session, SessionError};
 
 /// Where the roles of whoever is signed in are kept.
@@ -14,42 +16,80 @@ pub(super) const ROLES: &str = "roles";
 
 impl Session {
     /// Makes the session its user's: under a new id, so that an id planted before is worth nothing
-    /// after, and with the time of this login noted.
+    /// after, and with the time and the device of this login noted.
     ///
-    /// The data stays; that of another user who was signed in goes. The user is stored under the
-    /// first of the policy's [`user_keys`](crate::policy::PolicyBuilder::user_keys), `userId`, where
-    /// Express and the index of users look. Nothing is stored before the end of the request: record,
-    /// id and index change in one operation where the store can.
+    /// The data stays, unless the policy's
+    /// [`clear_on_login`](crate::policy::PolicyBuilder::clear_on_login) says otherwise; that of
+    /// another user who was signed in goes. The user is stored under the first of the policy's
+    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys), `userId`, where Express and the index
+    /// of users look. Nothing is stored before the end of the request: record, id and index change in
+    /// one operation where the store can. Only where the policy bounds a user's sessions
+    /// ([`max_sessions`](crate::policy::PolicyBuilder::max_sessions)) is the store asked at once.
     ///
     /// ```
     /// # use cloakroom::session::{Session, SessionError};
-    /// # fn f(session: Session) -> Result<(), SessionError> {
-    /// session.login("ada")?;
+    /// # async fn f(session: Session) -> Result<(), SessionError> {
+    /// session.login("ada").await?;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
     /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Value`] for a user that is
-    /// neither a text nor a number, nor an object with such an `id`.
+    /// neither a text nor a number, nor an object with such an `id`;
+    /// [`SessionError::TooManySessions`], and what [`save`](Self::save) says, where the policy bounds
+    /// a user's sessions.
     #[doc(alias = "cycle_id")]
-    pub fn login(&self, user: impl Serialize) -> Result<(), SessionError> {
-        let user = serde_json::to_value(user).map_err(SessionError::Value)?;
-        // As the index will call them, so that both mean the same.
-        let named = format!(r#"{{"user":{user}}}"#);
-        let name = UserKeys::new(["user"])
-            .user_of(&named)
-            .ok_or_else(no_user)?;
-        if self.user().is_some_and(|other| other != name) {
+    pub fn login(
+        &self,
+        user: impl Serialize,
+    ) -> impl Future<Output = Result<(), SessionError>> + Send {
+        let user = serde_json::to_value(user).map_err(SessionError::Value);
+        let session = self.clone();
+        async move {
+            let user = user?;
+            let name = name_of(&user)?;
+            session.may_be_one_more(&name).await?;
+            session.become_of(&name, user)?;
+            session.keep_within_limit(&name).await
+        }
+    }
+
+    fn become_of(&self, name: &str, user: Value) -> Result<(), SessionError> {
+        let is_anothers = self.user().is_some_and(|other| other != name);
+        if is_anothers || self.backend().policy.settings().clear_on_login {
             self.clear()?;
         }
+        self.renew_login(!is_anothers)?;
+        let keys = self.user_keys();
+        let path = keys.paths().next().unwrap_or("userId").to_owned();
+        self.store_user(&path, user)
+    }
+
+    /// Gives the session of a user another id, and notes that the user proved who they are just now.
+    pub(super) fn renew_login(&self, is_same_user: bool) -> Result<(), SessionError> {
         // Tokens of forms from before the login are of no more use.
         self.remove(SECRET)?;
         self.regenerate()?;
-        let keys = self.user_keys();
-        let path = keys.paths().next().unwrap_or("userId").to_owned();
-        self.store_user(&path, user)?;
-        self.note_login()
+        let known = self.device_note().filter(|_| is_same_user);
+        let device = self.device(known.map(|note| note.handle))?;
+        self.note_login(device)
+    }
+
+    /// Where this request comes from, if the policy wants it noted.
+    fn device(&self, handle: Option<String>) -> Result<Option<DeviceNote>, SessionError> {
+        if !self.backend().policy.settings().note_devices {
+            return Ok(None);
+        }
+        let handle = match handle {
+            Some(handle) => handle,
+            None => BASE64_URL_SAFE_NO_PAD.encode(drawn::<16>()?),
+        };
+        Ok(Some(DeviceNote {
+            handle,
+            agent: self.request().user_agent.clone(),
+            address: self.request().address,
+        }))
     }
 
     /// Ends the session, on every server, and clears its cookie.
@@ -124,6 +164,12 @@ fn put(root: &mut Value, path: &[&str], value: Value) {
     if let Some(object) = root.as_object_mut() {
         put(object.entry(*first).or_insert(Value::Null), rest, value);
     }
+}
+
+/// What the index will call a user, so that both mean the same.
+fn name_of(user: &Value) -> Result<String, SessionError> {
+    let record = format!(r#"{{"user":{user}}}"#);
+    UserKeys::new(["user"]).user_of(&record).ok_or_else(no_user)
 }
 
 fn no_user() -> SessionError {

@@ -1,10 +1,19 @@
-//! Who a session belongs to, and what they may do: login, guards, the way back after a login.
+//! Who a session belongs to, and what they may do: login, devices, guards, the way back after a
+//! login.
 
+mod agent;
+#[cfg(feature = "attempts")]
+mod attempts;
 mod csrf;
+mod device;
+pub(crate) mod devices;
 mod guard;
 mod login;
 mod next;
 
+#[cfg(feature = "attempts")]
+pub use attempts::{Attempts, TooManyAttempts};
 pub use csrf::{Source, Verdict};
+pub use device::Device;
 pub use guard::{Access, Require};
 pub use next::safe_next;

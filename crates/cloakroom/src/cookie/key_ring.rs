@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD_NO_PAD;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
@@ -144,6 +144,18 @@ impl KeyRing {
             keys if keys.len() > MOST_KEYS => Err(KeyError::TooMany),
             keys => Ok(Self(Arc::new(ArcSwap::from_pointee(keys)))),
         }
+    }
+
+    /// Names by each key for something that must not be shown, the newest key's first: 16 bytes in
+    /// base64url, too few to be a signature.
+    pub(crate) fn names_for(&self, text: &str) -> Vec<String> {
+        let name = |key: &Key| {
+            let mut mac = key.0.clone();
+            mac.update(b"name\0");
+            mac.update(text.as_bytes());
+            BASE64_URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..16])
+        };
+        self.0.load().iter().map(name).collect()
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> SignatureText {

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::cookie::Ticket;
 use crate::id::SessionId;
 use crate::policy::Policy;
-use crate::record::{CookieState, Patch, Record, Stamp};
+use crate::record::{CookieState, DeviceNote, Patch, Record, Stamp};
 
 /// Whether there is a session to work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,9 +169,9 @@ impl Held {
     }
 
     /// Notes that the user has signed in now; a record of a policy that notes nothing else says so, too.
-    pub(crate) fn note_login(&mut self, now: Timestamp) {
+    pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<DeviceNote>) {
         let stamp = self.stamp.get_or_insert_with(|| Stamp::new(now, None));
-        stamp.note_login(now);
+        stamp.note_login(now, device);
         self.stamp_changed = true;
     }
 

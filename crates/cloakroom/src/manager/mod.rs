@@ -1,6 +1,7 @@
 //! Carries plans out against a store: the one place where decisions meet I/O.
 
 mod close;
+mod users;
 
 use std::fmt;
 use std::sync::Arc;
@@ -117,32 +118,6 @@ impl Manager {
         let (policy, now) = (self.policy(), self.0.now());
         let cookie = policy.new_cookie(request, now);
         Held::fresh(policy, policy.draw_id(request), cookie, ticket, now)
-    }
-
-    /// The ids of a user's live sessions, as the store names them.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] where the store failed.
-    pub async fn sessions_of(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
-        self.0
-            .in_long_time(self.0.store.of_user(user), StoreErrorKind::Unavailable)
-            .await
-    }
-
-    /// Ends all sessions of a user but `keep`, and tells how many.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] where the store failed; some may have ended.
-    pub async fn end_sessions_of(
-        &self,
-        user: &str,
-        keep: Option<&Session>,
-    ) -> Result<u64, StoreError> {
-        let keep = keep.and_then(|session| Some(self.0.key(&session.stored_id()?).into_owned()));
-        let ending = self.0.store.destroy_of_user(user, keep.as_ref());
-        self.0.in_long_time(ending, StoreErrorKind::Unknown).await
     }
 }
 

@@ -55,6 +55,9 @@ pub enum PolicyError {
     /// A date so far ahead that no cookie can say it.
     #[error("a time-out is at most 100 years")]
     TimeoutTooLong,
+    /// Nobody could sign in.
+    #[error("a user needs at least one session: raise `max_sessions`")]
+    NoSession,
     /// The session would end before it could be idle that long.
     #[error("the absolute time-out is shorter than the idle time-out")]
     AbsoluteShorterThanIdle,
@@ -97,6 +100,7 @@ impl PolicyBuilder {
             user_keys: UserKeys::default(),
             note_devices: true,
             clear_on_login: false,
+            max_sessions: None,
         };
         Self {
             name: Ok(settings.name.clone()),
@@ -334,30 +338,6 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets where a record names its user, for the index of each user's sessions: see [`UserKeys`].
-    /// Default: `userId`, then `passport.user`.
-    pub fn user_keys(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.settings.user_keys = UserKeys::new(keys);
-        self
-    }
-
-    /// Notes at a login from where it came: user agent and address, so that users can tell their
-    /// sessions apart.
-    ///
-    /// Default: true. Both are kept in the session's record and go with it; `false` keeps neither.
-    pub fn note_devices(mut self, note_devices: bool) -> Self {
-        self.settings.note_devices = note_devices;
-        self
-    }
-
-    /// Drops at each login what the session held before, a visitor's cart included.
-    ///
-    /// Default: false. Data of another user goes in either case.
-    pub fn clear_on_login(mut self, clear_on_login: bool) -> Self {
-        self.settings.clear_on_login = clear_on_login;
-        self
-    }
-
     /// Checks the settings against each other.
     ///
     /// # Errors
@@ -371,8 +351,10 @@ impl PolicyBuilder {
         check::prefix(&settings)?;
         check::attributes(&settings)?;
         check::times(&settings)?;
+        check::users(&settings)?;
         Ok(Policy(std::sync::Arc::new(settings)))
     }
 }
 
 mod check;
+mod users;

@@ -57,6 +57,15 @@ pub enum CachePolicy {
     Untouched,
 }
 
+/// What becomes of a login when its user has as many sessions as the policy allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtLimit {
+    /// It succeeds, and the session whose login is longest ago ends.
+    EndOldest,
+    /// It fails: [`SessionError::TooManySessions`](crate::SessionError::TooManySessions).
+    Refuse,
+}
+
 /// What functions of a policy may know of the request that a session is made for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -131,6 +140,7 @@ pub(crate) struct Settings {
     pub(crate) user_keys: UserKeys,
     pub(crate) note_devices: bool,
     pub(crate) clear_on_login: bool,
+    pub(crate) max_sessions: Option<(usize, AtLimit)>,
 }
 
 impl Policy {

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use super::{Policy, PolicyBuilder, PolicyError, RequestInfo, SameSite, Secure, path_matches};
+use super::{
+    AtLimit, Policy, PolicyBuilder, PolicyError, RequestInfo, SameSite, Secure, path_matches,
+};
 use crate::clock::Timestamp;
 use crate::cookie::KeyRing;
 
@@ -34,6 +36,7 @@ fn contradictions_do_not_build() {
         (builder().store_timeout(Duration::ZERO),                     PolicyError::TimeoutTooShort),
         (builder().absolute_timeout(second),                          PolicyError::AbsoluteShorterThanIdle),
         (builder().idle_timeout(second).touch_after(second),          PolicyError::TouchAfterTooLong),
+        (builder().max_sessions(0, AtLimit::Refuse),                  PolicyError::NoSession),
     ];
     for (builder, error) in table {
         assert_eq!(builder.build().unwrap_err(), error);

@@ -22,7 +22,7 @@ pub use js::renormalize;
 pub(crate) use js::{stringify, unescape, without_lone_surrogates};
 pub(crate) use json::is_value;
 pub(crate) use patch::{Patch, object};
-pub(crate) use stamp::Stamp;
+pub(crate) use stamp::{DeviceNote, Stamp};
 pub use stored::{Entry, Stored};
 pub use text::RecordText;
 pub use users::UserKeys;

@@ -1,9 +1,23 @@
 //! What cloakroom notes in a record beside the application's data: when it began, when it must end.
 
-use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::js;
 use crate::clock::Timestamp;
+
+/// From where a user signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeviceNote {
+    /// What a session is called in its user's list; it stays when the id changes.
+    pub(crate) handle: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) agent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<IpAddr>,
+}
 
 /// The value of the key `_ck`; times in milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +32,19 @@ pub(crate) struct Stamp {
     /// When its user signed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     login: Option<i64>,
+    /// Of the last login.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "device_or_none"
+    )]
+    device: Option<DeviceNote>,
+}
+
+/// A note that cannot be read must not take the deadline with it.
+fn device_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DeviceNote>, D::Error> {
+    let value = Value::deserialize(from)?;
+    Ok(serde_json::from_value(value).ok())
 }
 
 impl Stamp {
@@ -27,6 +54,7 @@ impl Stamp {
             deadline: deadline.map(Timestamp::as_millis),
             renewed: None,
             login: None,
+            device: None,
         }
     }
 
@@ -56,8 +84,13 @@ impl Stamp {
         self.login.map(Timestamp::from_millis)
     }
 
-    pub(crate) fn note_login(&mut self, now: Timestamp) {
+    pub(crate) fn device(&self) -> Option<&DeviceNote> {
+        self.device.as_ref()
+    }
+
+    pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<DeviceNote>) {
         self.login = Some(now.as_millis());
+        self.device = device;
     }
 
     pub(crate) fn renew(&mut self, now: Timestamp) {

@@ -30,6 +30,9 @@ pub enum SessionError {
     /// it loads the record; or it is `cookie` or `_ck`, which the record keeps for itself.
     #[error("`{0}` cannot be a session key: Express's Session object or the record itself has it")]
     ReservedKey(String),
+    /// The policy's `max_sessions` refuses another login of this user: end one of the others.
+    #[error("the user has as many sessions as the policy allows: end another one first")]
+    TooManySessions,
     /// The value is of another type, or JSON cannot say it.
     #[error("the value does not fit")]
     Value(#[source] serde_json::Error),

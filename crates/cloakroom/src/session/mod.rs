@@ -6,6 +6,7 @@ mod typed;
 mod write;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -22,7 +23,8 @@ use crate::engine::{Held, Phase};
 use crate::id::SessionId;
 use crate::policy::{CookieMut, RequestInfo};
 use crate::record::{
-    self, Field, Stamp, UserKeys, is_reserved, is_value, stringify, without_lone_surrogates,
+    self, DeviceNote, Field, Stamp, UserKeys, is_reserved, is_value, stringify,
+    without_lone_surrogates,
 };
 
 /// One visitor's session, for as long as one request runs. Clones are the same session.
@@ -175,6 +177,12 @@ impl Session {
         self.lock(|held| matches!(held.phase, Phase::Destroyed | Phase::Unset))
     }
 
+    /// The address that this request came from, by a trusted proxy's word where there is one: see
+    /// [`TrustedProxy::client`](crate::policy::TrustedProxy::client).
+    pub fn address(&self) -> Option<IpAddr> {
+        self.0.request.address
+    }
+
     /// When it began; `None` for a session of another writer, or of a policy without absolute and
     /// renewal time-outs, whose record does not say.
     pub fn created(&self) -> Option<SystemTime> {
@@ -271,9 +279,23 @@ impl Session {
         self.0.backend.policy.settings().user_keys.clone()
     }
 
-    pub(crate) fn note_login(&self) -> Result<(), SessionError> {
+    pub(crate) fn note_login(&self, device: Option<DeviceNote>) -> Result<(), SessionError> {
         let now = self.0.backend.now();
-        self.live(|held| held.note_login(now))
+        self.live(|held| held.note_login(now, device))
+    }
+
+    /// What its last login noted.
+    pub(crate) fn device_note(&self) -> Option<DeviceNote> {
+        self.lock(|held| held.stamp.as_ref()?.device().cloned())
+    }
+
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.0.backend
+    }
+
+    /// Takes note that the store has ended it.
+    pub(crate) fn was_destroyed(&self) {
+        self.lock(|held| held.phase = Phase::Destroyed);
     }
 
     pub(crate) fn login_time(&self) -> Option<Timestamp> {

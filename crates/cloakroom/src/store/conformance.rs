@@ -190,6 +190,7 @@ macro_rules! conformance_suite {
             sessions_of_a_user_are_found
             sessions_follow_their_user
             destroy_of_user_ends_all_but_one
+            a_session_on_the_move_does_not_escape
             of_many_creators_one_wins
             of_many_updates_of_one_text_one_wins
             no_save_revives_a_destroyed_session

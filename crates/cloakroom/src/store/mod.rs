@@ -149,3 +149,10 @@ pub trait Store: Send + Sync + 'static {
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64>;
 }
+
+/// Why a logout everywhere is given up.
+#[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
+fn restless() -> StoreError {
+    let reason = "the user's sessions change their ids faster than they can be ended";
+    StoreError::new(StoreErrorKind::Unavailable, reason)
+}

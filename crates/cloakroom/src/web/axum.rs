@@ -73,7 +73,7 @@ impl IntoResponse for SessionError {
                 tracing::error!(error = %self, source = ?std::error::Error::source(&self), "a session failed");
                 unavailable()
             }
-            Self::Gone | Self::NotStored => {
+            Self::Gone | Self::NotStored | Self::TooManySessions => {
                 (StatusCode::CONFLICT, self.to_string()).into_response()
             }
             _ => {
@@ -81,6 +81,20 @@ impl IntoResponse for SessionError {
                 (StatusCode::INTERNAL_SERVER_ERROR, "the session failed").into_response()
             }
         }
+    }
+}
+
+#[cfg(feature = "attempts")]
+impl IntoResponse for crate::auth::TooManyAttempts {
+    /// 429 with `Retry-After` (RFC 6585 §4).
+    fn into_response(self) -> Response {
+        let seconds = self.seconds().to_string();
+        (
+            StatusCode::TOO_MANY_REQUESTS,
+            [("retry-after", seconds)],
+            self.to_string(),
+        )
+            .into_response()
     }
 }
 

@@ -16,12 +16,13 @@ const MAP: [(&str, &[&str]); 11] = [
     ("store",   &["clock", "id", "record"]),
     ("session", &["clock", "id", "record", "policy", "engine", "store"]),
     ("auth",    &["clock", "id", "policy", "record", "session", "store"]),
-    ("manager", &["clock", "id", "cookie", "policy", "engine", "store", "session"]),
+    ("manager", &["clock", "id", "cookie", "policy", "engine", "store", "session", "auth"]),
     ("web",     &["auth", "policy", "store", "session", "manager"]),
 ];
 
 /// Crates that one part of the library alone may use.
-const CONFINED: [(&str, &str); 13] = [
+const CONFINED: [(&str, &str); 14] = [
+    ("governor", "auth/attempts.rs"),
     ("axum", "web"),
     ("axum_core", "web"),
     ("http", "web"),

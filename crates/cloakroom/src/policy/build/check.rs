@@ -32,6 +32,12 @@ pub(super) fn prefix(settings: &Settings) -> Result<(), PolicyError> {
     first_broken(&rules)
 }
 
+/// What concerns a user's sessions.
+pub(super) fn users(settings: &Settings) -> Result<(), PolicyError> {
+    let none = settings.max_sessions.is_some_and(|(most, _)| most == 0);
+    first_broken(&[(none, PolicyError::NoSession)])
+}
+
 /// What user agents demand of attributes together, and what a field can say at all.
 pub(super) fn attributes(settings: &Settings) -> Result<(), PolicyError> {
     let not_always = settings.secure != Secure::Always;

@@ -63,8 +63,12 @@ impl Backend {
     /// Reads a session. A read that fails at once, as on a connection that broke unnoticed, is tried
     /// again; nothing else is.
     pub(crate) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
-        let key = self.key(id);
-        let read = || self.in_time(self.store.get(&key), StoreErrorKind::Unavailable);
+        self.get_at(&self.key(id)).await
+    }
+
+    /// The same, by the id that the store has.
+    pub(crate) async fn get_at(&self, key: &SessionId) -> Result<Option<Stored>, StoreError> {
+        let read = || self.in_time(self.store.get(key), StoreErrorKind::Unavailable);
         let begin = Instant::now();
         match read().await {
             Err(error)
@@ -77,9 +81,29 @@ impl Backend {
     }
 
     pub(crate) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
-        let key = self.key(id);
-        self.in_time(self.store.destroy(&key), StoreErrorKind::Unknown)
+        self.destroy_at(&self.key(id)).await
+    }
+
+    /// The same, by the id that the store has.
+    pub(crate) async fn destroy_at(&self, key: &SessionId) -> Result<bool, StoreError> {
+        self.in_time(self.store.destroy(key), StoreErrorKind::Unknown)
             .await
+    }
+
+    /// The ids of a user's live sessions, as the store has them.
+    pub(crate) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        self.in_long_time(self.store.of_user(user), StoreErrorKind::Unavailable)
+            .await
+    }
+
+    /// Ends all sessions of a user but the one that the store has under `keep`.
+    pub(crate) async fn destroy_of_user(
+        &self,
+        user: &str,
+        keep: Option<&SessionId>,
+    ) -> Result<u64, StoreError> {
+        let ending = self.store.destroy_of_user(user, keep);
+        self.in_long_time(ending, StoreErrorKind::Unknown).await
     }
 
     /// Waits for an operation of the store as long as the policy lets it; not at all where others

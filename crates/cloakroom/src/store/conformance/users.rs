@@ -1,6 +1,7 @@
 //! Which sessions are whose.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::Subject;
 use crate::id::SessionId;
@@ -91,4 +92,35 @@ pub async fn destroy_of_user_ends_all_but_one(subject: &Subject) {
     assert_eq!(subject.store.destroy_of_user(&ada, None).await.unwrap(), 1);
     assert_eq!(subject.text_of(&keep).await, None);
     assert_eq!(subject.store.destroy_of_user(&ada, None).await.unwrap(), 0);
+}
+
+/// A session that gets another id meanwhile, as at a login, is neither missed nor left.
+pub async fn a_session_on_the_move_does_not_escape(subject: &Subject) {
+    for _ in 0..5 {
+        let ada = user();
+        let entry = subject.entry_of(&ada);
+        let mut id = subject.stored(&entry).await;
+        let (moving, of) = (subject.clone(), entry.clone());
+        let moves = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                let new = SessionId::random();
+                let moved = moving.store.replace(&id, Some(&of.text), &new, &of).await;
+                match moved.unwrap() {
+                    Written::Saved => id = new,
+                    Written::Gone => return,
+                    Written::Changed(_) => panic!("nobody else writes"),
+                }
+            }
+        });
+        for _ in 0..20 {
+            // A list that cannot be had is better than one without it.
+            if let Ok(found) = subject.store.of_user(&ada).await {
+                assert!(!found.is_empty());
+            }
+        }
+        assert!(subject.store.destroy_of_user(&ada, None).await.unwrap() > 0);
+        moves.await.unwrap();
+        assert_eq!(found(subject, &ada).await, HashSet::new());
+    }
 }

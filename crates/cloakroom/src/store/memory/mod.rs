@@ -4,6 +4,7 @@ mod shard;
 mod sweep;
 mod users;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,9 @@ use super::{Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored,
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
+
+/// How often a user's sessions are gone through again: no login is that fast.
+const PASSES: usize = 1000;
 
 /// Bounds on what a [`MemoryStore`] holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,17 +135,22 @@ impl Inner {
 
     /// Stores a record, and sees to the index and the bounds.
     fn put(&self, shard: &mut Shard, hash: u64, id: &str, entry: &Entry, now: Timestamp) {
-        if let Some(old) = shard.remove(hash, id) {
-            self.users.remove(&old);
-        }
+        let old = shard.remove(hash, id);
         if entry.expires <= now {
+            if let Some(old) = old {
+                self.users.remove(&old);
+            }
             return;
         }
         let slot = Slot::new(id, entry);
         while let Some(evicted) = shard.make_room(&slot, now, |slot| self.hash(slot.id())) {
             self.users.remove(&evicted);
         }
+        // At no time is a live session outside the set: others go through it meanwhile.
         self.users.add(&slot);
+        if let Some(old) = old.filter(|old| old.user() != slot.user()) {
+            self.users.remove(&old);
+        }
         shard.insert(hash, slot, |slot| self.hash(slot.id()));
     }
 
@@ -203,10 +212,12 @@ impl Inner {
             }
             _ => {}
         }
-        if let Some(slot) = from.remove(old_hash, old) {
+        let gone = from.remove(old_hash, old);
+        // Entered before the old one leaves: whoever goes through the user's finds one or both.
+        self.put(shards.of(new_hash, self), new_hash, new, entry, now);
+        if let Some(slot) = gone {
             self.users.remove(&slot);
         }
-        self.put(shards.of(new_hash, self), new_hash, new, entry, now);
         Ok(Written::Saved)
     }
 
@@ -258,18 +269,33 @@ impl Inner {
     }
 
     fn of_user(&self, user: &str) -> Vec<SessionId> {
-        let mut ids = self.users.sessions(user);
-        ids.retain(|id| self.get(id.expose()).is_some());
-        ids
+        let mut live = Vec::new();
+        self.each_of_user(user, |id| {
+            live.extend(self.get(id.expose()).map(|_| id.clone()));
+        });
+        live
     }
 
     fn destroy_of_user(&self, user: &str, keep: Option<&SessionId>) -> u64 {
-        let ids = self.users.sessions(user);
-        let ended = ids
-            .iter()
-            .filter(|id| keep != Some(id))
-            .filter(|id| self.destroy(id.expose()));
-        ended.count() as u64
+        let mut ended = 0;
+        self.each_of_user(user, |id| {
+            ended += u64::from(keep != Some(id) && self.destroy(id.expose()));
+        });
+        ended
+    }
+
+    /// Goes through a user's sessions until there is none that was not seen: one that got another id
+    /// meanwhile was added under that before the old one went.
+    fn each_of_user(&self, user: &str, mut each: impl FnMut(&SessionId)) {
+        let mut seen = HashSet::new();
+        for _ in 0..PASSES {
+            let mut ids = self.users.sessions(user);
+            ids.retain(|id| seen.insert(id.clone()));
+            if ids.is_empty() {
+                break;
+            }
+            ids.iter().for_each(&mut each);
+        }
     }
 }
 

@@ -21,11 +21,11 @@ use super::sealer::Sealer;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::stringify;
-use crate::store::{StoreError, StoreErrorKind, UserKeys};
+use crate::store::{StoreError, StoreErrorKind, UserKeys, restless};
 
 /// How often a user's sessions are looked for while they are ended: one that got another id
 /// meanwhile may have been missed.
-const PASSES: usize = 3;
+const PASSES: usize = 64;
 /// MongoDB takes no regular expression of more than 32,764 bytes.
 const LONGEST_PATTERN: usize = 30_000;
 /// Enough of an encrypted text's end to tell it from any other.
@@ -55,13 +55,13 @@ impl Inner {
             let mut ids = self.ids_of(user).await?;
             ids.retain(|id| Some(&**id) != keep);
             if ids.is_empty() {
-                break;
+                return Ok(ended);
             }
             for some in ids.chunks(BATCH) {
                 ended += self.destroy_all(some).await?;
             }
         }
-        Ok(ended)
+        Err(restless())
     }
 
     /// The `_id`s of a user's live sessions, buried ones as well.

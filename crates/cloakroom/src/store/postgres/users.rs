@@ -16,10 +16,10 @@ use super::reads::{id_in, unreadable};
 use super::sql::UserSql;
 use super::{Inner, ddl};
 use crate::id::SessionId;
-use crate::store::{StoreError, UserKeys};
+use crate::store::{StoreError, UserKeys, restless};
 
 /// How often a logout everywhere looks again for sessions that got another id meanwhile.
-const PASSES: usize = 8;
+const PASSES: usize = 64;
 /// How often the second half of a pass is tried that a deadlock undid.
 const RETRIES: usize = 3;
 
@@ -89,10 +89,10 @@ impl Inner {
             let (more, slipped) = self.end(&users, user, &pass.candidates).await?;
             ended += pass.ended + more;
             if !pass.slipped && !slipped {
-                break;
+                return Ok(ended);
             }
         }
-        Ok(ended)
+        Err(restless())
     }
 
     /// Ends what the index names, and tells what has to be looked at: without an index, the user's

@@ -42,6 +42,11 @@ impl Keys {
         format!("{}{user}:sessions", self.user_prefix)
     }
 
+    /// Stands while a user's sessions are ended and may not change their ids.
+    pub(super) fn fence(&self, user: &str) -> String {
+        format!("{}{user}:ending", self.user_prefix)
+    }
+
     /// The pattern of all keys of sessions; in connect-redis a prefix with `[` in it finds nothing.
     pub(super) fn pattern(&self) -> String {
         let mut pattern = String::with_capacity(self.prefix.len() + 1);

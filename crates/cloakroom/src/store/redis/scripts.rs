@@ -47,7 +47,7 @@ impl Scripts {
 }
 
 /// `ARGV[1]` names what the keys are: `s` the session, `o` the old one, `t` and `T` their marks, `i`
-/// the index.
+/// the index, `f` the fence.
 const PRELUDE: &str = "
 local has = {}
 for i = 1, #ARGV[1] do has[string.sub(ARGV[1], i, i)] = KEYS[i] end
@@ -146,6 +146,8 @@ if ARGV[8] then
   if ended(old_tomb) then return false end
   local other, current = changed(old, ARGV[8])
   if other then return current end
+  -- All sessions of the user are being ended: this one is not to slip away.
+  if ended(has.f) and redis.call('SISMEMBER', index, ARGV[7]) == 1 then return false end
 end
 if tonumber(ARGV[3]) > 0 then
   local wrong = enter(ARGV[2], ARGV[5])

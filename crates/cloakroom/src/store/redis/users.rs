@@ -20,7 +20,7 @@ use super::request::Request;
 use super::writes::index_ttl;
 use super::{Inner, RedisStore};
 use crate::id::SessionId;
-use crate::store::{StoreError, StoreErrorKind, Stored};
+use crate::store::{Entry, StoreError, StoreErrorKind, Stored, restless};
 
 /// How many sessions are looked at together, so that their texts do not fill the connection.
 const BATCH: usize = 200;
@@ -28,8 +28,12 @@ const BATCH: usize = 200;
 const LAST: &str = "last";
 /// How many sessions are deleted at once.
 const PARALLEL: usize = 32;
-/// How often a logout everywhere looks again for sessions that came meanwhile.
-const PASSES: usize = 3;
+/// How often a user's sessions are looked at again, because some changed their ids meanwhile.
+const PASSES: usize = 64;
+/// After how many of them they are kept from it.
+const FENCED: usize = 3;
+/// For how long; the time-out of a logout everywhere may have cut it off.
+const FENCE_SECONDS: u64 = 5;
 /// Longer than any login is under way.
 const ABSENT_FOR: Duration = Duration::from_mins(1);
 /// The most that is remembered of what was entered or found absent.
@@ -38,12 +42,31 @@ const REMEMBERED: usize = 128 * 1024;
 impl Inner {
     pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         let index = self.keys.index(user);
-        let mut live = HashSet::new();
-        for batch in self.members(&index).await?.chunks(BATCH) {
-            let texts = self.texts(batch).await?;
-            self.forget_absent(&index, &missing(batch, &texts)).await?;
-            live.extend(self.owned(user, batch, &texts));
+        let (mut live, mut seen) = (HashSet::new(), HashSet::new());
+        for _ in 0..PASSES {
+            let members = self.members_but(&index, &mut seen).await?;
+            let mut all_live = true;
+            for batch in members.chunks(BATCH) {
+                let texts = self.texts(batch).await?;
+                let missing = missing(batch, &texts);
+                all_live &= missing.is_empty();
+                self.forget_absent(&index, &missing).await?;
+                live.extend(self.owned(user, batch, &texts));
+            }
+            // One that is missing may have got another id, which then has been entered before.
+            if all_live {
+                return self.and_of_all(user, live).await;
+            }
         }
+        Err(restless())
+    }
+
+    /// Adds what is in no index, where there may be such sessions.
+    async fn and_of_all(
+        &self,
+        user: &str,
+        mut live: HashSet<SessionId>,
+    ) -> Result<Vec<SessionId>, StoreError> {
         let mut cursor = None;
         while let Some(page) = self.some_of_all(&mut cursor).await? {
             let texts = self.each(&page, |id| self.keys.session(id)).await?;
@@ -58,30 +81,74 @@ impl Inner {
         keep: Option<&SessionId>,
     ) -> Result<u64, StoreError> {
         let index = self.keys.index(user);
-        let others = |mut ids: Vec<SessionId>| {
-            ids.retain(|id| Some(id) != keep);
-            ids
-        };
         let mut ended = 0;
-        for _ in 0..PASSES {
-            let mut now = 0;
-            for batch in others(self.members(&index).await?).chunks(BATCH) {
+        let mut seen: HashSet<SessionId> = keep.into_iter().cloned().collect();
+        // A session that got another id meanwhile was entered under that before the old one went:
+        // when a set has nothing new, none has escaped.
+        for pass in 0.. {
+            if pass == FENCED {
+                self.raise_fence(user).await?;
+            }
+            let members = self.members_but(&index, &mut seen).await?;
+            if members.is_empty() {
+                break;
+            }
+            if pass == PASSES {
+                return Err(restless());
+            }
+            for batch in members.chunks(BATCH) {
                 let texts = self.texts(batch).await?;
                 self.forget_absent(&index, &missing(batch, &texts)).await?;
-                now += self.destroy_owned(user, &index, batch, &texts).await?;
-            }
-            ended += now;
-            if now == 0 {
-                break;
+                ended += self.destroy_owned(user, &index, batch, &texts).await?;
             }
         }
         let mut cursor = None;
-        while let Some(page) = self.some_of_all(&mut cursor).await? {
-            let page = others(page);
+        while let Some(mut page) = self.some_of_all(&mut cursor).await? {
+            page.retain(|id| Some(id) != keep);
             let texts = self.each(&page, |id| self.keys.session(id)).await?;
             ended += self.destroy_owned(user, &index, &page, &texts).await?;
         }
         Ok(ended)
+    }
+
+    /// Keeps the user's sessions from changing their ids for a moment: one that does so all the time
+    /// would never be caught. Logins go on.
+    async fn raise_fence(&self, user: &str) -> Result<(), StoreError> {
+        let mut command = redis::cmd("SET");
+        command.arg(self.keys.fence(user)).arg("1");
+        command.arg("EX").arg(FENCE_SECONDS);
+        self.link.send(&command.into(), Effect::Read).await?;
+        Ok(())
+    }
+
+    /// Whether a session of the user's own may not change its id just now.
+    pub(super) async fn is_fenced(
+        &self,
+        entry: &Entry,
+        id: &SessionId,
+    ) -> Result<bool, StoreError> {
+        let Some(user) = &entry.user else {
+            return Ok(false);
+        };
+        let mut exists = redis::cmd("EXISTS");
+        exists.arg(self.keys.fence(user));
+        if self.link.send(&exists.into(), Effect::Read).await? == Value::Int(0) {
+            return Ok(false);
+        }
+        let mut is_member = redis::cmd("SISMEMBER");
+        is_member.arg(self.keys.index(user)).arg(id.expose());
+        Ok(self.link.send(&is_member.into(), Effect::Read).await? == Value::Int(1))
+    }
+
+    /// The members of a set that were not seen yet; they are from now on.
+    async fn members_but(
+        &self,
+        index: &str,
+        seen: &mut HashSet<SessionId>,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let mut members = self.members(index).await?;
+        members.retain(|id| seen.insert(id.clone()));
+        Ok(members)
     }
 
     /// The next of all sessions, where some may be in no index, without those that were ended; `None`

@@ -189,6 +189,7 @@ impl Inner {
             .maybe_key('t', self.mark(new))
             .maybe_key('T', self.mark(old))
             .maybe_key('i', index)
+            .maybe_key('f', entry.user.as_ref().map(|user| self.keys.fence(user)))
             .argument(new.expose())
             .argument(ttl.to_string())
             .argument(&*entry.text)
@@ -219,12 +220,16 @@ impl Inner {
             self.destroy(old).await?;
             return Ok(Written::Saved);
         };
-        let request = Call::of(&self.scripts.take)
-            .key('s', self.keys.session(old))
-            .maybe_key('t', self.mark(old))
-            .argument(MARK.as_millis().to_string())
-            .argument(&**read);
-        let said = self.call(request).await?;
+        let said = if self.is_fenced(entry, old).await? {
+            Said::Gone
+        } else {
+            let request = Call::of(&self.scripts.take)
+                .key('s', self.keys.session(old))
+                .maybe_key('t', self.mark(old))
+                .argument(MARK.as_millis().to_string())
+                .argument(&**read);
+            self.call(request).await?
+        };
         if !matches!(said, Said::Done) {
             self.delete(new).await?;
         }

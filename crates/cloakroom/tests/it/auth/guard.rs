@@ -156,7 +156,7 @@ async fn decisions() {
     for (what, require, user, roles, expected) in table {
         let session = manager.open([], RequestInfo::default()).await.unwrap();
         if let Some(user) = user {
-            session.login(user).unwrap();
+            session.login(user).await.unwrap();
         }
         session.insert("roles", roles).unwrap();
         assert_eq!(
@@ -171,7 +171,7 @@ async fn decisions() {
 async fn a_login_grows_stale_and_one_that_express_made_never_was_fresh() {
     let manager = manager();
     let session = manager.open([], RequestInfo::default()).await.unwrap();
-    session.login("ada").unwrap();
+    session.login("ada").await.unwrap();
     let require = Require::login().fresh(Duration::from_mins(5));
     let now = SystemTime::now();
     let after = |minutes| require.check(&session, now + Duration::from_mins(minutes));

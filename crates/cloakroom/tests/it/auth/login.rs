@@ -109,7 +109,7 @@ async fn users_are_stored_where_the_policy_has_them_first() {
         session
             .insert("passport", json!({ "strategy": "local" }))
             .unwrap();
-        assert_eq!(session.login(&user).is_ok(), name.is_some(), "{user}");
+        assert_eq!(session.login(&user).await.is_ok(), name.is_some(), "{user}");
         assert_eq!(session.user().as_deref(), name, "{user}");
         if name.is_some() {
             let passport: serde_json::Value = session.get("passport").unwrap().unwrap();
@@ -124,7 +124,7 @@ async fn a_session_that_has_ended_is_nobodys() {
     let app = app();
     let session = app.manager.open([], RequestInfo::default()).await.unwrap();
     session.destroy().await.unwrap();
-    assert!(session.login("ada").is_err());
+    assert!(session.login("ada").await.is_err());
     assert!(session.logout_keeping(&[]).is_err());
     assert!(session.logout().await.is_err());
 }

@@ -1,6 +1,7 @@
 //! Login, logout and guards, over HTTP.
 
 mod csrf;
+mod devices;
 mod guard;
 mod login;
 
@@ -43,14 +44,14 @@ async fn cart(session: Session) -> Result<(), SessionError> {
 }
 
 async fn login(session: Session, Path(user): Path<String>) -> Result<(), SessionError> {
-    session.login(user)
+    session.login(user).await
 }
 
 async fn login_as(
     session: Session,
     Path((user, role)): Path<(String, String)>,
 ) -> Result<(), SessionError> {
-    session.login(user)?;
+    session.login(user).await?;
     session.insert("roles", [role])
 }
 

@@ -20,7 +20,7 @@ const BLIND: &str = "CLOAKROOM_TEST_ADD_BLIND";
 const PROCESSES: u64 = 4;
 const STEPS: u64 = 250;
 
-fn rounds(default: usize) -> usize {
+pub(super) fn rounds(default: usize) -> usize {
     let rounds = std::env::var("CLOAKROOM_ROUNDS").ok();
     rounds.map_or(default, |rounds| rounds.parse().expect("a number"))
 }

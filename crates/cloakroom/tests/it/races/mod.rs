@@ -1,5 +1,6 @@
 //! Requests that meet: nothing is lost, nothing comes back.
 
+mod everywhere;
 mod fleet;
 
 use std::sync::Arc;

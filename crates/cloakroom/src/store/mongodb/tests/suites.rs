@@ -58,6 +58,7 @@ mod hashed_ids {
         prune_lets_go_of_what_expired
         scan_refuses_a_foreign_cursor
         destroy_of_user_ends_all_but_one
+        a_session_on_the_move_does_not_escape
         of_many_creators_one_wins
         of_many_updates_of_one_text_one_wins
         no_save_revives_a_destroyed_session

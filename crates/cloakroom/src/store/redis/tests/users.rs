@@ -134,3 +134,42 @@ async fn what_express_brings_back_is_refused() {
         }
     }
 }
+
+/// A session that never rests is caught as well, here and in a cluster; a login from outside goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_never_rests_is_ended_with_the_others() {
+    for url in [Redis::shared().url(), RedisCluster::shared().url()] {
+        let store = RedisStore::connect_options(&url, options()).await.unwrap();
+        for _ in 0..3 {
+            let entry = entry_of("ada");
+            let mut id = SessionId::random();
+            store.create(&id, &entry).await.unwrap();
+            let (moving, of) = (store.clone(), entry.clone());
+            let moves = tokio::spawn(async move {
+                loop {
+                    let new = SessionId::random();
+                    let moved = moving.replace(&id, Some(&of.text), &new, &of).await;
+                    match moved.unwrap() {
+                        Written::Saved => id = new,
+                        _ => return,
+                    }
+                }
+            });
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            assert!(store.destroy_of_user("ada", None).await.unwrap() > 0);
+            moves.await.unwrap();
+            assert_eq!(store.of_user("ada").await.unwrap(), []);
+            // Somebody else's session may become the user's meanwhile.
+            let (visitor, new) = (SessionId::random(), SessionId::random());
+            let anonymous = Entry {
+                text: r#"{"cookie":{"path":"/"}}"#.into(),
+                user: None,
+                ..entry.clone()
+            };
+            store.create(&visitor, &anonymous).await.unwrap();
+            let login = store.replace(&visitor, Some(&anonymous.text), &new, &entry);
+            assert_eq!(login.await.unwrap(), Written::Saved);
+            assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! All sessions of a user: listed, ended one by one, kept within a bound.
+
+use subtle::ConstantTimeEq as _;
+
+use super::Device;
+use crate::id::SessionId;
+use crate::policy::AtLimit;
+use crate::record::Stored;
+use crate::session::{Backend, Session, SessionError};
+use crate::store::{StoreError, StoreErrorKind};
+
+/// How often a bound is looked at again, after sessions that were to end changed their ids.
+const TRIES: usize = 3;
+/// How often one session is looked for that changed its id, as at a login, just then.
+const CHASES: usize = 64;
+
+/// One of a user's sessions, and the id that the store has it under.
+struct Found {
+    key: SessionId,
+    device: Device,
+    /// All that may be used for a handle: by other keys of the ring as well.
+    names: Vec<String>,
+}
+
+impl Session {
+    /// The sessions of this session's user, the one used last first; this one is marked. None where
+    /// nobody is signed in.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`].
+    pub async fn devices(&self) -> Result<Vec<Device>, SessionError> {
+        match self.user() {
+            Some(user) => Ok(of_user(self.backend(), &user, Some(self)).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Ends the session of the same user that has this [handle](Device::handle), on every server;
+    /// `false` where there is none. It may be this one.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`]: the session may still be there.
+    pub async fn end_device(&self, handle: &str) -> Result<bool, SessionError> {
+        let Some(user) = self.user() else {
+            return Ok(false);
+        };
+        if self
+            .device_note()
+            .is_some_and(|note| is(&note.handle, handle))
+        {
+            self.destroy().await?;
+            return Ok(true);
+        }
+        Ok(end(self.backend(), &user, handle).await?)
+    }
+
+    /// Ends all other sessions of the same user, on every server, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`]: some may have ended.
+    pub async fn end_others(&self) -> Result<u64, SessionError> {
+        let Some(user) = self.user() else {
+            return Ok(0);
+        };
+        let keep = self.key();
+        let ended = self.backend().destroy_of_user(&user, keep.as_ref()).await?;
+        Ok(ended)
+    }
+
+    /// Ends all sessions of the same user, this one included, on every server, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`]: some may have ended, and this one lives.
+    pub async fn end_all(&self) -> Result<u64, SessionError> {
+        let Some(user) = self.user() else {
+            return Ok(0);
+        };
+        let ended = self.backend().destroy_of_user(&user, None).await?;
+        // A login of this request has stored nothing yet, or under another user.
+        match self.destroy().await {
+            Ok(()) | Err(SessionError::Ended) => Ok(ended),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends all other sessions of the user whose password was just changed, and gives this one a new
+    /// id, a new time of login and new tokens (OWASP ASVS 7.4.3).
+    ///
+    /// Call it once the new password is stored: the old one could sign in until then.
+    ///
+    /// # Errors
+    ///
+    /// As for [`login`](Self::login) and [`end_others`](Self::end_others).
+    pub async fn password_changed(&self) -> Result<u64, SessionError> {
+        if self.user().is_none() {
+            return Ok(0);
+        }
+        let ended = self.end_others().await?;
+        self.renew_login(true)?;
+        Ok(ended)
+    }
+
+    /// The id that the store has it under.
+    fn key(&self) -> Option<SessionId> {
+        Some(self.backend().key(&self.stored_id()?).into_owned())
+    }
+
+    /// Whether the policy lets the user have this session as well.
+    pub(super) async fn may_be_one_more(&self, user: &str) -> Result<(), SessionError> {
+        let limit = self.backend().policy.settings().max_sessions;
+        let Some((most, AtLimit::Refuse)) = limit else {
+            return Ok(());
+        };
+        let own = self.key();
+        let mut others = self.backend().of_user(user).await?;
+        others.retain(|key| Some(key) != own.as_ref());
+        if others.len() < most {
+            Ok(())
+        } else {
+            Err(SessionError::TooManySessions)
+        }
+    }
+
+    /// Stores the login, and ends what is too much by then.
+    pub(super) async fn keep_within_limit(&self, user: &str) -> Result<(), SessionError> {
+        let Some((most, at_limit)) = self.backend().policy.settings().max_sessions else {
+            return Ok(());
+        };
+        self.save().await?;
+        for _ in 0..TRIES {
+            let found = find(self.backend(), user).await?;
+            let too_many = excess(found, most, at_limit, self.key().as_ref());
+            if too_many.is_empty() {
+                return Ok(());
+            }
+            for key in too_many {
+                self.backend().destroy_at(&key).await?;
+                if Some(&key) == self.key().as_ref() {
+                    self.was_destroyed();
+                    return Err(SessionError::TooManySessions);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sessions that are beyond the bound: of the oldest, never the one that signs in; of the newest,
+/// whichever came last, as logins that overlap do not see each other before both are stored.
+fn excess(
+    mut found: Vec<Found>,
+    most: usize,
+    at_limit: AtLimit,
+    own: Option<&SessionId>,
+) -> Vec<SessionId> {
+    let count = found.len().saturating_sub(most);
+    found.sort_by(|one, other| {
+        let order = |found: &Found| (found.device.since(), found.device.handle.clone());
+        order(one).cmp(&order(other))
+    });
+    if at_limit == AtLimit::Refuse {
+        found.reverse();
+    } else {
+        found.retain(|found| Some(&found.key) != own);
+    }
+    let keys = found.into_iter().map(|found| found.key);
+    keys.take(count).collect()
+}
+
+pub(crate) async fn of_user(
+    backend: &Backend,
+    user: &str,
+    current: Option<&Session>,
+) -> Result<Vec<Device>, StoreError> {
+    let current = current.and_then(Session::key);
+    let mut devices: Vec<Device> = find(backend, user)
+        .await?
+        .into_iter()
+        .map(|found| Device {
+            is_current: Some(&found.key) == current.as_ref(),
+            ..found.device
+        })
+        .collect();
+    devices
+        .sort_by(|one, other| (other.last_seen, &other.handle).cmp(&(one.last_seen, &one.handle)));
+    Ok(devices)
+}
+
+pub(crate) async fn end(backend: &Backend, user: &str, handle: &str) -> Result<bool, StoreError> {
+    for _ in 0..CHASES {
+        match end_once(backend, user, handle).await? {
+            Ending::Ended => return Ok(true),
+            Ending::Absent => return Ok(false),
+            Ending::Moved => {}
+        }
+    }
+    let reason = "the session changed its id each time that it was about to be ended";
+    Err(StoreError::new(StoreErrorKind::Unavailable, reason))
+}
+
+/// What became of a session that was to end.
+enum Ending {
+    Ended,
+    Absent,
+    /// It, or another of the user's that may be it, went under another id meanwhile.
+    Moved,
+}
+
+async fn end_once(backend: &Backend, user: &str, handle: &str) -> Result<Ending, StoreError> {
+    let mut outcome = Ending::Absent;
+    for key in backend.of_user(user).await? {
+        let Some(stored) = backend.get_at(&key).await? else {
+            outcome = Ending::Moved;
+            continue;
+        };
+        let found = Found::of(backend, user, key, stored);
+        let Some(found) = found.filter(|found| found.is_called(handle)) else {
+            continue;
+        };
+        let ended = backend.destroy_at(&found.key).await?;
+        return Ok(if ended { Ending::Ended } else { Ending::Moved });
+    }
+    Ok(outcome)
+}
+
+async fn find(backend: &Backend, user: &str) -> Result<Vec<Found>, StoreError> {
+    let mut found = Vec::new();
+    for key in backend.of_user(user).await? {
+        let Some(stored) = backend.get_at(&key).await? else {
+            continue;
+        };
+        found.extend(Found::of(backend, user, key, stored));
+    }
+    Ok(found)
+}
+
+impl Found {
+    /// What a record tells, where it is still this user's.
+    fn of(backend: &Backend, user: &str, key: SessionId, stored: Stored) -> Option<Self> {
+        let policy = &backend.policy;
+        let owner = policy.settings().user_keys.user_of(&stored.text);
+        if owner.as_deref() != Some(user) {
+            return None;
+        }
+        let names = policy.keys().names_for(key.expose());
+        let name = names.first().cloned().unwrap_or_default();
+        let device = Device::of(policy, stored, name, backend.now())?;
+        Some(Self { key, device, names })
+    }
+
+    fn is_called(&self, handle: &str) -> bool {
+        is(&self.device.handle, handle) || self.names.iter().any(|name| is(name, handle))
+    }
+}
+
+fn is(handle: &str, other: &str) -> bool {
+    handle.as_bytes().ct_eq(other.as_bytes()).into()
+}

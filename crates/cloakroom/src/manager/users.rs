@@ -1,0 +1,56 @@
+//! What an operator, or a user's own page, asks of all sessions of a user.
+
+use super::Manager;
+use crate::auth::{Device, devices};
+use crate::id::SessionId;
+use crate::session::Session;
+use crate::store::StoreError;
+
+impl Manager {
+    /// The ids of a user's live sessions, as the store names them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store failed.
+    pub async fn sessions_of(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        self.0.of_user(user).await
+    }
+
+    /// A user's live sessions as the user knows them, the one used last first. `current`, if it is
+    /// one of them, is marked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store failed.
+    pub async fn devices_of(
+        &self,
+        user: &str,
+        current: Option<&Session>,
+    ) -> Result<Vec<Device>, StoreError> {
+        devices::of_user(&self.0, user, current).await
+    }
+
+    /// Ends the session of a user that has this [handle](Device::handle); `false` where there is
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store failed: the session may still be there.
+    pub async fn end_device_of(&self, user: &str, handle: &str) -> Result<bool, StoreError> {
+        devices::end(&self.0, user, handle).await
+    }
+
+    /// Ends all sessions of a user but `keep`, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store failed; some may have ended.
+    pub async fn end_sessions_of(
+        &self,
+        user: &str,
+        keep: Option<&Session>,
+    ) -> Result<u64, StoreError> {
+        let keep = keep.and_then(|session| Some(self.0.key(&session.stored_id()?).into_owned()));
+        self.0.destroy_of_user(user, keep.as_ref()).await
+    }
+}

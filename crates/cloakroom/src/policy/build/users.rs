@@ -1,0 +1,41 @@
+//! The settings that concern users and their logins.
+
+use super::PolicyBuilder;
+use crate::policy::AtLimit;
+use crate::record::UserKeys;
+
+impl PolicyBuilder {
+    /// Sets where a record names its user, for the index of each user's sessions: see [`UserKeys`].
+    /// Default: `userId`, then `passport.user`.
+    pub fn user_keys(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.user_keys = UserKeys::new(keys);
+        self
+    }
+
+    /// Notes at a login from where it came: user agent and address, so that users can tell their
+    /// sessions apart.
+    ///
+    /// Default: true. Both are kept in the session's record and go with it; `false` keeps neither.
+    pub fn note_devices(mut self, note_devices: bool) -> Self {
+        self.settings.note_devices = note_devices;
+        self
+    }
+
+    /// Drops at each login what the session held before, a visitor's cart included.
+    ///
+    /// Default: false. Data of another user goes in either case.
+    pub fn clear_on_login(mut self, clear_on_login: bool) -> Self {
+        self.settings.clear_on_login = clear_on_login;
+        self
+    }
+
+    /// Bounds the live sessions of one user, and says what becomes of a login beyond that.
+    ///
+    /// Default: no bound. It is kept by [`Session::login`](crate::Session::login), which then asks
+    /// the store for the user's sessions and stores its own before it returns; what another program
+    /// signs in counts, and is bounded by the next login here.
+    pub fn max_sessions(mut self, most: usize, at_limit: AtLimit) -> Self {
+        self.settings.max_sessions = Some((most, at_limit));
+        self
+    }
+}
