@@ -1,34 +1,42 @@
 //! How many logins may be tried: for each account, and from each address.
 
+mod time;
+
+use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use governor::clock::Clock as GovernorClock;
+use governor::clock::Clock as _;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{Quota, RateLimiter};
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{NotUntil, Quota, RateLimiter};
+use tokio::sync::OwnedMutexGuard;
 
-use crate::clock::{Clock, Timestamp};
+use self::time::Time;
+use crate::clock::Clock;
 
-/// After so many attempts, those that no longer count are forgotten.
-const TIDY_AFTER: u32 = 1024;
+/// With more accounts or addresses than that, and with each doubling of what is then left, those that
+/// have all attempts back are forgotten.
+const TIDY_ABOVE: usize = 1024;
 
 /// Bounds attempts to sign in, so that passwords cannot be tried one after the other.
 ///
-/// Each attempt counts, whether it succeeds or not: of many that come at once, none is free. By
-/// default an account has 10 at a time and one more each minute, which leaves a guesser 1,450 a day;
-/// an address has 30 at a time and one more every two seconds, because offices share one. An IPv6
-/// network of 64 bits counts as one address. Each process counts for itself.
+/// An account has 10 attempts and gets another each minute, which leaves a guesser 1,450 a day; the
+/// right password gives all of them back. Attempts at one account take turns: of many that come at
+/// once, none is free. An address has 100 attempts, successful ones as well, and gets two a second,
+/// because offices share one; an IPv6 network of 64 bits counts as one address. Each process counts
+/// for itself.
 ///
 /// # Security
 ///
-/// Whoever knows an account's name can use up its attempts. Its sessions go on; only new logins wait.
+/// Whoever knows an account's name can use up its attempts. Its sessions go on; only logins wait.
 ///
 /// ```
 /// use cloakroom::auth::Attempts;
@@ -36,8 +44,9 @@ const TIDY_AFTER: u32 = 1024;
 /// # async fn verify(_: &str, _: &str) -> bool { true }
 /// # async fn f(attempts: Attempts, session: cloakroom::Session, name: &str, password: &str)
 /// # -> Result<(), Box<dyn std::error::Error>> {
-/// attempts.check(name, session.address())?; // 429 with Retry-After
+/// let attempt = attempts.begin(name, session.address()).await?; // 429 with Retry-After
 /// if verify(name, password).await {
+///     attempt.succeeded();
 ///     session.login(name).await?;
 /// }
 /// # Ok(()) }
@@ -46,14 +55,34 @@ const TIDY_AFTER: u32 = 1024;
 pub struct Attempts(Arc<Limits>);
 
 struct Limits {
-    accounts: Limiter,
-    addresses: Limiter,
+    account: Quota,
+    accounts: Mutex<Accounts>,
+    addresses: RateLimiter<u64, DefaultKeyedStateStore<u64>, Time, NoOpMiddleware<Nanos>>,
+    tidy_addresses_above: AtomicUsize,
     time: Time,
     hash: RandomState,
-    since_tidied: AtomicU32,
 }
 
-type Limiter = RateLimiter<u64, DefaultKeyedStateStore<u64>, Time, NoOpMiddleware<Nanos>>;
+#[derive(Default)]
+struct Accounts {
+    known: HashMap<u64, Account>,
+    tidy_above: usize,
+}
+
+/// What an account has left, and since when it may have all.
+struct Account {
+    left: Arc<tokio::sync::Mutex<Left>>,
+    full_at: Nanos,
+}
+
+type Left = RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Nanos>>;
+
+/// An attempt under way; it counts unless it [succeeded](Self::succeeded).
+#[must_use]
+pub struct Attempt {
+    left: OwnedMutexGuard<Left>,
+    fresh: Left,
+}
 
 /// Why a login must wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,14 +104,12 @@ impl TooManyAttempts {
 impl Attempts {
     /// With the bounds above.
     pub fn new() -> Self {
-        Self::with(
-            (10, Duration::from_mins(1)),
-            (30, Duration::from_secs(2)),
-            Clock::System,
-        )
+        let account = (10, Duration::from_mins(1));
+        let address = (100, Duration::from_millis(500));
+        Self::with(account, address, Clock::System)
     }
 
-    /// With other bounds, for each account and from each address: so many at a time, and one more
+    /// With other bounds, for each account and from each address: so many at first, and one more
     /// each time that the duration has passed. Zero counts as one, and no time at all as one
     /// nanosecond.
     pub fn with(
@@ -91,23 +118,19 @@ impl Attempts {
         clock: impl Into<Clock>,
     ) -> Self {
         let time = Time::of(clock.into());
-        let limiter = |bound| {
-            RateLimiter::new(
-                quota(bound),
-                DefaultKeyedStateStore::default(),
-                time.clone(),
-            )
-        };
+        let addresses = DefaultKeyedStateStore::default();
         Self(Arc::new(Limits {
-            accounts: limiter(account),
-            addresses: limiter(address),
-            time: time.clone(),
+            account: quota(account),
+            accounts: Mutex::default(),
+            addresses: RateLimiter::new(quota(address), addresses, time.clone()),
+            tidy_addresses_above: AtomicUsize::new(TIDY_ABOVE),
+            time,
             hash: RandomState::new(),
-            since_tidied: AtomicU32::new(0),
         }))
     }
 
-    /// Counts an attempt at an account, whether it exists or not, from an address, if that is known.
+    /// Begins an attempt at an account, whether it exists or not, from an address, if that is known:
+    /// waits for the attempts before it, and counts it.
     ///
     /// Call it before the password is looked at. An attempt that the address may not make does not
     /// count for the account.
@@ -115,25 +138,28 @@ impl Attempts {
     /// # Errors
     ///
     /// [`TooManyAttempts`]: 429, with `Retry-After`.
-    pub fn check(&self, account: &str, address: Option<IpAddr>) -> Result<(), TooManyAttempts> {
-        self.tidy();
+    pub async fn begin(
+        &self,
+        account: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Attempt, TooManyAttempts> {
         let limits = &self.0;
         if let Some(address) = address {
-            limits.count(&limits.addresses, &network(address))?;
+            limits.count(address)?;
         }
-        limits.count(&limits.accounts, account)
+        let left = limits.left(account).lock_owned().await;
+        left.check().map_err(|refused| limits.too_many(&refused))?;
+        Ok(Attempt {
+            left,
+            fresh: limits.fresh(),
+        })
     }
+}
 
-    /// Forgets, now and then, who has all attempts back.
-    fn tidy(&self) {
-        let limits = &self.0;
-        if limits.since_tidied.fetch_add(1, Ordering::Relaxed) >= TIDY_AFTER {
-            limits.since_tidied.store(0, Ordering::Relaxed);
-            for limiter in [&limits.accounts, &limits.addresses] {
-                limiter.retain_recent();
-                limiter.shrink_to_fit();
-            }
-        }
+impl Attempt {
+    /// Gives the account all its attempts back.
+    pub fn succeeded(mut self) {
+        std::mem::swap(&mut *self.left, &mut self.fresh);
     }
 }
 
@@ -144,16 +170,48 @@ impl Default for Attempts {
 }
 
 impl Limits {
-    fn count<K: std::hash::Hash + ?Sized>(
-        &self,
-        limiter: &Limiter,
-        key: &K,
-    ) -> Result<(), TooManyAttempts> {
-        // Names of any length take eight bytes each.
-        let key = self.hash.hash_one(key);
-        limiter.check_key(&key).map_err(|refused| TooManyAttempts {
+    fn count(&self, address: IpAddr) -> Result<(), TooManyAttempts> {
+        if self.addresses.len() > self.tidy_addresses_above.load(Ordering::Relaxed) {
+            self.addresses.retain_recent();
+            let above = TIDY_ABOVE.max(2 * self.addresses.len());
+            self.tidy_addresses_above.store(above, Ordering::Relaxed);
+        }
+        let key = self.key(&network(address));
+        let counted = self.addresses.check_key(&key);
+        counted.map_err(|refused| self.too_many(&refused))
+    }
+
+    fn left(&self, account: &str) -> Arc<tokio::sync::Mutex<Left>> {
+        let (key, now) = (self.key(account), self.time.now());
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.known.len() > accounts.tidy_above.max(TIDY_ABOVE) {
+            // Whoever waits for a turn holds it as well.
+            accounts
+                .known
+                .retain(|_, account| account.full_at > now || Arc::strong_count(&account.left) > 1);
+            accounts.tidy_above = 2 * accounts.known.len();
+        }
+        let account = accounts.known.entry(key).or_insert_with(|| Account {
+            left: Arc::new(tokio::sync::Mutex::new(self.fresh())),
+            full_at: now,
+        });
+        account.full_at = now + self.account.burst_size_replenished_in();
+        Arc::clone(&account.left)
+    }
+
+    fn fresh(&self) -> Left {
+        RateLimiter::new(self.account, InMemoryState::default(), self.time.clone())
+    }
+
+    /// Names of any length take eight bytes each.
+    fn key<K: Hash + ?Sized>(&self, of: &K) -> u64 {
+        self.hash.hash_one(of)
+    }
+
+    fn too_many(&self, refused: &NotUntil<Nanos>) -> TooManyAttempts {
+        TooManyAttempts {
             retry_after: refused.wait_time_from(self.time.now()),
-        })
+        }
     }
 }
 
@@ -174,40 +232,15 @@ fn quota((at_once, period): (u32, Duration)) -> Quota {
     quota.allow_burst(NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN))
 }
 
-/// The time that attempts are counted by: one that no clock set back can stretch.
-#[derive(Clone)]
-enum Time {
-    Monotonic(Instant),
-    Set { clock: Clock, begin: Timestamp },
-}
-
-impl Time {
-    fn of(clock: Clock) -> Self {
-        match clock {
-            Clock::System => Self::Monotonic(Instant::now()),
-            clock => Self::Set {
-                begin: clock.now(),
-                clock,
-            },
-        }
-    }
-}
-
-impl GovernorClock for Time {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        match self {
-            Self::Monotonic(begin) => begin.elapsed(),
-            Self::Set { clock, begin } => clock.now().since(*begin),
-        }
-        .into()
-    }
-}
-
 impl fmt::Debug for Attempts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempts").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt").finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ mod login;
 mod next;
 
 #[cfg(feature = "attempts")]
-pub use attempts::{Attempts, TooManyAttempts};
+pub use attempts::{Attempt, Attempts, TooManyAttempts};
 pub use csrf::{Source, Verdict};
 pub use device::Device;
 pub use guard::{Access, Require};

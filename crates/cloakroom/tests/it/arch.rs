@@ -22,7 +22,7 @@ const MAP: [(&str, &[&str]); 11] = [
 
 /// Crates that one part of the library alone may use.
 const CONFINED: [(&str, &str); 14] = [
-    ("governor", "auth/attempts.rs"),
+    ("governor", "auth/attempts"),
     ("axum", "web"),
     ("axum_core", "web"),
     ("http", "web"),

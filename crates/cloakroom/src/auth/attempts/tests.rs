@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Attempts, TIDY_AFTER, TooManyAttempts};
+use super::{Attempts, TIDY_ABOVE, TooManyAttempts};
 use crate::clock::{ManualClock, Timestamp};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -9,97 +9,152 @@ fn clock() -> ManualClock {
     ManualClock::at(Timestamp::from_millis(1_767_323_045_678))
 }
 
-fn check(attempts: &Attempts, account: &str, address: &str) -> Result<(), TooManyAttempts> {
-    attempts.check(account, Some(address.parse().unwrap()))
+/// An attempt that does not succeed.
+async fn fail(attempts: &Attempts, account: &str) -> Result<(), TooManyAttempts> {
+    attempts.begin(account, None).await.map(drop)
 }
 
-#[test]
-fn an_account_has_so_many_attempts_and_gets_them_back_one_by_one() {
+async fn fail_from(
+    attempts: &Attempts,
+    account: &str,
+    address: &str,
+) -> Result<(), TooManyAttempts> {
+    let address = Some(address.parse().unwrap());
+    attempts.begin(account, address).await.map(drop)
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_attempts_and_gets_them_back_one_by_one() {
     let clock = clock();
     let attempts = Attempts::with((3, MINUTE), (100, MINUTE), clock.clone());
     for _ in 0..3 {
-        attempts.check("ada", None).unwrap();
+        fail(&attempts, "ada").await.unwrap();
     }
-    let refused = attempts.check("ada", None).unwrap_err();
+    let refused = fail(&attempts, "ada").await.unwrap_err();
     assert_eq!(refused.retry_after, MINUTE);
     assert_eq!(
         refused.to_string(),
         "too many attempts: try again in 60 seconds"
     );
     // Another account is another matter, and so is one that nobody has.
-    attempts.check("grace", None).unwrap();
+    fail(&attempts, "grace").await.unwrap();
     clock.advance(Duration::from_millis(59_999));
-    let refused = attempts.check("ada", None).unwrap_err();
+    let refused = fail(&attempts, "ada").await.unwrap_err();
     assert_eq!(refused.seconds(), 1);
     clock.advance(Duration::from_millis(1));
-    attempts.check("ada", None).unwrap();
-    attempts.check("ada", None).unwrap_err();
+    fail(&attempts, "ada").await.unwrap();
+    fail(&attempts, "ada").await.unwrap_err();
     clock.advance(MINUTE * 60);
     for _ in 0..3 {
-        attempts.check("ada", None).unwrap();
+        fail(&attempts, "ada").await.unwrap();
     }
-    attempts.check("ada", None).unwrap_err();
+    fail(&attempts, "ada").await.unwrap_err();
 }
 
-#[test]
-fn an_address_cannot_go_through_all_accounts() {
+#[tokio::test]
+async fn the_right_password_gives_them_back() {
+    let attempts = Attempts::with((3, MINUTE), (100, MINUTE), clock());
+    for _ in 0..20 {
+        fail(&attempts, "ada").await.unwrap();
+        fail(&attempts, "ada").await.unwrap();
+        attempts.begin("ada", None).await.unwrap().succeeded();
+    }
+    // That of another account does not.
+    for _ in 0..3 {
+        fail(&attempts, "grace").await.unwrap();
+        attempts.begin("ada", None).await.unwrap().succeeded();
+    }
+    fail(&attempts, "grace").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn an_address_cannot_go_through_all_accounts() {
     let attempts = Attempts::with((3, MINUTE), (5, MINUTE), clock());
     for n in 0..5 {
-        check(&attempts, &format!("user {n}"), "192.0.2.1").unwrap();
+        let address = Some("192.0.2.1".parse().unwrap());
+        let attempt = attempts.begin(&format!("user {n}"), address).await;
+        // An account of its own does not help it.
+        attempt.unwrap().succeeded();
     }
-    check(&attempts, "ada", "192.0.2.1").unwrap_err();
-    check(&attempts, "ada", "::ffff:192.0.2.1").unwrap_err();
+    for address in ["192.0.2.1", "::ffff:192.0.2.1"] {
+        fail_from(&attempts, "ada", address).await.unwrap_err();
+    }
     // What the address was refused is not counted for the account.
     for host in 2..5 {
-        check(&attempts, "ada", &format!("192.0.2.{host}")).unwrap();
+        let address = format!("192.0.2.{host}");
+        fail_from(&attempts, "ada", &address).await.unwrap();
     }
-    check(&attempts, "ada", "192.0.2.5").unwrap_err();
+    fail_from(&attempts, "ada", "192.0.2.5").await.unwrap_err();
 }
 
-#[test]
-fn a_network_of_ipv6_is_one_address() {
-    let attempts = Attempts::with((3, MINUTE), (2, MINUTE), clock());
-    check(&attempts, "a", "2001:db8::1").unwrap();
-    check(&attempts, "b", "2001:db8::2").unwrap();
-    check(&attempts, "c", "2001:db8::3").unwrap_err();
-    check(&attempts, "c", "2001:db8:0:1::3").unwrap();
+#[tokio::test]
+async fn a_network_of_ipv6_is_one_address() {
+    let attempts = Attempts::with((9, MINUTE), (2, MINUTE), clock());
+    fail_from(&attempts, "a", "2001:db8::1").await.unwrap();
+    fail_from(&attempts, "a", "2001:db8::2").await.unwrap();
+    let refused = fail_from(&attempts, "a", "2001:db8::3").await;
+    refused.unwrap_err();
+    fail_from(&attempts, "a", "2001:db8:0:1::3").await.unwrap();
 }
 
-#[test]
-fn those_who_have_all_attempts_back_are_forgotten() {
+#[tokio::test]
+async fn those_who_have_all_attempts_back_are_forgotten_and_no_others() {
     let clock = clock();
-    let attempts = Attempts::with((3, MINUTE), (5, MINUTE), clock.clone());
-    for n in 0..TIDY_AFTER {
-        attempts.check(&format!("user {n}"), None).unwrap();
+    let attempts = Attempts::with((3, MINUTE), (9, MINUTE), clock.clone());
+    let known = || attempts.0.accounts.lock().unwrap().known.len();
+    for n in 0..=TIDY_ABOVE {
+        fail_from(&attempts, &format!("user {n}"), "192.0.2.1")
+            .await
+            .ok();
+        fail(&attempts, &format!("user {n}")).await.unwrap();
     }
-    assert_eq!(attempts.0.accounts.len(), TIDY_AFTER as usize);
-    clock.advance(MINUTE * 10);
-    for _ in 0..2 {
-        attempts.check("ada", None).unwrap();
+    clock.advance(MINUTE * 2);
+    for _ in 0..3 {
+        fail(&attempts, "ada").await.unwrap();
     }
-    assert!(attempts.0.accounts.len() <= 2);
+    assert_eq!(known(), TIDY_ABOVE + 2, "they have one more minute to go");
+    clock.advance(MINUTE);
+    // It grows to twice as many before it is looked through again.
+    for n in 0..=TIDY_ABOVE + 2 {
+        fail(&attempts, &format!("other {n}")).await.unwrap();
+    }
+    assert!(known() < TIDY_ABOVE + 10, "{}", known());
+    fail(&attempts, "ada").await.unwrap();
+    fail(&attempts, "ada").await.unwrap_err();
 }
 
-#[test]
-fn of_many_attempts_at_once_none_is_free() {
-    let attempts = Attempts::with((10, MINUTE), (100, MINUTE), clock());
-    let passed: usize = std::thread::scope(|scope| {
-        let tries = (0..8).map(|_| {
-            scope.spawn(|| {
-                (0..50)
-                    .filter(|_| attempts.check("ada", None).is_ok())
-                    .count()
-            })
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_attempts_at_once_none_is_free() {
+    let attempts = Attempts::with((10, MINUTE), (1000, MINUTE), clock());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let attempts = attempts.clone();
+        tasks.spawn(async move {
+            let Ok(attempt) = attempts.begin("ada", None).await else {
+                return 0;
+            };
+            tokio::task::yield_now().await;
+            drop(attempt);
+            1
         });
-        let tries: Vec<_> = tries.collect();
-        tries.into_iter().map(|tries| tries.join().unwrap()).sum()
-    });
-    assert_eq!(passed, 10);
+    }
+    assert_eq!(tasks.join_all().await.iter().sum::<u32>(), 10);
+    // As many right passwords at once all open.
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let attempts = attempts.clone();
+        tasks.spawn(async move {
+            let attempt = attempts.begin("grace", None).await.unwrap();
+            tokio::task::yield_now().await;
+            attempt.succeeded();
+        });
+    }
+    tasks.join_all().await;
 }
 
-#[test]
-fn bounds_that_make_no_sense_let_one_through() {
+#[tokio::test]
+async fn bounds_that_make_no_sense_let_one_through() {
     let attempts = Attempts::with((0, MINUTE), (0, Duration::ZERO), clock());
-    attempts.check("ada", None).unwrap();
-    attempts.check("ada", None).unwrap_err();
+    fail(&attempts, "ada").await.unwrap();
+    fail(&attempts, "ada").await.unwrap_err();
 }
