@@ -77,6 +77,7 @@ impl Visitor {
             .post(format!("{}{path}", shop.url))
             .header("cookie", &self.cookie)
             .header("accept", "application/json")
+            .header("sec-fetch-site", "same-origin")
             .content_type("application/json")
             .send(body)
             .unwrap();
@@ -107,7 +108,7 @@ fn are_one(store: &str) {
     assert_eq!(visitor.me(&other), 200);
     assert_eq!(elsewhere.sign_in(&other), 200);
     // Signing out everywhere else at one ends what the other began.
-    assert_eq!(visitor.post(&one, "/logout/others", "{}"), 200);
+    assert_eq!(visitor.post(&one, "/logout-others", "{}"), 200);
     assert_eq!(elsewhere.me(&other), 401);
     assert_eq!(elsewhere.me(&one), 401);
     let before = visitor.cookie.clone();

@@ -1,7 +1,8 @@
 //! Who may sign in. Passwords are kept as Argon2id hashes, and a name that nobody has takes as
 //! long to refuse as a wrong password.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::available_parallelism;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -41,6 +42,8 @@ pub(super) struct Account {
 /// The accounts of the shop.
 pub(super) struct Accounts {
     known: Vec<Account>,
+    /// Passwords that were changed since the shop was opened, by name.
+    changed: RwLock<HashMap<&'static str, PasswordHash>>,
     /// What a password is compared with when the name is nobody's.
     nobody: PasswordHash,
     /// Each hash takes 19 MiB and a core: as many at a time as there are cores.
@@ -64,6 +67,7 @@ impl Accounts {
         let cores = available_parallelism().map_or(1, usize::from);
         Self {
             known: SEEDS.iter().map(account).collect(),
+            changed: RwLock::default(),
             nobody: hash("nobody"),
             turns: Arc::new(Semaphore::new(cores)),
         }
@@ -72,16 +76,50 @@ impl Accounts {
     /// The account of that name, if the password is its own.
     pub(super) async fn verify(&self, name: &str, password: String) -> Option<&Account> {
         let account = self.known.iter().find(|account| account.name == name);
-        let hash = account.map_or(&self.nobody, |account| &account.hash);
-        let hash = hash.clone();
-        let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
-        let fits = spawn_blocking(move || {
-            // Held until the work is done, even where the client has gone meanwhile.
-            let _turn = turn;
-            argon2().verify_password(password.as_bytes(), &hash).is_ok()
-        });
+        let hash = self.hash_of(account);
+        let fits = self.work(move || argon2().verify_password(password.as_bytes(), &hash).is_ok());
         let fits = fits.await.unwrap_or(false);
         account.filter(|_| fits)
+    }
+
+    /// The names that there are.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.known.iter().map(|account| account.name)
+    }
+
+    /// Gives an account another password, until the shop closes; `false` where nobody has that name.
+    pub(super) async fn change(&self, name: &str, password: String) -> bool {
+        let Some(account) = self.known.iter().find(|account| account.name == name) else {
+            return false;
+        };
+        let Some(hash) = self.work(move || hash(&password)).await else {
+            return false;
+        };
+        let mut changed = self.changed.write().unwrap_or_else(PoisonError::into_inner);
+        changed.insert(account.name, hash);
+        true
+    }
+
+    fn hash_of(&self, account: Option<&Account>) -> PasswordHash {
+        let Some(account) = account else {
+            return self.nobody.clone();
+        };
+        let changed = self.changed.read().unwrap_or_else(PoisonError::into_inner);
+        changed.get(account.name).unwrap_or(&account.hash).clone()
+    }
+
+    /// Hashes when it is its turn.
+    async fn work<T: Send + 'static>(
+        &self,
+        hash: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+        let hashing = spawn_blocking(move || {
+            // Held until the work is done, even where the client has gone meanwhile.
+            let _turn = turn;
+            hash()
+        });
+        hashing.await.ok()
     }
 }
 
@@ -94,7 +132,7 @@ fn argon2() -> Argon2<'static> {
 fn hash(password: &str) -> PasswordHash {
     argon2()
         .hash_password(password.as_bytes())
-        .expect("a constant password can be hashed")
+        .expect("Argon2 takes a password of any length that a request may have")
 }
 
 #[cfg(test)]
@@ -117,6 +155,28 @@ mod tests {
         for (name, password, opens) in table {
             let account = accounts.verify(name, password.to_owned()).await;
             assert_eq!(account.map(|account| account.name), opens.then_some(name));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_changed_password_opens_in_place_of_the_old_one() {
+        let accounts = Accounts::seed().await;
+        assert!(accounts.change("ada", "difference-engine".to_owned()).await);
+        assert!(
+            !accounts
+                .change("nobody", "difference-engine".to_owned())
+                .await
+        );
+        #[rustfmt::skip]
+        let table = [
+            ("ada",    "difference-engine", true),
+            ("ada",    "analytical-engine", false),
+            ("grace",  "nanoseconds",       true),
+            ("nobody", "difference-engine", false),
+        ];
+        for (name, password, opens) in table {
+            let account = accounts.verify(name, password.to_owned()).await;
+            assert_eq!(account.is_some(), opens, "{name} {password}");
         }
     }
 

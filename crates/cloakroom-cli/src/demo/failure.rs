@@ -8,6 +8,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
 use cloakroom::SessionError;
+use cloakroom::auth::TooManyAttempts;
+use cloakroom::store::StoreError;
 use serde_json::json;
 
 use super::negotiate::Wants;
@@ -21,16 +23,29 @@ const LONGEST_SENTENCE: usize = 4096;
 pub(super) enum Failure {
     NotSignedIn,
     WrongPassword,
-    NotAllowed,
-    /// Another site is behind it.
-    Foreign,
     NoSuchProduct,
+    NoSuchDevice,
+    NoSuchUser,
+    ShortPassword,
+    Attempts(TooManyAttempts),
     TooMany,
     /// The body is not what was asked for.
     Body(StatusCode, String),
     Session(SessionError),
     /// The store did not say what it was asked.
     Store,
+}
+
+impl From<TooManyAttempts> for Failure {
+    fn from(error: TooManyAttempts) -> Self {
+        Self::Attempts(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Session(error.into())
+    }
 }
 
 impl From<SessionError> for Failure {
@@ -45,11 +60,16 @@ impl IntoResponse for Failure {
         let (status, sentence) = match self {
             Self::Session(error) => return error.into_response(),
             Self::Body(status, sentence) => return (status, sentence).into_response(),
+            Self::Attempts(error) => return error.into_response(),
             Self::NotSignedIn => (Status::UNAUTHORIZED, "nobody is signed in"),
             Self::WrongPassword => (Status::UNAUTHORIZED, "wrong name or password"),
-            Self::NotAllowed => (Status::FORBIDDEN, "this needs the role admin"),
-            Self::Foreign => (Status::FORBIDDEN, "another site sent this request"),
             Self::NoSuchProduct => (Status::NOT_FOUND, "no such product"),
+            Self::NoSuchDevice => (Status::NOT_FOUND, "you have no such session"),
+            Self::NoSuchUser => (Status::NOT_FOUND, "no such user"),
+            Self::ShortPassword => (
+                Status::UNPROCESSABLE_ENTITY,
+                "a password has 8 to 128 characters",
+            ),
             Self::TooMany => (Status::UNPROCESSABLE_ENTITY, "qty is a number from 0 to 99"),
             Self::Store => (
                 Status::SERVICE_UNAVAILABLE,
@@ -68,9 +88,10 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
         return response;
     }
     let (parts, body) = response.into_parts();
+    let sentence = sentence(parts.status, body).await;
     let dressed = match wants {
-        Wants::Page => pages::failure(parts.status).into_response(),
-        Wants::Json => Json(json!({"error": sentence(parts.status, body).await})).into_response(),
+        Wants::Page => pages::failure(parts.status, &sentence).into_response(),
+        Wants::Json => Json(json!({"error": sentence})).into_response(),
     };
     with_head(dressed, parts)
 }
@@ -93,7 +114,11 @@ fn is_dressed(headers: &HeaderMap) -> bool {
 async fn sentence(status: StatusCode, body: Body) -> String {
     let said = to_bytes(body, LONGEST_SENTENCE).await.unwrap_or_default();
     if said.is_empty() {
-        return status.canonical_reason().unwrap_or("failed").to_lowercase();
+        return match status {
+            StatusCode::UNAUTHORIZED => "nobody is signed in, or too long ago".to_owned(),
+            StatusCode::FORBIDDEN => "this needs the role admin".to_owned(),
+            _ => status.canonical_reason().unwrap_or("failed").to_lowercase(),
+        };
     }
     String::from_utf8_lossy(&said).replace(['\r', '\n'], " ")
 }

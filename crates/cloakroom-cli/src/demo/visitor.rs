@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use cloakroom::{Session, SessionError, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::accounts::Account;
 use super::cart::Cart;
@@ -17,6 +17,9 @@ pub(super) struct Visitor {
     pub(super) group: Option<Group>,
     /// How long the session lives on without another request; `None` where there is none yet.
     pub(super) idle: Option<Duration>,
+    /// What forms carry; `None` for a visitor without a session, whose browser has to say where a
+    /// form was sent from: a page costs nothing.
+    pub(super) token: Option<String>,
 }
 
 /// Somebody who is signed in.
@@ -44,15 +47,25 @@ impl Visitor {
             cart: read(session, "cart").unwrap_or_default(),
             group: read(session, "group"),
             idle: (!session.is_new()).then(|| expires.since(now())),
+            token: None,
+        }
+    }
+
+    /// The same, for a page with forms.
+    pub(super) fn with_token(session: &Session) -> Self {
+        let token = || session.csrf_token().ok();
+        Self {
+            token: (!session.is_new()).then(token).flatten(),
+            ..Self::of(session)
         }
     }
 }
 
 impl User {
     pub(super) fn of(session: &Session) -> Option<Self> {
-        let since = read(session, "signedInAt").map(Timestamp::from_millis);
+        let since = session.authenticated_at().map(Timestamp::from);
         Some(Self {
-            id: user_id(session)?,
+            id: session.user()?,
             roles: read(session, "roles").unwrap_or_default(),
             signed_in: since.map(|since| now().since(since)),
         })
@@ -80,16 +93,6 @@ impl Group {
     }
 }
 
-/// Whose session it is: `userId`, or what Passport writes.
-fn user_id(session: &Session) -> Option<String> {
-    let passport = || read::<Value>(session, "passport")?.get("user").cloned();
-    match read(session, "userId").or_else(passport)? {
-        Value::String(user) => Some(user),
-        Value::Number(user) => Some(user.to_string()),
-        _ => None,
-    }
-}
-
 /// A value of the session. One of another shape, which another application may have written,
 /// counts as none: it opens no door, and it locks nobody out.
 fn read<T: DeserializeOwned>(session: &Session, key: &str) -> Option<T> {
@@ -100,17 +103,12 @@ fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// Makes the session that of `account`. The id changes; the cart stays, unless it was another
-/// user's.
-pub(super) fn sign_in(session: &Session, account: &Account) -> Result<(), SessionError> {
-    match user_id(session) {
-        Some(user) if user != account.name => session.reset(),
-        _ => session.regenerate()?,
-    }
-    session.insert("userId", account.name)?;
+/// Makes the session that of `account`, for Express as well and for Passport. The id changes; the cart
+/// stays, unless it was another user's.
+pub(super) async fn sign_in(session: &Session, account: &Account) -> Result<(), SessionError> {
+    session.login(account.name).await?;
     session.insert("roles", account.roles)?;
-    session.insert("passport", json!({"user": account.name}))?;
-    session.insert("signedInAt", now().as_millis())
+    session.insert("passport", json!({"user": account.name}))
 }
 
 /// The visitor's group, which is drawn once.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::frame::Frame;
+use super::frame::{Frame, token};
 use crate::demo::cart::MOST;
 use crate::demo::catalogue::Product;
 use crate::demo::visitor::Visitor;
@@ -31,7 +31,7 @@ fn empty() -> Markup {
 fn full(visitor: &Visitor) -> Markup {
     html! {
         ul.lines role="list" {
-            @for (product, quantity) in visitor.cart.lines() { (line(product, quantity)) }
+            @for (product, quantity) in visitor.cart.lines() { (line(visitor, product, quantity)) }
         }
         p.total { span { "Together" } strong { (visitor.cart.total().to_string()) } }
         p.note {
@@ -46,7 +46,7 @@ fn full(visitor: &Visitor) -> Markup {
     }
 }
 
-fn line(product: &Product, quantity: u32) -> Markup {
+fn line(visitor: &Visitor, product: &Product, quantity: u32) -> Markup {
     let action = format!("/cart/{}", product.sku);
     let field = format!("qty-{}", product.sku);
     html! {
@@ -57,11 +57,13 @@ fn line(product: &Product, quantity: u32) -> Markup {
                 p.price { (product.price.to_string()) }
             }
             form.quantity method="post" action=(action) {
+                (token(visitor))
                 label.hidden for=(field) { "Quantity of " (product.name) }
                 input id=(field) type="number" name="qty" value=(quantity) min="0" max=(MOST) inputmode="numeric" required;
                 button.small type="submit" { "Update" span.hidden { " the quantity of " (product.name) } }
             }
             form.remove method="post" action=(action) {
+                (token(visitor))
                 input type="hidden" name="qty" value="0";
                 button.link type="submit" { "Remove" span.hidden { " " (product.name) } }
             }

@@ -5,9 +5,19 @@ use maud::{Markup, html};
 
 use super::frame::Frame;
 
-/// The page of a status.
-pub(crate) fn failure(status: StatusCode) -> Markup {
-    let (title, sentence) = words(status);
+/// The page of a status; `said` is what the failure says of itself.
+pub(crate) fn failure(status: StatusCode, said: &str) -> Markup {
+    let (title, sentence) = match said {
+        "this form is out of date: load its page again" => (
+            "That form is out of date",
+            "It was made for another sign-in, and nothing was done. Load its page again.",
+        ),
+        "this request comes from another site" => (
+            "Not from here",
+            "Another site sent this request in your name, and nothing was done.",
+        ),
+        _ => words(status),
+    };
     let frame = Frame {
         title,
         here: "",
@@ -20,7 +30,10 @@ pub(crate) fn failure(status: StatusCode) -> Markup {
             }
             h1 { (title) }
             p.lead { (sentence) }
-            p.actions { a.button href="/" { "Back to the shop" } }
+            p.actions {
+                @if status == StatusCode::UNAUTHORIZED { a.button href="/login?again=1" { "Sign in" } }
+                a.button.quiet href="/" { "Back to the shop" }
+            }
         }
     })
 }
@@ -29,11 +42,15 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::UNAUTHORIZED => (
             "Who is there?",
-            "This page is for people who are signed in.",
+            "This is for people who signed in, and for some things not long ago.",
         ),
         StatusCode::FORBIDDEN => (
             "Staff only",
             "Your ticket does not open this door. Another account may.",
+        ),
+        StatusCode::TOO_MANY_REQUESTS => (
+            "One at a time",
+            "That was tried too often. Wait a little, and try again.",
         ),
         StatusCode::NOT_FOUND => ("No such hook", "Nothing hangs at this address."),
         StatusCode::METHOD_NOT_ALLOWED => ("Not like that", "This address takes other requests."),

@@ -78,6 +78,13 @@ impl Frame<'_> {
     }
 }
 
+/// What each form carries, so that no other site can send it in the visitor's name.
+pub(super) fn token(visitor: &Visitor) -> Markup {
+    html! {
+        @if let Some(token) = &visitor.token { input type="hidden" name="_csrf" value=(token); }
+    }
+}
+
 fn footer() -> Markup {
     html! {
         footer.foot {

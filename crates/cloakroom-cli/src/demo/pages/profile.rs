@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use cloakroom::Session;
 use maud::{Markup, html};
 
-use super::frame::Frame;
+use super::frame::{Frame, token};
 use super::things;
 use crate::demo::visitor::{User, Visitor};
 use crate::demo::words::in_words;
@@ -31,10 +31,10 @@ pub(crate) fn profile(
                 (fact("Signed in", &user.signed_in.map_or("some time ago".to_owned(), |since| format!("{} ago", in_words(since)))))
                 (fact("Ends when unused", &from_now(session.expires())))
                 (fact("Ends in any case", &session.deadline().map_or("never".to_owned(), from_now)))
-                (fact("Signed in on", &browsers(sessions)))
+                div { dt { "Signed in on" } dd { a href="/devices" { (browsers(sessions)) } } }
                 div { dt { "Cart" } dd { a href="/cart" { (things(visitor.cart.count())) } } }
             }
-            div.actions { (actions(user, sessions)) }
+            div.actions { (actions(visitor, user)) }
         }
     })
 }
@@ -56,14 +56,14 @@ fn browsers(sessions: usize) -> String {
     }
 }
 
-fn actions(user: &User, sessions: usize) -> Markup {
+fn actions(visitor: &Visitor, user: &User) -> Markup {
     html! {
-        form method="post" action="/logout" { button.button type="submit" { "Sign out" } }
-        @if sessions > 1 {
-            form method="post" action="/logout/others" {
-                button.button.quiet type="submit" { "Sign out everywhere else" }
-            }
+        form method="post" action="/logout" {
+            (token(visitor))
+            button.button type="submit" { "Sign out" }
         }
+        a.button.quiet href="/devices" { "Where I am signed in" }
+        a.button.quiet href="/password" { "Change the password" }
         @if user.is_admin() { a.button.quiet href="/admin" { "The back office" } }
     }
 }

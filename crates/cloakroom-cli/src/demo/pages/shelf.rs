@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::frame::Frame;
+use super::frame::{Frame, token};
 use super::ticket::ticket;
 use crate::demo::catalogue::{CATALOGUE, Product};
 use crate::demo::visitor::{Group, Visitor};
@@ -87,6 +87,7 @@ fn card(product: &Product, visitor: &Visitor) -> Markup {
                 div.buy {
                     p.price { (product.price.to_string()) }
                     form method="post" action="/cart" {
+                        (token(visitor))
                         input type="hidden" name="sku" value=(product.sku);
                         button.small type="submit" {
                             @if quantity > 0 { "Add another" } @else { "Add to cart" }

@@ -2,49 +2,75 @@
 
 use maud::{Markup, html};
 
-use super::frame::Frame;
+use super::frame::{Frame, token};
 use crate::demo::accounts::SEEDS;
 use crate::demo::visitor::Visitor;
 
-/// `GET /login`; `refused` is the name that was typed with a wrong password.
-pub(crate) fn sign_in(visitor: &Visitor, next: &str, refused: Option<&str>) -> Markup {
+/// What the form says.
+#[derive(Clone, Default)]
+pub(crate) struct SignIn<'a> {
+    /// The page that it leads to.
+    pub(crate) next: &'a str,
+    /// Whether somebody who is signed in is asked once more.
+    pub(crate) again: bool,
+    /// The name that was typed.
+    pub(crate) username: Option<&'a str>,
+    /// Why nobody was let in.
+    pub(crate) alert: Option<String>,
+}
+
+/// `GET /login`.
+pub(crate) fn sign_in(visitor: &Visitor, form: &SignIn<'_>) -> Markup {
     let frame = Frame {
-        title: if refused.is_some() {
-            "Wrong name or password"
+        title: if form.alert.is_some() {
+            "Not signed in"
         } else {
             "Sign in"
         },
         here: "/login",
         visitor: Some(visitor),
     };
+    let again = visitor.user.as_ref().filter(|_| form.again);
     frame.around(&html! {
         div.narrow.two {
             div {
-                h1 { "Sign in" }
-                @if let Some(user) = &visitor.user {
-                    p.note {
-                        "You are signed in as " strong { (user.id) } ". Signing in as somebody "
-                        "else begins a new session, without the cart of this one."
-                    }
-                }
-                @if refused.is_some() {
-                    p.alert #refused role="alert" { "That name and password do not belong together. Try again." }
-                }
-                (form(next, refused))
+                h1 { @if again.is_some() { "Is it still you?" } @else { "Sign in" } }
+                (note(visitor, form))
+                @if let Some(alert) = &form.alert { p.alert #refused role="alert" { (alert) } }
+                (fields(visitor, form, again.map(|user| user.id.as_str())))
             }
             (accounts())
         }
     })
 }
 
-fn form(next: &str, refused: Option<&str>) -> Markup {
-    let invalid = refused.map(|_| "true");
-    let described = refused.map(|_| "refused");
+fn note(visitor: &Visitor, form: &SignIn<'_>) -> Markup {
+    let Some(user) = &visitor.user else {
+        return html! {};
+    };
+    html! {
+        p.note {
+            @if form.again {
+                "This needs your password once more: you are signed in as " strong { (user.id) }
+                ", and that was a while ago."
+            } @else {
+                "You are signed in as " strong { (user.id) } ". Signing in as somebody else leaves "
+                "the cart of this session behind."
+            }
+        }
+    }
+}
+
+fn fields(visitor: &Visitor, form: &SignIn<'_>, known: Option<&str>) -> Markup {
+    let username = form.username.or(known);
+    let invalid = form.alert.as_ref().map(|_| "true");
+    let described = form.alert.as_ref().map(|_| "refused");
     html! {
         form.fields method="post" action="/login" {
-            input type="hidden" name="next" value=(next);
+            (token(visitor))
+            input type="hidden" name="next" value=(form.next);
             label for="username" { "Username" }
-            input #username name="username" value=[refused] autocomplete="username" autocapitalize="none" spellcheck="false" required aria-invalid=[invalid] aria-describedby=[described];
+            input #username name="username" value=[username] autocomplete="username" autocapitalize="none" spellcheck="false" required aria-invalid=[invalid] aria-describedby=[described];
             label for="password" { "Password" }
             input #password type="password" name="password" autocomplete="current-password" required aria-invalid=[invalid] aria-describedby=[described];
             button.button type="submit" { "Sign in" }

@@ -1,9 +1,9 @@
-//! A page for the role admin.
+//! What the role admin sees and does.
 
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use cloakroom::Session;
 use serde_json::json;
@@ -11,37 +11,49 @@ use serde_json::json;
 use super::Shop;
 use crate::demo::failure::Failure;
 use crate::demo::negotiate::Wants;
-use crate::demo::pages;
+use crate::demo::pages::{self, Guest};
 use crate::demo::visitor::Visitor;
 
 /// How long the store may count, as long as it may read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// `GET /admin`: how many sessions are live.
+/// `GET /admin`: how many sessions are live, and whose.
 pub(super) async fn show(
     State(shop): State<Shop>,
     session: Session,
     wants: Wants,
 ) -> Result<Response, Failure> {
-    let visitor = Visitor::of(&session);
-    match (&visitor.user, wants) {
-        (None, Wants::Page) => return Ok(Redirect::to("/login?next=/admin").into_response()),
-        (None, Wants::Json) => return Err(Failure::NotSignedIn),
-        (Some(user), _) if !user.is_admin() => return Err(Failure::NotAllowed),
-        _ => {}
-    }
     let sessions = count(&shop).await?;
+    if wants == Wants::Json {
+        return Ok(Json(json!({"sessions": sessions})).into_response());
+    }
+    let mut guests = Vec::new();
+    for name in shop.accounts.names() {
+        let sessions = shop.manager.sessions_of(name).await?.len();
+        guests.push(Guest { name, sessions });
+    }
+    Ok(pages::admin(&Visitor::with_token(&session), sessions, &guests).into_response())
+}
+
+/// `POST /admin/users/{name}/end`: ends every session of somebody, on every server.
+pub(super) async fn end(
+    State(shop): State<Shop>,
+    Path(name): Path<String>,
+    wants: Wants,
+) -> Result<Response, Failure> {
+    let name = shop.accounts.names().find(|known| *known == name);
+    let name = name.ok_or(Failure::NoSuchUser)?;
+    let ended = shop.manager.end_sessions_of(name, None).await?;
     Ok(match wants {
-        Wants::Page => pages::admin(&visitor, sessions).into_response(),
-        Wants::Json => Json(json!({"sessions": sessions})).into_response(),
+        Wants::Page => Redirect::to("/admin").into_response(),
+        Wants::Json => Json(json!({"ended": ended})).into_response(),
     })
 }
 
 async fn count(shop: &Shop) -> Result<u64, Failure> {
     let counted = tokio::time::timeout(PATIENCE, shop.manager.store().count()).await;
     match counted {
-        Ok(Ok(count)) => Ok(count),
-        Ok(Err(error)) => Err(cloakroom::SessionError::from(error).into()),
+        Ok(count) => Ok(count?),
         Err(_) => Err(Failure::Store),
     }
 }

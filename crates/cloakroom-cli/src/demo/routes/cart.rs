@@ -34,10 +34,9 @@ pub(super) struct Quantity {
 
 /// `GET /cart`.
 pub(super) async fn show(session: Session, wants: Wants) -> Response {
-    let visitor = Visitor::of(&session);
     match wants {
-        Wants::Page => pages::cart(&visitor).into_response(),
-        Wants::Json => Json(visitor.cart).into_response(),
+        Wants::Page => pages::cart(&Visitor::with_token(&session)).into_response(),
+        Wants::Json => Json(Visitor::of(&session).cart).into_response(),
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) async fn shelf(session: Session) -> Result<Markup, Failure> {
     if !session.is_new() {
         visitor::group(&session).await?;
     }
-    Ok(pages::shelf(&Visitor::of(&session)))
+    Ok(pages::shelf(&Visitor::with_token(&session)))
 }
 
 /// `GET /how`: what the visitor's own browser and the store hold.

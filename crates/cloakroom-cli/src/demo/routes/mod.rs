@@ -2,6 +2,7 @@
 
 mod admin;
 mod cart;
+mod devices;
 mod experiment;
 mod front;
 mod sign_in;
@@ -10,31 +11,44 @@ mod tests;
 mod user;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, map_response};
 use axum::routing::{get, post};
-use cloakroom::{Manager, SessionLayer};
+use cloakroom::auth::{Attempts, Require};
+use cloakroom::web::{Csrf, Guard};
+use cloakroom::{Clock, Manager, SessionLayer};
 
 use super::accounts::Accounts;
-use super::{assets, failure, headers, origin};
+use super::{assets, failure, headers};
 
 /// No body that the shop asks for is longer.
 const BODY_LIMIT: usize = 16 * 1024;
+
+/// For how long after a login nobody is asked for the password again.
+const FRESH: Duration = Duration::from_mins(5);
 
 /// What all handlers share.
 #[derive(Clone)]
 pub(super) struct Shop {
     manager: Manager,
     accounts: Arc<Accounts>,
+    attempts: Attempts,
 }
 
 impl Shop {
     pub(super) fn new(manager: Manager, accounts: Accounts) -> Self {
+        let (account, address) = (
+            (10, Duration::from_mins(1)),
+            (600, Duration::from_millis(50)),
+        );
         Self {
             manager,
             accounts: Arc::new(accounts),
+            // Whoever tries the shop out does so from one address.
+            attempts: Attempts::with(account, address, Clock::System),
         }
     }
 }
@@ -51,16 +65,38 @@ pub(super) fn router(shop: Shop) -> Router {
         )
         .route("/login", get(sign_in::form).post(sign_in::sign_in))
         .route("/logout", post(sign_in::sign_out))
-        .route("/logout/others", post(user::sign_out_elsewhere))
         .route("/me", get(user::me))
+        .route("/csrf", get(user::token))
         .route("/profile", get(user::profile))
+        .route("/devices", get(devices::list))
+        .route("/devices/{handle}", post(devices::end).delete(devices::end))
+        .route("/logout-others", post(devices::end_others))
+        .route("/logout-all", post(devices::end_all))
         .route("/experiment", get(experiment::group))
-        .route("/admin", get(admin::show))
+        .merge(guarded())
+        .layer(Csrf::new())
         .layer(SessionLayer::new(shop.manager.clone()))
         .merge(assets::router())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn(origin::refuse_foreign))
         .layer(from_fn(failure::dress))
         .layer(map_response(headers::add))
         .with_state(shop)
+}
+
+/// What not everybody may, and what nobody may whose login is long ago.
+fn guarded() -> Router<Shop> {
+    let guard = |require| Guard::new(require).login_at("/login");
+    let sensitive = Router::new()
+        .route(
+            "/password",
+            get(user::password_form).post(user::change_password),
+        )
+        .route_layer(guard(Require::login().fresh(FRESH)));
+    let admin = Router::new()
+        .route("/admin", get(admin::show))
+        .route_layer(guard(Require::role("admin")));
+    let power = Router::new()
+        .route("/admin/users/{name}/end", post(admin::end))
+        .route_layer(guard(Require::role("admin").fresh(FRESH)));
+    sensitive.merge(admin).merge(power)
 }

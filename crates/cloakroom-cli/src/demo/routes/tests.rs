@@ -1,1 +1,395 @@
 //! The JSON that other programs rely on, and what pages answer in its place.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::request::Builder;
+use axum::http::{HeaderMap, Request, StatusCode};
+use cloakroom::store::memory::MemoryLimit;
+use cloakroom::{KeyRing, Manager, ManualClock, MemoryStore, Policy, Secure, Timestamp};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::{Shop, router};
+use crate::demo::accounts::Accounts;
+
+/// A shop whose time a test moves.
+struct Open {
+    router: Router,
+    clock: ManualClock,
+}
+
+/// A browser that says nothing but what a test has it say.
+#[derive(Clone)]
+struct Client {
+    router: Router,
+    cookie: String,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Open {
+    async fn new() -> Self {
+        let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
+        let keys = KeyRing::new("the secret of these tests, long enough").unwrap();
+        let policy = Policy::builder(keys).secure(Secure::Never).build().unwrap();
+        let store = MemoryStore::with(MemoryLimit::default(), clock.clone());
+        let manager = Manager::with_clock(policy, std::sync::Arc::new(store), clock.clone());
+        let router = router(Shop::new(manager, Accounts::seed().await));
+        Self { router, clock }
+    }
+
+    fn client(&self) -> Client {
+        Client {
+            router: self.router.clone(),
+            cookie: String::new(),
+        }
+    }
+
+    async fn signed_in(&self, name: &str, password: &str) -> Client {
+        let mut client = self.client();
+        let answer = client.sign_in(name, password).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        client
+    }
+
+    async fn ada(&self) -> Client {
+        self.signed_in("ada", "analytical-engine").await
+    }
+}
+
+impl Client {
+    async fn sign_in(&mut self, name: &str, password: &str) -> Answer {
+        let body = json!({"username": name, "password": password});
+        self.post("/login", &body).await
+    }
+
+    async fn send(&mut self, request: Builder, body: String) -> Answer {
+        let request = request
+            .header("cookie", &self.cookie)
+            .header("host", "shop.example");
+        let request = request.body(Body::from(body)).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        if let Some(field) = parts.headers.get("set-cookie") {
+            let pair = field.to_str().unwrap().split(';').next().unwrap();
+            pair.clone_into(&mut self.cookie);
+        }
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    async fn get(&mut self, path: &str) -> Answer {
+        self.send(Request::get(path), String::new()).await
+    }
+
+    async fn page(&mut self, path: &str) -> Answer {
+        let request = Request::get(path).header("accept", "text/html");
+        self.send(request, String::new()).await
+    }
+
+    /// As a script of the shop's own pages does.
+    async fn post(&mut self, path: &str, body: &Value) -> Answer {
+        let request = Request::post(path).header("content-type", "application/json");
+        let request = request.header("sec-fetch-site", "same-origin");
+        self.send(request, body.to_string()).await
+    }
+
+    /// As a form that no browser of today sends.
+    async fn submit(&mut self, path: &str, body: &str) -> Answer {
+        let request = Request::post(path);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        self.send(request, body.to_owned()).await
+    }
+
+    async fn delete(&mut self, path: &str) -> Answer {
+        let request = Request::delete(path).header("sec-fetch-site", "same-origin");
+        self.send(request, String::new()).await
+    }
+
+    async fn devices(&mut self) -> Vec<Value> {
+        let answer = self.get("/devices").await;
+        assert_eq!(answer.status, StatusCode::OK);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    fn location(&self) -> &str {
+        self.headers["location"].to_str().unwrap()
+    }
+
+    /// The token in a page's first form.
+    fn token(&self) -> String {
+        let (_, rest) = self.body.split_once(r#"name="_csrf" value=""#).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn devices_are_listed_and_ended() {
+    let shop = Open::new().await;
+    let (mut desk, mut phone, mut tablet) = (shop.ada().await, shop.ada().await, shop.ada().await);
+    let devices = desk.devices().await;
+    assert_eq!(devices.len(), 3);
+    let current: Vec<&Value> = devices
+        .iter()
+        .filter(|one| one["current"] == true)
+        .collect();
+    assert_eq!(current.len(), 1);
+    let of_phone = phone.devices().await;
+    let of_phone = of_phone.iter().find(|one| one["current"] == true).unwrap();
+    let handle = of_phone["handle"].as_str().unwrap();
+    assert_eq!(
+        desk.delete(&format!("/devices/{handle}")).await.status,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(
+        desk.delete(&format!("/devices/{handle}")).await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(phone.get("/me").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        desk.post("/logout-others", &json!({})).await.json(),
+        json!({"ended": 1})
+    );
+    assert_eq!(
+        tablet.get("/devices").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        desk.get("/me").await.json(),
+        json!({"userId": "ada", "roles": ["user"]})
+    );
+    shop.ada().await;
+    assert_eq!(
+        desk.post("/logout-all", &json!({})).await.json(),
+        json!({"ended": 2})
+    );
+    assert_eq!(desk.get("/me").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        desk.post("/logout-others", &json!({})).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+}
+
+#[tokio::test]
+async fn the_page_of_devices_is_for_people() {
+    let shop = Open::new().await;
+    let mut client = shop.client();
+    assert_eq!(
+        client.page("/devices").await.location(),
+        "/login?next=/devices"
+    );
+    let mut other = shop.ada().await;
+    let mut client = shop.ada().await;
+    let page = client.page("/devices").await;
+    assert!(page.body.contains("this browser"));
+    let token = page.token();
+    let mine = other.devices().await;
+    let mine = mine.iter().find(|one| one["current"] == true).unwrap();
+    let path = format!("/devices/{}", mine["handle"].as_str().unwrap());
+    assert_eq!(client.submit(&path, "").await.status, StatusCode::FORBIDDEN);
+    let answer = client.submit(&path, &format!("_csrf={token}")).await;
+    assert_eq!(
+        (answer.status, answer.location()),
+        (StatusCode::SEE_OTHER, "/devices")
+    );
+    assert_eq!(other.get("/me").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn no_other_site_sends_forms_here() {
+    let shop = Open::new().await;
+    let mut client = shop.ada().await;
+    let token = client.get("/csrf").await.json()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let json = "application/json";
+    let item = json!({"sku": "wool-scarf"}).to_string();
+    #[rustfmt::skip]
+    let table: [(StatusCode, &[(&str, &str)]); 7] = [
+        (StatusCode::OK,        &[("sec-fetch-site", "same-origin")]),
+        (StatusCode::OK,        &[("x-csrf-token", &token)]),
+        (StatusCode::OK,        &[("origin", "http://shop.example")]),
+        (StatusCode::FORBIDDEN, &[("sec-fetch-site", "cross-site"), ("x-csrf-token", &token)]),
+        (StatusCode::FORBIDDEN, &[("origin", "https://evil.example")]),
+        (StatusCode::FORBIDDEN, &[("x-csrf-token", "forged")]),
+        (StatusCode::FORBIDDEN, &[]),
+    ];
+    for (status, fields) in table {
+        let mut request = Request::post("/cart").header("content-type", json);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        assert_eq!(
+            client.send(request, item.clone()).await.status,
+            status,
+            "{fields:?}"
+        );
+    }
+    // Nobody is signed in to another's account.
+    let login = r#"{"username":"grace","password":"nanoseconds"}"#;
+    let request = Request::post("/login").header("content-type", json);
+    let request = request.header("sec-fetch-site", "cross-site");
+    let mut visitor = shop.client();
+    let answer = visitor.send(request, login.to_owned()).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(visitor.cookie, "");
+}
+
+#[tokio::test]
+async fn a_visitor_who_only_looks_costs_nothing() {
+    let shop = Open::new().await;
+    let mut client = shop.client();
+    for path in ["/", "/cart", "/login", "/how"] {
+        let page = client.page(path).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(!page.body.contains("_csrf"), "{path}");
+        assert_eq!(client.cookie, "", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_whether_or_not_the_account_exists() {
+    let shop = Open::new().await;
+    for name in ["ada", "nobody"] {
+        let mut client = shop.client();
+        for _ in 0..10 {
+            let answer = client.sign_in(name, "guess").await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}");
+            assert_eq!(answer.json(), json!({"error": "wrong name or password"}));
+        }
+        let answer = client.sign_in(name, "analytical-engine").await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{name}");
+        let seconds: u64 = answer.headers["retry-after"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!((1..=60).contains(&seconds), "{seconds}");
+        let fields = format!("username={name}&password=x");
+        let request = Request::post("/login").header("sec-fetch-site", "same-origin");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let page = client.send(request, fields).await;
+        assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+        assert!(
+            page.body.contains("Too many attempts. Try again in"),
+            "{}",
+            page.body
+        );
+    }
+    shop.signed_in("grace", "nanoseconds").await;
+}
+
+#[tokio::test]
+async fn who_signs_in_often_and_rightly_is_not_slowed_down() {
+    let shop = Open::new().await;
+    for _ in 0..15 {
+        shop.ada().await;
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_changed_by_somebody_who_signed_in_just_now() {
+    let shop = Open::new().await;
+    let (mut client, mut thief) = (shop.ada().await, shop.ada().await);
+    shop.clock.advance(Duration::from_secs(301));
+    let new = json!({"password": "difference-engine"});
+    assert_eq!(
+        client.post("/password", &new).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        client.page("/password").await.location(),
+        "/login?next=/password&again=1"
+    );
+    let form = client.page("/login?next=/password&again=1").await;
+    assert!(form.body.contains("Is it still you?"));
+    client.sign_in("ada", "analytical-engine").await;
+    let short = json!({"password": "short"});
+    let answer = client.post("/password", &short).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        client.post("/password", &new).await.json(),
+        json!({"ended": 1})
+    );
+    assert_eq!(thief.get("/me").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(client.get("/me").await.status, StatusCode::OK);
+    let answer = thief.sign_in("ada", "analytical-engine").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    shop.signed_in("ada", "difference-engine").await;
+}
+
+#[tokio::test]
+async fn the_back_office_is_for_the_role_admin() {
+    let shop = Open::new().await;
+    let mut nobody = shop.client();
+    assert_eq!(nobody.get("/admin").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(nobody.page("/admin").await.location(), "/login?next=/admin");
+    let mut ada = shop.ada().await;
+    assert_eq!(ada.page("/admin").await.status, StatusCode::FORBIDDEN);
+    let path = "/admin/users/ada/end";
+    assert_eq!(
+        ada.post(path, &json!({})).await.status,
+        StatusCode::FORBIDDEN
+    );
+    let mut grace = shop.signed_in("grace", "nanoseconds").await;
+    assert!(
+        grace
+            .page("/admin")
+            .await
+            .body
+            .contains("End every session")
+    );
+    assert_eq!(grace.get("/admin").await.json(), json!({"sessions": 2}));
+    assert_eq!(
+        grace.post(path, &json!({})).await.json(),
+        json!({"ended": 1})
+    );
+    assert_eq!(ada.get("/me").await.status, StatusCode::UNAUTHORIZED);
+    let nobody = "/admin/users/nobody/end";
+    assert_eq!(
+        grace.post(nobody, &json!({})).await.status,
+        StatusCode::NOT_FOUND
+    );
+    shop.clock.advance(Duration::from_secs(301));
+    assert_eq!(
+        grace.post(path, &json!({})).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(grace.get("/admin").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_way_back_stays_in_the_shop() {
+    let shop = Open::new().await;
+    for (next, to) in [
+        ("/cart", "/cart"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("", "/"),
+    ] {
+        let fields = format!("username=ada&password=analytical-engine&next={next}");
+        let request = Request::post("/login").header("sec-fetch-site", "same-origin");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = shop.client().send(request, fields).await;
+        assert_eq!(answer.location(), to, "{next}");
+    }
+}
