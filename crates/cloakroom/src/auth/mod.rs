@@ -4,7 +4,9 @@ mod csrf;
 mod guard;
 mod login;
 mod next;
+mod passport;
 
 pub use csrf::{Source, Verdict};
 pub use guard::{Access, Require};
 pub use next::safe_next;
+pub use passport::Passport;

@@ -3,6 +3,7 @@
 mod csrf;
 mod guard;
 mod login;
+mod passport;
 
 use axum::Router;
 use axum::extract::Path;
