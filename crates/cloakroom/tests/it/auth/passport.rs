@@ -96,15 +96,15 @@ async fn what_passport_wrote_is_believed_and_what_disagrees_is_not() {
         (Some("7"),     r#"{"user":7}"#,                "7"),
         (Some(r#""7""#), r#"{"user":7}"#,               "7"),
         (Some("8"),     r#"{"user":7}"#,                "nobody"), // keepSessionInfo at a login
-        (Some("7"),     r#"{}"#,                        "nobody"), // keepSessionInfo at a logout
+        (Some("7"),     "{}",                        "nobody"), // keepSessionInfo at a logout
         (None,          r#"{"user":404}"#,              "nobody"),
         (None,          r#"{"user":null}"#,             "nobody"),
         (None,          r#"{"user":false}"#,            "nobody"),
         (None,          r#"{"user":""}"#,               "nobody"),
         (None,          r#"{"user":[7]}"#,              "nobody"),
-        (None,          r#"7"#,                         "nobody"),
+        (None,          "7",                         "nobody"),
         (None,          r#"[{"user":7}]"#,              "nobody"),
-        (None,          r#"null"#,                      "nobody"),
+        (None,          "null",                      "nobody"),
         (None,          r#""user""#,                    "nobody"),
     ];
     let app = app();
