@@ -9,14 +9,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort, temporary } from './support.mjs'
 
 const PROGRAM = '/usr/sbin/nginx'
-const SIDES = ['first', 'second']
+export const SIDES = ['first', 'second']
 
 /**
  * Starts nginx before `ports`, two of them; `retry` is the value of `proxy_next_upstream`.
  *
- * `drain(side)` keeps new requests from one process. A file says so, which nginx looks for at each
- * request: a reload would do as well, but closes the idle connections of clients, who may be about to
- * use them (`keepalive_min_timeout` came with nginx 1.27.4; Debian 12 has 1.22).
+ * `drain(side)` keeps new requests from one process, so that it has none when its end closes the
+ * connections that nginx keeps to it: a POST sent on one just then is lost, and nginx cannot know.
+ * A file says so, which nginx looks for at each request. A reload would do as well, but closes the
+ * idle connections of clients, who may be about to use them (`keepalive_min_timeout` came with nginx
+ * 1.27.4; Debian 12 has 1.22).
  */
 export async function startNginx (ports, retry) {
   const folder = temporary()

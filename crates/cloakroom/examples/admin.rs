@@ -36,7 +36,7 @@ const TITLE: &str = "Cloakroom admin";
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
-    serve: serve::Flags,
+    serve: serve::Options,
     /// How old the login may be of whoever ends sessions, in seconds.
     #[arg(long, default_value_t = 300)]
     fresh_secs: u64,

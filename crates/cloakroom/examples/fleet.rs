@@ -28,7 +28,7 @@ use accounts::{ACCOUNTS, Account};
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
-    serve: serve::Flags,
+    serve: serve::Options,
 }
 
 /// What the Express application tells Passport: a user is kept as their name.

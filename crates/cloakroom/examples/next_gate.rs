@@ -50,7 +50,7 @@ const FIRST_BYTE: Duration = Duration::from_secs(30);
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
-    serve: serve::Flags,
+    serve: serve::Options,
     /// Where Next listens: `http://127.0.0.1:3000`. TLS takes the proxy's feature `tls`.
     #[arg(long, value_parser = origin)]
     upstream: Uri,

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Where to listen, where to keep sessions, and what to sign their cookies with.
 #[derive(clap::Args)]
-pub(crate) struct Flags {
+pub(crate) struct Options {
     #[arg(long, default_value = "127.0.0.1:0")]
     addr: SocketAddr,
     #[arg(long, default_value = "redis://127.0.0.1:6379")]
@@ -27,7 +27,7 @@ pub(crate) struct Flags {
     secrets: Vec<String>,
 }
 
-impl Flags {
+impl Options {
     /// The sessions of every process with these flags: another process of ours, or Express.
     pub(crate) async fn manager(&self) -> Result<Manager, Box<dyn Error>> {
         let mut options = StoreOptions::default();
