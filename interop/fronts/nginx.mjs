@@ -17,8 +17,7 @@ export const SIDES = ['first', 'second']
  * `drain(side)` keeps new requests from one process, so that it has none when its end closes the
  * connections that nginx keeps to it: a POST sent on one just then is lost, and nginx cannot know.
  * A file says so, which nginx looks for at each request. A reload would do as well, but closes the
- * idle connections of clients, who may be about to use them (`keepalive_min_timeout` came with nginx
- * 1.27.4; Debian 12 has 1.22).
+ * idle connections of clients, who may be about to use them.
  */
 export async function startNginx (ports, retry) {
   const folder = temporary()
