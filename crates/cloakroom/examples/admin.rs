@@ -121,7 +121,7 @@ async fn users(
     let body = html! {
         (banner(&session))
         main {
-            div { h1 { "Users" } p.soft { "Everybody who may sign in, and where they are signed in now." } }
+            div { h1 { "Users" } p.soft { "Everybody who may sign in, and the sessions they have now." } }
             @if let Some(ended) = done.ended { p.note role="status" { (counted(ended)) " ended, on every server." } }
             div.card.list { table {
                 thead { tr { th { "User" } th { "Roles" } th { "Live" } th { } } }
@@ -171,8 +171,10 @@ async fn end(State(manager): State<Manager>, Form(form): Form<End>) -> Result<Re
 fn banner(session: &Session) -> Markup {
     html! {
         header {
-            strong { (TITLE) }
-            span.soft { "Signed in as " (session.user().unwrap_or_default()) }
+            div {
+                strong { (TITLE) }
+                p.soft { "Signed in as " (session.user().unwrap_or_default()) }
+            }
             form method="post" action="/logout" { button.quiet { "Sign out" } }
         }
     }
