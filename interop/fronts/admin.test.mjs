@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { chromium } from 'playwright-core'
 
-import { fromHere, PASSWORDS, startExample, startRedis, Visitor } from './support.mjs'
+import { CHROMIUM, fromHere, PASSWORDS, startExample, startRedis, Visitor } from './support.mjs'
 
 const SCREENSHOTS = fromHere('../../target/screenshots')
 const FRESH_SECS = 2
@@ -19,10 +19,7 @@ before(async () => {
   redis = await startRedis()
   panels = [await startExample('admin', redis.url), await startExample('admin', redis.url)]
   hasty = await startExample('admin', redis.url, ['--fresh-secs', String(FRESH_SECS)])
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking']
-  })
+  browser = await chromium.launch(CHROMIUM)
 })
 
 after(async () => {

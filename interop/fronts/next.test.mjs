@@ -6,9 +6,10 @@ import { request as httpRequest } from 'node:http'
 import { after, before, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { chromium } from 'playwright-core'
 import { WebSocket } from 'ws'
 
-import { freePort, fromHere, ready, startExample, startRedis, Visitor } from './support.mjs'
+import { CHROMIUM, freePort, fromHere, PASSWORDS, ready, startExample, startRedis, Visitor } from './support.mjs'
 import { startRecorder } from './recorder.mjs'
 
 const APP = fromHere('../next')
@@ -161,6 +162,43 @@ test('a page of another site opens no socket', async () => {
   const status = await socketFailure({ ...visitor.header(), origin: 'https://evil.example' })
   assert.equal(status, 403)
   assert.deepEqual(recorder.requests, [])
+})
+
+test('in a browser: the way back, its scripts, and a link that leads to the login once the session is over', async () => {
+  const browser = await chromium.launch(CHROMIUM)
+  try {
+    const page = await (await browser.newContext()).newPage()
+    page.setDefaultTimeout(10_000)
+    const complaints = []
+    page.on('pageerror', error => complaints.push(String(error)))
+    page.on('console', message => { if (message.type() === 'error') complaints.push(message.text()) })
+    await page.goto(`${gate.url}/?from=mail`)
+    await page.getByLabel('Name').fill('ada')
+    await page.getByLabel('Password').fill(PASSWORDS.ada)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('heading', { name: 'Hello ada' }).waitFor()
+    assert.equal(page.url(), `${gate.url}/?from=mail`)
+
+    // Until its scripts run, a link is a link.
+    await page.waitForLoadState('networkidle')
+    await page.evaluate(() => { window.stays = true })
+    await page.getByRole('link').click()
+    await page.getByText('the last part').waitFor()
+    assert.equal(await page.evaluate(() => window.stays), true, 'Next went there without a new page')
+    await page.goBack()
+    assert.deepEqual(complaints, [])
+
+    // Signed out elsewhere, with the same cookie.
+    const [{ name, value }] = await page.context().cookies()
+    const elsewhere = new Visitor()
+    elsewhere.cookies.set(name, value)
+    assert.equal((await elsewhere.submit(`${gate.url}/logout`, {})).status, 303)
+    // Next's script gets a 401 and asks for the whole page, which is the way to the login.
+    await page.getByRole('link').click()
+    await page.waitForURL(/\/login\?next=\/slow$/)
+  } finally {
+    await browser.close()
+  }
 })
 
 async function signedIn () {

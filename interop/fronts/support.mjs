@@ -12,6 +12,11 @@ import { fileURLToPath } from 'node:url'
 
 export const SECRET = 'keyboard cat keyboard cat keyboard cat'
 export const PASSWORDS = { ada: 'analytical-engine', grace: 'nanosecond', linus: 'just-for-fun' }
+/** How these tests start Debian's browser. */
+export const CHROMIUM = {
+  executablePath: '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking']
+}
 const EXAMPLES = process.env.CLOAKROOM_EXAMPLES ?? fromHere('../../target/release/examples')
 const READY_MS = 30_000
 
