@@ -12,6 +12,8 @@ const RATE = 200
 /** nginx asks the other process where one cannot be reached: a step that was sent is not sent twice. */
 const RETRY = 'error timeout'
 const CLIENTS = 9
+/** So many at once from one client, half of them steps: they meet in one session, on both processes. */
+const BURST = 4
 const DURATION_MS = 10_000
 /** Longer than any request takes that nginx has sent by then. */
 const DRAIN_MS = 300
@@ -56,10 +58,30 @@ test('control: the same restart fails requests where nginx is not told before', 
 test('control: so does a crash that nginx does not route around', async t => {
   await underLoad(t, 'off', async ({ fleet }) => {
     await sleep(DRAIN_MS)
-    await fleet.restart(0, 'kill')
-    await fleet.restart(1, 'kill')
+    for (const side of [0, 1]) await fleet.restart(side, 'kill', DRAIN_MS)
     await sleep(DRAIN_MS)
     return ({ failures }) => assert.ok(failures.length > 0)
+  })
+})
+
+test('what has begun is answered after SIGTERM, and nothing begins', async () => {
+  await withAll(async own => {
+    const process = await own(startExample('fleet', redis.url))
+    const form = new URLSearchParams({ username: 'ada', password: PASSWORDS.ada }).toString()
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': form.length }
+    const request = httpRequest(`${process.url}/login`, { method: 'POST', headers })
+    const answered = new Promise((resolve, reject) => request.once('response', resolve).once('error', reject))
+    request.write(form.slice(0, 5))
+    await sleep(200)
+    const stopped = process.stop()
+    await sleep(200)
+    await assert.rejects(fetch(`${process.url}/me`))
+    request.end(form.slice(5))
+    const response = await answered
+    assert.equal(response.statusCode, 200)
+    assert.equal(response.headers['set-cookie'].length, 1)
+    response.resume()
+    await stopped
   })
 })
 
@@ -92,8 +114,9 @@ async function startFleet (own, retry) {
   const processes = [await start(0), await start(1)]
   for (const side of [0, 1]) await own({ stop: () => processes[side].stop() })
   const nginx = await own(startNginx(ports, retry))
-  const restart = async (side, how) => {
+  const restart = async (side, how, pause = 0) => {
     await processes[side][how]()
+    await sleep(pause)
     processes[side] = await start(side)
   }
   return { nginx, restart, direct: () => processes[0].url }
@@ -113,7 +136,7 @@ async function signedIn (nginx) {
 class Client {
   acknowledged = 0
   failed = 0
-  agent = new Agent({ keepAlive: true, maxSockets: 4 })
+  agent = new Agent({ keepAlive: true, maxSockets: BURST })
 
   constructor (url, user, visitor) {
     Object.assign(this, { url, user, visitor })
@@ -151,7 +174,7 @@ class Client {
   }
 }
 
-/** `RATE` requests a second, until it is told to end; each client in turn, every other one a step. */
+/** `RATE` requests a second, until it is told to end: bursts, each client in turn. */
 function startLoad (clients) {
   const begin = performance.now()
   const elapsed = () => performance.now() - begin
@@ -159,7 +182,7 @@ function startLoad (clients) {
   const pending = new Set()
   let sent = 0
   const send = () => {
-    const client = clients[sent % clients.length]
+    const client = clients[Math.floor(sent / BURST) % clients.length]
     const asked = client.ask(sent++ % 2 === 0).then(failure => {
       pending.delete(asked)
       if (failure !== undefined) failures.push(failure)
@@ -167,7 +190,11 @@ function startLoad (clients) {
     pending.add(asked)
   }
   // Timers are late now and then: what is due is sent.
-  const timer = setInterval(() => { while (sent < elapsed() * RATE / 1000) send() }, 5)
+  const timer = setInterval(() => {
+    while (sent + BURST <= elapsed() * RATE / 1000) {
+      for (let index = 0; index < BURST; index++) send()
+    }
+  }, 5)
   return {
     elapsed,
     end: async () => {
