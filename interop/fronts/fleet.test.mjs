@@ -17,6 +17,8 @@ const BURST = 4
 const DURATION_MS = 10_000
 /** Longer than any request takes that nginx has sent by then. */
 const DRAIN_MS = 300
+/** How long a process is away, as one is that loads another version. */
+const AWAY_MS = 200
 
 let redis
 
@@ -58,7 +60,7 @@ test('control: the same restart fails requests where nginx is not told before', 
 test('control: so does a crash that nginx does not route around', async t => {
   await underLoad(t, 'off', async ({ fleet }) => {
     await sleep(DRAIN_MS)
-    for (const side of [0, 1]) await fleet.restart(side, 'kill', DRAIN_MS)
+    for (const side of [0, 1]) await fleet.restart(side, 'kill')
     await sleep(DRAIN_MS)
     return ({ failures }) => assert.ok(failures.length > 0)
   })
@@ -114,9 +116,9 @@ async function startFleet (own, retry) {
   const processes = [await start(0), await start(1)]
   for (const side of [0, 1]) await own({ stop: () => processes[side].stop() })
   const nginx = await own(startNginx(ports, retry))
-  const restart = async (side, how, pause = 0) => {
+  const restart = async (side, how) => {
     await processes[side][how]()
-    await sleep(pause)
+    await sleep(AWAY_MS)
     processes[side] = await start(side)
   }
   return { nginx, restart, direct: () => processes[0].url }

@@ -101,8 +101,7 @@ test('a page that is streamed arrives in parts', async () => {
   for await (const part of page.body) parts.push({ at: performance.now() - begin, text: decoder.decode(part, { stream: true }) })
   const first = parts.find(({ text }) => text.includes('the first part'))
   const last = parts.find(({ text }) => text.includes('the last part'))
-  assert.ok(first.at < 1000, `the first part came after ${first.at} ms`)
-  assert.ok(last.at > 1400, `the last part came after ${last.at} ms`)
+  assert.ok(last.at - first.at > 700, `${first.at} ms, ${last.at} ms`)
   assert.doesNotMatch(first.text, /the last part/)
 })
 
