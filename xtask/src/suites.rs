@@ -16,13 +16,18 @@ const SEEDS: &str = "1..=300";
 /// The longest that one file of Node's tests may take, in milliseconds.
 const NODE_TIMEOUT_MS: &str = "300000";
 
-/// Installs exactly what `interop/package-lock.json` names.
+/// Where there is a `package-lock.json`.
+const PACKAGES: [&str; 3] = ["interop", "interop/fronts", "interop/next"];
+
+/// Installs exactly what the locks name.
 pub(crate) fn npm(context: &Context) -> Result<Done, String> {
-    let mut command = context.command("npm");
-    command.args(["ci", "--prefix", "interop", "--no-audit", "--no-fund"]);
-    context
-        .require(&mut command)
-        .map_err(|error| format!("{error}\nnpm of Node 20 or newer is needed"))?;
+    for folder in PACKAGES {
+        let mut command = context.command("npm");
+        command.args(["ci", "--prefix", folder, "--no-audit", "--no-fund"]);
+        context
+            .require(&mut command)
+            .map_err(|error| format!("{error}\nnpm of Node 20 or newer is needed"))?;
+    }
     Ok(Done::default())
 }
 
@@ -36,7 +41,7 @@ pub(crate) fn cargo(context: &Context) -> Result<Done, String> {
 /// Builds what the next steps start, in one go, so that their dependencies are built once.
 pub(crate) fn release(context: &Context) -> Result<Done, String> {
     let words = "build --release -p cloakroom-cli -p cloakroom --all-features \
-                 --bin cloakroom --example lab";
+                 --bin cloakroom --example lab --example admin --example fleet --example next_gate";
     context.require(&mut context.cargo(words))?;
     Ok(Done::default())
 }
@@ -54,6 +59,19 @@ pub(crate) fn node(context: &Context) -> Result<Done, String> {
         .args(node_tests(&context.root.join("interop"))?)
         .env("CLOAKROOM_BIN", context.release("cloakroom"))
         .env("CLOAKROOM_LAB", context.release("examples/lab"));
+    let finished = context.run(&mut command)?;
+    Ok(judge(&finished, Counts::of_node(&finished.output)))
+}
+
+/// Runs the examples before real applications: one file after the other, since one of them counts
+/// requests by the second.
+pub(crate) fn fronts(context: &Context) -> Result<Done, String> {
+    let mut command = context.command("node");
+    command
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
+        .args(["--test-timeout", NODE_TIMEOUT_MS])
+        .args(node_tests(&context.root.join("interop/fronts"))?)
+        .env("CLOAKROOM_EXAMPLES", context.release("examples"));
     let finished = context.run(&mut command)?;
     Ok(judge(&finished, Counts::of_node(&finished.output)))
 }

@@ -138,7 +138,7 @@ impl Session {
         self.login_time().map(SystemTime::from)
     }
 
-    fn store_user(&self, path: &str, user: Value) -> Result<(), SessionError> {
+    pub(super) fn store_user(&self, path: &str, user: Value) -> Result<(), SessionError> {
         let mut steps = path.split('.');
         let key = steps.next().unwrap_or(path);
         let rest: Vec<&str> = steps.collect();

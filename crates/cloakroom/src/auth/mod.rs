@@ -10,6 +10,7 @@ pub(crate) mod devices;
 mod guard;
 mod login;
 mod next;
+mod passport;
 
 #[cfg(feature = "attempts")]
 pub use attempts::{Attempt, Attempts, TooManyAttempts};
@@ -17,3 +18,4 @@ pub use csrf::{Source, Verdict};
 pub use device::Device;
 pub use guard::{Access, Require};
 pub use next::safe_next;
+pub use passport::Passport;

@@ -4,6 +4,7 @@ mod csrf;
 mod devices;
 mod guard;
 mod login;
+mod passport;
 
 use axum::Router;
 use axum::extract::Path;

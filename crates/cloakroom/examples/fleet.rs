@@ -1,0 +1,109 @@
+//! A small service to run several times behind a proxy: who is signed in, and a counter that no
+//! restart may lose a step of. `interop/fronts/fleet.test.mjs` restarts it behind nginx.
+//!
+//! It shares its sessions with Express and Passport (`interop/fronts/passport.test.mjs`).
+
+use std::error::Error;
+use std::io::Write as _;
+
+use axum::extract::Form;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use clap::Parser;
+use cloakroom::auth::Passport;
+use cloakroom::{Session, SessionError, SessionLayer};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[path = "fronts/accounts.rs"]
+mod accounts;
+#[path = "fronts/serve.rs"]
+mod serve;
+
+use accounts::{ACCOUNTS, Account};
+
+/// Signs in, says who is signed in, and counts.
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    serve: serve::Options,
+}
+
+/// What the Express application tells Passport: a user is kept as their name.
+struct Accounts;
+
+impl Passport for Accounts {
+    type User = &'static Account;
+
+    fn serialize(&self, user: &&'static Account) -> Value {
+        user.name.into()
+    }
+
+    async fn deserialize(&self, value: Value) -> Option<&'static Account> {
+        ACCOUNTS.iter().find(|account| value == account.name)
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    if let Err(error) = run(Flags::parse()).await {
+        let _ = writeln!(std::io::stderr(), "fleet: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let manager = flags.serve.manager().await?;
+    let app = Router::new()
+        .route("/login", post(login))
+        .route("/logout", post(logout))
+        .route("/me", get(me))
+        .route("/count", post(count))
+        .layer(SessionLayer::new(manager));
+    flags.serve.serve(app).await
+}
+
+#[derive(Deserialize)]
+struct Login {
+    username: String,
+    password: String,
+}
+
+async fn login(session: Session, Form(form): Form<Login>) -> Result<Response, SessionError> {
+    let Some(account) = accounts::sign_in(&form.username, &form.password) else {
+        return Ok(nobody());
+    };
+    session.passport_login(&Accounts, &account)?;
+    session.insert("roles", account.roles)?;
+    Ok(Json(json!({ "user": account.name })).into_response())
+}
+
+async fn logout(session: Session) -> Result<StatusCode, SessionError> {
+    session.logout().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn me(session: Session) -> Result<Response, SessionError> {
+    let Some(user) = session.passport_user(&Accounts).await? else {
+        return Ok(nobody());
+    };
+    let count: u64 = session.get("count")?.unwrap_or(0);
+    Ok(Json(json!({ "user": user.name, "count": count })).into_response())
+}
+
+/// One step of the counter, in the store when the answer leaves.
+async fn count(session: Session) -> Result<Response, SessionError> {
+    if session.passport_user(&Accounts).await?.is_none() {
+        return Ok(nobody());
+    }
+    let step = |count: Option<u64>| count.unwrap_or(0) + 1;
+    let count = session.update("count", step).await?;
+    Ok(Json(json!({ "count": count })).into_response())
+}
+
+fn nobody() -> Response {
+    let error = json!({ "error": "nobody is signed in" });
+    (StatusCode::UNAUTHORIZED, Json(error)).into_response()
+}

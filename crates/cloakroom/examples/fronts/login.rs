@@ -1,0 +1,83 @@
+//! Signing in and out by two forms: `/login`, with a way back that stays on this site, and `/logout`.
+
+use axum::Router;
+use axum::extract::{Form, Query};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
+use cloakroom::auth::safe_next;
+use cloakroom::{Session, SessionError};
+use maud::html;
+use serde::Deserialize;
+
+use crate::accounts;
+use crate::page::page;
+
+/// The routes of the login; `title` names what one signs in to.
+pub(crate) fn routes(title: &'static str) -> Router {
+    let show = async move |way| form(title, way);
+    let sign_in = async move |session, form| login(title, &session, form);
+    Router::new()
+        .route("/login", get(show).post(sign_in))
+        .route("/logout", post(logout))
+}
+
+#[derive(Deserialize)]
+struct Way {
+    #[serde(default)]
+    next: String,
+    /// Set by the guard where a login is too long ago.
+    again: Option<String>,
+}
+
+fn form(title: &str, Query(way): Query<Way>) -> Response {
+    let reason = way
+        .again
+        .map(|_| "Give your password once more: what you ask for needs it.");
+    shown(title, &way.next, reason)
+}
+
+fn shown(title: &str, next: &str, reason: Option<&str>) -> Response {
+    page(
+        &format!("Sign in · {title}"),
+        &html! {
+            main.narrow {
+                div { h1 { (title) } p.soft { "Sign in to go on." } }
+                @if let Some(reason) = reason { p.note role="alert" { (reason) } }
+                form.card.fields method="post" action="/login" {
+                    input type="hidden" name="next" value=(next);
+                    label { "Name" input name="username" autocomplete="username" autocapitalize="none" required autofocus; }
+                    label { "Password" input name="password" type="password" autocomplete="current-password" required; }
+                    button { "Sign in" }
+                }
+            }
+        },
+    )
+}
+
+#[derive(Deserialize)]
+struct Login {
+    username: String,
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+fn login(
+    title: &str,
+    session: &Session,
+    Form(form): Form<Login>,
+) -> Result<Response, SessionError> {
+    let Some(account) = accounts::sign_in(&form.username, &form.password) else {
+        let page = shown(title, &form.next, Some("Name or password is wrong."));
+        return Ok((StatusCode::UNAUTHORIZED, page).into_response());
+    };
+    session.login(account.name)?;
+    session.insert("roles", account.roles)?;
+    Ok(Redirect::to(safe_next(&form.next).unwrap_or("/")).into_response())
+}
+
+async fn logout(session: Session) -> Result<Redirect, SessionError> {
+    session.logout().await?;
+    Ok(Redirect::to("/login"))
+}

@@ -1,0 +1,71 @@
+//! What the examples have in common: their flags, their sessions, their start and their end.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use axum::Router;
+use cloakroom::store::{AnyStore, StoreOptions};
+use cloakroom::{Clock, KeyRing, Manager, Policy, Secure};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Where to listen, where to keep sessions, and what to sign their cookies with.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[arg(long, default_value = "127.0.0.1:0")]
+    addr: SocketAddr,
+    #[arg(long, default_value = "redis://127.0.0.1:6379")]
+    store: String,
+    /// At least 32 bytes; the first signs, those after it only verify.
+    #[arg(
+        long = "secret",
+        env = "SESSION_SECRET",
+        required = true,
+        hide_env_values = true
+    )]
+    secrets: Vec<String>,
+}
+
+impl Options {
+    /// The sessions of every process with these flags: another process of ours, or Express.
+    pub(crate) async fn manager(&self) -> Result<Manager, Box<dyn Error>> {
+        let mut options = StoreOptions::default();
+        options.mixed_fleet = true;
+        let store = AnyStore::connect_with(&self.store, &options).await?;
+        // `Auto`, so that the examples run without TLS.
+        let policy = Policy::builder(KeyRing::from_secrets(&self.secrets)?).secure(Secure::Auto);
+        Ok(Manager::with_clock(
+            policy.build()?,
+            store.into(),
+            Clock::System,
+        ))
+    }
+
+    /// Serves until SIGTERM or SIGINT, then answers what has begun, and ends.
+    pub(crate) async fn serve(&self, app: Router) -> Result<(), Box<dyn Error>> {
+        let listener = TcpListener::bind(self.addr).await?;
+        let addr = listener.local_addr()?;
+        writeln!(std::io::stdout(), "listening on http://{addr}")?;
+        axum::serve(
+            listener,
+            app.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(ended())
+        .await?;
+        Ok(())
+    }
+}
+
+async fn ended() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

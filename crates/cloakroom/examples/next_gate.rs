@@ -1,0 +1,171 @@
+//! A gate before a Next.js application: who is not signed in never reaches it, and it never has to
+//! ask. `interop/fronts/next.test.mjs` builds, starts and guards one.
+//!
+//! ```sh
+//! cargo run --release -p cloakroom --example next_gate --features redis -- \
+//!     --addr 127.0.0.1:8080 --upstream http://127.0.0.1:3000 --secret "$(openssl rand -base64 48)"
+//! ```
+//!
+//! Next has to listen where the gate alone reaches it (`next start -H 127.0.0.1`): it believes
+//! `X-Session-User`, whoever sends it.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::UPGRADE;
+use axum::http::uri::{Scheme, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum_reverse_proxy::{
+    HostBehaviour, ProxyPolicy, ReverseProxy, TunnelCancellation, TunnelGuard,
+};
+use clap::Parser;
+use cloakroom::auth::Require;
+use cloakroom::web::{Csrf, Guard, LoggedIn};
+use cloakroom::{Manager, Session, SessionId, SessionLayer};
+use tokio::sync::oneshot;
+use tower::ServiceExt as _;
+
+#[path = "fronts/accounts.rs"]
+mod accounts;
+#[path = "fronts/login.rs"]
+mod login;
+#[path = "fronts/page.rs"]
+mod page;
+#[path = "next_gate/public.rs"]
+mod public;
+#[path = "fronts/serve.rs"]
+mod serve;
+#[path = "next_gate/upstream.rs"]
+mod upstream;
+
+/// How long a page may take to begin; what it streams after that may take as long as it likes.
+const FIRST_BYTE: Duration = Duration::from_secs(30);
+
+/// Lets those through to a Next.js application who are signed in.
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    serve: serve::Options,
+    /// Where Next listens: `http://127.0.0.1:3000`. TLS takes the proxy's feature `tls`.
+    #[arg(long, value_parser = origin)]
+    upstream: Uri,
+    /// How soon an open WebSocket notices that its session has ended, in seconds.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    socket_check_secs: u64,
+}
+
+#[derive(Clone)]
+struct Gate {
+    manager: Manager,
+    proxy: Router,
+    socket_check: Duration,
+}
+
+#[tokio::main]
+async fn main() {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .init();
+    if let Err(error) = run(Flags::parse()).await {
+        let _ = writeln!(std::io::stderr(), "next_gate: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let policy = ProxyPolicy::new()
+        .with_host_behaviour(HostBehaviour::Preserve)
+        .with_upstream_timeout(FIRST_BYTE);
+    let proxy = ReverseProxy::new("", flags.upstream.to_string());
+    let gate = Gate {
+        manager: flags.serve.manager().await?,
+        proxy: proxy.with_policy(policy).into(),
+        socket_check: Duration::from_secs(flags.socket_check_secs),
+    };
+    flags.serve.serve(app(gate)).await
+}
+
+/// `http://HOST:PORT`, and nothing that a path could be joined to.
+fn origin(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|_| "not a URL".to_owned())?;
+    let is_origin = uri.scheme() == Some(&Scheme::HTTP) && matches!(uri.path(), "" | "/");
+    if is_origin {
+        Ok(uri)
+    } else {
+        Err("give http://HOST:PORT".to_owned())
+    }
+}
+
+fn app(gate: Gate) -> Router {
+    let guarded = Router::new()
+        .fallback(forward)
+        .layer(Guard::new(Require::login()).login_at("/login"))
+        .with_state(gate.clone());
+    let open = Router::new()
+        .fallback(forward_public)
+        .with_state(gate.clone());
+    let either = async move |request: Request| {
+        let is_public = public::is_public(request.method(), request.uri().path());
+        let way = if is_public { open } else { guarded };
+        way.oneshot(request).await
+    };
+    login::routes("Next, behind the gate")
+        .fallback(either)
+        .layer(Csrf::new())
+        .layer(SessionLayer::new(gate.manager))
+}
+
+/// Asks for no session: these files are the same for everybody, and may be cached.
+async fn forward_public(State(gate): State<Gate>, request: Request) -> Response {
+    send(&gate, request, None).await
+}
+
+async fn forward(
+    State(gate): State<Gate>,
+    LoggedIn(user): LoggedIn,
+    session: Session,
+    mut request: Request,
+) -> Response {
+    if upstream::is_foreign_socket(request.headers()) {
+        return (StatusCode::FORBIDDEN, "another site opens this socket").into_response();
+    }
+    if request.headers().contains_key(UPGRADE) {
+        watch(&gate, session.id(), &mut request);
+    }
+    send(&gate, request, Some(&user)).await
+}
+
+async fn send(gate: &Gate, mut request: Request, user: Option<&str>) -> Response {
+    let cookie = gate.manager.policy().name().as_str();
+    upstream::prepare(request.headers_mut(), cookie, user);
+    match gate.proxy.clone().oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// Cuts an open socket once its session is no more. A store that does not answer ends nobody's.
+fn watch(gate: &Gate, id: SessionId, request: &mut Request) {
+    #[expect(
+        clippy::default_trait_access,
+        reason = "its type is of a crate that only the proxy depends on"
+    )]
+    let cut = TunnelCancellation(Default::default());
+    let (open, mut closed) = oneshot::channel::<()>();
+    request.extensions_mut().insert(cut.clone());
+    request.extensions_mut().insert(TunnelGuard::new(open));
+    let (store, pause) = (Arc::clone(gate.manager.store()), gate.socket_check);
+    tokio::spawn(async move {
+        while tokio::time::timeout(pause, &mut closed).await.is_err() {
+            if matches!(store.get(&id).await, Ok(None)) {
+                return cut.0.cancel();
+            }
+        }
+    });
+}

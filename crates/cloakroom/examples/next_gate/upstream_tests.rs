@@ -1,0 +1,107 @@
+//! Heads as clients may send them.
+
+use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{is_foreign_socket, prepare};
+
+fn head(fields: &[(&str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    }
+    headers
+}
+
+#[test]
+fn nobody_but_the_gate_says_who_is_there() {
+    #[rustfmt::skip]
+    let forged = [
+        ("X-Session-User", "eve"), ("x-session-user", "eve"), ("x_session_user", "eve"),
+        ("X-Session_User", "eve"), ("X_SESSION-USER", "eve"), ("Forwarded", "for=eve"),
+        ("X-Forwarded-Host", "eve"), ("x_forwarded_for", "eve"), ("x-middleware-subrequest", "eve"),
+    ];
+    let mut headers = head(&forged);
+    prepare(&mut headers, "connect.sid", None);
+    assert!(headers.is_empty(), "{headers:?}");
+
+    let mut headers = head(&forged);
+    prepare(&mut headers, "connect.sid", Some("ada"));
+    assert_eq!(headers.len(), 1);
+    assert_eq!(headers["x-session-user"], "ada");
+}
+
+#[test]
+fn a_client_cannot_have_the_gates_word_dropped() {
+    let mut headers = head(&[("connection", "close, X-Session-User"), ("accept", "*/*")]);
+    prepare(&mut headers, "connect.sid", Some("ada"));
+    assert!(!headers.contains_key("connection"));
+    assert_eq!(headers["x-session-user"], "ada");
+
+    let mut headers = head(&[
+        ("connection", "x-session-user, Upgrade"),
+        ("upgrade", "websocket"),
+    ]);
+    prepare(&mut headers, "connect.sid", Some("ada"));
+    assert_eq!(headers["connection"], "upgrade");
+}
+
+#[test]
+fn a_name_is_one_header_whatever_it_holds() {
+    for (name, value) in [
+        ("ada", "ada"),
+        ("a\r\nX-Admin: 1", "a%0D%0AX-Admin%3A%201"),
+        ("Łukasz", "%C5%81ukasz"),
+        ("100%", "100%25"),
+        ("\0", "%00"),
+    ] {
+        let mut headers = HeaderMap::new();
+        prepare(&mut headers, "connect.sid", Some(name));
+        assert_eq!(headers["x-session-user"], value);
+    }
+}
+
+#[test]
+fn the_ticket_stays_and_other_cookies_pass() {
+    #[rustfmt::skip]
+    let table: [(&[&str], &[&str]); 7] = [
+        (&["connect.sid=s%3Ax"],                              &[]),
+        (&["a=1; connect.sid=s%3Ax; b=2"],                    &["a=1; b=2"]),
+        (&["connect.sid=x; connect.sid=y;a=1"],               &["a=1"]),
+        (&[" connect.sid\t=x;; a=1;"],                        &["a=1"]),
+        (&["a=1", "connect.sid=x", "b=\"2\u{fc}\""],          &["a=1", "b=\"2\u{fc}\""]),
+        (&["connect.sid", "CONNECT.SID=x"],                   &["CONNECT.SID=x"]),
+        (&["xconnect.sid=1; connect.sidx=2; a=connect.sid=x"], &["xconnect.sid=1; connect.sidx=2; a=connect.sid=x"]),
+    ];
+    for (sent, kept) in table {
+        let fields: Vec<(&str, &str)> = sent.iter().map(|value| ("cookie", *value)).collect();
+        let mut headers = head(&fields);
+        prepare(&mut headers, "connect.sid", None);
+        let passed: Vec<&[u8]> = headers
+            .get_all("cookie")
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        let kept: Vec<&[u8]> = kept.iter().map(|value| value.as_bytes()).collect();
+        assert_eq!(passed, kept, "{sent:?}");
+    }
+}
+
+#[test]
+fn sockets_are_opened_by_this_sites_pages() {
+    let (upgrade, host) = (("upgrade", "websocket"), ("host", "app.example:8080"));
+    #[rustfmt::skip]
+    let table: [(&[(&str, &str)], bool); 8] = [
+        (&[upgrade, host],                                                                  false),
+        (&[upgrade, host, ("origin", "https://app.example:8080")],                          false),
+        (&[upgrade, host, ("origin", "http://app.example:8080")],                           false),
+        (&[upgrade, host, ("origin", "https://evil.example")],                              true),
+        (&[upgrade, host, ("origin", "null")],                                              true),
+        (&[upgrade, host, ("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")], false),
+        (&[upgrade, host, ("sec-fetch-site", "cross-site")],                                true),
+        (&[host, ("origin", "https://evil.example")],                                       false),
+    ];
+    for (fields, expected) in table {
+        assert_eq!(is_foreign_socket(&head(fields)), expected, "{fields:?}");
+    }
+}

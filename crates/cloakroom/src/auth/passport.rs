@@ -1,0 +1,155 @@
+//! Who is signed in, as Passport keeps it: `passport.user`, read and written on both sides.
+
+use std::future::Future;
+
+use serde_json::Value;
+
+use crate::record::UserKeys;
+use crate::session::{Session, SessionError};
+
+/// Where Passport keeps it: its `key` option, left at the default.
+const PASSPORT: &str = "passport";
+const PATH: &str = "passport.user";
+
+/// What an application tells Passport by `serializeUser` and `deserializeUser`, said once more for
+/// this side: the two have to agree on the value that lies between them.
+///
+/// ```
+/// use cloakroom::auth::Passport;
+/// use serde_json::Value;
+///
+/// struct Accounts(Vec<Account>);
+/// #[derive(Clone)]
+/// struct Account { id: u64, name: String }
+///
+/// impl Passport for Accounts {
+///     type User = Account;
+///
+///     fn serialize(&self, user: &Account) -> Value {
+///         user.id.into()
+///     }
+///
+///     async fn deserialize(&self, value: Value) -> Option<Account> {
+///         let id = value.as_u64()?;
+///         self.0.iter().find(|account| account.id == id).cloned()
+///     }
+/// }
+///
+/// # use cloakroom::session::{Session, SessionError};
+/// async fn hello(session: Session, accounts: Accounts) -> Result<String, SessionError> {
+///     let user = session.passport_user(&accounts).await?;
+///     Ok(user.map_or("who is there?".into(), |user| format!("hello {}", user.name)))
+/// }
+/// ```
+pub trait Passport: Send + Sync {
+    /// An account, as the application knows it.
+    type User: Send;
+
+    /// What the session keeps of a user: a text, a number, or an object with such an `id`.
+    fn serialize(&self, user: &Self::User) -> Value;
+
+    /// The user that a session's value stands for; `None` where there is no such account any more.
+    ///
+    /// The value may be whatever another program wrote. Where looking can fail, let `User` be a
+    /// `Result`: `None` says that nobody is signed in.
+    fn deserialize(&self, value: Value) -> impl Future<Output = Option<Self::User>> + Send;
+}
+
+impl Session {
+    /// Who is signed in by Passport's account of it: what `req.user` is in Express.
+    ///
+    /// As in Passport, `null`, `false` and the empty text are nobody, and 0 is somebody. Where the
+    /// session's first key of the policy's
+    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys) names another user, it is nobody's, with
+    /// a warning: Express moved one of the two and kept the other (`keepSessionInfo`).
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    pub async fn passport_user<P: Passport>(
+        &self,
+        strategy: &P,
+    ) -> Result<Option<P::User>, SessionError> {
+        let kept: Option<Value> = self.get(PASSPORT)?;
+        let user = kept.and_then(|mut kept| kept.get_mut("user").map(Value::take));
+        let Some(user) = user.filter(is_somebody) else {
+            return Ok(None);
+        };
+        let (ours, theirs) = (self.user(), self.passport_name());
+        if theirs.is_some() && ours != theirs {
+            tracing::warn!(
+                "a session names two users: set the policy's user_keys to passport.user"
+            );
+            return Ok(None);
+        }
+        Ok(strategy.deserialize(user).await)
+    }
+
+    /// Signs a user in for both sides: [`login`](Self::login), and `passport.user` as Passport 0.7
+    /// writes it. Both go with the session at [`logout`](Self::logout).
+    ///
+    /// # Errors
+    ///
+    /// As for [`login`](Self::login): [`SessionError::Value`] where `serialize` gives what is no
+    /// user.
+    pub fn passport_login<P: Passport>(
+        &self,
+        strategy: &P,
+        user: &P::User,
+    ) -> Result<(), SessionError> {
+        let value = strategy.serialize(user);
+        let id = value.get("id").unwrap_or(&value);
+        let named = format!(r#"{{"user":{id}}}"#);
+        let name = UserKeys::new(["user"]).user_of(&named);
+        // `login` sees what the first of the keys says, and another user may be known by this one.
+        if name.is_some()
+            && self
+                .passport_name()
+                .is_some_and(|other| Some(other) != name)
+        {
+            self.clear()?;
+        }
+        self.login(id)?;
+        self.store_user(PATH, value)
+    }
+
+    fn passport_name(&self) -> Option<String> {
+        UserKeys::new([PATH]).user_of(&self.to_json().ok()?)
+    }
+}
+
+/// What Passport takes for somebody: JavaScript's truth, and 0.
+fn is_somebody(user: &Value) -> bool {
+    match user {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::is_somebody;
+
+    #[test]
+    fn somebody_is_who_passport_takes_for_somebody() {
+        #[rustfmt::skip]
+        let table = [
+            (json!(null),            false),
+            (json!(false),           false),
+            (json!(""),              false),
+            (json!(0),               true),
+            (json!(7),               true),
+            (json!("ada"),           true),
+            (json!("0"),             true),
+            (json!(true),            true),
+            (json!({}),              true),
+            (json!({ "id": "ada" }), true),
+        ];
+        for (value, expected) in table {
+            assert_eq!(is_somebody(&value), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** @type {import('next').NextConfig} */
+export default {
+  poweredByHeader: false,
+  turbopack: { root: dirname(fileURLToPath(import.meta.url)) },
+  // The image optimiser is not used here, and fetches what its caller names.
+  images: { unoptimized: true }
+}
