@@ -75,7 +75,7 @@ async fn login(session: Session, Form(form): Form<Login>) -> Result<Response, Se
     let Some(account) = accounts::sign_in(&form.username, &form.password) else {
         return Ok(nobody());
     };
-    session.passport_login(&Accounts, &account)?;
+    session.passport_login(&Accounts, &account).await?;
     session.insert("roles", account.roles)?;
     Ok(Json(json!({ "user": account.name })).into_response())
 }

@@ -16,7 +16,7 @@ use crate::page::page;
 /// The routes of the login; `title` names what one signs in to.
 pub(crate) fn routes(title: &'static str) -> Router {
     let show = async move |way| form(title, way);
-    let sign_in = async move |session, form| login(title, &session, form);
+    let sign_in = async move |session, form| login(title, session, form).await;
     Router::new()
         .route("/login", get(show).post(sign_in))
         .route("/logout", post(logout))
@@ -63,16 +63,16 @@ struct Login {
     next: String,
 }
 
-fn login(
+async fn login(
     title: &str,
-    session: &Session,
+    session: Session,
     Form(form): Form<Login>,
 ) -> Result<Response, SessionError> {
     let Some(account) = accounts::sign_in(&form.username, &form.password) else {
         let page = shown(title, &form.next, Some("Name or password is wrong."));
         return Ok((StatusCode::UNAUTHORIZED, page).into_response());
     };
-    session.login(account.name)?;
+    session.login(account.name).await?;
     session.insert("roles", account.roles)?;
     Ok(Redirect::to(safe_next(&form.next).unwrap_or("/")).into_response())
 }

@@ -92,7 +92,7 @@ impl Session {
     ///
     /// As for [`login`](Self::login): [`SessionError::Value`] where `serialize` gives what is no
     /// user.
-    pub fn passport_login<P: Passport>(
+    pub async fn passport_login<P: Passport>(
         &self,
         strategy: &P,
         user: &P::User,
@@ -109,7 +109,7 @@ impl Session {
         {
             self.clear()?;
         }
-        self.login(id)?;
+        self.login(id).await?;
         self.store_user(PATH, value)
     }
 

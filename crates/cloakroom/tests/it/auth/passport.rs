@@ -44,7 +44,7 @@ fn passport_routes() -> Router {
 }
 
 async fn sign_in(session: Session, Path(user): Path<u64>) -> Result<(), SessionError> {
-    session.passport_login(&Accounts, &user)
+    session.passport_login(&Accounts, &user).await
 }
 
 async fn me(session: Session) -> Result<String, SessionError> {
