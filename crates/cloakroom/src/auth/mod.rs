@@ -4,7 +4,9 @@ mod csrf;
 mod guard;
 mod login;
 mod next;
+mod refusal;
 
-pub use csrf::{Source, Verdict};
+pub use csrf::{Source, TokenPlace, Verdict};
 pub use guard::{Access, Require};
 pub use next::safe_next;
+pub use refusal::{Asked, Refusal};

@@ -21,7 +21,8 @@ const MAP: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that one part of the library alone may use.
-const CONFINED: [(&str, &str); 13] = [
+const CONFINED: [(&str, &str); 14] = [
+    ("actix_web", "web/actix"),
     ("axum", "web"),
     ("axum_core", "web"),
     ("http", "web"),
