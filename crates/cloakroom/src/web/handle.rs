@@ -13,7 +13,7 @@ use crate::store::StoreError;
 /// A request's way to its session; the layer puts it into the request's extensions.
 ///
 /// With axum and actix-web the extractors use it. With another framework over `tower`, take it out
-/// of the extensions and call [`SessionHandle::session`](Self#method.session).
+/// of the extensions and call its `session`.
 #[derive(Clone)]
 pub struct SessionHandle(Arc<Slot>);
 

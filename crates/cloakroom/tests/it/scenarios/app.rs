@@ -1,0 +1,258 @@
+//! The application that both frameworks serve: its handlers know neither of them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Method;
+use cloakroom::auth::{Require, safe_next};
+use cloakroom::policy::TrustedProxy;
+use cloakroom::store::Store;
+use cloakroom::store::conformance::Faulty;
+use cloakroom::web::{Guard, SessionName};
+use cloakroom::{Clock, KeyRing, Manager, ManualClock, Policy, Secure, Session, SessionError};
+use tokio::sync::Notify;
+
+use crate::support::keys;
+
+/// The address of the one proxy whose word counts.
+pub(super) const PROXY: &str = "127.0.0.9";
+
+/// What the handlers and the scenarios share.
+pub(super) struct App {
+    /// The sessions of `connect.sid`, in the store that can be made to fail.
+    pub(super) manager: Manager,
+    /// Those of `side.sid`, for paths below `/side`.
+    pub(super) side: Manager,
+    pub(super) clock: ManualClock,
+    pub(super) store: Faulty,
+    /// A request to `/slow` has its session.
+    pub(super) arrived: Notify,
+    /// It may go on.
+    pub(super) go_on: Notify,
+}
+
+impl App {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        let clock = ManualClock::at(Clock::System.now());
+        let store = Faulty::new(store);
+        let manager =
+            |policy: Policy| Manager::with_clock(policy, Arc::new(store.clone()), clock.clone());
+        let policy = |keys| {
+            let proxies = TrustedProxy::networks([PROXY]).unwrap();
+            Policy::builder(keys)
+                .secure(Secure::Auto)
+                .trusted_proxy(proxies)
+        };
+        // A secret of its own: with one for both, a ticket of either would be one of the other.
+        let side = KeyRing::new("the secret of the other sessions, as long").unwrap();
+        let side = policy(side).name("side.sid").path("/side");
+        Self {
+            manager: manager(policy(keys()).build().unwrap()),
+            side: manager(side.build().unwrap()),
+            clock,
+            store,
+            arrived: Notify::new(),
+            go_on: Notify::new(),
+        }
+    }
+}
+
+/// The cookie of the second layer.
+pub(super) struct Side;
+
+impl SessionName for Side {
+    const NAME: &'static str = "side.sid";
+}
+
+/// That of the first.
+pub(super) struct Main;
+
+impl SessionName for Main {
+    const NAME: &'static str = "connect.sid";
+}
+
+/// What a handler is asked.
+pub(super) struct Asked {
+    pub(super) app: Arc<App>,
+    pub(super) session: Session,
+    pub(super) body: String,
+}
+
+impl Asked {
+    /// A field of the form in the body, empty where it has none.
+    fn field(&self, name: &str) -> String {
+        let mut fields = form_urlencoded::parse(self.body.as_bytes());
+        let value = fields.find_map(|(key, value)| (key == name).then(|| value.into_owned()));
+        value.unwrap_or_default()
+    }
+}
+
+/// What it answers: a text, or a redirect (303).
+pub(super) enum Said {
+    Text(String),
+    To(String),
+}
+
+pub(super) type Answer = Result<Said, SessionError>;
+type Handler = dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
+
+#[derive(Clone)]
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) guard: Option<Guard>,
+    pub(super) handler: Arc<Handler>,
+}
+
+impl Route {
+    fn guarded(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+}
+
+fn on<F>(
+    method: Method,
+    path: &'static str,
+    handler: impl Fn(Asked) -> F + Send + Sync + 'static,
+) -> Route
+where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    Route {
+        method,
+        path,
+        guard: None,
+        handler: Arc::new(move |asked| Box::pin(handler(asked))),
+    }
+}
+
+fn get<F: Future<Output = Answer> + Send + 'static>(
+    path: &'static str,
+    handler: impl Fn(Asked) -> F + Send + Sync + 'static,
+) -> Route {
+    on(Method::GET, path, handler)
+}
+
+fn post<F: Future<Output = Answer> + Send + 'static>(
+    path: &'static str,
+    handler: impl Fn(Asked) -> F + Send + Sync + 'static,
+) -> Route {
+    on(Method::POST, path, handler)
+}
+
+/// What both frameworks mount, beside `/plain`, which asks for no session, and `/side`, which asks
+/// for both and answers by [`count_both`].
+pub(super) fn routes() -> Vec<Route> {
+    let minutes = Duration::from_mins;
+    let fresh = Require::login().fresh(minutes(5));
+    vec![
+        get("/", who),
+        get("/token", token),
+        get("/count", count),
+        post("/count", count),
+        get("/echo", echo),
+        post("/echo", echo),
+        post("/cart", cart),
+        post("/login", login),
+        post("/logout", logout),
+        post("/logout-everywhere", logout_everywhere),
+        post("/slow", slow),
+        post("/error", error),
+        get("/program", echo).guarded(Guard::new(Require::login())),
+        get("/admin", echo).guarded(Guard::new(Require::role("admin")).login_at("/login")),
+        post("/admin", echo).guarded(Guard::new(Require::role("admin")).login_at("/login")),
+        get("/password", echo).guarded(Guard::new(fresh).login_at("/login")),
+    ]
+}
+
+fn text(text: impl Into<String>) -> Answer {
+    Ok(Said::Text(text.into()))
+}
+
+/// `ada with a hat`.
+async fn who(asked: Asked) -> Answer {
+    let user = asked.session.user();
+    let cart: Option<String> = asked.session.get("cart")?;
+    text(format!(
+        "{} with {}",
+        user.as_deref().unwrap_or("nobody"),
+        cart.as_deref().unwrap_or("nothing")
+    ))
+}
+
+async fn token(asked: Asked) -> Answer {
+    text(asked.session.csrf_token()?)
+}
+
+/// How often it was asked for, in one step that no other loses.
+async fn count(asked: Asked) -> Answer {
+    let step = |n: Option<u32>| n.unwrap_or(0) + 1;
+    let n = asked.session.update("n", step).await?;
+    text(n.to_string())
+}
+
+async fn echo(asked: Asked) -> Answer {
+    text(asked.body)
+}
+
+async fn cart(asked: Asked) -> Answer {
+    asked.session.insert("cart", "a hat")?;
+    text("ok")
+}
+
+/// Signs `user` in, as `role` where there is one, and leads to `next` where that is safe.
+async fn login(asked: Asked) -> Answer {
+    asked.session.login(asked.field("user"))?;
+    let role = asked.field("role");
+    if !role.is_empty() {
+        asked.session.insert("roles", [role])?;
+    }
+    let next = asked.field("next");
+    Ok(Said::To(safe_next(&next).unwrap_or("/").to_owned()))
+}
+
+async fn logout(asked: Asked) -> Answer {
+    asked.session.logout().await?;
+    Ok(Said::To("/".to_owned()))
+}
+
+/// Answers how many other sessions it has ended.
+async fn logout_everywhere(asked: Asked) -> Answer {
+    let user = asked.session.user().unwrap_or_default();
+    let others = asked
+        .app
+        .manager
+        .end_sessions_of(&user, Some(&asked.session));
+    let others = others.await?;
+    asked.session.logout().await?;
+    text(others.to_string())
+}
+
+/// A step in each of two sessions: `main 1, side 1`.
+pub(super) fn count_both(main: &Session, side: &Session) -> Result<String, SessionError> {
+    let step = |session: &Session| {
+        let n = session.get::<u32>("steps")?.unwrap_or(0) + 1;
+        session.insert("steps", n)?;
+        Ok::<_, SessionError>(n)
+    };
+    Ok(format!("main {}, side {}", step(main)?, step(side)?))
+}
+
+/// Changes its session, and waits until it may answer.
+async fn slow(asked: Asked) -> Answer {
+    asked.session.insert("cart", "late")?;
+    asked.app.arrived.notify_one();
+    asked.app.go_on.notified().await;
+    text("done")
+}
+
+/// Changes its session, and fails.
+async fn error(asked: Asked) -> Answer {
+    asked.session.insert("cart", "a hat")?;
+    asked
+        .session
+        .insert("cookie", "no key may be called that")?;
+    text("never")
+}
