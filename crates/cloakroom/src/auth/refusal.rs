@@ -134,9 +134,9 @@ mod tests {
             (LoginRequired,  "POST", page, login,            Some(Refusal::LoginRequired)),
             (LoginRequired,  "get",  page, login,            Some(Refusal::LoginRequired)),
             (LoginRequired,  "GET",  page, Some("/l\r\nx:"), Some(Refusal::LoginRequired)),
-            (LoginRequired,  "GET",  page, login,            to("/login?next=/a%3Fb%3D//c%25%C3%A4")),
-            (LoginRequired,  "HEAD", page, with_query,       to("/login?lang=en&next=/a%3Fb%3D//c%25%C3%A4")),
-            (StepUpRequired, "GET",  page, login,            to("/login?next=/a%3Fb%3D//c%25%C3%A4&again=1")),
+            (LoginRequired,  "GET",  page, login,            Some(to("/login?next=/a%3Fb%3D//c%25%C3%A4"))),
+            (LoginRequired,  "HEAD", page, with_query,       Some(to("/login?lang=en&next=/a%3Fb%3D//c%25%C3%A4"))),
+            (StepUpRequired, "GET",  page, login,            Some(to("/login?next=/a%3Fb%3D//c%25%C3%A4&again=1"))),
             (StepUpRequired, "PUT",  page, login,            Some(Refusal::LoginRequired)),
         ];
         for (access, method, accept, login, expected) in table {
@@ -150,7 +150,7 @@ mod tests {
         }
     }
 
-    fn to(location: &str) -> Option<Refusal> {
-        Some(Refusal::ToLogin(location.to_owned()))
+    fn to(location: &str) -> Refusal {
+        Refusal::ToLogin(location.to_owned())
     }
 }

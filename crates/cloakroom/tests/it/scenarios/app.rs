@@ -167,39 +167,33 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-fn text(text: impl Into<String>) -> Answer {
-    Ok(Said::Text(text.into()))
-}
-
 /// `ada with a hat`.
 async fn who(asked: Asked) -> Answer {
     let user = asked.session.user();
     let cart: Option<String> = asked.session.get("cart")?;
-    text(format!(
-        "{} with {}",
-        user.as_deref().unwrap_or("nobody"),
-        cart.as_deref().unwrap_or("nothing")
-    ))
+    let (user, cart) = (user.as_deref(), cart.as_deref());
+    let (user, cart) = (user.unwrap_or("nobody"), cart.unwrap_or("nothing"));
+    Ok(Said::Text(format!("{user} with {cart}")))
 }
 
 async fn token(asked: Asked) -> Answer {
-    text(asked.session.csrf_token()?)
+    Ok(Said::Text(asked.session.csrf_token()?))
 }
 
 /// How often it was asked for, in one step that no other loses.
 async fn count(asked: Asked) -> Answer {
     let step = |n: Option<u32>| n.unwrap_or(0) + 1;
     let n = asked.session.update("n", step).await?;
-    text(n.to_string())
+    Ok(Said::Text(n.to_string()))
 }
 
 async fn echo(asked: Asked) -> Answer {
-    text(asked.body)
+    Ok(Said::Text(asked.body))
 }
 
 async fn cart(asked: Asked) -> Answer {
     asked.session.insert("cart", "a hat")?;
-    text("ok")
+    Ok(Said::Text("ok".to_owned()))
 }
 
 /// Signs `user` in, as `role` where there is one, and leads to `next` where that is safe.
@@ -227,7 +221,7 @@ async fn logout_everywhere(asked: Asked) -> Answer {
         .end_sessions_of(&user, Some(&asked.session));
     let others = others.await?;
     asked.session.logout().await?;
-    text(others.to_string())
+    Ok(Said::Text(others.to_string()))
 }
 
 /// A step in each of two sessions: `main 1, side 1`.
@@ -245,7 +239,7 @@ async fn slow(asked: Asked) -> Answer {
     asked.session.insert("cart", "late")?;
     asked.app.arrived.notify_one();
     asked.app.go_on.notified().await;
-    text("done")
+    Ok(Said::Text("done".to_owned()))
 }
 
 /// Changes its session, and fails.
@@ -254,5 +248,5 @@ async fn error(asked: Asked) -> Answer {
     asked
         .session
         .insert("cookie", "no key may be called that")?;
-    text("never")
+    Ok(Said::Text("never".to_owned()))
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION};
 use axum::http::request::Builder;
 use axum::http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
@@ -135,7 +135,7 @@ impl Browser {
         }
         let response = self.client.request(request).await?;
         let (parts, body) = response.into_parts();
-        let body = Body::new(body).collect().await.map(|body| body.to_bytes());
+        let body = body.collect().await.map(Collected::to_bytes);
         let answer = Answer {
             status: parts.status,
             headers: parts.headers,

@@ -73,8 +73,8 @@ pub(super) async fn two_layers_keep_two_sessions_apart(site: Arc<Site>) {
     assert_eq!(answer.body, "main 1, side 1");
     let cookies = answer.set_cookies();
     assert_eq!(cookies.len(), 2, "{cookies:?}");
-    let side = cookies.iter().find(|field| field.starts_with("side.sid="));
-    assert_eq!(attribute(side.unwrap(), "Path"), Some("/side"));
+    let second = cookies.iter().find(|field| field.starts_with("side.sid="));
+    assert_eq!(attribute(second.unwrap(), "Path"), Some("/side"));
     assert_ne!(browser.cookie("side.sid"), browser.cookie("connect.sid"));
     assert_eq!(browser.get("/side").await.body, "main 2, side 2");
     // The end of one is not the end of the other.

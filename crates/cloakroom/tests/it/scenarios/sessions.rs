@@ -107,14 +107,15 @@ pub(super) async fn an_error_is_answered_with_the_session_stored(site: Arc<Site>
 pub(super) async fn a_client_that_hangs_up_loses_nothing(site: Arc<Site>) {
     let (mut browser, user) = (site.browser(), site.user("ada"));
     browser.login(&user).await;
-    let head = format!(
-        "GET /count HTTP/1.1\r\nhost: {}\r\ncookie: connect.sid={}\r\n\r\n",
-        site.address(),
-        browser.ticket()
-    );
+    // One that writes while its handler runs, and one that writes when it is closed, twice.
+    let heads = ["/count", "/side"].map(|path| {
+        let (address, ticket) = (site.address(), browser.ticket());
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: connect.sid={ticket}\r\n\r\n")
+    });
     let mut last = 0;
     for wait in 0..20 {
         let mut stream = TcpStream::connect(site.address()).await.unwrap();
+        let head = &heads[usize::try_from(wait % 2).unwrap()];
         stream.write_all(head.as_bytes()).await.unwrap();
         // Somewhere between the read of the session and the end of the save.
         tokio::time::sleep(Duration::from_micros(100 * wait)).await;
