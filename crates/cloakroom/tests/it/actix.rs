@@ -13,7 +13,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, init_service, read_body};
-use actix_web::{App, Error, HttpResponse, ResponseError, web};
+use actix_web::{App, Error, HttpMessage as _, HttpResponse, ResponseError, web};
 use cloakroom::policy::PolicyBuilder;
 use cloakroom::store::conformance::Faulty;
 use cloakroom::store::{Store as _, StoreErrorKind};
@@ -68,11 +68,8 @@ async fn failing(
     request: ServiceRequest,
     _: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
-    let handle = request.request().clone();
-    let handle = actix_web::HttpMessage::extensions(&handle)
-        .get::<SessionHandle>()
-        .cloned();
-    let session = handle.unwrap().session_of(request.request()).await.unwrap();
+    let handle: SessionHandle = request.extensions().get().cloned().unwrap();
+    let session = handle.session_of(request.request()).await.unwrap();
     session.insert("seen", true)?;
     Err(Teapot.into())
 }
