@@ -234,9 +234,9 @@ pub(super) fn count_both(main: &Session, side: &Session) -> Result<String, Sessi
     Ok(format!("main {}, side {}", step(main)?, step(side)?))
 }
 
-/// Changes its session, and waits until it may answer.
+/// Takes `cart` into its session, and waits until it may answer.
 async fn slow(asked: Asked) -> Answer {
-    asked.session.insert("cart", "late")?;
+    asked.session.insert("cart", asked.field("cart"))?;
     asked.app.arrived.notify_one();
     asked.app.go_on.notified().await;
     Ok(Said::Text("done".to_owned()))

@@ -8,7 +8,7 @@ use cloakroom::store::StoreErrorKind;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::browser::location;
+use super::browser::{FORM, location};
 use super::site::Site;
 
 pub(super) async fn a_visitor_is_known_again(site: Arc<Site>) {
@@ -104,28 +104,36 @@ pub(super) async fn an_error_is_answered_with_the_session_stored(site: Arc<Site>
     assert_eq!(browser.who().await, "nobody with a hat");
 }
 
-pub(super) async fn a_client_that_hangs_up_loses_nothing(site: Arc<Site>) {
-    let (mut browser, user) = (site.browser(), site.user("ada"));
+pub(super) async fn a_client_that_hangs_up_takes_nobodys_save_with_it(site: Arc<Site>) {
+    let (mut browser, user, app) = (site.browser(), site.user("ada"), &site.app);
     browser.login(&user).await;
-    // One that writes while its handler runs, and one that writes when it is closed, twice.
-    let heads = ["/count", "/side"].map(|path| {
-        let (address, ticket) = (site.address(), browser.ticket());
-        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: connect.sid={ticket}\r\n\r\n")
-    });
-    let mut last = 0;
-    for wait in 0..20 {
-        let mut stream = TcpStream::connect(site.address()).await.unwrap();
-        let head = &heads[usize::try_from(wait % 2).unwrap()];
-        stream.write_all(head.as_bytes()).await.unwrap();
-        // Somewhere between the read of the session and the end of the save.
-        tokio::time::sleep(Duration::from_micros(100 * wait)).await;
-        drop(stream);
-        let answer = browser.get("/count").await;
-        let n: u32 = answer.body.parse().unwrap();
-        assert!(n > last, "{n} after {last}: a step was lost");
-        last = n;
+    let mut doomed = TcpStream::connect(site.address()).await.unwrap();
+    let head = format!(
+        "POST /slow HTTP/1.1\r\nhost: {}\r\ncookie: connect.sid={}\r\nsec-fetch-site: same-origin\r\n\
+         content-type: {FORM}\r\ncontent-length: 11\r\n\r\ncart=doomed",
+        site.address(),
+        browser.ticket()
+    );
+    doomed.write_all(head.as_bytes()).await.unwrap();
+    app.arrived.notified().await;
+    let mut tab = browser.copy();
+    let tab = tokio::spawn(async move { tab.post("/slow", &[("cart", "a hat")]).await });
+    app.arrived.notified().await;
+    // The first is being saved, and hears nothing of it; the second waits for its turn.
+    app.store.take_calls();
+    app.store.hold_answers();
+    app.go_on.notify_one();
+    while app.store.take_calls().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert_eq!(browser.who().await, format!("{user} with nothing"));
+    app.go_on.notify_one();
+    let soon = Duration::from_millis(50);
+    tokio::time::sleep(soon).await;
+    drop(doomed);
+    tokio::time::sleep(soon).await;
+    app.store.work();
+    assert_eq!(tab.await.unwrap().status, StatusCode::OK);
+    assert_eq!(browser.who().await, format!("{user} with a hat"));
 }
 
 pub(super) async fn a_store_that_is_down_is_no_empty_session(site: Arc<Site>) {
