@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! Features: `axum` and `memory` (on), `tower`, `sqlite`, `redis`, `postgres`, `mongodb`, `conformance`.
+//! Features: `axum` and `memory` (on), `actix`, `tower`, `sqlite`, `redis`, `postgres`, `mongodb`, `conformance`.
 //! Without any, the core has no framework and no database. To begin: [`manual::start`]; which store
 //! when: `manual::stores`; coming from Express: [`manual::from_express`]; where we differ:
 //! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are
@@ -38,7 +38,7 @@ pub mod store;
 #[cfg(test)]
 #[cfg(feature = "memory")]
 mod vectors;
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "actix"))]
 pub mod web;
 
 pub use clock::{Clock, ManualClock, Timestamp};

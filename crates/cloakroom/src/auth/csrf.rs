@@ -50,6 +50,39 @@ impl Source<'_> {
     }
 }
 
+/// Where a request holds the token of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenPlace<'a> {
+    /// In the header `X-CSRF-Token`, and this is it.
+    Header(&'a str),
+    /// In the field `_csrf` of the urlencoded form in its body, which has to be read for it.
+    Form,
+    /// Nowhere: 403.
+    Nowhere,
+}
+
+impl<'a> TokenPlace<'a> {
+    /// The header that may hold the token.
+    pub const HEADER: &'static str = "x-csrf-token";
+    /// The field of a form that may hold it.
+    pub const FIELD: &'static str = "_csrf";
+    /// No form that is read for its token is longer, in bytes. What a page's own form sends is far
+    /// shorter; uploads are of another kind.
+    pub const LONGEST_FORM: usize = 1024 * 1024;
+
+    /// Looks for it by the header `X-CSRF-Token` and by Content-Type. A header counts even where it
+    /// is wrong and a form follows; bodies of other kinds are not searched.
+    pub fn of(header: Option<&'a str>, content_type: Option<&str>) -> Self {
+        let kind = content_type.unwrap_or_default().split(';').next();
+        let kind = kind.unwrap_or_default().trim();
+        match header {
+            Some(token) => Self::Header(token),
+            None if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => Self::Form,
+            None => Self::Nowhere,
+        }
+    }
+}
+
 impl Session {
     /// A token for a form or a script of this session, masked anew each time, so that compression
     /// tells nothing of it (BREACH). All tokens of a session are good, in any tab, until it is signed
@@ -110,7 +143,7 @@ pub(super) fn drawn<const N: usize>() -> Result<[u8; N], SessionError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Source, Verdict};
+    use super::{Source, TokenPlace, Verdict};
 
     #[test]
     fn a_request_is_judged_by_where_it_comes_from() {
@@ -154,5 +187,22 @@ mod tests {
             ..Source::default()
         };
         assert_eq!(source.judge(&[]), Refused);
+    }
+
+    #[test]
+    fn a_token_is_looked_for_where_a_browser_may_put_it() {
+        let form = Some("Application/X-WWW-form-urlencoded ; charset=utf-8");
+        #[rustfmt::skip]
+        let table = [
+            (TokenPlace::Header("t"), Some("t"), None),
+            (TokenPlace::Header(""),  Some(""),  form),
+            (TokenPlace::Form,        None,      form),
+            (TokenPlace::Nowhere,     None,      Some("multipart/form-data; boundary=x")),
+            (TokenPlace::Nowhere,     None,      Some("text/plain; application/x-www-form-urlencoded")),
+            (TokenPlace::Nowhere,     None,      None),
+        ];
+        for (place, header, kind) in table {
+            assert_eq!(TokenPlace::of(header, kind), place, "{header:?} {kind:?}");
+        }
     }
 }

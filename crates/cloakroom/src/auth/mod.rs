@@ -11,11 +11,13 @@ mod guard;
 mod login;
 mod next;
 mod passport;
+mod refusal;
 
 #[cfg(feature = "attempts")]
 pub use attempts::{Attempt, Attempts, TooManyAttempts};
-pub use csrf::{Source, Verdict};
+pub use csrf::{Source, TokenPlace, Verdict};
 pub use device::Device;
 pub use guard::{Access, Require};
 pub use next::safe_next;
 pub use passport::Passport;
+pub use refusal::{Asked, Refusal};

@@ -264,13 +264,13 @@ impl Session {
         self.lock(|held| held.touched = true);
     }
 
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn now(&self) -> Timestamp {
         self.0.backend.now()
     }
 
     /// Whether this request goes on without its session, because the store did not give it.
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn is_detached(&self) -> bool {
         self.lock(|held| held.phase == Phase::Detached)
     }

@@ -19,6 +19,7 @@ pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -46,12 +47,22 @@ pub enum Written {
 }
 
 /// A part of all the sessions in a store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// The ids of live sessions; over the pages of a scan, each that lived all the time is there.
     pub ids: Vec<SessionId>,
     /// What to call [`scan`](Store::scan) with for the next part; `None` after the last.
     pub next: Option<String>,
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In some stores the next part is named by the id that it begins after.
+        f.debug_struct("Page")
+            .field("ids", &self.ids)
+            .field("has_next", &self.next.is_some())
+            .finish()
+    }
 }
 
 /// A store of session records.

@@ -1,30 +1,23 @@
 //! What caches are told of a response that depends on a session (RFC 9111).
 
-use http::HeaderMap;
-use http::header::{CACHE_CONTROL, HeaderValue, VARY};
-
+use super::head::Fields;
 use crate::policy::CachePolicy;
 
 /// Keeps a response from being handed to another visitor.
-pub(super) fn keep_private(headers: &mut HeaderMap, policy: CachePolicy) {
+pub(super) fn keep_private(fields: &mut impl Fields, policy: CachePolicy) {
     if policy == CachePolicy::Untouched {
         return;
     }
-    let said: Vec<&str> = headers
-        .get_all(CACHE_CONTROL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    if let Some(value) = cache_control(&said.join(", "), policy) {
-        headers.insert(CACHE_CONTROL, value);
+    if let Some(value) = cache_control(&fields.joined("cache-control"), policy) {
+        fields.set("cache-control", &value);
     }
-    if !varies_by_cookie(headers) {
-        headers.append(VARY, HeaderValue::from_static("Cookie"));
+    if !varies_by_cookie(&fields.joined("vary")) {
+        fields.append("vary", "Cookie");
     }
 }
 
 /// The field to send, `None` where what the handler said will do.
-fn cache_control(said: &str, policy: CachePolicy) -> Option<HeaderValue> {
+fn cache_control(said: &str, policy: CachePolicy) -> Option<String> {
     let directives: Vec<&str> = said
         .split(',')
         .map(str::trim)
@@ -45,7 +38,7 @@ fn cache_control(said: &str, policy: CachePolicy) -> Option<HeaderValue> {
         } else {
             "private"
         };
-        return Some(HeaderValue::from_static(alone));
+        return Some(alone.to_owned());
     }
     let shared = |directive: &&&str| {
         let name = directive.split('=').next().unwrap_or_default().trim();
@@ -56,21 +49,17 @@ fn cache_control(said: &str, policy: CachePolicy) -> Option<HeaderValue> {
         .filter(|directive| !shared(directive))
         .copied();
     let value: Vec<&str> = std::iter::once("private").chain(kept).collect();
-    HeaderValue::from_str(&value.join(", ")).ok()
+    Some(value.join(", "))
 }
 
-fn varies_by_cookie(headers: &HeaderMap) -> bool {
-    let fields = headers
-        .get_all(VARY)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    fields
-        .flat_map(|value| value.split(','))
+fn varies_by_cookie(said: &str) -> bool {
+    said.split(',')
         .map(str::trim)
         .any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
 }
 
 #[cfg(test)]
+#[cfg(feature = "tower")]
 mod tests {
     use http::HeaderMap;
     use http::header::{CACHE_CONTROL, VARY};

@@ -1,30 +1,12 @@
 //! Keeps requests out that another site makes a visitor's browser send.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use ::axum::body::{Body, to_bytes};
-use ::axum::response::{IntoResponse as _, Response};
-use http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
-use http::request::Parts;
-use http::{HeaderMap, Request, StatusCode};
-use tower_layer::Layer;
-use tower_service::Service;
-
-use super::SessionHandle;
-use crate::auth::{Source, Verdict};
+use super::answer::Answer;
+use super::head::{self, Fields as _, Head};
+use super::{SessionHandle, SessionRejection};
+use crate::auth::{Refusal, Source, TokenPlace, Verdict};
 use crate::session::Session;
-
-/// The field of a form that may hold the token.
-const FIELD: &str = "_csrf";
-const HEADER: &str = "x-csrf-token";
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// No form that is read for its token is longer.
-const LONGEST_FORM: usize = 1024 * 1024;
 
 /// Refuses requests with unsafe methods that come from another site, login forms included.
 ///
@@ -46,6 +28,13 @@ pub struct Csrf {
     allowed: Arc<Vec<String>>,
 }
 
+/// What is left to do for a request that is not refused yet.
+pub(super) enum Admission {
+    Passed,
+    /// The token may be in the body: see [`pass_form`].
+    FormNeeded(Session),
+}
+
 impl Csrf {
     /// For requests of this site's own pages.
     pub fn new() -> Self {
@@ -59,146 +48,72 @@ impl Csrf {
         self
     }
 
-    async fn admit(&self, request: Request<Body>) -> Admitted {
-        let (parts, body) = request.into_parts();
-        match judge(&parts, &self.allowed) {
-            Verdict::Pass => Ok(Request::from_parts(parts, body)),
-            Verdict::Refused => refused("this request comes from another site"),
-            Verdict::TokenNeeded => with_token(parts, body).await,
+    pub(super) async fn admit(
+        &self,
+        head: &impl Head,
+        handle: Option<&SessionHandle>,
+    ) -> Result<Admission, Answer> {
+        match judge(head, handle, &self.allowed) {
+            Verdict::Pass => Ok(Admission::Passed),
+            Verdict::Refused => Err(refused("this request comes from another site")),
+            Verdict::TokenNeeded => by_token(head, handle).await,
         }
     }
 }
 
-/// The request that goes on, or the answer to one that does not.
-type Admitted = Result<Request<Body>, Box<Response>>;
-
-fn judge(parts: &Parts, allowed: &[String]) -> Verdict {
-    let text = |name| {
-        parts
-            .headers
-            .get(name)
-            .map(|value| value.to_str().unwrap_or(""))
-    };
-    let handle = parts.extensions.get::<SessionHandle>();
-    let is_secure = handle.is_some_and(|handle| handle.is_secure(parts));
+fn judge(head: &impl Head, handle: Option<&SessionHandle>, allowed: &[String]) -> Verdict {
+    let is_secure = handle.is_some_and(|handle| handle.is_secure(head));
     let scheme = if is_secure { "https" } else { "http" };
-    let host = text(HOST).or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
-    let own = host.map(|host| format!("{scheme}://{host}"));
+    let own = head::host(head).map(|host| format!("{scheme}://{host}"));
     let source = Source {
-        is_safe: parts.method.is_safe(),
-        fetch_site: text(SEC_FETCH_SITE),
-        origin: text(ORIGIN),
+        // RFC 9110 §9.2.1; methods that nobody knows are not.
+        is_safe: matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE"),
+        fetch_site: head.fields().first("sec-fetch-site"),
+        origin: head.fields().first("origin"),
         own: own.as_deref(),
     };
     source.judge(allowed)
 }
 
-async fn with_token(parts: Parts, body: Body) -> Admitted {
-    let Some(handle) = parts.extensions.get::<SessionHandle>() else {
+async fn by_token(head: &impl Head, handle: Option<&SessionHandle>) -> Result<Admission, Answer> {
+    let Some(handle) = handle else {
         tracing::error!("a guard against forged requests stands outside every session layer");
-        return Err(Box::new(StatusCode::INTERNAL_SERVER_ERROR.into_response()));
+        return Err(Refusal::NoLayer.into());
     };
-    let session = handle.session(&parts).await.map_err(|error| {
-        let rejection = super::SessionRejection::from(error);
-        Box::new(rejection.into_response())
+    let session = handle.open(head).await;
+    let session = session.map_err(|error| {
+        let rejection = SessionRejection::from(error);
+        rejection.report();
+        rejection.answer()
     })?;
-    if let Some(token) = parts.headers.get(HEADER) {
-        let token = token.to_str().unwrap_or("").to_owned();
-        return checked(&session, &token, parts, body);
+    let fields = head.fields();
+    match TokenPlace::of(
+        fields.first(TokenPlace::HEADER),
+        fields.first("content-type"),
+    ) {
+        TokenPlace::Header(token) => check(&session, token).map(|()| Admission::Passed),
+        TokenPlace::Form => Ok(Admission::FormNeeded(session)),
+        TokenPlace::Nowhere => Err(refused("this request needs the header X-CSRF-Token")),
     }
-    if !is_form(&parts.headers) {
-        return refused("this request needs the header X-CSRF-Token");
-    }
-    let Ok(form) = to_bytes(body, LONGEST_FORM).await else {
-        return Err(Box::new(StatusCode::PAYLOAD_TOO_LARGE.into_response()));
+}
+
+/// Lets a form pass that holds a token of its session; `None` is one that could not be read.
+pub(super) fn pass_form(session: &Session, form: Option<&[u8]>) -> Result<(), Answer> {
+    let Some(form) = form else {
+        return Err(Refusal::TooLarge.into());
     };
-    let mut fields = form_urlencoded::parse(&form);
-    let token = fields.find_map(|(name, value)| (name == FIELD).then(|| value.into_owned()));
-    checked(&session, &token.unwrap_or_default(), parts, form.into())
+    let mut fields = form_urlencoded::parse(form);
+    let token = fields.find(|(name, _)| name == TokenPlace::FIELD);
+    check(session, token.as_ref().map_or("", |(_, token)| token))
 }
 
-fn checked(session: &Session, token: &str, parts: Parts, body: Body) -> Admitted {
+fn check(session: &Session, token: &str) -> Result<(), Answer> {
     if session.accepts_csrf_token(token) {
-        return Ok(Request::from_parts(parts, body));
+        return Ok(());
     }
-    refused("this form is out of date: load its page again")
+    Err(refused("this form is out of date: load its page again"))
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    let kind = kind
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
-    kind.trim()
-        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-fn refused(why: &'static str) -> Admitted {
-    Err(Box::new((StatusCode::FORBIDDEN, why).into_response()))
-}
-
-impl<S> Layer<S> for Csrf {
-    type Service = CsrfService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        CsrfService {
-            inner,
-            csrf: self.clone(),
-        }
-    }
-}
-
-/// The service that [`Csrf`] makes.
-#[derive(Clone, Debug)]
-pub struct CsrfService<S> {
-    inner: S,
-    csrf: Csrf,
-}
-
-impl<S> Service<Request<Body>> for CsrfService<S>
-where
-    S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = CsrfFuture;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The one that is ready is used, and its clone waits for its turn.
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        let csrf = self.csrf.clone();
-        CsrfFuture(Box::pin(async move {
-            match csrf.admit(request).await {
-                Ok(request) => inner.call(request).await,
-                Err(response) => Ok(*response),
-            }
-        }))
-    }
-}
-
-/// The response of [`CsrfService`].
-pub struct CsrfFuture(Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>);
-
-impl Future for CsrfFuture {
-    type Output = Result<Response, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context)
-    }
-}
-
-impl fmt::Debug for CsrfFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CsrfFuture").finish_non_exhaustive()
-    }
+fn refused(why: &'static str) -> Answer {
+    Refusal::Forbidden(why).into()
 }

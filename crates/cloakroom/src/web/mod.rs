@@ -1,16 +1,28 @@
 //! Headers in, headers out: what a web framework has to do with sessions.
 
+#[cfg(feature = "actix")]
+pub mod actix;
+mod answer;
 #[cfg(feature = "axum")]
 mod axum;
 mod cache;
-#[cfg(feature = "axum")]
+#[cfg(any(feature = "axum", feature = "actix"))]
 mod csrf;
 mod guard;
+mod handle;
+mod head;
+#[cfg(any(feature = "axum", feature = "actix"))]
+mod rejection;
+#[cfg(feature = "tower")]
 mod tower;
 
 #[cfg(feature = "axum")]
-pub use self::axum::{LoggedIn, Named, SessionName, SessionRejection};
-#[cfg(feature = "axum")]
-pub use self::csrf::{Csrf, CsrfFuture, CsrfService};
-pub use self::guard::{Guard, GuardFuture, GuardService};
-pub use self::tower::{SessionFuture, SessionHandle, SessionLayer, SessionService, Tls};
+pub use self::axum::{CsrfFuture, CsrfService};
+#[cfg(any(feature = "axum", feature = "actix"))]
+pub use self::csrf::Csrf;
+pub use self::guard::Guard;
+pub use self::handle::{SessionHandle, Tls};
+#[cfg(any(feature = "axum", feature = "actix"))]
+pub use self::rejection::{LoggedIn, Named, SessionName, SessionRejection};
+#[cfg(feature = "tower")]
+pub use self::tower::{GuardFuture, GuardService, SessionFuture, SessionLayer, SessionService};

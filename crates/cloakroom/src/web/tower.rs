@@ -1,24 +1,29 @@
 //! The layer: puts a handle into each request, and closes what was opened before the response leaves.
 
+mod guard;
+
 use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
-use http::header::{COOKIE, HOST, HeaderValue, SET_COOKIE, USER_AGENT};
+use http::header::HeaderValue;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, Request, Response, StatusCode, Uri};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::cache;
+use super::answer::{self, Answer};
+use super::head::{Fields, Head};
+use super::{SessionHandle, Tls};
 use crate::manager::{CloseError, Closing, Manager};
-use crate::policy::RequestInfo;
+use crate::policy::CachePolicy;
 use crate::session::Session;
 use crate::store::StoreError;
+
+pub use guard::{GuardFuture, GuardService};
 
 /// Gives the requests of a router their sessions.
 ///
@@ -61,10 +66,6 @@ impl<S> Layer<S> for SessionLayer {
     }
 }
 
-/// An extension that marks a request as having come over TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tls;
-
 /// The service that [`SessionLayer`] makes.
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
@@ -86,142 +87,28 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let manager = &self.layer.manager;
+        let path = uri_of(request.uri(), request.extensions()).path();
         let outer = request.extensions().get::<SessionHandle>();
-        let covered = manager
-            .policy()
-            .covers(path_of(request.uri(), request.extensions()));
-        if !covered
-            || outer.is_some_and(|outer| outer.find(manager.policy().name().as_str()).is_some())
-        {
-            return SessionFuture {
-                inner: self.inner.call(request),
-                handle: None,
-                closing: None,
-            };
+        let handle = SessionHandle::new(&self.layer.manager, self.layer.tls, path, outer);
+        if let Some(handle) = &handle {
+            request.extensions_mut().insert(handle.clone());
         }
-        let handle = SessionHandle::new(manager.clone(), self.layer.tls, outer.cloned());
-        request.extensions_mut().insert(handle.clone());
         SessionFuture {
             inner: self.inner.call(request),
-            handle: Some(handle),
+            handle,
             closing: None,
         }
     }
 }
 
-/// A request's way to its session; the layer puts it into the request's extensions.
-///
-/// With axum the extractors use it. With another framework over `tower`, take it out of the
-/// extensions and call [`SessionHandle::session`].
-#[derive(Clone)]
-pub struct SessionHandle(Arc<Slot>);
-
-struct Slot {
-    manager: Manager,
-    tls: bool,
-    session: OnceLock<Session>,
-    /// The handle of a session layer further out, with a cookie of another name.
-    outer: Option<SessionHandle>,
-}
-
 impl SessionHandle {
-    fn new(manager: Manager, tls: bool, outer: Option<Self>) -> Self {
-        Self(Arc::new(Slot {
-            manager,
-            tls,
-            session: OnceLock::new(),
-            outer,
-        }))
-    }
-
     /// The request's session, read from the store the first time that it is asked for.
     ///
     /// # Errors
     ///
     /// [`StoreError`] where the store failed: the answer is 503.
     pub async fn session(&self, parts: &Parts) -> Result<Session, StoreError> {
-        if let Some(session) = self.0.session.get() {
-            return Ok(session.clone());
-        }
-        let cookies = parts
-            .headers
-            .get_all(COOKIE)
-            .iter()
-            .map(HeaderValue::as_bytes);
-        let session = self
-            .0
-            .manager
-            .open(cookies, self.request_info(parts))
-            .await?;
-        Ok(self.0.session.get_or_init(|| session).clone())
-    }
-
-    /// The session, if it was asked for already.
-    pub fn opened(&self) -> Option<&Session> {
-        self.0.session.get()
-    }
-
-    /// The handle whose cookie has that name: this one, or one of a layer further out.
-    pub fn find(&self, name: &str) -> Option<&Self> {
-        if self.0.manager.policy().name().as_str() == name {
-            return Some(self);
-        }
-        self.0.outer.as_ref()?.find(name)
-    }
-
-    /// Whether a request came over TLS, to this server or to a proxy that the policy trusts.
-    pub(super) fn is_secure(&self, parts: &Parts) -> bool {
-        let tls = self.0.tls || parts.extensions.get::<Tls>().is_some();
-        let forwarded = parts
-            .headers
-            .get("x-forwarded-proto")
-            .and_then(|value| value.to_str().ok());
-        let proxy = &self.0.manager.policy().settings().trusted_proxy;
-        proxy.is_secure(tls, peer_of(parts), forwarded)
-    }
-
-    fn request_info(&self, parts: &Parts) -> RequestInfo {
-        let policy = self.0.manager.policy();
-        let mut info = RequestInfo {
-            is_secure: self.is_secure(parts),
-            address: self.client_of(parts),
-            ..RequestInfo::default()
-        };
-        if let Some(field) = parts
-            .headers
-            .get(USER_AGENT)
-            .filter(|_| policy.notes_devices())
-        {
-            info.set_user_agent(field.as_bytes());
-        }
-        if !policy.wants_request() {
-            return info;
-        }
-        let host = parts
-            .headers
-            .get(HOST)
-            .and_then(|value| value.to_str().ok());
-        let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
-        path_of(&parts.uri, &parts.extensions).clone_into(&mut info.path);
-        info.host = host.map(str::to_owned);
-        info
-    }
-
-    /// The client's address, by a trusted proxy's word where the peer is one.
-    fn client_of(&self, parts: &Parts) -> Option<IpAddr> {
-        let fields = parts.headers.get_all("x-forwarded-for").iter();
-        let fields = fields.map(|field| field.to_str().unwrap_or(""));
-        let proxy = &self.0.manager.policy().settings().trusted_proxy;
-        proxy.client(peer_of(parts), fields)
-    }
-}
-
-impl fmt::Debug for SessionHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionHandle")
-            .field("opened", &self.opened().is_some())
-            .finish()
+        self.open(parts).await
     }
 }
 
@@ -258,7 +145,7 @@ where
             else {
                 return Poll::Ready(Ok(response));
             };
-            let manager = handle.0.manager.clone();
+            let manager = handle.manager().clone();
             *this.closing = Some((close(manager, session.clone()), Some(response)));
         }
         let Some((closing, response)) = this.closing else {
@@ -271,7 +158,7 @@ where
         let policy = this
             .handle
             .as_ref()
-            .map(|handle| handle.0.manager.policy().settings().cache);
+            .map(|handle| handle.manager().policy().settings().cache);
         Poll::Ready(Ok(finish(response, closed, policy.unwrap_or_default())))
     }
 }
@@ -290,71 +177,94 @@ fn close(manager: Manager, session: Session) -> ClosingFuture {
 fn finish<R: Default>(
     mut response: Response<R>,
     closed: Result<Closing, CloseError>,
-    policy: crate::policy::CachePolicy,
+    cache: CachePolicy,
 ) -> Response<R> {
     match closed {
         Ok(closing) => {
-            add_cookie(response.headers_mut(), closing);
-            cache::keep_private(response.headers_mut(), policy);
+            answer::add(&closing, cache, response.headers_mut());
             response
         }
-        Err(error) => {
-            let mut response = Response::new(R::default());
-            *response.status_mut() = if error.is_temporary() {
-                StatusCode::SERVICE_UNAVAILABLE
-            } else {
-                StatusCode::INTERNAL_SERVER_ERROR
-            };
-            response
-        }
+        Err(error) => bare(&Answer::of_unsaved(&error)),
     }
 }
 
-fn add_cookie(headers: &mut HeaderMap, closing: Closing) {
-    let Some(field) = closing.set_cookie else {
-        return;
-    };
-    match HeaderValue::try_from(field) {
-        Ok(field) => {
-            headers.append(SET_COOKIE, field);
+/// An answer without its text, for a service whose bodies are of any type.
+fn bare<R: Default>(answer: &Answer) -> Response<R> {
+    let mut response = Response::new(R::default());
+    *response.status_mut() = status(answer);
+    if let Some((name, value)) = &answer.field {
+        response.headers_mut().set(name, value);
+    }
+    response
+}
+
+pub(super) fn status(answer: &Answer) -> StatusCode {
+    StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+impl Fields for HeaderMap {
+    fn all(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
+        self.get_all(name).iter().map(HeaderValue::as_bytes)
+    }
+
+    fn set(&mut self, name: &'static str, value: &str) -> bool {
+        let value = HeaderValue::try_from(value).ok();
+        value.map(|value| self.insert(name, value)).is_some()
+    }
+
+    fn append(&mut self, name: &'static str, value: &str) -> bool {
+        let value = HeaderValue::try_from(value).ok();
+        value.map(|value| self.append(name, value)).is_some()
+    }
+}
+
+impl Head for Parts {
+    type Fields = HeaderMap;
+
+    fn fields(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    fn path(&self) -> &str {
+        uri_of(&self.uri, &self.extensions).path()
+    }
+
+    fn target(&self) -> &str {
+        let uri = uri_of(&self.uri, &self.extensions);
+        uri.path_and_query()
+            .map_or("/", http::uri::PathAndQuery::as_str)
+    }
+
+    fn authority(&self) -> Option<&str> {
+        self.uri.authority().map(http::uri::Authority::as_str)
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        #[cfg(feature = "axum")]
+        {
+            use ::axum::extract::ConnectInfo;
+            if let Some(ConnectInfo(peer)) = self.extensions.get::<ConnectInfo<SocketAddr>>() {
+                return Some(peer.ip());
+            }
         }
-        Err(_) => {
-            tracing::error!("a session's cookie holds a control character and is not sent");
-        }
+        self.extensions.get::<SocketAddr>().map(SocketAddr::ip)
+    }
+
+    fn is_tls(&self) -> bool {
+        self.extensions.get::<Tls>().is_some()
     }
 }
 
 /// The URI that the client asked for, whatever router the request was nested in since.
-pub(super) fn uri_of(parts: &Parts) -> &http::Uri {
-    #[cfg(feature = "axum")]
-    if let Some(original) = parts.extensions.get::<::axum::extract::OriginalUri>() {
-        return original;
-    }
-    &parts.uri
-}
-
-/// The path that the client asked for, whatever router the request was nested in since.
-fn path_of<'a>(uri: &'a http::Uri, extensions: &'a http::Extensions) -> &'a str {
+fn uri_of<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
     #[cfg(feature = "axum")]
     if let Some(original) = extensions.get::<::axum::extract::OriginalUri>() {
-        return original.path();
+        return original;
     }
     let _ = extensions;
-    uri.path()
-}
-
-/// The peer's address, where the server makes it known.
-fn peer_of(parts: &Parts) -> Option<IpAddr> {
-    #[cfg(feature = "axum")]
-    {
-        use ::axum::extract::ConnectInfo;
-        use std::net::SocketAddr;
-        if let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
-            return Some(peer.ip());
-        }
-    }
-    parts
-        .extensions
-        .get::<std::net::SocketAddr>()
-        .map(std::net::SocketAddr::ip)
+    uri
 }

@@ -21,8 +21,9 @@ const MAP: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that one part of the library alone may use.
-const CONFINED: [(&str, &str); 14] = [
+const CONFINED: [(&str, &str); 15] = [
     ("governor", "auth/attempts"),
+    ("actix_web", "web/actix"),
     ("axum", "web"),
     ("axum_core", "web"),
     ("http", "web"),

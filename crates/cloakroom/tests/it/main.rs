@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
+mod actix;
 mod arch;
 mod auth;
 mod crash;
@@ -11,6 +12,7 @@ mod life;
 mod outage;
 mod poison;
 mod races;
+mod scenarios;
 mod stores;
 mod support;
 mod trips;

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
+
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{
@@ -13,6 +15,8 @@ use crate::store::{
 pub struct Faulty {
     store: Arc<dyn Store>,
     state: Arc<Mutex<State>>,
+    /// Told when it works again.
+    works: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -25,6 +29,7 @@ struct State {
 enum Fault {
     Fail(StoreErrorKind),
     Hang,
+    HoldAnswer,
     LoseAnswer,
 }
 
@@ -34,6 +39,7 @@ impl Faulty {
         Self {
             store,
             state: Arc::default(),
+            works: watch::Sender::new(()),
         }
     }
 
@@ -47,6 +53,12 @@ impl Faulty {
         self.set(Some(Fault::Hang));
     }
 
+    /// From now on every call is carried out, and its answer comes once the store
+    /// [works](Self::work) again.
+    pub fn hold_answers(&self) {
+        self.set(Some(Fault::HoldAnswer));
+    }
+
     /// From now on every call is carried out, and its answer never comes.
     pub fn lose_answers(&self) {
         self.set(Some(Fault::LoseAnswer));
@@ -55,6 +67,7 @@ impl Faulty {
     /// From now on it works again.
     pub fn work(&self) {
         self.set(None);
+        self.works.send_replace(());
     }
 
     /// The names of the methods that were called since this was last asked.
@@ -84,6 +97,14 @@ impl Faulty {
             None => call(),
             Some(Fault::Fail(kind)) => Box::pin(async move { Err(StoreError::from(kind)) }),
             Some(Fault::Hang) => Box::pin(std::future::pending()),
+            Some(Fault::HoldAnswer) => {
+                let (call, mut works) = (call(), self.works.subscribe());
+                Box::pin(async move {
+                    let answer = call.await;
+                    let _ = works.changed().await;
+                    answer
+                })
+            }
             Some(Fault::LoseAnswer) => {
                 let call = call();
                 Box::pin(async move {

@@ -185,7 +185,9 @@ async fn print_what_is_held(manager: &Manager, visitor: &Watched) {
         expires: stored.expires,
         user: None,
     };
-    let page = manager.store().scan(None, 10).await.unwrap();
+    let mut page = manager.store().scan(None, 10).await.unwrap();
+    // As the stores have it that name the next part by an id, once they hold more than one part.
+    page.next = Some(ticket.id().expose().to_owned());
     let session = manager
         .open([field.as_bytes()], RequestInfo::default())
         .await

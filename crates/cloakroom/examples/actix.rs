@@ -1,0 +1,27 @@
+//! Counts visits under actix-web:
+//! `SESSION_SECRET=$(openssl rand -base64 48) cargo run -p cloakroom --example actix --features actix`.
+
+use actix_web::{App, HttpServer, web};
+use cloakroom::web::actix::SessionMiddleware;
+use cloakroom::{KeyRing, Manager, MemoryStore, Policy, Secure, Session, SessionError};
+
+async fn visit(session: Session) -> Result<String, SessionError> {
+    let step = |n: Option<u32>| n.unwrap_or(0) + 1;
+    let n = session.update("n", step).await?;
+    Ok(format!("visit {n}"))
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let keys = KeyRing::new(std::env::var("SESSION_SECRET")?)?;
+    // For plain HTTP on this machine; without it the cookie goes over TLS only.
+    let policy = Policy::builder(keys).secure(Secure::Auto).build()?;
+    // Made once, for all workers.
+    let manager = Manager::new(policy, MemoryStore::new());
+    let app = move || {
+        let session = SessionMiddleware::new(manager.clone());
+        App::new().route("/", web::get().to(visit)).wrap(session)
+    };
+    let server = HttpServer::new(app).bind(("127.0.0.1", 3000))?;
+    Ok(server.run().await?)
+}

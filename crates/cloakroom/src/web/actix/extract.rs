@@ -1,0 +1,80 @@
+//! Extractors: asking for a session is what loads it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::handle_of;
+use crate::session::{Session, Typed};
+use crate::store::StoreError;
+use crate::web::{LoggedIn, Named, SessionHandle, SessionName, SessionRejection};
+
+type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, SessionRejection>>>>;
+
+impl SessionHandle {
+    /// The session of a request of actix-web, read from the store the first time that it is asked
+    /// for.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store failed: the answer is 503.
+    pub async fn session_of(&self, request: &HttpRequest) -> Result<Session, StoreError> {
+        self.open(request).await
+    }
+}
+
+async fn session(request: HttpRequest) -> Result<Session, SessionRejection> {
+    let handle = handle_of(&request).ok_or(SessionRejection::NoLayer)?;
+    Ok(handle.open(&request).await?)
+}
+
+/// An `Option` of it, which is actix-web's own, is `None` where the store failed as well as outside
+/// every middleware: a handler that must tell one from the other asks for
+/// `Result<Session, SessionRejection>`.
+impl FromRequest for Session {
+    type Error = SessionRejection;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Box::pin(session(request.clone()))
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + 'static> FromRequest for Typed<T> {
+    type Error = SessionRejection;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let session = session(request.clone());
+        Box::pin(async move { Ok(session.await?.typed()?) })
+    }
+}
+
+impl FromRequest for LoggedIn {
+    type Error = SessionRejection;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let session = session(request.clone());
+        Box::pin(async move { Self::of(&session.await?) })
+    }
+}
+
+impl<N: SessionName + 'static> FromRequest for Named<N> {
+    type Error = SessionRejection;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let handle = handle_of(&request);
+            let handle = handle.as_ref().and_then(|handle| handle.find(N::NAME));
+            let session = handle.ok_or(SessionRejection::NoLayer)?.open(&request);
+            Ok(Self::new(session.await?))
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! Requests and responses of actix-web, as far as sessions look at them.
+
+use std::net::IpAddr;
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{StatusCode, uri};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
+
+use crate::manager::CloseError;
+use crate::session::SessionError;
+use crate::web::answer::Answer;
+use crate::web::head::{Fields, Head};
+use crate::web::{SessionRejection, Tls};
+
+impl Fields for HeaderMap {
+    fn all(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
+        self.get_all(name).map(HeaderValue::as_bytes)
+    }
+
+    fn set(&mut self, name: &'static str, value: &str) -> bool {
+        let value = HeaderValue::try_from(value).ok();
+        let name = HeaderName::from_static(name);
+        value.map(|value| self.insert(name, value)).is_some()
+    }
+
+    fn append(&mut self, name: &'static str, value: &str) -> bool {
+        let value = HeaderValue::try_from(value).ok();
+        let name = HeaderName::from_static(name);
+        value.map(|value| self.append(name, value)).is_some()
+    }
+}
+
+impl Head for HttpRequest {
+    type Fields = HeaderMap;
+
+    fn fields(&self) -> &HeaderMap {
+        self.headers()
+    }
+
+    fn method(&self) -> &str {
+        self.method().as_str()
+    }
+
+    fn path(&self) -> &str {
+        self.path()
+    }
+
+    fn target(&self) -> &str {
+        let target = self.uri().path_and_query();
+        target.map_or("/", uri::PathAndQuery::as_str)
+    }
+
+    fn authority(&self) -> Option<&str> {
+        self.uri().authority().map(uri::Authority::as_str)
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.peer_addr().map(|peer| peer.ip())
+    }
+
+    fn is_tls(&self) -> bool {
+        self.app_config().secure() || self.extensions().get::<Tls>().is_some()
+    }
+}
+
+impl From<Answer> for HttpResponse {
+    fn from(answer: Answer) -> Self {
+        let mut response = Self::build(status(answer.status));
+        if let Some((name, value)) = &answer.field {
+            response.insert_header((*name, &**value));
+        }
+        if answer.text.is_empty() {
+            return response.finish();
+        }
+        response.content_type("text/plain; charset=utf-8");
+        response.body(answer.text)
+    }
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+impl ResponseError for SessionRejection {
+    fn status_code(&self) -> StatusCode {
+        status(self.answer().status)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.report();
+        self.answer().into()
+    }
+}
+
+impl ResponseError for SessionError {
+    fn status_code(&self) -> StatusCode {
+        status(self.answer().status)
+    }
+
+    /// 503 where trying again may help, 409 where the session ended meanwhile, 500 elsewhere.
+    fn error_response(&self) -> HttpResponse {
+        self.report();
+        self.answer().into()
+    }
+}
+
+#[cfg(feature = "attempts")]
+impl ResponseError for crate::auth::TooManyAttempts {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::TOO_MANY_REQUESTS
+    }
+
+    /// 429 with `Retry-After`.
+    fn error_response(&self) -> HttpResponse {
+        self.answer().into()
+    }
+}
+
+impl ResponseError for CloseError {
+    fn status_code(&self) -> StatusCode {
+        status(Answer::of_unsaved(self).status)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        Answer::of_unsaved(self).into()
+    }
+}

@@ -1,0 +1,186 @@
+//! actix-web: a middleware that closes what was opened before the response leaves, extractors, and
+//! the guards as middlewares.
+//!
+//! ```
+//! use actix_web::{App, web};
+//! use cloakroom::auth::Require;
+//! use cloakroom::web::actix::{Csrf, Guard, LoggedIn, SessionMiddleware};
+//! use cloakroom::{Manager, Session, SessionError};
+//!
+//! async fn visit(session: Session) -> Result<String, SessionError> {
+//!     let n = session.update("n", |n: Option<u32>| n.unwrap_or(0) + 1).await?;
+//!     Ok(format!("visit {n}"))
+//! }
+//!
+//! async fn account(LoggedIn(user): LoggedIn) -> String {
+//!     format!("hello {user}")
+//! }
+//!
+//! # fn serve(manager: Manager) {
+//! // Of several middlewares, the one that is wrapped last is the first to see a request.
+//! let app = App::new()
+//!     .route("/", web::get().to(visit))
+//!     .service(
+//!         web::resource("/account")
+//!             .wrap(Guard::new(Require::login()).login_at("/login"))
+//!             .route(web::get().to(account)),
+//!     )
+//!     .wrap(Csrf::new())
+//!     .wrap(SessionMiddleware::new(manager));
+//! # drop(app);
+//! # }
+//! ```
+
+mod csrf;
+mod extract;
+mod guard;
+mod head;
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
+
+pub use csrf::CsrfMiddleware;
+pub use guard::GuardMiddleware;
+
+use super::answer::{self, Answer};
+pub use super::{Csrf, Guard, LoggedIn, Named, SessionHandle, SessionName, SessionRejection, Tls};
+use crate::manager::{Closing, Manager};
+use crate::policy::CachePolicy;
+
+/// Gives the requests of an application, a scope or a resource their sessions.
+///
+/// It may stand several times in one application, with cookies of different names; where the same
+/// name is there already, the inner one does nothing, as in Express. What stands inside it may fail
+/// as well: the session of a request that ends in an error is stored, and the error's response
+/// carries its cookie.
+#[derive(Clone, Debug)]
+pub struct SessionMiddleware {
+    manager: Manager,
+    tls: bool,
+}
+
+impl SessionMiddleware {
+    /// A middleware over the sessions of `manager`.
+    pub fn new(manager: Manager) -> Self {
+        Self {
+            manager,
+            tls: false,
+        }
+    }
+
+    /// Says that every connection to this server is TLS, so that `Secure` cookies may be sent.
+    ///
+    /// It is not needed where actix-web itself takes TLS connections, which is noticed; a server
+    /// behind a proxy names it in the policy's `trusted_proxy`.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for SessionMiddleware
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = SessionService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(SessionService {
+            inner,
+            middleware: self.clone(),
+        }))
+    }
+}
+
+/// The service that [`SessionMiddleware`] makes.
+#[derive(Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    middleware: SessionMiddleware,
+}
+
+/// What the services of this module answer with.
+pub(super) type Answering<B> =
+    Pin<Box<dyn Future<Output = Result<ServiceResponse<EitherBody<B>>, Error>>>>;
+
+impl<S, B> Service<ServiceRequest> for SessionService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Answering<B>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let SessionMiddleware { manager, tls } = &self.middleware;
+        let outer = handle_of(request.request());
+        let handle = SessionHandle::new(manager, *tls, request.path(), outer.as_ref());
+        if let Some(handle) = &handle {
+            request.extensions_mut().insert(handle.clone());
+        }
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            match handle {
+                Some(handle) => closed(&handle, answer).await,
+                None => answer.map(ServiceResponse::map_into_left_body),
+            }
+        })
+    }
+}
+
+/// The way to a request's session, where a middleware has put it there.
+fn handle_of(request: &HttpRequest) -> Option<SessionHandle> {
+    request.extensions().get().cloned()
+}
+
+/// Stores the session if it was opened, and gives the answer what it is owed, or another one in its
+/// place.
+async fn closed<B: MessageBody>(
+    handle: &SessionHandle,
+    answer: Result<ServiceResponse<B>, Error>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let Some(session) = handle.opened() else {
+        return answer.map(ServiceResponse::map_into_left_body);
+    };
+    let cache = handle.manager().policy().settings().cache;
+    let closed = handle.manager().close(session).await;
+    match (answer, closed) {
+        (Ok(mut response), Ok(closing)) => {
+            answer::add(&closing, cache, response.headers_mut());
+            Ok(response.map_into_left_body())
+        }
+        (Ok(response), Err(error)) => {
+            let unsaved = HttpResponse::from(Answer::of_unsaved(&error));
+            Ok(response.into_response(unsaved.map_into_right_body()))
+        }
+        (Err(error), Ok(closing)) => Err(owing(error, closing, cache)),
+        (Err(_), Err(error)) => Err(error.into()),
+    }
+}
+
+/// An error whose response, once it is made, carries what the session owes it. It stays the error
+/// that it is: a middleware further out may look for its type.
+fn owing(mut error: Error, closing: Closing, cache: CachePolicy) -> Error {
+    error.add_response_mapper(move |mut response| {
+        answer::add(&closing, cache, response.headers_mut());
+        response
+    });
+    error
+}

@@ -1,0 +1,53 @@
+//! What is answered in a session's name: statuses, fields and texts, the same in every framework.
+
+use std::borrow::Cow;
+
+use super::cache;
+use super::head::Fields;
+use crate::auth::Refusal;
+use crate::manager::{CloseError, Closing};
+use crate::policy::CachePolicy;
+
+/// An answer, before a framework says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) field: Option<(&'static str, Cow<'static, str>)>,
+    pub(super) text: Cow<'static, str>,
+}
+
+impl Answer {
+    pub(super) fn new(status: u16, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            field: None,
+            text: text.into(),
+        }
+    }
+
+    /// What stands in the place of a response whose session could not be stored.
+    pub(super) fn of_unsaved(error: &CloseError) -> Self {
+        Self::new(if error.is_temporary() { 503 } else { 500 }, "")
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let field = refusal.field();
+        Self {
+            status: refusal.status(),
+            field: field.map(|(name, value)| (name, value.to_owned().into())),
+            text: refusal.text().into(),
+        }
+    }
+}
+
+/// Adds what the session owes to the response: its cookie, and what caches must know.
+pub(super) fn add(closing: &Closing, cache: CachePolicy, fields: &mut impl Fields) {
+    if let Some(cookie) = &closing.set_cookie
+        && !fields.append("set-cookie", cookie)
+    {
+        tracing::error!("a session's cookie holds a control character and is not sent");
+    }
+    cache::keep_private(fields, cache);
+}

@@ -1,0 +1,159 @@
+//! What extractors give, and why one gives nothing; frameworks differ in how they ask for it.
+
+use std::error::Error as _;
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::answer::Answer;
+use crate::auth::Refusal;
+use crate::session::{Session, SessionError};
+use crate::store::StoreError;
+
+/// Why a handler did not get its session.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionRejection {
+    /// No session layer covers this route: add one, or ask for no session outside the cookie's
+    /// path.
+    #[error(
+        "no session layer covers this route: add `SessionLayer::new(manager)` (axum) or `SessionMiddleware::new(manager)` (actix-web) around it, and see that the cookie's path covers it"
+    )]
+    NoLayer,
+    /// The store failed; the client may try again.
+    #[error("the session store is unavailable")]
+    Store(#[from] StoreError),
+    /// Nobody is signed in.
+    #[error("nobody is signed in")]
+    LoginRequired,
+    /// The store did not say who is signed in, and the policy lets the request go on without.
+    #[error("the session store did not say who is signed in")]
+    Detached,
+    /// The session's data is not of the type that the handler asks for.
+    #[error("the session's data is not of the expected type")]
+    Session(#[from] SessionError),
+}
+
+impl SessionRejection {
+    /// What a handler's client is told that did not get its session.
+    pub(super) fn answer(&self) -> Answer {
+        match self {
+            Self::NoLayer => Answer::new(500, "no session layer covers this route"),
+            Self::Store(_) | Self::Detached => unavailable(),
+            Self::Session(error) => error.answer(),
+            Self::LoginRequired => Answer {
+                text: "nobody is signed in".into(),
+                ..Refusal::LoginRequired.into()
+            },
+        }
+    }
+
+    /// Tells the operators, once, what the client is not told.
+    pub(super) fn report(&self) {
+        match self {
+            Self::NoLayer => tracing::error!("{self}"),
+            Self::Store(error) => {
+                tracing::error!(%error, source = ?error.source(), "no session for a request");
+            }
+            Self::Session(error) => error.report(),
+            Self::LoginRequired | Self::Detached => {}
+        }
+    }
+}
+
+impl SessionError {
+    /// What a client is told whose handler returned this: 503 where trying again may help, 409 where
+    /// the session ended meanwhile or the user has too many, 500 elsewhere.
+    pub(super) fn answer(&self) -> Answer {
+        match self {
+            Self::Store(_) | Self::Conflict => unavailable(),
+            Self::Gone | Self::NotStored | Self::TooManySessions => {
+                Answer::new(409, self.to_string())
+            }
+            _ => Answer::new(500, "the session failed"),
+        }
+    }
+
+    /// Tells the operators, once, what the client is not told.
+    pub(super) fn report(&self) {
+        match self {
+            Self::Gone | Self::NotStored | Self::TooManySessions => {}
+            Self::Store(_) | Self::Conflict => {
+                tracing::error!(error = %self, source = ?self.source(), "a session failed");
+            }
+            // What serde says of a value may quote it.
+            _ => tracing::error!(error = %self, "a session failed"),
+        }
+    }
+}
+
+fn unavailable() -> Answer {
+    Answer {
+        text: "the session store is unavailable".into(),
+        ..Refusal::Unavailable.into()
+    }
+}
+
+#[cfg(feature = "attempts")]
+impl crate::auth::TooManyAttempts {
+    /// 429 with `Retry-After` (RFC 6585 §4).
+    pub(super) fn answer(&self) -> Answer {
+        Answer {
+            field: Some(("retry-after", self.seconds().to_string().into())),
+            ..Answer::new(429, self.to_string())
+        }
+    }
+}
+
+/// Who is signed in, as [`Session::user`] calls them; 401 where nobody is.
+///
+/// ```
+/// # use cloakroom::web::LoggedIn;
+/// async fn hello(LoggedIn(user): LoggedIn) -> String {
+///     format!("hello {user}")
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedIn(pub String);
+
+impl LoggedIn {
+    pub(super) fn of(session: &Session) -> Result<Self, SessionRejection> {
+        if session.is_detached() {
+            return Err(SessionRejection::Detached);
+        }
+        session
+            .user()
+            .map(Self)
+            .ok_or(SessionRejection::LoginRequired)
+    }
+}
+
+/// The name of a cookie, as a type: see [`Named`].
+pub trait SessionName {
+    /// The cookie's name, as the policy of its layer has it.
+    const NAME: &'static str;
+}
+
+/// The session of the layer whose cookie has the name `N::NAME`, where there are several.
+///
+/// [`Session`] itself extracts that of the innermost layer.
+pub struct Named<N>(pub Session, PhantomData<fn() -> N>);
+
+impl<N> Named<N> {
+    pub(super) fn new(session: Session) -> Self {
+        Self(session, PhantomData)
+    }
+}
+
+impl<N> std::ops::Deref for Named<N> {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl<N> fmt::Debug for Named<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Named").field(&self.0).finish()
+    }
+}
