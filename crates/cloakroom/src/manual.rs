@@ -9,7 +9,11 @@ pub mod from_express {}
 #[doc = include_str!("manual/defaults.md")]
 pub mod defaults {}
 
-#[cfg(feature = "axum")]
+#[cfg(feature = "attempts")]
+#[doc = include_str!("manual/logins.md")]
+pub mod logins {}
+
+#[cfg(all(feature = "axum", feature = "attempts"))]
 #[doc = include_str!("manual/attacks.md")]
 pub mod attacks {}
 
