@@ -29,6 +29,7 @@ pub mod clock;
 pub mod cookie;
 mod engine;
 pub mod id;
+pub mod live;
 pub mod manager;
 pub mod manual;
 pub mod policy;

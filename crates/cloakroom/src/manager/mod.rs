@@ -142,7 +142,9 @@ impl Manager {
     ) -> Result<u64, StoreError> {
         let keep = keep.and_then(|session| Some(self.0.key(&session.stored_id()?).into_owned()));
         let ending = self.0.store.destroy_of_user(user, keep.as_ref());
-        self.0.in_long_time(ending, StoreErrorKind::Unknown).await
+        let ended = self.0.in_long_time(ending, StoreErrorKind::Unknown).await;
+        self.0.live.look_at_all();
+        ended
     }
 }
 

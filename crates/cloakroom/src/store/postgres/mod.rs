@@ -198,6 +198,10 @@ impl Store for PostgresStore {
         Box::pin(self.0.get(id))
     }
 
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        Box::pin(self.0.living(ids))
+    }
+
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
         Box::pin(self.0.create(id, entry))
     }
