@@ -9,20 +9,20 @@ use std::task::{Context, Poll};
 
 use ::axum::body::{Body, to_bytes};
 use ::axum::response::{IntoResponse as _, Response};
-use http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::SessionHandle;
-use crate::auth::{Source, Verdict};
+use super::origin::{Allowed, judge};
+use crate::auth::Verdict;
 use crate::session::Session;
 
 /// The field of a form that may hold the token.
 const FIELD: &str = "_csrf";
 const HEADER: &str = "x-csrf-token";
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// No form that is read for its token is longer.
 const LONGEST_FORM: usize = 1024 * 1024;
 
@@ -52,16 +52,17 @@ impl Csrf {
         Self::default()
     }
 
-    /// Lets requests of another origin through as well: `https://pay.example`, as `Origin` spells
-    /// it.
+    /// Lets requests of another origin through as well, and lets it open WebSockets:
+    /// `https://pay.example`, as `Origin` spells it.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         Arc::make_mut(&mut self.allowed).push(origin.into());
         self
     }
 
     async fn admit(&self, request: Request<Body>) -> Admitted {
-        let (parts, body) = request.into_parts();
-        match judge(&parts, &self.allowed) {
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(Allowed(Arc::clone(&self.allowed)));
+        match judge(&parts, &self.allowed, parts.method.is_safe()) {
             Verdict::Pass => Ok(Request::from_parts(parts, body)),
             Verdict::Refused => refused("this request comes from another site"),
             Verdict::TokenNeeded => with_token(parts, body).await,
@@ -71,27 +72,6 @@ impl Csrf {
 
 /// The request that goes on, or the answer to one that does not.
 type Admitted = Result<Request<Body>, Box<Response>>;
-
-fn judge(parts: &Parts, allowed: &[String]) -> Verdict {
-    let text = |name| {
-        parts
-            .headers
-            .get(name)
-            .map(|value| value.to_str().unwrap_or(""))
-    };
-    let handle = parts.extensions.get::<SessionHandle>();
-    let is_secure = handle.is_some_and(|handle| handle.is_secure(parts));
-    let scheme = if is_secure { "https" } else { "http" };
-    let host = text(HOST).or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
-    let own = host.map(|host| format!("{scheme}://{host}"));
-    let source = Source {
-        is_safe: parts.method.is_safe(),
-        fetch_site: text(SEC_FETCH_SITE),
-        origin: text(ORIGIN),
-        own: own.as_deref(),
-    };
-    source.judge(allowed)
-}
 
 async fn with_token(parts: Parts, body: Body) -> Admitted {
     let Some(handle) = parts.extensions.get::<SessionHandle>() else {

@@ -144,17 +144,19 @@ impl SessionHandle {
         if let Some(session) = self.0.session.get() {
             return Ok(session.clone());
         }
+        let session = self.open(parts).await?;
+        Ok(self.0.session.get_or_init(|| session).clone())
+    }
+
+    /// The session that a request's cookie names, read anew: this request's response is not concerned
+    /// with what becomes of it.
+    pub(super) async fn open(&self, parts: &Parts) -> Result<Session, StoreError> {
         let cookies = parts
             .headers
             .get_all(COOKIE)
             .iter()
             .map(HeaderValue::as_bytes);
-        let session = self
-            .0
-            .manager
-            .open(cookies, self.request_info(parts))
-            .await?;
-        Ok(self.0.session.get_or_init(|| session).clone())
+        self.0.manager.open(cookies, self.request_info(parts)).await
     }
 
     /// The session, if it was asked for already.

@@ -18,11 +18,12 @@ const MAP: [(&str, &[&str]); 12] = [
     ("session", &["clock", "id", "record", "policy", "engine", "store", "live"]),
     ("auth",    &["clock", "id", "policy", "record", "session", "store"]),
     ("manager", &["clock", "id", "cookie", "policy", "engine", "store", "session"]),
-    ("web",     &["auth", "policy", "store", "session", "manager"]),
+    ("web",     &["auth", "policy", "store", "live", "session", "manager"]),
 ];
 
 /// Crates that one part of the library alone may use.
-const CONFINED: [(&str, &str); 13] = [
+const CONFINED: [(&str, &str); 14] = [
+    ("socketioxide", "web/socketio"),
     ("axum", "web"),
     ("axum_core", "web"),
     ("http", "web"),

@@ -1,6 +1,7 @@
 //! Connections that outlive their request, and the end of their session.
 
 mod ended;
+mod sockets;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
