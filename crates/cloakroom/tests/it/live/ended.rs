@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cloakroom::live::{End, Ended};
 use cloakroom::store::conformance::Faulty;
-use cloakroom::store::{Entry, Store, StoreErrorKind};
+use cloakroom::store::{Entry, StoreErrorKind};
 use cloakroom::{MemoryStore, Session, SessionError, Timestamp};
 use tokio::task::JoinSet;
 

@@ -1,6 +1,8 @@
 //! Connections that outlive their request, and the end of their session.
 
 mod ended;
+mod hints;
+mod outages;
 mod sockets;
 
 use std::sync::Arc;

@@ -27,13 +27,31 @@ type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// What a handler does with its socket, by path.
 fn routes() -> Router {
     Router::new()
-        .route("/receives", any(async |live: LiveUpgrade| live.on_upgrade(receive)))
-        .route("/sends", any(async |live: LiveUpgrade| live.on_upgrade(send)))
-        .route("/waits", any(async |live: LiveUpgrade| live.on_upgrade(wait)))
-        .route("/floods", any(async |live: LiveUpgrade| live.on_upgrade(flood)))
+        .route(
+            "/receives",
+            any(async |live: LiveUpgrade| live.on_upgrade(receive)),
+        )
+        .route(
+            "/sends",
+            any(async |live: LiveUpgrade| live.on_upgrade(send)),
+        )
+        .route(
+            "/waits",
+            any(async |live: LiveUpgrade| live.on_upgrade(wait)),
+        )
+        .route(
+            "/floods",
+            any(async |live: LiveUpgrade| live.on_upgrade(flood)),
+        )
         .route("/splits", any(split))
-        .route("/counts", any(async |live: LiveUpgrade| live.on_upgrade(count)))
-        .route("/leaves", any(async |live: LiveUpgrade| live.on_upgrade(async |_| {})))
+        .route(
+            "/counts",
+            any(async |live: LiveUpgrade| live.on_upgrade(count)),
+        )
+        .route(
+            "/leaves",
+            any(async |live: LiveUpgrade| live.on_upgrade(async |_| {})),
+        )
 }
 
 /// Echoes, until there is nothing more.
@@ -43,15 +61,12 @@ async fn receive(mut socket: LiveSocket) {
             let _ = socket.send(said).await;
         }
     }
-    let is_over = socket.end().is_some();
-    assert_eq!(socket.send("late".into()).await.is_err(), is_over);
 }
 
 async fn send(mut socket: LiveSocket) {
     while socket.send("tick".into()).await.is_ok() {
         sleep(Duration::from_millis(20)).await;
     }
-    assert!(socket.recv().await.is_none());
 }
 
 /// It looks at its socket never again.
@@ -143,9 +158,13 @@ async fn a_socket_is_closed_whatever_its_handler_does(url: &str) {
     for path in ["/receives", "/sends", "/waits", "/splits"] {
         clients.push((path, open(&at, path, &[("cookie", &cookie)]).await.unwrap()));
     }
-    let mut bystander = open(&at, "/receives", &[("cookie", &here.sign_in("bystander").await)])
-        .await
-        .unwrap();
+    let mut bystander = open(
+        &at,
+        "/receives",
+        &[("cookie", &here.sign_in("bystander").await)],
+    )
+    .await
+    .unwrap();
     sleep(BEGUN).await;
     assert_eq!(there.0.end_sessions_of(&user, None).await.unwrap(), 1);
     let since = Instant::now();
@@ -174,7 +193,11 @@ async fn a_socket_writes_to_its_session_until_that_ends(url: &str) {
     session.logout().await.unwrap();
     // Before it is closed, perhaps: nothing is brought back either way.
     let _ = client.send("+".into()).await;
-    let said = timeout(BOUND, client.next()).await.unwrap().unwrap().unwrap();
+    let said = timeout(BOUND, client.next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     let gone = Message::text("the session ended while this request ran");
     assert!(said == gone || said.is_close(), "{said:?}");
     assert!(there.open(&cookie).await.is_new(), "it was brought back");
@@ -195,6 +218,34 @@ async fn a_socket_says_that_its_session_has_expired() {
     sleep(two - Duration::from_millis(200)).await;
     let (code, reason) = closed("expired", client, Instant::now()).await;
     assert_eq!((code, &*reason), (End::CLOSE_CODE, "session expired"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_waits_for_a_message_learns_of_the_end() {
+    let (here, there) = Node::pair("memory:").await;
+    let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
+    let app = Router::new().route(
+        "/",
+        any(async |live: LiveUpgrade| {
+            live.on_upgrade(async move |mut socket| {
+                let said = socket.recv().await.is_some();
+                let sent = socket.send("late".into()).await.is_ok();
+                let _ = told.send((said, sent, socket.end()));
+            })
+        }),
+    );
+    let app = app.layer(SessionLayer::new(here.0.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let user = user();
+    let cookie = here.sign_in(&user).await;
+    let client = open(&at, "/", &[("cookie", &cookie)]).await.unwrap();
+    sleep(BEGUN).await;
+    there.0.end_sessions_of(&user, None).await.unwrap();
+    let heard = timeout(BOUND, tells.recv()).await.expect("in time");
+    assert_eq!(heard, Some((false, false, Some(End::Ended))));
+    drop(client);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -270,7 +321,9 @@ async fn a_thousand_are_closed_by_one_logout_everywhere(store: &str) {
         opening.spawn(async move {
             let _turn = together.acquire().await;
             let cookie = here.sign_in(&user).await;
-            open(&at, "/receives", &[("cookie", &cookie)]).await.unwrap()
+            open(&at, "/receives", &[("cookie", &cookie)])
+                .await
+                .unwrap()
         });
     }
     let clients = opening.join_all().await;
@@ -283,7 +336,10 @@ async fn a_thousand_are_closed_by_one_logout_everywhere(store: &str) {
     for client in clients {
         closing.spawn(async move {
             let close = timeout(Duration::from_secs(10), close_of(client)).await;
-            (close.ok().flatten().map(|close| u16::from(close.code)), returned.elapsed())
+            (
+                close.ok().flatten().map(|close| u16::from(close.code)),
+                returned.elapsed(),
+            )
         });
     }
     let closed = closing.join_all().await;
