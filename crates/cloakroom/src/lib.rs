@@ -18,11 +18,12 @@
 //! # }
 //! ```
 //!
-//! Features: `axum` and `memory` (on), `tower`, `sqlite`, `redis`, `postgres`, `mongodb`, `conformance`.
+//! Features: `axum` and `memory` (on), `tower`, `sqlite`, `redis`, `postgres`, `mongodb`, `ws`,
+//! `socketio`, `conformance`.
 //! Without any, the core has no framework and no database. To begin: [`manual::start`]; which store
 //! when: `manual::stores`; coming from Express: [`manual::from_express`]; where we differ:
 //! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are
-//! answered: `manual::attacks`.
+//! answered: `manual::attacks`; connections that outlive a request: `manual::live`.
 
 pub mod auth;
 pub mod clock;

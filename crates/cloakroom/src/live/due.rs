@@ -54,6 +54,17 @@ pub(super) fn is_due(
     }
 }
 
+/// Whether a session is asked for together with others that are due: those that began to be watched
+/// at different times become one question.
+pub(super) fn joins(known: Known, mode: Mode, at: Instant) -> bool {
+    match (known, mode) {
+        (Known::Alive(since) | Known::Hinted(since), Mode::Polls) => {
+            at.saturating_duration_since(since) >= EVERY / 2
+        }
+        _ => false,
+    }
+}
+
 /// Why a session is over that the store does not have.
 pub(super) fn why(expires: Timestamp, deadline: Option<Timestamp>, now: Timestamp) -> End {
     if expires <= now.after(SLACK) || is_over(deadline, now) {
@@ -102,9 +113,25 @@ mod tests {
     }
 
     #[test]
+    fn who_was_asked_for_half_a_turn_ago_comes_along() {
+        let at = Instant::now() + Duration::from_mins(1);
+        let ago = |millis| at - Duration::from_millis(millis);
+        let table = [
+            (Known::Alive(ago(250)), Mode::Polls, true),
+            (Known::Hinted(ago(250)), Mode::Polls, true),
+            (Known::Alive(ago(249)), Mode::Polls, false),
+            (Known::Hinted(ago(250)), Mode::Hints, false),
+            (Known::Asking, Mode::Polls, false),
+        ];
+        for (known, mode, comes) in table {
+            assert_eq!(joins(known, mode, at), comes, "{known:?} {mode:?}");
+        }
+    }
+
+    #[test]
     fn what_is_gone_before_its_time_was_ended() {
         let now = Timestamp::from_millis(1_000_000);
-        let at = |millis| Timestamp::from_millis(1_000_000 + millis);
+        let at = |millis: i64| Timestamp::from_millis(1_000_000 + millis);
         #[rustfmt::skip]
         let table = [ // expires, deadline,    end
             (at(60_000),  None,              End::Ended),

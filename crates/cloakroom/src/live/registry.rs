@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::due::{Known, Mode, is_due, is_over, why};
+use super::due::{Known, Mode, is_due, is_over, joins, why};
 use super::{End, Waiter, Watched};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
@@ -87,10 +87,14 @@ impl Registry {
 
     /// Those to be asked for now; they count as being asked for.
     pub(super) fn take_due(&mut self, mode: Mode, now: Timestamp, at: Instant) -> Vec<SessionId> {
+        let is_due = |entry: &Entry| is_due(entry.known, mode, entry.expires, now, at);
+        // Who is new is asked for alone, so that it hastens nobody else's turn.
+        let in_turn = |entry: &Entry| entry.known != Known::Nothing && is_due(entry);
+        let turn = self.entries.values().any(in_turn);
         let due = self
             .entries
             .iter_mut()
-            .filter(|(_, entry)| is_due(entry.known, mode, entry.expires, now, at));
+            .filter(|(_, entry)| is_due(entry) || turn && joins(entry.known, mode, at));
         due.map(|(id, entry)| {
             entry.known = Known::Asking;
             id.clone()

@@ -267,7 +267,7 @@ impl Session {
     /// it is back, it is asked.
     ///
     /// All that wait cost the store one question for a thousand of them, twice a second, less where it
-    /// gives hints: see [`manual::live`](crate::manual::live).
+    /// gives hints: see `manual::live`.
     ///
     /// ```
     /// # use cloakroom::{Session, live::End};

@@ -104,3 +104,51 @@ impl<L: Line> Beating<L> {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A server that answers until it is told to hang.
+    struct Fake(Arc<AtomicBool>);
+
+    impl Line for Fake {
+        async fn beat(&self) -> bool {
+            if self.0.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            true
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_freezes_is_not_proven_and_is_made_again() {
+        let (hangs, hinted) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(0)));
+        let count = Arc::clone(&hinted);
+        let hints = Hints::new(move |hint| {
+            assert_eq!(hint, Hint::All);
+            *count.lock().unwrap() += 1;
+        });
+        let pulse = Pulse::new();
+        assert!(!pulse.is_proven());
+        let line = Arc::clone(&hangs);
+        let connect = move || {
+            let line = Fake(Arc::clone(&line));
+            async { Some((line, Arc::default())) }
+        };
+        tokio::spawn(Arc::clone(&pulse).keep(hints, connect));
+        sleep(Duration::from_mins(1)).await;
+        assert!(pulse.is_proven());
+        assert_eq!(*hinted.lock().unwrap(), 1);
+        hangs.store(true, Ordering::SeqCst);
+        sleep(PROVEN + Duration::from_millis(10)).await;
+        assert!(!pulse.is_proven(), "nothing has come for half a second");
+        hangs.store(false, Ordering::SeqCst);
+        sleep(PATIENCE + 2 * BEAT).await;
+        assert!(pulse.is_proven(), "there is another");
+        // One for what it may have missed, one for what came before the next.
+        assert_eq!(*hinted.lock().unwrap(), 3);
+    }
+}
