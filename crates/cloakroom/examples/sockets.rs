@@ -16,9 +16,10 @@ use clap::Parser;
 use cloakroom::store::{AnyStore, StoreError};
 use cloakroom::web::{LiveSocket, LiveUpgrade, socketio};
 use cloakroom::{Clock, KeyRing, Manager, Policy, Secure, Session, SessionError, SessionLayer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, Data, SocketRef};
+use socketioxide::handler::ConnectHandler as _;
 use tokio::net::TcpListener;
 
 #[derive(Parser)]
@@ -54,7 +55,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
 
 fn app(manager: Manager) -> Router {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected);
+    io.ns("/", connected.with(socketio::signed_in));
     Router::new()
         .route("/login/{user}", post(login))
         .route("/logout", post(logout))
@@ -99,11 +100,8 @@ fn greet(live: LiveUpgrade) -> Response {
 }
 
 async fn connected(socket: SocketRef) {
-    let session = socketio::session(&socket).await;
-    let session = session.ok().filter(|session| session.user().is_some());
-    let Some(session) = session else {
-        let _ = socket.emit("refused", &json!({ "reason": "nobody is signed in" }));
-        let _ = socket.disconnect();
+    // The middleware has read it.
+    let Ok(session) = socketio::session(&socket).await else {
         return;
     };
     socketio::disconnect_at_end(&socket, &session);

@@ -107,7 +107,9 @@ impl Watch {
             answered = answered && self.ask(ids, link).await;
             if !answered {
                 let mut registry = self.lock();
-                ids.iter().for_each(|id| registry.unanswered(id));
+                for id in ids {
+                    registry.unanswered(id);
+                }
             }
         }
         answered

@@ -8,20 +8,22 @@
 //! use axum::Router;
 //! use cloakroom::web::socketio;
 //! use cloakroom::{Manager, SessionLayer};
-//! use socketioxide::{SocketIo, extract::SocketRef};
+//! use socketioxide::SocketIo;
+//! use socketioxide::extract::{AckSender, SocketRef};
+//! use socketioxide::handler::ConnectHandler as _;
 //!
 //! async fn connected(socket: SocketRef) {
-//!     let session = socketio::session(&socket).await;
-//!     let Some(session) = session.ok().filter(|session| session.user().is_some()) else {
-//!         let _ = socket.disconnect();
-//!         return;
-//!     };
+//!     // It was read by the middleware below.
+//!     let Ok(session) = socketio::session(&socket).await else { return };
 //!     socketio::disconnect_at_end(&socket, &session);
+//!     socket.on("who", async move |ack: AckSender| {
+//!         let _ = ack.send(&session.user());
+//!     });
 //! }
 //!
 //! fn app(manager: Manager) -> Router {
 //!     let (layer, io) = SocketIo::new_layer();
-//!     io.ns("/", connected);
+//!     io.ns("/", connected.with(socketio::signed_in));
 //!     Router::new().layer(layer).layer(SessionLayer::new(manager))
 //! }
 //! ```
@@ -66,28 +68,47 @@ pub enum SocketError {
     /// Another site's page has opened the connection, with its visitor's cookie: disconnect it.
     #[error("this connection is opened by another site")]
     OtherSite,
+    /// Nobody is signed in.
+    #[error("nobody is signed in")]
+    LoginRequired,
     /// The store failed; the client may connect again.
     #[error("the session store is unavailable")]
     Store(#[from] StoreError),
 }
 
-/// The session of a socket's handshake, as it is now: one read of the store.
+/// The session of a socket's handshake: read from the store the first time that it is asked for, for
+/// each connection to a namespace.
 ///
-/// A session that ended since is a new one, without a user: a client that connects to a namespace again
-/// is nobody. Nothing closes this session: `save` what you change, and `reload` before reading what
-/// others may have changed.
+/// Ask for it in a middleware first: what a client sends while the connect handler waits for the store
+/// finds no handler of its own yet. A session that has ended since the handshake is a new one, without a
+/// user. Nothing closes this session: `save` what you change, and `reload` before reading what others
+/// may have changed.
 ///
 /// # Errors
 ///
 /// [`SocketError`]. Where the policy lets requests go on without their store, a session without data.
 pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, SocketError> {
+    if let Some(session) = socket.extensions.get::<Session>() {
+        return Ok(session);
+    }
     let parts = socket.req_parts();
     if is_hijacked(parts) {
         return Err(SocketError::OtherSite);
     }
     let handle = parts.extensions.get::<SessionHandle>();
-    let handle = handle.ok_or(SocketError::NoLayer)?;
-    Ok(handle.open(parts).await?)
+    let session = handle.ok_or(SocketError::NoLayer)?.open(parts).await?;
+    socket.extensions.insert(session.clone());
+    Ok(session)
+}
+
+/// A middleware that connects those alone who are signed in: the others get a `connect_error`.
+///
+/// # Errors
+///
+/// [`SocketError`], whose text the client gets.
+pub async fn signed_in<A: Adapter>(socket: SocketRef<A>) -> Result<(), SocketError> {
+    let session = session(&socket).await?;
+    session.user().map(drop).ok_or(SocketError::LoginRequired)
 }
 
 /// Disconnects a socket when its session ends: it gets the event [`ENDED`] with

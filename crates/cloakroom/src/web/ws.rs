@@ -198,8 +198,7 @@ impl Sink<Message> for LiveSocket {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), axum::Error>> {
-        self.line
-            .poll_write(context, |socket, context| socket.poll_ready(context))
+        self.line.poll_write(context, Sink::poll_ready)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), axum::Error> {
@@ -210,16 +209,14 @@ impl Sink<Message> for LiveSocket {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), axum::Error>> {
-        self.line
-            .poll_write(context, |socket, context| socket.poll_flush(context))
+        self.line.poll_write(context, Sink::poll_flush)
     }
 
     fn poll_close(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), axum::Error>> {
-        self.line
-            .poll_write(context, |socket, context| socket.poll_close(context))
+        self.line.poll_write(context, Sink::poll_close)
     }
 }
 

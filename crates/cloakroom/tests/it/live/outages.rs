@@ -36,21 +36,21 @@ async fn survive(mut server: Box<dyn Server>, killed: bool) {
     );
 }
 
-fn durable() -> Box<Redis> {
-    Box::new(Redis::with(RedisOptions {
+fn durable() -> Redis {
+    Redis::with(RedisOptions {
         durable: true,
         ..RedisOptions::default()
-    }))
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_redis_that_is_stopped() {
-    survive(durable(), false).await;
+    survive(Box::new(durable()), false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_redis_that_is_killed() {
-    survive(durable(), true).await;
+    survive(Box::new(durable()), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
