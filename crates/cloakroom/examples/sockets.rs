@@ -14,7 +14,8 @@ use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use clap::Parser;
 use cloakroom::store::{AnyStore, StoreError};
-use cloakroom::web::{LiveSocket, LiveUpgrade, socketio};
+use cloakroom::web::socketio::{self, SocketError};
+use cloakroom::web::{LiveSocket, LiveUpgrade};
 use cloakroom::{Clock, KeyRing, Manager, Policy, Secure, Session, SessionError, SessionLayer};
 use serde_json::Value;
 use socketioxide::SocketIo;
@@ -55,7 +56,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
 
 fn app(manager: Manager) -> Router {
     let (sockets, io) = SocketIo::new_layer();
-    io.ns("/", connected.with(socketio::signed_in));
+    io.ns("/", connected.with(admit));
     Router::new()
         .route("/login/{user}", post(login))
         .route("/logout", post(logout))
@@ -99,16 +100,18 @@ fn greet(live: LiveUpgrade) -> Response {
     })
 }
 
-async fn connected(socket: SocketRef) {
-    // The middleware has read it.
-    let Ok(session) = socketio::session(&socket).await else {
-        return;
-    };
-    socketio::disconnect_at_end(&socket, &session);
+/// Before the client is connected: its first event finds its handler.
+async fn admit(socket: SocketRef) -> Result<(), SocketError> {
+    let session = socketio::signed_in(&socket).await?;
     socket.on("who", async move |ack: AckSender| {
         let _ = ack.send(&session.user());
     });
     socket.on("echo", async |Data::<Value>(said), ack: AckSender| {
         let _ = ack.send(&said);
     });
+    Ok(())
+}
+
+async fn connected(socket: SocketRef) {
+    socketio::disconnect_at_end(&socket).await;
 }

@@ -6,29 +6,32 @@
 //!
 //! ```
 //! use axum::Router;
-//! use cloakroom::web::socketio;
+//! use cloakroom::web::socketio::{self, SocketError};
 //! use cloakroom::{Manager, SessionLayer};
 //! use socketioxide::SocketIo;
 //! use socketioxide::extract::{AckSender, SocketRef};
 //! use socketioxide::handler::ConnectHandler as _;
 //!
-//! async fn connected(socket: SocketRef) {
-//!     // It was read by the middleware below.
-//!     let Ok(session) = socketio::session(&socket).await else { return };
-//!     socketio::disconnect_at_end(&socket, &session);
+//! /// Before the client is connected: its first event finds its handler.
+//! async fn admit(socket: SocketRef) -> Result<(), SocketError> {
+//!     let session = socketio::signed_in(&socket).await?;
 //!     socket.on("who", async move |ack: AckSender| {
 //!         let _ = ack.send(&session.user());
 //!     });
+//!     Ok(())
+//! }
+//!
+//! async fn connected(socket: SocketRef) {
+//!     socketio::disconnect_at_end(&socket).await;
 //! }
 //!
 //! fn app(manager: Manager) -> Router {
 //!     let (layer, io) = SocketIo::new_layer();
-//!     io.ns("/", connected.with(socketio::signed_in));
+//!     io.ns("/", connected.with(admit));
 //!     Router::new().layer(layer).layer(SessionLayer::new(manager))
 //! }
 //! ```
 
-use std::pin::pin;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -38,7 +41,7 @@ use tokio::time::{sleep, timeout};
 
 use super::SessionHandle;
 use super::origin::is_hijacked;
-use crate::live::End;
+use crate::live::{self, End};
 use crate::session::Session;
 use crate::store::StoreError;
 
@@ -79,10 +82,8 @@ pub enum SocketError {
 /// The session of a socket's handshake: read from the store the first time that it is asked for, for
 /// each connection to a namespace.
 ///
-/// Ask for it in a middleware first: what a client sends while the connect handler waits for the store
-/// finds no handler of its own yet. A session that has ended since the handshake is a new one, without a
-/// user. Nothing closes this session: `save` what you change, and `reload` before reading what others
-/// may have changed.
+/// A session that has ended since the handshake is a new one, without a user. Nothing closes this
+/// session: `save` what you change, and `reload` before reading what others may have changed.
 ///
 /// # Errors
 ///
@@ -101,44 +102,54 @@ pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Socke
     Ok(session)
 }
 
-/// A middleware that connects those alone who are signed in: the others get a `connect_error`.
+/// The same, of whoever is signed in. In a middleware its error becomes the client's `connect_error`.
+///
+/// A middleware is the place for the socket's handlers, too: what a client sends as soon as it is
+/// connected comes before the connect handler has run.
 ///
 /// # Errors
 ///
-/// [`SocketError`], whose text the client gets.
-pub async fn signed_in<A: Adapter>(socket: SocketRef<A>) -> Result<(), SocketError> {
-    let session = session(&socket).await?;
-    session.user().map(drop).ok_or(SocketError::LoginRequired)
-}
-
-/// Disconnects a socket when its session ends: it gets the event [`ENDED`] with
-/// `{code: 4401, reason: "session ended"}`, or `"session expired"`, and is disconnected then.
-///
-/// It must be called within a Tokio runtime. A session that is not stored has nothing that can end.
-pub fn disconnect_at_end<A: Adapter>(socket: &SocketRef<A>, session: &Session) {
-    if session.stored_id().is_some() {
-        tokio::spawn(watch(socket.clone(), session.ended()));
+/// [`SocketError`].
+pub async fn signed_in<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, SocketError> {
+    let session = session(socket).await?;
+    match session.user() {
+        Some(_) => Ok(session),
+        None => Err(SocketError::LoginRequired),
     }
 }
 
-async fn watch<A: Adapter>(socket: SocketRef<A>, ended: crate::live::Ended) {
-    let mut ended = pin!(ended);
-    loop {
-        match timeout(LOOK, &mut ended).await {
-            Ok(end) => return disconnect(&socket, end).await,
-            Err(_) if !socket.connected() => return,
-            Err(_) => {}
+/// Waits for the end of a socket's session, and disconnects the socket then: it gets the event [`ENDED`]
+/// with `{code: 4401, reason: "session ended"}`, or `"session expired"`, before. Done as well when the
+/// client has gone by itself.
+///
+/// For the connect handler: a socket that is not connected yet counts as gone. A socket without a
+/// session ([`SocketError`]) is disconnected at once; a session that is not stored has nothing that can
+/// end.
+pub async fn disconnect_at_end<A: Adapter>(socket: &SocketRef<A>) {
+    match session(socket).await {
+        Ok(session) => watch(socket, session.ended()).await,
+        Err(error) => {
+            tracing::debug!(%error, "a socket has no session");
+            disconnect(socket).await;
         }
     }
 }
 
-async fn disconnect<A: Adapter>(socket: &SocketRef<A>, end: End) {
-    let said = Ended {
-        code: End::CLOSE_CODE,
-        reason: end.reason(),
-    };
-    // It is a courtesy: a client whose queue is full goes without.
-    let _ = socket.emit(ENDED, &said);
+async fn watch<A: Adapter>(socket: &SocketRef<A>, mut ended: live::Ended) {
+    while socket.connected() {
+        if let Ok(end) = timeout(LOOK, &mut ended).await {
+            let said = Ended {
+                code: End::CLOSE_CODE,
+                reason: end.reason(),
+            };
+            // It is a courtesy: a client whose queue is full goes without.
+            let _ = socket.emit(ENDED, &said);
+            return disconnect(socket).await;
+        }
+    }
+}
+
+async fn disconnect<A: Adapter>(socket: &SocketRef<A>) {
     while socket.connected() && socket.clone().disconnect().is_err() {
         sleep(FULL).await;
     }
