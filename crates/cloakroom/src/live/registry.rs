@@ -149,3 +149,77 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn watched(id: &SessionId) -> Watched {
+        Watched {
+            id: id.clone(),
+            expires: NOW.after(Duration::from_mins(1)),
+            deadline: None,
+        }
+    }
+
+    fn due(registry: &mut Registry, mode: Mode) -> usize {
+        registry.take_due(mode, NOW, Instant::now()).len()
+    }
+
+    #[tokio::test]
+    async fn a_hint_that_comes_before_the_answer_is_not_lost() {
+        let (mut registry, id) = (Registry::default(), SessionId::random());
+        let mut waiter = registry.enter(&watched(&id));
+        let lives = Some(NOW.after(Duration::from_mins(2)));
+        assert_eq!(due(&mut registry, Mode::Hints), 1);
+        assert_eq!(due(&mut registry, Mode::Hints), 0, "it is being asked for");
+        registry.look_at(&id);
+        registry.answered(&id, lives, Known::Hinted(Instant::now()), NOW);
+        assert_eq!(
+            due(&mut registry, Mode::Hints),
+            1,
+            "it may have ended since"
+        );
+        registry.answered(&id, lives, Known::Hinted(Instant::now()), NOW);
+        assert_eq!(due(&mut registry, Mode::Hints), 0);
+        registry.look_at_all();
+        assert_eq!(due(&mut registry, Mode::Hints), 1);
+        registry.unanswered(&id);
+        assert_eq!(due(&mut registry, Mode::Hints), 1, "nobody has answered");
+        assert!(waiter.end.try_recv().is_err());
+        registry.answered(&id, None, Known::Hinted(Instant::now()), NOW);
+        assert_eq!(waiter.end.try_recv(), Ok(End::Ended));
+        assert!(registry.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_left_of_who_leaves() {
+        let (mut registry, id) = (Registry::default(), SessionId::random());
+        let numbers: Vec<u64> = (0..3)
+            .map(|_| registry.enter(&watched(&id)).number)
+            .collect();
+        for number in numbers {
+            assert!(!registry.is_empty());
+            registry.leave(&id, number);
+        }
+        assert!(registry.is_empty());
+        registry.leave(&id, 7);
+        registry.over(&id, NOW);
+    }
+
+    #[test]
+    fn the_answer_decides_why_it_is_over() {
+        let (mut registry, id) = (Registry::default(), SessionId::random());
+        let mut waiter = registry.enter(&watched(&id));
+        assert_eq!(due(&mut registry, Mode::Polls), 1);
+        // Somebody shortened its life meanwhile.
+        let soon = Some(NOW.after(Duration::from_secs(5)));
+        registry.answered(&id, soon, Known::Alive(Instant::now()), NOW);
+        registry.over(&id, NOW.after(Duration::from_secs(6)));
+        assert_eq!(waiter.end.try_recv(), Ok(End::Expired));
+    }
+}

@@ -51,6 +51,7 @@ impl<L: Line> Pulse<L> {
     }
 
     /// Calls `with` with the connection, if there is one.
+    #[cfg(feature = "redis")]
     pub(super) fn with<T>(&self, with: impl FnOnce(&L) -> T) -> Option<T> {
         self.0.load().as_ref().map(|beating| with(&beating.line))
     }

@@ -16,7 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::SessionHandle;
-use super::origin::{Allowed, judge};
+use super::origin::judge;
 use crate::auth::Verdict;
 use crate::session::Session;
 
@@ -59,9 +59,16 @@ impl Csrf {
         self
     }
 
-    async fn admit(&self, request: Request<Body>) -> Admitted {
-        let (mut parts, body) = request.into_parts();
-        parts.extensions.insert(Allowed(Arc::clone(&self.allowed)));
+    #[cfg_attr(
+        not(any(feature = "ws", feature = "socketio")),
+        expect(unused_mut, reason = "sockets are told which origins are allowed")
+    )]
+    async fn admit(&self, mut request: Request<Body>) -> Admitted {
+        #[cfg(any(feature = "ws", feature = "socketio"))]
+        request
+            .extensions_mut()
+            .insert(super::origin::Allowed(Arc::clone(&self.allowed)));
+        let (parts, body) = request.into_parts();
         match judge(&parts, &self.allowed, parts.method.is_safe()) {
             Verdict::Pass => Ok(Request::from_parts(parts, body)),
             Verdict::Refused => refused("this request comes from another site"),

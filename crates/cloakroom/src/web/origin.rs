@@ -1,7 +1,5 @@
 //! Where a request comes from, by its head.
 
-use std::sync::Arc;
-
 use http::HeaderName;
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
@@ -12,8 +10,9 @@ use crate::auth::{Source, Verdict};
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// An extension: the origins that may send requests besides the site's own.
+#[cfg(any(feature = "ws", feature = "socketio"))]
 #[derive(Clone, Debug)]
-pub(super) struct Allowed(pub(super) Arc<Vec<String>>);
+pub(super) struct Allowed(pub(super) std::sync::Arc<Vec<String>>);
 
 /// Judges a request as one that changes something, unless it `is_safe`.
 pub(super) fn judge(parts: &Parts, allowed: &[String], is_safe: bool) -> Verdict {
