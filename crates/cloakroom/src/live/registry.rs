@@ -17,6 +17,24 @@ pub(super) struct Registry {
     /// Whether the task that asks runs.
     pub(super) running: bool,
     next: u64,
+    /// Those who are to be told, once nobody holds the registry.
+    told: Vec<Told>,
+}
+
+/// Somebody who is told of an end; of nothing, where the watch itself ends.
+pub(super) struct Told {
+    waiter: oneshot::Sender<End>,
+    end: Option<End>,
+}
+
+impl Told {
+    /// Wakes who waits, which may run code of the application's.
+    pub(super) fn tell(self) {
+        if let Some(end) = self.end {
+            // Who does not wait any more is about to leave.
+            let _ = self.waiter.send(end);
+        }
+    }
 }
 
 struct Entry {
@@ -51,7 +69,9 @@ impl Registry {
         let Some(entry) = self.entries.get_mut(id) else {
             return;
         };
-        entry.waiters.remove(&number);
+        let left = entry.waiters.remove(&number);
+        let told = left.map(|waiter| Told { waiter, end: None });
+        self.told.extend(told);
         if entry.waiters.is_empty() {
             self.entries.remove(id);
         }
@@ -59,7 +79,11 @@ impl Registry {
 
     /// Lets all go without an answer: whoever still waits enters again.
     pub(super) fn clear(&mut self) {
-        self.entries.clear();
+        for (_, entry) in self.entries.drain() {
+            let waiters = entry.waiters.into_values();
+            let told = waiters.map(|waiter| Told { waiter, end: None });
+            self.told.extend(told);
+        }
     }
 
     pub(super) fn look_at(&mut self, id: &SessionId) {
@@ -76,13 +100,10 @@ impl Registry {
 
     /// Takes out those whose absolute time-out has come.
     pub(super) fn end_overdue(&mut self, now: Timestamp) {
-        self.entries.retain(|_, entry| {
-            let over = is_over(entry.deadline, now);
-            if over {
-                entry.end(End::Expired);
-            }
-            !over
-        });
+        let over = |_: &SessionId, entry: &mut Entry| is_over(entry.deadline, now);
+        for (_, entry) in self.entries.extract_if(over) {
+            self.told.extend(entry.end(End::Expired));
+        }
     }
 
     /// Those to be asked for now; they count as being asked for.
@@ -134,19 +155,25 @@ impl Registry {
 
     /// Tells those who wait for `id` that it is gone.
     pub(super) fn over(&mut self, id: &SessionId, now: Timestamp) {
-        if let Some(mut entry) = self.entries.remove(id) {
+        if let Some(entry) = self.entries.remove(id) {
             let end = why(entry.expires, entry.deadline, now);
-            entry.end(end);
+            self.told.extend(entry.end(end));
         }
+    }
+
+    /// Takes those who are to be told.
+    pub(super) fn take_told(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
     }
 }
 
 impl Entry {
-    fn end(&mut self, end: End) {
-        for (_, waiter) in self.waiters.drain() {
-            // Who does not wait any more is about to leave.
-            let _ = waiter.send(end);
-        }
+    fn end(self, end: End) -> impl Iterator<Item = Told> {
+        let waiters = self.waiters.into_values();
+        waiters.map(move |waiter| Told {
+            waiter,
+            end: Some(end),
+        })
     }
 }
 
@@ -192,6 +219,7 @@ mod tests {
         assert_eq!(due(&mut registry, Mode::Hints), 1, "nobody has answered");
         assert!(waiter.end.try_recv().is_err());
         registry.answered(&id, None, Known::Hinted(Instant::now()), NOW);
+        registry.take_told().into_iter().for_each(Told::tell);
         assert_eq!(waiter.end.try_recv(), Ok(End::Ended));
         assert!(registry.is_empty());
     }
@@ -220,6 +248,7 @@ mod tests {
         let soon = Some(NOW.after(Duration::from_secs(5)));
         registry.answered(&id, soon, Known::Alive(Instant::now()), NOW);
         registry.over(&id, NOW.after(Duration::from_secs(6)));
+        registry.take_told().into_iter().for_each(Told::tell);
         assert_eq!(waiter.end.try_recv(), Ok(End::Expired));
     }
 }

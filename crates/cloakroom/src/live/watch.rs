@@ -1,13 +1,13 @@
 //! Asks the store, in one task for all who wait, for as long as somebody does.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::due::{Known, Mode};
-use super::registry::Registry;
+use super::registry::{Registry, Told};
 use super::{Waiter, Watched};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -44,42 +44,49 @@ impl Watch {
 
     /// Takes note that the store has ended `id`: whoever waits for it knows at once.
     pub(crate) fn is_over(&self, id: &SessionId) {
-        self.lock().over(id, self.clock.now());
+        let now = self.clock.now();
+        self.change(|registry| registry.over(id, now));
     }
 
     /// Has `id` looked at: what became of it is not known.
     pub(crate) fn look_at(&self, id: &SessionId) {
-        self.lock().look_at(id);
+        self.change(|registry| registry.look_at(id));
         self.news.notify_one();
     }
 
     /// Has all of them looked at.
     pub(crate) fn look_at_all(&self) {
-        self.lock().look_at_all();
+        self.change(Registry::look_at_all);
         self.news.notify_one();
     }
 
     pub(super) fn enter(self: &Arc<Self>, watched: &Watched) -> Waiter {
-        let mut registry = self.lock();
-        let waiter = registry.enter(watched);
-        if !std::mem::replace(&mut registry.running, true) {
-            let turn = Turn {
+        let (waiter, runs) = self.change(|registry| {
+            let waiter = registry.enter(watched);
+            (waiter, std::mem::replace(&mut registry.running, true))
+        });
+        if !runs {
+            tokio::spawn(run(Turn {
                 watch: Arc::clone(self),
                 is_done: false,
-            };
-            drop(registry);
-            tokio::spawn(run(turn));
+            }));
         }
         self.news.notify_one();
         waiter
     }
 
     pub(super) fn leave(&self, id: &SessionId, number: u64) {
-        self.lock().leave(id, number);
+        self.change(|registry| registry.leave(id, number));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Changes the registry; who is to be told is told when nobody holds it any more.
+    fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+        let (result, told) = {
+            let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            (change(&mut registry), registry.take_told())
+        };
+        told.into_iter().for_each(Told::tell);
+        result
     }
 
     fn hints(self: &Arc<Self>) -> Hints {
@@ -97,19 +104,20 @@ impl Watch {
     async fn ask_due(&self, link: Option<&dyn Ends>) -> bool {
         let link = link.filter(|link| link.is_proven());
         let mode = link.map_or(Mode::Polls, |_| Mode::Hints);
-        let due = {
-            let (mut registry, now) = (self.lock(), self.clock.now());
+        let now = self.clock.now();
+        let due = self.change(|registry| {
             registry.end_overdue(now);
             registry.take_due(mode, now, Instant::now())
-        };
+        });
         let mut answered = true;
         for ids in due.chunks(BATCH) {
             answered = answered && self.ask(ids, link).await;
             if !answered {
-                let mut registry = self.lock();
-                for id in ids {
-                    registry.unanswered(id);
-                }
+                self.change(|registry| {
+                    for id in ids {
+                        registry.unanswered(id);
+                    }
+                });
             }
         }
         answered
@@ -141,7 +149,10 @@ impl Watch {
                 Err(_) if Instant::now() >= end => {
                     return Err(StoreErrorKind::Unavailable.into());
                 }
-                Err(_) => self.lock().end_overdue(self.clock.now()),
+                Err(_) => {
+                    let now = self.clock.now();
+                    self.change(|registry| registry.end_overdue(now));
+                }
             }
         }
     }
@@ -151,10 +162,12 @@ impl Watch {
         if living.len() != ids.len() {
             return false;
         }
-        let (mut registry, now) = (self.lock(), self.clock.now());
-        for (id, living) in ids.iter().zip(living) {
-            registry.answered(id, *living, known, now);
-        }
+        let now = self.clock.now();
+        self.change(|registry| {
+            for (id, living) in ids.iter().zip(living) {
+                registry.answered(id, *living, known, now);
+            }
+        });
         true
     }
 }
@@ -167,13 +180,12 @@ async fn run(mut turn: Turn) {
             sleep(TICK).await;
         }
         // Nobody comes in between: who enters sees that this runs, or starts it again.
-        {
-            let mut registry = watch.lock();
-            if registry.is_empty() {
-                registry.running = false;
-                turn.is_done = true;
-                return;
-            }
+        turn.is_done = watch.change(|registry| {
+            registry.running = !registry.is_empty();
+            !registry.running
+        });
+        if turn.is_done {
+            return;
         }
         if timeout(TICK, watch.news.notified()).await.is_ok() {
             sleep(GATHER).await;
@@ -191,9 +203,10 @@ struct Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.is_done {
-            let mut registry = self.watch.lock();
-            registry.running = false;
-            registry.clear();
+            self.watch.change(|registry| {
+                registry.running = false;
+                registry.clear();
+            });
         }
     }
 }

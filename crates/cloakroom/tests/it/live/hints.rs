@@ -16,6 +16,11 @@ use tokio::time::sleep;
 use super::{BEGUN, Node, lives, told, user};
 use crate::support::servers::connect;
 
+/// A store that hands on what it is asked.
+async fn any(url: &str) -> Arc<dyn Store> {
+    Arc::new(AnyStore::connect(url).await.expect("the server is up"))
+}
+
 /// Watches a session of a store that hints, and fails where it is asked for at intervals all the same.
 async fn watched(store: Arc<dyn Store>) -> (Node, Faulty, Ended, SessionId) {
     let counted = Faulty::new(store);
@@ -43,7 +48,7 @@ async fn is_told_without_questions(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_says_what_anybody_deletes() {
     let redis = Redis::start();
-    let (store, port) = (connect(&redis.url()).await, redis.port());
+    let (store, port) = (any(&redis.url()).await, redis.port());
     let delete = move |id: SessionId| {
         redis_command(port, &["DEL", &format!("sess:{}", id.expose())]);
     };
@@ -204,11 +209,8 @@ async fn a_thousand_sessions_are_one_question_twice_a_second() {
     let (_, rest) = url.split_once("127.0.0.1:").unwrap();
     let (port, database) = rest.split_once('/').unwrap();
     let proxy = Proxy::to(port.parse().unwrap());
-    let here = Node::new(&format!(
-        "postgres://postgres@127.0.0.1:{}/{database}",
-        proxy.port()
-    ))
-    .await;
+    let proxied = format!("postgres://postgres@127.0.0.1:{}/{database}", proxy.port());
+    let here = Node::on(any(&proxied).await, |policy| policy);
     let mut waiting = Vec::new();
     for _ in 0..1000 {
         let cookie = here.sign_in(&user()).await;

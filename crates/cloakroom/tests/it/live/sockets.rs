@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::extract::Path;
 use axum::extract::ws::Message as Sent;
 use axum::response::Response;
 use axum::routing::any;
@@ -225,12 +226,19 @@ async fn a_handler_that_waits_for_a_message_learns_of_the_end() {
     let (here, there) = Node::pair("memory:").await;
     let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
     let app = Router::new().route(
-        "/",
-        any(async |live: LiveUpgrade| {
-            live.on_upgrade(async move |mut socket| {
-                let said = socket.recv().await.is_some();
-                let sent = socket.send("late".into()).await.is_ok();
-                let _ = told.send((said, sent, socket.end()));
+        "/{task}",
+        any(async |Path(task): Path<String>, live: LiveUpgrade| {
+            live.on_upgrade(async move |mut socket: LiveSocket| {
+                let waiting = async move {
+                    let said = socket.recv().await.is_some();
+                    let sent = socket.send("late".into()).await.is_ok();
+                    let _ = told.send((said, sent, socket.end()));
+                };
+                if task == "own" {
+                    waiting.await;
+                } else {
+                    tokio::spawn(waiting);
+                }
             })
         }),
     );
@@ -240,12 +248,15 @@ async fn a_handler_that_waits_for_a_message_learns_of_the_end() {
     tokio::spawn(async move { axum::serve(listener, app).await });
     let user = user();
     let cookie = here.sign_in(&user).await;
-    let client = open(&at, "/", &[("cookie", &cookie)]).await.unwrap();
+    let own = open(&at, "/own", &[("cookie", &cookie)]).await.unwrap();
+    let other = open(&at, "/other", &[("cookie", &cookie)]).await.unwrap();
     sleep(BEGUN).await;
     there.0.end_sessions_of(&user, None).await.unwrap();
-    let heard = timeout(BOUND, tells.recv()).await.expect("in time");
-    assert_eq!(heard, Some((false, false, Some(End::Ended))));
-    drop(client);
+    for _ in 0..2 {
+        let heard = timeout(BOUND, tells.recv()).await.expect("in time");
+        assert_eq!(heard, Some((false, false, Some(End::Ended))));
+    }
+    drop((own, other));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
