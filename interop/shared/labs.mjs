@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 export const SECRET = 'keyboard cat keyboard cat keyboard cat'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const OURS = process.env.CLOAKROOM_LAB ?? 'target/debug/examples/lab'
-const COMMANDS = { node: ['node', 'interop/lab.mjs'], rust: [OURS] }
+const SOCKETS = process.env.CLOAKROOM_SOCKETS ?? 'target/debug/examples/sockets'
+const COMMANDS = { node: ['node', 'interop/lab.mjs'], rust: [OURS], sockets: [SOCKETS] }
 
 /** The stores that both share: their URLs by name. */
 export function stores () {
@@ -21,7 +22,7 @@ export function servers (variable) {
   return Object.entries(JSON.parse(servers))
 }
 
-/** A lab: `kind` is node or rust, `flags` are the labs' own. */
+/** A lab: `kind` is node, rust or sockets (`examples/sockets.rs`), `flags` are the labs' own. */
 export async function startLab (kind, store, flags = []) {
   const secret = flags.includes('--secret') ? [] : ['--secret', SECRET]
   const [program, ...words] = COMMANDS[kind]

@@ -194,7 +194,7 @@ fn build(
     if options.ours != OURS {
         return Ok(());
     }
-    run(&mut context.cargo("build -p cloakroom --all-features --example lab"))
+    run(&mut context.cargo("build -p cloakroom --all-features --example lab --example sockets"))
 }
 
 fn scenarios(context: &Context, options: &Options) -> Result<process::Command, String> {
@@ -213,6 +213,10 @@ fn scenarios(context: &Context, options: &Options) -> Result<process::Command, S
         .args(["--test", "--test-reporter=spec", "--test-timeout", "600000"])
         .args(node_tests(&context.root.join("interop/shared"))?)
         .env("CLOAKROOM_LAB", options.ours(context))
+        .env(
+            "CLOAKROOM_SOCKETS",
+            context.target.join("debug/examples/sockets"),
+        )
         .env("CLOAKROOM_STORES", json(serde_json::to_string(&stores))?)
         .env("CLOAKROOM_TIMEZONES", json(serde_json::to_string(&zones))?);
     Ok(command)

@@ -25,13 +25,14 @@
 //! To begin: [`manual::start`]; which store when: `manual::stores`; logins, devices and guessing:
 //! `manual::logins`; coming from Express: [`manual::from_express`]; where we differ:
 //! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are
-//! answered: `manual::attacks`.
+//! answered: `manual::attacks`; connections that outlive a request: `manual::live`.
 
 pub mod auth;
 pub mod clock;
 pub mod cookie;
 mod engine;
 pub mod id;
+pub mod live;
 pub mod manager;
 pub mod manual;
 pub mod policy;

@@ -23,3 +23,7 @@ pub mod deviations {}
 #[cfg(all(feature = "redis", feature = "postgres", feature = "mongodb"))]
 #[doc = include_str!("manual/stores.md")]
 pub mod stores {}
+
+#[cfg(all(feature = "ws", feature = "socketio", feature = "postgres"))]
+#[doc = include_str!("manual/live.md")]
+pub mod live {}

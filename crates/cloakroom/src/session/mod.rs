@@ -21,6 +21,7 @@ pub use typed::Typed;
 use crate::clock::Timestamp;
 use crate::engine::{Held, Phase};
 use crate::id::SessionId;
+use crate::live::{Ended, Watched};
 use crate::policy::{CookieMut, RequestInfo};
 use crate::record::{
     self, DeviceNote, Field, Stamp, UserKeys, is_reserved, is_value, stringify,
@@ -262,6 +263,41 @@ impl Session {
     /// was done.
     pub fn touch(&self) {
         self.lock(|held| held.touched = true);
+    }
+
+    /// Waits for the session's end: for whoever holds a connection that outlives the request, a
+    /// WebSocket or a stream.
+    ///
+    /// Ready within a second after the session was destroyed, got another id by a login, a logout or
+    /// a renewal, was ended on another server, or ran out of time; at once where this process did it.
+    /// What it watches is the session as it is stored when this is called; one that is not stored has
+    /// nothing that can end, and its future is never ready. Nor is it because the store is down: when
+    /// it is back, it is asked.
+    ///
+    /// All that wait cost the store one question for a thousand of them, twice a second, less where it
+    /// gives hints: see `manual::live`.
+    ///
+    /// ```
+    /// # use cloakroom::{Session, live::End};
+    /// # async fn read() {}
+    /// async fn follow(session: Session) -> End {
+    ///     let ended = session.ended();
+    ///     tokio::spawn(async { read().await });
+    ///     ended.await
+    /// }
+    /// ```
+    pub fn ended(&self) -> Ended {
+        let backend = &self.0.backend;
+        let watched = self.lock(|held| {
+            Some(Watched {
+                id: backend.key(held.stored.as_ref()?).into_owned(),
+                expires: held.stored_expires,
+                deadline: held.deadline(),
+            })
+        });
+        watched.map_or_else(Ended::never, |watched| {
+            Ended::of(Arc::clone(&backend.live), watched)
+        })
     }
 
     #[cfg(any(feature = "tower", feature = "actix"))]

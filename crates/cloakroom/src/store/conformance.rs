@@ -23,6 +23,7 @@
 mod blind;
 mod faulty;
 mod life;
+mod living;
 mod races;
 mod users;
 
@@ -32,6 +33,7 @@ use std::time::Duration;
 pub use blind::BlindStore;
 pub use faulty::Faulty;
 pub use life::*;
+pub use living::*;
 pub use races::*;
 pub use users::*;
 
@@ -184,6 +186,9 @@ macro_rules! conformance_suite {
             replace_refuses_what_changed_or_went
             replace_refuses_a_taken_id
             strange_ids_are_only_unknown
+            living_tells_which_sessions_live_and_until_when
+            living_leaves_out_what_expired
+            living_tells_of_thousands
             prune_lets_go_of_what_expired
             scan_finds_every_live_session
             scan_refuses_a_foreign_cursor

@@ -12,6 +12,14 @@ macro_rules! delegate {
                 $inner.get(id)
             }
 
+            fn living<'a>(
+                &'a self,
+                ids: &'a [$crate::id::SessionId],
+            ) -> $crate::store::StoreFuture<'a, Vec<Option<$crate::clock::Timestamp>>> {
+                let $this = self;
+                $inner.living(ids)
+            }
+
             fn create<'a>(
                 &'a self,
                 id: &'a $crate::id::SessionId,
@@ -68,6 +76,11 @@ macro_rules! delegate {
 /// The methods that are about many sessions, for a store that has its own way with single ones.
 macro_rules! delegate_rest {
     (|$this:ident| $inner:expr) => {
+        fn ends(&self, hints: $crate::store::Hints) -> Option<Box<dyn $crate::store::Ends>> {
+            let $this = self;
+            $inner.ends(hints)
+        }
+
         fn prune(&self) -> $crate::store::StoreFuture<'_, u64> {
             let $this = self;
             $inner.prune()

@@ -7,7 +7,10 @@ mod any;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod delegate;
+mod ends;
 mod error;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod heartbeat;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "mongodb")]
@@ -25,10 +28,12 @@ use std::pin::Pin;
 
 pub use any::{AnyStore, ConnectError, StoreOptions};
 pub(crate) use delegate::{delegate, delegate_rest};
+pub use ends::{Ends, Hint, Hints};
 pub use error::{StoreError, StoreErrorKind};
 
 pub use crate::record::{Entry, Stored, UserKeys};
 
+use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 
@@ -76,6 +81,37 @@ impl fmt::Debug for Page {
 pub trait Store: Send + Sync + 'static {
     /// The live record of `id`, `None` for one that is absent or expired.
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>>;
+
+    /// For each of `ids`, in their order, when its live record expires; `None` for one that is absent
+    /// or expired.
+    ///
+    /// It is asked for many at a time, twice a second, on behalf of open connections. The default asks
+    /// for one after the other: a store that can answer in one round trip should.
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        Box::pin(async move {
+            let mut living = Vec::with_capacity(ids.len());
+            for id in ids {
+                living.push(match self.get(id).await {
+                    // What cannot be read is there all the same.
+                    Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                        Some(Timestamp::from_millis(i64::MAX))
+                    }
+                    stored => stored?.map(|stored| stored.expires),
+                });
+            }
+            Ok(living)
+        })
+    }
+
+    /// A link that hints at ends as they happen; `None`, the default, where the store has none, and
+    /// [`living`](Self::living) alone tells.
+    ///
+    /// It is called within a Tokio runtime, when somebody begins to watch sessions, and what it gives
+    /// is dropped when nobody does any more.
+    fn ends(&self, hints: Hints) -> Option<Box<dyn Ends>> {
+        drop(hints);
+        None
+    }
 
     /// Stores a record under an id that has none.
     ///

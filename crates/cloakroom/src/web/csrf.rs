@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::answer::Answer;
-use super::head::{self, Fields as _, Head};
+use super::head::{Fields as _, Head};
+use super::origin::judge;
 use super::{SessionHandle, SessionRejection};
-use crate::auth::{Refusal, Source, TokenPlace, Verdict};
+use crate::auth::{Refusal, TokenPlace, Verdict};
 use crate::session::Session;
 
 /// Refuses requests with unsafe methods that come from another site, login forms included.
@@ -41,11 +42,21 @@ impl Csrf {
         Self::default()
     }
 
-    /// Lets requests of another origin through as well: `https://pay.example`, as `Origin` spells
-    /// it.
+    /// Lets requests of another origin through as well, and lets it open WebSockets:
+    /// `https://pay.example`, as `Origin` spells it.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         Arc::make_mut(&mut self.allowed).push(origin.into());
         self
+    }
+
+    /// What sockets of this request are told.
+    #[cfg(any(feature = "ws", feature = "socketio"))]
+    #[cfg_attr(
+        not(feature = "axum"),
+        expect(dead_code, reason = "for axum's requests")
+    )]
+    pub(super) fn allowed(&self) -> super::origin::Allowed {
+        super::origin::Allowed(Arc::clone(&self.allowed))
     }
 
     pub(super) async fn admit(
@@ -53,7 +64,7 @@ impl Csrf {
         head: &impl Head,
         handle: Option<&SessionHandle>,
     ) -> Result<Admission, Answer> {
-        match judge(head, handle, &self.allowed) {
+        match judge(head, handle, &self.allowed, is_safe(head)) {
             Verdict::Pass => Ok(Admission::Passed),
             Verdict::Refused => Err(refused("this request comes from another site")),
             Verdict::TokenNeeded => by_token(head, handle).await,
@@ -61,18 +72,9 @@ impl Csrf {
     }
 }
 
-fn judge(head: &impl Head, handle: Option<&SessionHandle>, allowed: &[String]) -> Verdict {
-    let is_secure = handle.is_some_and(|handle| handle.is_secure(head));
-    let scheme = if is_secure { "https" } else { "http" };
-    let own = head::host(head).map(|host| format!("{scheme}://{host}"));
-    let source = Source {
-        // RFC 9110 §9.2.1; methods that nobody knows are not.
-        is_safe: matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE"),
-        fetch_site: head.fields().first("sec-fetch-site"),
-        origin: head.fields().first("origin"),
-        own: own.as_deref(),
-    };
-    source.judge(allowed)
+/// RFC 9110 §9.2.1; methods that nobody knows are not.
+fn is_safe(head: &impl Head) -> bool {
+    matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
 async fn by_token(head: &impl Head, handle: Option<&SessionHandle>) -> Result<Admission, Answer> {

@@ -54,12 +54,16 @@ impl SessionHandle {
 
     /// The request's session, read from the store the first time that it is asked for.
     pub(super) async fn open(&self, head: &impl Head) -> Result<Session, StoreError> {
-        let open = || {
-            let cookies = head::Fields::all(head.fields(), "cookie");
-            let info = head::request_info(self.0.manager.policy(), self.0.tls, head);
-            self.0.manager.open(cookies, info)
-        };
-        self.0.session.get_or_try_init(open).await.cloned()
+        let read = || self.read(head);
+        self.0.session.get_or_try_init(read).await.cloned()
+    }
+
+    /// The session that a request's cookie names, read anew: this request's response is not concerned
+    /// with what becomes of it.
+    pub(super) async fn read(&self, head: &impl Head) -> Result<Session, StoreError> {
+        let cookies = head::Fields::all(head.fields(), "cookie");
+        let info = head::request_info(self.0.manager.policy(), self.0.tls, head);
+        self.0.manager.open(cookies, info).await
     }
 
     /// The session, if it was asked for already.
@@ -80,7 +84,7 @@ impl SessionHandle {
     }
 
     /// Whether a request came over TLS, to this server or to a proxy that the policy trusts.
-    #[cfg(any(feature = "axum", feature = "actix"))]
+    #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
     pub(super) fn is_secure(&self, head: &impl Head) -> bool {
         head::is_secure(self.0.manager.policy(), self.0.tls, head)
     }

@@ -11,10 +11,16 @@ mod csrf;
 mod guard;
 mod handle;
 mod head;
+#[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
+mod origin;
 #[cfg(any(feature = "axum", feature = "actix"))]
 mod rejection;
+#[cfg(feature = "socketio")]
+pub mod socketio;
 #[cfg(feature = "tower")]
 mod tower;
+#[cfg(feature = "ws")]
+mod ws;
 
 #[cfg(feature = "axum")]
 pub use self::axum::{CsrfFuture, CsrfService};
@@ -26,3 +32,5 @@ pub use self::handle::{SessionHandle, Tls};
 pub use self::rejection::{LoggedIn, Named, SessionName, SessionRejection};
 #[cfg(feature = "tower")]
 pub use self::tower::{GuardFuture, GuardService, SessionFuture, SessionLayer, SessionService};
+#[cfg(feature = "ws")]
+pub use self::ws::{LiveSocket, LiveUpgrade, UpgradeRejection};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Each module of the library, and the modules that it may import.
 #[rustfmt::skip]
-const MAP: [(&str, &[&str]); 11] = [
+const MAP: [(&str, &[&str]); 12] = [
     ("clock",   &[]),
     ("id",      &[]),
     ("record",  &["clock"]),
@@ -14,16 +14,18 @@ const MAP: [(&str, &[&str]); 11] = [
     ("policy",  &["clock", "id", "record", "cookie"]),
     ("engine",  &["clock", "id", "record", "cookie", "policy"]),
     ("store",   &["clock", "id", "record"]),
-    ("session", &["clock", "id", "record", "policy", "engine", "store"]),
+    ("live",    &["clock", "id", "store"]),
+    ("session", &["clock", "id", "record", "policy", "engine", "store", "live"]),
     ("auth",    &["clock", "id", "policy", "record", "session", "store"]),
     ("manager", &["clock", "id", "cookie", "policy", "engine", "store", "session", "auth"]),
-    ("web",     &["auth", "policy", "store", "session", "manager"]),
+    ("web",     &["auth", "policy", "store", "live", "session", "manager"]),
 ];
 
 /// Crates that one part of the library alone may use.
-const CONFINED: [(&str, &str); 15] = [
+const CONFINED: [(&str, &str); 16] = [
     ("governor", "auth/attempts"),
     ("actix_web", "web/actix"),
+    ("socketioxide", "web/socketio"),
     ("axum", "web"),
     ("axum_core", "web"),
     ("http", "web"),

@@ -9,6 +9,7 @@ mod crash;
 mod express;
 mod hostile;
 mod life;
+mod live;
 mod outage;
 mod poison;
 mod races;

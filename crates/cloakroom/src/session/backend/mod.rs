@@ -18,6 +18,7 @@ pub(crate) use writes::Saved;
 
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
+use crate::live::Watch;
 use crate::policy::Policy;
 use crate::record::Stored;
 use crate::store::{Store, StoreError, StoreErrorKind, StoreFuture};
@@ -27,6 +28,7 @@ pub(crate) struct Backend {
     pub(crate) policy: Policy,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
+    pub(crate) live: Arc<Watch>,
     saves: saves::Saves,
     circuit: circuit::Circuit,
 }
@@ -40,6 +42,7 @@ impl Backend {
     pub(crate) fn new(policy: Policy, store: Arc<dyn Store>, clock: Clock) -> Self {
         Self {
             policy,
+            live: Watch::new(Arc::clone(&store), clock.clone()),
             store,
             clock,
             saves: saves::Saves::default(),
@@ -86,8 +89,13 @@ impl Backend {
 
     /// The same, by the id that the store has.
     pub(crate) async fn destroy_at(&self, key: &SessionId) -> Result<bool, StoreError> {
-        self.in_time(self.store.destroy(key), StoreErrorKind::Unknown)
-            .await
+        let destroying = self.store.destroy(key);
+        let destroyed = self.in_time(destroying, StoreErrorKind::Unknown).await;
+        match &destroyed {
+            Ok(_) => self.live.is_over(key),
+            Err(_) => self.live.look_at(key),
+        }
+        destroyed
     }
 
     /// The ids of a user's live sessions, as the store has them.
@@ -103,7 +111,9 @@ impl Backend {
         keep: Option<&SessionId>,
     ) -> Result<u64, StoreError> {
         let ending = self.store.destroy_of_user(user, keep);
-        self.in_long_time(ending, StoreErrorKind::Unknown).await
+        let ended = self.in_long_time(ending, StoreErrorKind::Unknown).await;
+        self.live.look_at_all();
+        ended
     }
 
     /// Waits for an operation of the store as long as the policy lets it; not at all where others

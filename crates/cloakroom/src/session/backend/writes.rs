@@ -124,7 +124,10 @@ impl Backend {
             {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 Err(error) => return Err(error.into()),
-                Ok(store::Written::Saved) => return Ok(self.written(merged)?.into_single()),
+                Ok(store::Written::Saved) => {
+                    self.live.is_over(&old);
+                    return Ok(self.written(merged)?.into_single());
+                }
                 Ok(store::Written::Gone) => return Err(SaveError::Gone),
                 Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored)?),
             }

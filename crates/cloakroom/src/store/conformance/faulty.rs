@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{
-    Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, UserKeys, Written,
+    Ends, Entry, Hints, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, UserKeys,
+    Written,
 };
 
 /// A store in front of another, for tests of what an application does when its store fails.
@@ -125,6 +127,14 @@ impl std::fmt::Debug for Faulty {
 impl Store for Faulty {
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
         self.call("get", || self.store.get(id))
+    }
+
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        self.call("living", || self.store.living(ids))
+    }
+
+    fn ends(&self, hints: Hints) -> Option<Box<dyn Ends>> {
+        self.store.ends(hints)
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {

@@ -123,6 +123,14 @@ impl Inner {
             .map(Slot::stored)
     }
 
+    fn expires(&self, id: &str) -> Option<Timestamp> {
+        let hash = self.hash(id);
+        let shard = self.shard(hash);
+        shard
+            .live(hash, id, self.clock.now())
+            .map(|slot| slot.expires)
+    }
+
     fn create(&self, id: &str, entry: &Entry) -> Result<(), StoreError> {
         let (hash, now) = (self.hash(id), self.clock.now());
         let mut shard = self.shard(hash);
@@ -302,6 +310,13 @@ impl Inner {
 impl Store for MemoryStore {
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
         ready(Ok(self.0.get(id.expose())))
+    }
+
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        ready(Ok(ids
+            .iter()
+            .map(|id| self.0.expires(id.expose()))
+            .collect()))
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {

@@ -156,6 +156,13 @@ impl Store for MongoStore {
         Box::pin(async move { self.0.get(&self.0.stored_id(id)).await })
     }
 
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        Box::pin(async move {
+            let ids: Vec<String> = ids.iter().map(|id| self.0.stored_id(id)).collect();
+            self.0.living(&ids).await
+        })
+    }
+
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
         Box::pin(async move { self.0.create(&self.0.stored_id(id), entry).await })
     }

@@ -1,15 +1,16 @@
 //! What is asked of the collection.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::TryStreamExt as _;
 use futures_util::future::join;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
 
 use super::Inner;
 use super::document::date;
 use super::errors::read_failed;
 use super::form::{Form, Held};
+use crate::clock::Timestamp;
 use crate::store::{Page, StoreError, StoreErrorKind, Stored};
 
 /// The most ids that one command names.
@@ -71,6 +72,39 @@ impl Inner {
             self.seen().put(id, held.text.clone(), held.session.clone());
         }
         Ok(Some(held.into()))
+    }
+
+    /// When each lives until; those under a tombstone do not live.
+    pub(super) async fn living(
+        &self,
+        ids: &[String],
+    ) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let mut living = HashMap::with_capacity(ids.len());
+        for ids in ids.chunks(BATCH) {
+            let mut filter = doc! { "_id": { "$in": ids } };
+            filter.extend(self.live());
+            let finding = self
+                .sessions
+                .find(filter)
+                .projection(doc! { "_id": 1, "expires": 1 });
+            let found = finding.await.map_err(read_failed)?;
+            let found: Vec<_> = found.try_collect().await.map_err(read_failed)?;
+            living.extend(found.iter().filter_map(|found| self.life(found)));
+        }
+        // Asked last: what is destroyed meanwhile is marked before it goes.
+        let buried = self.buried(ids).await?;
+        let unburied = ids
+            .iter()
+            .map(|id| Some(id).filter(|id| !buried.contains(*id)));
+        Ok(unburied.map(|id| living.get(id?).copied()).collect())
+    }
+
+    fn life(&self, found: &RawDocumentBuf) -> Option<(String, Timestamp)> {
+        let expires = match found.get_datetime("expires") {
+            Ok(expires) => Timestamp::from_millis(expires.timestamp_millis()),
+            Err(_) => self.now().after(self.options.ttl),
+        };
+        Some((found.get_str("_id").ok()?.to_owned(), expires))
     }
 
     /// In the order of `_id`; the cursor is the last one.

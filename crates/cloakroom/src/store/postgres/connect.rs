@@ -1,6 +1,6 @@
 //! Connections: the URL, TLS, the pool.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, SslNegotiation, TargetSessionAttrs};
-use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket};
+use tokio_postgres::tls::TlsStream;
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::Fault;
@@ -29,15 +30,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 const UNSET_KEEPALIVE: Duration = Duration::from_hours(2);
 
 pub(super) fn pool(url: &str, options: &PostgresOptions) -> Result<Pool, Fault> {
-    // The parser's own message may quote a part of the URL.
-    let mut config: Config = url.parse().map_err(|_| {
-        Fault::new(
-            StoreErrorKind::Invalid,
-            "this is no URL that PostgreSQL's driver takes: \
-             postgres://USER:PASSWORD@HOST:PORT/DATABASE?option=value, special characters as %XX",
-        )
-    })?;
-    complete(&mut config, options);
+    let config = config(url, options)?;
     let login = config.get_connect_timeout().copied().unwrap_or_default() * 2;
     let connect = Connector::new(&config)?;
     let manager = ManagerConfig {
@@ -54,6 +47,68 @@ pub(super) fn pool(url: &str, options: &PostgresOptions) -> Result<Pool, Fault> 
         })
         .build()
         .map_err(|_| Fault::new(StoreErrorKind::Invalid, "the pool cannot be built"))
+}
+
+fn config(url: &str, options: &PostgresOptions) -> Result<Config, Fault> {
+    // The parser's own message may quote a part of the URL.
+    let mut config: Config = url.parse().map_err(|_| {
+        Fault::new(
+            StoreErrorKind::Invalid,
+            "this is no URL that PostgreSQL's driver takes: \
+             postgres://USER:PASSWORD@HOST:PORT/DATABASE?option=value, special characters as %XX",
+        )
+    })?;
+    complete(&mut config, options);
+    Ok(config)
+}
+
+/// Connections that are in no pool, for whoever listens.
+pub(super) struct Apart {
+    config: Config,
+    connector: Connector,
+}
+
+impl Apart {
+    pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, Fault> {
+        let config = config(url, options)?;
+        let connector = Connector::new(&config)?;
+        Ok(Self { config, connector })
+    }
+
+    /// Connects, and hands what is notified to `heard`; the task ends with the connection.
+    pub(super) async fn connect(
+        &self,
+        heard: impl Fn(&str) + Send + 'static,
+    ) -> Result<(Client, JoinHandle<()>), Error> {
+        let mut config = self.config.clone();
+        match &self.connector {
+            Connector::Plain => {
+                config.ssl_mode(SslMode::Disable);
+                let (client, connection) = config.connect(NoTls).await?;
+                Ok((client, listen(connection, heard)))
+            }
+            Connector::Tls(tls) => {
+                let (client, connection) = config.connect(tls.clone()).await?;
+                Ok((client, listen(connection, heard)))
+            }
+        }
+    }
+}
+
+fn listen<S>(
+    mut connection: Connection<Socket, S>,
+    heard: impl Fn(&str) + Send + 'static,
+) -> JoinHandle<()>
+where
+    S: TlsStream + Unpin + Send + 'static,
+{
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(said) = message {
+                heard(said.payload());
+            }
+        }
+    })
 }
 
 /// Fills in what the URL leaves open. `TimeZone` stays the server's, as for Express: it decides

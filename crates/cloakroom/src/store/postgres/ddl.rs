@@ -39,6 +39,7 @@ pub(super) fn all(names: &Names, keys: &UserKeys) -> Vec<Ddl> {
         tombs(names),
         shield(names),
         notify(names),
+        ended(names),
     ]
 }
 
@@ -215,6 +216,37 @@ END
         "notify",
         "tells listeners on the channel `cloakroom` the SHA-256 of each id whose record \
                   was written or went; each commit then takes a lock that all notifying commits share",
+        &sql,
+    )
+}
+
+/// The channel of [`ended`], and its trigger's name.
+pub(super) const ENDED: &str = "cloakroom_ended";
+
+/// Notifies of ends alone, so that a save costs nothing more; what it says is a hash as above.
+pub(super) fn ended(names: &Names) -> Ddl {
+    let function = names.qualified(&names.derived("cloakroom_", "_ended"));
+    let body = format!(
+        "BEGIN
+    IF TG_OP = 'DELETE' OR OLD.sid <> NEW.sid OR NEW.expire::timestamptz <= now() THEN
+        PERFORM pg_notify('{ENDED}', encode(sha256(convert_to(OLD.sid, 'UTF8')), 'hex'));
+    END IF;
+    RETURN NULL;
+END
+"
+    );
+    let mut sql = trigger_function(&function, &body);
+    sql += &trigger(
+        names,
+        ENDED,
+        "AFTER DELETE OR UPDATE OF sid, expire",
+        &function,
+    );
+    Ddl::new(
+        "ended",
+        "tells listeners on the channel `cloakroom_ended` the SHA-256 of each id whose session \
+                  ended, for `notify_ends`; a commit that ends sessions then takes a lock that all \
+                  notifying commits share",
         &sql,
     )
 }

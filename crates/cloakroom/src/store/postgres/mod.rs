@@ -6,6 +6,7 @@
 mod call;
 mod connect;
 mod ddl;
+mod ends;
 mod fault;
 mod names;
 mod options;
@@ -29,7 +30,10 @@ pub use self::options::PostgresOptions;
 use self::names::Names;
 use self::sql::{Column, Sql};
 use self::users::Users;
-use super::{Entry, Page, Store, StoreError, StoreFuture, StoreOptions, Stored, UserKeys, Written};
+use super::{
+    Ends, Entry, Hints, Page, Store, StoreError, StoreFuture, StoreOptions, Stored, UserKeys,
+    Written,
+};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
@@ -57,6 +61,8 @@ struct Inner {
     sql: Sql,
     column: Column,
     mixed_fleet: bool,
+    /// Where whoever listens connects to, if the database notifies.
+    apart: Option<connect::Apart>,
     /// Whether the table is one that this store made.
     created: bool,
     clock: Clock,
@@ -101,6 +107,9 @@ impl PostgresStore {
         let mut inner = Inner::new(pool, names, &options);
         let ready = schema::prepare(&inner, &options).await?;
         inner.created = ready.created;
+        if options.notify_ends {
+            inner.apart = Some(connect::Apart::new(url, &options)?);
+        }
         if ready.column != inner.column {
             inner.column = ready.column;
             inner.sql = Sql::new(&inner.names, ready.column, options.mixed_fleet);
@@ -113,7 +122,7 @@ impl PostgresStore {
     }
 
     /// Shows what can be made in the database: `table`, `user_index`, `tombstones`, `shield`,
-    /// `notify`. All but `table` are optional, and `tombstones` is needed with
+    /// `notify`, `ended`. All but `table` are optional, and `tombstones` is needed with
     /// [`mixed_fleet`](PostgresOptions::mixed_fleet).
     pub fn ddl(options: &PostgresOptions, keys: &UserKeys) -> Vec<Ddl> {
         let names = Names::new(options.schema.as_deref(), &options.table);
@@ -141,6 +150,7 @@ impl Inner {
             names,
             column: Column::Json,
             mixed_fleet,
+            apart: None,
             created: false,
             clock: options.clock.clone(),
             users: ArcSwap::from_pointee(users),
@@ -196,6 +206,15 @@ impl fmt::Debug for PostgresStore {
 impl Store for PostgresStore {
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
         Box::pin(self.0.get(id))
+    }
+
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        Box::pin(self.0.living(ids))
+    }
+
+    fn ends(&self, hints: Hints) -> Option<Box<dyn Ends>> {
+        let listening = ends::Listening::start(&self.0, hints)?;
+        Some(Box::new(listening))
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {

@@ -14,6 +14,7 @@ pub struct PostgresOptions {
     pub(super) pool_size: usize,
     pub(super) connect_timeout: Duration,
     pub(super) mixed_fleet: bool,
+    pub(super) notify_ends: bool,
     pub(super) prune_every: Option<Duration>,
     pub(super) create_table: bool,
     pub(super) user_keys: UserKeys,
@@ -29,6 +30,7 @@ impl PostgresOptions {
             pool_size: 10,
             connect_timeout: Duration::from_secs(1),
             mixed_fleet: false,
+            notify_ends: false,
             prune_every: Some(Duration::from_mins(15)),
             create_table: true,
             user_keys: UserKeys::default(),
@@ -80,6 +82,19 @@ impl PostgresOptions {
     /// Default: false; it costs a look into that table with each statement.
     pub fn mixed_fleet(mut self, mixed: bool) -> Self {
         self.mixed_fleet = mixed;
+        self
+    }
+
+    /// Sets whether the database says at once that a session has ended, to whoever waits for it
+    /// ([`Session::ended`](crate::Session::ended)): by the trigger `ended` of
+    /// [`ddl`](super::PostgresStore::ddl), which is created where it is missing and
+    /// [`create_table`](Self::create_table) is on, and a connection of its own for as long as
+    /// somebody waits.
+    ///
+    /// Default: false; then the sessions that are waited for are asked for twice a second, a thousand
+    /// in a statement. `PgBouncer`'s transaction mode passes no notifications on: leave it off there.
+    pub fn notify_ends(mut self, notify: bool) -> Self {
+        self.notify_ends = notify;
         self
     }
 

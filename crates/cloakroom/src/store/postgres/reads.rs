@@ -1,5 +1,7 @@
 //! What is asked of the table.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio_postgres::Row;
@@ -25,6 +27,24 @@ impl Inner {
             .read(&self.sql.get, &[&Text(id.expose()), &self.now()])
             .await?;
         rows.first().map(stored).transpose()
+    }
+
+    pub(super) async fn living(
+        &self,
+        ids: &[SessionId],
+    ) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let texts = ids.iter().filter(|id| is_storable(id));
+        let texts: Vec<Text<'_>> = texts.map(|id| Text(id.expose())).collect();
+        let rows = self.read(&self.sql.living, &[&texts, &self.now()]).await?;
+        let mut living = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let sid: &str = row.try_get(0).map_err(|_| unreadable())?;
+            living.insert(sid, expires(row)?);
+        }
+        Ok(ids
+            .iter()
+            .map(|id| living.get(id.expose()).copied())
+            .collect())
     }
 
     pub(super) async fn scan(
@@ -57,16 +77,21 @@ impl Inner {
 
 fn stored(row: &Row) -> Result<Stored, StoreError> {
     let text: &str = row.try_get(0).map_err(|_| unreadable())?;
+    Ok(Stored {
+        text: text.into(),
+        expires: expires(row)?,
+    })
+}
+
+/// The instant in the second column.
+fn expires(row: &Row) -> Result<Timestamp, StoreError> {
     let seconds: f64 = row.try_get(1).map_err(|_| unreadable())?;
     #[expect(
         clippy::cast_possible_truncation,
         reason = "an infinite time is the furthest that a timestamp can say"
     )]
     let expires = Timestamp::from_millis((seconds * 1000.0).round() as i64);
-    Ok(Stored {
-        text: text.into(),
-        expires,
-    })
+    Ok(expires)
 }
 
 /// The id in the first column.

@@ -29,7 +29,8 @@ SELECT current_setting('server_version_num')::int4 AS version,
        coalesce(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND
                 has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'), true)
                 AS allowed,
-       to_regclass($3::text) IS NOT NULL AS tombs
+       to_regclass($3::text) IS NOT NULL AS tombs,
+       EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'cloakroom_ended') AS ended
 FROM (SELECT to_regclass($1::text) AS oid) AS found LEFT JOIN pg_class AS c ON c.oid = found.oid
 "#;
 
@@ -48,6 +49,7 @@ struct Found {
     unique: bool,
     allowed: bool,
     tombs: bool,
+    ended: bool,
 }
 
 /// A table that can be worked with.
@@ -98,6 +100,7 @@ impl Found {
             unique: row.try_get("unique")?,
             allowed: row.try_get("allowed")?,
             tombs: row.try_get("tombs")?,
+            ended: row.try_get("ended")?,
         })
     }
 
@@ -113,6 +116,9 @@ impl Found {
         }
         if options.mixed_fleet && !self.tombs {
             missing.push(ddl::tombs(names).sql);
+        }
+        if options.notify_ends && !self.ended {
+            missing.push(ddl::ended(names).sql);
         }
         missing
     }
@@ -157,6 +163,12 @@ impl Found {
                 "the table {} is missing: run the statements `tombstones` of PostgresStore::ddl, or \
                  let create_table be true",
                 names.tombs()
+            ));
+        }
+        if options.notify_ends && !self.ended {
+            return wrong(format!(
+                "the trigger cloakroom_ended of {table} is missing: run the statements `ended` of \
+                 PostgresStore::ddl, or let create_table be true"
             ));
         }
         Ok(match self.sess.as_deref() {

@@ -46,6 +46,8 @@ impl Column {
 pub(super) struct Sql {
     /// `$1` sid.
     pub(super) get: String,
+    /// `$1` sids: those that live, and until when.
+    pub(super) living: String,
     /// `$1` sid, `$3` text, `$4` expire; no row where the id is taken.
     pub(super) create: String,
     /// `$1` sid, `$3` text, `$4` expire, `$5` the text that was read; no row where it is another.
@@ -113,6 +115,10 @@ impl Sql {
         Self {
             get: format!(
                 "SELECT s.sess::text, {EXPIRES} FROM {table} AS s WHERE s.sid = $1::text AND {live}"
+            ),
+            living: format!(
+                "SELECT s.sid, {EXPIRES} FROM {table} AS s
+                 WHERE s.sid = ANY($1::text[]) AND {live}"
             ),
             create: shape.create(&column.value("$3")),
             update: format!(

@@ -99,6 +99,11 @@ impl Link {
         Facts::of(&info)
     }
 
+    /// Another connection, which nobody shares.
+    pub(super) async fn apart(&self, config: &AsyncConnectionConfig) -> RedisResult<Connection> {
+        self.shared.source.connect(config).await
+    }
+
     /// Sends a request and returns the answer; again where that is safe and of use.
     pub(super) async fn send(
         &self,

@@ -5,6 +5,7 @@
 //! an id is in it before its session is stored, and leaves it after the session is gone.
 
 mod address;
+mod ends;
 mod facts;
 mod failure;
 mod keys;
@@ -30,10 +31,10 @@ use self::link::Link;
 use self::scripts::Scripts;
 use self::users::Seen;
 use super::{
-    Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, Stored, UserKeys,
-    Written,
+    Ends, Entry, Hints, Page, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, Stored,
+    UserKeys, Written,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
 
@@ -148,6 +149,15 @@ impl Store for RedisStore {
             }
             Ok(stored)
         })
+    }
+
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        Box::pin(self.0.living(ids))
+    }
+
+    fn ends(&self, hints: Hints) -> Option<Box<dyn Ends>> {
+        let tracking = ends::Tracking::start(&self.0, hints)?;
+        Some(Box::new(tracking))
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {

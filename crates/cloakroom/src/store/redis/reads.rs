@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::{Pipeline, Value};
 
 use super::failure::Effect;
@@ -11,6 +12,9 @@ use super::{Inner, invalid};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{Page, StoreError, StoreErrorKind, Stored};
+
+/// How many sessions of a cluster are asked for at the same time.
+const AT_ONCE: usize = 256;
 
 impl Inner {
     /// The session and how long it lives, together; with them whether Express has brought it back.
@@ -39,6 +43,61 @@ impl Inner {
             }
             _ => Err(corrupt()),
         }
+    }
+
+    /// When each lives until: in one round trip, in a cluster in some at the same time.
+    pub(super) async fn living(
+        &self,
+        ids: &[SessionId],
+    ) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !self.keys.are_spread() {
+            let asked = self.lives(ids).into();
+            return self.lives_said(self.link.send(&asked, Effect::Read).await?);
+        }
+        // What lies in one slot goes together; requests to one node share its connection.
+        let pieces: Vec<Pipeline> = ids
+            .iter()
+            .map(|id| self.lives(std::slice::from_ref(id)))
+            .collect();
+        let said: Vec<_> = stream::iter(pieces)
+            .map(async |asked| {
+                let said = self.link.send(&asked.into(), Effect::Read).await?;
+                self.lives_said(said)
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(said.into_iter().flatten().collect())
+    }
+
+    /// The question for the lives of some sessions.
+    pub(super) fn lives(&self, ids: &[SessionId]) -> Pipeline {
+        let mut pipeline = Pipeline::new();
+        for id in ids {
+            pipeline.cmd("PTTL").arg(self.keys.session(id));
+            if self.mixed_fleet {
+                pipeline.cmd("EXISTS").arg(self.keys.tomb(id));
+            }
+        }
+        pipeline
+    }
+
+    /// The answer to it.
+    pub(super) fn lives_said(&self, said: Value) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let Value::Array(values) = said else {
+            return Err(corrupt());
+        };
+        let now = self.clock.now();
+        let each = values.chunks(if self.mixed_fleet { 2 } else { 1 });
+        each.map(|of_one| match of_one {
+            [Value::Int(_), Value::Int(1)] => Ok(None),
+            [Value::Int(ttl), ..] => Ok(expires(*ttl, now)),
+            _ => Err(corrupt()),
+        })
+        .collect()
     }
 
     /// A cursor is Redis's own, in a cluster with the node that gave it.
@@ -183,16 +242,22 @@ pub(super) fn stored(
     ttl: i64,
     now: Timestamp,
 ) -> Result<Option<Stored>, StoreError> {
-    let expires = match ttl {
-        -1 => Timestamp::from_millis(i64::MAX),
-        ttl if ttl < 0 => return Ok(None),
-        ttl => Timestamp::from_millis(now.as_millis().saturating_add(ttl)),
+    let Some(expires) = expires(ttl, now) else {
+        return Ok(None);
     };
     let text = String::from_utf8(text).map_err(|_| corrupt())?;
     Ok(Some(Stored {
         text: text.into(),
         expires,
     }))
+}
+
+fn expires(ttl: i64, now: Timestamp) -> Option<Timestamp> {
+    match ttl {
+        -1 => Some(Timestamp::from_millis(i64::MAX)),
+        ttl if ttl < 0 => None,
+        ttl => Some(Timestamp::from_millis(now.as_millis().saturating_add(ttl))),
+    }
 }
 
 pub(super) fn corrupt() -> StoreError {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use self::threads::Threads;
 use self::writes::Write;
 use super::{Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
 
@@ -63,6 +63,11 @@ impl Store for SqliteStore {
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
         let id = id.clone();
         self.0.read(move |reader| reader.get(&id))
+    }
+
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        let ids = ids.to_vec();
+        self.0.read(move |reader| reader.living(&ids))
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {

@@ -19,6 +19,12 @@ use crate::web::{Csrf, SessionHandle};
 
 /// The request that goes on, its form read and put back, or the answer to one that does not.
 async fn admitted(csrf: &Csrf, request: Request<Body>) -> Result<Request<Body>, Answer> {
+    #[cfg(any(feature = "ws", feature = "socketio"))]
+    let request = {
+        let mut request = request;
+        request.extensions_mut().insert(csrf.allowed());
+        request
+    };
     let (parts, body) = request.into_parts();
     let handle = parts.extensions.get::<SessionHandle>();
     match csrf.admit(&parts, handle).await? {

@@ -1,0 +1,155 @@
+//! A connection for hints, kept and proven alive: by Redis's and PostgreSQL's stores.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Hint, Hints};
+
+/// How often the server is asked for a sign of life.
+const BEAT: Duration = Duration::from_millis(150);
+/// How long a proof is good for. With a tick of whoever watches it leaves a quarter of the second that
+/// is promised for the question itself.
+const PROVEN: Duration = Duration::from_millis(500);
+/// How long an answer is waited for before the connection is given up.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait before the next attempt to connect, at first and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// A connection over which hints come.
+pub(super) trait Line: Send + Sync + 'static {
+    /// Whether the server answers. What it had to say before that has arrived then.
+    fn beat(&self) -> impl Future<Output = bool> + Send;
+}
+
+/// The latest connection, and when the server answered over it.
+pub(super) struct Pulse<L>(ArcSwapOption<Beating<L>>);
+
+struct Beating<L> {
+    line: L,
+    made: Instant,
+    /// When the last question was put that was answered, in milliseconds since `made`.
+    proven: AtomicU64,
+    broken: Arc<AtomicBool>,
+}
+
+impl<L: Line> Pulse<L> {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(ArcSwapOption::empty()))
+    }
+
+    pub(super) fn is_proven(&self) -> bool {
+        self.0.load().as_ref().is_some_and(|line| {
+            let since =
+                millis(line.made.elapsed()).saturating_sub(line.proven.load(Ordering::SeqCst));
+            !line.broken.load(Ordering::SeqCst) && since <= millis(PROVEN)
+        })
+    }
+
+    /// Calls `with` with the connection, if there is one.
+    #[cfg(feature = "redis")]
+    pub(super) fn with<T>(&self, with: impl FnOnce(&L) -> T) -> Option<T> {
+        self.0.load().as_ref().map(|beating| with(&beating.line))
+    }
+
+    /// Connects again and again for as long as it is polled. `connect` gives the connection, and a
+    /// flag that is set when it ends.
+    pub(super) async fn keep<F>(self: Arc<Self>, hints: Hints, connect: impl Fn() -> F)
+    where
+        F: Future<Output = Option<(L, Arc<AtomicBool>)>>,
+    {
+        let mut pause = PAUSE.0;
+        loop {
+            match timeout(PATIENCE, connect()).await.ok().flatten() {
+                Some((line, broken)) => {
+                    pause = PAUSE.0;
+                    let beating = Arc::new(Beating {
+                        line,
+                        made: Instant::now(),
+                        proven: AtomicU64::new(0),
+                        broken,
+                    });
+                    self.0.store(Some(Arc::clone(&beating)));
+                    // What happened before is not hinted at.
+                    hints.give(Hint::All);
+                    beating.last().await;
+                    self.0.store(None);
+                    hints.give(Hint::All);
+                }
+                None => pause = (pause * 2).min(PAUSE.1),
+            }
+            sleep(pause).await;
+        }
+    }
+}
+
+impl<L: Line> Beating<L> {
+    /// Waits until the connection fails.
+    async fn last(&self) {
+        loop {
+            sleep(BEAT).await;
+            let begin = millis(self.made.elapsed());
+            let beats = timeout(PATIENCE, self.line.beat()).await;
+            if beats != Ok(true) || self.broken.load(Ordering::SeqCst) {
+                return;
+            }
+            self.proven.store(begin, Ordering::SeqCst);
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A server that answers until it is told to hang.
+    struct Fake(Arc<AtomicBool>);
+
+    impl Line for Fake {
+        async fn beat(&self) -> bool {
+            if self.0.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            true
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_freezes_is_not_proven_and_is_made_again() {
+        let (hangs, hinted) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(0)));
+        let count = Arc::clone(&hinted);
+        let hints = Hints::new(move |hint| {
+            assert_eq!(hint, Hint::All);
+            *count.lock().unwrap() += 1;
+        });
+        let pulse = Pulse::new();
+        assert!(!pulse.is_proven());
+        let line = Arc::clone(&hangs);
+        let connect = move || {
+            let line = Fake(Arc::clone(&line));
+            async { Some((line, Arc::default())) }
+        };
+        tokio::spawn(Arc::clone(&pulse).keep(hints, connect));
+        sleep(Duration::from_mins(1)).await;
+        assert!(pulse.is_proven());
+        assert_eq!(*hinted.lock().unwrap(), 1);
+        hangs.store(true, Ordering::SeqCst);
+        sleep(PROVEN + Duration::from_millis(10)).await;
+        assert!(!pulse.is_proven(), "nothing has come for half a second");
+        hangs.store(false, Ordering::SeqCst);
+        sleep(PATIENCE + 2 * BEAT).await;
+        assert!(pulse.is_proven(), "there is another");
+        // One for what it may have missed, one for what came before the next.
+        assert_eq!(*hinted.lock().unwrap(), 3);
+    }
+}

@@ -1,0 +1,171 @@
+//! Hints of ends: a connection that listens to what the trigger `ended` says.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use tokio_postgres::Client;
+
+use super::Inner;
+use super::ddl::ENDED;
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::store::heartbeat::{Line, Pulse};
+use crate::store::{Ends, Hint, Hints, StoreFuture};
+
+/// What was not asked for within this time is not watched any more: whoever watches asks oftener.
+const FORGET: Duration = Duration::from_mins(1);
+/// Fewer are not worth a look.
+const FEW: usize = 1024;
+
+/// The link of one who watches.
+pub(super) struct Listening {
+    inner: Arc<Inner>,
+    pulse: Arc<Pulse<Listener>>,
+    names: Arc<Names>,
+    task: AbortHandle,
+}
+
+impl Listening {
+    pub(super) fn start(inner: &Arc<Inner>, hints: Hints) -> Option<Self> {
+        inner.apart.as_ref()?;
+        let (pulse, names) = (Pulse::new(), Arc::new(Names::default()));
+        let (keeper, owner, known) = (Arc::clone(&pulse), Arc::clone(inner), Arc::clone(&names));
+        let task = tokio::spawn(async move {
+            let connect = || connect(&owner, &known, &hints);
+            keeper.keep(hints.clone(), connect).await;
+        });
+        Some(Self {
+            inner: Arc::clone(inner),
+            pulse,
+            names,
+            task: task.abort_handle(),
+        })
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Ends for Listening {
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        // Known before they are asked for: an end in between is hinted at.
+        self.names.learn(ids);
+        Box::pin(self.inner.living(ids))
+    }
+
+    fn is_proven(&self) -> bool {
+        self.pulse.is_proven()
+    }
+}
+
+/// Which sessions the hashes stand for.
+#[derive(Default)]
+struct Names(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    ids: HashMap<[u8; 32], (SessionId, Instant)>,
+    /// At how many it is looked next for what is not watched any more.
+    most: usize,
+}
+
+impl Names {
+    fn learn(&self, ids: &[SessionId]) {
+        let (mut known, now) = (self.lock(), Instant::now());
+        for id in ids {
+            let hash = Sha256::digest(id.expose()).into();
+            known.ids.insert(hash, (id.clone(), now));
+        }
+        if known.ids.len() > known.most.max(FEW) {
+            known
+                .ids
+                .retain(|_, (_, since)| now.duration_since(*since) < FORGET);
+            known.most = known.ids.len() * 2;
+        }
+    }
+
+    fn id(&self, hash: &str) -> Option<SessionId> {
+        let mut bytes = [0; 32];
+        if hash.len() != 64 || !hash.is_ascii() {
+            return None;
+        }
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hash[2 * at..2 * at + 2], 16).ok()?;
+        }
+        self.lock().ids.get(&bytes).map(|(id, _)| id.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client whose connection ends with it.
+struct Listener(Client);
+
+impl Line for Listener {
+    async fn beat(&self) -> bool {
+        self.0.simple_query("").await.is_ok()
+    }
+}
+
+async fn connect(
+    inner: &Inner,
+    names: &Arc<Names>,
+    hints: &Hints,
+) -> Option<(Listener, Arc<AtomicBool>)> {
+    let (known, given) = (Arc::clone(names), hints.clone());
+    let heard = move |hash: &str| {
+        if let Some(id) = known.id(hash) {
+            given.give(Hint::Of(&id));
+        }
+    };
+    let (client, _) = inner.apart.as_ref()?.connect(heard).await.ok()?;
+    let listening = client.batch_execute(&format!("LISTEN {ENDED}")).await;
+    listening.ok()?;
+    // A connection that ends fails the next beat.
+    Some((Listener(client), Arc::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_stands_for_the_id_that_was_asked_for_and_nothing_else_does() {
+        let names = Names::default();
+        let id = SessionId::from_store("abc");
+        // `printf abc | sha256sum`
+        let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(names.id(hash), None);
+        names.learn(std::slice::from_ref(&id));
+        assert_eq!(names.id(hash), Some(id));
+        for other in [
+            "",
+            "ba78",
+            &hash.replace('b', "é"),
+            &hash.replace('b', "+"),
+            "日本語",
+        ] {
+            assert_eq!(names.id(other), None, "{other}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_asked_for_any_more_is_forgotten() {
+        let names = Names::default();
+        let many = || -> Vec<SessionId> { (0..FEW).map(|_| SessionId::random()).collect() };
+        names.learn(&many());
+        tokio::time::advance(FORGET).await;
+        names.learn(&many());
+        assert_eq!(names.lock().ids.len(), FEW);
+    }
+}

@@ -1,0 +1,42 @@
+//! Where a request comes from, by its head.
+
+use super::SessionHandle;
+use super::head::{self, Fields as _, Head};
+use crate::auth::{Source, Verdict};
+
+/// An extension: the origins that may send requests besides the site's own.
+#[cfg(any(feature = "ws", feature = "socketio"))]
+#[derive(Clone, Debug)]
+pub(super) struct Allowed(pub(super) std::sync::Arc<Vec<String>>);
+
+/// Judges a request as one that changes something, unless it `is_safe`.
+pub(super) fn judge(
+    head: &impl Head,
+    handle: Option<&SessionHandle>,
+    allowed: &[String],
+    is_safe: bool,
+) -> Verdict {
+    let is_secure = handle.is_some_and(|handle| handle.is_secure(head));
+    let scheme = if is_secure { "https" } else { "http" };
+    let own = head::host(head).map(|host| format!("{scheme}://{host}"));
+    let source = Source {
+        is_safe,
+        fetch_site: head.fields().first("sec-fetch-site"),
+        origin: head.fields().first("origin"),
+        own: own.as_deref(),
+    };
+    source.judge(allowed)
+}
+
+/// Whether another site makes a browser open this connection, with its visitor's cookie: no same-origin
+/// policy keeps it from reading what comes (cross-site WebSocket hijacking).
+///
+/// A client that does not say where it comes from is no browser (RFC 6455 §10.2), and brings the
+/// cookie that it was given.
+#[cfg(any(feature = "ws", feature = "socketio"))]
+pub(super) fn is_hijacked(parts: &http::request::Parts) -> bool {
+    let allowed = parts.extensions.get::<Allowed>();
+    let allowed = allowed.map_or(&[][..], |allowed| &allowed.0);
+    let handle = parts.extensions.get::<SessionHandle>();
+    judge(parts, handle, allowed, false) == Verdict::Refused
+}

@@ -1,0 +1,354 @@
+//! Sessions on axum's WebSockets: opened by this site's own pages, closed when the session ends.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::response::{IntoResponse, Response};
+use axum_core::extract::FromRequestParts;
+use futures_util::future::join;
+use futures_util::{Sink, SinkExt, Stream};
+use http::StatusCode;
+use http::request::Parts;
+
+use super::SessionRejection;
+use super::origin::is_hijacked;
+use crate::live::{End, Ended};
+use crate::session::Session;
+
+/// How long a client has to take its leave before the connection is cut.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Extracts a WebSocket's handshake with its session, and refuses one that another site makes a
+/// visitor's browser send: 403 (cross-site WebSocket hijacking).
+///
+/// Where it comes from is judged as [`Csrf`](super::Csrf) judges requests that change something, and
+/// the origins that a `Csrf` further out allows are allowed. A client that says nothing of it is no
+/// browser, and passes. Whoever must be signed in is let in by a [`Guard`](super::Guard) on the route.
+///
+/// ```
+/// use axum::{Router, response::Response, routing::any};
+/// use cloakroom::web::LiveUpgrade;
+///
+/// async fn echo(upgrade: LiveUpgrade) -> Response {
+///     upgrade.on_upgrade(async |mut socket| {
+///         while let Some(Ok(message)) = socket.recv().await {
+///             if socket.send(message).await.is_err() {
+///                 return;
+///             }
+///         }
+///     })
+/// }
+///
+/// let app: Router = Router::new().route("/ws", any(echo));
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct LiveUpgrade {
+    upgrade: WebSocketUpgrade,
+    session: Session,
+}
+
+/// Why there is no WebSocket.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpgradeRejection {
+    /// Another site is behind it: 403.
+    #[error("this connection is opened by another site")]
+    OtherSite,
+    /// There is no session: no layer, or no answer of the store.
+    #[error(transparent)]
+    Session(#[from] SessionRejection),
+    /// It is no handshake of a WebSocket.
+    #[error(transparent)]
+    NoHandshake(#[from] WebSocketUpgradeRejection),
+}
+
+impl IntoResponse for UpgradeRejection {
+    fn into_response(self) -> Response {
+        match self {
+            Self::OtherSite => (StatusCode::FORBIDDEN, self.to_string()).into_response(),
+            Self::Session(rejection) => rejection.into_response(),
+            Self::NoHandshake(rejection) => rejection.into_response(),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for LiveUpgrade {
+    type Rejection = UpgradeRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        if is_hijacked(parts) {
+            return Err(UpgradeRejection::OtherSite);
+        }
+        let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await?;
+        let session = <Session as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        Ok(Self { upgrade, session })
+    }
+}
+
+impl LiveUpgrade {
+    /// The session of the handshake's request.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Sets what axum's own extractor can be told: subprotocols, bounds on messages.
+    pub fn with(mut self, settings: impl FnOnce(WebSocketUpgrade) -> WebSocketUpgrade) -> Self {
+        self.upgrade = settings(self.upgrade);
+        self
+    }
+
+    /// Answers the handshake, and calls `callback` with the connection once it is there.
+    ///
+    /// The session is watched as it is stored when the handshake's response has left.
+    #[must_use = "the response opens the connection"]
+    pub fn on_upgrade<C, F>(self, callback: C) -> Response
+    where
+        C: FnOnce(LiveSocket) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Self { upgrade, session } = self;
+        upgrade.on_upgrade(async move |socket| {
+            let ended = session.ended();
+            let line = Arc::new(Line::new(socket));
+            let keeping = keep(Arc::clone(&line), ended);
+            join(callback(LiveSocket { line, session }), keeping).await;
+        })
+    }
+}
+
+/// A WebSocket that is closed when its session ends, whatever its handler does meanwhile: with the code
+/// 4401 ([`End::CLOSE_CODE`]) and the reason `session ended` or `session expired`.
+///
+/// [`recv`](Self::recv) then gives `None`, and [`send`](Self::send) an error. It is a [`Stream`] and a
+/// [`Sink`] as well, and may be split. A client that does not answer the close within a second is cut
+/// off.
+pub struct LiveSocket {
+    line: Arc<Line>,
+    session: Session,
+}
+
+impl LiveSocket {
+    /// The session. `reload` it before reading what others may have changed, and `save` what you
+    /// change: no response does it any more.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The next message; `None` once the connection is closed or the session is over.
+    pub async fn recv(&mut self) -> Option<Result<Message, axum::Error>> {
+        poll_fn(|context| self.line.poll_next(context)).await
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    ///
+    /// [`axum::Error`] where the connection is closed or the session is over: nothing can be sent any
+    /// more.
+    pub async fn send(&mut self, message: Message) -> Result<(), axum::Error> {
+        SinkExt::send(self, message).await
+    }
+
+    /// Why the session is over, once it is.
+    pub fn end(&self) -> Option<End> {
+        self.line.lock().end
+    }
+}
+
+impl fmt::Debug for LiveSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSocket")
+            .field("session", &self.session)
+            .field("end", &self.end())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for LiveSocket {
+    fn drop(&mut self) {
+        let mut state = self.line.lock();
+        state.is_left = true;
+        // Where the session is over, the close is under way.
+        if state.end.is_none() {
+            state.socket = None;
+        }
+        state.wake();
+    }
+}
+
+impl Stream for LiveSocket {
+    type Item = Result<Message, axum::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.line.poll_next(context)
+    }
+}
+
+impl Sink<Message> for LiveSocket {
+    type Error = axum::Error;
+
+    fn poll_ready(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), axum::Error>> {
+        self.line.poll_write(context, Sink::poll_ready)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), axum::Error> {
+        Pin::new(self.line.lock().open()?).start_send(message)
+    }
+
+    fn poll_flush(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), axum::Error>> {
+        self.line.poll_write(context, Sink::poll_flush)
+    }
+
+    fn poll_close(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), axum::Error>> {
+        self.line.poll_write(context, Sink::poll_close)
+    }
+}
+
+/// A connection that its handler uses, and that is closed beside it. No lock is held while anybody
+/// waits.
+struct Line(Mutex<State>);
+
+struct State {
+    socket: Option<WebSocket>,
+    end: Option<End>,
+    /// Whether the handler has let go of it.
+    is_left: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    keeper: Option<Waker>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.map_or("the connection is closed", End::reason))]
+struct Closed(Option<End>);
+
+impl State {
+    /// The connection, for the handler.
+    fn open(&mut self) -> Result<&mut WebSocket, axum::Error> {
+        let closed = || axum::Error::new(Closed(self.end));
+        match (&mut self.socket, self.end) {
+            (Some(socket), None) => Ok(socket),
+            _ => Err(closed()),
+        }
+    }
+
+    fn wake(&mut self) {
+        let wakers = [&mut self.reader, &mut self.writer, &mut self.keeper];
+        wakers
+            .into_iter()
+            .filter_map(Option::take)
+            .for_each(Waker::wake);
+    }
+}
+
+impl Line {
+    fn new(socket: WebSocket) -> Self {
+        Self(Mutex::new(State {
+            socket: Some(socket),
+            end: None,
+            is_left: false,
+            reader: None,
+            writer: None,
+            keeper: None,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Result<Message, axum::Error>>> {
+        let mut state = self.lock();
+        state.reader = Some(context.waker().clone());
+        match state.open() {
+            Ok(socket) => Pin::new(socket).poll_next(context),
+            Err(_) => Poll::Ready(None),
+        }
+    }
+
+    fn poll_write(
+        &self,
+        context: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut WebSocket>, &mut Context<'_>) -> Poll<Result<(), axum::Error>>,
+    ) -> Poll<Result<(), axum::Error>> {
+        let mut state = self.lock();
+        state.writer = Some(context.waker().clone());
+        match state.open() {
+            Ok(socket) => write(Pin::new(socket), context),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// The connection past its end; `None` where it is gone.
+    fn poll_closing<T>(
+        &self,
+        poll: impl FnOnce(Pin<&mut WebSocket>) -> Poll<Result<T, axum::Error>>,
+    ) -> Poll<Option<T>> {
+        match &mut self.lock().socket {
+            Some(socket) => poll(Pin::new(socket)).map(Result::ok),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+/// Closes the connection when the session ends; done when the handler has let go of it before.
+async fn keep(line: Arc<Line>, mut ended: Ended) {
+    let end = poll_fn(|context| {
+        if let Poll::Ready(end) = Pin::new(&mut ended).poll(context) {
+            return Poll::Ready(Some(end));
+        }
+        let mut state = line.lock();
+        if state.is_left {
+            return Poll::Ready(None);
+        }
+        state.keeper = Some(context.waker().clone());
+        Poll::Pending
+    });
+    let Some(end) = end.await else { return };
+    {
+        let mut state = line.lock();
+        state.end = Some(end);
+        state.wake();
+    }
+    // A client that reads nothing, or answers nothing, is not waited for.
+    let _ = tokio::time::timeout(GOODBYE, say_goodbye(&line, end)).await;
+    line.lock().socket = None;
+}
+
+async fn say_goodbye(line: &Line, end: End) -> Option<()> {
+    poll_fn(|context| line.poll_closing(|socket| socket.poll_ready(context))).await?;
+    let close = Message::Close(Some(CloseFrame {
+        code: End::CLOSE_CODE,
+        reason: end.reason().into(),
+    }));
+    poll_fn(|_| {
+        let close = close.clone();
+        line.poll_closing(|socket| Poll::Ready(socket.start_send(close)))
+    })
+    .await?;
+    poll_fn(|context| line.poll_closing(|socket| socket.poll_flush(context))).await?;
+    // What the client has still sent is passed over, up to its own close.
+    poll_fn(|context| {
+        line.poll_closing(|mut socket| {
+            while ready!(socket.as_mut().poll_next(context)).is_some_and(|said| said.is_ok()) {}
+            Poll::Ready(Ok(()))
+        })
+    })
+    .await
+}

@@ -1,0 +1,98 @@
+//! A store that is away ends nothing, and is asked when it is back.
+
+use std::time::{Duration, Instant};
+
+use cloakroom::live::End;
+use testbed::{Mongo, Postgres, Proxy, Redis, RedisOptions, Server};
+
+use super::{BEGUN, Node, lives, told, user};
+
+/// Stops or ends a server, lets it come back, and then ends the session.
+async fn survive(mut server: Box<dyn Server>, killed: bool) {
+    let (here, there) = Node::pair(&server.url()).await;
+    let cookie = here.sign_in(&user()).await;
+    let mut ended = here.open(&cookie).await.ended();
+    lives("before", &mut ended, BEGUN).await;
+    if killed {
+        server.kill();
+    } else {
+        server.signal("STOP");
+    }
+    lives("while it is away", &mut ended, Duration::from_secs(3)).await;
+    let server = tokio::task::spawn_blocking(move || {
+        if killed {
+            server.restart();
+        } else {
+            server.signal("CONT");
+        }
+        server
+    });
+    let _server = server.await.unwrap();
+    lives("when it is back", &mut ended, Duration::from_secs(2)).await;
+    there.open(&cookie).await.logout().await.unwrap();
+    assert_eq!(
+        told("after the outage", ended, Instant::now()).await,
+        End::Ended
+    );
+}
+
+fn durable() -> Redis {
+    Redis::with(RedisOptions {
+        durable: true,
+        ..RedisOptions::default()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_redis_that_is_stopped() {
+    survive(Box::new(durable()), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_redis_that_is_killed() {
+    survive(Box::new(durable()), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_postgres_that_is_stopped() {
+    survive(Box::new(Postgres::start(&[])), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_postgres_that_is_killed() {
+    survive(Box::new(Postgres::start(&[])), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_mongodb_that_is_stopped() {
+    survive(Box::new(Mongo::start()), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_mongodb_that_is_killed() {
+    survive(Box::new(Mongo::start()), true).await;
+}
+
+/// The answers of a server are lost for one of two; what ends meanwhile is told once they come again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ends_behind_a_frozen_link_is_told_when_it_thaws() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port());
+    let here = Node::new(&format!("redis://127.0.0.1:{}", proxy.port())).await;
+    let there = Node::new(&redis.url()).await;
+    let (ending, staying) = (here.sign_in(&user()).await, here.sign_in(&user()).await);
+    let mut ended = here.open(&ending).await.ended();
+    let mut stays = here.open(&staying).await.ended();
+    lives("before", &mut ended, BEGUN).await;
+    proxy.lose_answers(true);
+    there.open(&ending).await.logout().await.unwrap();
+    lives("frozen", &mut ended, Duration::from_secs(2)).await;
+    proxy.lose_answers(false);
+    let since = Instant::now();
+    let end = tokio::time::timeout(Duration::from_secs(4), ended)
+        .await
+        .expect("it is told");
+    eprintln!("thawed: told after {} ms", since.elapsed().as_millis());
+    assert_eq!(end, End::Ended);
+    lives("the other", &mut stays, BEGUN).await;
+}

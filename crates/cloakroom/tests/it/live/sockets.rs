@@ -1,0 +1,377 @@
+//! WebSockets on a real server: who opens them, and how they are closed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::Path;
+use axum::extract::ws::Message as Sent;
+use axum::response::Response;
+use axum::routing::any;
+use cloakroom::live::End;
+use cloakroom::web::{Csrf, LiveSocket, LiveUpgrade};
+use cloakroom::{Manager, SessionLayer};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::{BEGUN, BOUND, Node, PROMISE, user};
+use crate::support::servers::{on_every_store, url};
+
+type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// What a handler does with its socket, by path.
+fn routes() -> Router {
+    Router::new()
+        .route(
+            "/receives",
+            any(async |live: LiveUpgrade| live.on_upgrade(receive)),
+        )
+        .route(
+            "/sends",
+            any(async |live: LiveUpgrade| live.on_upgrade(send)),
+        )
+        .route(
+            "/waits",
+            any(async |live: LiveUpgrade| live.on_upgrade(wait)),
+        )
+        .route(
+            "/floods",
+            any(async |live: LiveUpgrade| live.on_upgrade(flood)),
+        )
+        .route("/splits", any(split))
+        .route(
+            "/counts",
+            any(async |live: LiveUpgrade| live.on_upgrade(count)),
+        )
+        .route(
+            "/leaves",
+            any(async |live: LiveUpgrade| live.on_upgrade(async |_| {})),
+        )
+}
+
+/// Echoes, until there is nothing more.
+async fn receive(mut socket: LiveSocket) {
+    while let Some(Ok(said)) = socket.recv().await {
+        if matches!(said, Sent::Text(_)) {
+            let _ = socket.send(said).await;
+        }
+    }
+}
+
+async fn send(mut socket: LiveSocket) {
+    while socket.send("tick".into()).await.is_ok() {
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// It looks at its socket never again.
+async fn wait(socket: LiveSocket) {
+    sleep(Duration::from_mins(1)).await;
+    drop(socket);
+}
+
+/// More than any client reads that does not read.
+async fn flood(mut socket: LiveSocket) {
+    let much = "x".repeat(1 << 20);
+    while socket.send(much.clone().into()).await.is_ok() {}
+}
+
+/// Both halves in tasks of their own, which outlive the handler.
+async fn split(live: LiveUpgrade) -> Response {
+    live.on_upgrade(async |socket| {
+        let (mut sink, mut stream) = socket.split();
+        tokio::spawn(async move { while let Some(Ok(_)) = stream.next().await {} });
+        tokio::spawn(async move {
+            while sink.send("tick".into()).await.is_ok() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        });
+    })
+}
+
+/// Counts what it gets, in the session.
+async fn count(mut socket: LiveSocket) {
+    while let Some(Ok(_)) = socket.recv().await {
+        let add = |n: Option<u32>| n.unwrap_or(0) + 1;
+        let said = match socket.session().update("n", add).await {
+            Ok(n) => n.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let _ = socket.send(said.into()).await;
+    }
+}
+
+/// Serves on a port of its own.
+async fn serve(manager: &Manager) -> String {
+    let app = routes()
+        .layer(Csrf::new().allow_origin("https://partner.example"))
+        .layer(SessionLayer::new(manager.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    at
+}
+
+async fn open(at: &str, path: &str, fields: &[(&'static str, &str)]) -> Result<Client, Error> {
+    let mut request = format!("ws://{at}{path}").into_client_request().unwrap();
+    for (name, value) in fields {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    Ok(connect_async(request).await?.0)
+}
+
+/// Reads up to the close; `None` where the connection was cut.
+async fn close_of(mut client: Client) -> Option<CloseFrame> {
+    loop {
+        match client.next().await? {
+            Ok(Message::Close(close)) => {
+                // The answer to it leaves with the next read.
+                let _ = client.next().await;
+                return close;
+            }
+            Ok(_) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+async fn closed(what: &str, client: Client, since: Instant) -> (u16, String) {
+    let close = timeout(BOUND, close_of(client)).await;
+    let close = close.unwrap_or_else(|_| panic!("{what}: not closed"));
+    let took = since.elapsed();
+    let late = if took > PROMISE { " (late)" } else { "" };
+    eprintln!("{what}: closed after {} ms{late}", took.as_millis());
+    let close = close.unwrap_or_else(|| panic!("{what}: cut off"));
+    (close.code.into(), close.reason.to_string())
+}
+
+async fn a_socket_is_closed_whatever_its_handler_does(url: &str) {
+    let (here, there) = Node::pair(url).await;
+    let (at, user) = (serve(&here.0).await, user());
+    let cookie = here.sign_in(&user).await;
+    let mut clients = Vec::new();
+    for path in ["/receives", "/sends", "/waits", "/splits"] {
+        clients.push((path, open(&at, path, &[("cookie", &cookie)]).await.unwrap()));
+    }
+    let mut bystander = open(
+        &at,
+        "/receives",
+        &[("cookie", &here.sign_in("bystander").await)],
+    )
+    .await
+    .unwrap();
+    sleep(BEGUN).await;
+    assert_eq!(there.0.end_sessions_of(&user, None).await.unwrap(), 1);
+    let since = Instant::now();
+    let closing = clients.into_iter().map(async |(path, client)| {
+        let (code, reason) = closed(path, client, since).await;
+        assert_eq!((code, &*reason), (4401, "session ended"), "{path}");
+    });
+    futures_util::future::join_all(closing).await;
+    bystander.send("still here".into()).await.unwrap();
+    let said = timeout(BOUND, bystander.next()).await.unwrap();
+    assert_eq!(said.unwrap().unwrap(), Message::text("still here"));
+}
+
+async fn a_socket_writes_to_its_session_until_that_ends(url: &str) {
+    let (here, there) = Node::pair(url).await;
+    let at = serve(&here.0).await;
+    let cookie = here.sign_in(&user()).await;
+    let mut client = open(&at, "/counts", &[("cookie", &cookie)]).await.unwrap();
+    for n in 1..=3 {
+        client.send("+".into()).await.unwrap();
+        let said = client.next().await.unwrap().unwrap();
+        assert_eq!(said, Message::text(n.to_string()));
+    }
+    let session = there.open(&cookie).await;
+    assert_eq!(session.get("n").unwrap(), Some(3));
+    session.logout().await.unwrap();
+    // Before it is closed, perhaps: nothing is brought back either way.
+    let _ = client.send("+".into()).await;
+    let said = timeout(BOUND, client.next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    let gone = Message::text("the session ended while this request ran");
+    assert!(said == gone || said.is_close(), "{said:?}");
+    assert!(there.open(&cookie).await.is_new(), "it was brought back");
+}
+
+on_every_store!(
+    a_socket_is_closed_whatever_its_handler_does
+    a_socket_writes_to_its_session_until_that_ends
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_says_that_its_session_has_expired() {
+    let two = Duration::from_secs(2);
+    let (here, _) = Node::pair_with("memory:", |policy| policy.idle_timeout(two)).await;
+    let at = serve(&here.0).await;
+    let cookie = here.sign_in(&user()).await;
+    let client = open(&at, "/waits", &[("cookie", &cookie)]).await.unwrap();
+    sleep(Duration::from_millis(1_800)).await;
+    let (code, reason) = closed("expired", client, Instant::now()).await;
+    assert_eq!((code, &*reason), (End::CLOSE_CODE, "session expired"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_waits_for_a_message_learns_of_the_end() {
+    let (here, there) = Node::pair("memory:").await;
+    let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
+    let app = Router::new().route(
+        "/{task}",
+        any(async |Path(task): Path<String>, live: LiveUpgrade| {
+            live.on_upgrade(async move |mut socket: LiveSocket| {
+                let waiting = async move {
+                    let said = socket.recv().await.is_some();
+                    let sent = socket.send("late".into()).await.is_ok();
+                    let _ = told.send((said, sent, socket.end()));
+                };
+                if task == "own" {
+                    waiting.await;
+                } else {
+                    tokio::spawn(waiting);
+                }
+            })
+        }),
+    );
+    let app = app.layer(SessionLayer::new(here.0.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let user = user();
+    let cookie = here.sign_in(&user).await;
+    let own = open(&at, "/own", &[("cookie", &cookie)]).await.unwrap();
+    let other = open(&at, "/other", &[("cookie", &cookie)]).await.unwrap();
+    sleep(BEGUN).await;
+    there.0.end_sessions_of(&user, None).await.unwrap();
+    for _ in 0..2 {
+        let heard = timeout(BOUND, tells.recv()).await.expect("in time");
+        assert_eq!(heard, Some((false, false, Some(End::Ended))));
+    }
+    drop((own, other));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_reads_nothing_is_cut_off() {
+    let (here, there) = Node::pair("memory:").await;
+    let at = serve(&here.0).await;
+    let user = user();
+    let cookie = here.sign_in(&user).await;
+    let client = open(&at, "/floods", &[("cookie", &cookie)]).await.unwrap();
+    sleep(BEGUN).await;
+    there.0.end_sessions_of(&user, None).await.unwrap();
+    sleep(2 * PROMISE).await;
+    // What lay in the buffers comes, then nothing: no close, for it would not have fitted in.
+    let close = timeout(BOUND, close_of(client)).await.expect("it ends");
+    assert_eq!(close, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_leaves_closes_its_connection() {
+    let (here, _) = Node::pair("memory:").await;
+    let at = serve(&here.0).await;
+    let cookie = here.sign_in(&user()).await;
+    let client = open(&at, "/leaves", &[("cookie", &cookie)]).await.unwrap();
+    let close = timeout(Duration::from_millis(500), close_of(client)).await;
+    assert_eq!(close.expect("at once"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_site_opens_no_socket_of_its_visitor() {
+    let (here, _) = Node::pair("memory:").await;
+    let at = serve(&here.0).await;
+    let own = format!("http://{at}");
+    let cookie = here.sign_in(&user()).await;
+    #[rustfmt::skip]
+    let table = [ // origin,                      sec-fetch-site,      status
+        (Some(&*own),                       None,                101),
+        (Some(&*own),                       Some("same-origin"), 101),
+        (Some("https://partner.example"),   None,                101),
+        (Some("https://partner.example"),   Some("cross-site"),  101),
+        (None,                              None,                101), // no browser
+        (Some("https://evil.example"),      None,                403),
+        (Some("https://evil.example"),      Some("cross-site"),  403),
+        (Some("http://evil.127.0.0.1"),     Some("same-site"),   403),
+        (Some("null"),                      None,                403),
+        (Some(""),                          None,                403),
+        (None,                              Some("cross-site"),  403),
+        (Some(&*own),                       Some("cross-site"),  403),
+    ];
+    for (origin, fetch_site, status) in table {
+        let mut fields = vec![("cookie", &*cookie)];
+        fields.extend(origin.map(|origin| ("origin", origin)));
+        fields.extend(fetch_site.map(|site| ("sec-fetch-site", site)));
+        let found = match open(&at, "/receives", &fields).await {
+            Ok(_) => 101,
+            Err(Error::Http(response)) => response.status().as_u16(),
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(found, status, "{origin:?} {fetch_site:?}");
+    }
+}
+
+/// A thousand devices of one user: each has a session and a socket.
+async fn a_thousand_are_closed_by_one_logout_everywhere(store: &str) {
+    const SOCKETS: usize = 1000;
+    let url = url(store);
+    let (here, there) = Node::pair(&url).await;
+    let (at, user) = (serve(&here.0).await, user());
+    let mut opening = JoinSet::new();
+    let together = Arc::new(tokio::sync::Semaphore::new(50));
+    for _ in 0..SOCKETS {
+        let (here, at, user) = (here.clone(), at.clone(), user.clone());
+        let together = Arc::clone(&together);
+        opening.spawn(async move {
+            let _turn = together.acquire().await;
+            let cookie = here.sign_in(&user).await;
+            open(&at, "/receives", &[("cookie", &cookie)])
+                .await
+                .unwrap()
+        });
+    }
+    let clients = opening.join_all().await;
+    sleep(BEGUN).await;
+    let begin = Instant::now();
+    let ended = there.0.end_sessions_of(&user, None).await.unwrap();
+    let returned = Instant::now();
+    assert_eq!(ended, SOCKETS as u64);
+    let mut closing = JoinSet::new();
+    for client in clients {
+        closing.spawn(async move {
+            let close = timeout(Duration::from_secs(10), close_of(client)).await;
+            (
+                close.ok().flatten().map(|close| u16::from(close.code)),
+                returned.elapsed(),
+            )
+        });
+    }
+    let closed = closing.join_all().await;
+    assert!(closed.iter().all(|(code, _)| *code == Some(4401)));
+    let mut took: Vec<u128> = closed.iter().map(|(_, took)| took.as_millis()).collect();
+    took.sort_unstable();
+    eprintln!(
+        "{store}: {SOCKETS} sockets, logout everywhere took {} ms; closed after it: half within {} ms, all within {} ms",
+        (returned - begin).as_millis(),
+        took[SOCKETS / 2],
+        took[SOCKETS - 1]
+    );
+    assert!(took[SOCKETS - 1] <= BOUND.as_millis());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_on_redis() {
+    a_thousand_are_closed_by_one_logout_everywhere("redis").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_on_postgres() {
+    a_thousand_are_closed_by_one_logout_everywhere("postgres").await;
+}
