@@ -1,4 +1,4 @@
-//! The style sheet and the icon, under names that change with their content.
+//! The style sheet, the script and the icon, under names that change with their content.
 
 use std::sync::LazyLock;
 
@@ -21,6 +21,11 @@ pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("ticket", "svg", "image/svg+xml", icon)
 });
 
+pub(super) static LIVE: LazyLock<Asset> = LazyLock::new(|| {
+    let script = include_str!("assets/live.js");
+    Asset::new("live", "js", "text/javascript", script)
+});
+
 impl Asset {
     fn new(name: &str, extension: &str, media_type: &'static str, content: &'static str) -> Self {
         Self {
@@ -33,7 +38,7 @@ impl Asset {
 
 /// The routes of all assets.
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    [&*STYLES, &*ICON]
+    [&*STYLES, &*ICON, &*LIVE]
         .into_iter()
         .fold(Router::new(), |router, asset| {
             let head = [

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::demo::assets::{ICON, STYLES};
+use crate::demo::assets::{ICON, LIVE, STYLES};
 use crate::demo::visitor::Visitor;
 
 const LOGO: PreEscaped<&str> = PreEscaped(include_str!("../assets/logo.svg"));
@@ -35,6 +35,7 @@ impl Frame<'_> {
                     (self.header())
                     main #main tabindex="-1" { (main) }
                     (footer())
+                    @if self.visitor.is_some_and(|visitor| visitor.idle.is_some()) { (live()) }
                 }
             }
         }
@@ -75,6 +76,35 @@ impl Frame<'_> {
 
     fn mark(&self, page: &str) -> Option<&'static str> {
         (self.here == page).then_some("page")
+    }
+}
+
+/// Keeps a page true whose session may end elsewhere.
+fn live() -> Markup {
+    html! {
+        template #ended {
+            (over("You are signed out", "Your session was ended, here or on another device, and what was in the cart went with it."))
+        }
+        template #expired {
+            (over("Your time was up", "Your session was not used for a while and has ended, with what was in the cart."))
+        }
+        script type="module" src=(LIVE.path) {}
+    }
+}
+
+fn over(title: &str, sentence: &str) -> Markup {
+    html! {
+        div.failure role="alert" {
+            div.ticket.blank aria-hidden="true" {
+                div.stub { span.mark { "Ticket" } span.number { "handed back" } }
+            }
+            h1 { (title) }
+            p.lead { (sentence) }
+            p.actions {
+                a.button href="/login" { "Sign in" }
+                a.button.quiet href="/" { "Back to the shop" }
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod cart;
 mod devices;
 mod experiment;
 mod front;
+mod live;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, map_response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use cloakroom::auth::{Attempts, Require};
 use cloakroom::web::{Csrf, Guard};
 use cloakroom::{Clock, Manager, SessionLayer};
@@ -74,7 +75,9 @@ pub(super) fn router(shop: Shop) -> Router {
         .route("/logout-all", post(devices::end_all))
         .route("/experiment", get(experiment::group))
         .merge(guarded())
+        .route("/ws", any(live::socket))
         .layer(Csrf::new())
+        .layer(live::layer())
         .layer(SessionLayer::new(shop.manager.clone()))
         .merge(assets::router())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
