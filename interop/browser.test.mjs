@@ -19,6 +19,8 @@ const CHROMIUM = '/usr/bin/chromium';
 const COOKIE = 'connect.sid';
 const START_LIMIT_MS = 20_000;
 const TIMEOUT_MS = 10_000;
+const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0';
+const SAFARI = 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1';
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -83,6 +85,74 @@ test('a killed server loses neither the user nor the cart', async () => {
     await page.goto(`${shop.url}/cart`);
     assert.equal(await page.getByLabel('Quantity of Wool scarf').inputValue(), '2');
     assert.equal(await page.getByLabel('Quantity of Felt hat').inputValue(), '1');
+  }, [/WebSocket connection/]);
+});
+
+test('a session that another browser ends says so without a reload', async () => {
+  await visit({ userAgent: SAFARI }, async (phone) => {
+    await signIn(phone);
+    await addToCart(phone, 'Wool scarf');
+    await phone.goto(`${shop.url}/cart`);
+    await phone.evaluate(() => { window.loadedOnce = true; });
+    const before = await ticket(phone);
+    await visit({ userAgent: FIREFOX }, async (desk) => {
+      await signIn(desk);
+      await desk.goto(`${shop.url}/devices`);
+      await desk.getByRole('heading', { name: 'Firefox on Linux this browser' }).waitFor();
+      await picture(desk, 'light', 'devices', '/devices');
+      const others = desk.getByRole('button', { name: /^Sign out ?: Safari on iPhone/ });
+      assert.equal(await others.count(), 1, 'the phone is the only one of its kind');
+      const ended = Date.now();
+      assert.equal(await submit(desk, others), 303);
+      await phone.getByRole('heading', { name: 'You are signed out' }).waitFor();
+      const after = Date.now() - ended;
+      assert.ok(after < 3000, `it took ${after} ms to say so`);
+    });
+    assert.equal(await phone.evaluate(() => window.loadedOnce), true, 'the page was not loaded again');
+    assert.equal(await phone.locator('.count').count(), 0, 'the cart is empty');
+    assert.equal(await phone.getByText('Wool scarf').count(), 0);
+    await snapshot(phone, 'light', 'ended');
+    assert.equal(await statusOfMe(before), 401);
+    await submitLink(phone, phone.getByRole('link', { name: 'Sign in' }).last());
+    assert.equal(await signIn(phone), 303);
+  });
+});
+
+test('what one tab puts into the cart, the other shows', async () => {
+  await visit({}, async (page) => {
+    await addToCart(page, 'Wool scarf');
+    const tab = await page.context().newPage();
+    await tab.goto(`${shop.url}/how`);
+    await addToCart(page, 'Felt hat');
+    await tab.locator('nav .count', { hasText: '2' }).waitFor();
+  });
+});
+
+test('a sign-in in one tab signs nobody out in the other', async () => {
+  await visit({}, async (page) => {
+    await addToCart(page, 'Wool scarf');
+    const tab = await page.context().newPage();
+    await tab.goto(`${shop.url}/cart`);
+    await sleep(300);
+    await signIn(page);
+    await addToCart(page, 'Felt hat');
+    await tab.locator('nav .count', { hasText: '2' }).waitFor();
+    assert.equal(await tab.getByRole('heading', { name: 'You are signed out' }).count(), 0);
+  });
+});
+
+test('a new password asks for the old one where it was given long ago, and signs the others out', async () => {
+  await visit({}, async (page) => {
+    await signIn(page);
+    await visit({}, async (other) => {
+      await signIn(other);
+      await page.goto(`${shop.url}/password`);
+      await page.getByLabel('New password').fill('analytical-engine');
+      assert.equal(await submit(page, page.getByRole('button', { name: 'Change it' })), 303);
+      await other.getByRole('heading', { name: 'You are signed out' }).waitFor();
+    });
+    await page.goto(`${shop.url}/profile`);
+    await page.getByRole('heading', { name: 'ada' }).waitFor();
   });
 });
 
@@ -131,6 +201,10 @@ for (const [look, options] of Object.entries(LOOKS)) {
       await picture(page, look, 'cart', '/cart');
       await signIn(page);
       await picture(page, look, 'profile', '/profile');
+      await picture(page, look, 'devices', '/devices');
+      await picture(page, look, 'password', '/password');
+      await signIn(page, 'nanoseconds', 'grace');
+      await picture(page, look, 'admin', '/admin');
     });
   });
 }
@@ -180,9 +254,9 @@ async function addToCart(page, product) {
   assert.equal(await submit(page, page.getByRole('button', { name })), 303);
 }
 
-async function signIn(page, password = 'analytical-engine') {
+async function signIn(page, password = 'analytical-engine', name = 'ada') {
   await page.goto(`${shop.url}/login`);
-  await page.getByLabel(/^(user ?)?name$/i).fill('ada');
+  await page.getByLabel(/^(user ?)?name$/i).fill(name);
   await page.getByLabel('Password').fill(password);
   return submit(page, page.getByRole('button', { name: 'Sign in' }));
 }
@@ -201,6 +275,10 @@ async function submit(page, button) {
     button.click(),
   ]);
   return answer.status();
+}
+
+async function submitLink(page, link) {
+  await Promise.all([page.waitForEvent('load'), link.click()]);
 }
 
 /** The value of the session's cookie, where the browser has one. */
@@ -223,10 +301,14 @@ async function cartOf(cookie) {
 
 async function picture(page, look, name, path) {
   await page.goto(shop.url + path);
-  mkdirSync(SCREENSHOTS, { recursive: true });
-  await page.screenshot({ path: join(SCREENSHOTS, `${name}-${look}.png`), fullPage: true });
+  await snapshot(page, look, name);
   const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(content <= window, `${path} is ${content} px wide in a window of ${window} px`);
+}
+
+async function snapshot(page, look, name) {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}-${look}.png`), fullPage: true });
 }
 
 /** A shop of our own: a free port, an empty directory. */
