@@ -15,7 +15,6 @@ import { startRecorder } from './recorder.mjs'
 const APP = fromHere('../next')
 const NEXT = fromHere('../next/node_modules/next/dist/bin/next')
 const ENV = { ...process.env, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' }
-const SOCKET_CHECK_SECS = 1
 
 let redis, next, recorder, gate
 
@@ -27,7 +26,7 @@ before(async () => {
   next = await ready(process.execPath, words, { cwd: APP, env: ENV }, /Ready in/)
   // It stands where Next would: it writes down what reaches Next.
   recorder = await startRecorder(port)
-  const flags = ['--upstream', recorder.url, '--socket-check-secs', String(SOCKET_CHECK_SECS)]
+  const flags = ['--upstream', recorder.url]
   gate = await startExample('next_gate', redis.url, flags)
 })
 
@@ -148,12 +147,12 @@ test('a WebSocket passes, under the name that the gate gives it, and ends with i
   assert.equal(recorder.requests[0].headers.cookie, undefined)
 
   // It outlives several looks at the session.
-  await sleep(2500 * SOCKET_CHECK_SECS)
+  await sleep(2500)
   socket.send('still here')
   assert.equal(await messages.next(), 'still here')
   const closed = new Promise(resolve => socket.once('close', resolve))
   await visitor.submit(`${gate.url}/logout`, {})
-  await Promise.race([closed, sleep(5000).then(() => assert.fail('the socket is open after the logout'))])
+  await Promise.race([closed, sleep(2000).then(() => assert.fail('the socket is open two seconds after the logout'))])
 })
 
 test('a page of another site opens no socket', async () => {

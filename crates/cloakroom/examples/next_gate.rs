@@ -11,7 +11,6 @@
 
 use std::error::Error;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -26,7 +25,7 @@ use axum_reverse_proxy::{
 use clap::Parser;
 use cloakroom::auth::Require;
 use cloakroom::web::{Csrf, Guard, LoggedIn};
-use cloakroom::{Manager, Session, SessionId, SessionLayer};
+use cloakroom::{Manager, Session, SessionLayer};
 use tokio::sync::oneshot;
 use tower::ServiceExt as _;
 
@@ -54,16 +53,12 @@ struct Flags {
     /// Where Next listens: `http://127.0.0.1:3000`. TLS takes the proxy's feature `tls`.
     #[arg(long, value_parser = origin)]
     upstream: Uri,
-    /// How soon an open WebSocket notices that its session has ended, in seconds.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    socket_check_secs: u64,
 }
 
 #[derive(Clone)]
 struct Gate {
     manager: Manager,
     proxy: Router,
-    socket_check: Duration,
 }
 
 #[tokio::main]
@@ -86,7 +81,6 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let gate = Gate {
         manager: flags.serve.manager().await?,
         proxy: proxy.with_policy(policy).into(),
-        socket_check: Duration::from_secs(flags.socket_check_secs),
     };
     flags.serve.serve(app(gate)).await
 }
@@ -136,7 +130,7 @@ async fn forward(
         return (StatusCode::FORBIDDEN, "another site opens this socket").into_response();
     }
     if request.headers().contains_key(UPGRADE) {
-        watch(&gate, session.id(), &mut request);
+        watch(&session, &mut request);
     }
     send(&gate, request, Some(&user)).await
 }
@@ -150,22 +144,21 @@ async fn send(gate: &Gate, mut request: Request, user: Option<&str>) -> Response
     }
 }
 
-/// Cuts an open socket once its session is no more. A store that does not answer ends nobody's.
-fn watch(gate: &Gate, id: SessionId, request: &mut Request) {
+/// Cuts an open socket once its session is no more.
+fn watch(session: &Session, request: &mut Request) {
     #[expect(
         clippy::default_trait_access,
         reason = "its type is of a crate that only the proxy depends on"
     )]
     let cut = TunnelCancellation(Default::default());
-    let (open, mut closed) = oneshot::channel::<()>();
+    let (open, closed) = oneshot::channel::<()>();
     request.extensions_mut().insert(cut.clone());
     request.extensions_mut().insert(TunnelGuard::new(open));
-    let (store, pause) = (Arc::clone(gate.manager.store()), gate.socket_check);
+    let ended = session.ended();
     tokio::spawn(async move {
-        while tokio::time::timeout(pause, &mut closed).await.is_err() {
-            if matches!(store.get(&id).await, Ok(None)) {
-                return cut.0.cancel();
-            }
+        tokio::select! {
+            _ = ended => cut.0.cancel(),
+            _ = closed => {}
         }
     });
 }

@@ -76,10 +76,11 @@ pub(super) fn router(shop: Shop) -> Router {
         .route("/experiment", get(experiment::group))
         .merge(guarded())
         .route("/ws", any(live::socket))
+        // Before the layers: socket.io's answers for paths that no route has.
+        .merge(assets::router())
         .layer(Csrf::new())
         .layer(live::layer())
         .layer(SessionLayer::new(shop.manager.clone()))
-        .merge(assets::router())
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn(failure::dress))
         .layer(map_response(headers::add))
