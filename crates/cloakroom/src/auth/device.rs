@@ -44,7 +44,7 @@ impl Device {
         if deadline.is_some_and(|deadline| deadline <= now) {
             return None;
         }
-        let note = stamp.as_ref().and_then(|stamp| stamp.device().cloned());
+        let note = stamp.as_ref().and_then(crate::record::Stamp::device);
         let created = stamp.as_ref().map(crate::record::Stamp::created);
         let signed_in = stamp.as_ref().and_then(crate::record::Stamp::login);
         let lives = record.cookie().max_age();

@@ -73,7 +73,7 @@ impl Session {
         self.regenerate()?;
         let known = self.device_note().filter(|_| is_same_user);
         let device = self.device(known.map(|note| note.handle))?;
-        self.note_login(device)
+        self.note_login(device.as_ref())
     }
 
     /// Where this request comes from, if the policy wants it noted.

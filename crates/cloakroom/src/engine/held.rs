@@ -169,7 +169,7 @@ impl Held {
     }
 
     /// Notes that the user has signed in now; a record of a policy that notes nothing else says so, too.
-    pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<DeviceNote>) {
+    pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<&DeviceNote>) {
         let stamp = self.stamp.get_or_insert_with(|| Stamp::new(now, None));
         stamp.note_login(now, device);
         self.stamp_changed = true;

@@ -33,12 +33,9 @@ pub(crate) fn open(
         Ok(record) => Arc::new(record),
         Err(error) => return Opened::Unreadable(error),
     };
-    match record.stamp().and_then(|stamp| stamp.deadline()) {
+    let held = Held::stored(ticket.clone(), record, stored.expires);
+    match held.deadline() {
         Some(deadline) if deadline <= now => Opened::Over,
-        _ => Opened::Live(Box::new(Held::stored(
-            ticket.clone(),
-            record,
-            stored.expires,
-        ))),
+        _ => Opened::Live(Box::new(held)),
     }
 }

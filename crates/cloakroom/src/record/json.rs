@@ -67,6 +67,19 @@ pub(crate) fn is_value(text: &str, depth: usize) -> bool {
     }
 }
 
+/// What ends a run of plain characters in a string.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        special[byte] = true;
+        byte += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special
+};
+
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -166,6 +179,8 @@ impl Scanner<'_> {
         self.take(b'"')?;
         let mut escaped = false;
         loop {
+            let rest = self.bytes.get(self.at..)?;
+            self.at += rest.iter().position(|&byte| SPECIAL[usize::from(byte)])?;
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
@@ -175,8 +190,8 @@ impl Scanner<'_> {
                     escaped = true;
                     self.escape()?;
                 }
-                0..=0x1f => return None,
-                _ => self.at += 1,
+                // A control character has to be escaped.
+                _ => return None,
             }
         }
     }

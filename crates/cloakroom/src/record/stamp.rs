@@ -1,12 +1,20 @@
 //! What cloakroom notes in a record beside the application's data: when it began, when it must end.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::num::ParseIntError;
 
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use super::js;
+use super::json::{self, Bounds};
 use crate::clock::Timestamp;
+
+/// No stamp of ours comes near these.
+const BOUNDS: Bounds = Bounds {
+    depth: 16,
+    members: 64,
+};
 
 /// From where a user signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,31 +28,18 @@ pub(crate) struct DeviceNote {
 }
 
 /// The value of the key `_ck`; times in milliseconds since 1970.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     created: i64,
     /// The session ends here, however often it is touched.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline: Option<i64>,
     /// When its id was last changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     renewed: Option<i64>,
     /// When its user signed in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     login: Option<i64>,
-    /// Of the last login.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "device_or_none"
-    )]
-    device: Option<DeviceNote>,
-}
-
-/// A note that cannot be read must not take the deadline with it.
-fn device_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DeviceNote>, D::Error> {
-    let value = Value::deserialize(from)?;
-    Ok(serde_json::from_value(value).ok())
+    /// Of the last login, as it is written: few requests ask for it, and one that cannot be read must
+    /// not take the deadline with it.
+    device: Option<Box<str>>,
 }
 
 impl Stamp {
@@ -52,19 +47,45 @@ impl Stamp {
         Self {
             created: created.as_millis(),
             deadline: deadline.map(Timestamp::as_millis),
-            renewed: None,
-            login: None,
-            device: None,
+            ..Self::default()
         }
     }
 
     /// Reads a stamp; whatever is none counts as missing, and the next save writes one.
     pub(crate) fn parse(json: &str) -> Option<Self> {
-        serde_json::from_str(json).ok()
+        let (mut stamp, mut created) = (Self::default(), None);
+        for member in json::members(json, BOUNDS)? {
+            let value = &json[member.value.range()];
+            match &json[member.key.range()] {
+                "created" => created = millis(value).ok()?,
+                "deadline" => stamp.deadline = millis(value).ok()?,
+                "renewed" => stamp.renewed = millis(value).ok()?,
+                "login" => stamp.login = millis(value).ok()?,
+                "device" => stamp.device = Some(value.into()),
+                _ => {}
+            }
+        }
+        stamp.created = created?;
+        Some(stamp)
     }
 
     pub(crate) fn to_json(&self) -> String {
-        js::stringify(self).unwrap_or_else(|_| "{}".into())
+        let mut json = format!(r#"{{"created":{}"#, self.created);
+        for (key, value) in [
+            ("deadline", self.deadline),
+            ("renewed", self.renewed),
+            ("login", self.login),
+        ] {
+            if let Some(value) = value {
+                // A String takes whatever is written to it.
+                let _ = write!(json, r#","{key}":{value}"#);
+            }
+        }
+        if let Some(device) = &self.device {
+            let _ = write!(json, r#","device":{device}"#);
+        }
+        json.push('}');
+        json
     }
 
     pub(crate) fn created(&self) -> Timestamp {
@@ -84,16 +105,96 @@ impl Stamp {
         self.login.map(Timestamp::from_millis)
     }
 
-    pub(crate) fn device(&self) -> Option<&DeviceNote> {
-        self.device.as_ref()
+    pub(crate) fn device(&self) -> Option<DeviceNote> {
+        serde_json::from_str(self.device.as_deref()?).ok()
     }
 
-    pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<DeviceNote>) {
+    pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<&DeviceNote>) {
         self.login = Some(now.as_millis());
-        self.device = device;
+        self.device = device
+            .and_then(|device| js::stringify(device).ok())
+            .map(String::into_boxed_str);
     }
 
     pub(crate) fn renew(&mut self, now: Timestamp) {
         self.renewed = Some(now.as_millis());
+    }
+}
+
+/// A whole number, or `null`.
+fn millis(value: &str) -> Result<Option<i64>, ParseIntError> {
+    match value {
+        "null" => Ok(None),
+        value => value.parse().map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DeviceNote, Stamp};
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn what_is_no_stamp_counts_as_missing() {
+        #[rustfmt::skip]
+        let table = [
+            (r#"{"created":5}"#,                                            Some(r#"{"created":5}"#)),
+            (r#" { "deadline" : 9 , "created" : 5, "other" : [1] } "#,      Some(r#"{"created":5,"deadline":9}"#)),
+            (r#"{"created":-5,"login":null,"renewed":7}"#,                  Some(r#"{"created":-5,"renewed":7}"#)),
+            (r#"{"created":5,"device":7}"#,                                 Some(r#"{"created":5,"device":7}"#)),
+            (r#"{"created":5,"deadline":"9"}"#,                             None),
+            (r#"{"created":5,"deadline":1e400}"#,                           None),
+            (r#"{"created":99999999999999999999}"#,                         None),
+            (r#"{"deadline":9}"#,                                           None),
+            (r#"{"created":null}"#,                                         None),
+            ("[]",                                                          None),
+            ("null",                                                        None),
+            ("",                                                            None),
+            (r#"{"created":5"#,                                             None),
+        ];
+        for (json, read) in table {
+            let stamp = Stamp::parse(json);
+            assert_eq!(
+                stamp.as_ref().map(Stamp::to_json).as_deref(),
+                read,
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_read_is_none_and_takes_nothing_with_it() {
+        for device in [
+            "7",
+            "null",
+            "{}",
+            r#"{"handle":1}"#,
+            r#"{"handle":"x","address":"nowhere"}"#,
+        ] {
+            let stamp = Stamp::parse(&format!(
+                r#"{{"created":5,"deadline":9,"device":{device}}}"#
+            ));
+            let stamp = stamp.unwrap();
+            assert_eq!(
+                stamp.deadline(),
+                Some(Timestamp::from_millis(9)),
+                "{device}"
+            );
+            assert_eq!(stamp.device(), None, "{device}");
+        }
+    }
+
+    #[test]
+    fn a_device_comes_back_as_it_was_noted() {
+        let note = DeviceNote {
+            handle: "a handle".to_owned(),
+            agent: Some("\"quoted\" \\ \u{7f} é".to_owned()),
+            address: "2001:db8::1".parse().ok(),
+        };
+        let mut stamp = Stamp::new(Timestamp::from_millis(5), None);
+        stamp.note_login(Timestamp::from_millis(7), Some(&note));
+        let stamp = Stamp::parse(&stamp.to_json()).unwrap();
+        assert_eq!(stamp.device(), Some(note));
+        assert_eq!(stamp.login(), Some(Timestamp::from_millis(7)));
     }
 }

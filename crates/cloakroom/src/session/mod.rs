@@ -315,14 +315,14 @@ impl Session {
         self.0.backend.policy.settings().user_keys.clone()
     }
 
-    pub(crate) fn note_login(&self, device: Option<DeviceNote>) -> Result<(), SessionError> {
+    pub(crate) fn note_login(&self, device: Option<&DeviceNote>) -> Result<(), SessionError> {
         let now = self.0.backend.now();
         self.live(|held| held.note_login(now, device))
     }
 
     /// What its last login noted.
     pub(crate) fn device_note(&self) -> Option<DeviceNote> {
-        self.lock(|held| held.stamp.as_ref()?.device().cloned())
+        self.lock(|held| held.stamp.as_ref()?.device())
     }
 
     pub(crate) fn backend(&self) -> &Backend {
