@@ -1,0 +1,147 @@
+//! What else happens while a session changes hands: other requests, lost answers, a store that is
+//! away.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use cloakroom::policy::{PolicyBuilder, RequestInfo};
+use cloakroom::store::conformance::Faulty;
+use cloakroom::{Manager, MemoryStore, Session, SessionError};
+use tokio::task::yield_now;
+
+use super::policy;
+
+/// A store that fails when it is told to, and what lies behind it.
+struct Shop {
+    manager: Manager,
+    faulty: Faulty,
+}
+
+impl Shop {
+    fn new(settings: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Self {
+        let faulty = Faulty::new(Arc::new(MemoryStore::new()));
+        let policy = settings(policy()).build().unwrap();
+        Self {
+            manager: Manager::new(policy, faulty.clone()),
+            faulty,
+        }
+    }
+
+    async fn open(&self, cookie: &str) -> Session {
+        let opening = self
+            .manager
+            .open([cookie.as_bytes()], RequestInfo::default());
+        opening.await.unwrap()
+    }
+
+    /// Ends a request; the cookie that its client has then, which had `cookie`.
+    async fn close(&self, session: &Session, cookie: &str) -> String {
+        let sent = self.manager.close(session).await.unwrap().set_cookie;
+        let sent = sent.as_deref().and_then(|field| field.split(';').next());
+        sent.unwrap_or(cookie).to_owned()
+    }
+
+    async fn signed_in(&self, user: &str) -> String {
+        let session = self.open("").await;
+        session.login(user).await.unwrap();
+        self.close(&session, "").await
+    }
+
+    async fn user(&self, cookie: &str) -> Option<String> {
+        self.open(cookie).await.user()
+    }
+}
+
+/// Runs what another task does with the session up to the store, calls `meanwhile`, and lets the store
+/// answer.
+async fn meanwhile<F>(shop: &Shop, under_way: F, meanwhile: impl AsyncFnOnce())
+where
+    F: Future<Output = Result<(), SessionError>> + Send + 'static,
+{
+    shop.faulty.hold_answers();
+    let under_way = tokio::spawn(under_way);
+    for _ in 0..8 {
+        yield_now().await;
+    }
+    meanwhile().await;
+    shop.faulty.work();
+    under_way.await.unwrap().unwrap();
+}
+
+async fn count_hit(session: Session) -> Result<(), SessionError> {
+    let next = |hits: Option<u64>| hits.unwrap_or(0) + 1;
+    session.update("hits", next).await.map(drop)
+}
+
+async fn save_hit(session: Session) -> Result<(), SessionError> {
+    session.insert("hits", 1)?;
+    session.save().await
+}
+
+/// A handler may save in one task and sign in by another.
+async fn a_login_goes_through<F>(under_way: impl FnOnce(Session) -> F)
+where
+    F: Future<Output = Result<(), SessionError>> + Send + 'static,
+{
+    let shop = Shop::new(|policy| policy);
+    let session = shop.open("").await;
+    session.insert("cart", "a hat").unwrap();
+    let planted = shop.close(&session, "").await;
+    let session = shop.open(&planted).await;
+    let login = async || session.login("ada").await.unwrap();
+    meanwhile(&shop, under_way(session.clone()), login).await;
+    let cookie = shop.close(&session, "").await;
+    assert_eq!(shop.user(&planted).await, None, "the old id is over");
+    let session = shop.open(&cookie).await;
+    assert_eq!(session.user().as_deref(), Some("ada"));
+    assert_eq!(session.get::<u64>("hits").unwrap(), Some(1));
+    assert!(session.authenticated_at().is_some());
+}
+
+#[tokio::test]
+async fn a_save_under_way_takes_no_new_id_back() {
+    a_login_goes_through(save_hit).await;
+}
+
+#[tokio::test]
+async fn an_update_under_way_takes_no_new_id_back() {
+    a_login_goes_through(count_hit).await;
+}
+
+#[tokio::test]
+async fn a_save_under_way_brings_nothing_back_that_was_left_behind() {
+    let shop = Shop::new(|policy| policy);
+    let session = shop.open("").await;
+    session.insert("cart", "a hat").unwrap();
+    session.login("ada").await.unwrap();
+    let before = shop.close(&session, "").await;
+    let session = shop.open(&before).await;
+    let leave = async || session.logout_keeping(&["cart"]).unwrap();
+    meanwhile(&shop, save_hit(session.clone()), leave).await;
+    let cookie = shop.close(&session, "").await;
+    assert_eq!(shop.open(&cookie).await.keys(), ["cart"]);
+    assert!(shop.open(&before).await.is_new(), "the old id is over");
+}
+
+/// Changes go with a reload; that the old id is to end does not.
+#[tokio::test]
+async fn a_reload_takes_no_new_id_back_either() {
+    let shop = Shop::new(|policy| policy);
+    let session = shop.open("").await;
+    session.insert("cart", "a hat").unwrap();
+    let planted = shop.close(&session, "").await;
+    let session = shop.open(&planted).await;
+    session.regenerate().unwrap();
+    session.reload().await.unwrap();
+    let cookie = shop.close(&session, &planted).await;
+    assert_eq!(shop.open(&cookie).await.keys(), ["cart"]);
+    assert!(shop.open(&planted).await.is_new(), "the old id is over");
+    let session = shop.open(&cookie).await;
+    session.reset();
+    let reloaded = session.reload().await;
+    assert!(
+        matches!(reloaded, Err(SessionError::NotStored)),
+        "{reloaded:?}"
+    );
+    assert_eq!(session.keys(), Vec::<String>::new());
+}
