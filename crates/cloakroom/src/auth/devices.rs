@@ -1,6 +1,7 @@
 //! All sessions of a user: listed, ended one by one, kept within a bound.
 
 use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
 
 use super::Device;
 use crate::id::SessionId;
@@ -11,8 +12,6 @@ use crate::store::{StoreError, StoreErrorKind};
 
 /// How often a bound is looked at again, after sessions that were to end changed their ids.
 const TRIES: usize = 3;
-/// How often one session is looked for that changed its id, as at a login, just then.
-const CHASES: usize = 64;
 
 /// One of a user's sessions, and the id that the store has it under.
 struct Found {
@@ -191,10 +190,13 @@ pub(crate) async fn of_user(
 }
 
 pub(crate) async fn end(backend: &Backend, user: &str, handle: &str) -> Result<bool, StoreError> {
-    for _ in 0..CHASES {
+    // One that changes its id all the time is looked for as long as a save would be tried.
+    let last = Instant::now() + backend.policy.settings().store_timeout;
+    loop {
         match end_once(backend, user, handle).await? {
             Ending::Ended => return Ok(true),
             Ending::Absent => return Ok(false),
+            Ending::Moved if Instant::now() >= last => break,
             Ending::Moved => {}
         }
     }
