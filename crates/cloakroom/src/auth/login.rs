@@ -56,14 +56,21 @@ impl Session {
     }
 
     fn become_of(&self, name: &str, user: Value) -> Result<(), SessionError> {
-        let is_anothers = self.user().is_some_and(|other| other != name);
+        let keys = self.user_keys();
+        let is_anothers = keys.paths().any(|path| self.names_another(path, name));
         if is_anothers || self.backend().policy.settings().clear_on_login {
-            self.clear()?;
+            self.leave_data(!is_anothers)?;
         }
         self.renew_login(!is_anothers)?;
-        let keys = self.user_keys();
         let path = keys.paths().next().unwrap_or("userId").to_owned();
         self.store_user(&path, user)
+    }
+
+    /// Whether the user at this path is another: Express may have moved one of them and kept the rest.
+    pub(super) fn names_another(&self, path: &str, name: &str) -> bool {
+        let json = self.to_json().ok();
+        let other = json.and_then(|json| UserKeys::new([path]).user_of(&json));
+        other.is_some_and(|other| other != name)
     }
 
     /// Gives the session of a user another id, and notes that the user proved who they are just now.

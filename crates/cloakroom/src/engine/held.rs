@@ -211,6 +211,24 @@ impl Held {
         self.resets = self.resets.wrapping_add(1);
     }
 
+    /// Leaves all data behind, what other requests still store as well; attributes of the cookie that
+    /// this request set stay. Of the same user, so does the stamp: the session must end when it must.
+    pub(crate) fn leave_data(
+        &mut self,
+        policy: &Policy,
+        cookie: CookieState,
+        is_same_user: bool,
+        now: Timestamp,
+    ) {
+        let stamp = self.stamp.take().filter(|_| is_same_user);
+        let own_cookie = self.cookie_changed.then(|| self.cookie.clone());
+        self.reset(policy, self.id.clone(), own_cookie.unwrap_or(cookie), now);
+        if stamp.is_some() {
+            self.stamp = stamp;
+            self.stamp_changed = true;
+        }
+    }
+
     /// What a write that begins now takes along.
     pub(crate) fn sent(&self) -> Sent {
         Sent {

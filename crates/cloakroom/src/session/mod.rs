@@ -249,6 +249,14 @@ impl Session {
         });
     }
 
+    /// Leaves all data behind at a login: [`clear`](Self::clear) would know nothing of what another
+    /// request of the former user is about to store.
+    pub(crate) fn leave_data(&self, is_same_user: bool) -> Result<(), SessionError> {
+        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        let cookie = policy.new_cookie(&self.0.request, now);
+        self.live(|held| held.leave_data(policy, cookie, is_same_user, now))
+    }
+
     /// Lets the session go: changes of this request are discarded, and the record is kept or
     /// deleted as the policy's `unset` says. Express's `req.session = null`.
     pub fn unset(&self) {

@@ -52,6 +52,44 @@ impl Shop {
     }
 }
 
+/// What the first user's requests still store, the second must not find.
+#[tokio::test]
+async fn what_another_user_stores_meanwhile_goes_with_them() {
+    for cleared in [false, true] {
+        let shop = Shop::new(|policy| policy.clear_on_login(cleared));
+        let cookie = shop.signed_in("ada").await;
+        let (login, slow) = (shop.open(&cookie).await, shop.open(&cookie).await);
+        slow.insert("orders", "of ada").unwrap();
+        let user = if cleared { "ada" } else { "eve" };
+        login.login(user).await.unwrap();
+        shop.close(&slow, &cookie).await;
+        let cookie = shop.close(&login, &cookie).await;
+        let session = shop.open(&cookie).await;
+        assert_eq!(session.user().as_deref(), Some(user));
+        assert_eq!(session.get::<String>("orders").unwrap(), None, "{user}");
+    }
+}
+
+/// Express moved `passport` and kept the rest (`keepSessionInfo`): whoever signs in here is not to be
+/// somebody else there.
+#[tokio::test]
+async fn a_session_that_names_two_users_is_cleared_for_either() {
+    for user in ["ada", "eve"] {
+        let shop = Shop::new(|policy| policy);
+        let session = shop.open("").await;
+        session.insert("userId", "ada").unwrap();
+        session.insert_raw("passport", r#"{"user":"eve"}"#).unwrap();
+        session.insert("cart", "a hat").unwrap();
+        let cookie = shop.close(&session, "").await;
+        let session = shop.open(&cookie).await;
+        session.login(user).await.unwrap();
+        let cookie = shop.close(&session, &cookie).await;
+        let session = shop.open(&cookie).await;
+        assert_eq!(session.keys(), ["userId"], "{user}");
+        assert_eq!(session.user().as_deref(), Some(user));
+    }
+}
+
 /// Runs what another task does with the session up to the store, calls `meanwhile`, and lets the store
 /// answer.
 async fn meanwhile<F>(shop: &Shop, under_way: F, meanwhile: impl AsyncFnOnce())
