@@ -29,6 +29,7 @@ impl Session {
     ///
     /// [`SessionError::Store`].
     pub async fn devices(&self) -> Result<Vec<Device>, SessionError> {
+        self.must_be_attached()?;
         match self.user() {
             Some(user) => Ok(of_user(self.backend(), &user, Some(self)).await?),
             None => Ok(Vec::new()),
@@ -42,6 +43,7 @@ impl Session {
     ///
     /// [`SessionError::Store`]: the session may still be there.
     pub async fn end_device(&self, handle: &str) -> Result<bool, SessionError> {
+        self.must_be_attached()?;
         let Some(user) = self.user() else {
             return Ok(false);
         };
@@ -61,6 +63,7 @@ impl Session {
     ///
     /// [`SessionError::Store`]: some may have ended.
     pub async fn end_others(&self) -> Result<u64, SessionError> {
+        self.must_be_attached()?;
         let Some(user) = self.user() else {
             return Ok(0);
         };
@@ -75,6 +78,7 @@ impl Session {
     ///
     /// [`SessionError::Store`]: some may have ended, and this one lives.
     pub async fn end_all(&self) -> Result<u64, SessionError> {
+        self.must_be_attached()?;
         let Some(user) = self.user() else {
             return Ok(0);
         };
@@ -95,6 +99,7 @@ impl Session {
     ///
     /// As for [`login`](Self::login) and [`end_others`](Self::end_others).
     pub async fn password_changed(&self) -> Result<u64, SessionError> {
+        self.must_be_attached()?;
         if self.user().is_none() {
             return Ok(0);
         }

@@ -36,7 +36,8 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Value`] for a user that is
-    /// neither a text nor a number, nor an object with such an `id`;
+    /// neither a text nor a number, nor an object with such an `id`; [`SessionError::Store`] where the
+    /// store did not give this request its session, and the policy let it go on;
     /// [`SessionError::TooManySessions`], and what [`save`](Self::save) says, where the policy bounds
     /// a user's sessions.
     #[doc(alias = "cycle_id")]
@@ -49,6 +50,7 @@ impl Session {
         async move {
             let user = user?;
             let name = name_of(&user)?;
+            session.must_be_attached()?;
             session.may_be_one_more(&name).await?;
             session.become_of(&name, user)?;
             session.keep_within_limit(&name).await
@@ -113,11 +115,13 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Store`] where the store did
+    /// not give this request its session, and the policy let it go on.
     pub fn logout_keeping(&self, keys: &[&str]) -> Result<(), SessionError> {
         if self.is_ended() {
             return Err(SessionError::Ended);
         }
+        self.must_be_attached()?;
         let mut kept = Vec::with_capacity(keys.len());
         for &key in keys {
             if let Some(value) = self.get_raw(key)? {

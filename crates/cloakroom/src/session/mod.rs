@@ -27,6 +27,7 @@ use crate::record::{
     self, DeviceNote, Field, Stamp, UserKeys, is_reserved, is_value, stringify,
     without_lone_surrogates,
 };
+use crate::store::{StoreError, StoreErrorKind};
 
 /// One visitor's session, for as long as one request runs. Clones are the same session.
 ///
@@ -353,6 +354,16 @@ impl Session {
     /// The id under which the store has it, if it has.
     pub(crate) fn stored_id(&self) -> Option<SessionId> {
         self.lock(|held| held.stored.clone())
+    }
+
+    /// Refuses what would be said to be done and is not: without the store this request has nothing of
+    /// the session.
+    pub(crate) fn must_be_attached(&self) -> Result<(), SessionError> {
+        if self.lock(|held| held.phase == Phase::Detached) {
+            let reason = "the store did not give this request its session";
+            return Err(StoreError::new(StoreErrorKind::Unavailable, reason).into());
+        }
+        Ok(())
     }
 
     fn draw_id(&self) -> SessionId {

@@ -32,6 +32,7 @@ impl Session {
     /// failed: whether it wrote is then known only where the kind is not `Unknown`.
     pub async fn save(&self) -> Result<(), SessionError> {
         self.live(|_| ())?;
+        self.must_be_attached()?;
         Ok(self.write().await?)
     }
 
@@ -53,7 +54,8 @@ impl Session {
         self.live(|held| held.was_reloaded(Arc::new(record), stored.expires))
     }
 
-    /// Ends the session, here and for every request that still runs with it.
+    /// Ends the session, here and for every request that still runs with it; one that the store did not
+    /// give to this request, too.
     ///
     /// # Errors
     ///
@@ -61,8 +63,11 @@ impl Session {
     /// is cleared and nothing of the session is saved all the same.
     pub async fn destroy(&self) -> Result<(), SessionError> {
         let id = self.live(|held| {
-            held.phase = Phase::Destroyed;
-            held.stored.clone()
+            let phase = std::mem::replace(&mut held.phase, Phase::Destroyed);
+            let unread = held.ticket.as_ref().filter(|_| phase == Phase::Detached);
+            held.stored
+                .clone()
+                .or_else(|| unread.map(|ticket| ticket.id.clone()))
         })?;
         if let Some(id) = id {
             self.0.backend.destroy(&id).await?;

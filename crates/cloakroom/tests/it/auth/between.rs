@@ -4,7 +4,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use cloakroom::policy::{PolicyBuilder, RequestInfo};
+use cloakroom::policy::{OnStoreError, PolicyBuilder, RequestInfo};
+use cloakroom::store::StoreErrorKind;
 use cloakroom::store::conformance::Faulty;
 use cloakroom::{Manager, MemoryStore, Session, SessionError};
 use tokio::task::yield_now;
@@ -50,6 +51,10 @@ impl Shop {
     async fn user(&self, cookie: &str) -> Option<String> {
         self.open(cookie).await.user()
     }
+}
+
+fn is_unavailable<T>(outcome: Result<T, SessionError>) -> bool {
+    matches!(outcome, Err(SessionError::Store(error)) if error.kind() == StoreErrorKind::Unavailable)
 }
 
 /// What the first user's requests still store, the second must not find.
@@ -182,4 +187,36 @@ async fn a_reload_takes_no_new_id_back_either() {
         "{reloaded:?}"
     );
     assert_eq!(session.keys(), Vec::<String>::new());
+}
+
+/// Where the policy lets requests go on without the store, nobody is told that they are signed in, or
+/// out, who is not.
+#[tokio::test]
+async fn without_its_session_a_request_signs_nobody_in_or_out() {
+    let shop = Shop::new(|policy| policy.on_store_error(OnStoreError::Anonymous));
+    let cookie = shop.signed_in("ada").await;
+    shop.faulty.fail(StoreErrorKind::Unavailable);
+    let session = shop.open(&cookie).await;
+    assert!(is_unavailable(session.login("eve").await), "login");
+    assert!(
+        is_unavailable(session.logout_keeping(&[]).map(drop)),
+        "leave"
+    );
+    assert!(is_unavailable(session.save().await), "save");
+    assert!(is_unavailable(session.devices().await), "devices");
+    assert!(is_unavailable(session.end_device("x").await), "end_device");
+    assert!(is_unavailable(session.end_others().await), "end_others");
+    assert!(is_unavailable(session.password_changed().await), "password");
+    assert!(is_unavailable(session.end_all().await), "end_all");
+    assert!(is_unavailable(session.logout().await), "logout");
+    shop.faulty.work();
+    assert_eq!(shop.user(&cookie).await.as_deref(), Some("ada"));
+    shop.faulty.fail(StoreErrorKind::Unavailable);
+    let session = shop.open(&cookie).await;
+    shop.faulty.work();
+    session.logout().await.unwrap();
+    let sent = shop.close(&session, &cookie).await;
+    assert_eq!(sent, "connect.sid=", "its cookie is cleared");
+    assert_eq!(shop.user(&cookie).await, None, "and it is over");
+    assert_eq!(shop.manager.store().count().await.unwrap(), 0);
 }
