@@ -1,5 +1,7 @@
 //! All sessions of a user: listed, ended one by one, kept within a bound.
 
+use std::panic::resume_unwind;
+
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
@@ -93,19 +95,35 @@ impl Session {
     /// Ends all other sessions of the user whose password was just changed, and gives this one a new
     /// id, a new time of login and new tokens (OWASP ASVS 7.4.3).
     ///
-    /// Call it once the new password is stored: the old one could sign in until then.
+    /// Call it once the new password is stored: the old one could sign in until then. This session is
+    /// stored first, so that a copy of its cookie is worth nothing when the others end; and all of it
+    /// is done even where the client hangs up meanwhile.
     ///
     /// # Errors
     ///
-    /// As for [`login`](Self::login) and [`end_others`](Self::end_others).
+    /// As for [`save`](Self::save) and [`end_others`](Self::end_others). Where this session could not
+    /// be stored, [`SessionError::Gone`] for one, the others end nevertheless.
     pub async fn password_changed(&self) -> Result<u64, SessionError> {
         self.must_be_attached()?;
-        if self.user().is_none() {
+        let Some(user) = self.user() else {
             return Ok(0);
-        }
-        let ended = self.end_others().await?;
+        };
         self.renew_login(true)?;
-        Ok(ended)
+        let session = self.clone();
+        let changing = tokio::spawn(async move {
+            let renewed = session.save().await;
+            let keep = session.key();
+            let ending = session.backend().destroy_of_user(&user, keep.as_ref());
+            let ended = ending.await?;
+            renewed.map(|()| ended)
+        });
+        match changing.await {
+            Ok(ended) => ended,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(error) => Err(StoreError::new(StoreErrorKind::Unknown, error).into()),
+            },
+        }
     }
 
     /// The id that the store has it under.
@@ -135,6 +153,20 @@ impl Session {
             return Ok(());
         };
         self.save().await?;
+        let kept = self.end_excess(user, most, at_limit).await;
+        if kept.is_err() && !self.is_ended() {
+            // Who is told that the login failed is not to be signed in.
+            let _ = self.destroy().await;
+        }
+        kept
+    }
+
+    async fn end_excess(
+        &self,
+        user: &str,
+        most: usize,
+        at_limit: AtLimit,
+    ) -> Result<(), SessionError> {
         for _ in 0..TRIES {
             let found = find(self.backend(), user).await?;
             let too_many = excess(found, most, at_limit, self.key().as_ref());

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use cloakroom::policy::{OnStoreError, PolicyBuilder, RequestInfo};
+use cloakroom::policy::{AtLimit, OnStoreError, PolicyBuilder, RequestInfo};
 use cloakroom::store::StoreErrorKind;
 use cloakroom::store::conformance::Faulty;
 use cloakroom::{Manager, MemoryStore, Session, SessionError};
@@ -219,4 +219,67 @@ async fn without_its_session_a_request_signs_nobody_in_or_out() {
     assert_eq!(sent, "connect.sid=", "its cookie is cleared");
     assert_eq!(shop.user(&cookie).await, None, "and it is over");
     assert_eq!(shop.manager.store().count().await.unwrap(), 0);
+}
+
+/// A copy of the cookie whose request gives the session another id just then must not be what is left.
+#[tokio::test]
+async fn a_stolen_session_that_moves_does_not_outlive_a_password_change() {
+    for moves_first in [true, false] {
+        let shop = Shop::new(|policy| policy);
+        let cookie = shop.signed_in("ada").await;
+        let (session, thief) = (shop.open(&cookie).await, shop.open(&cookie).await);
+        thief.regenerate().unwrap();
+        let mut stolen = cookie.clone();
+        if moves_first {
+            stolen = shop.close(&thief, &stolen).await;
+        }
+        let changed = session.password_changed().await;
+        if !moves_first {
+            stolen = shop.close(&thief, &stolen).await;
+        }
+        let own = shop.close(&session, &cookie).await;
+        assert_eq!(shop.user(&stolen).await, None, "{moves_first}");
+        assert_eq!(changed.is_ok(), !moves_first, "{changed:?}");
+        assert_eq!(shop.user(&own).await.is_some(), changed.is_ok());
+    }
+}
+
+/// A client that hangs up leaves either the old state or the new one.
+#[tokio::test]
+async fn a_password_change_goes_on_without_its_client() {
+    let shop = Shop::new(|policy| policy);
+    let (cookie, other) = (shop.signed_in("ada").await, shop.signed_in("ada").await);
+    let session = shop.open(&cookie).await;
+    shop.faulty.hold_answers();
+    let changing = tokio::spawn(async move { session.password_changed().await });
+    for _ in 0..8 {
+        yield_now().await;
+    }
+    changing.abort();
+    shop.faulty.work();
+    for _ in 0..32 {
+        yield_now().await;
+    }
+    assert_eq!(shop.user(&other).await, None);
+    assert_eq!(shop.user(&cookie).await, None);
+}
+
+/// A login that fails leaves nobody signed in: not even in the store, if that can be helped.
+#[tokio::test]
+async fn a_login_whose_bound_cannot_be_kept_is_none() {
+    let shop = Shop::new(|policy| policy.max_sessions(1, AtLimit::EndOldest));
+    let session = shop.open("").await;
+    shop.faulty.hold_answers();
+    let other = session.clone();
+    let login = tokio::spawn(async move { other.login("ada").await });
+    for _ in 0..8 {
+        yield_now().await;
+    }
+    // It is stored, and the user's sessions cannot be asked for any more.
+    shop.faulty.work();
+    shop.faulty.fail(StoreErrorKind::Unavailable);
+    assert!(is_unavailable(login.await.unwrap()));
+    shop.faulty.work();
+    assert_eq!(shop.close(&session, "").await, "", "no cookie is sent");
+    assert!(session.is_ended());
 }
