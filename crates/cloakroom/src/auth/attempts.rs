@@ -18,9 +18,14 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, Quota, RateLimiter};
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
 
 use self::time::Time;
 use crate::clock::Clock;
+
+/// How long an attempt waits for its turn: longer than passwords take to be looked at, shorter than
+/// clients wait.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// With more accounts or addresses than that, and with each doubling of what is then left, those that
 /// have all attempts back are forgotten.
@@ -130,7 +135,7 @@ impl Attempts {
     }
 
     /// Begins an attempt at an account, whether it exists or not, from an address, if that is known:
-    /// waits for the attempts before it, and counts it.
+    /// waits for the attempts before it, at most ten seconds, and counts it.
     ///
     /// Call it before the password is looked at. An attempt that the address may not make does not
     /// count for the account.
@@ -147,7 +152,10 @@ impl Attempts {
         if let Some(address) = address {
             limits.count(address)?;
         }
-        let left = limits.left(account).lock_owned().await;
+        let turn = timeout(PATIENCE, limits.left(account).lock_owned());
+        let left = turn.await.map_err(|_| TooManyAttempts {
+            retry_after: Duration::from_secs(1),
+        })?;
         left.check().map_err(|refused| limits.too_many(&refused))?;
         Ok(Attempt {
             left,

@@ -1,6 +1,9 @@
 //! All sessions of a user: listed, ended one by one, kept within a bound.
 
+use std::panic::resume_unwind;
+
 use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
 
 use super::Device;
 use crate::id::SessionId;
@@ -11,8 +14,6 @@ use crate::store::{StoreError, StoreErrorKind};
 
 /// How often a bound is looked at again, after sessions that were to end changed their ids.
 const TRIES: usize = 3;
-/// How often one session is looked for that changed its id, as at a login, just then.
-const CHASES: usize = 64;
 
 /// One of a user's sessions, and the id that the store has it under.
 struct Found {
@@ -30,6 +31,7 @@ impl Session {
     ///
     /// [`SessionError::Store`].
     pub async fn devices(&self) -> Result<Vec<Device>, SessionError> {
+        self.must_be_attached()?;
         match self.user() {
             Some(user) => Ok(of_user(self.backend(), &user, Some(self)).await?),
             None => Ok(Vec::new()),
@@ -43,6 +45,7 @@ impl Session {
     ///
     /// [`SessionError::Store`]: the session may still be there.
     pub async fn end_device(&self, handle: &str) -> Result<bool, SessionError> {
+        self.must_be_attached()?;
         let Some(user) = self.user() else {
             return Ok(false);
         };
@@ -62,6 +65,7 @@ impl Session {
     ///
     /// [`SessionError::Store`]: some may have ended.
     pub async fn end_others(&self) -> Result<u64, SessionError> {
+        self.must_be_attached()?;
         let Some(user) = self.user() else {
             return Ok(0);
         };
@@ -76,6 +80,7 @@ impl Session {
     ///
     /// [`SessionError::Store`]: some may have ended, and this one lives.
     pub async fn end_all(&self) -> Result<u64, SessionError> {
+        self.must_be_attached()?;
         let Some(user) = self.user() else {
             return Ok(0);
         };
@@ -90,18 +95,35 @@ impl Session {
     /// Ends all other sessions of the user whose password was just changed, and gives this one a new
     /// id, a new time of login and new tokens (OWASP ASVS 7.4.3).
     ///
-    /// Call it once the new password is stored: the old one could sign in until then.
+    /// Call it once the new password is stored: the old one could sign in until then. This session is
+    /// stored first, so that a copy of its cookie is worth nothing when the others end; and all of it
+    /// is done even where the client hangs up meanwhile.
     ///
     /// # Errors
     ///
-    /// As for [`login`](Self::login) and [`end_others`](Self::end_others).
+    /// As for [`save`](Self::save) and [`end_others`](Self::end_others). Where this session could not
+    /// be stored, [`SessionError::Gone`] for one, the others end nevertheless.
     pub async fn password_changed(&self) -> Result<u64, SessionError> {
-        if self.user().is_none() {
+        self.must_be_attached()?;
+        let Some(user) = self.user() else {
             return Ok(0);
-        }
-        let ended = self.end_others().await?;
+        };
         self.renew_login(true)?;
-        Ok(ended)
+        let session = self.clone();
+        let changing = tokio::spawn(async move {
+            let renewed = session.save().await;
+            let keep = session.key();
+            let ending = session.backend().destroy_of_user(&user, keep.as_ref());
+            let ended = ending.await?;
+            renewed.map(|()| ended)
+        });
+        match changing.await {
+            Ok(ended) => ended,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(error) => Err(StoreError::new(StoreErrorKind::Unknown, error).into()),
+            },
+        }
     }
 
     /// The id that the store has it under.
@@ -131,6 +153,20 @@ impl Session {
             return Ok(());
         };
         self.save().await?;
+        let kept = self.end_excess(user, most, at_limit).await;
+        if kept.is_err() && !self.is_ended() {
+            // Who is told that the login failed is not to be signed in.
+            let _ = self.destroy().await;
+        }
+        kept
+    }
+
+    async fn end_excess(
+        &self,
+        user: &str,
+        most: usize,
+        at_limit: AtLimit,
+    ) -> Result<(), SessionError> {
         for _ in 0..TRIES {
             let found = find(self.backend(), user).await?;
             let too_many = excess(found, most, at_limit, self.key().as_ref());
@@ -191,10 +227,13 @@ pub(crate) async fn of_user(
 }
 
 pub(crate) async fn end(backend: &Backend, user: &str, handle: &str) -> Result<bool, StoreError> {
-    for _ in 0..CHASES {
+    // One that changes its id all the time is looked for as long as a save would be tried.
+    let last = Instant::now() + backend.policy.settings().store_timeout;
+    loop {
         match end_once(backend, user, handle).await? {
             Ending::Ended => return Ok(true),
             Ending::Absent => return Ok(false),
+            Ending::Moved if Instant::now() >= last => break,
             Ending::Moved => {}
         }
     }

@@ -78,7 +78,7 @@ impl Require {
     }
 
     /// And a login that is not longer ago than that (step-up, OWASP ASVS 7.5.3): a session that says
-    /// nothing of its login is not fresh.
+    /// nothing of its login is not fresh, nor is one whose login is further ahead than that.
     pub fn fresh(mut self, within: Duration) -> Self {
         self.fresh = Some(self.fresh.map_or(within, |other| other.min(within)));
         self
@@ -106,9 +106,14 @@ impl Require {
             return Access::Forbidden;
         }
         let is_fresh = |within: Duration| {
-            let since = session.authenticated_at().map(|at| now.duration_since(at));
-            // A login in the future is one of a clock that is ahead.
-            since.is_some_and(|since| since.unwrap_or_default() <= within)
+            // A login in the future is one of a clock that is ahead: it is believed as far as one in the
+            // past, and not until that time has come.
+            let apart = |at| {
+                now.duration_since(at)
+                    .unwrap_or_else(|error| error.duration())
+            };
+            let login = session.authenticated_at();
+            login.is_some_and(|at| apart(at) <= within)
         };
         if self.fresh.is_none_or(is_fresh) {
             Access::Granted

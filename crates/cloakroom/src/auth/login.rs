@@ -36,7 +36,8 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Value`] for a user that is
-    /// neither a text nor a number, nor an object with such an `id`;
+    /// neither a text nor a number, nor an object with such an `id`; [`SessionError::Store`] where the
+    /// store did not give this request its session, and the policy let it go on;
     /// [`SessionError::TooManySessions`], and what [`save`](Self::save) says, where the policy bounds
     /// a user's sessions.
     #[doc(alias = "cycle_id")]
@@ -49,6 +50,7 @@ impl Session {
         async move {
             let user = user?;
             let name = name_of(&user)?;
+            session.must_be_attached()?;
             session.may_be_one_more(&name).await?;
             session.become_of(&name, user)?;
             session.keep_within_limit(&name).await
@@ -56,14 +58,21 @@ impl Session {
     }
 
     fn become_of(&self, name: &str, user: Value) -> Result<(), SessionError> {
-        let is_anothers = self.user().is_some_and(|other| other != name);
+        let keys = self.user_keys();
+        let is_anothers = keys.paths().any(|path| self.names_another(path, name));
         if is_anothers || self.backend().policy.settings().clear_on_login {
-            self.clear()?;
+            self.leave_data(!is_anothers)?;
         }
         self.renew_login(!is_anothers)?;
-        let keys = self.user_keys();
         let path = keys.paths().next().unwrap_or("userId").to_owned();
         self.store_user(&path, user)
+    }
+
+    /// Whether the user at this path is another: Express may have moved one of them and kept the rest.
+    pub(super) fn names_another(&self, path: &str, name: &str) -> bool {
+        let json = self.to_json().ok();
+        let other = json.and_then(|json| UserKeys::new([path]).user_of(&json));
+        other.is_some_and(|other| other != name)
     }
 
     /// Gives the session of a user another id, and notes that the user proved who they are just now.
@@ -106,11 +115,13 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Store`] where the store did
+    /// not give this request its session, and the policy let it go on.
     pub fn logout_keeping(&self, keys: &[&str]) -> Result<(), SessionError> {
         if self.is_ended() {
             return Err(SessionError::Ended);
         }
+        self.must_be_attached()?;
         let mut kept = Vec::with_capacity(keys.len());
         for &key in keys {
             if let Some(value) = self.get_raw(key)? {

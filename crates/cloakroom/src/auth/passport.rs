@@ -101,13 +101,9 @@ impl Session {
         let id = value.get("id").unwrap_or(&value);
         let named = format!(r#"{{"user":{id}}}"#);
         let name = UserKeys::new(["user"]).user_of(&named);
-        // `login` sees what the first of the keys says, and another user may be known by this one.
-        if name.is_some()
-            && self
-                .passport_name()
-                .is_some_and(|other| Some(other) != name)
-        {
-            self.clear()?;
+        // `login` looks where the policy's keys are, and this need not be one of them.
+        if name.is_some_and(|name| self.names_another(PATH, &name)) {
+            self.leave_data(false)?;
         }
         self.login(id).await?;
         self.store_user(PATH, value)

@@ -54,6 +54,18 @@ pub(crate) struct Held {
     pub(crate) saved: bool,
     /// Whether the handler asked for its expiry to be moved.
     pub(crate) touched: bool,
+    /// How often this request has begun another session.
+    resets: u32,
+}
+
+/// What a write took along, to tell what was changed while it was under way.
+pub(crate) struct Sent {
+    pub(crate) id: SessionId,
+    resets: u32,
+    patch: Patch,
+    cookie: CookieState,
+    sets_cookie: bool,
+    stamp: Option<Stamp>,
 }
 
 impl Held {
@@ -82,6 +94,7 @@ impl Held {
             renamed: false,
             saved: false,
             touched: false,
+            resets: 0,
         }
     }
 
@@ -102,6 +115,7 @@ impl Held {
             renamed: false,
             saved: false,
             touched: false,
+            resets: 0,
         }
     }
 
@@ -194,30 +208,81 @@ impl Held {
         self.cookie = cookie;
         self.cookie_changed = false;
         self.touched = false;
+        self.resets = self.resets.wrapping_add(1);
     }
 
-    /// Takes note that a record is stored as this session's.
-    pub(crate) fn was_saved(&mut self, record: Arc<Record>, expires: Timestamp) {
-        self.stored = Some(self.id.clone());
+    /// Leaves all data behind, what other requests still store as well; attributes of the cookie that
+    /// this request set stay. Of the same user, so does the stamp: the session must end when it must.
+    pub(crate) fn leave_data(
+        &mut self,
+        policy: &Policy,
+        cookie: CookieState,
+        is_same_user: bool,
+        now: Timestamp,
+    ) {
+        let stamp = self.stamp.take().filter(|_| is_same_user);
+        let own_cookie = self.cookie_changed.then(|| self.cookie.clone());
+        self.reset(policy, self.id.clone(), own_cookie.unwrap_or(cookie), now);
+        if stamp.is_some() {
+            self.stamp = stamp;
+            self.stamp_changed = true;
+        }
+    }
+
+    /// What a write that begins now takes along.
+    pub(crate) fn sent(&self) -> Sent {
+        Sent {
+            id: self.id.clone(),
+            resets: self.resets,
+            patch: self.patch.clone(),
+            cookie: self.cookie.clone(),
+            sets_cookie: self.cookie_changed,
+            stamp: self.stamp.clone(),
+        }
+    }
+
+    /// Takes note that a record is stored, under this id. What was changed while that was under way is
+    /// still to be written: data, attributes, another id.
+    pub(crate) fn was_saved(
+        &mut self,
+        id: SessionId,
+        record: Arc<Record>,
+        expires: Timestamp,
+        sent: &Sent,
+    ) {
+        self.stored = Some(id.clone());
         self.stored_expires = expires;
+        if self.resets != sent.resets {
+            // Another session has begun in its place, and takes nothing of it.
+            return;
+        }
+        if self.id == sent.id {
+            self.id = id;
+        }
+        self.cookie_changed &= self.cookie != sent.cookie;
         // A record cannot say a date that JavaScript cannot hold; what this request set, it keeps.
-        if !self.cookie_changed && self.base.is_some() {
+        if !self.cookie_changed && self.base.is_some() && !sent.sets_cookie {
             self.cookie = record.cookie().clone();
         }
-        self.stamp = record.stamp();
+        self.stamp_changed = self.stamp != sent.stamp;
+        if !self.stamp_changed {
+            self.stamp = record.stamp();
+        }
         self.base = Some(record);
-        self.patch = Patch::default();
-        self.cookie_changed = false;
-        self.stamp_changed = false;
+        self.patch.subtract(&sent.patch);
         self.saved = true;
     }
 
-    /// Takes what another request stored meanwhile; changes of this one are discarded.
+    /// Takes what another request stored meanwhile; changes of this one are discarded. Another id that
+    /// it was given stays to be stored.
     pub(crate) fn was_reloaded(&mut self, record: Arc<Record>, expires: Timestamp) {
-        let saved = self.saved;
+        self.stored_expires = expires;
         self.cookie = record.cookie().clone();
-        self.was_saved(record, expires);
-        self.saved = saved;
+        self.cookie_changed = false;
+        self.stamp = record.stamp();
+        self.stamp_changed = false;
+        self.base = Some(record);
+        self.patch = Patch::default();
     }
 
     /// When the store may let it go if this request is the last.

@@ -16,6 +16,8 @@ pub(super) struct Registry {
     entries: HashMap<SessionId, Entry>,
     /// Whether the task that asks runs.
     pub(super) running: bool,
+    /// Whether the last one ended in the middle: its store panicked, or its runtime is gone.
+    pub(super) failed: bool,
     next: u64,
     /// Those who are to be told, once nobody holds the registry.
     told: Vec<Told>,

@@ -61,13 +61,15 @@ impl Watch {
     }
 
     pub(super) fn enter(self: &Arc<Self>, watched: &Watched) -> Waiter {
-        let (waiter, runs) = self.change(|registry| {
+        let (waiter, runs, failed) = self.change(|registry| {
             let waiter = registry.enter(watched);
-            (waiter, std::mem::replace(&mut registry.running, true))
+            let runs = std::mem::replace(&mut registry.running, true);
+            (waiter, runs, registry.failed)
         });
         if !runs {
             tokio::spawn(run(Turn {
                 watch: Arc::clone(self),
+                rests: failed,
                 is_done: false,
             }));
         }
@@ -174,6 +176,10 @@ impl Watch {
 
 async fn run(mut turn: Turn) {
     let watch = Arc::clone(&turn.watch);
+    if turn.rests {
+        // A store that panics would be asked again at once, by all who still wait.
+        sleep(TICK).await;
+    }
     let link = watch.store.ends(watch.hints());
     loop {
         if !watch.ask_due(link.as_deref()).await {
@@ -181,6 +187,7 @@ async fn run(mut turn: Turn) {
         }
         // Nobody comes in between: who enters sees that this runs, or starts it again.
         turn.is_done = watch.change(|registry| {
+            registry.failed = false;
             registry.running = !registry.is_empty();
             !registry.running
         });
@@ -197,6 +204,8 @@ async fn run(mut turn: Turn) {
 /// enters again.
 struct Turn {
     watch: Arc<Watch>,
+    /// Whether it begins with a pause.
+    rests: bool,
     is_done: bool,
 }
 
@@ -205,6 +214,7 @@ impl Drop for Turn {
         if !self.is_done {
             self.watch.change(|registry| {
                 registry.running = false;
+                registry.failed = true;
                 registry.clear();
             });
         }

@@ -27,6 +27,7 @@ use crate::record::{
     self, DeviceNote, Field, Stamp, UserKeys, is_reserved, is_value, stringify,
     without_lone_surrogates,
 };
+use crate::store::{StoreError, StoreErrorKind};
 
 /// One visitor's session, for as long as one request runs. Clones are the same session.
 ///
@@ -249,6 +250,14 @@ impl Session {
         });
     }
 
+    /// Leaves all data behind at a login: [`clear`](Self::clear) would know nothing of what another
+    /// request of the former user is about to store.
+    pub(crate) fn leave_data(&self, is_same_user: bool) -> Result<(), SessionError> {
+        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        let cookie = policy.new_cookie(&self.0.request, now);
+        self.live(|held| held.leave_data(policy, cookie, is_same_user, now))
+    }
+
     /// Lets the session go: changes of this request are discarded, and the record is kept or
     /// deleted as the policy's `unset` says. Express's `req.session = null`.
     pub fn unset(&self) {
@@ -345,6 +354,16 @@ impl Session {
     /// The id under which the store has it, if it has.
     pub(crate) fn stored_id(&self) -> Option<SessionId> {
         self.lock(|held| held.stored.clone())
+    }
+
+    /// Refuses what would be said to be done and is not: without the store this request has nothing of
+    /// the session.
+    pub(crate) fn must_be_attached(&self) -> Result<(), SessionError> {
+        if self.lock(|held| held.phase == Phase::Detached) {
+            let reason = "the store did not give this request its session";
+            return Err(StoreError::new(StoreErrorKind::Unavailable, reason).into());
+        }
+        Ok(())
     }
 
     fn draw_id(&self) -> SessionId {

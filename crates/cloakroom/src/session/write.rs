@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 
 use super::backend::Saved;
 use super::{SaveError, Session, SessionError, read};
-use crate::engine::{Change, Edit, EditError, Phase};
+use crate::engine::{Change, Edit, EditError, Phase, Sent};
 use crate::id::SessionId;
-use crate::record::{Patch, Record, is_reserved, stringify};
+use crate::record::{Record, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Where a session's record is to be written.
@@ -32,6 +32,7 @@ impl Session {
     /// failed: whether it wrote is then known only where the kind is not `Unknown`.
     pub async fn save(&self) -> Result<(), SessionError> {
         self.live(|_| ())?;
+        self.must_be_attached()?;
         Ok(self.write().await?)
     }
 
@@ -42,8 +43,9 @@ impl Session {
     /// [`SessionError::NotStored`] for a session that was never saved, [`SessionError::Gone`] for
     /// one that ended meanwhile, [`SessionError::Store`], [`SessionError::Ended`].
     pub async fn reload(&self) -> Result<(), SessionError> {
+        // One that `reset` has begun is not stored, although the one before it is.
         let id = self
-            .live(|held| held.stored.clone())?
+            .live(|held| held.stored.clone().filter(|_| held.base.is_some()))?
             .ok_or(SessionError::NotStored)?;
         let stored = self.0.backend.get(&id).await?.ok_or(SessionError::Gone)?;
         let limit = self.0.backend.policy.settings().record_limit;
@@ -52,7 +54,8 @@ impl Session {
         self.live(|held| held.was_reloaded(Arc::new(record), stored.expires))
     }
 
-    /// Ends the session, here and for every request that still runs with it.
+    /// Ends the session, here and for every request that still runs with it; one that the store did not
+    /// give to this request, too.
     ///
     /// # Errors
     ///
@@ -60,8 +63,11 @@ impl Session {
     /// is cleared and nothing of the session is saved all the same.
     pub async fn destroy(&self) -> Result<(), SessionError> {
         let id = self.live(|held| {
-            held.phase = Phase::Destroyed;
-            held.stored.clone()
+            let phase = std::mem::replace(&mut held.phase, Phase::Destroyed);
+            let unread = held.ticket.as_ref().filter(|_| phase == Phase::Detached);
+            held.stored
+                .clone()
+                .or_else(|| unread.map(|ticket| ticket.id.clone()))
         })?;
         if let Some(id) = id {
             self.0.backend.destroy(&id).await?;
@@ -112,24 +118,18 @@ impl Session {
 
     async fn apply(&self, mut change: Change) -> Result<String, SessionError> {
         self.live(|_| ())?;
-        match self.target() {
+        let (target, sent, edit) = self.to_send();
+        match target {
             Target::New | Target::Moved { base: None, .. } => self.apply_in_memory(&mut change),
             Target::Moved { .. } => {
                 self.write().await?;
                 Box::pin(self.apply(change)).await
             }
             Target::Same(base) => {
-                let (id, edit) =
-                    self.lock(|held| (held.id.clone(), Edit::of(held, self.0.backend.now())));
-                let sent = edit.patch.clone();
-                let saved = self
-                    .0
-                    .backend
-                    .save(&id, base, edit.with(change))
-                    .await
-                    .map_err(SessionError::from)?;
+                let saving = self.0.backend.save(&sent.id, base, edit.with(change));
+                let saved = saving.await.map_err(SessionError::from)?;
                 let value = saved.value.clone().unwrap_or_else(|| "null".into());
-                self.was_saved(saved, &sent);
+                self.was_saved(sent.id.clone(), saved, &sent);
                 Ok(value)
             }
         }
@@ -147,47 +147,43 @@ impl Session {
     /// Writes the record where it belongs.
     pub(crate) async fn write(&self) -> Result<(), SaveError> {
         let backend = &self.0.backend;
-        let target = self.target();
-        let (mut id, edit) = self.lock(|held| (held.id.clone(), Edit::of(held, backend.now())));
-        let sent = edit.patch.clone();
+        let (target, sent, edit) = self.to_send();
+        let mut id = sent.id.clone();
         let draw = || self.draw_id();
         let saved = match target {
             Target::Same(base) => backend.save(&id, base, edit).await,
             Target::New => backend.create(&mut id, draw, edit).await,
             Target::Moved { old, base } => backend.replace(&old, &mut id, draw, base, edit).await,
         }?;
-        self.lock(|held| held.id = id);
-        self.was_saved(saved, &sent);
+        self.was_saved(id, saved, &sent);
         Ok(())
     }
 
     pub(crate) async fn touch_now(&self) -> Result<(), SaveError> {
-        let Target::Same(base) = self.target() else {
+        let (Target::Same(base), sent, edit) = self.to_send() else {
             return Ok(());
         };
-        let (id, edit) = self.lock(|held| (held.id.clone(), Edit::of(held, self.0.backend.now())));
-        let found = self.0.backend.touch(&id, &base, edit).await?;
+        let found = self.0.backend.touch(&sent.id, &base, edit).await?;
         if found { Ok(()) } else { Err(SaveError::Gone) }
     }
 
-    fn target(&self) -> Target {
-        self.lock(|held| match (&held.stored, &held.base) {
-            (Some(stored), base) if *stored != held.id => Target::Moved {
-                old: stored.clone(),
-                base: base.clone(),
-            },
-            (Some(_), Some(base)) => Target::Same(Arc::clone(base)),
-            _ => Target::New,
+    /// What a write that begins now is to write, and where: all as of one instant.
+    fn to_send(&self) -> (Target, Sent, Edit) {
+        let now = self.0.backend.now();
+        self.lock(|held| {
+            let target = match (&held.stored, &held.base) {
+                (Some(stored), base) if *stored != held.id => Target::Moved {
+                    old: stored.clone(),
+                    base: base.clone(),
+                },
+                (Some(_), Some(base)) => Target::Same(Arc::clone(base)),
+                _ => Target::New,
+            };
+            (target, held.sent(), Edit::of(held, now))
         })
     }
 
-    /// Keeps what was changed while the save was under way.
-    fn was_saved(&self, saved: Saved, sent: &Patch) {
-        self.lock(|held| {
-            let mut later = std::mem::take(&mut held.patch);
-            later.subtract(sent);
-            held.was_saved(saved.record, saved.expires);
-            held.patch = later;
-        });
+    fn was_saved(&self, id: SessionId, saved: Saved, sent: &Sent) {
+        self.lock(|held| held.was_saved(id, saved.record, saved.expires, sent));
     }
 }

@@ -158,3 +158,18 @@ async fn bounds_that_make_no_sense_let_one_through() {
     fail(&attempts, "ada").await.unwrap();
     fail(&attempts, "ada").await.unwrap_err();
 }
+
+/// A handler whose password check never ends must not lock the account's owner out.
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_turn_for_ever() {
+    let attempts = Attempts::with((3, MINUTE), (100, MINUTE), clock());
+    let stuck = attempts.begin("ada", None).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    let refused = attempts.begin("ada", None).await.unwrap_err();
+    assert_eq!(begun.elapsed(), super::PATIENCE);
+    assert_eq!(refused.seconds(), 1);
+    // Another account's turn is another matter.
+    fail(&attempts, "grace").await.unwrap();
+    drop(stuck);
+    fail(&attempts, "ada").await.unwrap();
+}

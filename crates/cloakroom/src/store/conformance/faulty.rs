@@ -33,6 +33,7 @@ enum Fault {
     Hang,
     HoldAnswer,
     LoseAnswer,
+    Panic,
 }
 
 impl Faulty {
@@ -64,6 +65,11 @@ impl Faulty {
     /// From now on every call is carried out, and its answer never comes.
     pub fn lose_answers(&self) {
         self.set(Some(Fault::LoseAnswer));
+    }
+
+    /// From now on every call panics when it is waited for.
+    pub fn panic(&self) {
+        self.set(Some(Fault::Panic));
     }
 
     /// From now on it works again.
@@ -107,6 +113,7 @@ impl Faulty {
                     answer
                 })
             }
+            Some(Fault::Panic) => Box::pin(async { panic!("a store that panics") }),
             Some(Fault::LoseAnswer) => {
                 let call = call();
                 Box::pin(async move {

@@ -191,3 +191,18 @@ async fn a_login_grows_stale_and_one_that_express_made_never_was_fresh() {
     assert_eq!(client.get("/password").await.body, "password");
     let _ = keys();
 }
+
+/// Clocks differ a little; one that was far ahead for a moment must not open doors for ever.
+#[tokio::test]
+async fn a_login_in_the_far_future_is_not_fresh() {
+    let session = manager().open([], RequestInfo::default()).await.unwrap();
+    session.login("ada").await.unwrap();
+    let require = Require::login().fresh(Duration::from_mins(5));
+    let at = session.authenticated_at().unwrap();
+    for (before, access) in [
+        (Duration::from_mins(5), Access::Granted),
+        (Duration::from_mins(6), Access::StepUpRequired),
+    ] {
+        assert_eq!(require.check(&session, at - before), access, "{before:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Login, logout and guards, over HTTP.
 
+mod between;
 mod csrf;
 mod devices;
 mod guard;

@@ -316,6 +316,20 @@ async fn a_store_that_fails_or_hangs_ends_nothing() {
     assert_eq!(told("back", ended, Instant::now()).await, End::Ended);
 }
 
+#[tokio::test]
+async fn a_store_that_panics_ends_nothing_and_is_not_asked_without_a_pause() {
+    let (node, faulty, session) = counted().await;
+    let mut ended = session.ended();
+    faulty.panic();
+    lives("meanwhile", &mut ended, Duration::from_secs(1)).await;
+    let calls = faulty.take_calls().len();
+    assert!((1..=10).contains(&calls), "{calls}");
+    faulty.work();
+    lives("afterwards", &mut ended, BEGUN).await;
+    node.0.store().destroy(&session.id()).await.unwrap();
+    assert_eq!(told("back", ended, Instant::now()).await, End::Ended);
+}
+
 #[test]
 fn another_runtime_goes_on_where_one_ended() {
     let runtime = || {
