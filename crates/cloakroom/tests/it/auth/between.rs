@@ -167,6 +167,25 @@ async fn a_save_under_way_brings_nothing_back_that_was_left_behind() {
     assert!(shop.open(&before).await.is_new(), "the old id is over");
 }
 
+/// A task that goes on while the response leaves changes nothing of what the client is given.
+#[tokio::test]
+async fn a_cookie_names_the_id_that_is_stored() {
+    let shop = Shop::new(|policy| policy);
+    let session = shop.open("").await;
+    session.login("ada").await.unwrap();
+    shop.faulty.hold_answers();
+    let (manager, other) = (shop.manager.clone(), session.clone());
+    let closing = tokio::spawn(async move { manager.close(&other).await.unwrap() });
+    for _ in 0..8 {
+        yield_now().await;
+    }
+    session.regenerate().unwrap();
+    shop.faulty.work();
+    let sent = closing.await.unwrap().set_cookie.unwrap();
+    let cookie = sent.split(';').next().unwrap();
+    assert_eq!(shop.user(cookie).await.as_deref(), Some("ada"));
+}
+
 /// Changes go with a reload; that the old id is to end does not.
 #[tokio::test]
 async fn a_reload_takes_no_new_id_back_either() {
