@@ -42,6 +42,9 @@ const TIDY_ABOVE: usize = 1024;
 /// # Security
 ///
 /// Whoever knows an account's name can use up its attempts. Its sessions go on; only logins wait.
+/// Names that find one account must come in one spelling: where `Ada` and `ada` are the same, each would
+/// have attempts of its own. Without an address nothing bounds how many names are remembered, each for
+/// as long as its attempts take to come back: ten minutes by default.
 ///
 /// ```
 /// use cloakroom::auth::Attempts;

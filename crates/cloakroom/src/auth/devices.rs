@@ -1,6 +1,7 @@
 //! All sessions of a user: listed, ended one by one, kept within a bound.
 
 use std::panic::resume_unwind;
+use std::time::Duration;
 
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
@@ -14,6 +15,8 @@ use crate::store::{StoreError, StoreErrorKind};
 
 /// How often a bound is looked at again, after sessions that were to end changed their ids.
 const TRIES: usize = 3;
+/// How long a login waits for a younger one, which may be under way still, to end what is too much.
+const OVERLAP: Duration = Duration::from_millis(100);
 
 /// One of a user's sessions, and the id that the store has it under.
 struct Found {
@@ -167,11 +170,14 @@ impl Session {
         most: usize,
         at_limit: AtLimit,
     ) -> Result<(), SessionError> {
-        for _ in 0..TRIES {
+        for tried in 0..TRIES {
             let found = find(self.backend(), user).await?;
-            let too_many = excess(found, most, at_limit, self.key().as_ref());
-            if too_many.is_empty() {
+            if found.len() <= most {
                 return Ok(());
+            }
+            let too_many = excess(found, most, at_limit, self.key().as_ref(), tried > 0);
+            if too_many.is_empty() {
+                tokio::time::sleep(OVERLAP).await;
             }
             for key in too_many {
                 self.backend().destroy_at(&key).await?;
@@ -187,11 +193,15 @@ impl Session {
 
 /// The sessions that are beyond the bound: of the oldest, never the one that signs in; of the newest,
 /// whichever came last, as logins that overlap do not see each other before both are stored.
+///
+/// One that is younger than the login itself ends only with `also_younger`: its own login, if that is
+/// under way still, is about to end this one, and both must not be gone.
 fn excess(
     mut found: Vec<Found>,
     most: usize,
     at_limit: AtLimit,
     own: Option<&SessionId>,
+    also_younger: bool,
 ) -> Vec<SessionId> {
     let count = found.len().saturating_sub(most);
     found.sort_by(|one, other| {
@@ -201,7 +211,15 @@ fn excess(
     if at_limit == AtLimit::Refuse {
         found.reverse();
     } else {
-        found.retain(|found| Some(&found.key) != own);
+        // Where it is not there any more, a younger login has ended it, and looks after the bound.
+        let own = found.iter().position(|found| Some(&found.key) == own);
+        let younger = own.map_or_else(Vec::new, |own| found.split_off(own));
+        let others = younger.into_iter().skip(1);
+        match own {
+            Some(_) if also_younger => found.extend(others),
+            Some(_) => {}
+            None => found.clear(),
+        }
     }
     let keys = found.into_iter().map(|found| found.key);
     keys.take(count).collect()

@@ -117,7 +117,9 @@ impl Manager {
         } else {
             held.cookie.touch(self.0.now());
             held.cookie.end_by(held.deadline());
-            set_cookie(&policy.name, &held.id, &policy.keys, &held.cookie)
+            // Another task may have asked for another id meanwhile, which nothing stores any more.
+            let id = held.stored.as_ref().unwrap_or(&held.id);
+            set_cookie(&policy.name, id, &policy.keys, &held.cookie)
         };
         field
             .inspect_err(|error| tracing::error!(%error, "a session's cookie cannot be sent"))

@@ -3,12 +3,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloakroom::policy::{AtLimit, OnStoreError, PolicyBuilder, RequestInfo};
 use cloakroom::store::StoreErrorKind;
 use cloakroom::store::conformance::Faulty;
 use cloakroom::{Manager, MemoryStore, Session, SessionError};
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, yield_now};
 
 use super::policy;
 
@@ -166,6 +167,25 @@ async fn a_save_under_way_brings_nothing_back_that_was_left_behind() {
     assert!(shop.open(&before).await.is_new(), "the old id is over");
 }
 
+/// A task that goes on while the response leaves changes nothing of what the client is given.
+#[tokio::test]
+async fn a_cookie_names_the_id_that_is_stored() {
+    let shop = Shop::new(|policy| policy);
+    let session = shop.open("").await;
+    session.login("ada").await.unwrap();
+    shop.faulty.hold_answers();
+    let (manager, other) = (shop.manager.clone(), session.clone());
+    let closing = tokio::spawn(async move { manager.close(&other).await.unwrap() });
+    for _ in 0..8 {
+        yield_now().await;
+    }
+    session.regenerate().unwrap();
+    shop.faulty.work();
+    let sent = closing.await.unwrap().set_cookie.unwrap();
+    let cookie = sent.split(';').next().unwrap();
+    assert_eq!(shop.user(cookie).await.as_deref(), Some("ada"));
+}
+
 /// Changes go with a reload; that the old id is to end does not.
 #[tokio::test]
 async fn a_reload_takes_no_new_id_back_either() {
@@ -282,4 +302,33 @@ async fn a_login_whose_bound_cannot_be_kept_is_none() {
     shop.faulty.work();
     assert_eq!(shop.close(&session, "").await, "", "no cookie is sent");
     assert!(session.is_ended());
+}
+
+/// Of logins that see each other, each would take the other for what is too much.
+#[tokio::test]
+async fn logins_that_overlap_do_not_end_each_other() {
+    let shop = Shop::new(|policy| policy.max_sessions(1, AtLimit::EndOldest));
+    let old = shop.signed_in("ada").await;
+    let sessions = [shop.open("").await, shop.open("").await];
+    shop.faulty.hold_answers();
+    let logins = sessions.clone().map(|session| {
+        let login = async move { session.login("ada").await };
+        tokio::spawn(login)
+    });
+    // Step by step, so that neither is ahead of the other.
+    while !logins.iter().all(JoinHandle::is_finished) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        shop.faulty.work();
+        shop.faulty.hold_answers();
+    }
+    shop.faulty.work();
+    for login in logins {
+        login.await.unwrap().unwrap();
+    }
+    let mut live = 0;
+    for session in &sessions {
+        let cookie = shop.close(session, "").await;
+        live += u32::from(shop.user(&cookie).await.is_some());
+    }
+    assert_eq!((live, shop.user(&old).await), (1, None));
 }
