@@ -106,7 +106,8 @@ impl Stamp {
     }
 
     pub(crate) fn device(&self) -> Option<DeviceNote> {
-        serde_json::from_str(self.device.as_deref()?).ok()
+        let note: DeviceNote = serde_json::from_str(self.device.as_deref()?).ok()?;
+        is_handle(&note.handle).then_some(note)
     }
 
     pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<&DeviceNote>) {
@@ -119,6 +120,12 @@ impl Stamp {
     pub(crate) fn renew(&mut self, now: Timestamp) {
         self.renewed = Some(now.as_millis());
     }
+}
+
+/// Whether a handle is one that pages may put into an address as it is: another writer may have set it.
+fn is_handle(handle: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=64).contains(&handle.len()) && handle.bytes().all(is_token)
 }
 
 /// A whole number, or `null`.
@@ -170,6 +177,8 @@ mod tests {
             "{}",
             r#"{"handle":1}"#,
             r#"{"handle":"x","address":"nowhere"}"#,
+            r#"{"handle":""}"#,
+            r#"{"handle":"../logout-all"}"#,
         ] {
             let stamp = Stamp::parse(&format!(
                 r#"{{"created":5,"deadline":9,"device":{device}}}"#
@@ -187,7 +196,7 @@ mod tests {
     #[test]
     fn a_device_comes_back_as_it_was_noted() {
         let note = DeviceNote {
-            handle: "a handle".to_owned(),
+            handle: "a-handle_0".to_owned(),
             agent: Some("\"quoted\" \\ \u{7f} é".to_owned()),
             address: "2001:db8::1".parse().ok(),
         };
