@@ -71,6 +71,7 @@ pub(crate) fn fronts(context: &Context) -> Result<Done, String> {
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
         .args(["--test-timeout", NODE_TIMEOUT_MS])
         .args(node_tests(&context.root.join("interop/fronts"))?)
+        .env("CLOAKROOM_BIN", context.release("cloakroom"))
         .env("CLOAKROOM_EXAMPLES", context.release("examples"));
     let finished = context.run(&mut command)?;
     Ok(judge(&finished, Counts::of_node(&finished.output)))
