@@ -12,6 +12,27 @@ macro_rules! delegate {
                 $inner.get(id)
             }
 
+            fn get_uncached<'a>(
+                &'a self,
+                id: &'a $crate::id::SessionId,
+            ) -> $crate::store::StoreFuture<'a, Option<$crate::store::Stored>> {
+                let $this = self;
+                $inner.get_uncached(id)
+            }
+
+            fn staleness(&self) -> std::time::Duration {
+                let $this = self;
+                $inner.staleness()
+            }
+
+            fn changes(
+                &self,
+                hints: $crate::store::Hints,
+            ) -> Option<Box<dyn $crate::store::Changes>> {
+                let $this = self;
+                $inner.changes(hints)
+            }
+
             fn living<'a>(
                 &'a self,
                 ids: &'a [$crate::id::SessionId],
@@ -68,12 +89,22 @@ macro_rules! delegate {
                 $inner.replace(old, read, new, entry)
             }
 
+            fn destroy_of_user<'a>(
+                &'a self,
+                user: &'a str,
+                keep: Option<&'a $crate::id::SessionId>,
+            ) -> $crate::store::StoreFuture<'a, u64> {
+                let $this = self;
+                $inner.destroy_of_user(user, keep)
+            }
+
             $crate::store::delegate_rest!(|$this| $inner);
         }
     };
 }
 
-/// The methods that are about many sessions, for a store that has its own way with single ones.
+/// The methods that are about many sessions and end none, for a store that has its own way with the
+/// others.
 macro_rules! delegate_rest {
     (|$this:ident| $inner:expr) => {
         fn ends(&self, hints: $crate::store::Hints) -> Option<Box<dyn $crate::store::Ends>> {
@@ -111,15 +142,6 @@ macro_rules! delegate_rest {
         ) -> $crate::store::StoreFuture<'a, Vec<$crate::id::SessionId>> {
             let $this = self;
             $inner.of_user(user)
-        }
-
-        fn destroy_of_user<'a>(
-            &'a self,
-            user: &'a str,
-            keep: Option<&'a $crate::id::SessionId>,
-        ) -> $crate::store::StoreFuture<'a, u64> {
-            let $this = self;
-            $inner.destroy_of_user(user, keep)
         }
     };
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::response::Response;
+use cloakroom::Session;
 use cloakroom::web::socketio::{self, SocketError};
 use cloakroom::web::{LiveSocket, LiveUpgrade};
-use cloakroom::Session;
 use serde_json::{Value, json};
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef};

@@ -83,5 +83,13 @@ impl Store for BlindStore {
         })
     }
 
+    fn destroy_of_user<'a>(
+        &'a self,
+        user: &'a str,
+        keep: Option<&'a SessionId>,
+    ) -> StoreFuture<'a, u64> {
+        self.0.destroy_of_user(user, keep)
+    }
+
     delegate_rest!(|blind| &blind.0);
 }
