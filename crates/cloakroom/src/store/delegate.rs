@@ -89,23 +89,29 @@ macro_rules! delegate {
                 $inner.replace(old, read, new, entry)
             }
 
-            fn destroy_of_user<'a>(
-                &'a self,
-                user: &'a str,
-                keep: Option<&'a $crate::id::SessionId>,
-            ) -> $crate::store::StoreFuture<'a, u64> {
-                let $this = self;
-                $inner.destroy_of_user(user, keep)
-            }
-
             $crate::store::delegate_rest!(|$this| $inner);
         }
     };
 }
 
-/// The methods that are about many sessions and end none, for a store that has its own way with the
-/// others.
+/// The methods that are about many sessions, for a store that has its own way with single ones.
 macro_rules! delegate_rest {
+    (|$this:ident| $inner:expr) => {
+        fn destroy_of_user<'a>(
+            &'a self,
+            user: &'a str,
+            keep: Option<&'a $crate::id::SessionId>,
+        ) -> $crate::store::StoreFuture<'a, u64> {
+            let $this = self;
+            $inner.destroy_of_user(user, keep)
+        }
+
+        $crate::store::delegate_many!(|$this| $inner);
+    };
+}
+
+/// Those of them that end none.
+macro_rules! delegate_many {
     (|$this:ident| $inner:expr) => {
         fn ends(&self, hints: $crate::store::Hints) -> Option<Box<dyn $crate::store::Ends>> {
             let $this = self;
@@ -146,4 +152,4 @@ macro_rules! delegate_rest {
     };
 }
 
-pub(crate) use {delegate, delegate_rest};
+pub(crate) use {delegate, delegate_many, delegate_rest};

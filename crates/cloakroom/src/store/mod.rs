@@ -32,7 +32,7 @@ use std::time::Duration;
 
 pub use any::{AnyStore, ConnectError, StoreOptions};
 pub use changes::Changes;
-pub(crate) use delegate::{delegate, delegate_rest};
+pub(crate) use delegate::{delegate, delegate_many, delegate_rest};
 pub use ends::{Ends, Hint, Hints};
 pub use error::{StoreError, StoreErrorKind};
 

@@ -83,13 +83,5 @@ impl Store for BlindStore {
         })
     }
 
-    fn destroy_of_user<'a>(
-        &'a self,
-        user: &'a str,
-        keep: Option<&'a SessionId>,
-    ) -> StoreFuture<'a, u64> {
-        self.0.destroy_of_user(user, keep)
-    }
-
     delegate_rest!(|blind| &blind.0);
 }

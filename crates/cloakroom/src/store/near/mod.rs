@@ -283,7 +283,7 @@ impl Store for NearStore {
         })
     }
 
-    super::delegate_rest!(|near| near.0.store);
+    super::delegate_many!(|near| near.0.store);
 }
 
 #[cfg(test)]
