@@ -428,4 +428,8 @@ fn nothing_of_a_session_is_in_debug() {
 }
 
 #[cfg(all(feature = "redis", feature = "postgres", feature = "conformance"))]
+mod postgres;
+#[cfg(all(feature = "redis", feature = "postgres", feature = "conformance"))]
 mod suites;
+#[cfg(feature = "redis")]
+mod untold;

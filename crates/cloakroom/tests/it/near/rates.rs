@@ -93,7 +93,10 @@ async fn nineteen_of_twenty_reads_while_sessions_are_touched() {
     #[expect(clippy::cast_precision_loss, reason = "a percentage")]
     let rate = 100.0 * hits as f64 / (hits + misses) as f64;
     eprintln!("{hits} hits, {misses} misses, {touches} touches: {rate:.1} %");
-    assert!(touches >= 16, "a touch is due every three seconds: {touches}");
+    assert!(
+        touches >= 16,
+        "a touch is due every three seconds: {touches}"
+    );
     assert!(rate >= 95.0, "{rate:.1} %");
 }
 
