@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
-use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
 
 use super::NearOptions;
 use super::judge::{Source, Times, Verdict, judge};
@@ -19,6 +19,8 @@ use crate::store::Stored;
 const SLOTS: usize = 1 << 16;
 /// How long a copy is of use, whatever the link says.
 const LONGEST: Duration = Duration::from_secs(30);
+/// In how many parts the memory is: few enough for each to have room for large sessions.
+const SHARDS: usize = 16;
 /// What a copy takes beside its texts.
 const OVERHEAD: usize = 256;
 
@@ -58,13 +60,7 @@ impl Memory {
     pub(super) fn new(options: &NearOptions) -> Self {
         let hasher = RandomState::new();
         Self {
-            copies: Cache::with(
-                options.memory / (2 * OVERHEAD),
-                options.memory as u64,
-                Bytes,
-                hasher.clone(),
-                DefaultLifecycle::default(),
-            ),
+            copies: copies(options.memory, &hasher),
             stamps: Stamps::new(SLOTS),
             hasher,
             counters: Counters::default(),
@@ -159,6 +155,17 @@ impl Memory {
     fn hash(&self, id: &SessionId) -> u64 {
         self.hasher.hash_one(id.expose())
     }
+}
+
+fn copies(bytes: usize, hasher: &RandomState) -> Cache<SessionId, Copy, Bytes, RandomState> {
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(bytes / (2 * OVERHEAD))
+        .weight_capacity(bytes as u64)
+        .shards(SHARDS)
+        .build()
+        .expect("both capacities are set");
+    let lifecycle = DefaultLifecycle::default();
+    Cache::with_options(options, Bytes, hasher.clone(), lifecycle)
 }
 
 /// The time by a clock that nobody sets; in tests the runtime's, which can be made to stand still.

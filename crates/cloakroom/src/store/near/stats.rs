@@ -17,7 +17,7 @@ pub struct NearStats {
     pub unproven: u64,
     /// Changes that were told by the link or made here.
     pub invalidations: u64,
-    /// How often everything was forgotten: once when a link comes up, once when it is lost.
+    /// How often everything was forgotten: when a link comes up, and when it is lost.
     pub flushes: u64,
     /// Sessions in memory, those that are of no more use among them.
     pub sessions: u64,
