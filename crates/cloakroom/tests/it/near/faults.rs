@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cloakroom::store::Store;
-use cloakroom::store::near::NearStore;
+use cloakroom::store::near::{NearOptions, NearStore};
 use testbed::{Proxy, Redis, RedisCluster, RedisOptions, Sentinels};
 use tokio::time::sleep;
 
-use super::{BATCH, Late, Watching, end, near, rounds, warm};
+use super::{BATCH, LOOK, Late, Watching, end, near, rounds, warm};
 use crate::support::servers::connect;
 
 /// What goes wrong just before sessions are ended.
@@ -355,28 +355,34 @@ async fn a_primary_behind_sentinels_that_is_killed() {
     warm(&near, &writer, BATCH).await;
 }
 
-/// The control: a cache that trusts its link for ever is caught by the same test.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_bound_a_frozen_link_is_believed() {
+/// How long a frozen link is believed under a bound.
+async fn believed(bound: Duration) -> Duration {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());
     let proxied = format!("redis://127.0.0.1:{}", proxy.port());
-    let options = cloakroom::store::near::NearOptions::default().staleness(Duration::from_mins(1));
+    let options = NearOptions::default().staleness(bound);
     let near = NearStore::with(connect(&proxied).await, &options);
     let writer = connect(&redis.url()).await;
     let ids = warm(&near, &writer, 1).await;
     proxy.lose_answers(true);
-    let ended = end(&writer, &ids).await;
-    let begin = ended[0];
-    // The heartbeat gives the link up by itself, later than the default bound would.
+    let ended = end(&writer, &ids).await[0];
     let mut late = Duration::ZERO;
-    while begin.elapsed() < Duration::from_secs(3) {
+    while ended.elapsed() < Duration::from_secs(2) {
+        let asked = ended.elapsed();
         let read = tokio::time::timeout(Duration::from_millis(100), near.get(&ids[0])).await;
         if matches!(read, Ok(Ok(Some(_)))) {
-            late = begin.elapsed();
+            late = asked;
         }
-        sleep(super::LOOK).await;
+        sleep(LOOK).await;
     }
-    eprintln!("with a bound of a minute a frozen link was believed for {late:?}");
-    assert!(late > super::BOUND, "{late:?}");
+    eprintln!("a frozen link was believed for {late:?} under a bound of {bound:?}");
+    late
+}
+
+/// With the control: without a bound, nothing but the end of the heartbeat's patience would help.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_the_bound_that_holds() {
+    let short = Duration::from_millis(400);
+    assert!(believed(short).await <= short);
+    assert!(believed(Duration::from_mins(1)).await > 2 * short);
 }
