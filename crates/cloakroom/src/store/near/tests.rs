@@ -325,15 +325,16 @@ async fn nothing_is_given_out_from_when_a_logout_is_sent() {
     fake.0.gate.forget_permits(Semaphore::MAX_PERMITS);
     let logout = log_out(&near, &id);
     tokio::task::yield_now().await;
-    assert!(!logout.is_finished());
-    fake.0.gate.add_permits(1);
     let reading = tokio::spawn({
         let (near, id) = (near.clone(), id.clone());
         async move { n(&near, &id).await }
     });
-    assert!(logout.await.unwrap());
+    tokio::task::yield_now().await;
+    assert_eq!(fake.take_reads(), 1, "the store is asked");
+    assert!(!logout.is_finished());
+    fake.0.gate.add_permits(2);
     assert_eq!(reading.await.unwrap(), None);
-    assert_eq!(fake.take_reads(), 1);
+    assert!(logout.await.unwrap());
 }
 
 /// What was read while the store had not come to it is of no use once it has, whether or not anybody

@@ -9,7 +9,7 @@ use cloakroom::store::near::{NearOptions, NearStore};
 use testbed::{Proxy, Redis, RedisCluster, RedisOptions, Sentinels};
 use tokio::time::sleep;
 
-use super::{BATCH, LOOK, Late, Watching, end, near, rounds, warm};
+use super::{BATCH, BOUND, LOOK, Late, Watching, are_held, end, near, rounds, warm};
 use crate::support::servers::connect;
 
 /// What goes wrong just before sessions are ended.
@@ -305,19 +305,31 @@ async fn a_cluster_that_grows() {
     warm(&near, &writer, BATCH).await;
     let bus = testbed::free_port().to_string();
     let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus];
-    let new = Redis::with(RedisOptions {
+    let added = Redis::with(RedisOptions {
         arguments: arguments.map(str::to_owned).into(),
         ..RedisOptions::default()
     });
-    let [new, old] = [&new, &cluster.nodes()[0]].map(|node| format!("127.0.0.1:{}", node.port()));
+    let (known, port) = (cluster.nodes()[0].port(), added.port());
+    let [new, old] = [port, known].map(|port| format!("127.0.0.1:{port}"));
     cluster_cli(&["add-node", &new, &old]);
-    let balance = ["rebalance", &old, "--cluster-use-empty-masters"];
-    let begin = Instant::now();
-    while !cluster_cli(&balance).contains("Moving") {
-        assert!(begin.elapsed() < Duration::from_mins(1), "it gets no slots");
-        sleep(Duration::from_millis(100)).await;
-    }
+    // It takes nothing before it has heard of all slots.
+    until("it is one of them", || {
+        let said = redis_cli(port, &["CLUSTER", "INFO"]);
+        said.contains("cluster_state:ok") && said.contains("cluster_known_nodes:4")
+    })
+    .await;
+    sleep(Duration::from_secs(1)).await;
+    until("it has its share", || {
+        cluster_cli(&["fix", &old]);
+        cluster_cli(&["rebalance", &old, "--cluster-use-empty-masters"]);
+        primaries(known).contains(&port)
+            && cluster_cli(&["rebalance", &old]).contains("No rebalancing needed")
+    })
+    .await;
     let ids = warm(&near, &writer, 4 * BATCH).await;
+    // What was read by way of a redirection is read anew.
+    sleep(BOUND + Duration::from_millis(100)).await;
+    are_held(&near, &ids).await;
     let watching = Watching::of(&near, &ids);
     let ended = end(&writer, &ids).await;
     let mut late = Late::default();
