@@ -8,6 +8,7 @@
 mod judge;
 mod memory;
 mod options;
+mod own;
 mod stamps;
 mod stats;
 
@@ -25,6 +26,7 @@ pub use stats::NearStats;
 
 use self::judge::Source;
 use self::memory::Memory;
+use self::own::{Forgetting, Writing};
 use super::{
     Changes, Entry, Hint, Hints, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
 };
@@ -148,52 +150,6 @@ impl Inner {
     }
 }
 
-/// A write of this process. Copies are of no use from when it begins, and those that were read while
-/// it went on, from when it ends, in whatever way.
-struct Writing<'a> {
-    memory: &'a Memory,
-    ids: [&'a SessionId; 2],
-}
-
-impl<'a> Writing<'a> {
-    fn to(memory: &'a Memory, ids: [&'a SessionId; 2]) -> Self {
-        let writing = Self { memory, ids };
-        writing.tell();
-        writing
-    }
-
-    fn tell(&self) {
-        let [id, other] = self.ids;
-        self.memory.changed(id);
-        if other != id {
-            self.memory.changed(other);
-        }
-    }
-}
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        self.tell();
-    }
-}
-
-/// Forgets everything when it is dropped, unless it is known that it needs not.
-struct Forgetting<'a>(Option<&'a Memory>);
-
-impl Forgetting<'_> {
-    fn needs_not(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Forgetting<'_> {
-    fn drop(&mut self) {
-        if let Some(memory) = self.0 {
-            memory.forget_all();
-        }
-    }
-}
-
 impl fmt::Debug for NearStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NearStore")
@@ -276,7 +232,7 @@ impl Store for NearStore {
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
-            let forgetting = Forgetting(Some(&self.0.memory));
+            let forgetting = Forgetting::of(&self.0.memory);
             let ended = self.0.store.destroy_of_user(user, keep).await?;
             self.0.catch_up(forgetting).await;
             Ok(ended)
