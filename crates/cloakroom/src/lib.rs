@@ -19,13 +19,14 @@
 //! ```
 //!
 //! Features: `axum` and `memory` (on), `actix`, `tower`, `ws`, `socketio`, `attempts`, `sqlite`,
-//! `redis`, `postgres`, `mongodb`, `conformance`. Without any, the core has no framework and no
+//! `redis`, `postgres`, `mongodb`, `near`, `conformance`. Without any, the core has no framework and no
 //! database.
 //!
 //! To begin: [`manual::start`]; which store when: `manual::stores`; logins, devices and guessing:
 //! `manual::logins`; coming from Express: [`manual::from_express`]; where we differ:
 //! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are
-//! answered: `manual::attacks`; connections that outlive a request: `manual::live`.
+//! answered: `manual::attacks`; connections that outlive a request: `manual::live`;
+//! a cache in front of the store: `manual::near`.
 
 pub mod auth;
 pub mod clock;

@@ -27,3 +27,12 @@ pub mod stores {}
 #[cfg(all(feature = "ws", feature = "socketio", feature = "postgres"))]
 #[doc = include_str!("manual/live.md")]
 pub mod live {}
+
+#[cfg(all(
+    feature = "near",
+    feature = "redis",
+    feature = "postgres",
+    feature = "mongodb"
+))]
+#[doc = include_str!("manual/near.md")]
+pub mod near {}

@@ -270,7 +270,7 @@ enum Ending {
 async fn end_once(backend: &Backend, user: &str, handle: &str) -> Result<Ending, StoreError> {
     let mut outcome = Ending::Absent;
     for key in backend.of_user(user).await? {
-        let Some(stored) = backend.get_at(&key).await? else {
+        let Some(stored) = backend.get_uncached_at(&key).await? else {
             outcome = Ending::Moved;
             continue;
         };
@@ -287,7 +287,7 @@ async fn end_once(backend: &Backend, user: &str, handle: &str) -> Result<Ending,
 async fn find(backend: &Backend, user: &str) -> Result<Vec<Found>, StoreError> {
     let mut found = Vec::new();
     for key in backend.of_user(user).await? {
-        let Some(stored) = backend.get_at(&key).await? else {
+        let Some(stored) = backend.get_uncached_at(&key).await? else {
             continue;
         };
         found.extend(Found::of(backend, user, key, stored));

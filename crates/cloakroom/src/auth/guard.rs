@@ -90,6 +90,13 @@ impl Require {
         self
     }
 
+    /// Whether it asks for more than a login: then a guard looks at the session as it is stored, past
+    /// every cache.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) fn is_strict(&self) -> bool {
+        !self.roles.is_empty() || self.fresh.is_some() || !self.predicates.is_empty()
+    }
+
     /// Whether a session may pass at this time. Roles are looked at before the time of the login:
     /// nobody is asked for a password that would not let them in.
     pub fn check(&self, session: &Session, now: SystemTime) -> Access {

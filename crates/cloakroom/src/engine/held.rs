@@ -285,6 +285,26 @@ impl Held {
         self.patch = Patch::default();
     }
 
+    /// Takes what is stored by now in the place of what a cache gave; changes of this request stay.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) fn was_confirmed(&mut self, record: Arc<Record>, expires: Timestamp) {
+        self.stored_expires = expires;
+        if self
+            .base
+            .as_ref()
+            .is_none_or(|base| base.text() == record.text())
+        {
+            return;
+        }
+        if !self.cookie_changed {
+            self.cookie = record.cookie().clone();
+        }
+        if !self.stamp_changed {
+            self.stamp = record.stamp();
+        }
+        self.base = Some(record);
+    }
+
     /// When the store may let it go if this request is the last.
     pub(crate) fn expires(&self, policy: &Policy, now: Timestamp) -> Timestamp {
         let mut cookie = self.cookie.clone();

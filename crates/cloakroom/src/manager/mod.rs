@@ -42,6 +42,18 @@ impl Manager {
         &self.0.store
     }
 
+    /// Waits until no server accepts what was ended before this is called: for as long as answers of
+    /// the store may be old (`store::near`), not at all without a cache.
+    ///
+    /// After [`end_sessions_of`](Self::end_sessions_of), [`Session::end_all`] and the like, where a
+    /// bound is not enough; all servers must have the same bound.
+    pub async fn settle(&self) {
+        let staleness = self.0.store.staleness();
+        if !staleness.is_zero() {
+            tokio::time::sleep(staleness).await;
+        }
+    }
+
     /// The clock that they go by.
     pub fn clock(&self) -> &Clock {
         &self.0.clock

@@ -36,7 +36,8 @@ impl Session {
         Ok(self.write().await?)
     }
 
-    /// Reads the session again; changes of this request that were not saved are discarded.
+    /// Reads the session again, past every cache; changes of this request that were not saved are
+    /// discarded.
     ///
     /// # Errors
     ///
@@ -47,11 +48,38 @@ impl Session {
         let id = self
             .live(|held| held.stored.clone().filter(|_| held.base.is_some()))?
             .ok_or(SessionError::NotStored)?;
-        let stored = self.0.backend.get(&id).await?.ok_or(SessionError::Gone)?;
+        let stored = self.0.backend.get_uncached(&id).await?;
+        let stored = stored.ok_or(SessionError::Gone)?;
         let limit = self.0.backend.policy.settings().record_limit;
         let record = Record::parse(stored.text, limit)
             .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error))?;
         self.live(|held| held.was_reloaded(Arc::new(record), stored.expires))
+    }
+
+    /// Whether the session is as it is stored now, where it came from a cache; changes of this request
+    /// then lie over what is stored by now.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) async fn confirm(&self) -> Result<bool, StoreError> {
+        let backend = &self.0.backend;
+        let stored = self.lock(|held| held.stored.clone());
+        let (Some(id), false) = (stored, backend.store.staleness().is_zero()) else {
+            return Ok(true);
+        };
+        let stored = match backend.get_uncached(&id).await {
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => None,
+            stored => stored?,
+        };
+        let limit = backend.policy.settings().record_limit;
+        let read = stored.and_then(|stored| {
+            let record = Record::parse(stored.text, limit).ok()?;
+            Some((record, stored.expires))
+        });
+        // What cannot be read is of as little use as what is not there.
+        let Some((record, expires)) = read else {
+            return Ok(false);
+        };
+        self.lock(|held| held.was_confirmed(Arc::new(record), expires));
+        Ok(true)
     }
 
     /// Ends the session, here and for every request that still runs with it; one that the store did not

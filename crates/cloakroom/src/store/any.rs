@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Store, StoreError};
 
@@ -10,6 +11,8 @@ use super::{Store, StoreError};
 pub struct AnyStore {
     store: Arc<dyn Store>,
     kind: &'static str,
+    #[cfg(feature = "near")]
+    near: Option<super::near::NearStore>,
 }
 
 /// What a URL does not say of a store; each store heeds what concerns it.
@@ -21,6 +24,9 @@ pub struct StoreOptions {
     /// Whether Express writes to the store as well, and would bring back what is destroyed here: a
     /// mark stands in its place. Default: false.
     pub mixed_fleet: bool,
+    /// How old an answer of a cache in front of the store may be, mostly 1 s: see `manual::near`.
+    /// `None`, the default: there is no cache. Let all servers of a fleet have the same.
+    pub near: Option<Duration>,
 }
 
 /// Why a URL led to no store.
@@ -31,7 +37,7 @@ pub enum ConnectError {
     #[error("not a store's URL: give one of {}", AnyStore::SCHEMES.join(", "))]
     UnknownScheme,
     /// The store is known, but this build was made without it.
-    #[error("this program was built without the {0} store: build it with the feature `{0}`")]
+    #[error("this program was built without `{0}`: build it with the feature `{0}`")]
     NotBuilt(&'static str),
     /// The store could not be opened.
     #[error("the {0} store cannot be opened")]
@@ -70,7 +76,7 @@ impl AnyStore {
     /// As for [`connect`](Self::connect).
     pub async fn connect_with(url: &str, options: &StoreOptions) -> Result<Self, ConnectError> {
         let (scheme, rest) = url.split_once(':').ok_or(ConnectError::UnknownScheme)?;
-        match scheme {
+        let store = match scheme {
             "memory" => memory(),
             "sqlite" => sqlite(rest),
             "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster"
@@ -78,12 +84,40 @@ impl AnyStore {
             "postgres" | "postgresql" => postgres(url, options).await,
             "mongodb" | "mongodb+srv" => mongodb(url, options).await,
             _ => Err(ConnectError::UnknownScheme),
+        }?;
+        match options.near {
+            Some(staleness) => store.near(staleness),
+            None => Ok(store),
         }
     }
 
     /// Which store it is: the feature's name.
     pub fn kind(&self) -> &'static str {
         self.kind
+    }
+
+    /// The cache in front of the store, if it was [asked for](StoreOptions::near): for its counters.
+    #[cfg(feature = "near")]
+    pub fn near_store(&self) -> Option<&super::near::NearStore> {
+        self.near.as_ref()
+    }
+
+    #[cfg(feature = "near")]
+    #[expect(clippy::unnecessary_wraps, reason = "the build without it fails")]
+    fn near(self, staleness: Duration) -> Result<Self, ConnectError> {
+        let options = super::near::NearOptions::default().staleness(staleness);
+        let near = super::near::NearStore::with(self.store, &options);
+        Ok(Self {
+            store: Arc::new(near.clone()),
+            near: Some(near),
+            ..self
+        })
+    }
+
+    #[cfg(not(feature = "near"))]
+    #[expect(clippy::unused_self, reason = "the build with it wraps the store")]
+    fn near(self, _: Duration) -> Result<Self, ConnectError> {
+        Err(ConnectError::NotBuilt("near"))
     }
 
     #[cfg(any(
@@ -101,6 +135,8 @@ impl AnyStore {
         Ok(Self {
             store: Arc::new(store),
             kind,
+            #[cfg(feature = "near")]
+            near: None,
         })
     }
 }

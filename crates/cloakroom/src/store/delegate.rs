@@ -12,6 +12,27 @@ macro_rules! delegate {
                 $inner.get(id)
             }
 
+            fn get_uncached<'a>(
+                &'a self,
+                id: &'a $crate::id::SessionId,
+            ) -> $crate::store::StoreFuture<'a, Option<$crate::store::Stored>> {
+                let $this = self;
+                $inner.get_uncached(id)
+            }
+
+            fn staleness(&self) -> std::time::Duration {
+                let $this = self;
+                $inner.staleness()
+            }
+
+            fn changes(
+                &self,
+                hints: $crate::store::Hints,
+            ) -> Option<Box<dyn $crate::store::Changes>> {
+                let $this = self;
+                $inner.changes(hints)
+            }
+
             fn living<'a>(
                 &'a self,
                 ids: &'a [$crate::id::SessionId],
@@ -76,6 +97,22 @@ macro_rules! delegate {
 /// The methods that are about many sessions, for a store that has its own way with single ones.
 macro_rules! delegate_rest {
     (|$this:ident| $inner:expr) => {
+        fn destroy_of_user<'a>(
+            &'a self,
+            user: &'a str,
+            keep: Option<&'a $crate::id::SessionId>,
+        ) -> $crate::store::StoreFuture<'a, u64> {
+            let $this = self;
+            $inner.destroy_of_user(user, keep)
+        }
+
+        $crate::store::delegate_many!(|$this| $inner);
+    };
+}
+
+/// Those of them that end none.
+macro_rules! delegate_many {
+    (|$this:ident| $inner:expr) => {
         fn ends(&self, hints: $crate::store::Hints) -> Option<Box<dyn $crate::store::Ends>> {
             let $this = self;
             $inner.ends(hints)
@@ -112,16 +149,7 @@ macro_rules! delegate_rest {
             let $this = self;
             $inner.of_user(user)
         }
-
-        fn destroy_of_user<'a>(
-            &'a self,
-            user: &'a str,
-            keep: Option<&'a $crate::id::SessionId>,
-        ) -> $crate::store::StoreFuture<'a, u64> {
-            let $this = self;
-            $inner.destroy_of_user(user, keep)
-        }
     };
 }
 
-pub(crate) use {delegate, delegate_rest};
+pub(crate) use {delegate, delegate_many, delegate_rest};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Hint, Hints};
+use super::{Hint, Hints, StoreError, StoreErrorKind};
 
 /// How often the server is asked for a sign of life.
 const BEAT: Duration = Duration::from_millis(150);
@@ -48,6 +48,24 @@ impl<L: Line> Pulse<L> {
                 millis(line.made.elapsed()).saturating_sub(line.proven.load(Ordering::SeqCst));
             !line.broken.load(Ordering::SeqCst) && since <= millis(PROVEN)
         })
+    }
+
+    /// When the last question was put that was answered; `None` without a connection.
+    pub(super) fn proven(&self) -> Option<std::time::Instant> {
+        let beating = self.0.load_full()?;
+        let since = Duration::from_millis(beating.proven.load(Ordering::SeqCst));
+        (!beating.broken.load(Ordering::SeqCst)).then(|| (beating.made + since).into_std())
+    }
+
+    /// Asks for a sign of life now.
+    pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
+        let beating = self.0.load_full().ok_or(StoreErrorKind::Unavailable)?;
+        let beats = timeout(PATIENCE, beating.line.beat()).await == Ok(true);
+        if beats && !beating.broken.load(Ordering::SeqCst) {
+            Ok(())
+        } else {
+            Err(StoreErrorKind::Unavailable.into())
+        }
     }
 
     /// Calls `with` with the connection, if there is one.

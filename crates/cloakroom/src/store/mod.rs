@@ -4,6 +4,7 @@
 //! only where the caller has seen the old ones, and forgets what is over.
 
 mod any;
+mod changes;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod delegate;
@@ -15,6 +16,8 @@ mod heartbeat;
 pub mod memory;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
+#[cfg(feature = "near")]
+pub mod near;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]
@@ -25,9 +28,11 @@ pub mod sqlite;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 pub use any::{AnyStore, ConnectError, StoreOptions};
-pub(crate) use delegate::{delegate, delegate_rest};
+pub use changes::Changes;
+pub(crate) use delegate::{delegate, delegate_many, delegate_rest};
 pub use ends::{Ends, Hint, Hints};
 pub use error::{StoreError, StoreErrorKind};
 
@@ -81,6 +86,27 @@ impl fmt::Debug for Page {
 pub trait Store: Send + Sync + 'static {
     /// The live record of `id`, `None` for one that is absent or expired.
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>>;
+
+    /// The same, past every cache: what is stored when this is called.
+    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        self.get(id)
+    }
+
+    /// How old an answer of [`get`](Self::get) may be: zero, the default, for all but a cache.
+    ///
+    /// What happens here is seen here at once all the same.
+    fn staleness(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// A link that tells a cache of every change to a record; `None`, the default, where the store has
+    /// none.
+    ///
+    /// It is called within a Tokio runtime, and what it gives is dropped with the cache.
+    fn changes(&self, hints: Hints) -> Option<Box<dyn Changes>> {
+        drop(hints);
+        None
+    }
 
     /// For each of `ids`, in their order, when its live record expires; `None` for one that is absent
     /// or expired.

@@ -56,7 +56,7 @@ impl Guard {
             tracing::error!("a guard stands outside every session layer");
             return Err(Refusal::NoLayer);
         };
-        let access = self.check(handle.open(head).await)?;
+        let access = self.check(handle.open(head).await).await?;
         let accept = head.fields().joined("accept");
         let asked = Asked {
             method: head.method(),
@@ -67,9 +67,14 @@ impl Guard {
         refusal.map_or(Ok(()), Err)
     }
 
-    fn check(&self, session: Result<Session, StoreError>) -> Result<Access, Refusal> {
+    async fn check(&self, session: Result<Session, StoreError>) -> Result<Access, Refusal> {
+        let session = match session {
+            Ok(session) => self.confirmed(session).await,
+            Err(error) => Err(error),
+        };
         match session {
-            Ok(session) if !session.is_detached() => {
+            Ok(None) => Ok(Access::LoginRequired),
+            Ok(Some(session)) if !session.is_detached() => {
                 Ok(self.require.check(&session, session.now().into()))
             }
             // Nobody is sent to the login because the store is down.
@@ -79,5 +84,13 @@ impl Guard {
                 Err(Refusal::Unavailable)
             }
         }
+    }
+
+    /// The session as it is stored where more than a login is asked for; `None` where it has ended.
+    async fn confirmed(&self, session: Session) -> Result<Option<Session>, StoreError> {
+        if !self.require.is_strict() || session.confirm().await? {
+            return Ok(Some(session));
+        }
+        Ok(None)
     }
 }

@@ -22,7 +22,7 @@ const MAP: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that one part of the library alone may use.
-const CONFINED: [(&str, &str); 16] = [
+const CONFINED: [(&str, &str); 17] = [
     ("governor", "auth/attempts"),
     ("actix_web", "web/actix"),
     ("socketioxide", "web/socketio"),
@@ -32,6 +32,7 @@ const CONFINED: [(&str, &str); 16] = [
     ("tower_service", "web"),
     ("rusqlite", "store/sqlite"),
     ("hashbrown", "store/memory"),
+    ("quick_cache", "store/near"),
     ("redis", "store/redis"),
     ("tokio_postgres", "store/postgres"),
     ("deadpool_postgres", "store/postgres"),

@@ -10,6 +10,7 @@ mod express;
 mod hostile;
 mod life;
 mod live;
+mod near;
 mod outage;
 mod poison;
 mod races;

@@ -66,12 +66,25 @@ impl Backend {
     /// Reads a session. A read that fails at once, as on a connection that broke unnoticed, is tried
     /// again; nothing else is.
     pub(crate) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
-        self.get_at(&self.key(id)).await
+        let key = self.key(id);
+        self.read(|| self.store.get(&key)).await
+    }
+
+    /// The same, past every cache.
+    pub(crate) async fn get_uncached(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+        self.get_uncached_at(&self.key(id)).await
     }
 
     /// The same, by the id that the store has.
-    pub(crate) async fn get_at(&self, key: &SessionId) -> Result<Option<Stored>, StoreError> {
-        let read = || self.in_time(self.store.get(key), StoreErrorKind::Unavailable);
+    pub(crate) async fn get_uncached_at(
+        &self,
+        key: &SessionId,
+    ) -> Result<Option<Stored>, StoreError> {
+        self.read(|| self.store.get_uncached(key)).await
+    }
+
+    async fn read<'a, T>(&self, ask: impl Fn() -> StoreFuture<'a, T>) -> Result<T, StoreError> {
+        let read = || self.in_time(ask(), StoreErrorKind::Unavailable);
         let begin = Instant::now();
         match read().await {
             Err(error)

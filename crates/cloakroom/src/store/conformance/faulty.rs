@@ -8,8 +8,8 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{
-    Ends, Entry, Hints, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, UserKeys,
-    Written,
+    Changes, Ends, Entry, Hints, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored,
+    UserKeys, Written,
 };
 
 /// A store in front of another, for tests of what an application does when its store fails.
@@ -134,6 +134,14 @@ impl std::fmt::Debug for Faulty {
 impl Store for Faulty {
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
         self.call("get", || self.store.get(id))
+    }
+
+    fn staleness(&self) -> std::time::Duration {
+        self.store.staleness()
+    }
+
+    fn changes(&self, hints: Hints) -> Option<Box<dyn Changes>> {
+        self.store.changes(hints)
     }
 
     fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {

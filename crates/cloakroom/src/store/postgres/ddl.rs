@@ -193,30 +193,67 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS {};
     )
 }
 
+/// The channel of [`notify`].
+pub(super) const CHANGED: &str = "cloakroom";
+/// What is notified of when all rows went at once.
+pub(super) const EVERYTHING: &str = "*";
+/// Its triggers, and when they fire. A touch that prolongs changes no record, and is by far the most
+/// frequent write.
+const NOTIFY: [(&str, &str); 3] = [
+    (
+        "cloakroom_notify",
+        "AFTER INSERT OR DELETE OR UPDATE OF sid, sess",
+    ),
+    ("cloakroom_notify_expire", "AFTER UPDATE OF expire"),
+    ("cloakroom_notify_truncate", "AFTER TRUNCATE"),
+];
+
 /// Listeners learn a hash: who may LISTEN need not be allowed to read the table.
-fn notify(names: &Names) -> Ddl {
+pub(super) fn notify(names: &Names) -> Ddl {
     let function = names.qualified(&names.derived("cloakroom_", "_notify"));
-    let body = "DECLARE
-    changed text;
-BEGIN
-    changed := CASE TG_OP WHEN 'DELETE' THEN OLD.sid ELSE NEW.sid END;
-    PERFORM pg_notify('cloakroom', encode(sha256(convert_to(changed, 'UTF8')), 'hex'));
+    let hash = |sid: &str| {
+        format!("pg_notify('{CHANGED}', encode(sha256(convert_to({sid}, 'UTF8')), 'hex'))")
+    };
+    let (old, new) = (hash("OLD.sid"), hash("NEW.sid"));
+    let body = format!(
+        "BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM pg_notify('{CHANGED}', '{EVERYTHING}');
+        RETURN NULL;
+    END IF;
+    IF TG_NAME = 'cloakroom_notify_expire' AND NEW.expire >= OLD.expire THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        PERFORM {old};
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        PERFORM {new};
+    END IF;
     RETURN NULL;
 END
-";
-    let mut sql = trigger_function(&function, body);
-    // A touch changes no record, and is by far the most frequent write.
-    sql += &trigger(
-        names,
-        "cloakroom_notify",
-        "AFTER INSERT OR DELETE OR UPDATE OF sess",
-        &function,
+"
     );
+    let mut sql = trigger_function(&function, &body);
+    for (name, when) in NOTIFY {
+        sql += &trigger(names, name, when, &function);
+    }
     Ddl::new(
         "notify",
         "tells listeners on the channel `cloakroom` the SHA-256 of each id whose record \
-                  was written or went; each commit then takes a lock that all notifying commits share",
+                  was written or went, for a near cache; each commit then takes a lock that all \
+                  notifying commits share",
         &sql,
+    )
+}
+
+/// Whether those triggers are there and fire: an expression.
+pub(super) fn has_notify(names: &Names) -> String {
+    let (table, count) = (literal(&names.table()), NOTIFY.len());
+    format!(
+        "(SELECT count(*) = {count} FROM pg_trigger WHERE tgrelid = to_regclass({table})
+          AND tgname IN ('{}') AND tgenabled IN ('O', 'A'))",
+        NOTIFY.map(|(name, _)| name).join("', '")
     )
 }
 
@@ -254,11 +291,16 @@ END
 fn trigger(names: &Names, name: &str, when: &str, function: &str) -> String {
     let table = names.table();
     let relation = literal(&table);
+    let each = if when == "AFTER TRUNCATE" {
+        "STATEMENT"
+    } else {
+        "ROW"
+    };
     let create = format!(
         "BEGIN
     IF NOT EXISTS (SELECT FROM pg_trigger
                    WHERE tgrelid = to_regclass({relation}) AND tgname = '{name}') THEN
-        CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();
+        CREATE TRIGGER {name} {when} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}();
     END IF;
 END
 "

@@ -32,7 +32,9 @@ pub(super) struct Listening {
 
 impl Listening {
     pub(super) fn start(inner: &Arc<Inner>, hints: Hints) -> Option<Self> {
-        inner.apart.as_ref()?;
+        if !inner.notify_ends {
+            return None;
+        }
         let (pulse, names) = (Pulse::new(), Arc::new(Names::default()));
         let (keeper, owner, known) = (Arc::clone(&pulse), Arc::clone(inner), Arc::clone(&names));
         let task = tokio::spawn(async move {
@@ -68,7 +70,7 @@ impl Ends for Listening {
 
 /// Which sessions the hashes stand for.
 #[derive(Default)]
-struct Names(Mutex<Known>);
+pub(super) struct Names(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -78,7 +80,7 @@ struct Known {
 }
 
 impl Names {
-    fn learn(&self, ids: &[SessionId]) {
+    pub(super) fn learn(&self, ids: &[SessionId]) {
         let (mut known, now) = (self.lock(), Instant::now());
         for id in ids {
             let hash = Sha256::digest(id.expose()).into();
@@ -92,7 +94,7 @@ impl Names {
         }
     }
 
-    fn id(&self, hash: &str) -> Option<SessionId> {
+    pub(super) fn id(&self, hash: &str) -> Option<SessionId> {
         let mut bytes = [0; 32];
         if hash.len() != 64 || !hash.is_ascii() {
             return None;
@@ -128,7 +130,7 @@ async fn connect(
             given.give(Hint::Of(&id));
         }
     };
-    let (client, _) = inner.apart.as_ref()?.connect(heard).await.ok()?;
+    let (client, _) = inner.apart.connect(heard).await.ok()?;
     let listening = client.batch_execute(&format!("LISTEN {ENDED}")).await;
     listening.ok()?;
     // A connection that ends fails the next beat.

@@ -4,6 +4,7 @@
 //! `TimeZone` is the server's, as for Express, for it decides what the column `expire` means.
 
 mod call;
+mod changes;
 mod connect;
 mod ddl;
 mod ends;
@@ -31,8 +32,8 @@ use self::names::Names;
 use self::sql::{Column, Sql};
 use self::users::Users;
 use super::{
-    Ends, Entry, Hints, Page, Store, StoreError, StoreFuture, StoreOptions, Stored, UserKeys,
-    Written,
+    Changes, Ends, Entry, Hints, Page, Store, StoreError, StoreFuture, StoreOptions, Stored,
+    UserKeys, Written,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -55,14 +56,21 @@ use crate::record::RecordText;
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each asked for by name"
+)]
 struct Inner {
     pool: Pool,
     names: Names,
     sql: Sql,
     column: Column,
     mixed_fleet: bool,
-    /// Where whoever listens connects to, if the database notifies.
-    apart: Option<connect::Apart>,
+    /// Where whoever listens connects to.
+    apart: connect::Apart,
+    notify_ends: bool,
+    /// Whether the database tells of changes.
+    notifies: bool,
     /// Whether the table is one that this store made.
     created: bool,
     clock: Clock,
@@ -104,12 +112,11 @@ impl PostgresStore {
     pub async fn connect_options(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let pool = connect::pool(url, &options)?;
         let names = Names::new(options.schema.as_deref(), &options.table);
-        let mut inner = Inner::new(pool, names, &options);
+        let apart = connect::Apart::new(url, &options)?;
+        let mut inner = Inner::new(pool, apart, names, &options);
         let ready = schema::prepare(&inner, &options).await?;
         inner.created = ready.created;
-        if options.notify_ends {
-            inner.apart = Some(connect::Apart::new(url, &options)?);
-        }
+        inner.notifies = ready.notifies;
         if ready.column != inner.column {
             inner.column = ready.column;
             inner.sql = Sql::new(&inner.names, ready.column, options.mixed_fleet);
@@ -141,7 +148,7 @@ impl PostgresStore {
 }
 
 impl Inner {
-    fn new(pool: Pool, names: Names, options: &PostgresOptions) -> Self {
+    fn new(pool: Pool, apart: connect::Apart, names: Names, options: &PostgresOptions) -> Self {
         let mixed_fleet = options.mixed_fleet;
         let users = Users::new(&names, mixed_fleet, &options.user_keys);
         Self {
@@ -150,7 +157,9 @@ impl Inner {
             names,
             column: Column::Json,
             mixed_fleet,
-            apart: None,
+            apart,
+            notify_ends: options.notify_ends,
+            notifies: false,
             created: false,
             clock: options.clock.clone(),
             users: ArcSwap::from_pointee(users),
@@ -206,6 +215,11 @@ impl fmt::Debug for PostgresStore {
 impl Store for PostgresStore {
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
         Box::pin(self.0.get(id))
+    }
+
+    fn changes(&self, hints: Hints) -> Option<Box<dyn Changes>> {
+        let following = changes::Following::start(&self.0, hints)?;
+        Some(Box::new(following))
     }
 
     fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {

@@ -8,6 +8,10 @@ use crate::store::UserKeys;
 /// What a [`PostgresStore`](super::PostgresStore) is told beside its URL.
 #[derive(Clone, Debug)]
 #[must_use]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent settings, each set by name"
+)]
 pub struct PostgresOptions {
     pub(super) schema: Option<String>,
     pub(super) table: String,
@@ -15,6 +19,7 @@ pub struct PostgresOptions {
     pub(super) connect_timeout: Duration,
     pub(super) mixed_fleet: bool,
     pub(super) notify_ends: bool,
+    pub(super) notify_changes: bool,
     pub(super) prune_every: Option<Duration>,
     pub(super) create_table: bool,
     pub(super) user_keys: UserKeys,
@@ -31,6 +36,7 @@ impl PostgresOptions {
             connect_timeout: Duration::from_secs(1),
             mixed_fleet: false,
             notify_ends: false,
+            notify_changes: false,
             prune_every: Some(Duration::from_mins(15)),
             create_table: true,
             user_keys: UserKeys::default(),
@@ -95,6 +101,19 @@ impl PostgresOptions {
     /// in a statement. `PgBouncer`'s transaction mode passes no notifications on: leave it off there.
     pub fn notify_ends(mut self, notify: bool) -> Self {
         self.notify_ends = notify;
+        self
+    }
+
+    /// Sets whether the database says at once that a record was changed, to a cache in front of the
+    /// store (`store::near`): by the triggers `notify` of [`ddl`](super::PostgresStore::ddl), which
+    /// are created where they are missing and [`create_table`](Self::create_table) is on.
+    ///
+    /// Default: false. Triggers that are there are used all the same; without them a cache gives out
+    /// what it read within its bound, and nothing older. A commit of a save then takes a lock that all
+    /// notifying commits share. `PgBouncer`'s transaction mode passes no notifications on, which is
+    /// noticed.
+    pub fn notify_changes(mut self, notify: bool) -> Self {
+        self.notify_changes = notify;
         self
     }
 

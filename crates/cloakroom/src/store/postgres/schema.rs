@@ -30,7 +30,8 @@ SELECT current_setting('server_version_num')::int4 AS version,
                 has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'), true)
                 AS allowed,
        to_regclass($3::text) IS NOT NULL AS tombs,
-       EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'cloakroom_ended') AS ended
+       EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'cloakroom_ended') AS ended,
+       HAS_NOTIFY AS notify
 FROM (SELECT to_regclass($1::text) AS oid) AS found LEFT JOIN pg_class AS c ON c.oid = found.oid
 "#;
 
@@ -50,6 +51,7 @@ struct Found {
     allowed: bool,
     tombs: bool,
     ended: bool,
+    notify: bool,
 }
 
 /// A table that can be worked with.
@@ -57,6 +59,8 @@ pub(super) struct Ready {
     pub(super) column: Column,
     /// Whether it was not there before.
     pub(super) created: bool,
+    /// Whether the database tells of changes.
+    pub(super) notifies: bool,
 }
 
 /// Looks at the table, and creates it where that is asked and needed.
@@ -65,23 +69,20 @@ pub(super) async fn prepare(inner: &Inner, options: &PostgresOptions) -> Result<
     let found = look(inner).await?;
     let missing = found.missing(names, options);
     if missing.is_empty() || !options.create_table {
-        let column = found.check(names, options)?;
-        return Ok(Ready {
-            column,
-            created: false,
-        });
+        return found.check(names, options);
     }
     let created = !found.table;
     inner.run_batch(&missing.concat()).await?;
-    let column = look(inner).await?.check(names, options)?;
-    Ok(Ready { column, created })
+    let ready = look(inner).await?.check(names, options)?;
+    Ok(Ready { created, ..ready })
 }
 
 async fn look(inner: &Inner) -> Result<Found, Fault> {
     let names = &inner.names;
     let (table, tombs) = (names.table(), names.tombs());
+    let check = CHECK.replace("HAS_NOTIFY", &ddl::has_notify(names));
     let rows = inner
-        .read(CHECK, &[&table, &names.schema(), &tombs])
+        .read(&check, &[&table, &names.schema(), &tombs])
         .await?;
     rows.first()
         .and_then(|row| Found::read(row).ok())
@@ -101,6 +102,7 @@ impl Found {
             allowed: row.try_get("allowed")?,
             tombs: row.try_get("tombs")?,
             ended: row.try_get("ended")?,
+            notify: row.try_get("notify")?,
         })
     }
 
@@ -120,10 +122,13 @@ impl Found {
         if options.notify_ends && !self.ended {
             missing.push(ddl::ended(names).sql);
         }
+        if options.notify_changes && !self.notify {
+            missing.push(ddl::notify(names).sql);
+        }
         missing
     }
 
-    fn check(&self, names: &Names, options: &PostgresOptions) -> Result<Column, Fault> {
+    fn check(&self, names: &Names, options: &PostgresOptions) -> Result<Ready, Fault> {
         let wrong = |text: String| Err(Fault::new(StoreErrorKind::Invalid, text));
         let table = names.table();
         if self.version < OLDEST {
@@ -171,9 +176,20 @@ impl Found {
                  PostgresStore::ddl, or let create_table be true"
             ));
         }
-        Ok(match self.sess.as_deref() {
+        if options.notify_changes && !self.notify {
+            return wrong(format!(
+                "the triggers cloakroom_notify… of {table} are missing or do not fire: run the \
+                 statements `notify` of PostgresStore::ddl, or let create_table be true"
+            ));
+        }
+        let column = match self.sess.as_deref() {
             Some("jsonb") => Column::Jsonb,
             _ => Column::Json,
+        };
+        Ok(Ready {
+            column,
+            created: false,
+            notifies: self.notify,
         })
     }
 }

@@ -123,7 +123,7 @@ async fn connect(
 }
 
 /// Some keys, or nothing where all were flushed.
-fn tell(keys: &Keys, hints: &Hints, said: Option<&Value>) {
+pub(super) fn tell(keys: &Keys, hints: &Hints, said: Option<&Value>) {
     let Some(Value::Array(changed)) = said else {
         return hints.give(Hint::All);
     };

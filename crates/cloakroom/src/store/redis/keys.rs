@@ -24,6 +24,11 @@ impl Keys {
         self.is_cluster
     }
 
+    /// What all keys of sessions begin with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     pub(super) fn session(&self, id: &SessionId) -> String {
         format!("{}{}", self.prefix, id.expose())
     }

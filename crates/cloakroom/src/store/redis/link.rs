@@ -104,6 +104,41 @@ impl Link {
         self.shared.source.connect(config).await
     }
 
+    /// The same, to one node of a cluster.
+    pub(super) async fn apart_at(
+        &self,
+        node: &Node,
+        config: &AsyncConnectionConfig,
+    ) -> RedisResult<MultiplexedConnection> {
+        let Some((seed, certificates)) = &self.seed else {
+            return Err((redis::ErrorKind::ClusterConnectionNotFound, "no cluster").into());
+        };
+        let (host, port) = (node.host.clone(), node.port);
+        let address = match seed.addr().clone() {
+            ConnectionAddr::TcpTls {
+                insecure,
+                tls_params,
+                ..
+            } => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure,
+                tls_params,
+            },
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        client(seed.clone().set_addr(address), certificates.clone())?
+            .get_multiplexed_async_connection_with_config(config)
+            .await
+    }
+
+    /// Sends a request once, and follows no server's word to another.
+    pub(super) async fn send_once(&self, request: &Request<'_>) -> Result<Value, StoreError> {
+        let line = self.line().await?;
+        let said = request.send(line.connection.clone(), &Form::Plain).await;
+        said.map_err(|error| told(&error, Effect::Read))
+    }
+
     /// Sends a request and returns the answer; again where that is safe and of use.
     pub(super) async fn send(
         &self,
@@ -164,26 +199,7 @@ impl Link {
         {
             return Ok(one.clone());
         }
-        let Some((seed, certificates)) = &self.seed else {
-            return Err((redis::ErrorKind::ClusterConnectionNotFound, "no cluster").into());
-        };
-        let (host, port) = (node.host.clone(), node.port);
-        let address = match seed.addr().clone() {
-            ConnectionAddr::TcpTls {
-                insecure,
-                tls_params,
-                ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure,
-                tls_params,
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        };
-        let one = client(seed.clone().set_addr(address), certificates.clone())?
-            .get_multiplexed_async_connection_with_config(&self.shared.config)
-            .await?;
+        let one = self.apart_at(node, &self.shared.config).await?;
         *aside = Some((node.clone(), one.clone()));
         Ok(one)
     }

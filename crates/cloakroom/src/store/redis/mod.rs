@@ -5,6 +5,7 @@
 //! an id is in it before its session is stored, and leaves it after the session is gone.
 
 mod address;
+mod changes;
 mod ends;
 mod facts;
 mod failure;
@@ -31,8 +32,8 @@ use self::link::Link;
 use self::scripts::Scripts;
 use self::users::Seen;
 use super::{
-    Ends, Entry, Hints, Page, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, Stored,
-    UserKeys, Written,
+    Changes, Ends, Entry, Hints, Page, Store, StoreError, StoreErrorKind, StoreFuture,
+    StoreOptions, Stored, UserKeys, Written,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -149,6 +150,10 @@ impl Store for RedisStore {
             }
             Ok(stored)
         })
+    }
+
+    fn changes(&self, hints: Hints) -> Option<Box<dyn Changes>> {
+        Some(Box::new(changes::Following::start(self, hints)))
     }
 
     fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 
 use super::failure::Effect;
 use super::request::{Node, Request};
@@ -19,6 +19,13 @@ const AT_ONCE: usize = 256;
 impl Inner {
     /// The session and how long it lives, together; with them whether Express has brought it back.
     pub(super) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+        let asked = self.asks_for(id).into();
+        let said = self.link.send(&asked, Effect::Read).await?;
+        self.said_of(id, said).await
+    }
+
+    /// The question for a session.
+    pub(super) fn asks_for(&self, id: &SessionId) -> Pipeline {
         let key = self.keys.session(id);
         let mut pipeline = Pipeline::new();
         pipeline.cmd("GET").arg(&key);
@@ -26,8 +33,16 @@ impl Inner {
         if self.mixed_fleet {
             pipeline.cmd("EXISTS").arg(self.keys.tomb(id));
         }
-        let answer = self.link.send(&pipeline.into(), Effect::Read).await?;
-        let Value::Array(values) = answer else {
+        pipeline
+    }
+
+    /// The answer to it.
+    pub(super) async fn said_of(
+        &self,
+        id: &SessionId,
+        said: Value,
+    ) -> Result<Option<Stored>, StoreError> {
+        let Value::Array(values) = said else {
             return Err(corrupt());
         };
         let mut values = values.into_iter();
@@ -182,23 +197,32 @@ impl Inner {
     }
 
     /// The primaries of the cluster, in the order of their addresses.
-    async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
-        let mut command = redis::cmd("CLUSTER");
-        command.arg("SLOTS");
-        let answer = self.link.send(&command.into(), Effect::Read).await?;
-        let Value::Array(ranges) = answer else {
-            return Err(corrupt());
-        };
-        // One without an address would keep its sessions from a logout everywhere.
-        let nodes: Option<Vec<Node>> = ranges.into_iter().map(primary).collect();
-        let mut nodes = nodes.ok_or_else(|| {
-            let why = "a node of the cluster has no address: see cluster-preferred-endpoint-type";
-            StoreError::new(StoreErrorKind::Unavailable, why)
-        })?;
-        nodes.sort();
-        nodes.dedup();
-        Ok(nodes)
+    pub(super) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        nodes_said(self.link.send(&slots().into(), Effect::Read).await?)
     }
+}
+
+/// The question for the primaries of a cluster.
+pub(super) fn slots() -> Cmd {
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("SLOTS");
+    command
+}
+
+/// The answer to it.
+pub(super) fn nodes_said(said: Value) -> Result<Vec<Node>, StoreError> {
+    let Value::Array(ranges) = said else {
+        return Err(corrupt());
+    };
+    // One without an address would keep its sessions from a logout everywhere.
+    let nodes: Option<Vec<Node>> = ranges.into_iter().map(primary).collect();
+    let mut nodes = nodes.ok_or_else(|| {
+        let why = "a node of the cluster has no address: see cluster-preferred-endpoint-type";
+        StoreError::new(StoreErrorKind::Unavailable, why)
+    })?;
+    nodes.sort();
+    nodes.dedup();
+    Ok(nodes)
 }
 
 /// The node that a cursor goes on at; where it is no primary any more, the next.

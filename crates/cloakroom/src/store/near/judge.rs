@@ -1,0 +1,88 @@
+//! Whether a copy may be given out: a decision about instants.
+
+use std::time::{Duration, Instant};
+
+/// Who tells what becomes of a session after it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The link does: it was read from the server that the link is to.
+    Followed,
+    /// Nobody.
+    Unfollowed,
+}
+
+/// When a copy was made, and how long it can be of use at all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// When the store was asked: what it said was so then or later.
+    pub(super) asked: Instant,
+    pub(super) until: Instant,
+    pub(super) source: Source,
+}
+
+/// What is to be done with a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Serve,
+    /// Its time is up.
+    Over,
+    /// For longer than the bound nobody has said that it still holds.
+    Unproven,
+}
+
+/// Judges a copy of which no change was told, `proven` being looked up before that and `now` after it.
+pub(super) fn judge(
+    times: Times,
+    proven: Option<Instant>,
+    now: Instant,
+    staleness: Duration,
+) -> Verdict {
+    if now >= times.until {
+        return Verdict::Over;
+    }
+    let followed = proven.filter(|_| times.source == Source::Followed);
+    let held_at = followed.map_or(times.asked, |proven| proven.max(times.asked));
+    if now.saturating_duration_since(held_at) <= staleness {
+        Verdict::Serve
+    } else {
+        Verdict::Unproven
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_given_out_within_the_bound_of_what_was_known_last() {
+        use {Source::*, Verdict::*};
+        let begin = Instant::now() + Duration::from_hours(1);
+        let at = |millis| begin + Duration::from_millis(millis);
+        #[rustfmt::skip]
+        let table = [ // asked, until, source,     proven,      now,    verdict
+            (0,     30_000, Followed,   Some(0),     0,      Serve),
+            (0,     30_000, Followed,   Some(5_000), 6_000,  Serve),
+            (0,     30_000, Followed,   Some(5_000), 6_001,  Unproven),
+            (0,     30_000, Followed,   None,        1_000,  Serve),
+            (0,     30_000, Followed,   None,        1_001,  Unproven),
+            (5_000, 30_000, Followed,   Some(1_000), 6_000,  Serve), // younger than the last proof
+            (5_000, 30_000, Followed,   Some(1_000), 6_001,  Unproven),
+            (0,     30_000, Unfollowed, Some(5_000), 1_000,  Serve),
+            (0,     30_000, Unfollowed, Some(5_000), 5_000,  Unproven), // the link speaks of another server
+            (0,     30_000, Followed,   Some(30_000), 29_999, Serve),
+            (0,     30_000, Followed,   Some(30_000), 30_000, Over),
+            (0,     500,    Unfollowed, None,        500,    Over),
+        ];
+        for row in table {
+            let (asked, until, source, proven, now, verdict) = row;
+            let times = Times {
+                asked: at(asked),
+                until: at(until),
+                source,
+            };
+            let second = Duration::from_secs(1);
+            let found = judge(times, proven.map(at), at(now), second);
+            assert_eq!(found, verdict, "{row:?}");
+        }
+    }
+}

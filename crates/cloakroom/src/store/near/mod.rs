@@ -1,0 +1,248 @@
+//! A cache that is itself a store: reads are answered from memory for as long as it is known that
+//! nothing changed.
+//!
+//! A change counts as told before the copy of what it changed is given out (`stamps`), and a copy is
+//! given out for a bounded time after it was last known to hold (`judge`). `model` goes through all
+//! orders in which that can happen.
+
+mod judge;
+mod memory;
+mod options;
+mod own;
+mod stamps;
+mod stats;
+
+/// The counters' numbers; the model has others.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU32, Ordering};
+}
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+pub use options::NearOptions;
+pub use stats::NearStats;
+
+use self::judge::Source;
+use self::memory::Memory;
+use self::own::{Forgetting, Writing};
+use super::{
+    Changes, Entry, Hint, Hints, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
+};
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::record::RecordText;
+
+/// How long the link's server may take to answer a read before the store is asked instead.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A store in front of another, which answers reads from this process's memory; clones are the same.
+///
+/// ```
+/// # use cloakroom::store::{Store, near::NearStore};
+/// # fn near(redis_store: impl Store) -> NearStore {
+/// NearStore::new(redis_store)
+/// # }
+/// ```
+///
+/// Redis, Valkey and PostgreSQL (with the trigger `notify`) say what changes, whoever changes it: a
+/// logout elsewhere is known here as it happens. Where nothing was heard for the
+/// [bound](NearOptions::staleness), a second, nothing is given out that was not read within it; the
+/// same holds from the start for a store that says nothing. What this process writes, it sees at once.
+/// Writes compare with what is stored, as ever: an old copy overwrites nothing.
+///
+/// # Security
+///
+/// For the bound after a logout on another server this one may still accept the session. Where that
+/// is too long: [`Require::role`](crate::auth::Require::role) and
+/// [`fresh`](crate::auth::Require::fresh) go past the cache, as does
+/// [`Session::reload`](crate::Session::reload); [`Manager::settle`](crate::Manager::settle) waits until
+/// no server can accept what was ended before.
+#[derive(Clone)]
+pub struct NearStore(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    memory: Arc<Memory>,
+    staleness: Duration,
+    /// Made at the first read, for it needs a runtime.
+    link: OnceLock<Option<Box<dyn Changes>>>,
+}
+
+impl NearStore {
+    /// Stands before `store`, with the default options.
+    pub fn new(store: impl Store) -> Self {
+        Self::with(Arc::new(store), &NearOptions::default())
+    }
+
+    /// Stands before a store that others hold as well.
+    pub fn with(store: Arc<dyn Store>, options: &NearOptions) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            memory: Arc::new(Memory::new(options)),
+            staleness: options.staleness,
+            link: OnceLock::new(),
+        }))
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> NearStats {
+        let proven = self.0.link.get().and_then(Option::as_ref);
+        let proven = proven.and_then(|link| link.proven());
+        NearStats {
+            staleness: proven.map(|proven| memory::now().saturating_duration_since(proven)),
+            ..self.0.memory.stats()
+        }
+    }
+}
+
+impl Inner {
+    fn link(&self) -> Option<&dyn Changes> {
+        let link = self.link.get_or_init(|| {
+            let memory = Arc::clone(&self.memory);
+            self.store.changes(Hints::new(move |hint| match hint {
+                Hint::Of(id) => memory.changed(id),
+                Hint::All => memory.forget_all(),
+            }))
+        });
+        link.as_deref()
+    }
+
+    async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+        if let Some(stored) = self.memory.serve(id, || self.link()?.proven()) {
+            self.memory.was_hit();
+            return Ok(Some(stored));
+        }
+        self.memory.was_missed();
+        // Noted first: what is told from now on is told of this read as well.
+        let question = self.memory.question(id);
+        let (source, read) = match self.read_by_link(id).await {
+            Some(read) => (Source::Followed, read?),
+            None => (Source::Unfollowed, self.store.get(id).await?),
+        };
+        if let Some(stored) = &read {
+            self.memory.keep(id, question, source, stored);
+        }
+        Ok(read)
+    }
+
+    /// Reads from the server that the link is to; `None` where that is of no use.
+    async fn read_by_link(&self, id: &SessionId) -> Option<Result<Option<Stored>, StoreError>> {
+        let link = self.link()?;
+        let age = memory::now().saturating_duration_since(link.proven()?);
+        if age > self.staleness {
+            return None;
+        }
+        match tokio::time::timeout(PATIENCE, link.get(id)).await {
+            Ok(Err(error)) if error.kind() != StoreErrorKind::Corrupt => None,
+            Ok(read) => Some(read),
+            Err(_) => None,
+        }
+    }
+
+    /// Waits until everything was told that was changed so far; forgets all where that may not be so.
+    async fn catch_up(&self, forgetting: Forgetting<'_>) {
+        let Some(link) = self.link() else { return };
+        if link.catch_up().await.is_ok() {
+            forgetting.needs_not();
+        }
+    }
+}
+
+impl fmt::Debug for NearStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NearStore")
+            .field("staleness", &self.0.staleness)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store for NearStore {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(self.0.get(id))
+    }
+
+    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        self.0.store.get_uncached(id)
+    }
+
+    fn staleness(&self) -> Duration {
+        self.0.staleness + self.0.store.staleness()
+    }
+
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        self.0.store.living(ids)
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [id, id]);
+            self.0.store.create(id, entry).await
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [id, id]);
+            self.0.store.update(id, read, entry).await
+        })
+    }
+
+    fn touch<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [id, id]);
+            self.0.store.touch(id, read, entry).await
+        })
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [id, id]);
+            self.0.store.destroy(id).await
+        })
+    }
+
+    fn replace<'a>(
+        &'a self,
+        old: &'a SessionId,
+        read: Option<&'a RecordText>,
+        new: &'a SessionId,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [old, new]);
+            self.0.store.replace(old, read, new, entry).await
+        })
+    }
+
+    fn destroy_of_user<'a>(
+        &'a self,
+        user: &'a str,
+        keep: Option<&'a SessionId>,
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let forgetting = Forgetting::of(&self.0.memory);
+            let ended = self.0.store.destroy_of_user(user, keep).await?;
+            self.0.catch_up(forgetting).await;
+            Ok(ended)
+        })
+    }
+
+    super::delegate_many!(|near| near.0.store);
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! All orders in which a read meets a change, by loom, which also finds the fault in each mutant.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use loom::model::Builder;
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::sync::{Arc, Mutex};
+use loom::thread;
+
+mod atomic {
+    pub(super) use loom::sync::atomic::{AtomicU32, Ordering};
+}
+
+#[path = "stamps.rs"]
+#[expect(clippy::duplicate_mod, reason = "this one is made of loom's atomics")]
+mod stamps;
+
+use stamps::{Stamp, Stamps};
+
+/// The session whose hash it is; another one shares its counter or not, which changes nothing.
+const ID: u64 = 0;
+
+/// What is done otherwise than it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mutant {
+    None,
+    /// The stamp is taken when the answer is there.
+    StampsLate,
+    /// A change is told before it is made: an own write that forgets only before it is sent.
+    TellsEarly,
+    /// A change is not told, as with `NOLOOP`.
+    TellsNothing,
+    /// A change removes the copy that is there, and a read under way brings it back.
+    OnlyRemoves,
+    /// Copies outlive the connection.
+    NeverForgets,
+    /// A new connection counts as proven before what came before it is forgotten.
+    ProvenEarly,
+    /// It is looked whether the link is alive before the stamp is taken, and forgotten before the
+    /// server tells.
+    StampsWhenLost,
+}
+
+/// One process's cache, the store, and the link between the two.
+struct World {
+    mutant: Mutant,
+    server: Mutex<Server>,
+    stamps: Stamps,
+    copy: Mutex<Option<(Stamp, u32)>>,
+    /// Whether the link counts as proven.
+    proven: AtomicBool,
+    /// Whether a change was made and, where it is told, told.
+    changed: AtomicBool,
+}
+
+/// It does one thing after the other.
+struct Server {
+    stored: u32,
+    /// Whether it tells of changes.
+    tells: bool,
+}
+
+impl World {
+    fn new(mutant: Mutant) -> Self {
+        Self {
+            mutant,
+            server: Mutex::new(Server {
+                stored: 1,
+                tells: true,
+            }),
+            stamps: Stamps::new(1),
+            copy: Mutex::new(None),
+            proven: AtomicBool::new(true),
+            changed: AtomicBool::new(false),
+        }
+    }
+
+    fn read(&self) {
+        let early_proof = self.proven.load(Ordering::SeqCst);
+        let stamp = self.stamps.take(ID);
+        let proven = match self.mutant {
+            Mutant::StampsWhenLost => early_proof,
+            _ => self.proven.load(Ordering::SeqCst),
+        };
+        let read = self.server.lock().unwrap().stored;
+        let stamp = match self.mutant {
+            Mutant::StampsLate => self.stamps.take(ID),
+            _ => stamp,
+        };
+        // What is read while nobody follows is not kept for longer than it was true.
+        if proven {
+            *self.copy.lock().unwrap() = Some((stamp, read));
+        }
+    }
+
+    fn serve(&self) -> Option<u32> {
+        let copy = *self.copy.lock().unwrap();
+        let proven = self.proven.load(Ordering::SeqCst);
+        let (stamp, read) = copy.filter(|_| proven)?;
+        let is_current = self.mutant == Mutant::OnlyRemoves || self.stamps.is_current(stamp);
+        is_current.then_some(read)
+    }
+
+    fn change(&self) {
+        if self.mutant == Mutant::TellsEarly {
+            self.tell();
+        }
+        let tells = {
+            let mut server = self.server.lock().unwrap();
+            server.stored = 2;
+            server.tells
+        };
+        if tells && self.mutant != Mutant::TellsEarly {
+            self.tell();
+        }
+        self.changed.store(true, Ordering::SeqCst);
+    }
+
+    fn tell(&self) {
+        match self.mutant {
+            Mutant::TellsNothing => {}
+            Mutant::OnlyRemoves => *self.copy.lock().unwrap() = None,
+            _ => self.stamps.changed(ID),
+        }
+    }
+
+    /// The connection is lost, and there is another.
+    fn reconnect(&self) {
+        self.lose();
+        if self.mutant == Mutant::StampsWhenLost {
+            self.forget();
+        }
+        self.server.lock().unwrap().tells = true;
+        match self.mutant {
+            Mutant::ProvenEarly => {
+                self.proven.store(true, Ordering::SeqCst);
+                self.forget();
+            }
+            Mutant::StampsWhenLost => self.proven.store(true, Ordering::SeqCst),
+            _ => {
+                self.forget();
+                self.proven.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+
+    fn lose(&self) {
+        self.proven.store(false, Ordering::SeqCst);
+        self.server.lock().unwrap().tells = false;
+    }
+
+    fn forget(&self) {
+        if self.mutant != Mutant::NeverForgets {
+            self.stamps.forget_all();
+        }
+    }
+
+    /// Fails where the old value is given out after it was told that there is a new one.
+    fn is_not_stale(&self) {
+        if self.changed.load(Ordering::SeqCst) {
+            assert_ne!(self.serve(), Some(1));
+        }
+    }
+}
+
+fn explore(mutant: Mutant, scenario: fn(&Arc<World>)) {
+    let mut model = Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || scenario(&Arc::new(World::new(mutant))));
+}
+
+/// Somebody reads, and asks for the copy, while somebody else changes the session.
+fn read_meets_change(world: &Arc<World>) {
+    let (reading, changing) = (Arc::clone(world), Arc::clone(world));
+    let read = thread::spawn(move || {
+        reading.read();
+        reading.is_not_stale();
+    });
+    let change = thread::spawn(move || changing.change());
+    read.join().unwrap();
+    change.join().unwrap();
+    world.is_not_stale();
+}
+
+/// The same, while the connection is lost and made again. A change that came in between is told by
+/// nobody: it counts from when the new connection does.
+fn read_meets_reconnect(world: &Arc<World>) {
+    let (reading, linking) = (Arc::clone(world), Arc::clone(world));
+    let read = thread::spawn(move || reading.read());
+    let link = thread::spawn(move || {
+        linking.lose();
+        linking.change();
+        linking.reconnect();
+    });
+    world.is_not_stale();
+    read.join().unwrap();
+    link.join().unwrap();
+    world.is_not_stale();
+}
+
+/// The same, the change being made by a process of its own.
+fn change_meets_reconnect(world: &Arc<World>) {
+    let (changing, linking) = (Arc::clone(world), Arc::clone(world));
+    let change = thread::spawn(move || changing.change());
+    let link = thread::spawn(move || linking.reconnect());
+    world.read();
+    change.join().unwrap();
+    link.join().unwrap();
+    world.is_not_stale();
+}
+
+fn is_caught(mutant: Mutant, scenario: fn(&Arc<World>)) -> bool {
+    catch_unwind(AssertUnwindSafe(|| explore(mutant, scenario))).is_err()
+}
+
+#[test]
+fn what_was_told_is_never_served_again() {
+    explore(Mutant::None, read_meets_change);
+}
+
+#[test]
+fn what_was_not_told_is_forgotten_before_the_link_counts() {
+    explore(Mutant::None, read_meets_reconnect);
+    explore(Mutant::None, change_meets_reconnect);
+}
+
+#[test]
+fn mutants_of_telling_are_caught() {
+    use Mutant::{OnlyRemoves, StampsLate, TellsEarly, TellsNothing};
+    for mutant in [StampsLate, TellsEarly, TellsNothing, OnlyRemoves] {
+        assert!(is_caught(mutant, read_meets_change), "{mutant:?}");
+    }
+}
+
+#[test]
+fn mutants_of_connecting_are_caught() {
+    use Mutant::{NeverForgets, ProvenEarly, StampsWhenLost};
+    for mutant in [NeverForgets, ProvenEarly, StampsWhenLost] {
+        let caught =
+            is_caught(mutant, read_meets_reconnect) || is_caught(mutant, change_meets_reconnect);
+        assert!(caught, "{mutant:?}");
+    }
+}

@@ -1,0 +1,54 @@
+//! What this process does itself, and sees at once: also where whoever asked for it has gone.
+
+use super::memory::Memory;
+use crate::id::SessionId;
+
+/// A write of this process. Copies are of no use from when it begins, and those that were read while
+/// it went on, from when it ends, in whatever way.
+pub(super) struct Writing<'a> {
+    memory: &'a Memory,
+    ids: [&'a SessionId; 2],
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn to(memory: &'a Memory, ids: [&'a SessionId; 2]) -> Self {
+        let writing = Self { memory, ids };
+        writing.tell();
+        writing
+    }
+
+    fn tell(&self) {
+        let [id, other] = self.ids;
+        self.memory.changed(id);
+        if other != id {
+            self.memory.changed(other);
+        }
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
+/// Forgets everything when it is dropped, unless it is known that it needs not.
+pub(super) struct Forgetting<'a>(Option<&'a Memory>);
+
+impl<'a> Forgetting<'a> {
+    pub(super) fn of(memory: &'a Memory) -> Self {
+        Self(Some(memory))
+    }
+
+    pub(super) fn needs_not(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Forgetting<'_> {
+    fn drop(&mut self) {
+        if let Some(memory) = self.0 {
+            memory.forget_all();
+        }
+    }
+}

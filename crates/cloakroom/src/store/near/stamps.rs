@@ -1,0 +1,58 @@
+//! By what a copy is known to be current: no change was told since before it was asked for.
+//!
+//! `model.rs` compiles this file a second time, against loom's atomics.
+
+use super::atomic::{AtomicU32, Ordering};
+
+/// What was told so far that may concern one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    slot: usize,
+    changes: u32,
+    /// How often everything was forgotten.
+    epoch: u32,
+}
+
+/// Counts what is told. Sessions share counters: one that did not change may be asked for once more.
+#[derive(Debug)]
+pub(super) struct Stamps {
+    changes: Box<[AtomicU32]>,
+    epoch: AtomicU32,
+}
+
+impl Stamps {
+    /// Room for `slots` counters, four bytes each.
+    pub(super) fn new(slots: usize) -> Self {
+        Self {
+            changes: (0..slots).map(|_| AtomicU32::new(0)).collect(),
+            epoch: AtomicU32::new(0),
+        }
+    }
+
+    /// Taken before the store is asked: what changes from then on shows.
+    pub(super) fn take(&self, hash: u64) -> Stamp {
+        let slot = usize::try_from(hash % self.changes.len() as u64).unwrap_or(0);
+        Stamp {
+            slot,
+            changes: self.changes[slot].load(Ordering::SeqCst),
+            epoch: self.epoch.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Whether nothing was told since.
+    pub(super) fn is_current(&self, stamp: Stamp) -> bool {
+        self.changes[stamp.slot].load(Ordering::SeqCst) == stamp.changes
+            && self.epoch.load(Ordering::SeqCst) == stamp.epoch
+    }
+
+    /// One session changed, or may have.
+    pub(super) fn changed(&self, hash: u64) {
+        let slot = usize::try_from(hash % self.changes.len() as u64).unwrap_or(0);
+        self.changes[slot].fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// All may have changed.
+    pub(super) fn forget_all(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,56 @@
+//! What a near cache has done, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The counters of a [`NearStore`](super::NearStore) since it was made, to be handed to whatever
+/// collects metrics. They hold no id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NearStats {
+    /// Reads that were answered from memory.
+    pub hits: u64,
+    /// Reads that went to the store; [`unproven`](Self::unproven) are among them.
+    pub misses: u64,
+    /// Reads for which there was a copy, and no proof that it holds: many of them mean that the link
+    /// is down.
+    pub unproven: u64,
+    /// Changes that were told by the link or made here.
+    pub invalidations: u64,
+    /// How often everything was forgotten: when a link comes up, and when it is lost.
+    pub flushes: u64,
+    /// Sessions in memory, those that are of no more use among them.
+    pub sessions: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// How long ago the link was proven alive; `None` where there is no link.
+    pub staleness: Option<Duration>,
+}
+
+/// What is counted while it happens.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) hits: AtomicU64,
+    pub(super) misses: AtomicU64,
+    pub(super) unproven: AtomicU64,
+    pub(super) invalidations: AtomicU64,
+    pub(super) flushes: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn read(&self) -> NearStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        NearStats {
+            hits: read(&self.hits),
+            misses: read(&self.misses),
+            unproven: read(&self.unproven),
+            invalidations: read(&self.invalidations),
+            flushes: read(&self.flushes),
+            ..NearStats::default()
+        }
+    }
+}
+
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

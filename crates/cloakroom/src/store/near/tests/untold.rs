@@ -1,0 +1,134 @@
+//! In front of what says `OK` to client tracking and tells nothing, and of what says no.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testbed::Redis;
+use tokio::time::sleep;
+
+use super::super::NearStore;
+use super::entry;
+use crate::id::SessionId;
+use crate::store::Store;
+use crate::store::redis::RedisStore;
+
+/// What each message of an invalidation begins with.
+const PUSH: &[u8] = b">2\r\n$10\r\ninvalidate\r\n";
+
+/// A proxy that passes everything on but what it is told of changes.
+fn mute(port: u16) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let own = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+            let (asks, answers) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || pass(asks, server, <[u8]>::to_vec));
+            thread::spawn(move || pass(answers, client, without_pushes));
+        }
+    });
+    own
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, edit: impl Fn(&[u8]) -> Vec<u8>) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if to.write_all(&edit(&buffer[..length])).is_err() {
+            return;
+        }
+    }
+}
+
+/// Messages of this test are short, and come whole.
+fn without_pushes(bytes: &[u8]) -> Vec<u8> {
+    let Some(at) = bytes.windows(PUSH.len()).position(|window| window == PUSH) else {
+        return bytes.to_vec();
+    };
+    let rest = &bytes[at + PUSH.len()..];
+    let text = String::from_utf8_lossy(rest).into_owned();
+    let mut lines = text.split_inclusive("\r\n");
+    let count = lines.next().unwrap_or_default();
+    let keys: usize = count.trim_start_matches('*').trim().parse().unwrap_or(0);
+    let taken: usize = lines.take(2 * keys).map(str::len).sum();
+    let mut kept = bytes[..at].to_vec();
+    kept.extend(without_pushes(&rest[count.len() + taken..]));
+    kept
+}
+
+/// A session is refused within the bound, by a cache that has no link.
+async fn holds_the_bound(near: NearStore, writer: RedisStore) {
+    let id = SessionId::random();
+    writer.create(&id, &entry(1)).await.unwrap();
+    // Long enough for several attempts at a link.
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(2500) {
+        assert!(near.get(&id).await.unwrap().is_some());
+        assert_eq!(near.stats().staleness, None, "a link that tells nothing");
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(near.stats().hits > 0, "for the bound a copy is good");
+    writer.destroy(&id).await.unwrap();
+    let ended = Instant::now();
+    loop {
+        let asked = Instant::now();
+        if near.get(&id).await.unwrap().is_none() {
+            break;
+        }
+        let late = asked.saturating_duration_since(ended);
+        assert!(late <= Duration::from_secs(1), "{late:?}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_says_ok_and_tells_nothing_is_not_believed() {
+    let redis = Redis::start();
+    let url = format!("redis://127.0.0.1:{}", mute(redis.port()));
+    let near = NearStore::new(RedisStore::connect(&url).await.unwrap());
+    holds_the_bound(near, RedisStore::connect(&redis.url()).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_may_not_track_has_the_bound() {
+    let redis = Redis::start();
+    let mut words = vec!["ACL", "SETUSER", "few", "on", ">secret"];
+    words.extend([
+        "~sess:*",
+        "~user:*",
+        "~tomb:*",
+        "+@read",
+        "+@write",
+        "+@scripting",
+    ]);
+    redis.command(&words);
+    let url = format!("redis://few:secret@127.0.0.1:{}", redis.port());
+    let near = NearStore::new(RedisStore::connect(&url).await.unwrap());
+    holds_the_bound(near, RedisStore::connect(&redis.url()).await.unwrap()).await;
+}
+
+/// The rights that the manual names are enough.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_one_right_more_has_a_link() {
+    let redis = Redis::start();
+    let mut words = vec!["ACL", "SETUSER", "some", "on", ">secret"];
+    words.extend([
+        "~sess:*",
+        "~user:*",
+        "~tomb:*",
+        "+@read",
+        "+@write",
+        "+@scripting",
+    ]);
+    words.extend(["+client|tracking", "+ping"]);
+    redis.command(&words);
+    let url = format!("redis://some:secret@127.0.0.1:{}", redis.port());
+    let near = NearStore::new(RedisStore::connect(&url).await.unwrap());
+    let begin = Instant::now();
+    while near.stats().staleness.is_none() {
+        near.get(&SessionId::random()).await.unwrap();
+        assert!(begin.elapsed() < Duration::from_secs(10), "no link");
+        sleep(Duration::from_millis(10)).await;
+    }
+}

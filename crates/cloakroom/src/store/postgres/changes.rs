@@ -1,0 +1,164 @@
+//! Changes as they happen, for a cache: a connection that listens to what the triggers `notify` say.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::task::AbortHandle;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::Inner;
+use super::ddl::{CHANGED, EVERYTHING, has_notify};
+use super::ends::Names;
+use crate::id::SessionId;
+use crate::store::heartbeat::{Line, Pulse};
+use crate::store::{Changes, Hint, Hints, StoreFuture, Stored};
+
+/// The link of one cache.
+pub(super) struct Following {
+    inner: Arc<Inner>,
+    pulse: Arc<Pulse<Follower>>,
+    names: Arc<Names>,
+    task: AbortHandle,
+}
+
+impl Following {
+    pub(super) fn start(inner: &Arc<Inner>, hints: Hints) -> Option<Self> {
+        if !inner.notifies {
+            return None;
+        }
+        let (pulse, names) = (Pulse::new(), Arc::new(Names::default()));
+        let (keeper, owner, known) = (Arc::clone(&pulse), Arc::clone(inner), Arc::clone(&names));
+        let task = tokio::spawn(async move {
+            let connect = || connect(&owner, &known, &hints);
+            keeper.keep(hints.clone(), connect).await;
+        });
+        Some(Self {
+            inner: Arc::clone(inner),
+            pulse,
+            names,
+            task: task.abort_handle(),
+        })
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Changes for Following {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        // Known before it is asked for, and for longer than a copy is of use.
+        self.names.learn(std::slice::from_ref(id));
+        Box::pin(self.inner.get(id))
+    }
+
+    fn proven(&self) -> Option<Instant> {
+        self.pulse.proven()
+    }
+
+    fn catch_up(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.pulse.catch_up())
+    }
+}
+
+/// A connection that notifies itself: notifications come in the order of the commits, so that what was
+/// committed before has come when its own does.
+struct Follower {
+    client: Client,
+    /// What it notifies of, but for a number, on a channel that nobody else listens to.
+    call: String,
+    calls: AtomicU64,
+    /// The number that came last.
+    heard: Arc<AtomicU64>,
+    has_notify: String,
+}
+
+impl Line for Follower {
+    /// Also whether the triggers are still there; a pooler that hands a connection to others is none.
+    async fn beat(&self) -> bool {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let (call, has_notify) = (&self.call, &self.has_notify);
+        let beat = format!("SELECT pg_notify('{call}', '{call}:{number}'), {has_notify}");
+        let Ok(said) = self.client.simple_query(&beat).await else {
+            return false;
+        };
+        let notifies = said.iter().any(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(1) == Some("t"),
+            _ => false,
+        });
+        notifies && self.heard.load(Ordering::SeqCst) >= number
+    }
+}
+
+async fn connect(
+    inner: &Inner,
+    names: &Arc<Names>,
+    hints: &Hints,
+) -> Option<(Follower, Arc<AtomicBool>)> {
+    let random = SessionId::random();
+    let letters = random.expose().bytes().map(|byte| format!("{byte:02x}"));
+    let call = format!("cloakroom_{}", letters.take(16).collect::<String>());
+    let heard = Arc::new(AtomicU64::new(0));
+    let broken = Arc::new(AtomicBool::new(false));
+    let hear = Hear {
+        names: Arc::clone(names),
+        hints: hints.clone(),
+        call: format!("{call}:"),
+        heard: Arc::clone(&heard),
+        broken: Arc::clone(&broken),
+    };
+    let (client, _) = inner
+        .apart
+        .connect(move |said| hear.take(said))
+        .await
+        .ok()?;
+    // What notifies only itself needs no disk.
+    let listen = format!("SET synchronous_commit = off; LISTEN {CHANGED}; LISTEN {call}");
+    client.batch_execute(&listen).await.ok()?;
+    let follower = Follower {
+        client,
+        call,
+        calls: AtomicU64::new(0),
+        heard,
+        has_notify: has_notify(&inner.names),
+    };
+    if !follower.beat().await {
+        return None;
+    }
+    // What happened until now was not told. Nothing is proven before all of it is forgotten.
+    hints.give(Hint::All);
+    Some((follower, broken))
+}
+
+/// What becomes of notifications; it goes with the connection.
+struct Hear {
+    names: Arc<Names>,
+    hints: Hints,
+    call: String,
+    heard: Arc<AtomicU64>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Hear {
+    fn take(&self, said: &str) {
+        if let Some(number) = said.strip_prefix(&self.call) {
+            if let Ok(number) = number.parse() {
+                self.heard.fetch_max(number, Ordering::SeqCst);
+            }
+        } else if said == EVERYTHING {
+            self.hints.give(Hint::All);
+        } else if let Some(id) = self.names.id(said) {
+            self.hints.give(Hint::Of(&id));
+        }
+    }
+}
+
+impl Drop for Hear {
+    fn drop(&mut self) {
+        self.broken.store(true, Ordering::SeqCst);
+        self.hints.give(Hint::All);
+    }
+}

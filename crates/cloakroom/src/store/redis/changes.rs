@@ -1,0 +1,253 @@
+//! Changes as they happen, for a cache: the server tells of every key of a session that is written,
+//! deleted, expires or is evicted (client-side caching, broadcasting mode).
+//!
+//! <https://redis.io/docs/latest/develop/reference/client-side-caching/>. What this process writes is
+//! told as well: with `NOLOOP` a server that ran a write of ours and one of somebody else's in the same
+//! turn told of neither. Each primary of a cluster tells of its own keys only.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join_all, try_join_all};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult, Value};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::ends::tell;
+use super::failure::{Effect, told};
+use super::reads::{nodes_said, slots};
+use super::request::{Connection, Form, Node, Request};
+use super::{Inner, RedisStore};
+use crate::id::SessionId;
+use crate::store::heartbeat::{Line, Pulse};
+use crate::store::{Changes, Hint, Hints, StoreError, StoreErrorKind, StoreFuture, Stored};
+
+/// How long one answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How many keys are tried, for each node of a cluster, to find one that it has.
+const TRIES: usize = 16;
+
+/// The link of one cache.
+pub(super) struct Following {
+    store: RedisStore,
+    pulse: Arc<Pulse<Lines>>,
+    task: AbortHandle,
+}
+
+impl Following {
+    pub(super) fn start(store: &RedisStore, hints: Hints) -> Self {
+        let pulse = Pulse::new();
+        let (keeper, owner) = (Arc::clone(&pulse), Arc::clone(&store.0));
+        let task = tokio::spawn(async move {
+            let connect = || connect(&owner, &hints);
+            keeper.keep(hints.clone(), connect).await;
+        });
+        Self {
+            store: store.clone(),
+            pulse,
+            task: task.abort_handle(),
+        }
+    }
+
+    async fn read(
+        &self,
+        line: Option<MultiplexedConnection>,
+        id: &SessionId,
+    ) -> Result<Option<Stored>, StoreError> {
+        let (inner, line) = (&self.store.0, line.ok_or(StoreErrorKind::Unavailable)?);
+        let asked = Request::from(inner.asks_for(id));
+        let said = if inner.keys.are_spread() {
+            // A node that is about to get its first slot is asked by others' redirections, and tells
+            // nobody yet.
+            inner.link.send_once(&asked).await?
+        } else {
+            let said = asked.send(Connection::One(line), &Form::Plain).await;
+            said.map_err(|error| told(&error, Effect::Read))?
+        };
+        let stored = inner.said_of(id, said).await?;
+        if let Some(stored) = &stored {
+            self.store.index_what_was_read(id, stored);
+        }
+        Ok(stored)
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Changes for Following {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        let line = self.pulse.with(|lines| lines.each.first().cloned());
+        Box::pin(self.read(line.flatten(), id))
+    }
+
+    fn proven(&self) -> Option<Instant> {
+        self.pulse.proven()
+    }
+
+    fn catch_up(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.pulse.catch_up())
+    }
+}
+
+/// A connection to the server, or one to each primary of a cluster.
+struct Lines {
+    each: Vec<MultiplexedConnection>,
+    /// The primaries; none outside a cluster.
+    nodes: Vec<Node>,
+}
+
+impl Line for Lines {
+    /// In a cluster each of them has to say that there are still no others: one that they do not know
+    /// of yet has no writes to tell of.
+    async fn beat(&self) -> bool {
+        let beats = self.each.iter().map(async |line| {
+            let mut line = line.clone();
+            if self.nodes.is_empty() {
+                let ping = redis::cmd("PING");
+                return ping.query_async::<Value>(&mut line).await.is_ok();
+            }
+            let said = slots().query_async::<Value>(&mut line).await;
+            said.is_ok_and(|said| nodes_said(said).is_ok_and(|nodes| nodes == self.nodes))
+        });
+        join_all(beats).await.into_iter().all(|beats| beats)
+    }
+}
+
+async fn connect(inner: &Arc<Inner>, hints: &Hints) -> Option<(Lines, Arc<AtomicBool>)> {
+    let (broken, mut nodes) = (Arc::new(AtomicBool::new(false)), Vec::new());
+    if inner.keys.are_spread() {
+        nodes = inner.nodes().await.ok()?;
+    }
+    let mut targets: Vec<Option<&Node>> = nodes.iter().map(Some).collect();
+    if targets.is_empty() {
+        targets.push(None);
+    }
+    let tries = TRIES * targets.len();
+    let each = targets
+        .into_iter()
+        .map(|node| follow(inner, hints, &broken, node, tries));
+    let each = try_join_all(each).await.inspect_err(|error| {
+        // A user of few rights, or a proxy: then a read is good for the bound, and no longer.
+        tracing::debug!(code = error.code(), "Redis tells of no changes");
+    });
+    let lines = Lines {
+        each: each.ok()?,
+        nodes,
+    };
+    if !lines.beat().await {
+        return None;
+    }
+    // What happened until now was not told. Nothing is proven before all of it is forgotten.
+    hints.give(Hint::All);
+    Some((lines, broken))
+}
+
+/// A connection on which a server tells of changes, which was seen to happen.
+async fn follow(
+    inner: &Arc<Inner>,
+    hints: &Hints,
+    broken: &Arc<AtomicBool>,
+    node: Option<&Node>,
+    tries: usize,
+) -> RedisResult<MultiplexedConnection> {
+    let probe = Arc::new(Probe::new());
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE))
+        .set_push_sender({
+            let (inner, hints) = (Arc::clone(inner), hints.clone());
+            let (probe, broken) = (Arc::clone(&probe), Arc::clone(broken));
+            move |push| {
+                hear(&inner, &hints, &probe, &broken, &push);
+                Ok::<_, Infallible>(())
+            }
+        });
+    let mut line = match node {
+        Some(node) => inner.link.apart_at(node, &config).await?,
+        None => match inner.link.apart(&config).await? {
+            Connection::One(line) => line,
+            Connection::Cluster(_) => return Err(silent()),
+        },
+    };
+    let mut tracking = redis::cmd("CLIENT");
+    tracking.arg("TRACKING").arg("ON").arg("BCAST");
+    tracking.arg("PREFIX").arg(inner.keys.prefix());
+    // Prefixes must not overlap.
+    if !probe.prefix.starts_with(inner.keys.prefix()) {
+        tracking.arg("PREFIX").arg(&probe.prefix);
+    }
+    tracking.query_async::<Value>(&mut line).await?;
+    probe.be_heard(&mut line, tries).await?;
+    Ok(line)
+}
+
+fn hear(inner: &Inner, hints: &Hints, probe: &Probe, broken: &AtomicBool, push: &PushInfo) {
+    match push.kind {
+        PushKind::Disconnection => {
+            broken.store(true, Ordering::SeqCst);
+            hints.give(Hint::All);
+        }
+        PushKind::Invalidate => {
+            probe.hear(push.data.first());
+            tell(&inner.keys, hints, push.data.first());
+        }
+        _ => {}
+    }
+}
+
+/// A key that is written to see that it is told of: what only looks like Redis may say `OK` and tell
+/// nothing.
+struct Probe {
+    prefix: String,
+    heard: Notify,
+}
+
+impl Probe {
+    fn new() -> Self {
+        let random = SessionId::random();
+        Self {
+            // As a mark is called, so that no user needs more rights for it and no scan finds it.
+            prefix: format!("tomb:{{near:{}:", random.expose()),
+            heard: Notify::new(),
+        }
+    }
+
+    async fn be_heard(&self, line: &mut MultiplexedConnection, tries: usize) -> RedisResult<()> {
+        for at in 0..tries {
+            let key = format!("{}{at}}}", self.prefix);
+            let mut set = redis::cmd("SET");
+            set.arg(key).arg("").arg("PX").arg(1000);
+            match set.query_async::<Value>(line).await {
+                Ok(_) => {
+                    let heard = tokio::time::timeout(PATIENCE, self.heard.notified()).await;
+                    return heard.map_err(|_| silent());
+                }
+                // Another node's.
+                Err(error) if error.code() == Some("MOVED") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(silent())
+    }
+
+    fn hear(&self, said: Option<&Value>) {
+        let Some(Value::Array(keys)) = said else {
+            return;
+        };
+        let is_own = |key: &Value| matches!(key, Value::BulkString(key) if key.starts_with(self.prefix.as_bytes()));
+        if keys.iter().any(is_own) {
+            self.heard.notify_one();
+        }
+    }
+}
+
+fn silent() -> redis::RedisError {
+    (redis::ErrorKind::Client, "nothing is told").into()
+}
