@@ -1,7 +1,7 @@
 //! The application that both frameworks serve: its handlers know neither of them.
 
 use std::fmt::Write as _;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -302,8 +302,11 @@ pub(super) fn count_both(main: &Session, side: &Session) -> Result<String, Sessi
 /// Takes `cart` into its session, and waits until it may answer.
 async fn slow(asked: Asked) -> Answer {
     asked.session.insert("cart", asked.field("cart"))?;
+    // Whoever arrives first goes on first.
+    let mut go_on = pin!(asked.app.go_on.notified());
+    go_on.as_mut().enable();
     asked.app.arrived.notify_one();
-    asked.app.go_on.notified().await;
+    go_on.await;
     Ok(Said::Text("done".to_owned()))
 }
 
