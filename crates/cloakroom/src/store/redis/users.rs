@@ -82,25 +82,36 @@ impl Inner {
     ) -> Result<u64, StoreError> {
         let index = self.keys.index(user);
         let mut ended = 0;
-        let mut seen: HashSet<SessionId> = keep.into_iter().cloned().collect();
-        // A session that got another id meanwhile was entered under that before the old one went:
-        // when a set has nothing new, none has escaped.
+        let mut done: HashSet<SessionId> = keep.into_iter().cloned().collect();
+        let mut absent = HashSet::new();
+        // A session that got another id meanwhile was entered under that before the old one went: when
+        // a set has nothing new, none has escaped. What is absent is looked at once more: in a cluster
+        // it may have been entered and not yet stored.
         for pass in 0.. {
             if pass == FENCED {
                 self.raise_fence(user).await?;
             }
-            let members = self.members_but(&index, &mut seen).await?;
+            let mut members = self.members(&index).await?;
+            members.retain(|id| !done.contains(id));
             if members.is_empty() {
                 break;
             }
-            if pass == PASSES {
+            if pass >= PASSES {
                 return Err(restless());
             }
+            let mut missed = HashSet::new();
             for batch in members.chunks(BATCH) {
                 let texts = self.texts(batch).await?;
-                self.forget_absent(&index, &missing(batch, &texts)).await?;
+                let missing = missing(batch, &texts);
+                self.forget_absent(&index, &missing).await?;
+                missed.extend(missing.into_iter().cloned());
                 ended += self.destroy_owned(user, &index, batch, &texts).await?;
             }
+            if missed.len() == members.len() && missed == absent {
+                break;
+            }
+            done.extend(members.into_iter().filter(|id| !missed.contains(id)));
+            absent = missed;
         }
         let mut cursor = None;
         while let Some(mut page) = self.some_of_all(&mut cursor).await? {
