@@ -109,7 +109,17 @@ impl Default for IdGrammar {
 }
 
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+    const TOKEN: [bool; 256] = {
+        let mut token = [false; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            let character = byte as u8;
+            token[byte] = character.is_ascii_alphanumeric() || matches!(character, b'-' | b'_');
+            byte += 1;
+        }
+        token
+    };
+    TOKEN[usize::from(byte)]
 }
 
 /// A number that stands for `text` in logs of this process and means nothing outside it.

@@ -40,13 +40,13 @@ impl Device {
     ) -> Option<Self> {
         let record = Record::parse(stored.text, policy.settings().record_limit).ok()?;
         let stamp = record.stamp();
-        let deadline = stamp.as_ref().and_then(crate::record::Stamp::deadline);
+        let deadline = stamp.as_ref().and_then(|stamp| stamp.deadline());
         if deadline.is_some_and(|deadline| deadline <= now) {
             return None;
         }
-        let note = stamp.as_ref().and_then(crate::record::Stamp::device);
-        let created = stamp.as_ref().map(crate::record::Stamp::created);
-        let signed_in = stamp.as_ref().and_then(crate::record::Stamp::login);
+        let note = stamp.as_ref().and_then(|stamp| stamp.device());
+        let created = stamp.as_ref().map(|stamp| stamp.created());
+        let signed_in = stamp.as_ref().and_then(|stamp| stamp.login());
         let lives = record.cookie().max_age();
         let lives = lives.unwrap_or(policy.settings().browser_session_ttl);
         let last_seen = before(stored.expires, lives).min(now);

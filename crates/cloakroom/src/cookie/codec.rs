@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// Appends `text` with everything escaped that `encodeURIComponent` escapes.
 pub(super) fn encode(text: &str, out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
@@ -26,23 +28,30 @@ pub(super) fn encode(text: &str, out: &mut String) {
 /// Takes the escapes out; a malformed one, or bytes that are no UTF-8, leave the text as it is,
 /// as npm's `cookie` does. `None` where the text itself is not ASCII: no encoder wrote it.
 pub(super) fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
-    let text = std::str::from_utf8(value)
-        .ok()
-        .filter(|text| text.is_ascii())?;
-    if !value.contains(&b'%') {
-        return Some(Cow::Borrowed(text));
+    let text = std::str::from_utf8(value).ok()?;
+    if !text.is_ascii() {
+        return None;
     }
-    Some(unescape(value).map_or(Cow::Borrowed(text), Cow::Owned))
+    let unescaped = memchr(b'%', value).map(|first| unescape(value, first));
+    Some(match unescaped.flatten() {
+        Some(unescaped) => Cow::Owned(unescaped),
+        None => Cow::Borrowed(text),
+    })
 }
 
-fn unescape(value: &[u8]) -> Option<String> {
+/// Takes the escapes out, the first of which lies at `first`; `None` where one is malformed.
+fn unescape(value: &[u8], first: usize) -> Option<String> {
     let mut out = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
-        out.extend_from_slice(&rest[..at]);
-        let (high, low) = (*rest.get(at + 1)?, *rest.get(at + 2)?);
-        out.push(hex(high)? << 4 | hex(low)?);
-        rest = &rest[at + 3..];
+    let (mut rest, mut next) = (value, Some(first));
+    while let Some(at) = next {
+        let (plain, escape) = rest.split_at(at);
+        let [_, high, low, after @ ..] = escape else {
+            return None;
+        };
+        out.extend_from_slice(plain);
+        out.push(hex(*high)? << 4 | hex(*low)?);
+        rest = after;
+        next = memchr(b'%', rest);
     }
     out.extend_from_slice(rest);
     String::from_utf8(out).ok()

@@ -4,6 +4,8 @@
 //! neighbour's strange bytes hide nobody: laxer readers have been made to take a sibling site's
 //! cookie for a `__Host-` one.
 
+use memchr::memchr;
+
 use super::codec;
 use super::key_ring::{KeyRing, Signature};
 use super::name::CookieName;
@@ -42,7 +44,7 @@ pub(crate) fn find<'a>(
 ) -> Option<Ticket> {
     fields
         .into_iter()
-        .flat_map(|field| field.split(|&byte| byte == b';'))
+        .flat_map(pairs)
         .filter_map(|pair| value_of(pair, name.as_str().as_bytes()))
         .take(MOST_CANDIDATES)
         .find_map(|value| ticket(value, keys, grammar))
@@ -58,6 +60,19 @@ fn ticket(value: &[u8], keys: &KeyRing, grammar: &IdGrammar) -> Option<Ticket> {
     Some(Ticket {
         id,
         outdated: by == Signature::Older,
+    })
+}
+
+/// What stands between the semicolons of a field.
+fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(field);
+    std::iter::from_fn(move || {
+        let all = rest.take()?;
+        let Some(end) = memchr(b';', all) else {
+            return Some(all);
+        };
+        rest = Some(&all[end + 1..]);
+        Some(&all[..end])
     })
 }
 

@@ -132,15 +132,15 @@ fn touch_after(policy: &Policy, cookie: &CookieState) -> Duration {
     settings.touch_after.unwrap_or(lifetime / 20)
 }
 
-/// When a record with this cookie may be let go.
+/// When a record whose cookie ends at `expires` may be let go.
 pub(super) fn lives_until(
     policy: &Policy,
-    cookie: &CookieState,
+    expires: Option<Timestamp>,
     deadline: Option<Timestamp>,
     now: Timestamp,
 ) -> Timestamp {
     let ttl = policy.settings().browser_session_ttl;
-    let by_cookie = cookie.expires().unwrap_or_else(|| now.after(ttl));
+    let by_cookie = expires.unwrap_or_else(|| now.after(ttl));
     deadline.map_or(by_cookie, |deadline| by_cookie.min(deadline))
 }
 

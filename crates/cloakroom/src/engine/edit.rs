@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::close::lives_until;
 use super::held::{Held, new_stamp};
@@ -17,9 +18,9 @@ pub(crate) type Function = Box<dyn FnMut(Option<&str>) -> Result<String, EditErr
 pub(crate) struct Edit {
     pub(crate) patch: Patch,
     /// The cookie as this request set it; `None`: whatever is stored, touched.
-    cookie: Option<CookieState>,
+    cookie: Option<Arc<CookieState>>,
     /// The stamp as this request set it.
-    stamp: Option<Stamp>,
+    stamp: Option<Arc<Stamp>>,
     change: Option<Change>,
     now: Timestamp,
 }
@@ -56,7 +57,7 @@ impl Edit {
         let own_cookie = held.cookie_changed || held.base.is_none();
         Self {
             patch: held.patch.clone(),
-            cookie: own_cookie.then(|| held.cookie.clone()),
+            cookie: own_cookie.then(|| Arc::clone(&held.cookie)),
             stamp: held.stamp.clone().filter(|_| held.stamp_changed),
             change: None,
             now,
@@ -85,8 +86,8 @@ pub(crate) fn merge(
 ) -> Result<Merged, EditError> {
     let limit = policy.settings().record_limit;
     let mut patch = Patch::default();
-    let mut cookie = base.map(|base| base.cookie().clone()).unwrap_or_default();
-    let mut stamp = base.and_then(Record::stamp);
+    let mut cookie = base.map_or_else(Arc::default, |base| Arc::clone(base.cookie()));
+    let mut stamp = base.and_then(Record::stamp).cloned();
     let mut stamp_changed = false;
     let mut values = Vec::with_capacity(edits.len());
     let mut latest = None;
@@ -99,10 +100,10 @@ pub(crate) fn merge(
             limit.depth,
         )?);
         if let Some(own) = &edit.cookie {
-            cookie = own.clone();
+            cookie = Arc::clone(own);
         }
         if let Some(own) = &edit.stamp {
-            stamp = Some(own.clone());
+            stamp = Some(Arc::clone(own));
             stamp_changed = true;
         }
         latest = latest.max(Some(edit.now));
@@ -112,7 +113,8 @@ pub(crate) fn merge(
         stamp = new_stamp(policy, now);
         stamp_changed = stamp.is_some();
     }
-    let deadline = stamp.as_ref().and_then(Stamp::deadline);
+    let deadline = stamp.as_ref().and_then(|stamp| stamp.deadline());
+    let cookie = Arc::make_mut(&mut cookie);
     cookie.touch(now);
     cookie.end_by(deadline);
     let stamp = stamp.filter(|_| stamp_changed).map(|stamp| stamp.to_json());
@@ -120,7 +122,7 @@ pub(crate) fn merge(
     if grows(&patch, base, &text, limit) {
         return Err(EditError::TooLarge);
     }
-    let expires = lives_until(policy, &cookie, deadline, now);
+    let expires = lives_until(policy, cookie.expires(), deadline, now);
     let user = policy.settings().user_keys.user_of(&text);
     Ok(Merged {
         entry: Entry {

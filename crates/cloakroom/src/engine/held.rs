@@ -40,10 +40,10 @@ pub(crate) struct Held {
     /// What this request found.
     original: Option<Arc<Record>>,
     pub(crate) patch: Patch,
-    pub(crate) cookie: CookieState,
+    pub(crate) cookie: Arc<CookieState>,
     /// Whether this request set attributes of the cookie.
     pub(crate) cookie_changed: bool,
-    pub(crate) stamp: Option<Stamp>,
+    pub(crate) stamp: Option<Arc<Stamp>>,
     /// Whether the stamp is not in the record as it should be.
     pub(crate) stamp_changed: bool,
     /// The valid ticket that the client showed, whatever became of its session.
@@ -63,9 +63,9 @@ pub(crate) struct Sent {
     pub(crate) id: SessionId,
     resets: u32,
     patch: Patch,
-    cookie: CookieState,
+    cookie: Arc<CookieState>,
     sets_cookie: bool,
-    stamp: Option<Stamp>,
+    stamp: Option<Arc<Stamp>>,
 }
 
 impl Held {
@@ -73,7 +73,7 @@ impl Held {
     pub(crate) fn fresh(
         policy: &Policy,
         id: SessionId,
-        cookie: CookieState,
+        cookie: Arc<CookieState>,
         ticket: Option<Ticket>,
         now: Timestamp,
     ) -> Self {
@@ -104,9 +104,9 @@ impl Held {
             id: ticket.id.clone(),
             stored: Some(ticket.id.clone()),
             stored_expires: expires,
-            cookie: record.cookie().clone(),
+            cookie: Arc::clone(record.cookie()),
             original: Some(Arc::clone(&record)),
-            stamp: record.stamp(),
+            stamp: record.stamp().cloned(),
             base: Some(record),
             patch: Patch::default(),
             cookie_changed: false,
@@ -123,6 +123,11 @@ impl Held {
     pub(crate) fn detached(mut self) -> Self {
         self.phase = Phase::Detached;
         self
+    }
+
+    /// Whether the handler has neither dropped nor destroyed it.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live | Phase::Detached)
     }
 
     /// Whether the client came with this session.
@@ -177,14 +182,15 @@ impl Held {
         self.id = id;
         self.renamed = true;
         if let Some(stamp) = &mut self.stamp {
-            stamp.renew(now);
+            Arc::make_mut(stamp).renew(now);
             self.stamp_changed = true;
         }
     }
 
     /// Notes that the user has signed in now; a record of a policy that notes nothing else says so, too.
     pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<&DeviceNote>) {
-        let stamp = self.stamp.get_or_insert_with(|| Stamp::new(now, None));
+        let new = || Arc::new(Stamp::new(now, None));
+        let stamp = Arc::make_mut(self.stamp.get_or_insert_with(new));
         stamp.note_login(now, device);
         self.stamp_changed = true;
     }
@@ -195,7 +201,7 @@ impl Held {
         &mut self,
         policy: &Policy,
         id: SessionId,
-        cookie: CookieState,
+        cookie: Arc<CookieState>,
         now: Timestamp,
     ) {
         self.stamp = new_stamp(policy, now);
@@ -216,7 +222,7 @@ impl Held {
     pub(crate) fn leave_data(
         &mut self,
         policy: &Policy,
-        cookie: CookieState,
+        cookie: Arc<CookieState>,
         is_same_user: bool,
         now: Timestamp,
     ) {
@@ -262,11 +268,11 @@ impl Held {
         self.cookie_changed &= self.cookie != sent.cookie;
         // A record cannot say a date that JavaScript cannot hold; what this request set, it keeps.
         if !self.cookie_changed && self.base.is_some() && !sent.sets_cookie {
-            self.cookie = record.cookie().clone();
+            self.cookie = Arc::clone(record.cookie());
         }
         self.stamp_changed = self.stamp != sent.stamp;
         if !self.stamp_changed {
-            self.stamp = record.stamp();
+            self.stamp = record.stamp().cloned();
         }
         self.base = Some(record);
         self.patch.subtract(&sent.patch);
@@ -277,9 +283,9 @@ impl Held {
     /// it was given stays to be stored.
     pub(crate) fn was_reloaded(&mut self, record: Arc<Record>, expires: Timestamp) {
         self.stored_expires = expires;
-        self.cookie = record.cookie().clone();
+        self.cookie = Arc::clone(record.cookie());
         self.cookie_changed = false;
-        self.stamp = record.stamp();
+        self.stamp = record.stamp().cloned();
         self.stamp_changed = false;
         self.base = Some(record);
         self.patch = Patch::default();
@@ -297,35 +303,32 @@ impl Held {
             return;
         }
         if !self.cookie_changed {
-            self.cookie = record.cookie().clone();
+            self.cookie = Arc::clone(record.cookie());
         }
         if !self.stamp_changed {
-            self.stamp = record.stamp();
+            self.stamp = record.stamp().cloned();
         }
         self.base = Some(record);
     }
 
     /// When the store may let it go if this request is the last.
     pub(crate) fn expires(&self, policy: &Policy, now: Timestamp) -> Timestamp {
-        let mut cookie = self.cookie.clone();
-        cookie.touch(now);
-        lives_until(policy, &cookie, self.deadline(), now)
+        let expires = self.cookie.expires_if_touched(now);
+        lives_until(policy, expires, self.deadline(), now)
     }
 
     /// The instant from which the session is over, however often it is touched.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
-        self.stamp.as_ref().and_then(Stamp::deadline)
+        self.stamp.as_ref()?.deadline()
     }
 }
 
 /// What a new session notes in its record, if the policy has a use for it.
-pub(super) fn new_stamp(policy: &Policy, now: Timestamp) -> Option<Stamp> {
+pub(super) fn new_stamp(policy: &Policy, now: Timestamp) -> Option<Arc<Stamp>> {
     let settings = policy.settings();
     let wanted = settings.absolute_timeout.is_some() || settings.renewal_timeout.is_some();
     wanted.then(|| {
-        Stamp::new(
-            now,
-            settings.absolute_timeout.map(|timeout| now.after(timeout)),
-        )
+        let deadline = settings.absolute_timeout.map(|timeout| now.after(timeout));
+        Arc::new(Stamp::new(now, deadline))
     })
 }

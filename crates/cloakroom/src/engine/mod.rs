@@ -10,4 +10,4 @@ mod tests;
 pub(crate) use close::{CookieOp, Plan, StoreOp, close, wants_renewal};
 pub(crate) use edit::{Change, Edit, EditError, Merged, merge};
 pub(crate) use held::{Held, Phase, Sent};
-pub(crate) use open::{Opened, open};
+pub(crate) use open::open;

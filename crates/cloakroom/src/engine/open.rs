@@ -1,41 +1,23 @@
-//! What a stored record, or the lack of one, means for a request.
+//! What a stored record means for a request.
 
 use std::sync::Arc;
 
 use super::held::Held;
 use crate::clock::Timestamp;
 use crate::cookie::Ticket;
-use crate::policy::Policy;
-use crate::record::{Record, RecordError, Stored};
+use crate::record::Record;
 
-/// What a request's ticket opened.
-pub(crate) enum Opened {
-    Live(Box<Held>),
-    /// The store has no such session. Its id is never adopted.
-    Unknown,
-    /// The session is over although the store still holds it: a writer that knows no absolute
-    /// time-out kept it alive.
-    Over,
-    /// What is stored is no record; whoever owns it starts anew rather than being locked out.
-    Unreadable(RecordError),
-}
-
+/// The session that a request's ticket opened; `None` where it is over although the store still
+/// holds it: a writer that knows no absolute time-out kept it alive.
 pub(crate) fn open(
-    policy: &Policy,
-    ticket: &Ticket,
-    stored: Option<Stored>,
+    ticket: Ticket,
+    record: Arc<Record>,
+    expires: Timestamp,
     now: Timestamp,
-) -> Opened {
-    let Some(stored) = stored else {
-        return Opened::Unknown;
-    };
-    let record = match Record::parse(stored.text, policy.settings().record_limit) {
-        Ok(record) => Arc::new(record),
-        Err(error) => return Opened::Unreadable(error),
-    };
-    let held = Held::stored(ticket.clone(), record, stored.expires);
-    match held.deadline() {
-        Some(deadline) if deadline <= now => Opened::Over,
-        _ => Opened::Live(Box::new(held)),
+) -> Option<Box<Held>> {
+    let deadline = record.stamp().and_then(|stamp| stamp.deadline());
+    if deadline.is_some_and(|deadline| deadline <= now) {
+        return None;
     }
+    Some(Box::new(Held::stored(ticket, record, expires)))
 }

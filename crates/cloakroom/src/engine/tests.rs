@@ -1,29 +1,24 @@
 use super::close::{CookieOp, StoreOp, close};
-use super::{Held, Opened, open};
+use super::{Held, open};
 use crate::clock::Timestamp;
 use crate::cookie::Ticket;
 use crate::id::SessionId;
 use crate::policy::tests::keys;
 use crate::policy::{Policy, PolicyBuilder, RequestInfo};
-use crate::record::Stored;
+use crate::record::Record;
 
 const NOW: Timestamp = Timestamp::from_millis(1_767_323_045_678);
 
 /// A session that is stored, with 30 of its 60 seconds left.
 fn stored(policy: &Policy) -> Held {
     let text = r#"{"cookie":{"originalMaxAge":60000,"expires":"2026-01-02T03:04:35.678Z","httpOnly":true,"path":"/"},"a":1}"#;
-    let stored = Stored {
-        text: text.into(),
-        expires: Timestamp::from_millis(NOW.as_millis() + 30_000),
-    };
+    let record = Record::parse(text.into(), policy.settings().record_limit).unwrap();
+    let expires = Timestamp::from_millis(NOW.as_millis() + 30_000);
     let ticket = Ticket {
         id: SessionId::from_store("stored"),
         outdated: false,
     };
-    match open(policy, &ticket, Some(stored), NOW) {
-        Opened::Live(held) => *held,
-        _ => panic!("a live session"),
-    }
+    *open(ticket, record.into(), expires, NOW).expect("a live session")
 }
 
 fn fresh(policy: &Policy) -> Held {

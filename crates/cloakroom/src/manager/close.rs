@@ -1,5 +1,6 @@
 //! The end of a request: the session is stored before the response's first byte leaves.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Manager;
@@ -24,6 +25,12 @@ impl std::fmt::Debug for Closing {
     }
 }
 
+/// What is left to do when a request ends.
+pub(crate) enum Ending {
+    Done(Closing),
+    ToStore(Plan),
+}
+
 /// The session could not be stored, so that the response must not be sent as if it was.
 #[derive(Debug, thiserror::Error)]
 #[error("the session could not be saved")]
@@ -44,6 +51,17 @@ impl Manager {
     /// [`CloseError`] where the store failed: the response must be an error, because its client
     /// would take the session for saved.
     pub async fn close(&self, session: &Session) -> Result<Closing, CloseError> {
+        match self.plan(session) {
+            Ending::Done(closing) => Ok(closing),
+            Ending::ToStore(plan) => self.store_by(plan, session).await,
+        }
+    }
+
+    /// Decides what is left to do, and does it where that takes no store.
+    pub(crate) fn plan(&self, session: &Session) -> Ending {
+        if session.is_untouched() && !self.policy().settings().save_uninitialized {
+            return Ending::Done(Closing::default());
+        }
         let now = self.0.now();
         let plan = session.lock(|held| {
             if engine::wants_renewal(self.policy(), held, now) {
@@ -51,6 +69,18 @@ impl Manager {
             }
             engine::close(self.policy(), held, now)
         });
+        match plan.store {
+            StoreOp::Nothing => Ending::Done(self.cookie(plan.cookie, session)),
+            _ => Ending::ToStore(plan),
+        }
+    }
+
+    /// Carries out what [`plan`](Self::plan) left to do.
+    pub(crate) async fn store_by(
+        &self,
+        plan: Plan,
+        session: &Session,
+    ) -> Result<Closing, CloseError> {
         match self.carry_out(plan.store, session).await {
             Ok(()) => Ok(self.cookie(plan.cookie, session)),
             Err(SaveError::Gone) => {
@@ -115,8 +145,10 @@ impl Manager {
         let field = if operation == CookieOp::Clear {
             clear_cookie(&policy.name, &held.cookie)
         } else {
-            held.cookie.touch(self.0.now());
-            held.cookie.end_by(held.deadline());
+            let deadline = held.deadline();
+            let cookie = Arc::make_mut(&mut held.cookie);
+            cookie.touch(self.0.now());
+            cookie.end_by(deadline);
             // Another task may have asked for another id meanwhile, which nothing stores any more.
             let id = held.stored.as_ref().unwrap_or(&held.id);
             set_cookie(&policy.name, id, &policy.keys, &held.cookie)

@@ -6,11 +6,13 @@ mod users;
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use close::Ending;
 pub use close::{CloseError, Closing};
 
 use crate::clock::Clock;
 use crate::cookie::{self, Ticket};
-use crate::engine::{self, Held, Opened};
+pub(crate) use crate::engine::Plan;
+use crate::engine::{self, Held};
 use crate::id::SessionId;
 use crate::policy::{OnStoreError, Policy, RequestInfo};
 use crate::session::{Backend, Session};
@@ -77,44 +79,55 @@ impl Manager {
         cookies: impl IntoIterator<Item = &'a [u8]>,
         request: RequestInfo,
     ) -> Result<Session, StoreError> {
-        let held = match self.ticket(cookies) {
-            None => self.fresh(&request, None),
-            Some(ticket) => self.load(ticket, &request).await?,
+        let backend = Arc::clone(&self.0);
+        let Some(ticket) = self.ticket(cookies) else {
+            return Ok(Session::fresh(backend, request, None));
         };
-        Ok(Session::new(Arc::clone(&self.0), request, held))
-    }
-
-    async fn load(&self, ticket: Ticket, request: &RequestInfo) -> Result<Held, StoreError> {
-        let stored = match self.0.get(&ticket.id).await {
-            Ok(stored) => stored,
-            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
-                tracing::warn!(id = ?ticket.id, %error, "a stored session cannot be read; its owner gets a new one");
-                return Ok(self.fresh(request, Some(ticket)));
-            }
-            Err(error) => return self.without_store(error, ticket, request),
-        };
-        match engine::open(self.policy(), &ticket, stored, self.0.now()) {
-            Opened::Live(held) => return Ok(*held),
-            Opened::Unknown => tracing::debug!(id = ?ticket.id, "no such session"),
-            Opened::Over => self.end(&ticket.id).await,
-            Opened::Unreadable(error) => {
-                tracing::warn!(id = ?ticket.id, %error, "a stored session cannot be read; its owner gets a new one");
+        match self.load(&ticket).await {
+            Ok(Some(held)) => Ok(Session::new(backend, request, held)),
+            Ok(None) => Ok(Session::fresh(backend, request, Some(ticket))),
+            Err(error) => {
+                self.may_go_on_without(error)?;
+                let held = backend.fresh(&request, Some(ticket)).detached();
+                Ok(Session::new(backend, request, Box::new(held)))
             }
         }
-        Ok(self.fresh(request, Some(ticket)))
     }
 
-    fn without_store(
-        &self,
-        error: StoreError,
-        ticket: Ticket,
-        request: &RequestInfo,
-    ) -> Result<Held, StoreError> {
+    /// The session that a ticket names, if there is one that can be read.
+    async fn load(&self, ticket: &Ticket) -> Result<Option<Box<Held>>, StoreError> {
+        let id = &ticket.id;
+        let stored = match self.0.get(id).await {
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                warn_of_unreadable(id, &error);
+                return Ok(None);
+            }
+            stored => stored?,
+        };
+        let Some(stored) = stored else {
+            tracing::debug!(?id, "no such session");
+            return Ok(None);
+        };
+        let record = match self.0.record(stored.text) {
+            Ok(record) => record,
+            Err(error) => {
+                warn_of_unreadable(id, &error);
+                return Ok(None);
+            }
+        };
+        let held = engine::open(ticket.clone(), record, stored.expires, self.0.now());
+        if held.is_none() {
+            self.end(id).await;
+        }
+        Ok(held)
+    }
+
+    fn may_go_on_without(&self, error: StoreError) -> Result<(), StoreError> {
         match self.policy().settings().on_store_error {
             OnStoreError::Unavailable => Err(error),
             OnStoreError::Anonymous => {
                 tracing::warn!(%error, "a request goes on without its session");
-                Ok(self.fresh(request, Some(ticket)).detached())
+                Ok(())
             }
         }
     }
@@ -125,12 +138,14 @@ impl Manager {
             tracing::warn!(%error, "a session past its absolute time-out stays in the store");
         }
     }
+}
 
-    fn fresh(&self, request: &RequestInfo, ticket: Option<Ticket>) -> Held {
-        let (policy, now) = (self.policy(), self.0.now());
-        let cookie = policy.new_cookie(request, now);
-        Held::fresh(policy, policy.draw_id(request), cookie, ticket, now)
-    }
+fn warn_of_unreadable(id: &SessionId, error: &impl fmt::Display) {
+    tracing::warn!(
+        ?id,
+        %error,
+        "a stored session cannot be read; its owner gets a new one"
+    );
 }
 
 impl fmt::Debug for Manager {

@@ -84,11 +84,20 @@ impl TrustedProxy {
         peer: Option<IpAddr>,
         forwarded_proto: Option<&str>,
     ) -> bool {
-        let first_hop = || {
-            let first = forwarded_proto?.split(',').next()?;
-            Some(first.trim().eq_ignore_ascii_case("https"))
+        tls || self.says_secure(peer, || forwarded_proto)
+    }
+
+    /// Whether a believed peer says so; the field is only looked at where it counts.
+    pub(crate) fn says_secure<'a>(
+        &self,
+        peer: Option<IpAddr>,
+        forwarded_proto: impl FnOnce() -> Option<&'a str>,
+    ) -> bool {
+        let says_https = |field: &str| {
+            let first = field.split(',').next().unwrap_or_default();
+            first.trim().eq_ignore_ascii_case("https")
         };
-        tls || (self.trusts(peer) && first_hop().unwrap_or(false))
+        self.trusts(peer) && forwarded_proto().is_some_and(says_https)
     }
 }
 

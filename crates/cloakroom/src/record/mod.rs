@@ -15,6 +15,7 @@ mod users;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 pub(crate) use cookie_state::Attribute;
 pub use cookie_state::{AttributeError, CookieState};
@@ -108,7 +109,9 @@ pub(crate) enum RecordError {
 pub(crate) struct Record {
     text: RecordText,
     members: Vec<Member>,
-    cookie: CookieState,
+    cookie: Arc<CookieState>,
+    /// What cloakroom noted in it.
+    stamp: Option<Arc<Stamp>>,
     /// Whether members were left out that a `Session` cannot hold; the next save drops them.
     dropped: bool,
 }
@@ -131,15 +134,20 @@ impl Record {
             name == COOKIE || name == STAMP || !is_reserved(&name)
         });
         let dropped = members.len() < found;
-        let cookie = members
-            .iter()
-            .find(|member| name(&text, member) == COOKIE)
-            .and_then(|member| CookieState::parse(&text[member.value.range()]))
+        let value_of = |key: &str| {
+            let mut members = members.iter();
+            let member = members.find(|member| name(&text, member) == key)?;
+            Some(&text[member.value.range()])
+        };
+        let cookie = value_of(COOKIE)
+            .and_then(CookieState::parse)
             .ok_or(RecordError::NoCookie)?;
+        let stamp = value_of(STAMP).and_then(Stamp::parse);
         Ok(Self {
+            cookie: Arc::new(cookie),
+            stamp: stamp.map(Arc::new),
             text,
             members,
-            cookie,
             dropped,
         })
     }
@@ -148,7 +156,7 @@ impl Record {
         &self.text
     }
 
-    pub(crate) fn cookie(&self) -> &CookieState {
+    pub(crate) fn cookie(&self) -> &Arc<CookieState> {
         &self.cookie
     }
 
@@ -161,8 +169,8 @@ impl Record {
     }
 
     /// What cloakroom noted in it.
-    pub(crate) fn stamp(&self) -> Option<Stamp> {
-        self.get(STAMP).and_then(Stamp::parse)
+    pub(crate) fn stamp(&self) -> Option<&Arc<Stamp>> {
+        self.stamp.as_ref()
     }
 
     /// Keys and values as they are written, `cookie` among them, in the order of the text.

@@ -35,6 +35,21 @@ impl RecordText {
         }
     }
 
+    /// Whether both are the same bytes in the same place.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bytes, &other.bytes) && self.start == other.start
+    }
+
+    /// Whether somebody else holds these bytes, too.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.bytes) > 1
+    }
+
+    /// Where the bytes lie.
+    pub(crate) fn address(&self) -> usize {
+        self.bytes.as_ptr().addr()
+    }
+
     /// The texts before the record; empty unless made by [`RecordText::behind`].
     pub fn prefixes(&self) -> [&str; 2] {
         let (second, start) = (self.second as usize, self.start as usize);

@@ -7,7 +7,7 @@ mod write;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -19,13 +19,13 @@ pub use error::SessionError;
 pub use typed::Typed;
 
 use crate::clock::Timestamp;
+use crate::cookie::Ticket;
 use crate::engine::{Held, Phase};
 use crate::id::SessionId;
 use crate::live::{Ended, Watched};
 use crate::policy::{CookieMut, RequestInfo};
 use crate::record::{
-    self, DeviceNote, Field, Stamp, UserKeys, is_reserved, is_value, stringify,
-    without_lone_surrogates,
+    self, DeviceNote, Field, UserKeys, is_reserved, is_value, stringify, without_lone_surrogates,
 };
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -49,16 +49,46 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     backend: Arc<Backend>,
     request: RequestInfo,
-    held: Mutex<Held>,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Nothing was asked of a session that begins with this request; here is the valid ticket that
+    /// the client showed. Most visitors' sessions never get further, and cost no more.
+    Fresh(Option<Ticket>),
+    Held(Box<Held>),
 }
 
 impl Session {
-    pub(crate) fn new(backend: Arc<Backend>, request: RequestInfo, held: Held) -> Self {
+    pub(crate) fn new(backend: Arc<Backend>, request: RequestInfo, held: Box<Held>) -> Self {
+        Self::of(backend, request, State::Held(held))
+    }
+
+    /// A session that begins with this request.
+    pub(crate) fn fresh(
+        backend: Arc<Backend>,
+        request: RequestInfo,
+        ticket: Option<Ticket>,
+    ) -> Self {
+        // Functions of the application's own are not called under a lock.
+        if backend.policy.wants_request() {
+            let held = Box::new(backend.fresh(&request, ticket));
+            return Self::new(backend, request, held);
+        }
+        Self::of(backend, request, State::Fresh(ticket))
+    }
+
+    fn of(backend: Arc<Backend>, request: RequestInfo, state: State) -> Self {
         Self(Arc::new(Inner {
             backend,
             request,
-            held: Mutex::new(held),
+            state: Mutex::new(state),
         }))
+    }
+
+    /// Whether it begins with this request, and nothing was asked of it.
+    pub(crate) fn is_untouched(&self) -> bool {
+        matches!(*self.state(), State::Fresh(_))
     }
 
     /// The value of `key`, `None` where it has none.
@@ -70,7 +100,8 @@ impl Session {
     /// [`SessionError::Ended`] after `destroy` or `unset`, [`SessionError::Value`] where the value
     /// is of another type than `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
-        self.live(|held| held.get(key).map(read).transpose())?
+        self.peek(|held| held.get(key).map(read).transpose())?
+            .unwrap_or(Ok(None))
     }
 
     /// The value of `key` as it is written in the record: JSON.
@@ -79,11 +110,12 @@ impl Session {
     ///
     /// [`SessionError::Ended`] after `destroy` or `unset`.
     pub fn get_raw(&self, key: &str) -> Result<Option<String>, SessionError> {
-        self.live(|held| {
+        let value = self.peek(|held| {
             held.get(key)
                 .filter(|_| !is_reserved(key))
                 .map(str::to_owned)
-        })
+        })?;
+        Ok(value.flatten())
     }
 
     /// Sets the value of `key`.
@@ -214,8 +246,9 @@ impl Session {
     /// changed too, and the record keeps the attributes when it is written or
     /// [saved](Self::save).
     pub fn cookie_mut<R>(&self, change: impl FnOnce(&mut CookieMut<'_>) -> R) -> R {
-        let mut cookie = self.lock(|held| held.cookie.clone());
-        let result = change(&mut CookieMut::new(&mut cookie, self.0.backend.now()));
+        let mut cookie = self.lock(|held| Arc::clone(&held.cookie));
+        let own = Arc::make_mut(&mut cookie);
+        let result = change(&mut CookieMut::new(own, self.0.backend.now()));
         self.lock(|held| {
             held.cookie = cookie;
             held.cookie_changed = true;
@@ -344,7 +377,7 @@ impl Session {
     }
 
     pub(crate) fn login_time(&self) -> Option<Timestamp> {
-        self.lock(|held| held.stamp.as_ref().and_then(Stamp::login))
+        self.lock(|held| held.stamp.as_ref()?.login())
     }
 
     pub(crate) fn request(&self) -> &RequestInfo {
@@ -371,13 +404,35 @@ impl Session {
     }
 
     pub(crate) fn lock<R>(&self, with: impl FnOnce(&mut Held) -> R) -> R {
-        with(&mut self.0.held.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut state = self.state();
+        if let State::Fresh(ticket) = &mut *state {
+            let held = self.0.backend.fresh(&self.0.request, ticket.take());
+            *state = State::Held(Box::new(held));
+        }
+        match &mut *state {
+            State::Held(held) => with(held),
+            State::Fresh(_) => unreachable!("it was just begun"),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at a session that has not ended; `None` for one that has no data because nothing was
+    /// asked of it.
+    fn peek<R>(&self, with: impl FnOnce(&Held) -> R) -> Result<Option<R>, SessionError> {
+        match &*self.state() {
+            State::Fresh(_) => Ok(None),
+            State::Held(held) if held.is_live() => Ok(Some(with(held))),
+            State::Held(_) => Err(SessionError::Ended),
+        }
     }
 
     fn live<R>(&self, with: impl FnOnce(&mut Held) -> R) -> Result<R, SessionError> {
-        self.lock(|held| match held.phase {
-            Phase::Live | Phase::Detached => Ok(with(held)),
-            Phase::Unset | Phase::Destroyed => Err(SessionError::Ended),
+        self.lock(|held| match held.is_live() {
+            true => Ok(with(held)),
+            false => Err(SessionError::Ended),
         })
     }
 }

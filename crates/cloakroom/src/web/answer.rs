@@ -3,16 +3,19 @@
 use std::borrow::Cow;
 
 use super::cache;
-use super::head::Fields;
+use super::head::{Fields, Name};
 use crate::auth::Refusal;
 use crate::manager::{CloseError, Closing};
 use crate::policy::CachePolicy;
+
+/// A field's name in lower case, and its value.
+pub(super) type AnswerField = (&'static str, Cow<'static, str>);
 
 /// An answer, before a framework says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    pub(super) field: Option<(&'static str, Cow<'static, str>)>,
+    pub(super) field: Option<AnswerField>,
     pub(super) text: Cow<'static, str>,
 }
 
@@ -45,7 +48,7 @@ impl From<Refusal> for Answer {
 /// Adds what the session owes to the response: its cookie, and what caches must know.
 pub(super) fn add(closing: &Closing, cache: CachePolicy, fields: &mut impl Fields) {
     if let Some(cookie) = &closing.set_cookie
-        && !fields.append("set-cookie", cookie)
+        && !fields.append(Name::SetCookie, cookie)
     {
         tracing::error!("a session's cookie holds a control character and is not sent");
     }

@@ -11,8 +11,7 @@ use serde::de::DeserializeOwned;
 pub use csrf::{CsrfFuture, CsrfService};
 
 use super::answer::Answer;
-use super::head::Fields as _;
-use super::tower::status;
+use super::tower::{set_field, status};
 use super::{LoggedIn, Named, SessionHandle, SessionName, SessionRejection};
 use crate::session::{Session, SessionError, Typed};
 
@@ -47,9 +46,7 @@ impl IntoResponse for Answer {
         } else {
             (status, self.text).into_response()
         };
-        if let Some((name, value)) = &self.field {
-            response.headers_mut().set(name, value);
-        }
+        set_field(self.field.as_ref(), response.headers_mut());
         response
     }
 }

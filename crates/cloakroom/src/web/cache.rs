@@ -1,6 +1,6 @@
 //! What caches are told of a response that depends on a session (RFC 9111).
 
-use super::head::Fields;
+use super::head::{Fields, Name};
 use crate::policy::CachePolicy;
 
 /// Keeps a response from being handed to another visitor.
@@ -8,11 +8,21 @@ pub(super) fn keep_private(fields: &mut impl Fields, policy: CachePolicy) {
     if policy == CachePolicy::Untouched {
         return;
     }
-    if let Some(value) = cache_control(&fields.joined("cache-control"), policy) {
-        fields.set("cache-control", &value);
+    if fields.all(Name::CacheControl).next().is_none() {
+        fields.append_static(Name::CacheControl, alone(policy));
+    } else if let Some(value) = cache_control(&fields.joined(Name::CacheControl), policy) {
+        fields.set(Name::CacheControl, &value);
     }
-    if !varies_by_cookie(&fields.joined("vary")) {
-        fields.append("vary", "Cookie");
+    if fields.all(Name::Vary).next().is_none() || !varies_by_cookie(&fields.joined(Name::Vary)) {
+        fields.append_static(Name::Vary, "Cookie");
+    }
+}
+
+/// What is said where the handler said nothing.
+fn alone(policy: CachePolicy) -> &'static str {
+    match policy {
+        CachePolicy::NoStore => "no-store",
+        CachePolicy::Private | CachePolicy::Untouched => "private",
     }
 }
 
@@ -33,12 +43,7 @@ fn cache_control(said: &str, policy: CachePolicy) -> Option<String> {
         return None;
     }
     if directives.is_empty() {
-        let alone = if policy == CachePolicy::NoStore {
-            "no-store"
-        } else {
-            "private"
-        };
-        return Some(alone.to_owned());
+        return Some(alone(policy).to_owned());
     }
     let shared = |directive: &&&str| {
         let name = directive.split('=').next().unwrap_or_default().trim();

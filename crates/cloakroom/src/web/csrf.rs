@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::Answer;
-use super::head::{Fields as _, Head};
+use super::head::{Fields as _, Head, Name};
 use super::origin::judge;
 use super::{SessionHandle, SessionRejection};
 use crate::auth::{Refusal, TokenPlace, Verdict};
@@ -90,8 +90,8 @@ async fn by_token(head: &impl Head, handle: Option<&SessionHandle>) -> Result<Ad
     })?;
     let fields = head.fields();
     match TokenPlace::of(
-        fields.first(TokenPlace::HEADER),
-        fields.first("content-type"),
+        fields.first(Name::CsrfToken),
+        fields.first(Name::ContentType),
     ) {
         TokenPlace::Header(token) => check(&session, token).map(|()| Admission::Passed),
         TokenPlace::Form => Ok(Admission::FormNeeded(session)),

@@ -1,7 +1,7 @@
 //! A guard before routes: who may not pass never reaches them.
 
 use super::SessionHandle;
-use super::head::{Fields as _, Head};
+use super::head::{Fields as _, Head, Name};
 use crate::auth::{Access, Asked, Refusal, Require};
 use crate::session::Session;
 use crate::store::StoreError;
@@ -57,7 +57,7 @@ impl Guard {
             return Err(Refusal::NoLayer);
         };
         let access = self.check(handle.open(head).await).await?;
-        let accept = head.fields().joined("accept");
+        let accept = head.fields().joined(Name::Accept);
         let asked = Asked {
             method: head.method(),
             accept: &accept,

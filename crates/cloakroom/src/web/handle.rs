@@ -61,7 +61,7 @@ impl SessionHandle {
     /// The session that a request's cookie names, read anew: this request's response is not concerned
     /// with what becomes of it.
     pub(super) async fn read(&self, head: &impl Head) -> Result<Session, StoreError> {
-        let cookies = head::Fields::all(head.fields(), "cookie");
+        let cookies = head::Fields::all(head.fields(), head::Name::Cookie);
         let info = head::request_info(self.0.manager.policy(), self.0.tls, head);
         self.0.manager.open(cookies, info).await
     }

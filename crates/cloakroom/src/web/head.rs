@@ -4,26 +4,75 @@ use std::net::IpAddr;
 
 use crate::policy::{Policy, RequestInfo};
 
-/// The fields of a head. Names are in lower case.
+/// The fields that are looked at or set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Accept,
+    CacheControl,
+    ContentType,
+    Cookie,
+    CsrfToken,
+    ForwardedFor,
+    ForwardedProto,
+    Host,
+    Origin,
+    SecFetchSite,
+    SetCookie,
+    UserAgent,
+    Vary,
+}
+
+/// Defines `field_name`, from a [`Name`] to what a version of the crate `http` has for it: a name
+/// that it knows is found faster than a text.
+macro_rules! field_name {
+    ($header:ident) => {
+        fn field_name(name: $crate::web::head::Name) -> $header::HeaderName {
+            use $crate::web::head::Name;
+            match name {
+                Name::Accept => $header::ACCEPT,
+                Name::CacheControl => $header::CACHE_CONTROL,
+                Name::ContentType => $header::CONTENT_TYPE,
+                Name::Cookie => $header::COOKIE,
+                Name::CsrfToken => {
+                    $header::HeaderName::from_static($crate::auth::TokenPlace::HEADER)
+                }
+                Name::ForwardedFor => $header::HeaderName::from_static("x-forwarded-for"),
+                Name::ForwardedProto => $header::HeaderName::from_static("x-forwarded-proto"),
+                Name::Host => $header::HOST,
+                Name::Origin => $header::ORIGIN,
+                Name::SecFetchSite => $header::HeaderName::from_static("sec-fetch-site"),
+                Name::SetCookie => $header::SET_COOKIE,
+                Name::UserAgent => $header::USER_AGENT,
+                Name::Vary => $header::VARY,
+            }
+        }
+    };
+}
+pub(super) use field_name;
+
+/// The fields of a head.
 pub(super) trait Fields {
     /// The values of a field, in their order.
-    fn all(&self, name: &'static str) -> impl Iterator<Item = &[u8]>;
+    fn all(&self, name: Name) -> impl Iterator<Item = &[u8]>;
 
     /// Puts a field in the place of those with its name; `false` where no field can hold the value.
-    fn set(&mut self, name: &'static str, value: &str) -> bool;
+    fn set(&mut self, name: Name, value: &str) -> bool;
 
     /// Adds a field to those with its name; `false` where no field can hold the value.
-    fn append(&mut self, name: &'static str, value: &str) -> bool;
+    fn append(&mut self, name: Name, value: &str) -> bool;
+
+    /// Adds a field whose value needs no copy.
+    fn append_static(&mut self, name: Name, value: &'static str);
 
     /// The first value of a field, empty where it is not ASCII text.
-    fn first(&self, name: &'static str) -> Option<&str> {
+    fn first(&self, name: Name) -> Option<&str> {
         self.all(name)
             .next()
             .map(|value| text(value).unwrap_or_default())
     }
 
     /// The values of a field that are ASCII text, joined by commas.
-    fn joined(&self, name: &'static str) -> String {
+    fn joined(&self, name: Name) -> String {
         let values: Vec<&str> = self.all(name).filter_map(text).collect();
         values.join(", ")
     }
@@ -59,15 +108,15 @@ fn text(value: &[u8]) -> Option<&str> {
 
 /// The host that a request names.
 pub(super) fn host(head: &impl Head) -> Option<&str> {
-    head.fields().first("host").or_else(|| head.authority())
+    head.fields().first(Name::Host).or_else(|| head.authority())
 }
 
 /// Whether a request came over TLS, to this server or to a proxy that the policy trusts; `tls` says
 /// that every connection does.
 pub(super) fn is_secure(policy: &Policy, tls: bool, head: &impl Head) -> bool {
-    let forwarded = head.fields().first("x-forwarded-proto");
     let proxy = &policy.settings().trusted_proxy;
-    proxy.is_secure(tls || head.is_tls(), head.peer(), forwarded)
+    let forwarded = || head.fields().first(Name::ForwardedProto);
+    tls || head.is_tls() || proxy.says_secure(head.peer(), forwarded)
 }
 
 /// What the functions of a policy may know of a request; no more of it than they look at.
@@ -77,8 +126,9 @@ pub(super) fn request_info(policy: &Policy, tls: bool, head: &impl Head) -> Requ
         address: client(policy, head),
         ..RequestInfo::default()
     };
-    let agent = head.fields().all("user-agent").next();
-    if let Some(field) = agent.filter(|_| policy.notes_devices()) {
+    if policy.notes_devices()
+        && let Some(field) = head.fields().all(Name::UserAgent).next()
+    {
         info.set_user_agent(field);
     }
     if policy.wants_request() {
@@ -90,7 +140,11 @@ pub(super) fn request_info(policy: &Policy, tls: bool, head: &impl Head) -> Requ
 
 /// The client's address, by a trusted proxy's word where the peer is one.
 fn client(policy: &Policy, head: &impl Head) -> Option<IpAddr> {
-    let fields = head.fields().all("x-forwarded-for");
-    let fields = fields.map(|field| text(field).unwrap_or_default());
-    policy.settings().trusted_proxy.client(head.peer(), fields)
+    let proxy = &policy.settings().trusted_proxy;
+    let peer = head.peer();
+    if !proxy.trusts(peer) {
+        return peer.map(|peer| peer.to_canonical());
+    }
+    let fields = head.fields().all(Name::ForwardedFor);
+    proxy.client(peer, fields.map(|field| text(field).unwrap_or_default()))
 }

@@ -1,7 +1,7 @@
 //! Where a request comes from, by its head.
 
 use super::SessionHandle;
-use super::head::{self, Fields as _, Head};
+use super::head::{self, Fields as _, Head, Name};
 use crate::auth::{Source, Verdict};
 
 /// An extension: the origins that may send requests besides the site's own.
@@ -21,8 +21,8 @@ pub(super) fn judge(
     let own = head::host(head).map(|host| format!("{scheme}://{host}"));
     let source = Source {
         is_safe,
-        fetch_site: head.fields().first("sec-fetch-site"),
-        origin: head.fields().first("origin"),
+        fetch_site: head.fields().first(Name::SecFetchSite),
+        origin: head.fields().first(Name::Origin),
         own: own.as_deref(),
     };
     source.judge(allowed)

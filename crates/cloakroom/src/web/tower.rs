@@ -8,17 +8,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::HeaderValue;
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Response, StatusCode, Uri};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::answer::{self, Answer};
-use super::head::{Fields, Head};
+use super::answer::{self, Answer, AnswerField};
+use super::head::{Fields, Head, Name, field_name};
 use super::{SessionHandle, Tls};
-use crate::manager::{CloseError, Closing, Manager};
+use crate::manager::{CloseError, Closing, Ending, Manager, Plan};
 use crate::policy::CachePolicy;
 use crate::session::Session;
 use crate::store::StoreError;
@@ -145,8 +145,16 @@ where
             else {
                 return Poll::Ready(Ok(response));
             };
-            let manager = handle.manager().clone();
-            *this.closing = Some((close(manager, session.clone()), Some(response)));
+            match handle.manager().plan(session) {
+                Ending::Done(closing) => {
+                    let response = finish(response, Ok(closing), cache_policy(handle));
+                    return Poll::Ready(Ok(response));
+                }
+                Ending::ToStore(plan) => {
+                    let storing = store(handle.manager().clone(), plan, session.clone());
+                    *this.closing = Some((storing, Some(response)));
+                }
+            }
         }
         let Some((closing, response)) = this.closing else {
             return Poll::Pending;
@@ -155,11 +163,8 @@ where
         let response = response
             .take()
             .expect("a future is not polled after it was ready");
-        let policy = this
-            .handle
-            .as_ref()
-            .map(|handle| handle.manager().policy().settings().cache);
-        Poll::Ready(Ok(finish(response, closed, policy.unwrap_or_default())))
+        let cache = this.handle.as_ref().map(cache_policy);
+        Poll::Ready(Ok(finish(response, closed, cache.unwrap_or_default())))
     }
 }
 
@@ -169,8 +174,12 @@ impl<F, R> fmt::Debug for SessionFuture<F, R> {
     }
 }
 
-fn close(manager: Manager, session: Session) -> ClosingFuture {
-    Box::pin(async move { manager.close(&session).await })
+fn store(manager: Manager, plan: Plan, session: Session) -> ClosingFuture {
+    Box::pin(async move { manager.store_by(plan, &session).await })
+}
+
+fn cache_policy(handle: &SessionHandle) -> CachePolicy {
+    handle.manager().policy().settings().cache
 }
 
 /// The response with what the session owes it, or an error in its place.
@@ -192,29 +201,44 @@ fn finish<R: Default>(
 fn bare<R: Default>(answer: &Answer) -> Response<R> {
     let mut response = Response::new(R::default());
     *response.status_mut() = status(answer);
-    if let Some((name, value)) = &answer.field {
-        response.headers_mut().set(name, value);
-    }
+    set_field(answer.field.as_ref(), response.headers_mut());
     response
+}
+
+pub(super) fn set_field(field: Option<&AnswerField>, headers: &mut HeaderMap) {
+    if let Some((name, value)) = field
+        && let Ok(value) = HeaderValue::try_from(&**value)
+    {
+        headers.insert(*name, value);
+    }
 }
 
 pub(super) fn status(answer: &Answer) -> StatusCode {
     StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+field_name!(header);
+
 impl Fields for HeaderMap {
-    fn all(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
-        self.get_all(name).iter().map(HeaderValue::as_bytes)
+    fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        let values = self.get_all(field_name(name)).iter();
+        values.map(HeaderValue::as_bytes)
     }
 
-    fn set(&mut self, name: &'static str, value: &str) -> bool {
+    fn set(&mut self, name: Name, value: &str) -> bool {
         let value = HeaderValue::try_from(value).ok();
-        value.map(|value| self.insert(name, value)).is_some()
+        let set = |value| self.insert(field_name(name), value);
+        value.map(set).is_some()
     }
 
-    fn append(&mut self, name: &'static str, value: &str) -> bool {
+    fn append(&mut self, name: Name, value: &str) -> bool {
         let value = HeaderValue::try_from(value).ok();
-        value.map(|value| self.append(name, value)).is_some()
+        let append = |value| self.append(field_name(name), value);
+        value.map(append).is_some()
+    }
+
+    fn append_static(&mut self, name: Name, value: &'static str) {
+        self.append(field_name(name), HeaderValue::from_static(value));
     }
 }
 

@@ -46,6 +46,21 @@ impl Lifetime {
         Self::Millis(number as i64)
     }
 
+    /// The expiry of a cookie that is touched at `now`.
+    pub(super) fn from(self, now: Timestamp) -> Expiry {
+        match self {
+            Self::Undefined => Expiry::Undefined,
+            Self::Null => Expiry::Null,
+            Self::False => Expiry::False,
+            Self::NotANumber => Expiry::Invalid,
+            Self::Millis(millis) => now
+                .as_millis()
+                .checked_add(millis)
+                .and_then(Timestamp::checked)
+                .map_or(Expiry::Invalid, Expiry::At),
+        }
+    }
+
     pub(super) fn to_json(self) -> Option<String> {
         match self {
             Self::Undefined => None,
@@ -74,6 +89,13 @@ impl Expiry {
             Attribute::Bool(false) => Self::False,
             Attribute::Text(text) => Timestamp::parse_iso(&text).map_or(Self::Invalid, Self::At),
             _ => Self::Undefined,
+        }
+    }
+
+    pub(super) fn instant(self) -> Option<Timestamp> {
+        match self {
+            Self::At(timestamp) => Some(timestamp),
+            _ => None,
         }
     }
 

@@ -93,6 +93,11 @@ impl CookieState {
         self.set_lifetime(self.original_max_age, now);
     }
 
+    /// When it would end if it was touched at `now`; `None`: when the browser closes.
+    pub(crate) fn expires_if_touched(&self, now: Timestamp) -> Option<Timestamp> {
+        self.original_max_age.from(now).instant()
+    }
+
     /// How long the session lives between two requests; `None` until the browser closes.
     pub fn max_age(&self) -> Option<Duration> {
         match self.original_max_age {
@@ -126,10 +131,7 @@ impl CookieState {
 
     /// When the cookie ends, as the record says; `None`: when the browser closes.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
-        match self.expires {
-            Expiry::At(timestamp) => Some(timestamp),
-            _ => None,
-        }
+        self.expires.instant()
     }
 
     /// Whether `expires` is there: Express sends a changed session's cookie again only then.
@@ -178,18 +180,7 @@ impl CookieState {
     }
 
     fn set_lifetime(&mut self, lifetime: Lifetime, now: Timestamp) {
-        let expiry = match lifetime {
-            Lifetime::Undefined => Expiry::Undefined,
-            Lifetime::Null => Expiry::Null,
-            Lifetime::False => Expiry::False,
-            Lifetime::NotANumber => Expiry::Invalid,
-            Lifetime::Millis(millis) => now
-                .as_millis()
-                .checked_add(millis)
-                .and_then(Timestamp::checked)
-                .map_or(Expiry::Invalid, Expiry::At),
-        };
-        self.set_expiry(expiry, now);
+        self.set_expiry(lifetime.from(now), now);
     }
 
     /// Express derives `originalMaxAge` from `expires` whenever that is set.

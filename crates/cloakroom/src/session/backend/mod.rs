@@ -1,11 +1,14 @@
 //! What a session is read and written with: a policy, a store and a clock, and nothing that decides.
 
 mod circuit;
+mod parsed;
 mod saves;
 mod writes;
 
 use std::borrow::Cow;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,10 +20,12 @@ pub(crate) use saves::SaveError;
 pub(crate) use writes::Saved;
 
 use crate::clock::{Clock, Timestamp};
+use crate::cookie::Ticket;
+use crate::engine::Held;
 use crate::id::SessionId;
 use crate::live::Watch;
-use crate::policy::Policy;
-use crate::record::Stored;
+use crate::policy::{Policy, RequestInfo};
+use crate::record::{Record, RecordError, RecordText, Stored};
 use crate::store::{Store, StoreError, StoreErrorKind, StoreFuture};
 
 /// Where sessions lie and by which rules.
@@ -31,6 +36,7 @@ pub(crate) struct Backend {
     pub(crate) live: Arc<Watch>,
     saves: saves::Saves,
     circuit: circuit::Circuit,
+    parsed: parsed::Parsed,
 }
 
 /// How many times longer an operation on many sessions may take.
@@ -47,11 +53,19 @@ impl Backend {
             clock,
             saves: saves::Saves::default(),
             circuit: circuit::Circuit::default(),
+            parsed: parsed::Parsed::default(),
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// A session that begins with this request.
+    pub(crate) fn fresh(&self, request: &RequestInfo, ticket: Option<Ticket>) -> Held {
+        let (policy, now) = (&self.policy, self.now());
+        let cookie = policy.new_cookie(request, now);
+        Held::fresh(policy, policy.draw_id(request), cookie, ticket, now)
     }
 
     /// The id under which the store keeps a session.
@@ -84,16 +98,27 @@ impl Backend {
     }
 
     async fn read<'a, T>(&self, ask: impl Fn() -> StoreFuture<'a, T>) -> Result<T, StoreError> {
-        let read = || self.in_time(ask(), StoreErrorKind::Unavailable);
         let begin = Instant::now();
-        match read().await {
+        let end = begin + self.policy.settings().store_timeout;
+        match self.until(end, ask(), StoreErrorKind::Unavailable).await {
             Err(error)
                 if error.kind() == StoreErrorKind::Unavailable && begin.elapsed() < QUICK =>
             {
-                read().await
+                self.in_time(ask(), StoreErrorKind::Unavailable).await
             }
             outcome => outcome,
         }
+    }
+
+    /// Takes a record apart that the store gave, unless that was done a moment ago.
+    pub(crate) fn record(&self, text: RecordText) -> Result<Arc<Record>, RecordError> {
+        if let Some(record) = self.parsed.get(&text) {
+            return Ok(record);
+        }
+        let limit = self.policy.settings().record_limit;
+        let record = Arc::new(Record::parse(text, limit)?);
+        self.parsed.put(&record);
+        Ok(record)
     }
 
     pub(crate) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
@@ -154,16 +179,19 @@ impl Backend {
     async fn until<T>(
         &self,
         end: Instant,
-        operation: StoreFuture<'_, T>,
+        mut operation: StoreFuture<'_, T>,
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
         let Some(permit) = self.circuit.enter() else {
             let reason = "the store did not answer others a moment ago";
             return Err(StoreError::new(StoreErrorKind::Unavailable, reason));
         };
-        let outcome = tokio::time::timeout_at(end, operation)
-            .await
-            .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed)));
+        let outcome = match at_once(&mut operation).await {
+            Some(outcome) => outcome,
+            None => tokio::time::timeout_at(end, operation)
+                .await
+                .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed))),
+        };
         permit.end(!outcome.as_ref().is_err_and(|error| {
             matches!(
                 error.kind(),
@@ -172,4 +200,13 @@ impl Backend {
         }));
         outcome
     }
+}
+
+/// What a store in memory has ready, for which no timer need be set.
+async fn at_once<T>(operation: &mut StoreFuture<'_, T>) -> Option<Result<T, StoreError>> {
+    poll_fn(|context| match operation.as_mut().poll(context) {
+        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }

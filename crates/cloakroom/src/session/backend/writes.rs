@@ -9,7 +9,7 @@ use super::{Backend, SaveError};
 use crate::clock::Timestamp;
 use crate::engine::{Edit, Merged, merge};
 use crate::id::SessionId;
-use crate::record::{Entry, Record, Stored};
+use crate::record::{Entry, Record, RecordText};
 use crate::store::{self, StoreError, StoreErrorKind};
 
 /// How often another id is drawn because one was taken: with random ids it never happens.
@@ -74,7 +74,7 @@ impl Backend {
             {
                 store::Written::Saved => return self.written(merged),
                 store::Written::Gone => return Err(SaveError::Gone),
-                store::Written::Changed(stored) => base = self.parse(stored)?,
+                store::Written::Changed(stored) => base = self.parse(stored.text)?,
             }
         }
         Err(SaveError::Conflict)
@@ -129,7 +129,7 @@ impl Backend {
                     return Ok(self.written(merged)?.into_single());
                 }
                 Ok(store::Written::Gone) => return Err(SaveError::Gone),
-                Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored)?),
+                Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored.text)?),
             }
         }
         Err(SaveError::Conflict)
@@ -163,7 +163,7 @@ impl Backend {
     ) -> Result<Arc<Record>, SaveError> {
         match last {
             Some(last) => Ok(last),
-            None => self.parse(self.get(id).await?.ok_or(SaveError::Gone)?),
+            None => self.parse(self.get(id).await?.ok_or(SaveError::Gone)?.text),
         }
     }
 
@@ -172,7 +172,7 @@ impl Backend {
             entry: Entry { text, expires, .. },
             values,
         } = merged;
-        let record = self.parse(Stored { text, expires })?;
+        let record = self.parse(text)?;
         Ok(Written {
             record,
             expires,
@@ -180,10 +180,8 @@ impl Backend {
         })
     }
 
-    fn parse(&self, stored: Stored) -> Result<Arc<Record>, SaveError> {
-        let limit = self.policy.settings().record_limit;
-        Record::parse(stored.text, limit)
-            .map(Arc::new)
+    fn parse(&self, text: RecordText) -> Result<Arc<Record>, SaveError> {
+        self.record(text)
             .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error).into())
     }
 }

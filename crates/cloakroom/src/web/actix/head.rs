@@ -2,31 +2,37 @@
 
 use std::net::IpAddr;
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{StatusCode, uri};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
 
 use crate::manager::CloseError;
 use crate::session::SessionError;
 use crate::web::answer::Answer;
-use crate::web::head::{Fields, Head};
+use crate::web::head::{Fields, Head, Name, field_name};
 use crate::web::{SessionRejection, Tls};
 
+field_name!(header);
+
 impl Fields for HeaderMap {
-    fn all(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
-        self.get_all(name).map(HeaderValue::as_bytes)
+    fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        self.get_all(field_name(name)).map(HeaderValue::as_bytes)
     }
 
-    fn set(&mut self, name: &'static str, value: &str) -> bool {
+    fn set(&mut self, name: Name, value: &str) -> bool {
         let value = HeaderValue::try_from(value).ok();
-        let name = HeaderName::from_static(name);
-        value.map(|value| self.insert(name, value)).is_some()
+        let set = |value| self.insert(field_name(name), value);
+        value.map(set).is_some()
     }
 
-    fn append(&mut self, name: &'static str, value: &str) -> bool {
+    fn append(&mut self, name: Name, value: &str) -> bool {
         let value = HeaderValue::try_from(value).ok();
-        let name = HeaderName::from_static(name);
-        value.map(|value| self.append(name, value)).is_some()
+        let append = |value| self.append(field_name(name), value);
+        value.map(append).is_some()
+    }
+
+    fn append_static(&mut self, name: Name, value: &'static str) {
+        self.append(field_name(name), HeaderValue::from_static(value));
     }
 }
 
