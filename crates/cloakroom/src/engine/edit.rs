@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::close::lives_until;
 use super::held::{Held, new_stamp};
 use crate::clock::Timestamp;
+use crate::id::SessionId;
 use crate::policy::Policy;
-use crate::record::{CookieState, Entry, Patch, Record, RecordLimit, RecordText, Stamp, is_value};
+use crate::record::{CookieState, Entry, Patch, Record, RecordLimit, Stamp, is_value};
 
 /// A function from a key's value as JSON, if it has one, to its next value.
 pub(crate) type Function = Box<dyn FnMut(Option<&str>) -> Result<String, EditError> + Send>;
@@ -74,13 +75,17 @@ impl Edit {
 #[derive(Debug)]
 pub(crate) struct Merged {
     pub(crate) entry: Entry,
+    /// The same, taken apart.
+    pub(crate) record: Arc<Record>,
     /// For each edit the value that its change came to.
     pub(crate) values: Vec<Option<String>>,
 }
 
-/// Lays edits, in order, over what is stored; `None`: over nothing.
+/// Lays edits, in order, over what is stored; `None`: over nothing. The result is for the record that
+/// its store has under `key`.
 pub(crate) fn merge(
     policy: &Policy,
+    key: &SessionId,
     base: Option<&Record>,
     edits: &mut [&mut Edit],
 ) -> Result<Merged, EditError> {
@@ -117,32 +122,38 @@ pub(crate) fn merge(
     let cookie = Arc::make_mut(&mut cookie);
     cookie.touch(now);
     cookie.end_by(deadline);
-    let stamp = stamp.filter(|_| stamp_changed).map(|stamp| stamp.to_json());
-    let text = patch.apply(base, &cookie.to_json(), stamp.as_deref());
-    if grows(&patch, base, &text, limit) {
+    let written = stamp.as_ref().filter(|_| stamp_changed);
+    let stamp_json = written.map(|stamp| stamp.to_json());
+    let cookie_json = cookie.to_json();
+    let fields = patch.lay(base, &cookie_json, stamp_json.as_deref());
+    let user = policy.settings().user_keys.user_in(&fields);
+    // A store in memory keeps it so, and need not copy it.
+    let prefixes = [key.expose(), user.as_deref().unwrap_or_default()];
+    let record = Record::of(prefixes, &fields, cookie, stamp);
+    debug_assert_eq!(
+        Record::parse(record.text().clone(), limit).as_ref(),
+        Ok(&record)
+    );
+    if !patch.is_empty() && grows(base, &record, limit) {
         return Err(EditError::TooLarge);
     }
-    let expires = lives_until(policy, cookie.expires(), deadline, now);
-    let user = policy.settings().user_keys.user_of(&text);
     Ok(Merged {
         entry: Entry {
-            text,
-            expires,
+            text: record.text().clone(),
+            expires: lives_until(policy, cookie.expires(), deadline, now),
             user,
         },
+        record: Arc::new(record),
         values,
     })
 }
 
-/// Whether a patch takes a record over a limit. One that another writer took over it may be read,
-/// touched and made smaller.
-fn grows(patch: &Patch, base: Option<&Record>, text: &RecordText, limit: RecordLimit) -> bool {
-    if patch.is_empty() {
-        return false;
-    }
+/// Whether a record grew over a limit. One that another writer took over it may be read, touched and
+/// made smaller.
+fn grows(base: Option<&Record>, record: &Record, limit: RecordLimit) -> bool {
     let bytes = base.map_or(0, |base| base.text().len());
-    let keys = Patch::default().data(base).len();
-    text.len() > limit.bytes.max(bytes) || patch.data(base).len() > limit.keys.max(keys)
+    let keys = base.map_or(0, Record::count);
+    record.text().len() > limit.bytes.max(bytes) || record.count() > limit.keys.max(keys)
 }
 
 fn apply_change(

@@ -1,8 +1,8 @@
 use super::close::{CookieOp, StoreOp, close};
 use super::{Held, open};
 use crate::clock::Timestamp;
-use crate::cookie::Ticket;
-use crate::id::SessionId;
+use crate::cookie;
+use crate::id::{IdGrammar, SessionId};
 use crate::policy::tests::keys;
 use crate::policy::{Policy, PolicyBuilder, RequestInfo};
 use crate::record::Record;
@@ -14,10 +14,10 @@ fn stored(policy: &Policy) -> Held {
     let text = r#"{"cookie":{"originalMaxAge":60000,"expires":"2026-01-02T03:04:35.678Z","httpOnly":true,"path":"/"},"a":1}"#;
     let record = Record::parse(text.into(), policy.settings().record_limit).unwrap();
     let expires = Timestamp::from_millis(NOW.as_millis() + 30_000);
-    let ticket = Ticket {
-        id: SessionId::from_store("stored"),
-        outdated: false,
-    };
+    let settings = policy.settings();
+    let (name, keys) = (&settings.name, &settings.keys);
+    let field = format!("{}=s:{}", name.as_str(), cookie::sign("stored", keys));
+    let ticket = cookie::find([field.as_bytes()], name, keys, &IdGrammar::any()).unwrap();
     *open(ticket, record.into(), expires, NOW).expect("a live session")
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Manager;
-use crate::cookie::{clear_cookie, set_cookie};
+use crate::cookie::{clear_cookie, renew_cookie, set_cookie};
 use crate::engine::{self, CookieOp, Held, Plan, StoreOp};
 use crate::policy::OnStoreError;
 use crate::session::{SaveError, Session, SessionError};
@@ -151,7 +151,10 @@ impl Manager {
             cookie.end_by(deadline);
             // Another task may have asked for another id meanwhile, which nothing stores any more.
             let id = held.stored.as_ref().unwrap_or(&held.id);
-            set_cookie(&policy.name, id, &policy.keys, &held.cookie)
+            match held.ticket.as_ref().filter(|ticket| ticket.id == *id) {
+                Some(ticket) => renew_cookie(&policy.name, ticket, &policy.keys, &held.cookie),
+                None => set_cookie(&policy.name, id, &policy.keys, &held.cookie),
+            }
         };
         field
             .inspect_err(|error| tracing::error!(%error, "a session's cookie cannot be sent"))

@@ -6,11 +6,13 @@ mod users;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "tower")]
 pub(crate) use close::Ending;
 pub use close::{CloseError, Closing};
 
 use crate::clock::Clock;
 use crate::cookie::{self, Ticket};
+#[cfg(feature = "tower")]
 pub(crate) use crate::engine::Plan;
 use crate::engine::{self, Held};
 use crate::id::SessionId;
@@ -117,7 +119,7 @@ impl Manager {
         };
         let held = engine::open(ticket.clone(), record, stored.expires, self.0.now());
         if held.is_none() {
-            self.end(id).await;
+            Box::pin(self.end(id)).await;
         }
         Ok(held)
     }

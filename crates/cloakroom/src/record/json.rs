@@ -17,13 +17,22 @@ impl Span {
         })
     }
 
+    /// A span of a text that is shorter than 4 GiB.
+    pub(crate) fn of(start: usize, length: usize) -> Self {
+        Self::new(start, start + length).expect("a record is shorter than 4 GiB")
+    }
+
+    pub(crate) fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
     pub(crate) fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 }
 
 /// One member of an object: its key without the quotes, its value as it is written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) key: Span,
     pub(crate) value: Span,
@@ -38,17 +47,66 @@ pub(crate) struct Bounds {
     pub(crate) members: usize,
 }
 
+#[cfg(test)]
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            depth: 128,
+            members: 8192,
+        }
+    }
+}
+
+/// The members of an object, and those of the objects among their values that were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    pub(crate) own: Vec<Member>,
+    /// In the order of the text.
+    inner: Vec<Member>,
+}
+
+impl Members {
+    /// The members of the object that is the value of `outer`; none where nobody asked for them.
+    pub(crate) fn within(&self, outer: &Member) -> &[Member] {
+        let from = |at: u32| self.inner.partition_point(|inner| inner.key.start < at);
+        &self.inner[from(outer.value.start)..from(outer.value.end)]
+    }
+}
+
 /// The members of the object that is all of `text`; `None` where `text` is anything else.
 pub(crate) fn members(text: &str, bounds: Bounds) -> Option<Vec<Member>> {
-    let mut scanner = Scanner {
-        bytes: text.as_bytes(),
-        at: 0,
+    members_with(text, bounds, |_| false).map(|members| members.own)
+}
+
+/// The same, with the members of the objects whose keys `opens` names, by their texts; of an escaped
+/// key in any case.
+pub(crate) fn members_with(
+    text: &str,
+    bounds: Bounds,
+    opens: impl Fn(&[u8]) -> bool,
+) -> Option<Members> {
+    let bytes = text.as_bytes();
+    let mut scanner = Scanner { bytes, at: 0 };
+    let mut members = Members {
+        own: Vec::with_capacity(8),
+        inner: Vec::new(),
     };
-    let mut members = Vec::with_capacity(8);
+    let depth = bounds.depth.checked_sub(1)?;
     scanner.space();
-    scanner.object(bounds.depth, |member| {
-        members.push(member);
-        members.len() <= bounds.members
+    scanner.each(b'{', b'}', |scanner| {
+        let (key, escaped) = scanner.key()?;
+        let start = scanner.at;
+        if scanner.peek() == Some(b'{') && (escaped || opens(&bytes[key.range()])) {
+            scanner.object(depth, &mut members.inner, bounds.members)?;
+        } else {
+            scanner.value(depth)?;
+        }
+        members.own.push(Member {
+            key,
+            value: Span::new(start, scanner.at)?,
+            escaped,
+        });
+        (members.own.len() <= bounds.members).then_some(())
     })?;
     scanner.space();
     scanner.at_end().then_some(members)
@@ -67,18 +125,14 @@ pub(crate) fn is_value(text: &str, depth: usize) -> bool {
     }
 }
 
-/// What ends a run of plain characters in a string.
-const SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        special[byte] = true;
-        byte += 1;
-    }
-    special[b'"' as usize] = true;
-    special[b'\\' as usize] = true;
-    special
-};
+/// Bit 7 of each byte of `word` that is special in a string: a quote, a backslash, a control character.
+/// The lowest that is set is exact; those above it may be off, for a borrow.
+fn special(word: u64) -> u64 {
+    const EACH: u64 = u64::MAX / 255;
+    let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word;
+    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) & (EACH * 0x80)
+}
 
 struct Scanner<'a> {
     bytes: &'a [u8],
@@ -107,8 +161,17 @@ impl Scanner<'_> {
     fn value(&mut self, depth: usize) -> Option<()> {
         match self.peek()? {
             b'"' => self.string().map(|_| ()),
-            b'{' => self.object(depth, |_| true),
-            b'[' => self.array(depth),
+            b'{' => {
+                let depth = depth.checked_sub(1)?;
+                self.each(b'{', b'}', |scanner| {
+                    scanner.key()?;
+                    scanner.value(depth)
+                })
+            }
+            b'[' => {
+                let depth = depth.checked_sub(1)?;
+                self.each(b'[', b']', |scanner| scanner.value(depth))
+            }
             b't' => self.literal(b"true"),
             b'f' => self.literal(b"false"),
             b'n' => self.literal(b"null"),
@@ -116,55 +179,53 @@ impl Scanner<'_> {
         }
     }
 
-    fn object(&mut self, depth: usize, mut found: impl FnMut(Member) -> bool) -> Option<()> {
-        let depth = depth.checked_sub(1)?;
-        self.take(b'{')?;
+    /// Passes what stands between `open` and `close`, divided by commas.
+    fn each(
+        &mut self,
+        open: u8,
+        close: u8,
+        mut one: impl FnMut(&mut Self) -> Option<()>,
+    ) -> Option<()> {
+        self.take(open)?;
         self.space();
-        if self.take(b'}').is_some() {
+        if self.take(close).is_some() {
             return Some(());
         }
         loop {
-            let member = self.member(depth)?;
-            found(member).then_some(())?;
+            one(self)?;
             self.space();
             if self.take(b',').is_none() {
-                return self.take(b'}');
+                return self.take(close);
             }
             self.space();
         }
     }
 
-    fn member(&mut self, depth: usize) -> Option<Member> {
-        let key_start = self.at + 1;
-        let escaped = self.string()?;
-        let key = Span::new(key_start, self.at - 1)?;
-        self.space();
-        self.take(b':')?;
-        self.space();
-        let value_start = self.at;
-        self.value(depth)?;
-        Some(Member {
-            key,
-            value: Span::new(value_start, self.at)?,
-            escaped,
+    /// Passes an object and adds its members to `found`.
+    fn object(&mut self, depth: usize, found: &mut Vec<Member>, most: usize) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        self.each(b'{', b'}', |scanner| {
+            let (key, escaped) = scanner.key()?;
+            let start = scanner.at;
+            scanner.value(depth)?;
+            found.push(Member {
+                key,
+                value: Span::new(start, scanner.at)?,
+                escaped,
+            });
+            (found.len() <= most).then_some(())
         })
     }
 
-    fn array(&mut self, depth: usize) -> Option<()> {
-        let depth = depth.checked_sub(1)?;
-        self.take(b'[')?;
+    /// Passes a key and its colon, and tells whether the key holds an escape.
+    fn key(&mut self) -> Option<(Span, bool)> {
+        let start = self.at + 1;
+        let escaped = self.string()?;
+        let key = Span::new(start, self.at - 1)?;
         self.space();
-        if self.take(b']').is_some() {
-            return Some(());
-        }
-        loop {
-            self.value(depth)?;
-            self.space();
-            if self.take(b',').is_none() {
-                return self.take(b']');
-            }
-            self.space();
-        }
+        self.take(b':')?;
+        self.space();
+        Some((key, escaped))
     }
 
     fn literal(&mut self, word: &[u8]) -> Option<()> {
@@ -179,8 +240,7 @@ impl Scanner<'_> {
         self.take(b'"')?;
         let mut escaped = false;
         loop {
-            let rest = self.bytes.get(self.at..)?;
-            self.at += rest.iter().position(|&byte| SPECIAL[usize::from(byte)])?;
+            self.plain();
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
@@ -191,8 +251,21 @@ impl Scanner<'_> {
                     self.escape()?;
                 }
                 // A control character has to be escaped.
-                _ => return None,
+                ..0x20 => return None,
+                _ => self.at += 1,
             }
+        }
+    }
+
+    /// Passes plain characters, eight at once; up to seven are left at the end of the text.
+    fn plain(&mut self) {
+        while let Some(eight) = self.bytes[self.at..].first_chunk() {
+            let special = special(u64::from_le_bytes(*eight));
+            if special != 0 {
+                self.at += special.trailing_zeros() as usize / 8;
+                return;
+            }
+            self.at += 8;
         }
     }
 

@@ -28,7 +28,7 @@ pub use stored::{Entry, Stored};
 pub use text::RecordText;
 pub use users::UserKeys;
 
-use json::{Bounds, Member};
+use json::{Bounds, Member, Span};
 
 /// The key of the cookie's state in a record.
 pub(crate) const COOKIE: &str = "cookie";
@@ -64,7 +64,10 @@ const RESERVED: [&str; 22] = [
 
 /// Whether `key` is none that an application can keep data under.
 pub(crate) fn is_reserved(key: &str) -> bool {
-    RESERVED.contains(&key)
+    // Most keys share no length with more than two of them.
+    RESERVED
+        .iter()
+        .any(|reserved| reserved.len() == key.len() && *reserved == key)
 }
 
 /// Bounds on a record, so that one visitor cannot fill the store.
@@ -105,7 +108,7 @@ pub(crate) enum RecordError {
 }
 
 /// A record as it was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Record {
     text: RecordText,
     members: Vec<Member>,
@@ -126,30 +129,52 @@ impl Record {
             depth: limit.depth.max(128),
             members: limit.keys.saturating_mul(RecordLimit::READ),
         };
-        let mut members = json::members(&text, bounds).ok_or(RecordError::NotAnObject)?;
-        keep_last_of_each(&text, &mut members);
-        let found = members.len();
-        members.retain(|member| {
-            let name = name(&text, member);
-            name == COOKIE || name == STAMP || !is_reserved(&name)
+        let is_own = |key: &[u8]| key == COOKIE.as_bytes() || key == STAMP.as_bytes();
+        let found = json::members_with(&text, bounds, is_own);
+        let mut found = found.ok_or(RecordError::NotAnObject)?;
+        keep_last_of_each(&text, &mut found.own);
+        let before = found.own.len();
+        let (mut cookie, mut stamp) = (None, None);
+        found.own.retain(|member| match &*name(&text, member) {
+            COOKIE => cookie.replace(*member).is_none(),
+            STAMP => stamp.replace(*member).is_none(),
+            name => !is_reserved(name),
         });
-        let dropped = members.len() < found;
-        let value_of = |key: &str| {
-            let mut members = members.iter();
-            let member = members.find(|member| name(&text, member) == key)?;
-            Some(&text[member.value.range()])
-        };
-        let cookie = value_of(COOKIE)
-            .and_then(CookieState::parse)
-            .ok_or(RecordError::NoCookie)?;
-        let stamp = value_of(STAMP).and_then(Stamp::parse);
+        let is_object = |member: &Member| text.as_bytes()[member.value.range()].starts_with(b"{");
+        let cookie = cookie.filter(is_object).ok_or(RecordError::NoCookie)?;
+        let cookie = CookieState::of(&text, found.within(&cookie));
+        let stamp = stamp.filter(is_object);
+        let stamp = stamp.and_then(|stamp| Stamp::of(&text, found.within(&stamp)));
         Ok(Self {
             cookie: Arc::new(cookie),
             stamp: stamp.map(Arc::new),
+            dropped: found.own.len() < before,
+            members: found.own,
             text,
-            members,
-            dropped,
         })
+    }
+
+    /// A record of these fields, behind `prefixes`, as taking its text apart would give it.
+    pub(crate) fn of(
+        prefixes: [&str; 2],
+        fields: &[Field<'_>],
+        cookie: &CookieState,
+        stamp: Option<Arc<Stamp>>,
+    ) -> Self {
+        let start = prefixes.iter().map(|prefix| prefix.len()).sum::<usize>();
+        let mut text = String::with_capacity(start + patch::length(fields));
+        text.extend(prefixes);
+        let mut keys = Vec::with_capacity(fields.len());
+        patch::write_object(fields, &mut text, |at| keys.push(at - start));
+        let members = fields.iter().zip(keys);
+        let members = members.map(|(field, at)| field.member(at)).collect();
+        Self {
+            text: RecordText::whole(text, prefixes),
+            members,
+            cookie: Arc::new(cookie.as_read()),
+            stamp,
+            dropped: false,
+        }
     }
 
     pub(crate) fn text(&self) -> &RecordText {
@@ -181,6 +206,12 @@ impl Record {
         })
     }
 
+    /// How many keys an application has in it.
+    pub(crate) fn count(&self) -> usize {
+        let is_own = |key: &&str| self.get(key).is_some();
+        self.members.len() - [COOKIE, STAMP].iter().filter(|key| is_own(key)).count()
+    }
+
     pub(crate) fn lost_members(&self) -> bool {
         self.dropped
     }
@@ -193,7 +224,23 @@ pub(crate) struct Field<'a> {
     pub(crate) value: &'a str,
 }
 
-impl Field<'_> {
+impl<'a> Field<'a> {
+    fn own(key: &'static str, value: &'a str) -> Self {
+        Self {
+            key: Cow::Borrowed(key),
+            value,
+        }
+    }
+
+    /// Where it lies in a text in which its key begins at `at`.
+    fn member(&self, at: usize) -> Member {
+        Member {
+            key: Span::of(at, self.key.len()),
+            value: Span::of(at + self.key.len() + 2, self.value.len()),
+            escaped: self.key.contains('\\'),
+        }
+    }
+
     pub(crate) fn name(&self) -> Cow<'_, str> {
         unescape(&self.key)
     }
@@ -232,11 +279,12 @@ fn keep_last_of_each(text: &str, members: &mut Vec<Member>) {
 }
 
 fn has_repeated_key(text: &str, members: &[Member]) -> bool {
-    if members.len() <= 16 {
+    if members.len() <= 16 && members.iter().all(|member| !member.escaped) {
         let is_repeated = |(index, member): (usize, &Member)| {
-            members[..index]
-                .iter()
-                .any(|earlier| name(text, earlier) == name(text, member))
+            let key = &text.as_bytes()[member.key.range()];
+            members[..index].iter().any(|earlier| {
+                earlier.key.len() == key.len() && text.as_bytes()[earlier.key.range()] == *key
+            })
         };
         return members.iter().enumerate().any(is_repeated);
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{COOKIE, Field, Record, RecordText, STAMP, js};
+use super::{COOKIE, Field, Record, STAMP, js};
 
 /// Changes to data keys, in the order in which they were made.
 #[derive(Clone, Debug, Default)]
@@ -76,9 +76,16 @@ impl Patch {
 
     /// Whether the data of `base` would be other data, or in another order, with the patch.
     pub(crate) fn changes(&self, base: Option<&Record>) -> bool {
-        if self.is_empty() {
-            return false;
-        }
+        let is = |key: &str| base.and_then(|base| base.get(key));
+        self.0.iter().any(|(key, change)| match change {
+            Change::Set(value) => is(key) != Some(value),
+            Change::Remove => is(key).is_some(),
+            Change::Append(value) => is(key) != Some(value) || self.moves(base),
+        })
+    }
+
+    /// Whether it changes the order of keys, or more.
+    fn moves(&self, base: Option<&Record>) -> bool {
         let before = base
             .into_iter()
             .flat_map(Record::members)
@@ -96,44 +103,39 @@ impl Patch {
     }
 
     /// The whole record that results: `base` with the patch, `cookie` and the stamp over it.
-    pub(crate) fn apply(
-        &self,
-        base: Option<&Record>,
-        cookie: &str,
-        stamp: Option<&str>,
-    ) -> RecordText {
-        let mut own = Self::default();
-        own.set(COOKIE, cookie);
-        if let Some(stamp) = stamp {
-            own.set(STAMP, stamp);
+    pub(crate) fn lay<'a>(
+        &'a self,
+        base: Option<&'a Record>,
+        cookie: &'a str,
+        stamp: Option<&'a str>,
+    ) -> Vec<Field<'a>> {
+        let mut fields = self.over(base.into_iter().flat_map(Record::members));
+        match fields.iter_mut().find(|field| field.name() == COOKIE) {
+            Some(field) => field.value = cookie,
+            None => fields.insert(0, Field::own(COOKIE, cookie)),
         }
-        let entries = match base {
-            Some(base) => self.over(base.members()),
-            None => self.over(
-                [Field {
-                    key: COOKIE.into(),
-                    value: "{}",
-                }]
-                .into_iter(),
-            ),
-        };
-        object(&in_javascript_order(own.over(entries.into_iter()))).into()
+        if let Some(stamp) = stamp {
+            match fields.iter_mut().find(|field| field.name() == STAMP) {
+                Some(field) => field.value = stamp,
+                None => fields.push(Field::own(STAMP, stamp)),
+            }
+        }
+        in_javascript_order(fields)
     }
 
     fn over<'a>(&'a self, base: impl Iterator<Item = Field<'a>>) -> Vec<Field<'a>> {
         let mut placed = vec![false; self.0.len()];
-        let mut entries: Vec<Field<'a>> = base
-            .filter_map(|entry| match self.position(&entry.name()) {
-                None => Some(entry),
-                Some(at) => match &self.0[at].1 {
-                    Change::Set(value) => {
-                        placed[at] = true;
-                        Some(Field { value, ..entry })
-                    }
-                    Change::Remove | Change::Append(_) => None,
-                },
-            })
-            .collect();
+        let mut entries = Vec::with_capacity(16);
+        entries.extend(base.filter_map(|entry| match self.position(&entry.name()) {
+            None => Some(entry),
+            Some(at) => match &self.0[at].1 {
+                Change::Set(value) => {
+                    placed[at] = true;
+                    Some(Field { value, ..entry })
+                }
+                Change::Remove | Change::Append(_) => None,
+            },
+        }));
         for ((key, change), placed) in self.0.iter().zip(placed) {
             if let (Change::Set(value) | Change::Append(value), false) = (change, placed) {
                 entries.push(Field {
@@ -177,23 +179,29 @@ fn in_javascript_order(mut entries: Vec<Field<'_>>) -> Vec<Field<'_>> {
     entries
 }
 
-/// Entries as the text of one JSON object.
-pub(crate) fn object(entries: &[Field<'_>]) -> String {
-    let length = entries
+/// Fields as the text of one JSON object.
+pub(crate) fn object(fields: &[Field<'_>]) -> String {
+    let mut text = String::with_capacity(length(fields));
+    write_object(fields, &mut text, |_| ());
+    text
+}
+
+/// About as many bytes as the text of `fields` has.
+pub(super) fn length(fields: &[Field<'_>]) -> usize {
+    let each = fields
         .iter()
-        .map(|entry| entry.key.len() + entry.value.len() + 4)
-        .sum::<usize>();
-    let mut text = String::with_capacity(length + 2);
-    text.push('{');
-    for (index, Field { key, value }) in entries.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        text.push('"');
+        .map(|field| field.key.len() + field.value.len() + 4);
+    each.sum::<usize>() + 2
+}
+
+/// Appends an object, and tells where each member's key begins.
+pub(super) fn write_object(fields: &[Field<'_>], text: &mut String, mut at: impl FnMut(usize)) {
+    for (index, Field { key, value }) in fields.iter().enumerate() {
+        text.push_str(if index == 0 { "{\"" } else { ",\"" });
+        at(text.len());
         text.push_str(key);
         text.push_str("\":");
         text.push_str(value);
     }
-    text.push('}');
-    text
+    text.push_str(if fields.is_empty() { "{}" } else { "}" });
 }

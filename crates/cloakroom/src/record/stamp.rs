@@ -7,14 +7,8 @@ use std::num::ParseIntError;
 use serde::{Deserialize, Serialize};
 
 use super::js;
-use super::json::{self, Bounds};
+use super::json::Member;
 use crate::clock::Timestamp;
-
-/// No stamp of ours comes near these.
-const BOUNDS: Bounds = Bounds {
-    depth: 16,
-    members: 64,
-};
 
 /// From where a user signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,12 +45,19 @@ impl Stamp {
         }
     }
 
-    /// Reads a stamp; whatever is none counts as missing, and the next save writes one.
-    pub(crate) fn parse(json: &str) -> Option<Self> {
+    #[cfg(test)]
+    fn parse(json: &str) -> Option<Self> {
+        let members = super::json::members(json, super::json::Bounds::default())?;
+        Self::of(json, &members)
+    }
+
+    /// Reads a stamp whose members were found in `text`; whatever is none counts as missing, and the
+    /// next save writes one.
+    pub(super) fn of(text: &str, members: &[Member]) -> Option<Self> {
         let (mut stamp, mut created) = (Self::default(), None);
-        for member in json::members(json, BOUNDS)? {
-            let value = &json[member.value.range()];
-            match &json[member.key.range()] {
+        for member in members {
+            let value = &text[member.value.range()];
+            match &text[member.key.range()] {
                 "created" => created = millis(value).ok()?,
                 "deadline" => stamp.deadline = millis(value).ok()?,
                 "renewed" => stamp.renewed = millis(value).ok()?,

@@ -10,10 +10,33 @@ fn record(data: &str) -> Record {
 fn patched(base: &Record, change: impl FnOnce(&mut Patch)) -> String {
     let mut patch = Patch::default();
     change(&mut patch);
-    let text = patch
-        .apply(Some(base), &base.cookie().to_json(), None)
-        .to_string();
-    text.replace(COOKIE, "C")
+    let cookie = base.cookie().to_json();
+    let fields = patch.lay(Some(base), &cookie, None);
+    let written = Record::of(
+        ["id", "user"],
+        &fields,
+        base.cookie(),
+        base.stamp().cloned(),
+    );
+    // What was never taken apart is as if it had been.
+    let again = Record::parse(written.text().clone(), RecordLimit::default()).unwrap();
+    assert_eq!(written, again);
+    written.text().replace(COOKIE, "C")
+}
+
+#[test]
+fn a_key_may_be_spelled_with_escapes_and_come_twice() {
+    let limit = RecordLimit::default();
+    for text in [
+        r#"{"\u0063ookie":{"originalMaxAge":7,"path":"/a"},"_\u0063k":{"created":5}}"#,
+        r#"{"cookie":{},"\u0063ookie":{"originalMaxAge":7,"path":"/a"},"_ck":{},"_\u0063k":{"created":5}}"#,
+        r#"{"\u0063ookie":{},"cookie":{"originalMaxAge":7,"path":"/a"},"_ck":7,"_ck":{"created":5}}"#,
+    ] {
+        let record = Record::parse(text.into(), limit).unwrap();
+        let alone = CookieState::parse(r#"{"originalMaxAge":7,"path":"/a"}"#).unwrap();
+        assert_eq!(**record.cookie(), alone, "{text}");
+        assert_eq!(record.stamp().unwrap().to_json(), r#"{"created":5}"#);
+    }
 }
 
 #[test]

@@ -25,11 +25,15 @@ impl RecordText {
     ///
     /// For prefixes of 4 GiB.
     pub fn behind(prefixes: [&str; 2], text: &str) -> Self {
+        Self::whole([prefixes[0], prefixes[1], text].concat(), prefixes)
+    }
+
+    /// The same, of a text that begins with the prefixes.
+    pub(crate) fn whole(text: String, prefixes: [&str; 2]) -> Self {
         let [first, second] = prefixes.map(str::len);
         let length = |length: usize| u32::try_from(length).expect("a key is shorter than 4 GiB");
-        let bytes = [prefixes[0], prefixes[1], text].concat().into();
         Self {
-            bytes,
+            bytes: text.into(),
             second: length(first),
             start: length(first + second),
         }

@@ -1,10 +1,9 @@
 //! Whose a record is.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::json::{self, Bounds};
-use super::{name, unescape};
+use super::{Field, name, unescape};
 
 /// Where a record names its user, first found first: keys, or paths of keys with dots.
 ///
@@ -26,13 +25,20 @@ impl UserKeys {
 
     /// The user that a record belongs to; `None` for one that names nobody, or is no JSON object.
     pub fn user_of(&self, record: &str) -> Option<String> {
+        self.user_by(|key| member(record, key))
+    }
+
+    /// The user whose record has these fields.
+    pub(crate) fn user_in(&self, fields: &[Field<'_>]) -> Option<String> {
+        self.user_by(|key| Some(fields.iter().find(|field| field.name() == key)?.value))
+    }
+
+    fn user_by<'a>(&self, value_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
         self.paths().find_map(|path| {
-            let found = path
-                .split('.')
-                .try_fold(Cow::Borrowed(record), |json, key| {
-                    member(&json, key).map(|value| Cow::Owned(value.to_owned()))
-                })?;
-            scalar(&found).or_else(|| scalar(member(&found, "id")?))
+            let mut steps = path.split('.');
+            let first = value_of(steps.next()?)?;
+            let found = steps.try_fold(first, member)?;
+            scalar(found).or_else(|| scalar(member(found, "id")?))
         })
     }
 }

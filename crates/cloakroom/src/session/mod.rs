@@ -147,7 +147,7 @@ impl Session {
             serde_json::from_str::<&RawValue>(json).map_err(SessionError::Value)?;
             return Err(SessionError::TooLarge);
         }
-        self.live(|held| held.patch.set(key, json))
+        self.live(|held| held.patch.set(key, json.trim_ascii()))
     }
 
     /// Removes `key`; one that is not there is no error.

@@ -1,5 +1,7 @@
 //! An attribute of a cookie as a JavaScript value.
 
+use std::borrow::Cow;
+
 use crate::record::js;
 
 /// An attribute's value as JavaScript holds it; what counts in a header is whether it is truthy.
@@ -40,13 +42,14 @@ impl Attribute {
         }
     }
 
-    pub(super) fn to_json(&self) -> Option<String> {
+    pub(super) fn to_json(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Undefined => None,
             Self::Null => Some("null".into()),
-            Self::Bool(value) => Some(value.to_string()),
-            Self::Text(text) => js::stringify(&**text).ok(),
-            Self::Other(json) => Some(json.to_string()),
+            Self::Bool(true) => Some("true".into()),
+            Self::Bool(false) => Some("false".into()),
+            Self::Text(text) => js::stringify(&**text).ok().map(Cow::Owned),
+            Self::Other(json) => Some((&**json).into()),
         }
     }
 }

@@ -1,7 +1,12 @@
 //! The two keys of a cookie that say how long it lives, read and written as express-session does.
 
+use std::borrow::Cow;
+
 use super::{Attribute, AttributeError};
 use crate::clock::Timestamp;
+
+/// The largest whole number up to which a JavaScript number holds them all (ECMA-262, 21.1.2.6).
+const EXACT: i64 = (1 << 53) - 1;
 
 /// `originalMaxAge`: what each touch sets the expiry to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +26,13 @@ impl Lifetime {
             "false" => Self::False,
             // A text here makes express-session throw while it ends a response; to us it is no
             // lifetime, and the session lives until the browser closes.
-            _ => json
-                .parse::<f64>()
-                .map_or(Self::Undefined, Self::from_number),
+            _ => match json.parse() {
+                // A double holds it exactly.
+                Ok(millis) if (-EXACT..=EXACT).contains(&millis) => Self::Millis(millis),
+                _ => json
+                    .parse::<f64>()
+                    .map_or(Self::Undefined, Self::from_number),
+            },
         }
     }
 
@@ -61,12 +70,20 @@ impl Lifetime {
         }
     }
 
-    pub(super) fn to_json(self) -> Option<String> {
+    /// As reading its JSON gives it.
+    pub(super) fn as_read(self) -> Self {
+        match self {
+            Self::NotANumber => Self::Null,
+            other => other,
+        }
+    }
+
+    pub(super) fn to_json(self) -> Option<Cow<'static, str>> {
         match self {
             Self::Undefined => None,
             Self::Null | Self::NotANumber => Some("null".into()),
             Self::False => Some("false".into()),
-            Self::Millis(millis) => Some(millis.to_string()),
+            Self::Millis(millis) => Some(millis.to_string().into()),
         }
     }
 }
@@ -99,12 +116,20 @@ impl Expiry {
         }
     }
 
-    pub(super) fn to_json(self) -> Option<String> {
+    /// As reading its JSON gives it.
+    pub(super) fn as_read(self) -> Self {
+        match self {
+            Self::Undefined | Self::Invalid => Self::Null,
+            other => other,
+        }
+    }
+
+    pub(super) fn to_json(self) -> Option<Cow<'static, str>> {
         match self {
             Self::Undefined => None,
             Self::Null | Self::Invalid => Some("null".into()),
             Self::False => Some("false".into()),
-            Self::At(timestamp) => Some(format!("\"{}\"", timestamp.iso())),
+            Self::At(timestamp) => Some(format!("\"{}\"", timestamp.iso()).into()),
         }
     }
 }

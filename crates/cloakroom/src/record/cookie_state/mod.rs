@@ -3,14 +3,14 @@
 mod attribute;
 mod expiry;
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::time::Duration;
 
 pub(crate) use self::attribute::Attribute;
 
 use self::expiry::{Expiry, Lifetime};
-use super::js;
-use super::json::{self, Bounds};
+use super::json::{self, Member};
+use super::name;
 use crate::clock::Timestamp;
 
 /// Attributes and expiry of one session's cookie, kept in its record.
@@ -32,25 +32,23 @@ pub struct CookieState {
 }
 
 impl CookieState {
-    /// Reads the `cookie` of a record, as express-session's `createSession` does; `None` where it
-    /// is no object. Keys that no cookie has are dropped.
+    #[cfg(test)]
     pub(crate) fn parse(json: &str) -> Option<Self> {
-        let members = json::members(
-            json,
-            Bounds {
-                depth: 8,
-                members: 256,
-            },
-        )?;
+        let members = json::members(json, json::Bounds::default())?;
+        Some(Self::of(json, &members))
+    }
+
+    /// Reads the `cookie` of a record, whose members were found in `text`, as express-session's
+    /// `createSession` does. Keys that no cookie has are dropped.
+    pub(crate) fn of(text: &str, members: &[Member]) -> Self {
         let mut cookie = Self {
             original_max_age: Lifetime::Undefined,
             expires: Expiry::Null,
             ..Self::default()
         };
         for member in members {
-            let key = js::unescape(&json[member.key.range()]);
-            let value = &json[member.value.range()];
-            match &*key {
+            let value = &text[member.value.range()];
+            match &*name(text, member) {
                 "originalMaxAge" => cookie.original_max_age = Lifetime::parse(value),
                 "expires" => cookie.expires = Expiry::parse(value),
                 key => {
@@ -60,16 +58,32 @@ impl CookieState {
                 }
             }
         }
-        Some(cookie)
+        cookie
+    }
+
+    /// As reading its JSON would give it: what is undefined is left out, and has its default again.
+    pub(crate) fn as_read(&self) -> Self {
+        let defaults = Self::default();
+        let or = |attribute: &Attribute, default: Attribute| match attribute {
+            Attribute::Undefined => default,
+            attribute => attribute.clone(),
+        };
+        Self {
+            original_max_age: self.original_max_age.as_read(),
+            expires: self.expires.as_read(),
+            http_only: or(&self.http_only, defaults.http_only),
+            path: or(&self.path, defaults.path),
+            ..self.clone()
+        }
     }
 
     /// The text that express-session writes: keys in its order, what is undefined left out.
     pub(crate) fn to_json(&self) -> String {
         let mut json = String::with_capacity(112);
-        let mut member = |key: &str, value: Option<String>| {
+        let mut member = |key: &str, value: Option<Cow<'_, str>>| {
             if let Some(value) = value {
                 json.push(if json.is_empty() { '{' } else { ',' });
-                let _ = write!(json, "\"{key}\":{value}");
+                json.extend(["\"", key, "\":", &*value]);
             }
         };
         member("originalMaxAge", self.original_max_age.to_json());
@@ -172,7 +186,7 @@ impl CookieState {
             "expires" => self.set_expiry(Expiry::parse(json), now),
             name => {
                 if let Some(attribute) = self.attribute_mut(name) {
-                    *attribute = Attribute::parse(json);
+                    *attribute = Attribute::parse(json.trim_ascii());
                 }
             }
         }

@@ -104,7 +104,7 @@ impl Backend {
             Err(error)
                 if error.kind() == StoreErrorKind::Unavailable && begin.elapsed() < QUICK =>
             {
-                self.in_time(ask(), StoreErrorKind::Unavailable).await
+                Box::pin(self.in_time(ask(), StoreErrorKind::Unavailable)).await
             }
             outcome => outcome,
         }
@@ -188,7 +188,8 @@ impl Backend {
         };
         let outcome = match at_once(&mut operation).await {
             Some(outcome) => outcome,
-            None => tokio::time::timeout_at(end, operation)
+            // Boxed, so that the futures of all requests are smaller.
+            None => Box::pin(tokio::time::timeout_at(end, operation))
                 .await
                 .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed))),
         };

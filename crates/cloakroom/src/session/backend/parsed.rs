@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::record::{Record, RecordText};
 
 /// As many records are kept, each where the address of its text leads.
-const PLACES: usize = 1024;
-/// Larger texts are not kept: all together they hold 8 MiB at most.
-const LARGEST: usize = 8 * 1024;
+const PLACES: usize = 4096;
+/// Larger texts are not kept: all together they hold 16 MiB at most.
+const LARGEST: usize = 4 * 1024;
 
 /// Found by the identity of a text, which never changes: what is kept cannot be out of date.
 pub(super) struct Parsed(Box<[Place]>);

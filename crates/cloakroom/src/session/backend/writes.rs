@@ -66,13 +66,13 @@ impl Backend {
         let key = self.key(id);
         let mut tries = self.tries();
         while tries.another().await {
-            let merged = merge(&self.policy, Some(&base), edits)?;
+            let merged = merge(&self.policy, &key, Some(&base), edits)?;
             let writing = self.store.update(&key, base.text(), &merged.entry);
             match self
                 .until(tries.end, writing, StoreErrorKind::Unknown)
                 .await?
             {
-                store::Written::Saved => return self.written(merged),
+                store::Written::Saved => return Ok(self.written(merged)),
                 store::Written::Gone => return Err(SaveError::Gone),
                 store::Written::Changed(stored) => base = self.parse(stored.text)?,
             }
@@ -87,15 +87,15 @@ impl Backend {
         draw: impl Fn() -> SessionId,
         mut edit: Edit,
     ) -> Result<Saved, SaveError> {
-        let merged = merge(&self.policy, None, &mut [&mut edit])?;
         for _ in 0..DRAWS {
             let key = self.key(id);
+            let merged = merge(&self.policy, &key, None, &mut [&mut edit])?;
             let creating = self.store.create(&key, &merged.entry);
             match self.in_time(creating, StoreErrorKind::Unknown).await {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 outcome => {
                     outcome?;
-                    return Ok(self.written(merged)?.into_single());
+                    return Ok(self.written(merged).into_single());
                 }
             }
         }
@@ -114,9 +114,9 @@ impl Backend {
         let old = self.key(old);
         let mut tries = self.tries();
         while tries.another().await {
-            let merged = merge(&self.policy, base.as_deref(), &mut [&mut edit])?;
-            let read = base.as_ref().map(|base| base.text());
             let key = self.key(id).into_owned();
+            let merged = merge(&self.policy, &key, base.as_deref(), &mut [&mut edit])?;
+            let read = base.as_ref().map(|base| base.text());
             let replacing = self.store.replace(&old, read, &key, &merged.entry);
             match self
                 .until(tries.end, replacing, StoreErrorKind::Unknown)
@@ -126,7 +126,7 @@ impl Backend {
                 Err(error) => return Err(error.into()),
                 Ok(store::Written::Saved) => {
                     self.live.is_over(&old);
-                    return Ok(self.written(merged)?.into_single());
+                    return Ok(self.written(merged).into_single());
                 }
                 Ok(store::Written::Gone) => return Err(SaveError::Gone),
                 Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored.text)?),
@@ -150,7 +150,7 @@ impl Backend {
         mut edit: Edit,
     ) -> Result<bool, SaveError> {
         let key = self.key(id);
-        let merged = merge(&self.policy, Some(base), &mut [&mut edit])?;
+        let merged = merge(&self.policy, &key, Some(base), &mut [&mut edit])?;
         let touching = self.store.touch(&key, base.text(), &merged.entry);
         Ok(self.in_time(touching, StoreErrorKind::Unknown).await?)
     }
@@ -167,17 +167,20 @@ impl Backend {
         }
     }
 
-    fn written(&self, merged: Merged) -> Result<Written, SaveError> {
+    /// A store in this process's memory may give the same text to the next request.
+    fn written(&self, merged: Merged) -> Written {
         let Merged {
             entry: Entry { text, expires, .. },
+            record,
             values,
         } = merged;
-        let record = self.parse(text)?;
-        Ok(Written {
+        drop(text);
+        self.parsed.put(&record);
+        Written {
             record,
             expires,
             values,
-        })
+        }
     }
 
     fn parse(&self, text: RecordText) -> Result<Arc<Record>, SaveError> {

@@ -21,9 +21,13 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(id: &str, entry: &Entry) -> Self {
-        let user = entry.user.as_deref().unwrap_or_default();
+        let prefixes = [id, entry.user.as_deref().unwrap_or_default()];
+        let text = match entry.text.prefixes() == prefixes {
+            true => entry.text.clone(),
+            false => RecordText::behind(prefixes, &entry.text),
+        };
         Self {
-            text: RecordText::behind([id, user], &entry.text),
+            text,
             expires: entry.expires,
         }
     }
