@@ -15,7 +15,11 @@ fn main() {
         client.send("POST", "/login");
     }
     if path == "/forged" {
-        client.cookie = format!("Cookie: connect.sid=s%3A{}.{}\r\n", "a".repeat(32), "b".repeat(43));
+        client.cookie = format!(
+            "Cookie: connect.sid=s%3A{}.{}\r\n",
+            "a".repeat(32),
+            "b".repeat(43)
+        );
     }
     for _ in 0..n {
         client.send(&method, if path == "/forged" { "/anon" } else { &path });
@@ -41,9 +45,18 @@ impl Client {
     }
 
     fn send(&mut self, method: &str, path: &str) {
-        let length = if method == "POST" { "Content-Length: 0\r\n" } else { "" };
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{}{length}\r\n", self.cookie);
-        self.stream.write_all(request.as_bytes()).expect("it listens");
+        let length = if method == "POST" {
+            "Content-Length: 0\r\n"
+        } else {
+            ""
+        };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{}{length}\r\n",
+            self.cookie
+        );
+        self.stream
+            .write_all(request.as_bytes())
+            .expect("it listens");
         let (mut line, mut body) = (String::new(), 0);
         self.reader.read_line(&mut line).expect("it answers");
         assert!(line.starts_with("HTTP/1.1 200"), "{path}: {line}");
