@@ -152,10 +152,13 @@ fn anonymous(runtime: &tokio::runtime::Runtime, times: u32) {
 fn store_get(runtime: &tokio::runtime::Runtime, times: u32) {
     let application = Application::new();
     runtime.block_on(async {
-        let cookie = application.visitor().await;
-        let id: SessionId = application.open(Some(&cookie)).await.id();
-        for _ in 0..times {
-            let got = application.store.get(&id).await;
+        let mut ids: Vec<SessionId> = Vec::new();
+        for _ in 0..1000 {
+            let cookie = application.sign_in(None).await;
+            ids.push(application.open(Some(&cookie)).await.id());
+        }
+        for id in ids.iter().cycle().take(times as usize) {
+            let got = application.store.get(id).await;
             assert!(got.is_ok_and(|stored| stored.is_some()));
         }
     });
