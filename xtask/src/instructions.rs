@@ -31,7 +31,7 @@ struct Row {
 }
 
 /// Counts every path, and compares it with the table or writes that.
-pub(crate) fn run(options: &Options) -> Result<bool, String> {
+pub(crate) fn run(options: Options) -> Result<bool, String> {
     let mut context = Context::read()?;
     context.begin("instructions")?;
     let counted = count(&context)?;

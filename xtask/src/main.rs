@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Task::Ci { only } => run_steps(steps::ci(), &only),
         Task::Differential(options) => compare_labs(&options),
         Task::Interop(options) => interop::run(&options),
-        Task::Instructions(options) => instructions::run(&options),
+        Task::Instructions(options) => instructions::run(options),
     };
     match passed {
         Ok(true) => ExitCode::SUCCESS,

@@ -111,10 +111,9 @@ impl Default for IdGrammar {
 fn is_token(byte: u8) -> bool {
     const TOKEN: [bool; 256] = {
         let mut token = [false; 256];
-        let mut byte = 0;
+        let mut byte = 0_u8;
         while byte < 128 {
-            let character = byte as u8;
-            token[byte] = character.is_ascii_alphanumeric() || matches!(character, b'-' | b'_');
+            token[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
             byte += 1;
         }
         token

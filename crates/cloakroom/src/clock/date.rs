@@ -108,8 +108,8 @@ fn four(year: i64) -> [u8; 4] {
 /// Writes the last digits of a number that is not negative into all of `place`.
 fn put(place: &mut [u8], mut number: i64) {
     for digit in place.iter_mut().rev() {
-        // Less than ten.
-        *digit = b'0' + (number % 10) as u8;
+        let last = u8::try_from(number % 10);
+        *digit = b'0' + last.expect("a digit");
         number /= 10;
     }
 }

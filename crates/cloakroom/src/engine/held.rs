@@ -227,7 +227,7 @@ impl Held {
         now: Timestamp,
     ) {
         let stamp = self.stamp.take().filter(|_| is_same_user);
-        let own_cookie = self.cookie_changed.then(|| self.cookie.clone());
+        let own_cookie = self.cookie_changed.then(|| Arc::clone(&self.cookie));
         self.reset(policy, self.id.clone(), own_cookie.unwrap_or(cookie), now);
         if stamp.is_some() {
             self.stamp = stamp;
@@ -241,7 +241,7 @@ impl Held {
             id: self.id.clone(),
             resets: self.resets,
             patch: self.patch.clone(),
-            cookie: self.cookie.clone(),
+            cookie: Arc::clone(&self.cookie),
             sets_cookie: self.cookie_changed,
             stamp: self.stamp.clone(),
         }

@@ -430,9 +430,12 @@ impl Session {
     }
 
     fn live<R>(&self, with: impl FnOnce(&mut Held) -> R) -> Result<R, SessionError> {
-        self.lock(|held| match held.is_live() {
-            true => Ok(with(held)),
-            false => Err(SessionError::Ended),
+        self.lock(|held| {
+            if held.is_live() {
+                Ok(with(held))
+            } else {
+                Err(SessionError::Ended)
+            }
         })
     }
 }
