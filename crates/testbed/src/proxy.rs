@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+/// How often a connection looks whether it has to end or to go on.
+const TICK: Duration = Duration::from_millis(20);
 /// How much of what a client says first is remembered.
 const BEGINNING: usize = 2048;
 
@@ -23,6 +25,8 @@ struct State {
     /// Nothing passes back to the client: answers are lost, requests are not.
     deaf: AtomicBool,
     cut: AtomicBool,
+    /// Nothing passes back to the client for as long as this is set; then all of it does.
+    frozen: AtomicBool,
     /// How long answers are held back at least, in milliseconds.
     late: AtomicU64,
     /// What the clients that are concerned say when they begin; empty: all are.
@@ -64,6 +68,12 @@ impl Proxy {
     /// From now on requests arrive and answers do not.
     pub fn lose_answers(&self, lose: bool) {
         self.state.deaf.store(lose, Ordering::SeqCst);
+    }
+
+    /// From now on requests arrive, and answers only once this is over: as on a network that stands
+    /// still and recovers.
+    pub fn freeze(&self, freeze: bool) {
+        self.state.frozen.store(freeze, Ordering::SeqCst);
     }
 
     /// Ends all connections, and takes no more while `cut`.
@@ -114,6 +124,9 @@ impl State {
 
     /// Whether an answer passes, which may take its time.
     fn passes(&self, said: &Said) -> bool {
+        while self.frozen.load(Ordering::SeqCst) && self.concerns(said) && !self.is_cut(said) {
+            thread::sleep(TICK);
+        }
         let late = self.late.load(Ordering::SeqCst);
         if late > 0 && self.concerns(said) {
             thread::sleep(Duration::from_millis(late));
@@ -125,7 +138,7 @@ impl State {
 fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
     for stream in [&client, &server] {
         let _ = stream.set_nodelay(true);
-        let _ = stream.set_read_timeout(Some(Duration::from_millis(20)));
+        let _ = stream.set_read_timeout(Some(TICK));
     }
     // Set where the server spoke last: what the client says next begins a round trip.
     let turn = Arc::new(AtomicBool::new(true));
