@@ -10,6 +10,7 @@ mod rates;
 mod rounds;
 mod servers;
 mod strict;
+mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
