@@ -335,6 +335,11 @@ impl Sentinels {
         format!("redis+sentinel://{}/{}", hosts.join(","), Self::NAME)
     }
 
+    /// The sentinels' ports.
+    pub fn ports(&self) -> Vec<u16> {
+        self.sentinels.iter().map(|(port, ..)| *port).collect()
+    }
+
     /// Lets another server become the primary, as somebody may who works at the machines.
     pub fn fail_over(&self) -> String {
         command(self.sentinels[0].0, &["SENTINEL", "FAILOVER", Self::NAME]).unwrap_or_default()

@@ -3,14 +3,15 @@
 //!
 //! <https://redis.io/docs/latest/develop/reference/client-side-caching/>. What this process writes is
 //! told as well: with `NOLOOP` a server that ran a write of ours and one of somebody else's in the same
-//! turn told of neither. Each primary of a cluster tells of its own keys only.
+//! turn told of neither. Each primary of a cluster tells of its own keys only. Behind Sentinel one that was
+//! replaced may live on, and tells of nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::{join, join_all, try_join_all};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::Notify;
@@ -20,6 +21,7 @@ use super::ends::tell;
 use super::failure::{Effect, told};
 use super::reads::{nodes_said, slots};
 use super::request::{Connection, Form, Node, Request};
+use super::sentinels::Watch;
 use super::{Inner, RedisStore};
 use crate::id::SessionId;
 use crate::store::heartbeat::{Line, Pulse};
@@ -99,36 +101,67 @@ impl Changes for Following {
 /// A connection to the server, or one to each primary of a cluster.
 struct Lines {
     each: Vec<MultiplexedConnection>,
-    /// The primaries; none outside a cluster.
-    nodes: Vec<Node>,
+    servers: Servers,
+}
+
+/// Which servers tell of all changes, and who has to say that it is still these.
+enum Servers {
+    One,
+    /// The primaries of a cluster: each of them has to name the same, for one that they do not know of
+    /// yet has no writes to tell of.
+    Cluster(Vec<Node>),
+    /// The sentinels.
+    Named(Node, Watch),
 }
 
 impl Line for Lines {
-    /// In a cluster each of them has to say that there are still no others: one that they do not know
-    /// of yet has no writes to tell of.
     async fn beat(&self) -> bool {
         let beats = self.each.iter().map(async |line| {
             let mut line = line.clone();
-            if self.nodes.is_empty() {
+            let Servers::Cluster(nodes) = &self.servers else {
                 let ping = redis::cmd("PING");
                 return ping.query_async::<Value>(&mut line).await.is_ok();
-            }
+            };
             let said = slots().query_async::<Value>(&mut line).await;
-            said.is_ok_and(|said| nodes_said(said).is_ok_and(|nodes| nodes == self.nodes))
+            said.is_ok_and(|said| nodes_said(said).is_ok_and(|said| said == *nodes))
         });
-        join_all(beats).await.into_iter().all(|beats| beats)
+        let (beats, named) = join(join_all(beats), self.servers.are_named()).await;
+        named && beats.into_iter().all(|beats| beats)
+    }
+}
+
+impl Servers {
+    async fn of(inner: &Inner) -> Option<Self> {
+        if inner.keys.are_spread() {
+            return inner.nodes().await.ok().map(Self::Cluster);
+        }
+        let Some(sentinels) = &inner.link.sentinels else {
+            return Some(Self::One);
+        };
+        let watch = sentinels.watch().await;
+        Some(Self::Named(watch.primary().await?, watch))
+    }
+
+    fn targets(&self) -> Vec<Option<&Node>> {
+        match self {
+            Self::One => vec![None],
+            Self::Cluster(nodes) => nodes.iter().map(Some).collect(),
+            Self::Named(primary, _) => vec![Some(primary)],
+        }
+    }
+
+    async fn are_named(&self) -> bool {
+        match self {
+            Self::Named(primary, watch) => watch.primary().await.as_ref() == Some(primary),
+            Self::One | Self::Cluster(_) => true,
+        }
     }
 }
 
 async fn connect(inner: &Arc<Inner>, hints: &Hints) -> Option<(Lines, Arc<AtomicBool>)> {
-    let (broken, mut nodes) = (Arc::new(AtomicBool::new(false)), Vec::new());
-    if inner.keys.are_spread() {
-        nodes = inner.nodes().await.ok()?;
-    }
-    let mut targets: Vec<Option<&Node>> = nodes.iter().map(Some).collect();
-    if targets.is_empty() {
-        targets.push(None);
-    }
+    let (begin, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let servers = Servers::of(inner).await?;
+    let targets = servers.targets();
     let tries = TRIES * targets.len();
     let each = targets
         .into_iter()
@@ -137,10 +170,12 @@ async fn connect(inner: &Arc<Inner>, hints: &Hints) -> Option<(Lines, Arc<Atomic
         // A user of few rights, or a proxy: then a read is good for the bound, and no longer.
         tracing::debug!(code = error.code(), "Redis tells of no changes");
     });
-    let lines = Lines {
-        each: each.ok()?,
-        nodes,
-    };
+    let each = each.ok()?;
+    if matches!(servers, Servers::Named(..)) {
+        // What everything else goes over may lead to a primary that was replaced.
+        inner.link.renew(begin);
+    }
+    let lines = Lines { each, servers };
     if !lines.beat().await {
         return None;
     }

@@ -15,6 +15,7 @@ mod options;
 mod reads;
 mod request;
 mod scripts;
+mod sentinels;
 mod source;
 mod users;
 mod writes;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use testbed::{Redis, RedisCluster, RedisOptions, Sentinels};
 use tokio::time::sleep;
 
-use super::servers::{cluster_cli, node_id, primaries, redis_cli, until};
+use super::servers::{cluster_cli, is_primary, node_id, primaries, redis_cli, until};
 use super::{BATCH, BOUND, Late, Watching, are_held, end, near, rounds, warm};
 use crate::support::servers::connect;
 
@@ -138,4 +138,33 @@ async fn a_primary_behind_sentinels_that_is_killed() {
     late.0.extend(watching.until_refused(&ended).await);
     late.are_within_the_bound("Sentinel, the primary is killed");
     warm(&near, &writer, BATCH).await;
+}
+
+/// Somebody has the sentinels replace a primary that works: for ten seconds there are two, and the one that
+/// was replaced answers as ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_behind_sentinels_that_is_replaced_and_works_on() {
+    let mut sentinels = tokio::task::spawn_blocking(Sentinels::start).await.unwrap();
+    let near = near(connect(&sentinels.url()).await);
+    let ids = warm(&near, &connect(&sentinels.url()).await, BATCH).await;
+    // The replica has it before it takes over.
+    sleep(Duration::from_millis(500)).await;
+    let watching = Watching::of(&near, &ids);
+    let said = sentinels.fail_over();
+    assert!(said.starts_with("+OK"), "{said}");
+    let [old, new] = [0, 1].map(|at| sentinels.servers()[at].port());
+    until("all sentinels name another", || {
+        sentinels.ports().iter().all(|port| {
+            let asked = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Sentinels::NAME];
+            redis_cli(*port, &asked).contains(&new.to_string())
+        })
+    })
+    .await;
+    let ended = end(&connect(&sentinels.url()).await, &ids).await;
+    assert!(is_primary(old), "the control: it says that it still is");
+    let mut late = Late::default();
+    late.0.extend(watching.until_refused(&ended).await);
+    late.are_within_the_bound("Sentinel, the primary is replaced and works on");
+    // It works again, with the other.
+    warm(&near, &connect(&sentinels.url()).await, BATCH).await;
 }

@@ -1,8 +1,8 @@
-//! A replica takes over: in a cluster it is told to, under sentinels its primary is killed.
+//! A replica takes over: in a cluster it is told to; under sentinels its primary is killed, or they are told.
 
 use std::time::{Duration, Instant};
 
-use testbed::Redis;
+use testbed::{Redis, Sentinels};
 use tokio::task::block_in_place;
 
 use super::super::servers::{are_in_step, is_primary, primaries, redis_cli, until};
@@ -20,6 +20,8 @@ pub(super) enum Failover {
         before: Vec<u16>,
     },
     Killed(usize),
+    /// The one that was replaced works on until the sentinels tell it, ten seconds later.
+    Replaced(usize),
 }
 
 impl Failover {
@@ -37,11 +39,19 @@ impl Failover {
         }
     }
 
-    pub(super) fn of_a_killed_primary(nodes: &mut [Redis]) -> Self {
+    pub(super) async fn under_sentinels(sentinels: &mut Sentinels, turn: usize) -> Self {
+        let nodes = sentinels.servers();
         let at = nodes.iter().position(|node| is_primary(node.port()));
         let at = at.expect("one of them is");
-        block_in_place(|| nodes[at].process().kill());
-        Self::Killed(at)
+        if turn % 2 == 0 {
+            block_in_place(|| nodes[at].process().kill());
+            return Self::Killed(at);
+        }
+        until("the sentinels agree to it", || {
+            sentinels.fail_over().starts_with("+OK")
+        })
+        .await;
+        Self::Replaced(at)
     }
 
     /// Waits until there is another primary, which has its replica again.
@@ -69,6 +79,10 @@ impl Failover {
                 block_in_place(|| nodes[at].restart());
                 let said = redis_cli(ports[at], &["REPLICAOF", "127.0.0.1", &other.to_string()]);
                 assert!(said.starts_with("OK"), "{said}");
+            }
+            Self::Replaced(at) => {
+                let [old, new] = [ports[at], ports[1 - at]];
+                until("another primary", || is_primary(new) && !is_primary(old)).await;
             }
         }
         are_in_step(&ports).await;

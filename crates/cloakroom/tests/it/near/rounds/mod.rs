@@ -111,12 +111,12 @@ impl Fleet {
     /// Ends sessions, some before it goes wrong; says when each was over.
     async fn end_under(&mut self, fault: Fault, ids: &[SessionId], tally: &mut Tally) -> Vec<u64> {
         if fault == Fault::Flushed {
-            self.site.begin(fault, self.batches);
+            self.site.begin(fault, self.batches).await;
             return vec![micros(); ids.len()];
         }
         let (some, rest) = ids.split_at(ids.len() / 5);
         let mut ended = self.end(some, tally).await;
-        self.site.begin(fault, self.batches);
+        self.site.begin(fault, self.batches).await;
         ended.extend(self.end(rest, tally).await);
         ended
     }
@@ -205,7 +205,7 @@ async fn on_a_cluster_whose_replicas_take_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn under_sentinels_whose_primary_is_killed() {
+async fn under_sentinels_whose_primary_is_replaced() {
     some(Place::Sentinels, &faults_of(Place::Sentinels)).await;
 }
 

@@ -149,7 +149,7 @@ impl Site {
     }
 
     /// Lets it begin; `turn` says which server is concerned, where it is one of several.
-    pub(super) fn begin(&mut self, fault: Fault, turn: usize) {
+    pub(super) async fn begin(&mut self, fault: Fault, turn: usize) {
         match fault {
             Fault::Nothing => {}
             Fault::LinkFrozen => self.concerned(LINK, turn).freeze(true),
@@ -164,10 +164,15 @@ impl Site {
                 }
             }
             Fault::FailsOver => {
-                self.failover = Some(match &mut self.servers {
-                    Servers::Cluster(cluster) => Failover::of_a_cluster(cluster.nodes(), turn),
-                    _ => Failover::of_a_killed_primary(self.nodes()),
-                });
+                self.failover = match &mut self.servers {
+                    Servers::Alone(_) => None,
+                    Servers::Cluster(cluster) => {
+                        Some(Failover::of_a_cluster(cluster.nodes(), turn))
+                    }
+                    Servers::Sentinels(sentinels) => {
+                        Some(Failover::under_sentinels(sentinels, turn).await)
+                    }
+                };
             }
         }
     }
