@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use cloakroom::store::Store as _;
 use testbed::{Redis, RedisCluster, RedisOptions, Sentinels};
 use tokio::time::sleep;
 
@@ -165,6 +166,30 @@ async fn a_primary_behind_sentinels_that_is_replaced_and_works_on() {
     let mut late = Late::default();
     late.0.extend(watching.until_refused(&ended).await);
     late.are_within_the_bound("Sentinel, the primary is replaced and works on");
+    // What goes past the cache has left the old one as well.
+    for id in &ids {
+        assert_eq!(near.get_uncached(id).await.unwrap(), None);
+    }
+    assert!(is_primary(old), "the control: it still does");
     // It works again, with the other.
     warm(&near, &connect(&sentinels.url()).await, BATCH).await;
+}
+
+/// One sentinel may be gone; where most are, nothing is given out from memory, and the store is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_that_hang() {
+    let sentinels = tokio::task::spawn_blocking(Sentinels::start).await.unwrap();
+    let near = near(connect(&sentinels.url()).await);
+    let ids = warm(&near, &connect(&sentinels.url()).await, 1).await;
+    sentinels.signal_sentinel(0, "STOP");
+    sleep(2 * BOUND).await;
+    are_held(&near, &ids).await;
+    sentinels.signal_sentinel(1, "STOP");
+    sleep(2 * BOUND).await;
+    assert_eq!(near.stats().staleness, None, "nobody vouches for the link");
+    assert!(near.get(&ids[0]).await.unwrap().is_some());
+    for at in [0, 1] {
+        sentinels.signal_sentinel(at, "CONT");
+    }
+    are_held(&near, &ids).await;
 }
