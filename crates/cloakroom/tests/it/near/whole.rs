@@ -110,12 +110,13 @@ impl Server {
     }
 }
 
-async fn fleet() -> Vec<Server> {
-    let mut servers = Vec::new();
+/// Servers on a Redis of their own: other tests have users of the same name.
+async fn fleet() -> (Redis, Vec<Server>) {
+    let (redis, mut servers) = (Redis::start(), Vec::new());
     for _ in 0..SERVERS {
-        servers.push(Server::at(&Redis::shared().url()).await);
+        servers.push(Server::at(&redis.url()).await);
     }
-    servers
+    (redis, servers)
 }
 
 async fn hold(servers: &[Server], cookies: &Cookies) {
@@ -149,7 +150,7 @@ async fn all_refuse(servers: &[Server], since: Instant, cookies: &Cookies) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_is_seen_by_all_and_so_is_the_logout() {
-    let servers = fleet().await;
+    let (_redis, servers) = fleet().await;
     let cookies = servers[0].signed_in().await;
     // At once: nobody has it in memory that nobody has signed in.
     for server in &servers {
@@ -165,7 +166,7 @@ async fn a_login_is_seen_by_all_and_so_is_the_logout() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_logout_everywhere_ends_the_devices_that_signed_in_elsewhere() {
-    let servers = fleet().await;
+    let (_redis, servers) = fleet().await;
     let [phone, laptop] = [servers[0].signed_in().await, servers[1].signed_in().await];
     hold(&servers, &phone).await;
     hold(&servers, &laptop).await;
@@ -182,7 +183,7 @@ async fn a_logout_everywhere_ends_the_devices_that_signed_in_elsewhere() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_password_ends_all_but_the_session_that_changed_it() {
-    let servers = fleet().await;
+    let (_redis, servers) = fleet().await;
     let (mine, stolen) = (servers[0].signed_in().await, servers[3].signed_in().await);
     hold(&servers, &mine).await;
     hold(&servers, &stolen).await;
@@ -200,7 +201,7 @@ async fn a_changed_password_ends_all_but_the_session_that_changed_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_role_is_seen_by_all() {
-    let servers = fleet().await;
+    let (_redis, servers) = fleet().await;
     let cookies = servers[0].signed_in().await;
     hold(&servers, &cookies).await;
     assert_eq!(
@@ -224,12 +225,10 @@ async fn another_role_is_seen_by_all() {
 /// With its control: within the bound the cache gives out what was, to those who ask for no role.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guard_of_roles_does_not_wait_for_a_frozen_link() {
-    let proxy = Proxy::to(Redis::shared().port());
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port());
     let proxied = format!("redis://127.0.0.1:{}", proxy.port());
-    let (here, there) = (
-        Server::at(&Redis::shared().url()).await,
-        Server::at(&proxied).await,
-    );
+    let (here, there) = (Server::at(&redis.url()).await, Server::at(&proxied).await);
     let cookies = here.signed_in().await;
     there.hold(&cookies).await;
     proxy.only("TRACKING");
