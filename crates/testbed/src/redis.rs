@@ -335,9 +335,11 @@ impl Sentinels {
         format!("redis+sentinel://{}/{}", hosts.join(","), Self::NAME)
     }
 
-    /// The sentinels' ports.
-    pub fn ports(&self) -> Vec<u16> {
-        self.sentinels.iter().map(|(port, ..)| *port).collect()
+    /// Whether each sentinel says that the primary is at this port.
+    pub fn all_name(&self, port: &str) -> bool {
+        let words = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::NAME];
+        let mut said = self.sentinels.iter().map(|(own, ..)| command(*own, &words));
+        said.all(|said| said.is_some_and(|said| said.lines().any(|line| line == port)))
     }
 
     /// Lets another server become the primary, as somebody may who works at the machines.

@@ -11,20 +11,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join, join_all, try_join_all};
+use futures_util::future::try_join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 use super::ends::tell;
 use super::failure::{Effect, told};
-use super::reads::{nodes_said, slots};
+use super::lines::{Lines, Servers};
 use super::request::{Connection, Form, Node, Request};
-use super::sentinels::Watch;
 use super::{Inner, RedisStore};
 use crate::id::SessionId;
-use crate::store::heartbeat::{Line, Pulse};
+use crate::store::heartbeat::{Connected, Kept, Line as _};
 use crate::store::{Changes, Hint, Hints, StoreError, StoreErrorKind, StoreFuture, Stored};
 
 /// How long one answer is waited for.
@@ -35,22 +33,17 @@ const TRIES: usize = 16;
 /// The link of one cache.
 pub(super) struct Following {
     store: RedisStore,
-    pulse: Arc<Pulse<Lines>>,
-    task: AbortHandle,
+    kept: Kept<Lines>,
 }
 
 impl Following {
     pub(super) fn start(store: &RedisStore, hints: Hints) -> Self {
-        let pulse = Pulse::new();
-        let (keeper, owner) = (Arc::clone(&pulse), Arc::clone(&store.0));
-        let task = tokio::spawn(async move {
-            let connect = || connect(&owner, &hints);
-            keeper.keep(hints.clone(), connect).await;
-        });
+        let owner = Arc::clone(&store.0);
         Self {
             store: store.clone(),
-            pulse,
-            task: task.abort_handle(),
+            kept: Kept::start(hints.clone(), move || {
+                connect(Arc::clone(&owner), hints.clone())
+            }),
         }
     }
 
@@ -77,88 +70,23 @@ impl Following {
     }
 }
 
-impl Drop for Following {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 impl Changes for Following {
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
-        let line = self.pulse.with(|lines| lines.each.first().cloned());
+        let line = self.kept.with(|lines| lines.each.first().cloned());
         Box::pin(self.read(line.flatten(), id))
     }
 
     fn proven(&self) -> Option<Instant> {
-        self.pulse.proven()
+        self.kept.proven()
     }
 
     fn catch_up(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.pulse.catch_up())
+        Box::pin(self.kept.catch_up())
     }
 }
 
-/// A connection to the server, or one to each primary of a cluster.
-struct Lines {
-    each: Vec<MultiplexedConnection>,
-    servers: Servers,
-}
-
-/// Which servers tell of all changes, and who has to say that it is still these.
-enum Servers {
-    One,
-    /// The primaries of a cluster: each of them has to name the same, for one that they do not know of
-    /// yet has no writes to tell of.
-    Cluster(Vec<Node>),
-    /// The sentinels.
-    Named(Node, Watch),
-}
-
-impl Line for Lines {
-    async fn beat(&self) -> bool {
-        let beats = self.each.iter().map(async |line| {
-            let mut line = line.clone();
-            let Servers::Cluster(nodes) = &self.servers else {
-                let ping = redis::cmd("PING");
-                return ping.query_async::<Value>(&mut line).await.is_ok();
-            };
-            let said = slots().query_async::<Value>(&mut line).await;
-            said.is_ok_and(|said| nodes_said(said).is_ok_and(|said| said == *nodes))
-        });
-        let (beats, named) = join(join_all(beats), self.servers.are_named()).await;
-        named && beats.into_iter().all(|beats| beats)
-    }
-}
-
-impl Servers {
-    async fn of(inner: &Inner) -> Option<Self> {
-        if inner.keys.are_spread() {
-            return inner.nodes().await.ok().map(Self::Cluster);
-        }
-        let Some(sentinels) = &inner.link.sentinels else {
-            return Some(Self::One);
-        };
-        let watch = sentinels.watch().await;
-        Some(Self::Named(watch.primary().await?, watch))
-    }
-
-    fn targets(&self) -> Vec<Option<&Node>> {
-        match self {
-            Self::One => vec![None],
-            Self::Cluster(nodes) => nodes.iter().map(Some).collect(),
-            Self::Named(primary, _) => vec![Some(primary)],
-        }
-    }
-
-    async fn are_named(&self) -> bool {
-        match self {
-            Self::Named(primary, watch) => watch.primary().await.as_ref() == Some(primary),
-            Self::One | Self::Cluster(_) => true,
-        }
-    }
-}
-
-async fn connect(inner: &Arc<Inner>, hints: &Hints) -> Option<(Lines, Arc<AtomicBool>)> {
+async fn connect(inner: Arc<Inner>, hints: Hints) -> Connected<Lines> {
+    let (inner, hints) = (&inner, &hints);
     let (begin, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let servers = Servers::of(inner).await?;
     let targets = servers.targets();
@@ -171,10 +99,7 @@ async fn connect(inner: &Arc<Inner>, hints: &Hints) -> Option<(Lines, Arc<Atomic
         tracing::debug!(code = error.code(), "Redis tells of no changes");
     });
     let each = each.ok()?;
-    if matches!(servers, Servers::Named(..)) {
-        // What everything else goes over may lead to a primary that was replaced.
-        inner.link.renew(begin);
-    }
+    servers.were_found(inner, begin);
     let lines = Lines { each, servers };
     if !lines.beat().await {
         return None;
@@ -204,13 +129,7 @@ async fn follow(
                 Ok::<_, Infallible>(())
             }
         });
-    let mut line = match node {
-        Some(node) => inner.link.apart_at(node, &config).await?,
-        None => match inner.link.apart(&config).await? {
-            Connection::One(line) => line,
-            Connection::Cluster(_) => return Err(silent()),
-        },
-    };
+    let mut line = Servers::connect(inner, node, &config).await?;
     let mut tracking = redis::cmd("CLIENT");
     tracking.arg("TRACKING").arg("ON").arg("BCAST");
     tracking.arg("PREFIX").arg(inner.keys.prefix());

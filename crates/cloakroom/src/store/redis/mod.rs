@@ -10,6 +10,7 @@ mod ends;
 mod facts;
 mod failure;
 mod keys;
+mod lines;
 mod link;
 mod options;
 mod reads;

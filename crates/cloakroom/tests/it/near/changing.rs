@@ -155,10 +155,7 @@ async fn a_primary_behind_sentinels_that_is_replaced_and_works_on() {
     assert!(said.starts_with("+OK"), "{said}");
     let [old, new] = [0, 1].map(|at| sentinels.servers()[at].port());
     until("all sentinels name another", || {
-        sentinels.ports().iter().all(|port| {
-            let asked = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Sentinels::NAME];
-            redis_cli(*port, &asked).contains(&new.to_string())
-        })
+        sentinels.all_name(&new.to_string())
     })
     .await;
     let ended = end(&connect(&sentinels.url()).await, &ids).await;

@@ -22,7 +22,9 @@ async fn others_refuse(what: &str, url: &str) {
             store.create(&id, &entry()).await.unwrap();
             ids.push(id);
         }
-        peers.iter_mut().for_each(|peer| peer.watch(&ids));
+        for peer in &mut peers {
+            peer.watch(&ids);
+        }
         peers.iter_mut().for_each(Peer::watches);
         let mut ended = Vec::new();
         for id in &ids {

@@ -43,7 +43,7 @@ impl Failover {
         let nodes = sentinels.servers();
         let at = nodes.iter().position(|node| is_primary(node.port()));
         let at = at.expect("one of them is");
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             block_in_place(|| nodes[at].process().kill());
             return Self::Killed(at);
         }
@@ -55,7 +55,7 @@ impl Failover {
     }
 
     /// Waits until there is another primary, which has its replica again.
-    pub(super) async fn is_done(self, nodes: &mut [Redis]) {
+    pub(super) async fn wait(self, nodes: &mut [Redis]) {
         let ports: Vec<u16> = nodes.iter().map(Redis::port).collect();
         match self {
             Self::Told {

@@ -93,7 +93,9 @@ impl Fleet {
 
     async fn batch(&mut self, fault: Fault, rounds: usize, tally: &mut Tally) {
         let ids = self.sessions(rounds).await;
-        self.others.iter_mut().for_each(|peer| peer.watch(&ids));
+        for peer in &mut self.others {
+            peer.watch(&ids);
+        }
         self.others.iter_mut().for_each(Peer::watches);
         let mut ended = self.end_under(fault, &ids, tally).await;
         self.site.end(fault).await;
@@ -235,7 +237,9 @@ async fn ten_thousand() {
     }
     let played: usize = tallies.iter().map(|(_, tally)| tally.len()).sum();
     eprintln!("\n{HEAD}");
-    tallies.iter().for_each(|(_, tally)| eprintln!("{tally}"));
+    for (_, tally) in &tallies {
+        eprintln!("{tally}");
+    }
     eprintln!("{played} rounds, of {} processes each", OTHERS + 1);
     for (fault, tally) in tallies {
         assert!(tally.is_kept(), "{tally}");

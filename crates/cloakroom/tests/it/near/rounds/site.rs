@@ -193,7 +193,7 @@ impl Site {
             killer.await.unwrap();
         }
         if let Some(failover) = self.failover.take() {
-            failover.is_done(self.nodes()).await;
+            failover.wait(self.nodes()).await;
         }
     }
 
