@@ -1,7 +1,10 @@
 //! Rounds: a session ends at one of four processes, while something goes wrong, and the other three are
 //! asked for it until they refuse it.
 //!
-//! A test runs some rounds of each kind. All 10,000, or as many as `CLOAKROOM_ROUNDS` says:
+//! It prints the time until the first question after which none of the three accepted the session any
+//! more; `past` are rounds in which a question put past the bound was answered with it, `here` those in
+//! which the process at which it ended did so. A test runs some rounds of each kind. All 10,000, or as
+//! many as `CLOAKROOM_ROUNDS` says:
 //!
 //! ```sh
 //! cargo test -p cloakroom --all-features --test it near::rounds::ten_thousand -- --ignored --nocapture
@@ -222,7 +225,7 @@ async fn caches_that_keep_no_bound_are_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a quarter of an hour: see above for how to run it"]
+#[ignore = "seven minutes: see above for how to run it"]
 async fn ten_thousand() {
     let all = std::env::var("CLOAKROOM_ROUNDS").map_or(10_000, |_| rounds());
     let mut tallies = Vec::new();
