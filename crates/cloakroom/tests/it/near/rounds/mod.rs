@@ -3,11 +3,11 @@
 //!
 //! It prints the time until the first question after which none of the three accepted the session any
 //! more; `past` are rounds in which a question put past the bound was answered with it, `here` those in
-//! which the process at which it ended did so. A test runs some rounds of each kind. All 10,000, or as
-//! many as `CLOAKROOM_ROUNDS` says:
+//! which the process at which it ended did so. With every test run there are some of each kind; so many as
+//! it takes to believe it are played by
 //!
 //! ```sh
-//! cargo test -p cloakroom --all-features --test it near::rounds::ten_thousand -- --ignored --nocapture
+//! CLOAKROOM_ROUNDS_IN_ALL=10000 cargo test -p cloakroom --all-features --test it near::rounds -- --test-threads=1 --nocapture
 //! ```
 
 mod failover;
@@ -27,6 +27,8 @@ use self::tally::{HEAD, Tally};
 use super::peer::{Peer, micros, store};
 use super::{BATCH, BOUND, LOOK, entry, near, rounds};
 
+/// How many rounds there are of all kinds together. By default there is a batch of each.
+const IN_ALL: &str = "CLOAKROOM_ROUNDS_IN_ALL";
 /// Servers that give out sessions, beside the one at which they end.
 const OTHERS: usize = 3;
 /// Between two logouts, so that a fault meets some before, some after and some on their way.
@@ -63,6 +65,7 @@ const KINDS: [(usize, Place, Fault); 18] = [
 /// Four processes on the servers of a place.
 struct Fleet {
     place: Place,
+    staleness: Duration,
     site: Site,
     /// Ends sessions, and has a cache of its own.
     store: Arc<dyn Store>,
@@ -76,6 +79,7 @@ impl Fleet {
         let others = (0..OTHERS).map(|_| Peer::start(&site.url_of_others(), staleness));
         Self {
             place,
+            staleness,
             others: others.collect(),
             store: Arc::new(near(store(&site.url()).await)),
             site,
@@ -85,7 +89,13 @@ impl Fleet {
 
     /// Plays rounds of one kind, some at a time.
     async fn play(&mut self, fault: Fault, rounds: usize, bound: Duration) -> Tally {
-        let mut tally = Tally::new(format!("{:?}, {fault:?}", self.place), bound);
+        let control = if self.staleness > bound {
+            "control: "
+        } else {
+            ""
+        };
+        let what = format!("{control}{:?}, {fault:?}", self.place);
+        let mut tally = Tally::new(what, bound);
         while tally.len() < rounds {
             self.batch(fault, BATCH.min(rounds - tally.len()), &mut tally)
                 .await;
@@ -180,38 +190,52 @@ impl Fleet {
     }
 }
 
-async fn some(place: Place, faults: &[Fault]) {
+/// Plays the kinds of a place.
+async fn play(place: Place) {
     let mut fleet = Fleet::new(place, BOUND).await;
-    eprintln!("{HEAD}");
-    for fault in faults {
-        let tally = fleet.play(*fault, rounds(), BOUND).await;
+    let mut tallies = Vec::new();
+    for (share, _, fault) in KINDS.into_iter().filter(|(_, at, _)| *at == place) {
+        let tally = fleet.play(fault, rounds_of(share), BOUND).await;
         assert!(tally.is_kept(), "{tally}");
+        if fault == Fault::Nothing && tally.len() >= MANY {
+            assert!(tally.at(999) <= SOON, "{tally}");
+        }
+        tallies.push(tally);
     }
+    let played: usize = tallies.iter().map(Tally::len).sum();
+    eprintln!("\n{HEAD}");
+    for tally in tallies {
+        eprintln!("{tally}");
+    }
+    eprintln!("{played} rounds, of {} processes each\n", OTHERS + 1);
 }
 
-fn faults_of(place: Place) -> Vec<Fault> {
-    let of_place = KINDS.into_iter().filter(|(_, at, _)| *at == place);
-    of_place.map(|(.., fault)| fault).collect()
+/// How many of a kind: so many of a hundred, if it is said how many there are in all.
+fn rounds_of(share: usize) -> usize {
+    let all = std::env::var(IN_ALL).ok();
+    all.map_or_else(rounds, |all| {
+        (all.parse::<usize>().expect("a number") * share).div_ceil(100)
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_one_server() {
-    some(Place::Alone, &faults_of(Place::Alone)).await;
+    play(Place::Alone).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_cluster_of_three() {
-    some(Place::Cluster, &faults_of(Place::Cluster)).await;
+    play(Place::Cluster).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_cluster_whose_replicas_take_over() {
-    some(Place::Replicas, &faults_of(Place::Replicas)).await;
+    play(Place::Replicas).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_sentinels_whose_primary_is_replaced() {
-    some(Place::Sentinels, &faults_of(Place::Sentinels)).await;
+    play(Place::Sentinels).await;
 }
 
 /// The control: caches that do not keep the bound are found out, and it is not the rounds that are slow.
@@ -222,32 +246,4 @@ async fn caches_that_keep_no_bound_are_found_out() {
     assert_eq!(kept.play(Fault::LinkFrozen, BATCH, bound).await.past(), 0);
     let mut broken = Fleet::new(Place::Alone, Duration::from_mins(1)).await;
     assert!(broken.play(Fault::LinkFrozen, BATCH, bound).await.past() > 0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "seven minutes: see above for how to run it"]
-async fn ten_thousand() {
-    let all = std::env::var("CLOAKROOM_ROUNDS").map_or(10_000, |_| rounds());
-    let mut tallies = Vec::new();
-    let mut fleet: Option<Fleet> = None;
-    for (share, place, fault) in KINDS {
-        if fleet.as_ref().is_none_or(|fleet| fleet.place != place) {
-            fleet = Some(Fleet::new(place, BOUND).await);
-        }
-        let fleet = fleet.as_mut().expect("it is there");
-        let tally = fleet.play(fault, (all * share).div_ceil(100), BOUND).await;
-        tallies.push((fault, tally));
-    }
-    let played: usize = tallies.iter().map(|(_, tally)| tally.len()).sum();
-    eprintln!("\n{HEAD}");
-    for (_, tally) in &tallies {
-        eprintln!("{tally}");
-    }
-    eprintln!("{played} rounds, of {} processes each", OTHERS + 1);
-    for (fault, tally) in tallies {
-        assert!(tally.is_kept(), "{tally}");
-        if fault == Fault::Nothing && tally.len() >= MANY {
-            assert!(tally.at(999) <= SOON, "{tally}");
-        }
-    }
 }
