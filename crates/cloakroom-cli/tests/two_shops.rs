@@ -129,6 +129,24 @@ fn on_redis() {
     are_one(&Redis::shared().url());
 }
 
+/// What ends at one is refused by the other within the bound.
+#[test]
+fn on_redis_with_a_cache_before_it() {
+    let store = format!("{}?near=1s", Redis::shared().url());
+    let (one, other) = (Shop::open(&store), Shop::open(&store));
+    let mut visitor = Visitor::new();
+    assert_eq!(visitor.sign_in(&one), 200);
+    for _ in 0..10 {
+        assert_eq!((visitor.me(&one), visitor.me(&other)), (200, 200));
+    }
+    let before = visitor.cookie.clone();
+    assert_eq!(visitor.post(&other, "/logout", "{}"), 204);
+    visitor.cookie = before;
+    assert_eq!(visitor.me(&other), 401);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(visitor.me(&one), 401);
+}
+
 #[test]
 fn on_a_cluster() {
     are_one(&RedisCluster::shared().url());
@@ -154,6 +172,7 @@ fn a_store_that_is_not_there_is_said_in_one_line() {
         format!("mongodb://u:hunter2@127.0.0.1:{port}/d"),
         "redis+sentinel://:hunter2@host".to_owned(),
         "mysql://u:hunter2@host/d".to_owned(),
+        format!("redis://:hunter2@127.0.0.1:{port}?near=soon"),
     ] {
         let ended = Command::new(env!("CARGO_BIN_EXE_cloakroom"))
             .args(["demo", "--addr", "127.0.0.1:0", "--store", &url])

@@ -2,10 +2,15 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+/// How often a connection looks whether it has to end or to go on.
+const TICK: Duration = Duration::from_millis(20);
+/// How much of what a client says first is remembered.
+const BEGINNING: usize = 2048;
 
 /// Forwards a port of its own to another.
 #[derive(Debug)]
@@ -20,6 +25,12 @@ struct State {
     /// Nothing passes back to the client: answers are lost, requests are not.
     deaf: AtomicBool,
     cut: AtomicBool,
+    /// Nothing passes back to the client for as long as this is set; then all of it does.
+    frozen: AtomicBool,
+    /// How long answers are held back at least, in milliseconds.
+    late: AtomicU64,
+    /// What the clients that are concerned say when they begin; empty: all are.
+    concerned: Mutex<String>,
 }
 
 impl Proxy {
@@ -32,7 +43,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let state = Arc::clone(&shared);
-                if state.cut.load(Ordering::SeqCst) {
+                if state.is_cut(&Said::default()) {
                     continue;
                 }
                 if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
@@ -59,16 +70,75 @@ impl Proxy {
         self.state.deaf.store(lose, Ordering::SeqCst);
     }
 
+    /// From now on requests arrive, and answers only once this is over: as on a network that stands
+    /// still and recovers.
+    pub fn freeze(&self, freeze: bool) {
+        self.state.frozen.store(freeze, Ordering::SeqCst);
+    }
+
     /// Ends all connections, and takes no more while `cut`.
     pub fn cut(&self, cut: bool) {
         self.state.cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// From now on answers come so much later, and up to twice that.
+    pub fn delay(&self, late: Duration) {
+        let millis = u64::try_from(late.as_millis()).expect("a short time");
+        self.state.late.store(millis, Ordering::SeqCst);
+    }
+
+    /// From now on faults concern only the connections whose client has this among the first things
+    /// that it says: a user's name, a command. An empty text means all again.
+    pub fn only(&self, text: &str) {
+        let mut concerned = self.state.concerned.lock().expect("nothing panics with it");
+        text.clone_into(&mut concerned);
+    }
+}
+
+/// What a client said first.
+#[derive(Clone, Debug, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    fn hear(&self, bytes: &[u8]) {
+        let mut said = self.0.lock().expect("nothing panics with it");
+        let room = BEGINNING.saturating_sub(said.len()).min(bytes.len());
+        said.extend_from_slice(&bytes[..room]);
+    }
+
+    fn has(&self, text: &str) -> bool {
+        let said = self.0.lock().expect("nothing panics with it");
+        text.is_empty() || said.windows(text.len()).any(|at| at == text.as_bytes())
+    }
+}
+
+impl State {
+    fn concerns(&self, said: &Said) -> bool {
+        let concerned = self.concerned.lock().expect("nothing panics with it");
+        said.has(&concerned)
+    }
+
+    fn is_cut(&self, said: &Said) -> bool {
+        self.cut.load(Ordering::SeqCst) && self.concerns(said)
+    }
+
+    /// Whether an answer passes, which may take its time.
+    fn passes(&self, said: &Said) -> bool {
+        while self.frozen.load(Ordering::SeqCst) && self.concerns(said) && !self.is_cut(said) {
+            thread::sleep(TICK);
+        }
+        let late = self.late.load(Ordering::SeqCst);
+        if late > 0 && self.concerns(said) {
+            thread::sleep(Duration::from_millis(late));
+        }
+        !self.deaf.load(Ordering::SeqCst) || !self.concerns(said)
     }
 }
 
 fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
     for stream in [&client, &server] {
         let _ = stream.set_nodelay(true);
-        let _ = stream.set_read_timeout(Some(Duration::from_millis(20)));
+        let _ = stream.set_read_timeout(Some(TICK));
     }
     // Set where the server spoke last: what the client says next begins a round trip.
     let turn = Arc::new(AtomicBool::new(true));
@@ -78,32 +148,41 @@ fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
     };
     let (asking, answering) = (Arc::clone(&state), state);
     let (asks, answers) = (Arc::clone(&turn), turn);
+    let said = Said::default();
+    let heard = said.clone();
     thread::spawn(move || {
-        pump(client, to_server, &asking, |state| {
+        pump(client, to_server, &asking, &said, |bytes| {
+            said.hear(bytes);
             if asks.swap(false, Ordering::SeqCst) {
-                state.trips.fetch_add(1, Ordering::SeqCst);
+                asking.trips.fetch_add(1, Ordering::SeqCst);
             }
             true
         });
     });
     thread::spawn(move || {
-        pump(server, to_client, &answering, |state| {
+        pump(server, to_client, &answering, &heard, |_| {
             answers.store(true, Ordering::SeqCst);
-            !state.deaf.load(Ordering::SeqCst)
+            answering.passes(&heard)
         });
     });
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, state: &State, passes: impl Fn(&State) -> bool) {
+fn pump(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    state: &State,
+    said: &Said,
+    passes: impl Fn(&[u8]) -> bool,
+) {
     let mut buffer = [0; 16 * 1024];
-    loop {
+    while !state.is_cut(said) {
         let length = match from.read(&mut buffer) {
             Ok(0) => break,
             Ok(length) => length,
-            Err(error) if is_timeout(&error) && !state.cut.load(Ordering::SeqCst) => continue,
+            Err(error) if is_timeout(&error) => continue,
             Err(_) => break,
         };
-        if passes(state) && to.write_all(&buffer[..length]).is_err() {
+        if passes(&buffer[..length]) && to.write_all(&buffer[..length]).is_err() {
             break;
         }
     }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::process::free_port;
-use crate::{Directory, Process, Server, directory, tools, wait_for};
+use crate::{Directory, Process, Proxy, Server, directory, tools, wait_for};
 
 const REDIS: &str = "/usr/bin/redis-server";
 
@@ -235,6 +235,28 @@ impl RedisCluster {
         format!("redis+cluster://{}", hosts(&self.nodes))
     }
 
+    /// Puts a proxy before each node, and lets the nodes name those to their clients.
+    pub fn behind_proxies(&self) -> Vec<Proxy> {
+        let before = |node: &Redis| {
+            let proxy = Proxy::to(node.port);
+            let port = proxy.port().to_string();
+            let said = node.command(&["CONFIG", "SET", "cluster-announce-port", &port]);
+            assert_eq!(said, "+OK\r\n");
+            proxy
+        };
+        let proxies: Vec<Proxy> = self.nodes.iter().map(before).collect();
+        let all_say = |node: &Redis| {
+            let said = node.command(&["CLUSTER", "NODES"]);
+            proxies
+                .iter()
+                .all(|proxy| said.contains(&format!(":{}@", proxy.port())))
+        };
+        wait_for("what the nodes say of each other", || {
+            self.nodes.iter().all(all_say).then_some(())
+        });
+        proxies
+    }
+
     /// The nodes.
     pub fn nodes(&mut self) -> &mut [Redis] {
         &mut self.nodes
@@ -311,6 +333,18 @@ impl Sentinels {
             .map(|(port, ..)| format!("127.0.0.1:{port}"))
             .collect();
         format!("redis+sentinel://{}/{}", hosts.join(","), Self::NAME)
+    }
+
+    /// Whether each sentinel says that the primary is at this port.
+    pub fn all_name(&self, port: &str) -> bool {
+        let words = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::NAME];
+        let mut said = self.sentinels.iter().map(|(own, ..)| command(*own, &words));
+        said.all(|said| said.is_some_and(|said| said.lines().any(|line| line == port)))
+    }
+
+    /// Lets another server become the primary, as somebody may who works at the machines.
+    pub fn fail_over(&self) -> String {
+        command(self.sentinels[0].0, &["SENTINEL", "FAILOVER", Self::NAME]).unwrap_or_default()
     }
 
     /// Sends a signal to one of the sentinels.

@@ -61,3 +61,48 @@ fn a_proxy_counts_round_trips() {
     }
     assert_eq!(proxy.take_trips(), 3);
 }
+
+#[test]
+fn a_proxy_fails_for_whom_it_is_told_to() {
+    use std::io::{Read as _, Write as _};
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port());
+    let connect = |hello: &str| {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", proxy.port())).unwrap();
+        let limit = std::time::Duration::from_millis(300);
+        stream.set_read_timeout(Some(limit)).unwrap();
+        write!(stream, "ECHO {hello}\r\n").unwrap();
+        stream.read_exact(&mut vec![0; 6 + hello.len()]).unwrap();
+        stream
+    };
+    let (mut one, mut other) = (connect("one"), connect("two"));
+    let mut answers = |wanted: [bool; 2]| {
+        for (stream, wanted) in [&mut one, &mut other].into_iter().zip(wanted) {
+            let answers =
+                write!(stream, "PING\r\n").is_ok() && stream.read_exact(&mut [0; 7]).is_ok();
+            assert_eq!(answers, wanted);
+        }
+    };
+    answers([true, true]);
+    proxy.only("two");
+    proxy.lose_answers(true);
+    answers([true, false]);
+    proxy.lose_answers(false);
+    proxy.cut(true);
+    answers([true, false]);
+}
+
+#[test]
+fn a_cluster_names_the_proxies_before_it() {
+    let cluster = RedisCluster::start(0);
+    let (before, proxies) = (cluster.url(), cluster.behind_proxies());
+    for proxy in proxies {
+        assert!(!before.contains(&proxy.port().to_string()));
+        let said = std::process::Command::new("redis-cli")
+            .args(["-p", &proxy.port().to_string(), "CLUSTER", "SLOTS"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains(&proxy.port().to_string()), "{said}");
+    }
+}

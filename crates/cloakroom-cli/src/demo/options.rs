@@ -21,6 +21,8 @@ pub(crate) struct Options {
     /// Where sessions are kept: memory:, sqlite:PATH, redis://, postgres://, mongodb://…
     /// [default: a file in the data directory]
     ///
+    /// `?near=1s` at its end has sessions read from memory, whose answers are never older than that.
+    ///
     /// The environment's `SESSION_STORE` is the better place for a URL with a password: other users
     /// of the machine can see flags.
     #[arg(

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::url::split_near;
 use super::{Store, StoreError};
 
 /// Any of the stores that this build has, chosen by a URL when the program starts.
@@ -25,7 +26,8 @@ pub struct StoreOptions {
     /// mark stands in its place. Default: false.
     pub mixed_fleet: bool,
     /// How old an answer of a cache in front of the store may be, mostly 1 s: see `manual::near`.
-    /// `None`, the default: there is no cache. Let all servers of a fleet have the same.
+    /// `None`, the default: there is no cache. A URL that says `near=1s` goes before what is said here.
+    /// Let all servers of a fleet have the same.
     pub near: Option<Duration>,
 }
 
@@ -39,6 +41,9 @@ pub enum ConnectError {
     /// The store is known, but this build was made without it.
     #[error("this program was built without `{0}`: build it with the feature `{0}`")]
     NotBuilt(&'static str),
+    /// The URL's `near` is no length of time.
+    #[error("`near` takes how old an answer may be: write near=1s or near=500ms, once")]
+    Near,
     /// The store could not be opened.
     #[error("the {0} store cannot be opened")]
     Store(&'static str, #[source] StoreError),
@@ -61,6 +66,10 @@ impl AnyStore {
 
     /// Opens the store that `url` names: one of [`SCHEMES`](Self::SCHEMES).
     ///
+    /// `?near=1s` (`&near=1s` after other parameters) puts a cache before it, whose answers are never
+    /// older than that: whole seconds, or milliseconds as in `near=500ms`. It needs the feature `near`,
+    /// and `manual::near` says what it is good for.
+    ///
     /// # Errors
     ///
     /// [`ConnectError`], whose text says what to do; it does not repeat the URL, which may hold a
@@ -75,8 +84,21 @@ impl AnyStore {
     ///
     /// As for [`connect`](Self::connect).
     pub async fn connect_with(url: &str, options: &StoreOptions) -> Result<Self, ConnectError> {
+        let (url, near) = split_near(url)?;
+        let near = near.or(options.near);
+        if near.is_some() && cfg!(not(feature = "near")) {
+            return Err(ConnectError::NotBuilt("near"));
+        }
+        let store = Self::open(&url, options).await?;
+        Ok(match near {
+            Some(staleness) => store.near(staleness),
+            None => store,
+        })
+    }
+
+    async fn open(url: &str, options: &StoreOptions) -> Result<Self, ConnectError> {
         let (scheme, rest) = url.split_once(':').ok_or(ConnectError::UnknownScheme)?;
-        let store = match scheme {
+        match scheme {
             "memory" => memory(),
             "sqlite" => sqlite(rest),
             "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster"
@@ -84,10 +106,6 @@ impl AnyStore {
             "postgres" | "postgresql" => postgres(url, options).await,
             "mongodb" | "mongodb+srv" => mongodb(url, options).await,
             _ => Err(ConnectError::UnknownScheme),
-        }?;
-        match options.near {
-            Some(staleness) => store.near(staleness),
-            None => Ok(store),
         }
     }
 
@@ -96,28 +114,28 @@ impl AnyStore {
         self.kind
     }
 
-    /// The cache in front of the store, if it was [asked for](StoreOptions::near): for its counters.
+    /// The cache in front of the store, if it was asked for by the URL or the
+    /// [options](StoreOptions::near): for its counters.
     #[cfg(feature = "near")]
     pub fn near_store(&self) -> Option<&super::near::NearStore> {
         self.near.as_ref()
     }
 
     #[cfg(feature = "near")]
-    #[expect(clippy::unnecessary_wraps, reason = "the build without it fails")]
-    fn near(self, staleness: Duration) -> Result<Self, ConnectError> {
+    fn near(self, staleness: Duration) -> Self {
         let options = super::near::NearOptions::default().staleness(staleness);
         let near = super::near::NearStore::with(self.store, &options);
-        Ok(Self {
+        Self {
             store: Arc::new(near.clone()),
             near: Some(near),
             ..self
-        })
+        }
     }
 
+    /// Nobody who asks for one comes here.
     #[cfg(not(feature = "near"))]
-    #[expect(clippy::unused_self, reason = "the build with it wraps the store")]
-    fn near(self, _: Duration) -> Result<Self, ConnectError> {
-        Err(ConnectError::NotBuilt("near"))
+    fn near(self, _: Duration) -> Self {
+        self
     }
 
     #[cfg(any(

@@ -1,11 +1,13 @@
 //! A connection for hints, kept and proven alive: by Redis's and PostgreSQL's stores.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Hint, Hints, StoreError, StoreErrorKind};
@@ -26,6 +28,43 @@ pub(super) trait Line: Send + Sync + 'static {
     fn beat(&self) -> impl Future<Output = bool> + Send;
 }
 
+/// A connection, and a flag that is set when it ends; `None` where there is none to be had.
+pub(super) type Connected<L> = Option<(L, Arc<AtomicBool>)>;
+
+/// A connection that is made again and again for as long as this is there.
+pub(super) struct Kept<L> {
+    pulse: Arc<Pulse<L>>,
+    task: AbortHandle,
+}
+
+impl<L: Line> Kept<L> {
+    pub(super) fn start<F>(hints: Hints, connect: impl Fn() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Connected<L>> + Send + 'static,
+    {
+        let pulse = Pulse::new();
+        let task = tokio::spawn(Arc::clone(&pulse).keep(hints, connect));
+        Self {
+            pulse,
+            task: task.abort_handle(),
+        }
+    }
+}
+
+impl<L> Deref for Kept<L> {
+    type Target = Pulse<L>;
+
+    fn deref(&self) -> &Pulse<L> {
+        &self.pulse
+    }
+}
+
+impl<L> Drop for Kept<L> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// The latest connection, and when the server answered over it.
 pub(super) struct Pulse<L>(ArcSwapOption<Beating<L>>);
 
@@ -38,7 +77,7 @@ struct Beating<L> {
 }
 
 impl<L: Line> Pulse<L> {
-    pub(super) fn new() -> Arc<Self> {
+    fn new() -> Arc<Self> {
         Arc::new(Self(ArcSwapOption::empty()))
     }
 
@@ -74,11 +113,9 @@ impl<L: Line> Pulse<L> {
         self.0.load().as_ref().map(|beating| with(&beating.line))
     }
 
-    /// Connects again and again for as long as it is polled. `connect` gives the connection, and a
-    /// flag that is set when it ends.
-    pub(super) async fn keep<F>(self: Arc<Self>, hints: Hints, connect: impl Fn() -> F)
+    async fn keep<F>(self: Arc<Self>, hints: Hints, connect: impl Fn() -> F)
     where
-        F: Future<Output = Option<(L, Arc<AtomicBool>)>>,
+        F: Future<Output = Connected<L>>,
     {
         let mut pause = PAUSE.0;
         loop {

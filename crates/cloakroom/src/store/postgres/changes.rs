@@ -4,22 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use tokio::task::AbortHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::Inner;
 use super::ddl::{CHANGED, EVERYTHING, has_notify};
 use super::ends::Names;
 use crate::id::SessionId;
-use crate::store::heartbeat::{Line, Pulse};
+use crate::store::heartbeat::{Connected, Kept, Line};
 use crate::store::{Changes, Hint, Hints, StoreFuture, Stored};
 
 /// The link of one cache.
 pub(super) struct Following {
     inner: Arc<Inner>,
-    pulse: Arc<Pulse<Follower>>,
+    kept: Kept<Follower>,
     names: Arc<Names>,
-    task: AbortHandle,
 }
 
 impl Following {
@@ -27,24 +25,16 @@ impl Following {
         if !inner.notifies {
             return None;
         }
-        let (pulse, names) = (Pulse::new(), Arc::new(Names::default()));
-        let (keeper, owner, known) = (Arc::clone(&pulse), Arc::clone(inner), Arc::clone(&names));
-        let task = tokio::spawn(async move {
-            let connect = || connect(&owner, &known, &hints);
-            keeper.keep(hints.clone(), connect).await;
+        let names = Arc::<Names>::default();
+        let (owner, known) = (Arc::clone(inner), Arc::clone(&names));
+        let kept = Kept::start(hints.clone(), move || {
+            connect(Arc::clone(&owner), Arc::clone(&known), hints.clone())
         });
         Some(Self {
             inner: Arc::clone(inner),
-            pulse,
+            kept,
             names,
-            task: task.abort_handle(),
         })
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -56,11 +46,11 @@ impl Changes for Following {
     }
 
     fn proven(&self) -> Option<Instant> {
-        self.pulse.proven()
+        self.kept.proven()
     }
 
     fn catch_up(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.pulse.catch_up())
+        Box::pin(self.kept.catch_up())
     }
 }
 
@@ -93,18 +83,14 @@ impl Line for Follower {
     }
 }
 
-async fn connect(
-    inner: &Inner,
-    names: &Arc<Names>,
-    hints: &Hints,
-) -> Option<(Follower, Arc<AtomicBool>)> {
+async fn connect(inner: Arc<Inner>, names: Arc<Names>, hints: Hints) -> Connected<Follower> {
     let random = SessionId::random();
     let letters = random.expose().bytes().map(|byte| format!("{byte:02x}"));
     let call = format!("cloakroom_{}", letters.take(16).collect::<String>());
     let heard = Arc::new(AtomicU64::new(0));
     let broken = Arc::new(AtomicBool::new(false));
     let hear = Hear {
-        names: Arc::clone(names),
+        names,
         hints: hints.clone(),
         call: format!("{call}:"),
         heard: Arc::clone(&heard),

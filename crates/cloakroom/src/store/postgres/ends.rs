@@ -1,12 +1,10 @@
 //! Hints of ends: a connection that listens to what the trigger `ended` says.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
@@ -14,7 +12,7 @@ use super::Inner;
 use super::ddl::ENDED;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::heartbeat::{Line, Pulse};
+use crate::store::heartbeat::{Connected, Kept, Line};
 use crate::store::{Ends, Hint, Hints, StoreFuture};
 
 /// What was not asked for within this time is not watched any more: whoever watches asks oftener.
@@ -25,9 +23,8 @@ const FEW: usize = 1024;
 /// The link of one who watches.
 pub(super) struct Listening {
     inner: Arc<Inner>,
-    pulse: Arc<Pulse<Listener>>,
+    kept: Kept<Listener>,
     names: Arc<Names>,
-    task: AbortHandle,
 }
 
 impl Listening {
@@ -35,24 +32,16 @@ impl Listening {
         if !inner.notify_ends {
             return None;
         }
-        let (pulse, names) = (Pulse::new(), Arc::new(Names::default()));
-        let (keeper, owner, known) = (Arc::clone(&pulse), Arc::clone(inner), Arc::clone(&names));
-        let task = tokio::spawn(async move {
-            let connect = || connect(&owner, &known, &hints);
-            keeper.keep(hints.clone(), connect).await;
+        let names = Arc::<Names>::default();
+        let (owner, known) = (Arc::clone(inner), Arc::clone(&names));
+        let kept = Kept::start(hints.clone(), move || {
+            connect(Arc::clone(&owner), Arc::clone(&known), hints.clone())
         });
         Some(Self {
             inner: Arc::clone(inner),
-            pulse,
+            kept,
             names,
-            task: task.abort_handle(),
         })
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -64,7 +53,7 @@ impl Ends for Listening {
     }
 
     fn is_proven(&self) -> bool {
-        self.pulse.is_proven()
+        self.kept.is_proven()
     }
 }
 
@@ -119,15 +108,10 @@ impl Line for Listener {
     }
 }
 
-async fn connect(
-    inner: &Inner,
-    names: &Arc<Names>,
-    hints: &Hints,
-) -> Option<(Listener, Arc<AtomicBool>)> {
-    let (known, given) = (Arc::clone(names), hints.clone());
+async fn connect(inner: Arc<Inner>, names: Arc<Names>, hints: Hints) -> Connected<Listener> {
     let heard = move |hash: &str| {
-        if let Some(id) = known.id(hash) {
-            given.give(Hint::Of(&id));
+        if let Some(id) = names.id(hash) {
+            hints.give(Hint::Of(&id));
         }
     };
     let (client, _) = inner.apart.connect(heard).await.ok()?;

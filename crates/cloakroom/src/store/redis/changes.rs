@@ -3,26 +3,26 @@
 //!
 //! <https://redis.io/docs/latest/develop/reference/client-side-caching/>. What this process writes is
 //! told as well: with `NOLOOP` a server that ran a write of ours and one of somebody else's in the same
-//! turn told of neither. Each primary of a cluster tells of its own keys only.
+//! turn told of neither. Each primary of a cluster tells of its own keys only. Behind Sentinel one that was
+//! replaced may live on, and tells of nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 use super::ends::tell;
 use super::failure::{Effect, told};
-use super::reads::{nodes_said, slots};
+use super::lines::{Lines, Servers};
 use super::request::{Connection, Form, Node, Request};
 use super::{Inner, RedisStore};
 use crate::id::SessionId;
-use crate::store::heartbeat::{Line, Pulse};
+use crate::store::heartbeat::{Connected, Kept, Line as _};
 use crate::store::{Changes, Hint, Hints, StoreError, StoreErrorKind, StoreFuture, Stored};
 
 /// How long one answer is waited for.
@@ -33,22 +33,17 @@ const TRIES: usize = 16;
 /// The link of one cache.
 pub(super) struct Following {
     store: RedisStore,
-    pulse: Arc<Pulse<Lines>>,
-    task: AbortHandle,
+    kept: Kept<Lines>,
 }
 
 impl Following {
     pub(super) fn start(store: &RedisStore, hints: Hints) -> Self {
-        let pulse = Pulse::new();
-        let (keeper, owner) = (Arc::clone(&pulse), Arc::clone(&store.0));
-        let task = tokio::spawn(async move {
-            let connect = || connect(&owner, &hints);
-            keeper.keep(hints.clone(), connect).await;
-        });
+        let owner = Arc::clone(&store.0);
         Self {
             store: store.clone(),
-            pulse,
-            task: task.abort_handle(),
+            kept: Kept::start(hints.clone(), move || {
+                connect(Arc::clone(&owner), hints.clone())
+            }),
         }
     }
 
@@ -75,60 +70,26 @@ impl Following {
     }
 }
 
-impl Drop for Following {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 impl Changes for Following {
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
-        let line = self.pulse.with(|lines| lines.each.first().cloned());
+        let line = self.kept.with(|lines| lines.each.first().cloned());
         Box::pin(self.read(line.flatten(), id))
     }
 
     fn proven(&self) -> Option<Instant> {
-        self.pulse.proven()
+        self.kept.proven()
     }
 
     fn catch_up(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.pulse.catch_up())
+        Box::pin(self.kept.catch_up())
     }
 }
 
-/// A connection to the server, or one to each primary of a cluster.
-struct Lines {
-    each: Vec<MultiplexedConnection>,
-    /// The primaries; none outside a cluster.
-    nodes: Vec<Node>,
-}
-
-impl Line for Lines {
-    /// In a cluster each of them has to say that there are still no others: one that they do not know
-    /// of yet has no writes to tell of.
-    async fn beat(&self) -> bool {
-        let beats = self.each.iter().map(async |line| {
-            let mut line = line.clone();
-            if self.nodes.is_empty() {
-                let ping = redis::cmd("PING");
-                return ping.query_async::<Value>(&mut line).await.is_ok();
-            }
-            let said = slots().query_async::<Value>(&mut line).await;
-            said.is_ok_and(|said| nodes_said(said).is_ok_and(|nodes| nodes == self.nodes))
-        });
-        join_all(beats).await.into_iter().all(|beats| beats)
-    }
-}
-
-async fn connect(inner: &Arc<Inner>, hints: &Hints) -> Option<(Lines, Arc<AtomicBool>)> {
-    let (broken, mut nodes) = (Arc::new(AtomicBool::new(false)), Vec::new());
-    if inner.keys.are_spread() {
-        nodes = inner.nodes().await.ok()?;
-    }
-    let mut targets: Vec<Option<&Node>> = nodes.iter().map(Some).collect();
-    if targets.is_empty() {
-        targets.push(None);
-    }
+async fn connect(inner: Arc<Inner>, hints: Hints) -> Connected<Lines> {
+    let (inner, hints) = (&inner, &hints);
+    let (begin, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let servers = Servers::of(inner).await?;
+    let targets = servers.targets();
     let tries = TRIES * targets.len();
     let each = targets
         .into_iter()
@@ -137,10 +98,9 @@ async fn connect(inner: &Arc<Inner>, hints: &Hints) -> Option<(Lines, Arc<Atomic
         // A user of few rights, or a proxy: then a read is good for the bound, and no longer.
         tracing::debug!(code = error.code(), "Redis tells of no changes");
     });
-    let lines = Lines {
-        each: each.ok()?,
-        nodes,
-    };
+    let each = each.ok()?;
+    servers.were_found(inner, begin);
+    let lines = Lines { each, servers };
     if !lines.beat().await {
         return None;
     }
@@ -169,13 +129,7 @@ async fn follow(
                 Ok::<_, Infallible>(())
             }
         });
-    let mut line = match node {
-        Some(node) => inner.link.apart_at(node, &config).await?,
-        None => match inner.link.apart(&config).await? {
-            Connection::One(line) => line,
-            Connection::Cluster(_) => return Err(silent()),
-        },
-    };
+    let mut line = Servers::connect(inner, node, &config).await?;
     let mut tracking = redis::cmd("CLIENT");
     tracking.arg("TRACKING").arg("ON").arg("BCAST");
     tracking.arg("PREFIX").arg(inner.keys.prefix());

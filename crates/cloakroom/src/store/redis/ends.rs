@@ -7,19 +7,18 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, Value};
-use tokio::task::AbortHandle;
 
 use super::Inner;
 use super::failure::{Effect, told};
 use super::keys::Keys;
+use super::lines::{Lines, Servers};
 use super::request::{Connection, Form, Request};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::heartbeat::{Line, Pulse};
+use crate::store::heartbeat::{Connected, Kept};
 use crate::store::{Ends, Hint, Hints, StoreErrorKind, StoreFuture};
 
 /// How long one answer is waited for.
@@ -28,8 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The link of one who watches.
 pub(super) struct Tracking {
     inner: Arc<Inner>,
-    pulse: Arc<Pulse<MultiplexedConnection>>,
-    task: AbortHandle,
+    kept: Kept<Lines>,
 }
 
 impl Tracking {
@@ -37,31 +35,22 @@ impl Tracking {
         if inner.keys.are_spread() {
             return None;
         }
-        let pulse = Pulse::new();
-        let (keeper, owner) = (Arc::clone(&pulse), Arc::clone(inner));
-        let task = tokio::spawn(async move {
-            let connect = || connect(&owner, &hints);
-            keeper.keep(hints.clone(), connect).await;
+        let owner = Arc::clone(inner);
+        let kept = Kept::start(hints.clone(), move || {
+            connect(Arc::clone(&owner), hints.clone())
         });
         Some(Self {
             inner: Arc::clone(inner),
-            pulse,
-            task: task.abort_handle(),
+            kept,
         })
-    }
-}
-
-impl Drop for Tracking {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
 impl Ends for Tracking {
     fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        let line = self.pulse.with(Clone::clone);
+        let line = self.kept.with(|lines| lines.each.first().cloned());
         Box::pin(async move {
-            let line = line.ok_or(StoreErrorKind::Unavailable)?;
+            let line = line.flatten().ok_or(StoreErrorKind::Unavailable)?;
             let asked = Request::from(self.inner.lives(ids));
             let said = asked.send(Connection::One(line), &Form::Plain).await;
             self.inner
@@ -70,26 +59,14 @@ impl Ends for Tracking {
     }
 
     fn is_proven(&self) -> bool {
-        self.pulse.is_proven()
+        self.kept.is_proven()
     }
 }
 
-impl Line for MultiplexedConnection {
-    async fn beat(&self) -> bool {
-        let mut line = self.clone();
-        redis::cmd("PING")
-            .query_async::<Value>(&mut line)
-            .await
-            .is_ok()
-    }
-}
-
-async fn connect(
-    inner: &Arc<Inner>,
-    hints: &Hints,
-) -> Option<(MultiplexedConnection, Arc<AtomicBool>)> {
-    let broken = Arc::new(AtomicBool::new(false));
-    let (ended, heard, owner) = (Arc::clone(&broken), hints.clone(), Arc::clone(inner));
+async fn connect(inner: Arc<Inner>, hints: Hints) -> Connected<Lines> {
+    let (begin, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let servers = Servers::of(&inner).await?;
+    let (ended, heard, owner) = (Arc::clone(&broken), hints, Arc::clone(&inner));
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(PATIENCE))
         .set_response_timeout(Some(PATIENCE))
@@ -104,13 +81,17 @@ async fn connect(
             }
             Ok::<_, Infallible>(())
         });
-    let Ok(Connection::One(mut line)) = inner.link.apart(&config).await else {
-        return None;
-    };
+    let target = servers.targets().into_iter().next()?;
+    let line = Servers::connect(&inner, target, &config).await;
+    let mut line = line.ok()?;
     let mut tracking = redis::cmd("CLIENT");
     tracking.arg("TRACKING").arg("ON");
     match tracking.query_async::<Value>(&mut line).await {
-        Ok(_) => Some((line, broken)),
+        Ok(_) => {
+            servers.were_found(&inner, begin);
+            let each = vec![line];
+            Some((Lines { each, servers }, broken))
+        }
         Err(error) => {
             // A user of few rights, or a proxy: then sessions are asked for at intervals.
             tracing::debug!(

@@ -17,6 +17,7 @@ use super::address::Address;
 use super::facts::Facts;
 use super::failure::{Effect, Remedy, is_safe, remedy, told, unreachable};
 use super::request::{Connection, Form, Node, Request};
+use super::sentinels::Sentinels;
 use super::source::{Source, client};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -34,6 +35,8 @@ struct Line {
     /// something has.
     silent: AtomicU64,
     made: Instant,
+    /// When it was begun to be made: it leads to what was the server then.
+    begun: Instant,
     /// Also set by the connection itself, as soon as it ends.
     broken: Arc<AtomicBool>,
 }
@@ -41,7 +44,9 @@ struct Line {
 /// Makes connections and keeps the latest.
 pub(super) struct Link {
     shared: Arc<Shared>,
-    /// A node of the cluster, for its settings.
+    /// Who knows the primary, where it is not always the same.
+    pub(super) sentinels: Option<Sentinels>,
+    /// A node of the cluster, or what sentinels watch, for its settings.
     seed: Option<(ConnectionInfo, Option<TlsCertificates>)>,
     /// Where a slot that is on its way was last asked for.
     aside: Mutex<Option<(Node, MultiplexedConnection)>>,
@@ -53,6 +58,8 @@ struct Shared {
     config: AsyncConnectionConfig,
     timeout: Duration,
     line: ArcSwapOption<Line>,
+    /// What was begun before is not used any more.
+    renewed: ArcSwapOption<Instant>,
     /// Held by whoever connects: the others wait for what comes of it.
     connecting: Arc<Mutex<()>>,
     /// How often it came to nothing.
@@ -72,15 +79,18 @@ impl Link {
                 .set_response_timeout(Some(options.response_timeout)),
             timeout: options.connect_timeout,
             line: ArcSwapOption::empty(),
+            renewed: ArcSwapOption::empty(),
             connecting: Arc::default(),
             failures: AtomicU64::new(0),
         };
         let seed = match address {
             Address::Cluster(nodes) => nodes.first().cloned(),
-            _ => None,
+            Address::Sentinel { server, .. } => Some(server.clone()),
+            Address::Server(_) => None,
         };
         let link = Self {
             shared: Arc::new(shared),
+            sentinels: Sentinels::of(address),
             seed: seed.map(|seed| (seed, options.certificates.clone())),
             aside: Mutex::new(None),
         };
@@ -104,7 +114,7 @@ impl Link {
         self.shared.source.connect(config).await
     }
 
-    /// The same, to one node of a cluster.
+    /// The same, to one node of a cluster or to the primary that sentinels name.
     pub(super) async fn apart_at(
         &self,
         node: &Node,
@@ -130,6 +140,11 @@ impl Link {
         client(seed.clone().set_addr(address), certificates.clone())?
             .get_multiplexed_async_connection_with_config(config)
             .await
+    }
+
+    /// Has the connection made anew that was begun before `since`: there is another primary, it may be.
+    pub(super) fn renew(&self, since: Instant) {
+        self.shared.renewed.store(Some(Arc::new(since)));
     }
 
     /// Sends a request once, and follows no server's word to another.
@@ -232,11 +247,15 @@ impl Link {
 impl Shared {
     fn working(&self) -> Option<Arc<Line>> {
         let line = self.line.load_full()?;
-        (!line.broken.load(Ordering::Relaxed)).then_some(line)
+        let renewed = self.renewed.load();
+        let is_late = renewed
+            .as_ref()
+            .is_none_or(|renewed| line.begun >= **renewed);
+        (is_late && !line.broken.load(Ordering::Relaxed)).then_some(line)
     }
 
     async fn connect_in_time(&self) -> Result<Arc<Line>, StoreError> {
-        let broken = Arc::new(AtomicBool::new(false));
+        let (begun, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
         let connected = match tokio::time::timeout(self.timeout, self.connect(&broken)).await {
             Ok(connected) => connected.map_err(|error| unreachable(&error)),
             Err(_) => Err(StoreError::new(
@@ -252,6 +271,7 @@ impl Shared {
             connection,
             silent: AtomicU64::new(0),
             made: Instant::now(),
+            begun,
             broken,
         });
         if self.line.swap(Some(Arc::clone(&line))).is_some() {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cloakroom::live::End;
-use testbed::{Mongo, Postgres, Proxy, Redis, RedisOptions, Server};
+use testbed::{Mongo, Postgres, Proxy, Redis, RedisOptions, Sentinels, Server};
 
 use super::{BEGUN, Node, lives, told, user};
 
@@ -95,4 +95,30 @@ async fn what_ends_behind_a_frozen_link_is_told_when_it_thaws() {
     eprintln!("thawed: told after {} ms", since.elapsed().as_millis());
     assert_eq!(end, End::Ended);
     lives("the other", &mut stays, BEGUN).await;
+}
+
+/// A primary that the sentinels replace works on for ten seconds, and has nothing to tell of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ends_at_another_primary_is_told_before_the_old_one_is() {
+    let mut sentinels = tokio::task::spawn_blocking(Sentinels::start).await.unwrap();
+    let here = Node::new(&sentinels.url()).await;
+    let cookie = here.sign_in(&user()).await;
+    let mut ended = here.open(&cookie).await.ended();
+    lives("before", &mut ended, BEGUN).await;
+    let [old, new] = [0, 1].map(|at| sentinels.servers()[at].port().to_string());
+    assert!(sentinels.fail_over().starts_with("+OK"));
+    let begin = Instant::now();
+    while !sentinels.all_name(&new) {
+        assert!(
+            begin.elapsed() < Duration::from_secs(30),
+            "no other primary"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let there = Node::new(&sentinels.url()).await;
+    there.open(&cookie).await.logout().await.unwrap();
+    let end = told("at another primary", ended, Instant::now()).await;
+    assert_eq!(end, End::Ended);
+    let role = sentinels.servers()[0].command(&["ROLE"]);
+    assert!(role.contains("master"), "the control: {old} is told later");
 }

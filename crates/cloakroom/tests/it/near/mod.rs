@@ -2,10 +2,15 @@
 //!
 //! `CLOAKROOM_ROUNDS=10000` plays so many logouts of each kind; the default is a batch.
 
+mod changing;
 mod faults;
 mod fleet;
+mod peer;
 mod rates;
+mod rounds;
+mod servers;
 mod strict;
+mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! What goes past the cache, and what waits for it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -13,6 +13,7 @@ use cloakroom::store::{AnyStore, Store, StoreOptions};
 use cloakroom::web::Guard;
 use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionError, SessionLayer};
 
+use crate::support::servers::{self, STORES};
 use crate::support::{Client, keys};
 
 async fn sign_in(session: Session) -> Result<(), SessionError> {
@@ -130,19 +131,45 @@ async fn settling_takes_the_bound_and_no_time_without_a_cache() {
     }
 }
 
+/// The option, and the same said by the URL, which goes before it.
 #[tokio::test]
-async fn one_option_turns_it_on() {
-    let mut options = StoreOptions::default();
+async fn one_line_turns_it_on() {
+    let (bound, mut options) = (Duration::from_millis(700), StoreOptions::default());
     let plain = AnyStore::connect_with("memory:", &options).await.unwrap();
     assert!(plain.near_store().is_none());
     assert_eq!(plain.staleness(), Duration::ZERO);
-    options.near = Some(Duration::from_millis(700));
-    let any = AnyStore::connect_with("memory:", &options).await.unwrap();
-    assert_eq!(any.staleness(), Duration::from_millis(700));
-    let id = cloakroom::SessionId::random();
-    any.create(&id, &super::entry()).await.unwrap();
-    for _ in 0..3 {
-        assert!(any.get(&id).await.unwrap().is_some());
+    let by_url = AnyStore::connect("memory:?near=700ms").await.unwrap();
+    options.near = Some(bound);
+    let by_option = AnyStore::connect_with("memory:", &options).await.unwrap();
+    options.near = Some(2 * bound);
+    let by_both = AnyStore::connect_with("memory:?near=700ms", &options).await;
+    for any in [by_url, by_option, by_both.unwrap()] {
+        assert_eq!(any.staleness(), bound);
+        let id = cloakroom::SessionId::random();
+        any.create(&id, &super::entry()).await.unwrap();
+        for _ in 0..3 {
+            assert!(any.get(&id).await.unwrap().is_some());
+        }
+        assert_eq!(any.near_store().unwrap().stats().hits, 2);
     }
-    assert_eq!(any.near_store().unwrap().stats().hits, 2);
+}
+
+/// The servers themselves see nothing of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_url_of_any_store_turns_it_on() {
+    for store in STORES {
+        let url = servers::url(store);
+        let more = if url.contains('?') { '&' } else { '?' };
+        let any = AnyStore::connect(&format!("{url}{more}near=2s")).await;
+        let any = any.unwrap_or_else(|error| panic!("{store}: {error}"));
+        assert_eq!(any.staleness(), Duration::from_secs(2), "{store}");
+        let id = cloakroom::SessionId::random();
+        any.create(&id, &super::entry()).await.unwrap();
+        let begin = Instant::now();
+        // A link that comes up meanwhile has everything forgotten once.
+        while any.near_store().unwrap().stats().hits == 0 {
+            assert!(any.get(&id).await.unwrap().is_some(), "{store}");
+            assert!(begin.elapsed() < Duration::from_secs(10), "{store}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls};
 
 use super::super::{NearOptions, NearStats, NearStore};
-use super::entry;
+use super::fake::entry;
 use crate::id::SessionId;
 use crate::store::Store;
 use crate::store::postgres::{PostgresOptions, PostgresStore};

@@ -9,7 +9,7 @@ use testbed::Redis;
 use tokio::time::sleep;
 
 use super::super::NearStore;
-use super::entry;
+use super::fake::entry;
 use crate::id::SessionId;
 use crate::store::Store;
 use crate::store::redis::RedisStore;
@@ -90,21 +90,21 @@ async fn what_says_ok_and_tells_nothing_is_not_believed() {
     holds_the_bound(near, RedisStore::connect(&redis.url()).await.unwrap()).await;
 }
 
+/// A user's cache: one who may do what a store does, and besides what `more` says.
+async fn of_a_user(redis: &Redis, more: &[&str]) -> NearStore {
+    let mut words = vec!["ACL", "SETUSER", "few", "on", ">secret"];
+    words.extend(["~sess:*", "~user:*", "~tomb:*"]);
+    words.extend(["+@read", "+@write", "+@scripting"]);
+    words.extend(more);
+    redis.command(&words);
+    let url = format!("redis://few:secret@127.0.0.1:{}", redis.port());
+    NearStore::new(RedisStore::connect(&url).await.unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_who_may_not_track_has_the_bound() {
     let redis = Redis::start();
-    let mut words = vec!["ACL", "SETUSER", "few", "on", ">secret"];
-    words.extend([
-        "~sess:*",
-        "~user:*",
-        "~tomb:*",
-        "+@read",
-        "+@write",
-        "+@scripting",
-    ]);
-    redis.command(&words);
-    let url = format!("redis://few:secret@127.0.0.1:{}", redis.port());
-    let near = NearStore::new(RedisStore::connect(&url).await.unwrap());
+    let near = of_a_user(&redis, &[]).await;
     holds_the_bound(near, RedisStore::connect(&redis.url()).await.unwrap()).await;
 }
 
@@ -112,19 +112,7 @@ async fn a_user_who_may_not_track_has_the_bound() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_with_one_right_more_has_a_link() {
     let redis = Redis::start();
-    let mut words = vec!["ACL", "SETUSER", "some", "on", ">secret"];
-    words.extend([
-        "~sess:*",
-        "~user:*",
-        "~tomb:*",
-        "+@read",
-        "+@write",
-        "+@scripting",
-    ]);
-    words.extend(["+client|tracking", "+ping"]);
-    redis.command(&words);
-    let url = format!("redis://some:secret@127.0.0.1:{}", redis.port());
-    let near = NearStore::new(RedisStore::connect(&url).await.unwrap());
+    let near = of_a_user(&redis, &["+client|tracking", "+ping"]).await;
     let begin = Instant::now();
     while near.stats().staleness.is_none() {
         near.get(&SessionId::random()).await.unwrap();

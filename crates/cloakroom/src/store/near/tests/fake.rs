@@ -1,0 +1,202 @@
+//! A store whose link the test has in its hand.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+
+use super::super::*;
+use crate::store::Page;
+
+/// A store with a link that the test has in its hand.
+#[derive(Clone, Default)]
+pub(super) struct Fake(pub(super) Arc<State>);
+
+pub(super) struct State {
+    pub(super) stored: Mutex<Option<Stored>>,
+    reads: AtomicUsize,
+    hints: Mutex<Option<Hints>>,
+    proven: Mutex<Option<Instant>>,
+    pub(super) catches_up: AtomicBool,
+    /// Reads wait here once they have their answer, writes once they are done.
+    pub(super) gate: Semaphore,
+    /// Writes wait here before they are done.
+    pub(super) queue: Semaphore,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            stored: Mutex::default(),
+            reads: AtomicUsize::default(),
+            hints: Mutex::default(),
+            proven: Mutex::default(),
+            catches_up: AtomicBool::new(true),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            queue: Semaphore::new(Semaphore::MAX_PERMITS),
+        }
+    }
+}
+
+pub(super) fn record(n: u32) -> Stored {
+    Stored {
+        text: format!(r#"{{"cookie":{{}},"n":{n}}}"#).into(),
+        expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_hours(1)),
+    }
+}
+
+pub(super) fn entry(n: u32) -> Entry {
+    let Stored { text, expires } = record(n);
+    Entry {
+        text,
+        expires,
+        user: None,
+    }
+}
+
+impl Fake {
+    pub(super) fn set(&self, n: u32) {
+        *self.0.stored.lock().unwrap() = Some(record(n));
+    }
+
+    pub(super) fn tell(&self, hint: Hint<'_>) {
+        let hints = self.0.hints.lock().unwrap().clone();
+        hints.expect("the link was made").give(hint);
+    }
+
+    pub(super) fn prove(&self) {
+        *self.0.proven.lock().unwrap() = Some(memory::now());
+    }
+
+    pub(super) fn lose(&self) {
+        *self.0.proven.lock().unwrap() = None;
+        self.tell(Hint::All);
+    }
+
+    pub(super) fn take_reads(&self) -> usize {
+        self.0.reads.swap(0, Ordering::SeqCst)
+    }
+
+    async fn read(&self) -> Result<Option<Stored>, StoreError> {
+        let read = self.0.stored.lock().unwrap().clone();
+        self.0.reads.fetch_add(1, Ordering::SeqCst);
+        let _ = self.0.gate.acquire().await;
+        Ok(read)
+    }
+
+    async fn write<T>(&self, stored: Option<Stored>, outcome: T) -> Result<T, StoreError> {
+        let _ = self.0.queue.acquire().await;
+        *self.0.stored.lock().unwrap() = stored;
+        let _ = self.0.gate.acquire().await;
+        Ok(outcome)
+    }
+}
+
+struct Link(Fake);
+
+impl Changes for Link {
+    fn get<'a>(&'a self, _: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(self.0.read())
+    }
+
+    fn proven(&self) -> Option<Instant> {
+        *self.0.0.proven.lock().unwrap()
+    }
+
+    fn catch_up(&self) -> StoreFuture<'_, ()> {
+        let catches_up = self.0.0.catches_up.load(Ordering::SeqCst);
+        let outcome = catches_up.then_some(());
+        Box::pin(async move { outcome.ok_or(StoreErrorKind::Unavailable.into()) })
+    }
+}
+
+impl Store for Fake {
+    fn get<'a>(&'a self, _: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(self.read())
+    }
+
+    fn changes(&self, hints: Hints) -> Option<Box<dyn Changes>> {
+        *self.0.hints.lock().unwrap() = Some(hints);
+        Some(Box::new(Link(self.clone())))
+    }
+
+    fn create<'a>(&'a self, _: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+        let Entry { text, expires, .. } = entry.clone();
+        Box::pin(self.write(Some(Stored { text, expires }), ()))
+    }
+
+    fn update<'a>(
+        &'a self,
+        _: &'a SessionId,
+        _: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        let Entry { text, expires, .. } = entry.clone();
+        Box::pin(self.write(Some(Stored { text, expires }), Written::Saved))
+    }
+
+    fn touch<'a>(
+        &'a self,
+        _: &'a SessionId,
+        _: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool> {
+        let Entry { text, expires, .. } = entry.clone();
+        Box::pin(self.write(Some(Stored { text, expires }), true))
+    }
+
+    fn destroy<'a>(&'a self, _: &'a SessionId) -> StoreFuture<'a, bool> {
+        Box::pin(self.write(None, true))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        _: &'a SessionId,
+        _: Option<&'a RecordText>,
+        _: &'a SessionId,
+        _: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        Box::pin(self.write(None, Written::Saved))
+    }
+
+    fn prune(&self) -> StoreFuture<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn scan<'a>(&'a self, _: Option<&'a str>, _: usize) -> StoreFuture<'a, Page> {
+        Box::pin(async { Ok(Page::default()) })
+    }
+
+    fn count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn of_user<'a>(&'a self, _: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn destroy_of_user<'a>(&'a self, _: &'a str, _: Option<&'a SessionId>) -> StoreFuture<'a, u64> {
+        Box::pin(self.write(None, 1))
+    }
+}
+
+/// A cache that holds the first value of a session, and whose link is alive.
+pub(super) async fn warm() -> (Fake, NearStore, SessionId) {
+    let fake = Fake::default();
+    fake.set(1);
+    let (near, id) = (NearStore::new(fake.clone()), SessionId::random());
+    // The first read makes the link.
+    near.get(&id).await.unwrap();
+    fake.tell(Hint::All);
+    fake.prove();
+    assert_eq!(n(&near, &id).await, Some(1));
+    fake.take_reads();
+    (fake, near, id)
+}
+
+pub(super) async fn n(near: &NearStore, id: &SessionId) -> Option<u32> {
+    let stored = near.get(id).await.unwrap()?;
+    let digits = stored.text.trim_end_matches('}').rsplit(':').next()?;
+    digits.parse().ok()
+}

@@ -1,0 +1,101 @@
+//! What this process writes itself.
+
+use std::sync::atomic::Ordering;
+
+use tokio::sync::Semaphore;
+
+use super::super::*;
+use super::fake::{entry, n, record, warm};
+
+/// Each write of this process, and what is read of the session after it.
+#[tokio::test(start_paused = true)]
+async fn what_this_process_writes_it_sees_at_once() {
+    for write in [
+        "create", "update", "touch", "destroy", "replace", "as new", "of user",
+    ] {
+        let (fake, near, id) = warm().await;
+        let (text, other) = (record(1).text, SessionId::random());
+        let next = entry(2);
+        match write {
+            "create" => near.create(&id, &next).await.unwrap(),
+            "update" => drop(near.update(&id, &text, &next).await.unwrap()),
+            "touch" => drop(near.touch(&id, &text, &next).await.unwrap()),
+            "destroy" => drop(near.destroy(&id).await.unwrap()),
+            "replace" => drop(near.replace(&id, None, &other, &next).await.unwrap()),
+            "as new" => drop(near.replace(&other, None, &id, &next).await.unwrap()),
+            _ => {
+                fake.0.catches_up.store(false, Ordering::SeqCst);
+                assert_eq!(near.destroy_of_user("ada", None).await.unwrap(), 1);
+            }
+        }
+        let found = n(&near, &id).await;
+        assert_eq!(
+            found,
+            fake.0.stored.lock().unwrap().as_ref().map(|_| 2),
+            "{write}"
+        );
+        assert_eq!(fake.take_reads(), 1, "{write}");
+    }
+}
+
+fn log_out(near: &NearStore, id: &SessionId) -> tokio::task::JoinHandle<bool> {
+    let (near, id) = (near.clone(), id.clone());
+    tokio::spawn(async move { near.destroy(&id).await.unwrap() })
+}
+
+/// The store has done it, and its answer is late.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_given_out_from_when_a_logout_is_sent() {
+    let (fake, near, id) = warm().await;
+    fake.0.gate.forget_permits(Semaphore::MAX_PERMITS);
+    let logout = log_out(&near, &id);
+    tokio::task::yield_now().await;
+    let reading = tokio::spawn({
+        let (near, id) = (near.clone(), id.clone());
+        async move { n(&near, &id).await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(fake.take_reads(), 1, "the store is asked");
+    assert!(!logout.is_finished());
+    fake.0.gate.add_permits(2);
+    assert_eq!(reading.await.unwrap(), None);
+    assert!(logout.await.unwrap());
+}
+
+/// What was read while the store had not come to it is of no use once it has, whether or not anybody
+/// waits for its answer still.
+#[tokio::test(start_paused = true)]
+async fn what_is_read_while_a_logout_is_under_way_is_not_given_out_after_it() {
+    for is_given_up in [false, true] {
+        let (fake, near, id) = warm().await;
+        fake.0.queue.forget_permits(Semaphore::MAX_PERMITS);
+        let logout = log_out(&near, &id);
+        tokio::task::yield_now().await;
+        assert_eq!(n(&near, &id).await, Some(1), "it has not ended yet");
+        assert_eq!(n(&near, &id).await, Some(1));
+        assert_eq!(fake.take_reads(), 1);
+        if is_given_up {
+            fake.0.gate.forget_permits(Semaphore::MAX_PERMITS);
+        }
+        fake.0.queue.add_permits(1);
+        if is_given_up {
+            tokio::task::yield_now().await;
+            logout.abort();
+            assert!(logout.await.unwrap_err().is_cancelled());
+            fake.0.gate.add_permits(2);
+        } else {
+            assert!(logout.await.unwrap());
+        }
+        assert_eq!(n(&near, &id).await, None, "given up: {is_given_up}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_everywhere_that_the_link_does_not_confirm_forgets_all() {
+    for (catches_up, flushes) in [(true, 1), (false, 2)] {
+        let (fake, near, _) = warm().await;
+        fake.0.catches_up.store(catches_up, Ordering::SeqCst);
+        near.destroy_of_user("ada", None).await.unwrap();
+        assert_eq!(near.stats().flushes, flushes);
+    }
+}

@@ -1,0 +1,89 @@
+//! What the link tells, and what it does not.
+
+use tokio::sync::Semaphore;
+
+use super::super::*;
+use super::fake::{n, warm};
+
+#[tokio::test(start_paused = true)]
+async fn a_second_read_asks_nobody_while_the_link_lives() {
+    let (fake, near, id) = warm().await;
+    for _ in 0..20 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        fake.prove();
+        assert_eq!(n(&near, &id).await, Some(1));
+    }
+    assert_eq!(fake.take_reads(), 0);
+    let stats = near.stats();
+    assert_eq!((stats.hits, stats.misses, stats.sessions), (20, 2, 1));
+    assert_eq!(stats.staleness, Some(Duration::ZERO));
+    // However well the link is, half a minute is all.
+    tokio::time::advance(Duration::from_secs(10)).await;
+    fake.prove();
+    n(&near, &id).await;
+    assert_eq!(fake.take_reads(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_told_is_seen() {
+    let (fake, near, id) = warm().await;
+    fake.set(2);
+    fake.tell(Hint::Of(&SessionId::random()));
+    fake.tell(Hint::Of(&id));
+    assert_eq!(n(&near, &id).await, Some(2));
+    fake.set(3);
+    fake.tell(Hint::All);
+    assert_eq!(n(&near, &id).await, Some(3));
+    assert_eq!(near.stats().invalidations, 2);
+}
+
+/// The link is frozen: nothing is told, and nothing proven.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_told_is_seen_once_the_bound_is_over() {
+    let (fake, near, id) = warm().await;
+    fake.set(2);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(n(&near, &id).await, Some(1), "within the bound");
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(n(&near, &id).await, Some(2));
+    assert_eq!(near.stats().unproven, 1);
+    // What is read now is good for the bound, and no proof prolongs it: the link may be to another.
+    fake.set(3);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    fake.prove();
+    assert_eq!(n(&near, &id).await, Some(2));
+    tokio::time::advance(Duration::from_millis(1)).await;
+    fake.prove();
+    assert_eq!(n(&near, &id).await, Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_link_leaves_nothing_behind() {
+    let (fake, near, id) = warm().await;
+    fake.lose();
+    fake.set(2);
+    assert_eq!(n(&near, &id).await, Some(2));
+    assert_eq!(near.stats().staleness, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_overtaken_is_not_kept() {
+    let (fake, near, id) = warm().await;
+    fake.tell(Hint::Of(&id));
+    fake.0.gate.forget_permits(Semaphore::MAX_PERMITS);
+    let reading = tokio::spawn({
+        let (near, id) = (near.clone(), id.clone());
+        async move { n(&near, &id).await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(fake.take_reads(), 1);
+    fake.set(2);
+    fake.tell(Hint::Of(&id));
+    fake.0.gate.add_permits(Semaphore::MAX_PERMITS);
+    assert_eq!(
+        reading.await.unwrap(),
+        Some(1),
+        "it was so when it was asked"
+    );
+    assert_eq!(n(&near, &id).await, Some(2));
+}

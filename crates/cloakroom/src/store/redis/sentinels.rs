@@ -1,0 +1,116 @@
+//! What the sentinels say of the primary, for a cache: one that was replaced may work on for some
+//! seconds, answer whoever is connected to it, and have nothing to tell of.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult};
+
+use super::address::Address;
+use super::request::Node;
+
+/// How long one of them may take. Others are there for one that hangs.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Where they are, and what they call the primary.
+pub(super) struct Sentinels {
+    each: Vec<ConnectionInfo>,
+    name: String,
+}
+
+impl Sentinels {
+    pub(super) fn of(address: &Address) -> Option<Self> {
+        let Address::Sentinel {
+            sentinels, name, ..
+        } = address
+        else {
+            return None;
+        };
+        Some(Self {
+            each: sentinels.clone(),
+            name: name.clone(),
+        })
+    }
+
+    /// Connects to those that are there.
+    pub(super) async fn watch(&self) -> Watch {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let each = self.each.iter().map(|info| connect(info, &config));
+        Watch {
+            each: join_all(each).await.into_iter().map(Result::ok).collect(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+async fn connect(
+    info: &ConnectionInfo,
+    config: &AsyncConnectionConfig,
+) -> RedisResult<MultiplexedConnection> {
+    let client = Client::open(info.clone())?;
+    client
+        .get_multiplexed_async_connection_with_config(config)
+        .await
+}
+
+/// Connections to them; `None` for one that was not there.
+pub(super) struct Watch {
+    each: Vec<Option<MultiplexedConnection>>,
+    name: String,
+}
+
+impl Watch {
+    /// The primary that they agree on.
+    pub(super) async fn primary(&self) -> Option<Node> {
+        let said = self.each.iter().map(async |line| {
+            let mut asked = redis::cmd("SENTINEL");
+            asked.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
+            let said: RedisResult<(String, u16)> = asked.query_async(&mut line.clone()?).await;
+            said.ok().map(|(host, port)| Node { host, port })
+        });
+        agreed(&join_all(said).await)
+    }
+}
+
+/// What most of them say, and none of them otherwise: the first to know of another primary may be the
+/// only one for a while.
+fn agreed(said: &[Option<Node>]) -> Option<Node> {
+    let mut answers = said.iter().flatten();
+    let first = answers.next()?;
+    let alike = answers.clone().all(|other| other == first);
+    let many = 1 + answers.count();
+    (alike && many > said.len() / 2).then(|| first.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_primary_is_believed_that_most_name_and_none_denies() {
+        let table = [
+            // of each, a port or nothing; what is believed
+            (&[1, 1, 1][..], 1),
+            (&[1, 0, 1], 1),
+            (&[0, 1, 1], 1),
+            (&[0, 0, 1], 0), // the others may know another
+            (&[1, 1, 2], 0), // one has just learnt of it
+            (&[2, 0, 1], 0),
+            (&[0, 0, 0], 0),
+            (&[1], 1),
+            (&[1, 0], 0),
+            (&[], 0),
+        ];
+        let node = |port: u16| {
+            let host = "host".to_owned();
+            (port > 0).then_some(Node { host, port })
+        };
+        for (said, believed) in table {
+            let said: Vec<Option<Node>> = said.iter().copied().map(node).collect();
+            assert_eq!(agreed(&said), node(believed), "{said:?}");
+        }
+    }
+}
