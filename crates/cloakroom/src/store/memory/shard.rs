@@ -22,9 +22,11 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn new(id: &str, entry: &Entry) -> Self {
         let prefixes = [id, entry.user.as_deref().unwrap_or_default()];
-        let text = match entry.text.prefixes() == prefixes {
-            true => entry.text.clone(),
-            false => RecordText::behind(prefixes, &entry.text),
+        let is_behind = entry.text.prefixes() == prefixes;
+        let text = if is_behind {
+            entry.text.clone()
+        } else {
+            RecordText::behind(prefixes, &entry.text)
         };
         Self {
             text,
