@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::counts::Counts;
 use crate::steps::Done;
 
-const TABLE: &str = "bench/INSTRUCTIONS.md";
+const TABLE: &str = "bench/PATHS.md";
 /// How many percent a path may grow by before its row has to be changed in the same commit.
 const TOLERANCE: u64 = 5;
 /// A path is gone so many times, and so many; what a start costs is in both, and falls out.

@@ -42,21 +42,25 @@ const REMEMBERED: usize = 128 * 1024;
 impl Inner {
     pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         let index = self.keys.index(user);
-        let (mut live, mut seen) = (HashSet::new(), HashSet::new());
+        let (mut live, mut done, mut absent) = (HashSet::new(), HashSet::new(), HashSet::new());
         for _ in 0..PASSES {
-            let members = self.members_but(&index, &mut seen).await?;
-            let mut all_live = true;
+            let mut members = self.members(&index).await?;
+            members.retain(|id| !done.contains(id));
+            let mut missed = HashSet::new();
             for batch in members.chunks(BATCH) {
                 let texts = self.texts(batch).await?;
                 let missing = missing(batch, &texts);
-                all_live &= missing.is_empty();
                 self.forget_absent(&index, &missing).await?;
+                missed.extend(missing.into_iter().cloned());
                 live.extend(self.owned(user, batch, &texts));
             }
-            // One that is missing may have got another id, which then has been entered before.
-            if all_live {
+            // One that is missing may have got another id, which then has been entered before; or it
+            // has been entered and is not yet stored.
+            if missed.is_empty() || missed == absent {
                 return self.and_of_all(user, live).await;
             }
+            done.extend(members.into_iter().filter(|id| !missed.contains(id)));
+            absent = missed;
         }
         Err(restless())
     }
@@ -149,17 +153,6 @@ impl Inner {
         let mut is_member = redis::cmd("SISMEMBER");
         is_member.arg(self.keys.index(user)).arg(id.expose());
         Ok(self.link.send(&is_member.into(), Effect::Read).await? == Value::Int(1))
-    }
-
-    /// The members of a set that were not seen yet; they are from now on.
-    async fn members_but(
-        &self,
-        index: &str,
-        seen: &mut HashSet<SessionId>,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        let mut members = self.members(index).await?;
-        members.retain(|id| seen.insert(id.clone()));
-        Ok(members)
     }
 
     /// The next of all sessions, where some may be in no index, without those that were ended; `None`
