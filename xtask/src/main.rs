@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "a command answers on standard output")]
 
+mod bench;
 mod checks;
 mod context;
 mod counts;
@@ -43,6 +44,8 @@ enum Task {
     Differential(differential::Options),
     /// Let both labs serve the same visitors from one store, and compare them with Express alone.
     Interop(interop::Options),
+    /// Measure cloakroom and its peers side by side, and write bench/RESULTS.md.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Ci { only } => run_steps(steps::ci(), &only),
         Task::Differential(options) => compare_labs(&options),
         Task::Interop(options) => interop::run(&options),
+        Task::Bench(options) => bench::run(&options),
     };
     match passed {
         Ok(true) => ExitCode::SUCCESS,

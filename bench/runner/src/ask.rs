@@ -9,7 +9,10 @@ use crate::answer;
 pub(crate) fn get(at: SocketAddr, path: &str) -> Result<String, String> {
     let ask = || -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(at)?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )?;
         let mut said = Vec::new();
         stream.read_to_end(&mut said)?;
         Ok(said)
@@ -19,6 +22,9 @@ pub(crate) fn get(at: SocketAddr, path: &str) -> Result<String, String> {
         Some(answer) if answer.status == 200 => {
             Ok(String::from_utf8_lossy(answer.body).into_owned())
         }
-        _ => Err(format!("{path} answered {:?}", String::from_utf8_lossy(&said))),
+        _ => Err(format!(
+            "{path} answered {:?}",
+            String::from_utf8_lossy(&said)
+        )),
     }
 }

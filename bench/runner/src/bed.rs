@@ -3,6 +3,8 @@
 use std::cell::{Cell, OnceCell};
 use std::fs::File;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use testbed::{Directory, Postgres, Proxy, Redis, directory};
 
@@ -24,7 +26,8 @@ pub(crate) struct Ground {
     redis: Option<Redis>,
     /// The name of the database, and where it is.
     postgres: Option<String>,
-    _directory: Option<Directory>,
+    /// Its files go when this does.
+    directory: Option<Directory>,
 }
 
 /// What lies between a contender and its store.
@@ -48,7 +51,7 @@ impl Bed {
             proxy: None,
             redis: None,
             postgres: None,
-            _directory: None,
+            directory: None,
         };
         match backing {
             Backing::Nothing => {}
@@ -58,7 +61,7 @@ impl Bed {
                 // There before it is opened: not everybody makes it.
                 File::create(&file).expect("the directory can be written");
                 ground.url = format!("sqlite://{}", file.display());
-                ground._directory = Some(directory);
+                ground.directory = Some(directory);
             }
             Backing::Redis => {
                 let redis = Redis::start();
@@ -111,8 +114,13 @@ impl Ground {
     pub(crate) fn rows_written(&self) -> Result<u64, String> {
         let others = "select count(*) from pg_stat_activity \
             where datname = current_database() and pid <> pg_backend_pid()";
+        let mut tries = 0;
         while integer(&self.query(others)?)? > 0 {
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            tries += 1;
+            if tries > 200 {
+                return Err("somebody does not leave the database".to_owned());
+            }
+            thread::sleep(Duration::from_millis(50));
         }
         let sum = "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) \
             from pg_stat_user_tables";
@@ -136,7 +144,9 @@ impl Ground {
 /// A number, with whatever a protocol puts around it.
 fn integer(answer: &str) -> Result<u64, String> {
     let number = answer.trim().trim_start_matches(':');
-    number.parse().map_err(|_| format!("not a number: {answer:?}"))
+    number
+        .parse()
+        .map_err(|_| format!("not a number: {answer:?}"))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::stats::{Spread, figure};
-use crate::table::{Row, Scale, Table};
+use crate::stats::Spread;
+use crate::table::{self, Row, Scale, Table};
 
 const WIDTH: f64 = 980.0;
 const LEFT: f64 = 190.0;
@@ -85,11 +85,17 @@ fn note(table: &Table) -> String {
 /// One row: the name, and in each panel a bar, its spread and its figure.
 fn bars(row: &Row, panels: &[Panel], y: f64) -> String {
     let class = if row.is_ours { "ours" } else { "peer" };
-    let mut out = text(MARGIN + 10.0, y + 14.0, if row.is_ours { "ours" } else { "" }, &row.name);
+    let mut out = text(
+        MARGIN + 10.0,
+        y + 14.0,
+        if row.is_ours { "ours" } else { "" },
+        &row.name,
+    );
     for (panel, spread) in panels.iter().zip(&row.cells) {
-        let Some(Spread { median, low, high }) = *spread else {
+        let Some(spread) = *spread else {
             continue;
         };
+        let Spread { median, low, high } = spread;
         let (length, left) = (panel.length(median), panel.left);
         let _ = writeln!(
             out,
@@ -106,7 +112,7 @@ fn bars(row: &Row, panels: &[Panel], y: f64) -> String {
             );
         }
         let after = left + length.max(panel.length(high)) + 5.0;
-        out += &text(after, y + 14.0, "", &figure(median));
+        out += &text(after, y + 14.0, "", &table::median(spread));
     }
     out
 }
@@ -127,7 +133,10 @@ impl Panel {
         #[expect(clippy::cast_precision_loss, reason = "a few columns")]
         let width = (WIDTH - LEFT - MARGIN) / table.columns.len() as f64;
         let panel = |(at, column): (u32, usize)| {
-            let cells = table.rows.iter().filter_map(|row| row.cells.get(column)?.as_ref());
+            let cells = table
+                .rows
+                .iter()
+                .filter_map(|row| row.cells.get(column)?.as_ref());
             let (low, high) = range(cells, table.scale);
             Self {
                 left: LEFT + width * f64::from(at),
@@ -146,8 +155,12 @@ impl Panel {
             Scale::Linear => value / self.high,
             Scale::Logarithmic => (value / self.low).ln() / (self.high / self.low).ln(),
         };
-        // Where everything is nothing, or the same, there is no part.
-        if part.is_finite() { (part * self.room).clamp(1.0, self.room) } else { 1.0 }
+        // Where everything is nothing there is no part.
+        if part.is_finite() {
+            (part * self.room).clamp(0.0, self.room)
+        } else {
+            0.0
+        }
     }
 }
 
@@ -196,7 +209,9 @@ fn lines(text: &str, width: usize) -> Vec<String> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -216,15 +231,24 @@ mod tests {
 
     #[test]
     fn bars_are_in_proportion_and_within_their_panel() {
-        let panel = |scale, low| Panel { left: 0.0, room: 100.0, scale, low, high: 100.0 };
+        let panel = |scale, low| Panel {
+            left: 0.0,
+            room: 100.0,
+            scale,
+            low,
+            high: 100.0,
+        };
         let near = |one: f64, other: f64| (one - other).abs() < 1e-9;
         let linear = panel(Scale::Linear, 0.0);
         assert!(near(linear.length(50.0), 50.0) && near(linear.length(100.0), 100.0));
         let logarithmic = panel(Scale::Logarithmic, 1.0);
         assert!(near(logarithmic.length(10.0), 50.0));
-        assert!(near(logarithmic.length(0.1), 1.0) && near(logarithmic.length(1e9), 100.0));
-        let empty = Panel { high: 0.0, ..panel(Scale::Linear, 0.0) };
-        assert!(near(empty.length(0.0), 1.0));
+        assert!(near(logarithmic.length(0.1), 0.0) && near(logarithmic.length(1e9), 100.0));
+        let empty = Panel {
+            high: 0.0,
+            ..panel(Scale::Linear, 0.0)
+        };
+        assert!(near(empty.length(0.0), 0.0));
     }
 
     #[test]
@@ -232,7 +256,11 @@ mod tests {
         let tables = invented().tables();
         let chart = draw(&tables[0]);
         for row in &tables[0].rows {
-            assert!(chart.contains(&format!(">{}</text>", row.name)), "{}", row.name);
+            assert!(
+                chart.contains(&format!(">{}</text>", row.name)),
+                "{}",
+                row.name
+            );
         }
         let (_, box_) = chart.split_once("viewBox=\"0 0 980 ").unwrap();
         let height: f64 = box_.split('"').next().unwrap().parse().unwrap();

@@ -94,6 +94,13 @@ pub(crate) fn chosen(only: &[String]) -> Vec<Contender> {
     all().into_iter().filter(is_chosen).collect()
 }
 
+/// Those of one family that are not ours.
+pub(crate) fn peers(family: Family) -> Vec<&'static str> {
+    let peers = all().into_iter();
+    let peers = peers.filter(|who| who.family == family && !who.is_ours());
+    peers.map(|who| who.name).collect()
+}
+
 impl Contender {
     pub(crate) fn is_ours(&self) -> bool {
         self.program == Program::Cloakroom
@@ -191,7 +198,10 @@ mod tests {
     fn whoever_is_chosen_is_compared_with_axum() {
         let names = |only: &[&str]| -> Vec<&str> {
             let only: Vec<String> = only.iter().map(|&text| text.into()).collect();
-            chosen(&only).iter().map(|contender| contender.name).collect()
+            chosen(&only)
+                .iter()
+                .map(|contender| contender.name)
+                .collect()
         };
         assert_eq!(names(&["near"]), [BARE, "cloakroom redis near"]);
         assert_eq!(names(&["nobody"]), [BARE]);

@@ -46,8 +46,8 @@ fn pick(cores: &[usize]) -> Option<Cores> {
 /// `0-2,5`.
 fn parse(list: &str) -> Vec<usize> {
     let ranges = list.trim().split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(first.parse::<usize>().ok()?..=last.parse().ok()?)
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        Some(from.parse::<usize>().ok()?..=to.parse().ok()?)
     });
     ranges.flatten().collect()
 }

@@ -33,7 +33,9 @@ impl Findings {
     /// The figure of each round, in their order.
     pub(crate) fn series(&self, name: &str, route: Route, figure: Figure) -> Vec<Option<f64>> {
         let of = |round: &BTreeMap<(&'static str, Route), Sample>| {
-            let found = round.iter().find(|((who, what), _)| *who == name && *what == route);
+            let found = round
+                .iter()
+                .find(|((who, what), _)| *who == name && *what == route);
             found.map(|(_, sample)| figure(sample))
         };
         self.rounds.iter().map(of).collect()
@@ -43,13 +45,6 @@ impl Findings {
     pub(crate) fn compare(&self, name: &str, to: &str, route: Route, figure: Figure) -> Vec<f64> {
         let series = |name| self.series(name, route, figure);
         ratios(&series(name), &series(to))
-    }
-
-    /// Those of one family that are not ours and took part.
-    pub(crate) fn peers(&self, family: Family) -> Vec<&'static str> {
-        let peers = self.contenders.iter();
-        let peers = peers.filter(|who| who.family == family && !who.is_ours());
-        peers.map(|who| who.name).collect()
     }
 
     /// All tables that have a row.
@@ -63,7 +58,10 @@ impl Findings {
             self.sizes(),
             self.near_hits(),
         ];
-        tables.into_iter().filter(|table| !table.rows.is_empty()).collect()
+        tables
+            .into_iter()
+            .filter(|table| !table.rows.is_empty())
+            .collect()
     }
 
     fn cpu_ratios(&self) -> Table {
@@ -125,7 +123,10 @@ impl Findings {
             let trips = Route::MEASURED.map(|route| self.trips.get(&(who.name, route)));
             let written = self.rows_written.get(who.name);
             let cells = trips.into_iter().chain([written]);
-            Row::of(who, cells.map(|cell| cell.copied().map(Spread::one)).collect())
+            Row::of(
+                who,
+                cells.map(|cell| cell.copied().map(Spread::one)).collect(),
+            )
         };
         let columns = Route::MEASURED.map(Route::title).into_iter();
         Table {
@@ -161,8 +162,10 @@ impl Findings {
         Table {
             name: "hits",
             title: "Reads that cloakroom's near cache answers, in percent".into(),
-            note: "Every session is read so often, then a tenth of them is changed, five times over: \
-                   each change costs one miss.".into(),
+            note:
+                "Every session is read so often, then a tenth of them is changed, five times over: \
+                   each change costs one miss."
+                    .into(),
             rows: self.hits.iter().map(row).collect(),
             ..self.table(vec!["percent".into()], |who| Row::of(who, Vec::new()))
         }
@@ -197,11 +200,17 @@ pub(crate) mod tests {
             rounds: vec![BTreeMap::new(), BTreeMap::new()],
             ..Findings::default()
         };
-        for (round, samples) in findings.rounds.iter_mut().enumerate() {
+        for (round, samples) in (0_u32..).zip(&mut findings.rounds) {
             for (at, who) in (0_u32..).zip(&findings.contenders) {
-                let cpu = 10.0 * (1.0 + round as f64) * (1.0 + 0.1 * f64::from(at));
+                let cpu = 10.0 * (1.0 + f64::from(round)) * (1.0 + 0.1 * f64::from(at));
                 for route in Route::MEASURED {
-                    samples.insert((who.name, route), Sample { cpu, rate: 1e6 / cpu });
+                    samples.insert(
+                        (who.name, route),
+                        Sample {
+                            cpu,
+                            rate: 1e6 / cpu,
+                        },
+                    );
                 }
             }
         }
@@ -212,7 +221,10 @@ pub(crate) mod tests {
     fn a_ratio_is_of_its_own_round() {
         let findings = invented();
         let ratios = findings.compare("bare actix-web", BARE, Route::Me, CPU);
-        assert!(ratios.iter().all(|ratio| (ratio - 1.1).abs() < 1e-9), "{ratios:?}");
+        assert!(
+            ratios.iter().all(|ratio| (ratio - 1.1).abs() < 1e-9),
+            "{ratios:?}"
+        );
         assert_eq!(ratios.len(), 2);
     }
 

@@ -14,7 +14,13 @@ use crate::stats::Spread;
 use crate::table::{Row, Scale, Table};
 
 /// The routes that are counted.
-const ROUTES: [Route; 5] = [Route::Plain, Route::Unasked, Route::Anon, Route::Me, Route::Bump];
+const ROUTES: [Route; 5] = [
+    Route::Plain,
+    Route::Unasked,
+    Route::Anon,
+    Route::Me,
+    Route::Bump,
+];
 /// What a start costs is in both of two runs, and not in their difference.
 const FEW: usize = 200;
 const MORE: usize = 1_000;
@@ -74,7 +80,8 @@ pub(crate) fn all(
 impl Counted {
     fn count(&mut self, contender: &Contender, setting: &Setting) -> Result<(), String> {
         for route in ROUTES {
-            let [few, many] = [FEW, FEW + MORE].map(|requests| total(contender, setting, route, requests));
+            let [few, many] =
+                [FEW, FEW + MORE].map(|requests| total(contender, setting, route, requests));
             let per_request = (many? - few?) / figures(MORE);
             self.counts.insert((contender.name, route), per_request);
         }
@@ -82,7 +89,10 @@ impl Counted {
     }
 
     fn of(&self, name: &str, route: Route) -> Option<f64> {
-        let found = self.counts.iter().find(|((who, what), _)| *who == name && *what == route);
+        let found = self
+            .counts
+            .iter()
+            .find(|((who, what), _)| *who == name && *what == route);
         found.map(|(_, count)| *count)
     }
 
@@ -102,15 +112,23 @@ impl Counted {
             rows: self.contenders.iter().map(row).collect(),
             scale: Scale::Linear,
         };
-        if table.rows.is_empty() { Vec::new() } else { vec![table] }
+        if table.rows.is_empty() {
+            Vec::new()
+        } else {
+            vec![table]
+        }
     }
 
     pub(crate) fn judge(&self) -> Vec<Verdict> {
         let ours = |route| self.of("cloakroom memory", route);
         let bare = |route| self.of(BARE, route);
-        let more = ours(Route::Me).zip(bare(Route::Me)).map(|(ours, bare)| ours - bare);
+        let more = ours(Route::Me)
+            .zip(bare(Route::Me))
+            .map(|(ours, bare)| ours - bare);
         let signed = self.of("tower-sessions signed", Route::Me);
-        let part = ours(Route::Me).zip(signed).map(|(ours, signed)| ours / signed);
+        let part = ours(Route::Me)
+            .zip(signed)
+            .map(|(ours, signed)| ours / signed);
         let percent = |route| {
             let both = ours(route).zip(bare(route));
             both.map(|(ours, bare)| 100.0 * (ours - bare) / bare)
@@ -118,12 +136,36 @@ impl Counted {
         let per_second = self.forged.map(|forged| forged.per_second);
         let kept = self.forged.map(|forged| forged.kept);
         vec![
-            Verdict::of("GET /me takes at most 12,000 instructions more than bare axum", more, Bound::Most(12_000.0)),
-            Verdict::of("GET /me takes at most 0.55 times the instructions of tower-sessions, signed", part, Bound::Most(0.55)),
-            Verdict::of("GET /anon takes at most 3 % more instructions than without the layer", percent(Route::Anon), Bound::Most(3.0)),
-            Verdict::of("a handler that does not ask for its session: at most 3 % more than without the layer", percent(Route::Unasked), Bound::Most(3.0)),
-            Verdict::of("forged cookies refused per second on one core: at least 500,000", per_second, Bound::Least(500_000.0)),
-            Verdict::of("bytes that stay allocated after forged cookies: none", kept, Bound::Most(0.0)),
+            Verdict::of(
+                "GET /me takes at most 12,000 instructions more than bare axum",
+                more,
+                Bound::Most(12_000.0),
+            ),
+            Verdict::of(
+                "GET /me takes at most 0.55 times the instructions of tower-sessions, signed",
+                part,
+                Bound::Most(0.55),
+            ),
+            Verdict::of(
+                "GET /anon takes at most 3 % more instructions than without the layer",
+                percent(Route::Anon),
+                Bound::Most(3.0),
+            ),
+            Verdict::of(
+                "a handler that does not ask for its session: at most 3 % more than without the layer",
+                percent(Route::Unasked),
+                Bound::Most(3.0),
+            ),
+            Verdict::of(
+                "forged cookies refused per second on one core: at least 500,000",
+                per_second,
+                Bound::Least(500_000.0),
+            ),
+            Verdict::of(
+                "bytes that stay allocated after forged cookies: none",
+                kept,
+                Bound::Most(0.0),
+            ),
         ]
     }
 }
@@ -151,7 +193,10 @@ fn total(
 }
 
 fn totals(profile: &str) -> Option<f64> {
-    let line = profile.lines().rev().find_map(|line| line.strip_prefix("totals: "))?;
+    let line = profile
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("totals: "))?;
     line.trim().parse().ok()
 }
 
@@ -164,7 +209,12 @@ fn forged(setting: &Setting) -> Result<Forged, String> {
         .output()
         .map_err(|error| format!("it does not run: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    read_forged(&said).ok_or_else(|| format!("it said {said:?} {}", String::from_utf8_lossy(&output.stderr)))
+    read_forged(&said).ok_or_else(|| {
+        format!(
+            "it said {said:?} {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
 }
 
 fn read_forged(said: &str) -> Option<Forged> {
@@ -186,9 +236,15 @@ mod tests {
 
     #[test]
     fn what_programs_say_is_understood() {
-        assert_eq!(totals("events: Ir\nfn=1\ntotals: 123456\n"), Some(123_456.0));
+        assert_eq!(
+            totals("events: Ir\nfn=1\ntotals: 123456\n"),
+            Some(123_456.0)
+        );
         assert_eq!(totals("events: Ir\n"), None);
-        let forged = Forged { per_second: 1e6, kept: 0.0 };
+        let forged = Forged {
+            per_second: 1e6,
+            kept: 0.0,
+        };
         assert_eq!(read_forged("1000000 0\n"), Some(forged));
         assert_eq!(read_forged("panicked"), None);
     }
@@ -209,10 +265,20 @@ mod tests {
         ] {
             counted.counts.insert((name, route), count);
         }
-        counted.forged = Some(Forged { per_second: 499_999.0, kept: 0.0 });
+        counted.forged = Some(Forged {
+            per_second: 499_999.0,
+            kept: 0.0,
+        });
         assert_eq!(
             words(&counted),
-            ["holds", "holds", "misses", "not measured", "misses", "holds"]
+            [
+                "holds",
+                "holds",
+                "misses",
+                "not measured",
+                "misses",
+                "holds"
+            ]
         );
     }
 }

@@ -1,9 +1,9 @@
 //! What cloakroom promises of its speed, and whether the figures hold it.
 
-use crate::contenders::{BARE, Family};
+use crate::contenders::{self, BARE, Family};
 use crate::findings::{CPU, Findings, RATE};
 use crate::route::Route;
-use crate::stats::{Spread, figure};
+use crate::stats::{Spread, count, figure};
 
 /// One promise and what became of it.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Verdict {
         });
         Self {
             promise: promise.to_owned(),
-            figure: found.map_or("–".to_owned(), figure),
+            figure: found.map_or("–".to_owned(), count),
             holds,
         }
     }
@@ -145,12 +145,16 @@ fn to_bare(findings: &Findings, name: &str, route: Route) -> Option<f64> {
     Spread::of(&ratios).map(|ratio| ratio.median)
 }
 
-/// Whether it takes less CPU than every peer of its family, in every round.
+/// Whether it takes less CPU than every peer of its family, in every round. Who was not measured
+/// cannot be beaten, but one that was is enough for a miss.
 fn below(findings: &Findings, ours: &str, family: Family, route: Route) -> Verdict {
-    let compared = findings.peers(family).into_iter().filter_map(|peer| {
+    let highest = |peer| {
         let ratios = findings.compare(ours, peer, route, CPU);
         Spread::of(&ratios).map(|ratio| (ratio.high, peer))
-    });
+    };
+    let compared: Vec<_> = contenders::peers(family).into_iter().map(highest).collect();
+    let is_whole = compared.iter().all(Option::is_some);
+    let compared = compared.into_iter().flatten();
     let nearest = compared.max_by(|one, other| one.0.total_cmp(&other.0));
     let place = family.title();
     Verdict {
@@ -161,7 +165,11 @@ fn below(findings: &Findings, ours: &str, family: Family, route: Route) -> Verdi
         figure: nearest.map_or("–".to_owned(), |(ratio, peer)| {
             format!("at most {} times that of {peer}", figure(ratio))
         }),
-        holds: nearest.map(|(ratio, _)| ratio < 1.0),
+        holds: match nearest {
+            Some((ratio, _)) if ratio >= 1.0 => Some(false),
+            Some(_) if is_whole => Some(true),
+            _ => None,
+        },
     }
 }
 
@@ -181,7 +189,11 @@ mod tests {
             (None,       Bound::Most(1.0),   "not measured"),
         ];
         for (found, bound, word) in table {
-            assert_eq!(Verdict::of("", found, bound).word(), word, "{found:?} {bound:?}");
+            assert_eq!(
+                Verdict::of("", found, bound).word(),
+                word,
+                "{found:?} {bound:?}"
+            );
         }
     }
 
@@ -194,7 +206,11 @@ mod tests {
         findings.rounds[1].get_mut(&peer).unwrap().cpu = 1.0;
         let verdict = promise(&findings);
         assert_eq!(verdict.word(), "misses");
-        assert!(verdict.figure.contains("axum_session"), "{}", verdict.figure);
+        assert!(
+            verdict.figure.contains("axum_session"),
+            "{}",
+            verdict.figure
+        );
     }
 
     #[test]

@@ -49,20 +49,29 @@ impl Crowd {
             let mut all = Vec::new();
             for own in 0..connections {
                 let numbers = (own..visitors).step_by(connections);
-                let visitors = numbers.map(|number| Visitor::new(number, are_known)).collect();
+                let visitors = numbers
+                    .map(|number| Visitor::new(number, are_known))
+                    .collect();
                 all.push(Connection::open(at, visitors).await?);
             }
             Ok(all)
         };
-        let connections = runtime.block_on(connect()).map_err(|error: std::io::Error| {
-            format!("no connection: {error}")
-        })?;
-        Ok(Self { runtime, connections })
+        let connections = runtime
+            .block_on(connect())
+            .map_err(|error: std::io::Error| format!("no connection: {error}"))?;
+        Ok(Self {
+            runtime,
+            connections,
+        })
     }
 
     /// Sends `requests` of them, or as many as make every connection send the same; says how many,
     /// and how long it took.
-    pub(crate) fn send(&mut self, route: Route, requests: usize) -> Result<(usize, Duration), String> {
+    pub(crate) fn send(
+        &mut self,
+        route: Route,
+        requests: usize,
+    ) -> Result<(usize, Duration), String> {
         let each = requests.div_ceil(self.connections.len());
         let connections = mem::take(&mut self.connections);
         let sent = each * connections.len();
@@ -152,7 +161,10 @@ impl Connection {
                 return Err(format!("{} answered {said:?}", route.title()));
             }
             if route.carries_cookie() {
-                answer.cookies.iter().for_each(|cookie| visitor.take(cookie));
+                answer
+                    .cookies
+                    .iter()
+                    .for_each(|cookie| visitor.take(cookie));
             }
             return visitor.hear(route, answer.body);
         }

@@ -63,7 +63,11 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let done = if options.instructions { count(&options) } else { compare(&options) };
+    let done = if options.instructions {
+        count(&options)
+    } else {
+        compare(&options)
+    };
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -127,7 +131,11 @@ fn prepare(
     contenders: Vec<Contender>,
 ) -> Result<(Setting, Vec<Contender>), String> {
     let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut effort = if options.quick { Effort::QUICK } else { Effort::FULL };
+    let mut effort = if options.quick {
+        Effort::QUICK
+    } else {
+        Effort::FULL
+    };
     effort.rounds = options.rounds.map_or(effort.rounds, usize::from);
     let places = Places {
         log: bench.join("target/contender.log"),

@@ -30,7 +30,10 @@ impl Page {
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(&charts)?;
             for table in &self.tables {
-                fs::write(charts.join(format!("{}.svg", table.name)), chart::draw(table))?;
+                fs::write(
+                    charts.join(format!("{}.svg", table.name)),
+                    chart::draw(table),
+                )?;
             }
             fs::write(bench.join(file), self.text())
         };
@@ -70,7 +73,11 @@ fn section(table: &Table) -> String {
         let _ = writeln!(out, "| *{family}* |{}", " |".repeat(table.columns.len()));
         for row in rows {
             let cells: Vec<String> = row.cells.iter().map(|&spread| cell(spread)).collect();
-            let name = if row.is_ours { format!("**{}**", row.name) } else { row.name.clone() };
+            let name = if row.is_ours {
+                format!("**{}**", row.name)
+            } else {
+                row.name.clone()
+            };
             let _ = writeln!(out, "| {name} | {} |", cells.join(" | "));
         }
     }

@@ -44,7 +44,10 @@ pub(crate) fn trips(
             thread::sleep(AFTERWARDS);
             counts.push(u32::try_from(ground.take_trips()).map_or(f64::MAX, f64::from));
         }
-        all.insert(route, Spread::of(&counts).map_or(0.0, |counts| counts.median));
+        all.insert(
+            route,
+            Spread::of(&counts).map_or(0.0, |counts| counts.median),
+        );
     }
     Ok(all)
 }
@@ -114,11 +117,7 @@ fn collect(server: &crate::server::Server) -> Result<(), String> {
 
 /// The hits of the near cache, in percent of all reads: each session is read so often, then a tenth of
 /// them is changed, five times over. What the cold cache misses at first is not in it.
-pub(crate) fn hits(
-    contender: &Contender,
-    setting: &Setting,
-    reads: usize,
-) -> Result<f64, String> {
+pub(crate) fn hits(contender: &Contender, setting: &Setting, reads: usize) -> Result<f64, String> {
     let ground = setting.bed.lay(contender.backing, Between::Nothing);
     let server = setting.start(contender, &ground.url)?;
     let mut crowd = Crowd::gather(server.at, CONNECTIONS, SESSIONS, true)?;
@@ -142,7 +141,8 @@ pub(crate) fn hits(
 fn counters(server: &crate::server::Server) -> Result<(u64, u64), String> {
     let text = crate::ask::get(server.at, "/hits")?;
     let numbers = text.split_once(' ');
-    let numbers = numbers.and_then(|(hits, misses)| Some((hits.parse().ok()?, misses.parse().ok()?)));
+    let numbers =
+        numbers.and_then(|(hits, misses)| Some((hits.parse().ok()?, misses.parse().ok()?)));
     numbers.ok_or_else(|| format!("not two counters: {text:?}"))
 }
 

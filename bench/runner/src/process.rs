@@ -34,7 +34,10 @@ impl Cpu {
     /// How much it had since `before`: by nanoseconds, or by ticks where a thread has ended, or where
     /// the kernel counts nothing else.
     pub(crate) fn since(&self, before: &Self) -> Duration {
-        let all_live = before.threads.keys().all(|id| self.threads.contains_key(id));
+        let all_live = before
+            .threads
+            .keys()
+            .all(|id| self.threads.contains_key(id));
         let sum = |of: &Self| of.threads.values().sum::<u64>();
         let nanoseconds = sum(self).saturating_sub(sum(before));
         if all_live && nanoseconds > 0 {
@@ -56,7 +59,7 @@ fn read(path: &str) -> Result<String, String> {
     fs::read_to_string(path).map_err(gone)
 }
 
-fn gone(error: std::io::Error) -> String {
+fn gone(error: impl std::fmt::Display) -> String {
     format!("the server has ended: {error}")
 }
 
@@ -73,7 +76,9 @@ fn ticks(stat: &str) -> Option<u64> {
 }
 
 fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

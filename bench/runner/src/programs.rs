@@ -63,9 +63,16 @@ fn finish(output: std::io::Result<Output>) -> Result<(), String> {
 
 /// The errors among what a build says, or else its last lines.
 fn reason(said: &str) -> String {
-    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error")).collect();
+    let errors: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("error"))
+        .collect();
     let lines: Vec<&str> = said.lines().collect();
-    let shown = if errors.is_empty() { &lines[lines.len().saturating_sub(5)..] } else { &errors };
+    let shown = if errors.is_empty() {
+        &lines[lines.len().saturating_sub(5)..]
+    } else {
+        &errors
+    };
     shown.join("\n")
 }
 

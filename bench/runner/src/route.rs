@@ -90,8 +90,15 @@ mod tests {
 
     #[test]
     fn only_the_right_answer_counts() {
-        let known = Visit { user: "user-00007", bumps: 4, is_known: true };
-        let unknown = Visit { is_known: false, ..known };
+        let known = Visit {
+            user: "user-00007",
+            bumps: 4,
+            is_known: true,
+        };
+        let unknown = Visit {
+            is_known: false,
+            ..known
+        };
         #[rustfmt::skip]
         let table: [(Route, &str, Visit<'_>, bool); 9] = [
             (Route::Anon,  "anon",       known,   true),
@@ -105,7 +112,11 @@ mod tests {
             (Route::Login, "user-00007", unknown, true),
         ];
         for (route, body, visit, is_right) in table {
-            assert_eq!(route.is_answered(body.as_bytes(), visit), is_right, "{route:?} {body}");
+            assert_eq!(
+                route.is_answered(body.as_bytes(), visit),
+                is_right,
+                "{route:?} {body}"
+            );
         }
     }
 }

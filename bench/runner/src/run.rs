@@ -35,14 +35,19 @@ pub(crate) fn all(
 
 fn rounds(findings: &mut Findings, setting: &Setting, round: usize) {
     let begin = Instant::now();
-    say(&format!("round {} of {}: ", round + 1, setting.effort.rounds));
+    say(&format!(
+        "round {} of {}: ",
+        round + 1,
+        setting.effort.rounds
+    ));
     let mut samples = BTreeMap::new();
     for contender in findings.contenders.clone() {
         say(".");
         match measure::turn(&contender, setting) {
             Err(reason) => findings.fail(contender.name, &reason),
             Ok(turn) => samples.extend(
-                turn.into_iter().map(|(route, sample)| ((contender.name, route), sample)),
+                turn.into_iter()
+                    .map(|(route, sample)| ((contender.name, route), sample)),
             ),
         }
     }
@@ -67,7 +72,11 @@ fn count(findings: &mut Findings, setting: &Setting, contender: &Contender) -> R
     let name = contender.name;
     if matches!(contender.backing, Backing::Redis | Backing::Postgres) {
         let trips = passes::trips(contender, setting)?;
-        findings.trips.extend(trips.into_iter().map(|(route, trips)| ((name, route), trips)));
+        findings.trips.extend(
+            trips
+                .into_iter()
+                .map(|(route, trips)| ((name, route), trips)),
+        );
     }
     if contender.backing == Backing::Postgres {
         let rows = passes::rows_written(contender, setting)?;
@@ -78,7 +87,9 @@ fn count(findings: &mut Findings, setting: &Setting, contender: &Contender) -> R
     }
     if contender.kind == "near" {
         for reads in READS {
-            findings.hits.push((reads, passes::hits(contender, setting, reads)?));
+            findings
+                .hits
+                .push((reads, passes::hits(contender, setting, reads)?));
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ use crate::contenders::{Contender, Program};
 use crate::process::{self, Cpu};
 
 /// How long it may take to start, under callgrind as well.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// Where things lie.
 #[derive(Clone, Debug)]
@@ -63,15 +63,13 @@ impl Server {
             .spawn()
             .map_err(|error| format!("setpriv (Debian: util-linux): {error}"))?;
         let out = child.stdout.take().ok_or("it has an output")?;
-        match address(out) {
-            Some(at) => Ok(Self { child, at }),
-            None => {
-                // It may have ended by itself.
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(format!("it did not start: {}", said(&places.log)))
-            }
-        }
+        let Some(at) = address(out) else {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(format!("it did not start: {}", said(&places.log)));
+        };
+        Ok(Self { child, at })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -135,7 +133,10 @@ fn address(out: impl std::io::Read + Send + 'static) -> Option<SocketAddr> {
 }
 
 fn parse(line: &str) -> Option<SocketAddr> {
-    line.trim().strip_prefix("listening on http://")?.parse().ok()
+    line.trim()
+        .strip_prefix("listening on http://")?
+        .parse()
+        .ok()
 }
 
 /// The end of what it said.

@@ -56,6 +56,16 @@ pub(crate) fn figure(value: f64) -> String {
     }
 }
 
+/// The same of what was counted: no fraction where there is none.
+pub(crate) fn count(value: f64) -> String {
+    if value.fract() == 0.0 {
+        thousands(value)
+    } else {
+        figure(value)
+    }
+}
+
+/// A whole number, with thousands set apart.
 fn thousands(value: f64) -> String {
     let text = format!("{value:.0}");
     let mut out = String::new();
@@ -75,8 +85,8 @@ mod tests {
     #[test]
     fn the_median_is_in_the_middle() {
         #[rustfmt::skip]
-        let table: [(&[f64], Option<(f64, f64, f64)>); 4] = [
-            (&[],                   None),
+        let table = [
+            ([].as_slice(),         None),
             (&[3.0],                Some((3.0, 3.0, 3.0))),
             (&[9.0, 1.0, 2.0],      Some((2.0, 1.0, 9.0))),
             (&[9.0, 1.0, 2.0, 4.0], Some((3.0, 1.0, 9.0))),
@@ -104,5 +114,6 @@ mod tests {
         for (value, text) in table {
             assert_eq!(figure(value), text);
         }
+        assert_eq!([count(12.0), count(0.0), count(1.5)], ["12", "0", "1.50"]);
     }
 }

@@ -1,7 +1,7 @@
 //! A table of figures, before it is printed, written or drawn.
 
 use crate::contenders::{Contender, Family};
-use crate::stats::{Spread, figure};
+use crate::stats::{Spread, count, figure};
 
 /// Figures of contenders, one column for each thing that was measured.
 #[derive(Clone, Debug)]
@@ -60,14 +60,23 @@ impl Table {
 
 /// The median, and the least and most where they differ from it.
 pub(crate) fn cell(spread: Option<Spread>) -> String {
-    let Some(Spread { median, low, high }) = spread else {
+    let Some(spread) = spread else {
         return "–".to_owned();
     };
-    let (middle, low, high) = (figure(median), figure(low), figure(high));
-    if low == middle && high == middle {
-        middle.strip_suffix(".00").map_or(middle.clone(), str::to_owned)
+    let [middle, least, most] = [spread.median, spread.low, spread.high].map(figure);
+    if least == middle && most == middle {
+        median(spread)
     } else {
-        format!("{middle} ({low}–{high})")
+        format!("{middle} ({least}–{most})")
+    }
+}
+
+/// The median alone.
+pub(crate) fn median(spread: Spread) -> String {
+    if spread.low < spread.high {
+        figure(spread.median)
+    } else {
+        count(spread.median)
     }
 }
 
@@ -82,6 +91,7 @@ mod tests {
         let table = [
             (None,                      "–"),
             (spread(2.0, 2.0, 2.0),     "2"),
+            (spread(12.0, 12.0, 12.0),  "12"),
             (spread(1.25, 1.25, 1.25),  "1.25"),
             (spread(1.25, 1.2, 1.31),   "1.25 (1.20–1.31)"),
             (spread(60e3, 59e3, 61e3),  "60,000 (59,000–61,000)"),

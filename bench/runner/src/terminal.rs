@@ -20,7 +20,11 @@ pub(crate) fn table(table: &Table) -> String {
     for (family, rows) in table.families() {
         let _ = writeln!(out, "{family}");
         for row in rows {
-            let cells: Vec<String> = row.cells.iter().map(|&spread| fit(cell(spread), width)).collect();
+            let cells: Vec<String> = row
+                .cells
+                .iter()
+                .map(|&spread| fit(cell(spread), width))
+                .collect();
             let _ = writeln!(out, "{}", line(&format!("  {}", row.name), &cells));
         }
     }
@@ -82,12 +86,16 @@ mod tests {
             high: 200_000.0,
         };
         let rows = contenders::all();
-        let rows = rows.iter().map(|who| Row::of(who, vec![Some(spread), None, None, Some(spread)]));
+        let rows = rows
+            .iter()
+            .map(|who| Row::of(who, vec![Some(spread), None, None, Some(spread)]));
         let shown = table(&Table {
             name: "x",
             title: "Requests per second".into(),
             note: "a word ".repeat(40),
-            columns: ["GET /anon", "GET /me", "POST /bump", "POST /login"].map(Into::into).into(),
+            columns: ["GET /anon", "GET /me", "POST /bump", "POST /login"]
+                .map(Into::into)
+                .into(),
             rows: rows.collect(),
             scale: Scale::Linear,
         });

@@ -9,13 +9,63 @@ pub(crate) type Fact = (String, String);
 
 /// Lock files, and the packages that matter in each.
 const RUST: [(&str, &str, &[&str]); 4] = [
-    ("cloakroom", "Cargo.lock", &["cloakroom", "axum", "hyper", "tokio", "redis", "tokio-postgres", "rusqlite", "sha2"]),
-    ("tower-sessions", "peers/tower-sessions/Cargo.lock", &["tower-sessions", "tower-sessions-redis-store", "tower-sessions-sqlx-store", "axum", "hyper", "tokio", "fred", "sqlx"]),
-    ("axum_session", "peers/axum_session/Cargo.lock", &["axum_session", "axum_session_redispool", "axum_session_sqlx", "axum", "hyper", "tokio", "redis", "sqlx"]),
-    ("actix-session", "peers/actix-session/Cargo.lock", &["actix-session", "actix-web", "tokio", "redis"]),
+    (
+        "cloakroom",
+        "Cargo.lock",
+        &[
+            "cloakroom",
+            "axum",
+            "hyper",
+            "tokio",
+            "redis",
+            "tokio-postgres",
+            "rusqlite",
+            "sha2",
+        ],
+    ),
+    (
+        "tower-sessions",
+        "peers/tower-sessions/Cargo.lock",
+        &[
+            "tower-sessions",
+            "tower-sessions-redis-store",
+            "tower-sessions-sqlx-store",
+            "axum",
+            "hyper",
+            "tokio",
+            "fred",
+            "sqlx",
+        ],
+    ),
+    (
+        "axum_session",
+        "peers/axum_session/Cargo.lock",
+        &[
+            "axum_session",
+            "axum_session_redispool",
+            "axum_session_sqlx",
+            "axum",
+            "hyper",
+            "tokio",
+            "redis",
+            "sqlx",
+        ],
+    ),
+    (
+        "actix-session",
+        "peers/actix-session/Cargo.lock",
+        &["actix-session", "actix-web", "tokio", "redis"],
+    ),
 ];
 
-const NODE: [&str; 6] = ["express-session", "express", "connect-redis", "redis", "connect-pg-simple", "pg"];
+const NODE: [&str; 6] = [
+    "express-session",
+    "express",
+    "connect-redis",
+    "redis",
+    "connect-pg-simple",
+    "pg",
+];
 
 /// What is resolved by the lock files, a line for each contender.
 pub(crate) fn resolved(bench: &Path) -> Vec<Fact> {
@@ -49,9 +99,15 @@ pub(crate) fn machine() -> Vec<Fact> {
         let value = line.and_then(|line| line.split_once(':'));
         value.map_or("unknown".to_owned(), |(_, value)| value.trim().to_owned())
     };
-    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
+    let cores = cpu
+        .lines()
+        .filter(|line| line.starts_with("processor"))
+        .count();
     let facts = [
-        ("processor", format!("{cores} × {}", field(&cpu, "model name"))),
+        (
+            "processor",
+            format!("{cores} × {}", field(&cpu, "model name")),
+        ),
         ("memory", field(&memory, "MemTotal")),
         ("kernel", said("uname", &["-sr"])),
         ("Rust", said("rustc", &["--version"])),

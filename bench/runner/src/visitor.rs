@@ -87,7 +87,9 @@ impl Visitor {
 
     fn write_field(&mut self) {
         let pairs = self.cookies.iter();
-        let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> = pairs
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         self.field = match pairs.as_slice() {
             [] => String::new(),
             pairs => format!("Cookie: {}\r\n", pairs.join("; ")),
@@ -121,7 +123,7 @@ mod tests {
     fn a_request_has_what_it_needs() {
         let mut visitor = Visitor::new(3, true);
         visitor.take("a=1");
-        let mut ask = |route| {
+        let ask = |route| {
             let mut buffer = b"left over".to_vec();
             visitor.ask(route, &mut buffer);
             String::from_utf8(buffer).unwrap()

@@ -33,8 +33,14 @@ fn main() {
 async fn open(start: Start) -> AnyStore {
     let mut options = StoreOptions::default();
     options.near = (start.kind == "near").then_some(Duration::from_secs(1));
-    let url = if start.url.is_empty() { "memory:" } else { &start.url };
-    AnyStore::connect_with(url, &options).await.expect("a store")
+    let url = if start.url.is_empty() {
+        "memory:"
+    } else {
+        &start.url
+    };
+    AnyStore::connect_with(url, &options)
+        .await
+        .expect("a store")
 }
 
 async fn me(session: Session) -> Result<String, SessionError> {
