@@ -92,7 +92,7 @@ impl Findings {
             name: "rate-ratio",
             title: "Requests per second, relative to bare axum".into(),
             note: "One core for the server, one for the load and the database together. More is better.".into(),
-            scale: Scale::Logarithmic,
+            scale: Scale::Linear,
             ..self.by_route(figures)
         }
     }
@@ -103,7 +103,7 @@ impl Findings {
             name: "rate",
             title: "Requests per second".into(),
             note: "One core for the server, one for the load and the database together. More is better.".into(),
-            scale: Scale::Logarithmic,
+            scale: Scale::Linear,
             ..self.by_route(figures)
         }
     }
@@ -154,7 +154,7 @@ impl Findings {
 
     fn near_hits(&self) -> Table {
         let row = |&(reads, hits): &(usize, f64)| Row {
-            name: format!("{reads} reads of each"),
+            name: format!("{reads} × read"),
             family: Family::Redis.title(),
             is_ours: true,
             cells: vec![Some(Spread::one(hits))],

@@ -80,13 +80,14 @@ fn main() -> ExitCode {
 
 /// Times and counts; false where somebody failed.
 fn compare(options: &Options) -> Result<bool, String> {
-    let begin = Instant::now();
     let (setting, contenders) = prepare(options, contenders::chosen(&options.only))?;
     let unbuilt = programs::build(&setting.places.bench, &programs(&contenders));
+    let (begin, load) = (Instant::now(), versions::load());
     let findings = run::all(contenders, &unbuilt, &setting);
     let effort = setting.effort;
     let about = format!(
-        "Written by `cargo xtask bench{}` on {}, {} rounds, in {} minutes. How it was measured: [README](README.md).",
+        "Written by `cargo xtask bench{}` on {}, {} rounds, in {} minutes; load average of the machine \
+         before it: {load}. How it was measured: [README](README.md).",
         if options.quick { " --quick" } else { "" },
         versions::now(),
         effort.rounds,

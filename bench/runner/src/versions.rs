@@ -112,7 +112,7 @@ pub(crate) fn machine() -> Vec<Fact> {
         ("kernel", said("uname", &["-sr"])),
         ("Rust", said("rustc", &["--version"])),
         ("Node", said("node", &["--version"])),
-        ("Redis", said("redis-server", &["--version"])),
+        ("Redis", redis()),
         ("PostgreSQL", said("psql", &["--version"])),
     ];
     facts.map(|(name, value)| (name.to_owned(), value)).into()
@@ -121,6 +121,19 @@ pub(crate) fn machine() -> Vec<Fact> {
 /// Today, and the hour, in UTC.
 pub(crate) fn now() -> String {
     said("date", &["-u", "+%Y-%m-%d %H:%M UTC"])
+}
+
+/// How busy the machine is: processes that run or wait, over one, five and fifteen minutes.
+pub(crate) fn load() -> String {
+    let said = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    said.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
+/// The version that Redis names among much else.
+fn redis() -> String {
+    let said = said("redis-server", &["--version"]);
+    let version = said.split(' ').find_map(|word| word.strip_prefix("v="));
+    version.map_or(said.clone(), str::to_owned)
 }
 
 /// The first line that a program says.
