@@ -106,7 +106,8 @@ impl Counted {
             name: "instructions",
             title: "Instructions of the whole server per request".into(),
             note: "Under callgrind, where SHA-256 runs in software: two blocks are 6,800. /plain is outside the \
-                   session layer; at /unasked the handler does not ask for its session. Less is better."
+                   session layer; at /unasked the handler does not ask for its session. Node is not in it: what it \
+                   compiles while it runs is not to be compared. Less is better."
                 .into(),
             columns: ROUTES.map(Route::title).into(),
             rows: self.contenders.iter().map(row).collect(),

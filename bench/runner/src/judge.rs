@@ -148,12 +148,15 @@ fn to_bare(findings: &Findings, name: &str, route: Route) -> Option<f64> {
 /// Whether it takes less CPU than every peer of its family, in every round. Who was not measured
 /// cannot be beaten, but one that was is enough for a miss.
 fn below(findings: &Findings, ours: &str, family: Family, route: Route) -> Verdict {
+    let rounds = findings.rounds.len();
     let highest = |peer| {
         let ratios = findings.compare(ours, peer, route, CPU);
-        Spread::of(&ratios).map(|ratio| (ratio.high, peer))
+        let highest = Spread::of(&ratios)?.high;
+        Some((highest, peer, ratios.len() == rounds))
     };
     let compared: Vec<_> = contenders::peers(family).into_iter().map(highest).collect();
-    let is_whole = compared.iter().all(Option::is_some);
+    let is_whole = |ratio: &Option<_>| matches!(ratio, Some((_, _, true)));
+    let is_whole = compared.iter().all(is_whole);
     let compared = compared.into_iter().flatten();
     let nearest = compared.max_by(|one, other| one.0.total_cmp(&other.0));
     let place = family.title();
@@ -162,11 +165,11 @@ fn below(findings: &Findings, ours: &str, family: Family, route: Route) -> Verdi
             "{}, {place}, takes less CPU than with every peer, in every round",
             route.title()
         ),
-        figure: nearest.map_or("–".to_owned(), |(ratio, peer)| {
+        figure: nearest.map_or("–".to_owned(), |(ratio, peer, _)| {
             format!("at most {} times that of {peer}", figure(ratio))
         }),
         holds: match nearest {
-            Some((ratio, _)) if ratio >= 1.0 => Some(false),
+            Some((ratio, ..)) if ratio >= 1.0 => Some(false),
             Some(_) if is_whole => Some(true),
             _ => None,
         },

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bed::{Bed, Between};
-use crate::contenders::Contender;
+use crate::contenders::{Backing, Contender};
 use crate::cores::Cores;
 use crate::load::Crowd;
 use crate::route::Route;
@@ -15,6 +15,8 @@ use crate::server::{Places, Server};
 pub(crate) const SESSIONS: usize = 512;
 /// Connections that stay open.
 pub(crate) const CONNECTIONS: usize = 32;
+/// The same before SQLite, where all that write wait for one another.
+const CONNECTIONS_TO_SQLITE: usize = 8;
 /// What a server does after its last answer is counted as well.
 const AFTERWARDS: Duration = Duration::from_millis(30);
 
@@ -73,7 +75,11 @@ pub(crate) fn turn(
 ) -> Result<BTreeMap<Route, Sample>, String> {
     let ground = setting.bed.lay(contender.backing, Between::Nothing);
     let server = setting.start(contender, &ground.url)?;
-    let mut crowd = Crowd::gather(server.at, CONNECTIONS, SESSIONS, contender.has_sessions())?;
+    let connections = match contender.backing {
+        Backing::Sqlite => CONNECTIONS_TO_SQLITE,
+        _ => CONNECTIONS,
+    };
+    let mut crowd = Crowd::gather(server.at, connections, SESSIONS, contender.has_sessions())?;
     crowd.send_all(Route::Login)?;
     let mut samples = BTreeMap::new();
     for route in Route::MEASURED {

@@ -12,7 +12,7 @@ use crate::passes;
 /// Reads of each session between two changes of a tenth of them.
 const READS: [usize; 3] = [1, 2, 10];
 
-/// Measures and counts; who fails is left out from then on, and named.
+/// Measures and counts; whatever fails is named.
 pub(crate) fn all(
     contenders: Vec<Contender>,
     unbuilt: &BTreeMap<Program, String>,
@@ -22,7 +22,7 @@ pub(crate) fn all(
     for contender in contenders {
         match unbuilt.get(&contender.program) {
             None => live.push(contender),
-            Some(reason) => findings.fail(contender.name, reason),
+            Some(reason) => findings.fail(contender.name, "build", reason),
         }
     }
     findings.contenders = live;
@@ -44,7 +44,10 @@ fn rounds(findings: &mut Findings, setting: &Setting, round: usize) {
     for contender in findings.contenders.clone() {
         say(".");
         match measure::turn(&contender, setting) {
-            Err(reason) => findings.fail(contender.name, &reason),
+            Err(reason) => {
+                let what = format!("round {}", round + 1);
+                findings.fail(contender.name, &what, &reason);
+            }
             Ok(turn) => samples.extend(
                 turn.into_iter()
                     .map(|(route, sample)| ((contender.name, route), sample)),
@@ -62,7 +65,7 @@ fn counts(findings: &mut Findings, setting: &Setting) {
     for contender in findings.contenders.clone() {
         say(".");
         if let Err(reason) = count(findings, setting, &contender) {
-            findings.fail(contender.name, &reason);
+            findings.fail(contender.name, "counts", &reason);
         }
     }
     say(&format!(" {} s\n", begin.elapsed().as_secs()));
@@ -96,11 +99,16 @@ fn count(findings: &mut Findings, setting: &Setting, contender: &Contender) -> R
 }
 
 impl Findings {
-    /// Takes somebody out, and says so at once.
-    fn fail(&mut self, name: &str, reason: &str) {
-        eprintln!("\n{name} FAILED: {reason}");
-        self.contenders.retain(|contender| contender.name != name);
-        self.failures.push((name.to_owned(), reason.to_owned()));
+    /// Notes a failure, and says so at once; who fails twice is out.
+    fn fail(&mut self, name: &str, what: &str, reason: &str) {
+        eprintln!("\n{name} FAILED, {what}: {reason}");
+        let before = self.failures.len();
+        self.failures
+            .push((format!("{name}, {what}"), reason.to_owned()));
+        let is_of = |failure: &(String, String)| failure.0.starts_with(&format!("{name},"));
+        if self.failures[..before].iter().any(is_of) {
+            self.contenders.retain(|contender| contender.name != name);
+        }
     }
 }
 
@@ -108,4 +116,29 @@ fn say(text: &str) {
     let mut out = std::io::stdout();
     // Progress that nobody sees does no harm.
     let _ = write!(out, "{text}").and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contenders;
+
+    #[test]
+    fn who_fails_twice_is_out() {
+        let mut findings = Findings {
+            contenders: contenders::all(),
+            ..Findings::default()
+        };
+        let is_in = |findings: &Findings| {
+            let mut names = findings.contenders.iter().map(|who| who.name);
+            names.any(|name| name == "cloakroom redis")
+        };
+        // Another name begins in the same way.
+        findings.fail("cloakroom redis near", "round 1", "no answer");
+        findings.fail("cloakroom redis", "round 1", "no answer");
+        assert!(is_in(&findings));
+        findings.fail("cloakroom redis", "round 2", "no answer");
+        assert!(!is_in(&findings));
+        assert_eq!(findings.failures.len(), 3);
+    }
 }
