@@ -6,7 +6,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use testbed::{Directory, Postgres, Proxy, Redis, directory};
+use tempfile::TempDir;
+use testbed::{Postgres, Proxy, Redis};
 
 use crate::contenders::Backing;
 
@@ -27,7 +28,7 @@ pub(crate) struct Ground {
     /// The name of the database, and where it is.
     postgres: Option<String>,
     /// Its files go when this does.
-    directory: Option<Directory>,
+    directory: Option<TempDir>,
 }
 
 /// What lies between a contender and its store.
@@ -37,6 +38,9 @@ pub(crate) enum Between {
     /// Something that counts round trips, and costs time.
     Counter,
 }
+
+/// Files that are never on a disk: SQLite waits for nothing, as little as the other databases do here.
+const MEMORY: &str = "/dev/shm";
 
 /// All that is kept, in bytes.
 const REDIS_BYTES: &str = "local sum = 0 \
@@ -56,8 +60,8 @@ impl Bed {
         match backing {
             Backing::Nothing => {}
             Backing::Sqlite => {
-                let directory = directory();
-                let file = directory.join("sessions.db");
+                let directory = TempDir::new_in(MEMORY).expect("Linux has it");
+                let file = directory.path().join("sessions.db");
                 // There before it is opened: not everybody makes it.
                 File::create(&file).expect("the directory can be written");
                 ground.url = format!("sqlite://{}", file.display());
