@@ -10,7 +10,11 @@ use crate::context::Context;
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {
     /// `--quick`, `--rounds N`, `--only SUBSTRING`, `--no-write`, `--instructions`; `--help` tells more.
-    #[arg(value_name = "OPTION", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "OPTION",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     arguments: Vec<OsString>,
 }
 
