@@ -5,14 +5,15 @@
 
 #![expect(clippy::print_stdout, reason = "a command answers on standard output")]
 
+mod bench;
 mod checks;
 mod context;
 mod counts;
 mod deny;
 mod differential;
-mod instructions;
 mod interop;
 mod packages;
+mod paths;
 mod steps;
 mod suites;
 mod summary;
@@ -45,7 +46,9 @@ enum Task {
     /// Let both labs serve the same visitors from one store, and compare them with Express alone.
     Interop(interop::Options),
     /// Count the instructions of the library's paths, and hold them to their table.
-    Instructions(instructions::Options),
+    Paths(paths::Options),
+    /// Measure cloakroom and its peers side by side, and write bench/RESULTS.md.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -54,7 +57,8 @@ fn main() -> ExitCode {
         Task::Ci { only } => run_steps(steps::ci(), &only),
         Task::Differential(options) => compare_labs(&options),
         Task::Interop(options) => interop::run(&options),
-        Task::Instructions(options) => instructions::run(options),
+        Task::Paths(options) => paths::run(options),
+        Task::Bench(options) => bench::run(&options),
     };
     match passed {
         Ok(true) => ExitCode::SUCCESS,

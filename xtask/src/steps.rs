@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 use crate::context::Context;
 use crate::counts::Counts;
 use crate::summary::{Row, Summary};
-use crate::{checks, deny, instructions, interop, packages, suites};
+use crate::{checks, deny, interop, packages, paths, suites};
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ const TESTS: [Step; 10] = [
     Step { name: "npm",          about: "npm ci in interop/ and below",             run: suites::npm },
     Step { name: "cargo",        about: "cargo test, all features",                 run: suites::cargo },
     Step { name: "release",      about: "the command and the examples, optimised",  run: suites::release },
-    Step { name: "instructions", about: "what the paths cost, held to their table", run: instructions::step },
+    Step { name: "paths",        about: "what the paths cost, held to their table", run: paths::step },
     Step { name: "node",         about: "node --test interop/*.test.mjs",           run: suites::node },
     Step { name: "fronts",       about: "the examples before Next, nginx, Express", run: suites::fronts },
     Step { name: "differential", about: "both labs under the same requests",        run: suites::differential },

@@ -1,6 +1,6 @@
 //! The library's paths in one process, without a server: `paths NAME N` goes one so many times.
 //!
-//! `cargo xtask instructions` counts what each costs under callgrind, and holds it to a table.
+//! `cargo xtask paths` counts what each costs under callgrind, and holds it to a table.
 
 use std::process::ExitCode;
 

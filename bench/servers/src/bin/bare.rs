@@ -1,15 +1,16 @@
-//! No sessions: the limit.
+//! axum without sessions: what the others are compared with.
 
 use axum::Router;
 use axum::routing::{get, post};
 
 fn main() {
-    servers::serve(async |_| {
+    contender::serve(async |_| {
         Router::new()
             .route("/plain", get(async || "plain"))
+            .route("/unasked", get(async || "anon"))
             .route("/anon", get(async || "anon"))
-            .route("/me", get(async || "ada"))
+            .route("/me", get(async || "user-00000"))
             .route("/bump", post(async || "1"))
-            .route("/login", post(async || "ada"))
+            .route("/login", post(async |user: String| user))
     });
 }

@@ -33,7 +33,7 @@ struct Row {
 /// Counts every path, and compares it with the table or writes that.
 pub(crate) fn run(options: Options) -> Result<bool, String> {
     let mut context = Context::read()?;
-    context.begin("instructions")?;
+    context.begin("paths")?;
     let counted = count(&context)?;
     if options.write {
         fs::write(
@@ -131,7 +131,7 @@ fn grown(counted: &[Row], held: &[Row]) -> Vec<String> {
     let judge = |row: &Row| {
         let Some(line) = held.iter().find(|held| held.path == row.path) else {
             return Some(format!(
-                "{}: not in {TABLE}: cargo xtask instructions --write\n",
+                "{}: not in {TABLE}: cargo xtask paths --write\n",
                 row.path
             ));
         };
@@ -149,8 +149,8 @@ fn grown(counted: &[Row], held: &[Row]) -> Vec<String> {
 fn page(rows_counted: &[Row], compiler: &str) -> String {
     format!(
         "# Instructions of the library's paths\n\n\
-         In one process, without a server or a network: `cargo xtask instructions` counts them under callgrind, and CI fails when\n\
-         one grows by more than {TOLERANCE} % and this table is not changed in the same commit (`cargo xtask instructions --write`).\n\
+         In one process, without a server or a network: `cargo xtask paths` counts them under callgrind, and CI fails when\n\
+         one grows by more than {TOLERANCE} % and this table is not changed in the same commit (`cargo xtask paths --write`).\n\
          Counted with {compiler}. SHA-256 runs in software under callgrind: the two blocks of a signature are 6,800\n\
          instructions here, and some 300 on a processor that has them built in.\n\n\
          | path | instructions | what it is |\n|---|---|---|\n{}",

@@ -1,0 +1,241 @@
+//! All that a run found out, and the tables of it.
+
+use std::collections::BTreeMap;
+
+use crate::contenders::{BARE, Contender, Family};
+use crate::measure::Sample;
+use crate::route::Route;
+use crate::stats::{Spread, ratios};
+use crate::table::{Row, Scale, Table};
+
+/// Everything measured and counted, by the contender's name.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) contenders: Vec<Contender>,
+    /// One entry for each round, empty where the contender failed in it.
+    pub(crate) rounds: Vec<BTreeMap<(&'static str, Route), Sample>>,
+    pub(crate) trips: BTreeMap<(&'static str, Route), f64>,
+    pub(crate) rows_written: BTreeMap<&'static str, f64>,
+    pub(crate) bytes: BTreeMap<&'static str, f64>,
+    /// Reads of each session between changes, and the hits in percent.
+    pub(crate) hits: Vec<(usize, f64)>,
+    /// Who did not take part, or did not to the end, and why.
+    pub(crate) failures: Vec<(String, String)>,
+}
+
+/// One of the two things that a sample holds.
+pub(crate) type Figure = fn(&Sample) -> f64;
+
+pub(crate) const CPU: Figure = |sample| sample.cpu;
+pub(crate) const RATE: Figure = |sample| sample.rate;
+
+impl Findings {
+    /// The figure of each round, in their order.
+    pub(crate) fn series(&self, name: &str, route: Route, figure: Figure) -> Vec<Option<f64>> {
+        let of = |round: &BTreeMap<(&'static str, Route), Sample>| {
+            let found = round
+                .iter()
+                .find(|((who, what), _)| *who == name && *what == route);
+            found.map(|(_, sample)| figure(sample))
+        };
+        self.rounds.iter().map(of).collect()
+    }
+
+    /// The quotients of two contenders, round by round.
+    pub(crate) fn compare(&self, name: &str, to: &str, route: Route, figure: Figure) -> Vec<f64> {
+        let series = |name| self.series(name, route, figure);
+        ratios(&series(name), &series(to))
+    }
+
+    /// All tables that have a row.
+    pub(crate) fn tables(&self) -> Vec<Table> {
+        let tables = [
+            self.cpu_ratios(),
+            self.cpu_times(),
+            self.rate_ratios(),
+            self.rates(),
+            self.round_trips(),
+            self.sizes(),
+            self.near_hits(),
+        ];
+        tables
+            .into_iter()
+            .filter(|table| !table.rows.is_empty())
+            .collect()
+    }
+
+    fn cpu_ratios(&self) -> Table {
+        let figures = |who: &Contender, route| self.compare(who.name, BARE, route, CPU);
+        Table {
+            name: "cpu-ratio",
+            title: "CPU time of the server per request, relative to bare axum".into(),
+            note: "Each round by itself: the median of the quotients, and the least and the most. Less is better.".into(),
+            scale: Scale::Logarithmic,
+            ..self.by_route(figures)
+        }
+    }
+
+    fn cpu_times(&self) -> Table {
+        let figures = |who: &Contender, route| defined(&self.series(who.name, route, CPU));
+        Table {
+            name: "cpu",
+            title: "CPU time of the server per request, in microseconds".into(),
+            note: "User and system time of all its threads; the database's own is not in it. Less is better.".into(),
+            scale: Scale::Logarithmic,
+            ..self.by_route(figures)
+        }
+    }
+
+    fn rate_ratios(&self) -> Table {
+        let figures = |who: &Contender, route| self.compare(who.name, BARE, route, RATE);
+        Table {
+            name: "rate-ratio",
+            title: "Requests per second, relative to bare axum".into(),
+            note: "One core for the server, one for the load and the database together. More is better.".into(),
+            scale: Scale::Linear,
+            ..self.by_route(figures)
+        }
+    }
+
+    fn rates(&self) -> Table {
+        let figures = |who: &Contender, route| defined(&self.series(who.name, route, RATE));
+        Table {
+            name: "rate",
+            title: "Requests per second".into(),
+            note: "One core for the server, one for the load and the database together. More is better.".into(),
+            scale: Scale::Linear,
+            ..self.by_route(figures)
+        }
+    }
+
+    /// The middle of a table whose columns are the routes.
+    fn by_route(&self, figures: impl Fn(&Contender, Route) -> Vec<f64>) -> Table {
+        let row = |who: &Contender| {
+            let cells = Route::MEASURED.map(|route| Spread::of(&figures(who, route)));
+            Row::of(who, cells.into())
+        };
+        let columns = Route::MEASURED.map(Route::title);
+        self.table(columns.into(), row)
+    }
+
+    fn round_trips(&self) -> Table {
+        let row = |who: &Contender| {
+            let trips = Route::MEASURED.map(|route| self.trips.get(&(who.name, route)));
+            let written = self.rows_written.get(who.name);
+            let cells = trips.into_iter().chain([written]);
+            Row::of(
+                who,
+                cells.map(|cell| cell.copied().map(Spread::one)).collect(),
+            )
+        };
+        let columns = Route::MEASURED.map(Route::title).into_iter();
+        Table {
+            name: "trips",
+            title: "Round trips to the database per request".into(),
+            note: "The median of 31 requests, one at a time, counted between the two. The last column: \
+                   rows that PostgreSQL counts as inserted, updated or deleted by one GET /me.".into(),
+            ..self.table(columns.chain(["rows, GET /me".into()]).collect(), row)
+        }
+    }
+
+    fn sizes(&self) -> Table {
+        let row = |who: &Contender| {
+            let bytes = self.bytes.get(who.name).copied();
+            Row::of(who, vec![bytes.map(Spread::one)])
+        };
+        Table {
+            name: "bytes",
+            title: "Bytes per session".into(),
+            note: "In the process: what its memory (RSS) grows by. Redis: MEMORY USAGE of all keys. \
+                   PostgreSQL: tables and indexes after VACUUM FULL. Indexes by user are in it where there are any.".into(),
+            ..self.table(vec!["bytes".into()], row)
+        }
+    }
+
+    fn near_hits(&self) -> Table {
+        let row = |&(reads, hits): &(usize, f64)| Row {
+            name: format!("{reads} × read"),
+            family: Family::Redis.title(),
+            is_ours: true,
+            cells: vec![Some(Spread::one(hits))],
+        };
+        Table {
+            name: "hits",
+            title: "Reads that cloakroom's near cache answers, in percent".into(),
+            note:
+                "Every session is read so often, then a tenth of them is changed, five times over: \
+                   each change costs one miss."
+                    .into(),
+            rows: self.hits.iter().map(row).collect(),
+            ..self.table(vec!["percent".into()], |who| Row::of(who, Vec::new()))
+        }
+    }
+
+    fn table(&self, columns: Vec<String>, row: impl Fn(&Contender) -> Row) -> Table {
+        let rows = self.contenders.iter().map(row);
+        Table {
+            name: "",
+            title: String::new(),
+            note: String::new(),
+            columns,
+            rows: rows.filter(|row| !row.is_empty()).collect(),
+            scale: Scale::Linear,
+        }
+    }
+}
+
+fn defined(series: &[Option<f64>]) -> Vec<f64> {
+    series.iter().flatten().copied().collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::contenders;
+
+    /// Two rounds of everybody; each one a little slower than the one before it in the table.
+    pub(crate) fn invented() -> Findings {
+        let mut findings = Findings {
+            contenders: contenders::all(),
+            rounds: vec![BTreeMap::new(), BTreeMap::new()],
+            ..Findings::default()
+        };
+        for (round, samples) in (0_u32..).zip(&mut findings.rounds) {
+            for (at, who) in (0_u32..).zip(&findings.contenders) {
+                let cpu = 10.0 * (1.0 + f64::from(round)) * (1.0 + 0.1 * f64::from(at));
+                for route in Route::MEASURED {
+                    samples.insert(
+                        (who.name, route),
+                        Sample {
+                            cpu,
+                            rate: 1e6 / cpu,
+                        },
+                    );
+                }
+            }
+        }
+        findings
+    }
+
+    #[test]
+    fn a_ratio_is_of_its_own_round() {
+        let findings = invented();
+        let ratios = findings.compare("bare actix-web", BARE, Route::Me, CPU);
+        assert!(
+            ratios.iter().all(|ratio| (ratio - 1.1).abs() < 1e-9),
+            "{ratios:?}"
+        );
+        assert_eq!(ratios.len(), 2);
+    }
+
+    #[test]
+    fn a_table_without_figures_is_left_out() {
+        let names = |findings: &Findings| -> Vec<&str> {
+            findings.tables().iter().map(|table| table.name).collect()
+        };
+        let mut findings = invented();
+        assert_eq!(names(&findings), ["cpu-ratio", "cpu", "rate-ratio", "rate"]);
+        findings.bytes.insert("cloakroom memory", 400.0);
+        assert_eq!(findings.tables().last().unwrap().rows.len(), 1);
+    }
+}
