@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use cloakroom::cookie::sign;
+use cloakroom::policy::RequestInfo;
 use cloakroom::record::RecordText;
 use cloakroom::store::{Entry, Store, StoreErrorKind, Written};
-use cloakroom::{Clock, SessionId, Timestamp};
+use cloakroom::{Clock, KeyRing, Manager, Policy, SessionId, Timestamp};
 
 use crate::error::Failure;
 use crate::stop;
@@ -71,9 +73,22 @@ pub(crate) fn text(n: u32, version: u8) -> String {
     text
 }
 
+/// Signs the cookies of the visitors.
+fn keys() -> KeyRing {
+    KeyRing::new([7; 32]).expect("32 bytes are enough")
+}
+
+/// What the browser of a session's visitor sends.
+fn cookie(n: u32) -> String {
+    let signed = sign(&id_text(n), &keys());
+    let value = signed.replace('+', "%2B").replace('/', "%2F");
+    format!("theme=dark; connect.sid=s%3A{value}; lang=en")
+}
+
 /// A store with the sessions 0 to `size`, and how often each was changed.
 pub(crate) struct Fleet {
     pub(crate) store: Arc<dyn Store>,
+    manager: Manager,
     pub(crate) size: u32,
     versions: Vec<AtomicU8>,
     expires: Timestamp,
@@ -85,7 +100,10 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Room for `most` sessions in `store`, which holds none of them.
     pub(crate) fn new(store: Arc<dyn Store>, most: u32) -> Self {
+        let policy = Policy::builder(keys()).build();
+        let policy = policy.expect("the defaults go together");
         Self {
+            manager: Manager::with_clock(policy, Arc::clone(&store), Clock::System),
             store,
             size: 0,
             versions: (0..most).map(|_| AtomicU8::new(1)).collect(),
@@ -150,6 +168,23 @@ impl Fleet {
         let stored = stored?.ok_or_else(|| missing(n))?;
         if stored.text.len() != RECORD {
             return Err(Failure::new("a record came back with another length"));
+        }
+        Ok(took)
+    }
+
+    /// A request of the visitor that reads who is signed in, without its server; how long it took.
+    pub(crate) async fn visit(&self, n: u32) -> Result<Duration, Failure> {
+        let cookie = cookie(n);
+        let begin = Instant::now();
+        let session = self
+            .manager
+            .open([cookie.as_bytes()], RequestInfo::default())
+            .await?;
+        let found: Option<String> = session.get("userId")?;
+        self.manager.close(&session).await?;
+        let took = begin.elapsed();
+        if found.is_none_or(|found| found != user(n)) {
+            return Err(missing(n));
         }
         Ok(took)
     }
@@ -272,6 +307,8 @@ mod tests {
         assert_eq!(fleet.store.count().await.unwrap(), 100);
         for n in 0..100 {
             fleet.get(n).await.unwrap();
+            // It writes nothing: else the next would not find what it expects.
+            fleet.visit(n).await.unwrap();
             fleet.update(n).await.unwrap();
             fleet.touch(n).await.unwrap();
             fleet.update(n).await.unwrap();

@@ -20,16 +20,22 @@ pub(crate) enum Op {
     Get,
     Touch,
     Update,
+    /// All that a request costs besides its server: cookie, store, record.
+    Request,
 }
 
 impl Op {
+    /// What a store is asked.
     pub(crate) const ALL: [Self; 3] = [Self::Get, Self::Touch, Self::Update];
+    /// The same, and the request in which it happens.
+    pub(crate) const AND_REQUEST: [Self; 4] = [Self::Get, Self::Touch, Self::Update, Self::Request];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Get => "get",
             Self::Touch => "touch",
             Self::Update => "update",
+            Self::Request => "a request that reads",
         }
     }
 
@@ -39,6 +45,7 @@ impl Op {
             Self::Get => fleet.get(n).await,
             Self::Touch => fleet.touch(n).await,
             Self::Update => fleet.update(n).await,
+            Self::Request => fleet.visit(n).await,
         }
     }
 }
@@ -79,15 +86,16 @@ impl Pair {
     }
 }
 
-/// Every operation, in turns on both.
+/// Each operation, in turns on both.
 pub(crate) async fn compare(
+    ops: &[Op],
     small: &Fleet,
     large: &Fleet,
     budget: Budget,
 ) -> Result<Vec<Pair>, Failure> {
     let mut random = Random::new(u64::from(large.size));
     let mut pairs = Vec::new();
-    for op in Op::ALL {
+    for &op in ops {
         pairs.push(in_turns(op, small, large, budget, &mut random).await?);
     }
     Ok(pairs)

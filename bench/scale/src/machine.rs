@@ -33,13 +33,25 @@ pub(crate) fn describe() -> String {
         read("/proc/loadavg").split(' ').next().unwrap_or_default(),
         said("rustc", &["--version"]),
         rusqlite::version(),
-        said("redis-server", &["--version"]).split(" sha").next().unwrap_or_default(),
-        said("sh", &["-c", "ls -d /usr/lib/postgresql/*/bin | tail -1 | xargs -I{} {}/postgres --version"]),
+        said("redis-server", &["--version"])
+            .split(" sha")
+            .next()
+            .unwrap_or_default(),
+        said(
+            "sh",
+            &[
+                "-c",
+                "ls -d /usr/lib/postgresql/*/bin | tail -1 | xargs -I{} {}/postgres --version"
+            ]
+        ),
     )
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 fn said(program: &str, arguments: &[&str]) -> String {
@@ -51,7 +63,11 @@ fn said(program: &str, arguments: &[&str]) -> String {
 /// The number behind a name and a colon.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.trim_start_matches(':').split_whitespace().next()?.parse().ok()
+    line.trim_start_matches(':')
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]

@@ -59,6 +59,9 @@ struct Options {
     /// Where databases lie meanwhile; what is made there goes again.
     #[arg(long)]
     work: PathBuf,
+    /// A part of the memory store's, for a process of its own.
+    #[arg(long, hide = true, value_enum)]
+    part: Option<memory::Part>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -118,6 +121,10 @@ fn main() -> ExitCode {
 
 /// Measures, and writes the page; whether every line holds.
 async fn run(options: Options) -> Result<bool, Failure> {
+    if let Some(part) = options.part {
+        print!("{}", part.measure(&options).await?);
+        return Ok(true);
+    }
     let started = Instant::now();
     let workplace = Workplace::new(&options.work)?;
     let mut report = Report::new(&options);

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use cloakroom::store::memory::{MemoryLimit, MemoryStore};
 use cloakroom::{Clock, ManualClock};
 
 use crate::error::Failure;
 use crate::fleet::{Fleet, Random, fill};
-use crate::ladder::{Budget, Pair, Rung, SMALL, compare};
+use crate::ladder::{Budget, Op, Pair, Rung, SMALL, compare};
 use crate::machine::{available, resident};
 use crate::report::Report;
 use crate::sample::Time;
@@ -21,14 +22,58 @@ const TASKS: u32 = 4;
 /// What a session takes, roughly, so as to know beforehand whether they fit.
 const ROUGHLY: u64 = 500;
 
+/// What is measured in a process of its own, whose memory nothing else has used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    Purge,
+    Index,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Purge => "purge",
+            Self::Index => "index",
+        }
+    }
+
+    /// What that process prints.
+    pub(crate) async fn measure(self, options: &Options) -> Result<String, Failure> {
+        match self {
+            Self::Purge => purged(options.expired()).await,
+            Self::Index => index().await,
+        }
+    }
+
+    async fn apart(self, options: &Options) -> Result<String, Failure> {
+        let mut command = tokio::process::Command::new(std::env::current_exe()?);
+        command.args(["--part", self.name()]);
+        command.arg("--out").arg(&options.out);
+        command.arg("--work").arg(&options.work);
+        if options.quick {
+            command.arg("--quick");
+        }
+        let said = command.output().await?;
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        if said.status.success() {
+            Ok(text)
+        } else {
+            Err(Failure::new(text.trim_end()))
+        }
+    }
+}
+
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {
     sizes(options, report).await?;
-    let purge_note = "Half of the sessions expire at once, by a clock that the run moves; `prune` is what the store's own thread \
-                      calls every ten seconds.";
-    let (table, memory) = purged(options.expired()).await?;
-    report.section("Memory: a purge while others are served", purge_note, &table);
-    report.add(&memory);
-    index(report).await
+    say("memory: a purge, the index of users");
+    let note = "Half of the sessions expire at once, by a clock that the run moves; `prune` is what the store's own thread calls \
+                every ten seconds.";
+    let purge = Part::Purge.apart(options).await?;
+    report.section("Memory: a purge while others are served", note, &purge);
+    let note = format!("{} sessions each.", grouped(indexes::SIZE.into()));
+    let index = Part::Index.apart(options).await?;
+    report.section("Memory: the index of users", &note, &index);
+    Ok(())
 }
 
 fn store() -> MemoryStore {
@@ -50,7 +95,10 @@ async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
     if let Some(most) = sizes.iter().copied().rfind(|size| u64::from(*size) <= fits)
         && Some(&most) != sizes.last()
     {
-        note += &format!(" More than {} do not fit into the memory that is free.", grouped(most.into()));
+        note += &format!(
+            " More than {} do not fit into the memory that is free.",
+            grouped(most.into())
+        );
         say(&note);
         sizes.retain(|size| *size <= most);
     }
@@ -67,7 +115,7 @@ async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
             size,
             bytes: (size >= 10_000).then_some(bytes),
             filled: Some(rate),
-            ops: compare(&small, &filled, budget).await?,
+            ops: compare(&Op::AND_REQUEST, &small, &filled, budget).await?,
         });
         large = filled;
         if size == crowd::SIZE {
@@ -82,9 +130,12 @@ async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
     report.verdicts.extend(Verdict::of(MEMORY, &rungs));
     if let Some(top) = rungs.last() {
         let bytes = top.bytes.unwrap_or_default() as f64;
-        report.figures.add("memory_session", bytes, "bytes", "Memory: sizes");
+        report
+            .figures
+            .add("memory_session", bytes, "bytes", "Memory: sizes");
     }
-    let note = "100 000 sessions; no operation waits, so that more tasks than cores only take turns.";
+    let note =
+        "100 000 sessions; no operation waits, so that more tasks than cores only take turns.";
     report.section("Memory: tasks at once", note, &table::crowd(&levels));
     Ok(())
 }
@@ -97,7 +148,7 @@ fn floor_of(rungs: &[Rung], budget: Budget) -> Result<String, Failure> {
     let bytes = |size: u32| size as usize * 420;
     let [small, large] = floor::compare(bytes(SMALL), bytes(top.size), budget)?;
     let pair = Pair {
-        op: crate::ladder::Op::Get,
+        op: Op::Get,
         small,
         large,
     };
@@ -114,8 +165,7 @@ fn floor_of(rungs: &[Rung], budget: Budget) -> Result<String, Failure> {
     ))
 }
 
-async fn purged(expired: u32) -> Result<(String, String), Failure> {
-    say("memory: a purge");
+async fn purged(expired: u32) -> Result<String, Failure> {
     let clock = ManualClock::at(Clock::System.now());
     let limit = MemoryLimit {
         sessions: 20_000_000,
@@ -144,15 +194,16 @@ async fn purged(expired: u32) -> Result<(String, String), Failure> {
         mib(resident()),
         grouped(f64::from(expired) / 2.0),
     );
-    Ok((table::purge(&purge), memory))
+    Ok(format!("{}\n{memory}\n", table::purge(&purge)))
 }
 
-async fn index(report: &mut Report) -> Result<(), Failure> {
+async fn index() -> Result<String, Failure> {
     let (plain, indexed) = (Arc::new(store()), Arc::new(store()));
     let each = indexes::cost(plain, indexed, TASKS, |_| Ok(resident())).await?;
     let row = |name: &str, bytes: u64| vec![name.to_owned(), bytes.to_string()];
-    let rows = [row("without a user", each[0]), row("with a user of its own", each[1])];
-    let note = format!("{} sessions each.", grouped(indexes::SIZE.into()));
-    report.section("Memory: the index of users", &note, &table(&["sessions", "bytes each"], rows));
-    Ok(())
+    let rows = [
+        row("without a user", each[0]),
+        row("with a user of its own", each[1]),
+    ];
+    Ok(table(&["sessions", "bytes each"], rows))
 }

@@ -49,7 +49,10 @@ pub(crate) async fn measure(
         return Ok(());
     }
     let server = Postgres::start(&SETTINGS);
-    let (url, beside) = (server.create_database("large"), server.create_database("small"));
+    let (url, beside) = (
+        server.create_database("large"),
+        server.create_database("small"),
+    );
     let (large, small) = (open(&url, 1_000_000).await?, open(&beside, SMALL).await?);
     let database = Database::connect(&url).await?;
     let large = sizes(options, report, large, small, &database).await?;
@@ -94,7 +97,7 @@ async fn sizes(
             size,
             bytes: Some((table + indexes) / u64::from(size)),
             filled: rate,
-            ops: compare(&small, &large, budget).await?,
+            ops: compare(&Op::ALL, &small, &large, budget).await?,
         });
         if size == crowd::SIZE {
             let crowded = Arc::new(large);
@@ -104,8 +107,15 @@ async fn sizes(
         }
         if size == options.sizes(1_000_000).last().copied().unwrap_or_default() {
             let each = |bytes: u64| bytes as f64 / f64::from(size);
-            report.figures.add("postgres_row", each(table), "bytes", "PostgreSQL: sizes");
-            report.figures.add("postgres_indexes", each(indexes), "bytes", "PostgreSQL: sizes");
+            report
+                .figures
+                .add("postgres_row", each(table), "bytes", "PostgreSQL: sizes");
+            report.figures.add(
+                "postgres_indexes",
+                each(indexes),
+                "bytes",
+                "PostgreSQL: sizes",
+            );
         }
     }
     let note = format!(
@@ -114,16 +124,25 @@ async fn sizes(
     );
     report.section("PostgreSQL: sizes", &note, &table::ladder(&rungs));
     report.add(&table::ratios(&rungs));
-    report.section("PostgreSQL: tasks at once", "100 000 sessions, ten connections.", &table::crowd(&levels));
+    report.section(
+        "PostgreSQL: tasks at once",
+        "100 000 sessions, ten connections.",
+        &table::crowd(&levels),
+    );
     let note = "Of all of its processes, with 64 tasks at once.";
     report.section("PostgreSQL: what it spends", note, &table::costs(&costs));
     for (op, cost) in costs {
         let name = match op {
             Op::Get => "postgres_get",
             Op::Touch => "postgres_touch",
-            Op::Update => "postgres_update",
+            Op::Update | Op::Request => "postgres_update",
         };
-        report.figures.add(name, cost.as_secs_f64() * 1e6, "µs of processor", "PostgreSQL: what it spends");
+        report.figures.add(
+            name,
+            cost.as_secs_f64() * 1e6,
+            "µs of processor",
+            "PostgreSQL: what it spends",
+        );
     }
     Ok(large)
 }
@@ -138,7 +157,9 @@ async fn purged(
     let expired = options.expired();
     let over = Timestamp::from_millis(cloakroom::Clock::System.now().as_millis() - 3_600_000);
     // Only their numbers are asked of it, and every one of these is odd.
-    database.store_until(fleet.size..fleet.size + expired, over).await?;
+    database
+        .store_until(fleet.size..fleet.size + expired, over)
+        .await?;
     database.tidy().await?;
     let before = database.bytes().await?;
     let purge = purge::measure(fleet, |random| random.below(fleet.size), || ()).await?;
@@ -148,7 +169,11 @@ async fn purged(
         grouped(expired.into()),
         grouped(fleet.size.into())
     );
-    report.section("PostgreSQL: a purge while others are served", &note, &table::purge(&purge));
+    report.section(
+        "PostgreSQL: a purge while others are served",
+        &note,
+        &table::purge(&purge),
+    );
     let after = database.bytes().await?;
     report.add(&format!(
         "Table and indexes had {} MB before and have {} MB after: a vacuum makes their room free for new rows, not for the disk.",
@@ -170,7 +195,9 @@ impl Database {
         tokio::spawn(connection);
         let row = client.query_one("SELECT pg_backend_pid()", &[]).await?;
         let backend = u32::try_from(row.get::<_, i32>(0))?;
-        let postmaster = Stat::of(backend).ok_or_else(|| Failure::new("no such process"))?.parent;
+        let postmaster = Stat::of(backend)
+            .ok_or_else(|| Failure::new("no such process"))?
+            .parent;
         Ok(Self { client, postmaster })
     }
 
@@ -180,7 +207,10 @@ impl Database {
 
     /// One whole number.
     pub(crate) async fn number(&self, sql: &str) -> Result<i64, Failure> {
-        let row = self.client.query_one(&format!("SELECT ({sql})::int8"), &[]).await?;
+        let row = self
+            .client
+            .query_one(&format!("SELECT ({sql})::int8"), &[])
+            .await?;
         Ok(row.get(0))
     }
 
@@ -201,7 +231,11 @@ impl Database {
         self.insert(numbers, |n| fleet.expires(n)).await
     }
 
-    async fn store_until(&self, numbers: std::ops::Range<u32>, end: Timestamp) -> Result<(), Failure> {
+    async fn store_until(
+        &self,
+        numbers: std::ops::Range<u32>,
+        end: Timestamp,
+    ) -> Result<(), Failure> {
         self.insert(numbers, |_| end).await
     }
 
@@ -220,7 +254,9 @@ impl Database {
             first = batch.end;
             let ids: Vec<String> = batch.clone().map(id_text).collect();
             let texts: Vec<String> = batch.clone().map(|n| text(n, 1)).collect();
-            let ends: Vec<f64> = batch.map(|n| expires(n).as_millis() as f64 / 1000.0).collect();
+            let ends: Vec<f64> = batch
+                .map(|n| expires(n).as_millis() as f64 / 1000.0)
+                .collect();
             self.client.execute(&insert, &[&ids, &texts, &ends]).await?;
         }
         Ok(())

@@ -27,7 +27,11 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     ];
     let note = "What Redis sends to each server that has a near cache, for each write by anybody (`CLIENT TRACKING ON BCAST`), \
                 counted on the connection; headers of TCP and IP come on top.";
-    report.section("Redis: what a near cache is told", note, &table(&["writes", "bytes for each"], rows));
+    report.section(
+        "Redis: what a near cache is told",
+        note,
+        &table(&["writes", "bytes for each"], rows),
+    );
     let from = "Redis: what a near cache is told";
     report.figures.add("redis_told", told.alone, "bytes", from);
     Ok(())
@@ -54,7 +58,7 @@ async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
             size,
             bytes: Some(whole(used) / u64::from(size)),
             filled: Some(rate),
-            ops: compare(&small, &filled, budget).await?,
+            ops: compare(&Op::ALL, &small, &filled, budget).await?,
         });
         large = filled;
         if size == crowd::SIZE {
@@ -70,21 +74,37 @@ async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
     );
     report.section("Redis: sizes", &note, &table::ladder(&rungs));
     report.add(&table::ratios(&rungs));
-    report.section("Redis: tasks at once", "100 000 sessions, one connection.", &table::crowd(&levels));
+    report.section(
+        "Redis: tasks at once",
+        "100 000 sessions, one connection.",
+        &table::crowd(&levels),
+    );
     let note = "By `INFO cpu`, with 64 tasks at once: what one master's core can do, whoever else used this machine.";
     report.section("Redis: what it spends", note, &table::costs(&costs));
     if let Some(top) = rungs.last() {
         let bytes = top.bytes.unwrap_or_default() as f64;
-        report.figures.add("redis_session", bytes, "bytes", "Redis: sizes");
+        report
+            .figures
+            .add("redis_session", bytes, "bytes", "Redis: sizes");
     }
-    report.figures.add("redis_fragmentation", fragmentation, "times", "Redis: sizes");
+    report.figures.add(
+        "redis_fragmentation",
+        fragmentation,
+        "times",
+        "Redis: sizes",
+    );
     for (op, cost) in costs {
         let name = match op {
             Op::Get => "redis_get",
             Op::Touch => "redis_touch",
-            Op::Update => "redis_update",
+            Op::Update | Op::Request => "redis_update",
         };
-        report.figures.add(name, cost.as_secs_f64() * 1e6, "µs of processor", "Redis: what it spends");
+        report.figures.add(
+            name,
+            cost.as_secs_f64() * 1e6,
+            "µs of processor",
+            "Redis: what it spends",
+        );
     }
     Ok(())
 }
@@ -99,11 +119,23 @@ async fn index(report: &mut Report) -> Result<(), Failure> {
     };
     let each = indexes::cost(plain, indexed, TASKS, used).await?;
     let row = |name: &str, bytes: u64| vec![name.to_owned(), bytes.to_string()];
-    let rows = [row("without a user", each[0]), row("with a user of its own", each[1])];
-    let note = format!("{} sessions each, a set for each user.", grouped(indexes::SIZE.into()));
-    report.section("Redis: the index of users", &note, &table(&["sessions", "bytes each"], rows));
+    let rows = [
+        row("without a user", each[0]),
+        row("with a user of its own", each[1]),
+    ];
+    let note = format!(
+        "{} sessions each, a set for each user.",
+        grouped(indexes::SIZE.into())
+    );
+    report.section(
+        "Redis: the index of users",
+        &note,
+        &table(&["sessions", "bytes each"], rows),
+    );
     let index = each[1].saturating_sub(each[0]) as f64;
-    report.figures.add("redis_index", index, "bytes", "Redis: the index of users");
+    report
+        .figures
+        .add("redis_index", index, "bytes", "Redis: the index of users");
     Ok(())
 }
 
@@ -119,7 +151,9 @@ fn info(server: &Redis, section: &str, name: &str) -> Result<f64, Failure> {
 }
 
 fn field(said: &str, name: &str) -> Option<f64> {
-    let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.trim().parse().ok()
 }
 

@@ -58,12 +58,18 @@ impl Report {
             took.as_secs_f64()
         );
         if !self.verdicts.is_empty() {
-            let _ = write!(page, "## The lines to hold\n\n| store | what | ratio | at most | |\n|---|---|---|---|---|\n");
+            let _ = write!(
+                page,
+                "## The lines to hold\n\n| store | what | ratio | at most | |\n|---|---|---|---|---|\n"
+            );
             for verdict in &self.verdicts {
                 let _ = writeln!(page, "{verdict}");
             }
         }
-        let _ = write!(page, "{sections}\n## Figures for the manual\n\n{FIGURES}\n\n{figures}");
+        let _ = write!(
+            page,
+            "{sections}\n## Figures for the manual\n\n{FIGURES}\n\n{figures}"
+        );
         page
     }
 }

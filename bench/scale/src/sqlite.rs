@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 
 use crate::error::Failure;
 use crate::fleet::{Fleet, Random, fill, id_text, text};
-use crate::ladder::{Budget, Rung, SMALL, compare};
+use crate::ladder::{Budget, Op, Rung, SMALL, compare};
 use crate::report::Report;
 use crate::space::Workplace;
 use crate::table::{self, grouped};
@@ -74,7 +74,7 @@ async fn sizes(
             size,
             bytes: (size >= 10_000).then_some(bytes),
             filled: rate,
-            ops: compare(&small, &large, budget).await?,
+            ops: compare(&Op::ALL, &small, &large, budget).await?,
         });
         if size == crowd::SIZE {
             levels = crowd::levels(&Arc::new(large), options.moment()).await?;
@@ -88,7 +88,9 @@ async fn sizes(
     report.verdicts.extend(Verdict::of(SQLITE, &rungs));
     if let Some(top) = rungs.last() {
         let bytes = top.bytes.unwrap_or_default() as f64;
-        report.figures.add("sqlite_session", bytes, "bytes", "SQLite: sizes");
+        report
+            .figures
+            .add("sqlite_session", bytes, "bytes", "SQLite: sizes");
     }
     let note = "100 000 sessions. Writes that wait at the same time go to the disk together.";
     report.section("SQLite: tasks at once", note, &table::crowd(&levels));

@@ -33,8 +33,18 @@ pub(crate) fn grouped(value: f64) -> String {
 /// The sizes of a store, one operation after the other.
 pub(crate) fn ladder(rungs: &[Rung]) -> String {
     let head = [
-        "sessions", "bytes each", "created/s", "get p50", "p99", "/s", "touch p50", "p99", "/s",
-        "update p50", "p99", "/s",
+        "sessions",
+        "bytes each",
+        "created/s",
+        "get p50",
+        "p99",
+        "/s",
+        "touch p50",
+        "p99",
+        "/s",
+        "update p50",
+        "p99",
+        "/s",
     ];
     let row = |rung: &Rung| {
         let mut row = vec![
@@ -42,7 +52,7 @@ pub(crate) fn ladder(rungs: &[Rung]) -> String {
             rung.bytes.map_or("–".into(), |bytes| bytes.to_string()),
             rung.filled.map_or("in bulk".into(), grouped),
         ];
-        for pair in &rung.ops {
+        for pair in rung.ops.iter().filter(|pair| Op::ALL.contains(&pair.op)) {
             let large = pair.large;
             row.extend([
                 Time(large.p50).to_string(),
@@ -57,8 +67,16 @@ pub(crate) fn ladder(rungs: &[Rung]) -> String {
 
 /// The largest size against the small store that was asked in turns with it.
 pub(crate) fn ratios(rungs: &[Rung]) -> String {
-    let small = format!("p50, p99 at {SMALL}");
-    let head = ["sessions", "operation", &small, "p50, p99 there", "p50 ratio", "p99 ratio", "samples"];
+    let small = format!("p50, p99 at {}", grouped(SMALL.into()));
+    let head = [
+        "sessions",
+        "operation",
+        &small,
+        "p50, p99 there",
+        "p50 ratio",
+        "p99 ratio",
+        "samples",
+    ];
     let row = |rung: &Rung, pair: &Pair| {
         vec![
             grouped(rung.size.into()),
@@ -96,7 +114,15 @@ pub(crate) fn crowd(levels: &[Level]) -> String {
 
 /// A purge, and what it did to those that were served.
 pub(crate) fn purge(purge: &Purge) -> String {
-    let head = ["", "get p50", "p99", "longest", "update p50", "p99", "longest"];
+    let head = [
+        "",
+        "get p50",
+        "p99",
+        "longest",
+        "update p50",
+        "p99",
+        "longest",
+    ];
     let row = |name: &str, served: Served| {
         let mut row = vec![name.to_owned()];
         for spread in [served.get, served.update] {
@@ -104,7 +130,10 @@ pub(crate) fn purge(purge: &Purge) -> String {
         }
         row
     };
-    let rows = [row("before", purge.before), row("meanwhile", purge.meanwhile)];
+    let rows = [
+        row("before", purge.before),
+        row("meanwhile", purge.meanwhile),
+    ];
     let ratio = purge.meanwhile.get.p99.as_secs_f64() / purge.before.get.p99.as_secs_f64();
     format!(
         "{}\n{} records went in {}: {} a second. The p99 of a get was {ratio:.2} times that before.\n",
@@ -117,7 +146,11 @@ pub(crate) fn purge(purge: &Purge) -> String {
 
 /// What a server spends on each operation.
 pub(crate) fn costs(costs: &[(Op, Duration)]) -> String {
-    let head = ["operation", "processor time of the server", "a second and core"];
+    let head = [
+        "operation",
+        "processor time of the server",
+        "a second and core",
+    ];
     let row = |&(op, cost): &(Op, Duration)| {
         let rate = 1.0 / cost.as_secs_f64().max(1e-9);
         vec![op.name().into(), Time(cost).to_string(), grouped(rate)]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ladder::{Pair, Rung, SMALL};
+use crate::table::grouped;
 
 /// How much longer the slowest of a hundred operations may take in the largest store.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,18 +39,15 @@ impl Verdict {
         };
         let one = |pair: &Pair| Self {
             line,
-            what: format!("p99 of {} at {} : at {SMALL}", pair.op.name(), top.size),
+            what: format!(
+                "p99 of {} at {} to that at {}",
+                pair.op.name(),
+                grouped(top.size.into()),
+                grouped(SMALL.into())
+            ),
             ratio: pair.ratio(),
         };
         top.ops.iter().map(one).collect()
-    }
-
-    pub(crate) fn new(line: Line, what: impl Into<String>, ratio: f64) -> Self {
-        Self {
-            line,
-            what: what.into(),
-            ratio,
-        }
     }
 
     pub(crate) fn holds(&self) -> bool {
@@ -82,7 +80,8 @@ mod tests {
             (SQLITE, f64::NAN, "misses"),
         ];
         for (line, ratio, verdict) in table {
-            let said = Verdict::new(line, "get", ratio).to_string();
+            let what = "get".to_owned();
+            let said = Verdict { line, what, ratio }.to_string();
             assert!(said.ends_with(&format!("| {verdict} |")), "{said}");
         }
     }

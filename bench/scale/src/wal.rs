@@ -32,7 +32,9 @@ pub(crate) async fn measure(
         ("postgres_wal_update_compressed", true, Op::Update),
     ] {
         let first = bytes(fleet, database, op, compress, changes).await?;
-        report.figures.add(name, first.after_checkpoint, "bytes", FROM);
+        report
+            .figures
+            .add(name, first.after_checkpoint, "bytes", FROM);
         if !compress {
             let name = match op {
                 Op::Touch => "postgres_wal_touch",
@@ -48,7 +50,13 @@ pub(crate) async fn measure(
             format!("{:.0} %", first.hot * 100.0),
         ]);
     }
-    let head = ["change", "`wal_compression`", "bytes, right after a checkpoint", "the same sessions again", "HOT"];
+    let head = [
+        "change",
+        "`wal_compression`",
+        "bytes, right after a checkpoint",
+        "the same sessions again",
+        "HOT",
+    ];
     let note = format!(
         "{} changes of random sessions among {}. The first change of a page after a checkpoint writes the whole page: the first \
          column is the dearest case, the second the cheapest. HOT: rows that needed no new entries in the indexes.",
@@ -73,7 +81,9 @@ async fn bytes(
     changes: u32,
 ) -> Result<Wal, Failure> {
     let setting = if compress { "lz4" } else { "off" };
-    database.run(&format!("ALTER SYSTEM SET wal_compression = '{setting}'")).await?;
+    database
+        .run(&format!("ALTER SYSTEM SET wal_compression = '{setting}'"))
+        .await?;
     database.run("SELECT pg_reload_conf()").await?;
     database.tidy().await?;
     let hot = counts(database).await?;
@@ -102,7 +112,12 @@ async fn counts(database: &Database) -> Result<[i64; 2], Failure> {
 }
 
 /// Bytes of the log for each of so many changes: of the same sessions each time.
-async fn written(fleet: &Arc<Fleet>, database: &Database, op: Op, changes: u32) -> Result<f64, Failure> {
+async fn written(
+    fleet: &Arc<Fleet>,
+    database: &Database,
+    op: Op,
+    changes: u32,
+) -> Result<f64, Failure> {
     let position = "pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')";
     let before = database.number(position).await?;
     let tasks: Vec<_> = (0..TASKS)
