@@ -12,6 +12,7 @@ mod deny;
 mod differential;
 mod interop;
 mod packages;
+mod scale;
 mod steps;
 mod suites;
 mod summary;
@@ -43,6 +44,8 @@ enum Task {
     Differential(differential::Options),
     /// Let both labs serve the same visitors from one store, and compare them with Express alone.
     Interop(interop::Options),
+    /// Measure each store from a thousand sessions to ten million, and write bench/SCALE.md.
+    Scale(scale::Options),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Ci { only } => run_steps(steps::ci(), &only),
         Task::Differential(options) => compare_labs(&options),
         Task::Interop(options) => interop::run(&options),
+        Task::Scale(options) => scale::run(&options),
     };
     match passed {
         Ok(true) => ExitCode::SUCCESS,

@@ -100,7 +100,7 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Room for `most` sessions in `store`, which holds none of them.
     pub(crate) fn new(store: Arc<dyn Store>, most: u32) -> Self {
-        let policy = Policy::builder(keys()).build();
+        let policy = Policy::builder(keys()).no_absolute_timeout().build();
         let policy = policy.expect("the defaults go together");
         Self {
             manager: Manager::with_clock(policy, Arc::clone(&store), Clock::System),
