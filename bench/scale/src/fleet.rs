@@ -205,7 +205,9 @@ impl Fleet {
         let version = self.version(n).load(Ordering::Relaxed);
         let read: RecordText = text(n, version).into();
         let next = version.wrapping_add(1);
-        let (id, entry) = (id(n), self.entry(n, next, self.expires(n)));
+        // As a request does, it prolongs.
+        let later = self.expires(n).after(Duration::from_secs(next.into()));
+        let (id, entry) = (id(n), self.entry(n, next, later));
         let begin = Instant::now();
         let written = self.store.update(&id, &read, &entry).await;
         let took = begin.elapsed();

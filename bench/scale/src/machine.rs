@@ -41,7 +41,7 @@ pub(crate) fn describe() -> String {
             "sh",
             &[
                 "-c",
-                "ls -d /usr/lib/postgresql/*/bin | tail -1 | xargs -I{} {}/postgres --version"
+                "$(ls -d /usr/lib/postgresql/*/bin | tail -1)/postgres --version"
             ]
         ),
     )

@@ -8,9 +8,10 @@ use cloakroom::store::memory::{MemoryLimit, MemoryStore};
 use cloakroom::{Clock, ManualClock};
 
 use crate::error::Failure;
-use crate::fleet::{Fleet, Random, fill};
+use crate::fleet::{Fleet, fill};
 use crate::ladder::{Budget, Op, Pair, Rung, SMALL, compare};
 use crate::machine::{available, resident};
+use crate::purge::Live;
 use crate::report::Report;
 use crate::sample::Time;
 use crate::table::{self, grouped, table};
@@ -89,7 +90,7 @@ async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
         samples: if options.quick { 150_000 } else { 500_000 },
         at_most: Duration::from_secs(10),
     };
-    let mut note = "In bytes: what the process grew by.".to_owned();
+    let mut note = "In bytes: what the process grew by while it was filled.".to_owned();
     let mut sizes = options.sizes(10_000_000);
     let fits = available().saturating_sub(1 << 30) / ROUGHLY;
     if let Some(most) = sizes.iter().copied().rfind(|size| u64::from(*size) <= fits)
@@ -104,13 +105,15 @@ async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
     }
     let most = *sizes.last().unwrap_or(&SMALL);
     let (small, _) = fill(Fleet::new(Arc::new(store()), SMALL), SMALL, 1).await?;
-    let before = resident();
     let mut large = Fleet::new(Arc::new(store()), most);
+    let mut grown = 0;
     let (mut rungs, mut levels) = (Vec::new(), Vec::new());
     for size in sizes {
         say(&format!("memory: {} sessions", grouped(size.into())));
+        let before = resident();
         let (filled, rate) = fill(large, size, TASKS).await?;
-        let bytes = resident().saturating_sub(before) / u64::from(size);
+        grown += resident().saturating_sub(before);
+        let bytes = grown / u64::from(size);
         rungs.push(Rung {
             size,
             bytes: (size >= 10_000).then_some(bytes),
@@ -126,7 +129,9 @@ async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
     }
     report.section("Memory: sizes", &note, &table::ladder(&rungs));
     report.add(&table::ratios(&rungs));
-    report.add(&floor_of(&rungs, budget)?);
+    let floor = floor_of(&rungs, budget)?;
+    report.add(&floor);
+    report.beside_verdicts(&floor);
     report.verdicts.extend(Verdict::of(MEMORY, &rungs));
     if let Some(top) = rungs.last() {
         let bytes = top.bytes.unwrap_or_default() as f64;
@@ -177,8 +182,13 @@ async fn purged(expired: u32) -> Result<String, Failure> {
     let fleet = Fleet::new(Arc::new(store.clone()), expired * 3).with_odd_until(end);
     let (fleet, _) = fill(fleet, expired * 2, TASKS).await?;
     let full = resident();
-    let live = |random: &mut Random| random.below(expired) * 2;
+    let fleet = Arc::new(fleet);
+    let live = Live {
+        count: expired,
+        step: 2,
+    };
     let purge = purge::measure(&fleet, live, || clock.advance(Duration::from_mins(2))).await?;
+    let fleet = Arc::into_inner(fleet).expect("nobody watches any more");
     let after = resident();
     let mib = |bytes: u64| grouped(bytes.saturating_sub(before) as f64 / f64::from(1 << 20));
     let held = store.bytes() as u64;

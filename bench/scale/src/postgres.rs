@@ -13,6 +13,7 @@ use tokio_postgres::{Client, NoTls};
 use crate::error::Failure;
 use crate::fleet::{Fleet, fill, id_text, text};
 use crate::ladder::{Budget, Op, Rung, SMALL, compare};
+use crate::purge::Live;
 use crate::report::Report;
 use crate::space::Workplace;
 use crate::table::{self, grouped};
@@ -31,7 +32,7 @@ const SETTINGS: [&str; 9] = [
 ];
 const TASKS: u32 = 64;
 /// More than so many are written by few large statements.
-const ONE_BY_ONE: u32 = 100_000;
+const ONE_BY_ONE: u32 = 10_000;
 /// Rows of such a statement.
 const BATCH: u32 = 5000;
 /// What the server may need on the disk: rows, their indexes, its log.
@@ -76,7 +77,7 @@ async fn sizes(
 ) -> Result<Fleet, Failure> {
     let budget = Budget {
         samples: if options.quick { 10_000 } else { 100_000 },
-        at_most: Duration::from_secs(if options.quick { 2 } else { 6 }),
+        at_most: Duration::from_secs(if options.quick { 1 } else { 4 }),
     };
     let (small, _) = fill(small, SMALL, TASKS).await?;
     let (mut rungs, mut levels, mut costs) = (Vec::new(), Vec::new(), Vec::new());
@@ -150,7 +151,7 @@ async fn sizes(
 async fn purged(
     options: &Options,
     report: &mut Report,
-    fleet: &Fleet,
+    fleet: &Arc<Fleet>,
     database: &Database,
 ) -> Result<(), Failure> {
     say("PostgreSQL: a purge");
@@ -162,7 +163,11 @@ async fn purged(
         .await?;
     database.tidy().await?;
     let before = database.bytes().await?;
-    let purge = purge::measure(fleet, |random| random.below(fleet.size), || ()).await?;
+    let live = Live {
+        count: fleet.size,
+        step: 1,
+    };
+    let purge = purge::measure(fleet, live, || ()).await?;
     let mb = |[table, indexes]: [u64; 2]| grouped((table + indexes) as f64 / 1e6);
     let note = format!(
         "{} sessions that are over, and {} that live; `prune` deletes a thousand in a statement.",

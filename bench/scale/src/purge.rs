@@ -1,9 +1,11 @@
 //! A million sessions expire and go, while others are served.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use crate::error::Failure;
 use crate::fleet::{Fleet, Random};
@@ -14,7 +16,7 @@ use crate::stop;
 /// How long the store is watched before.
 const BEFORE: Duration = Duration::from_secs(2);
 
-/// Reads and changes of live sessions, in turns.
+/// Reads and changes of live sessions, one of each at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served {
     pub(crate) get: Spread,
@@ -30,16 +32,27 @@ pub(crate) struct Purge {
     pub(crate) gone: u64,
 }
 
-/// Lets sessions `expire`, and the store purge them; `live` draws one that lives on.
+/// Which sessions live on: every `step`th of so many.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Live {
+    pub(crate) count: u32,
+    pub(crate) step: u32,
+}
+
+/// Lets sessions `expire`, and the store purge them.
 pub(crate) async fn measure(
-    fleet: &Fleet,
-    live: impl Fn(&mut Random) -> u32,
+    fleet: &Arc<Fleet>,
+    live: Live,
     expire: impl FnOnce(),
 ) -> Result<Purge, Failure> {
-    let mut random = Random::new(5);
-    let begin = Instant::now();
-    let before = serve(fleet, &live, &mut random, || begin.elapsed() >= BEFORE).await?;
+    let over = Arc::new(AtomicBool::new(false));
+    let watching = watch(fleet, live, &over);
+    tokio::time::sleep(BEFORE).await;
+    over.store(true, Ordering::Relaxed);
+    let before = served(watching).await?;
     expire();
+    let over = Arc::new(AtomicBool::new(false));
+    let watching = watch(fleet, live, &over);
     let store = Arc::clone(&fleet.store);
     // A store may purge without ever waiting: it has a thread of its own for it.
     let purging = tokio::task::spawn_blocking(move || {
@@ -47,7 +60,12 @@ pub(crate) async fn measure(
         let gone = Handle::current().block_on(store.prune());
         (gone, begin.elapsed())
     });
-    let meanwhile = serve(fleet, &live, &mut random, || purging.is_finished()).await?;
+    while !purging.is_finished() && stop::check().is_ok() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    over.store(true, Ordering::Relaxed);
+    let meanwhile = served(watching).await?;
+    stop::check()?;
     let (gone, took) = purging.await?;
     Ok(Purge {
         before,
@@ -57,24 +75,28 @@ pub(crate) async fn measure(
     })
 }
 
-async fn serve(
-    fleet: &Fleet,
-    live: &impl Fn(&mut Random) -> u32,
-    random: &mut Random,
-    is_over: impl Fn() -> bool,
-) -> Result<Served, Failure> {
-    let mut times = [Samples::default(), Samples::default()];
-    loop {
-        for (op, times) in [Op::Get, Op::Update].into_iter().zip(&mut times) {
-            times.add(op.run(fleet, live(random)).await?);
-        }
-        if is_over() {
-            break;
-        }
-        stop::check()?;
-    }
-    let [get, update] = times.map(Samples::spread);
-    match (get, update) {
+type Watching = [JoinHandle<Result<Samples, Failure>>; 2];
+
+/// One visitor that reads, and one that writes.
+fn watch(fleet: &Arc<Fleet>, live: Live, over: &Arc<AtomicBool>) -> Watching {
+    [Op::Get, Op::Update].map(|op| {
+        let (fleet, over) = (Arc::clone(fleet), Arc::clone(over));
+        tokio::spawn(async move {
+            let mut random = Random::new(5);
+            let mut times = Samples::default();
+            while !over.load(Ordering::Relaxed) {
+                stop::check()?;
+                let n = random.below(live.count) * live.step;
+                times.add(op.run(&fleet, n).await?);
+                tokio::task::consume_budget().await;
+            }
+            Ok(times)
+        })
+    })
+}
+
+async fn served([gets, updates]: Watching) -> Result<Served, Failure> {
+    match (gets.await??.spread(), updates.await??.spread()) {
         (Some(get), Some(update)) => Ok(Served { get, update }),
         _ => Err(Failure::new("nothing was measured")),
     }

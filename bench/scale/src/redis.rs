@@ -40,7 +40,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
 async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
     let budget = Budget {
         samples: if options.quick { 20_000 } else { 100_000 },
-        at_most: Duration::from_secs(if options.quick { 2 } else { 6 }),
+        at_most: Duration::from_secs(if options.quick { 1 } else { 4 }),
     };
     let (server, beside) = (Redis::start(), Redis::start());
     let small = Fleet::new(Arc::new(RedisStore::connect(&beside.url()).await?), SMALL);

@@ -13,6 +13,7 @@ pub(crate) struct Report {
     head: String,
     sections: String,
     pub(crate) verdicts: Vec<Verdict>,
+    beside_verdicts: String,
     pub(crate) figures: Figures,
 }
 
@@ -26,6 +27,7 @@ impl Report {
             head: format!("{}{partial}", machine::describe()),
             sections: String::new(),
             verdicts: Vec::new(),
+            beside_verdicts: String::new(),
             figures: Figures::default(),
         }
     }
@@ -41,8 +43,16 @@ impl Report {
         let _ = write!(self.sections, "\n{text}\n");
     }
 
-    pub(crate) fn holds(&self) -> bool {
-        self.verdicts.iter().all(Verdict::holds)
+    /// What to know of the verdicts.
+    pub(crate) fn beside_verdicts(&mut self, text: &str) {
+        self.beside_verdicts.push_str(text);
+        self.beside_verdicts.push('\n');
+    }
+
+    /// How many of the lines hold.
+    pub(crate) fn verdict(&self) -> String {
+        let held = self.verdicts.iter().filter(|verdict| verdict.holds());
+        format!("{} of {} lines hold", held.count(), self.verdicts.len())
     }
 
     pub(crate) fn page(&self, took: Duration) -> String {
@@ -65,6 +75,7 @@ impl Report {
             for verdict in &self.verdicts {
                 let _ = writeln!(page, "{verdict}");
             }
+            let _ = write!(page, "\n{}", self.beside_verdicts);
         }
         let _ = write!(
             page,

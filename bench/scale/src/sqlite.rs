@@ -10,8 +10,9 @@ use cloakroom::{Clock, Timestamp};
 use rusqlite::{Connection, params};
 
 use crate::error::Failure;
-use crate::fleet::{Fleet, Random, fill, id_text, text};
+use crate::fleet::{Fleet, fill, id_text, text};
 use crate::ladder::{Budget, Op, Rung, SMALL, compare};
+use crate::purge::Live;
 use crate::report::Report;
 use crate::space::Workplace;
 use crate::table::{self, grouped};
@@ -37,7 +38,7 @@ pub(crate) async fn measure(
         say(&format!("SQLite: no purge: {lack}"));
         return Ok(());
     }
-    let note = "Half of the sessions in the file are over when the store opens it; `prune` deletes a thousand at a time, others \
+    let note = "Half of the sessions in the file are over when the store opens it; `prune` deletes some at a time, others \
                 write between.";
     let (table, file) = purged(expired, workplace).await?;
     report.section("SQLite: a purge while others are served", note, &table);
@@ -52,7 +53,7 @@ async fn sizes(
 ) -> Result<(), Failure> {
     let budget = Budget {
         samples: if options.quick { 10_000 } else { 100_000 },
-        at_most: Duration::from_secs(if options.quick { 2 } else { 8 }),
+        at_most: Duration::from_secs(if options.quick { 2 } else { 6 }),
     };
     let mut note = "In bytes: the file and its log. Every write waits for the disk.".to_owned();
     let path = workplace.file("small.db");
@@ -188,7 +189,11 @@ async fn purged(expired: u32, workplace: &Workplace) -> Result<(String, String),
     let over = Timestamp::from_millis(Clock::System.now().as_millis() - 60_000);
     let fleet = in_bulk(&path, expired * 2, |fleet| fleet.with_odd_until(over)).await?;
     let full = bytes(&path);
-    let live = |random: &mut Random| random.below(expired) * 2;
+    let live = Live {
+        count: expired,
+        step: 2,
+    };
+    let fleet = Arc::new(fleet);
     let purge = purge::measure(&fleet, live, || ()).await?;
     let connection = Connection::open(&path)?;
     let ask = |what: &str| connection.pragma_query_value(None, what, |row| row.get::<_, i64>(0));

@@ -135,8 +135,9 @@ pub(crate) fn purge(purge: &Purge) -> String {
         row("meanwhile", purge.meanwhile),
     ];
     let ratio = purge.meanwhile.get.p99.as_secs_f64() / purge.before.get.p99.as_secs_f64();
+    let changes = purge.meanwhile.update.p99.as_secs_f64() / purge.before.update.p99.as_secs_f64();
     format!(
-        "{}\n{} records went in {}: {} a second. The p99 of a get was {ratio:.2} times that before.\n",
+        "{}\n{} records went in {}: {} a second. The p99 of a get was {ratio:.2} times that before, of an update {changes:.2} times.\n",
         table(&head, rows),
         grouped(purge.gone as f64),
         Time(purge.took),
