@@ -129,12 +129,9 @@ async fn write(
 
 fn write_rows(path: &Path, rows: impl Iterator<Item = (u32, Timestamp)>) -> Result<(), Failure> {
     let mut connection = alone(path)?;
-    let mut transaction = connection.transaction()?;
+    // One for all: each end of one would write most of the indexes' pages once more.
+    let transaction = connection.transaction()?;
     for (n, expires) in rows {
-        if n > 0 && n % 1_000_000 == 0 {
-            transaction.commit()?;
-            transaction = connection.transaction()?;
-        }
         if n % 1000 == 0 {
             stop::check()?;
         }

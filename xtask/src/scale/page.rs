@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::sizing::{self, Inputs};
 
 /// Where the computed table stands in the manual: below this heading.
-const RESULTS: &str = "## What comes out";
+const RESULTS: &str = "# What comes out";
 
 /// The manual's page with the figures of `measured`, and with its results computed from its inputs.
 ///

@@ -62,7 +62,7 @@ impl Load {
 /// A row of the results for one number of sessions.
 type Row = (&'static str, fn(f64, &Inputs) -> Result<String, String>);
 
-const ROWS: [Row; 18] = [
+const ROWS: [Row; 19] = [
     ("1. requests a second", |n, i| {
         Ok(rate(Load::of(n, i)?.requests))
     }),
@@ -109,6 +109,13 @@ const ROWS: [Row; 18] = [
     }),
     ("6. log a second, dearest (lz4)", |n, i| {
         Ok(bytes(log(n, i, "_compressed")?))
+    }),
+    ("6. the same, were each request to touch", |n, i| {
+        let load = Load::of(n, i)?;
+        let more = load.requests - load.touches;
+        Ok(bytes(
+            log(n, i, "_compressed")? + more * i.get("postgres_wal_touch_compressed")?,
+        ))
     }),
     ("7. PostgreSQL: processors", |n, i| {
         Ok(count(Load::of(n, i)?.processors("postgres", i)?))
