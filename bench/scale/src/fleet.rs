@@ -18,7 +18,7 @@ pub(crate) const RECORD: usize = 300;
 /// Longer than anything here lasts.
 const LIFE: Duration = Duration::from_hours(24);
 
-/// Numbers that look random (SplitMix64: Steele, Lea, Flood 2014).
+/// Numbers that look random (`SplitMix64`: Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 

@@ -1,5 +1,6 @@
 //! The store in this process's memory.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,9 +97,10 @@ async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
     if let Some(most) = sizes.iter().copied().rfind(|size| u64::from(*size) <= fits)
         && Some(&most) != sizes.last()
     {
-        note += &format!(
-            " More than {} do not fit into the memory that is free.",
-            grouped(most.into())
+        let fitting = grouped(most.into());
+        let _ = write!(
+            note,
+            " More than {fitting} do not fit into the memory that is free."
         );
         say(&note);
         sizes.retain(|size| *size <= most);

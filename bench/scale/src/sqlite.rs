@@ -1,5 +1,6 @@
 //! The store in one SQLite file.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -64,7 +65,7 @@ async fn sizes(
         if let Some(lack) = workplace.lacks(u64::from(size) * ROUGHLY) {
             let line = format!("{} sessions are left out: {lack}", grouped(size.into()));
             say(&format!("SQLite: {line}"));
-            note += &format!(" {line}.");
+            let _ = write!(note, " {line}.");
             break;
         }
         say(&format!("SQLite: {} sessions", grouped(size.into())));

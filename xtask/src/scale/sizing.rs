@@ -98,11 +98,8 @@ const ROWS: [Row; 19] = [
     ("5. rows that die in a second", |n, i| {
         Ok(rate(Load::of(n, i)?.writes()))
     }),
-    ("5. minutes from vacuum to vacuum", |n, i| {
-        Ok(format!(
-            "{:.1}",
-            n * i.get("dead")? / Load::of(n, i)?.writes() / 60.0
-        ))
+    ("5. seconds from vacuum to vacuum", |n, i| {
+        Ok(rate(n * i.get("dead")? / Load::of(n, i)?.writes()))
     }),
     ("6. log a second, cheapest", |n, i| {
         Ok(bytes(log(n, i, "")?))
