@@ -130,7 +130,9 @@ async fn write(
 
 fn write_rows(path: &Path, rows: impl Iterator<Item = (u32, Timestamp)>) -> Result<(), Failure> {
     let mut connection = alone(path)?;
-    // One for all: each end of one would write most of the indexes' pages once more.
+    // The store makes it again, sorted, which takes a fraction of the time.
+    connection.execute_batch("DROP INDEX cloakroom_sessions_expires")?;
+    // One for all: each end of one would write most of the other index's pages once more.
     let transaction = connection.transaction()?;
     for (n, expires) in rows {
         if n % 1000 == 0 {
