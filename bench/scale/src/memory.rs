@@ -14,10 +14,10 @@ use crate::ladder::{Budget, Op, Pair, Rung, SMALL, compare};
 use crate::machine::{available, resident};
 use crate::purge::Live;
 use crate::report::Report;
-use crate::sample::Time;
+use crate::sample::{Samples, Time};
 use crate::table::{self, grouped, table};
 use crate::verdict::{MEMORY, Verdict};
-use crate::{Options, crowd, floor, indexes, purge, say};
+use crate::{Options, crowd, floor, indexes, purge, say, stop};
 
 /// Two for each core: nothing waits here.
 const TASKS: u32 = 4;
@@ -43,7 +43,7 @@ impl Part {
     pub(crate) async fn measure(self, options: &Options) -> Result<String, Failure> {
         match self {
             Self::Purge => purged(options.expired()).await,
-            Self::Index => index().await,
+            Self::Index => Ok(index().await? + &growth(options.expired() * 2).await?),
         }
     }
 
@@ -218,4 +218,32 @@ async fn index() -> Result<String, Failure> {
         row("with a user of its own", each[1]),
     ];
     Ok(table(&["sessions", "bytes each"], rows))
+}
+
+/// How long creating a session takes while tables grow: one of them is the index of users.
+async fn growth(sessions: u32) -> Result<String, Failure> {
+    let mut rows = Vec::new();
+    for has_users in [false, true] {
+        let fleet = Fleet::new(Arc::new(store()), sessions);
+        let (name, fleet) = match has_users {
+            false => ("without a user", fleet),
+            true => ("with a user of its own", fleet.with_users()),
+        };
+        let mut times = Samples::default();
+        for n in 0..sessions {
+            times.add(fleet.create(n).await?);
+            if n % 1024 == 0 {
+                stop::check()?;
+            }
+        }
+        let spread = times.spread();
+        let spread = spread.ok_or_else(|| Failure::new("nothing was measured"))?;
+        let times = [spread.p50, spread.p99, spread.max].map(|time| Time(time).to_string());
+        rows.push([vec![name.to_owned()], times.to_vec()].concat());
+    }
+    let table = table(&["creating a session", "p50", "p99", "longest"], rows);
+    let sessions = grouped(sessions.into());
+    Ok(format!(
+        "\n{sessions} of them, one after the other:\n\n{table}"
+    ))
 }
