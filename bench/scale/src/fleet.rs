@@ -91,6 +91,7 @@ pub(crate) struct Fleet {
     manager: Manager,
     pub(crate) size: u32,
     versions: Vec<AtomicU8>,
+    prolonged: AtomicU32,
     expires: Timestamp,
     /// When every second session expires, where those do so earlier.
     odd_expire: Option<Timestamp>,
@@ -107,6 +108,7 @@ impl Fleet {
             store,
             size: 0,
             versions: (0..most).map(|_| AtomicU8::new(1)).collect(),
+            prolonged: AtomicU32::new(0),
             expires: Clock::System.now().after(LIFE),
             odd_expire: None,
             has_users: false,
@@ -131,6 +133,13 @@ impl Fleet {
             .filter(|_| n % 2 == 1)
             // Half an hour apart, as sessions are.
             .unwrap_or_else(|| self.expires.after(Duration::from_millis(mix(n.into()) % 1_800_000)))
+    }
+
+    /// Another end each time, by whole seconds, as of a session that is used.
+    fn later(&self, n: u32) -> Timestamp {
+        let times = self.prolonged.fetch_add(1, Ordering::Relaxed);
+        let seconds = u64::from(times % 7200) + 1;
+        self.expires(n).after(Duration::from_secs(seconds))
     }
 
     fn version(&self, n: u32) -> &AtomicU8 {
@@ -192,7 +201,7 @@ impl Fleet {
     /// Prolongs the session `n`; how long it took.
     pub(crate) async fn touch(&self, n: u32) -> Result<Duration, Failure> {
         let version = self.version(n).load(Ordering::Relaxed);
-        let later = self.expires(n).after(Duration::from_secs(90));
+        let later = self.later(n);
         let (id, entry) = (id(n), self.entry(n, version, later));
         let begin = Instant::now();
         let touched = self.store.touch(&id, &entry.text, &entry).await;
@@ -205,8 +214,7 @@ impl Fleet {
         let version = self.version(n).load(Ordering::Relaxed);
         let read: RecordText = text(n, version).into();
         let next = version.wrapping_add(1);
-        // As a request does, it prolongs.
-        let later = self.expires(n).after(Duration::from_secs(next.into()));
+        let later = self.later(n);
         let (id, entry) = (id(n), self.entry(n, next, later));
         let begin = Instant::now();
         let written = self.store.update(&id, &read, &entry).await;

@@ -57,7 +57,6 @@ pub(crate) async fn measure(
         "`wal_compression`",
         "bytes, right after a checkpoint",
         "the same sessions again",
-        "HOT",
     ];
     let note = format!(
         "{} changes of random sessions among {}. The first change of a page after a checkpoint writes the whole page: the first \
