@@ -225,9 +225,10 @@ async fn growth(sessions: u32) -> Result<String, Failure> {
     let mut rows = Vec::new();
     for has_users in [false, true] {
         let fleet = Fleet::new(Arc::new(store()), sessions);
-        let (name, fleet) = match has_users {
-            false => ("without a user", fleet),
-            true => ("with a user of its own", fleet.with_users()),
+        let (name, fleet) = if has_users {
+            ("with a user of its own", fleet.with_users())
+        } else {
+            ("without a user", fleet)
         };
         let mut times = Samples::default();
         for n in 0..sessions {
