@@ -14,6 +14,7 @@ mod differential;
 mod interop;
 mod packages;
 mod paths;
+mod scale;
 mod steps;
 mod suites;
 mod summary;
@@ -49,6 +50,8 @@ enum Task {
     Paths(paths::Options),
     /// Measure cloakroom and its peers side by side, and write bench/RESULTS.md.
     Bench(bench::Options),
+    /// Measure each store from a thousand sessions to ten million, and write bench/SCALE.md.
+    Scale(scale::Options),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Interop(options) => interop::run(&options),
         Task::Paths(options) => paths::run(options),
         Task::Bench(options) => bench::run(&options),
+        Task::Scale(options) => scale::run(&options),
     };
     match passed {
         Ok(true) => ExitCode::SUCCESS,

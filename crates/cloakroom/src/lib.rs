@@ -26,7 +26,8 @@
 //! `manual::logins`; coming from Express: [`manual::from_express`]; where we differ:
 //! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are
 //! answered: `manual::attacks`; connections that outlive a request: `manual::live`;
-//! a cache in front of the store: `manual::near`.
+//! a cache in front of the store: `manual::near`; what ten million sessions need, and a thousand million:
+//! [`manual::sizing`].
 
 pub mod auth;
 pub mod clock;

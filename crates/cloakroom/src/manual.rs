@@ -36,3 +36,6 @@ pub mod live {}
 ))]
 #[doc = include_str!("manual/near.md")]
 pub mod near {}
+
+#[doc = include_str!("manual/sizing.md")]
+pub mod sizing {}

@@ -74,7 +74,7 @@ impl MemoryStore {
         let store = Self(Arc::new(Inner {
             hasher: RandomState::new(),
             shards: (0..shards).map(|_| Mutex::new(Shard::new(share))).collect(),
-            users: Users::default(),
+            users: Users::new(shards),
             clock: clock.into(),
         }));
         sweep::start(&store.0, Self::SWEEP);

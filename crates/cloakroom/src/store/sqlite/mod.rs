@@ -27,7 +27,8 @@ use crate::record::RecordText;
 /// A store in one SQLite file; clones are the same store.
 ///
 /// A write that was acknowledged is on the disk (`synchronous=FULL`). Several processes may share
-/// the file on one machine. Expired sessions are deleted every minute, a thousand at a time.
+/// the file on one machine. Expired sessions are deleted every minute, a hundred at a time, so that
+/// nobody's write waits for long.
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Threads>);
 

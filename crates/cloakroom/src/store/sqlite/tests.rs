@@ -1,11 +1,15 @@
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tempfile::TempDir;
 
 use super::SqliteStore;
 use crate::clock::{ManualClock, Timestamp};
+use crate::id::SessionId;
 use crate::store::conformance::{self, Subject};
-use crate::store::{Store as _, StoreErrorKind};
+use crate::store::{Entry, Store as _, StoreErrorKind};
 
 fn subject() -> Subject {
     let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
@@ -48,6 +52,39 @@ fn ten_that_start_at_once_find_one_table() {
     }
 }
 
+/// A step of pruning takes a transaction, and whoever wants to write waits for it.
+#[tokio::test]
+async fn a_write_waits_for_a_hundred_expired_records_at_most() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("sessions.db");
+    let store = SqliteStore::with_clock(&path, clock.clone()).unwrap();
+    let entry = |minutes| Entry {
+        text: "{\"cookie\":{}}".into(),
+        expires: clock.now().after(Duration::from_mins(minutes)),
+        user: None,
+    };
+    let (brief, long) = (entry(1), entry(60));
+    let ids: Vec<SessionId> = (0..1500).map(|_| SessionId::random()).collect();
+    try_join_all(ids.iter().map(|id| store.create(id, &brief)))
+        .await
+        .unwrap();
+    let visitor = SessionId::random();
+    store.create(&visitor, &long).await.unwrap();
+    clock.advance(Duration::from_mins(2));
+
+    // Asked once, it has queued one step, and queues the next only when it is asked again.
+    let mut pruning = store.prune();
+    let begun = poll_fn(|context| Poll::Ready(pruning.as_mut().poll(context)));
+    assert!(begun.await.is_pending());
+    assert!(store.touch(&visitor, &long.text, &entry(60)).await.unwrap());
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let count = "SELECT count(*) FROM cloakroom_sessions";
+    let left: i64 = file.query_row(count, [], |row| row.get(0)).unwrap();
+    assert!(left > 1400, "{left} of 1501 left");
+    assert_eq!(pruning.await.unwrap(), 1500);
+}
+
 #[tokio::test]
 async fn two_stores_on_one_file_are_one() {
     let directory = TempDir::new().unwrap();
@@ -56,8 +93,8 @@ async fn two_stores_on_one_file_are_one() {
         SqliteStore::open(&path).unwrap(),
         SqliteStore::open(&path).unwrap(),
     );
-    let id = crate::id::SessionId::random();
-    let entry = crate::store::Entry {
+    let id = SessionId::random();
+    let entry = Entry {
         text: "{\"cookie\":{}}".into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
         user: None,

@@ -15,8 +15,11 @@ pub(super) struct Write<'a> {
 }
 
 impl Write<'_> {
-    /// How many records one step of pruning deletes: others write between the steps.
-    pub(super) const PRUNED_AT_ONCE: usize = 1000;
+    /// How many records one step of pruning deletes: others write between the steps, and wait for one.
+    ///
+    /// Each lies on other pages, of the table and of the index of ids, so that a step of a thousand
+    /// writes some megabytes: tens of milliseconds.
+    pub(super) const PRUNED_AT_ONCE: usize = 100;
 
     fn now(&self) -> i64 {
         self.clock.now().as_millis()

@@ -1,0 +1,29 @@
+//! Ctrl-C: measuring ends at the next look, and what lies on the disk goes with its owner.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::error::Failure;
+
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(crate) async fn listen() {
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
+    STOPPED.store(true, Ordering::Relaxed);
+}
+
+/// Fails once somebody wants to stop.
+pub(crate) fn check() -> Result<(), Failure> {
+    if STOPPED.load(Ordering::Relaxed) {
+        return Err(Failure::new("stopped; nothing is left on the disk"));
+    }
+    Ok(())
+}
