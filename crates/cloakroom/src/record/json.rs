@@ -47,6 +47,12 @@ pub(crate) struct Bounds {
     pub(crate) members: usize,
 }
 
+/// Those of an object whose members are asked for as well: no cookie and no stamp comes near them.
+const INNER: Bounds = Bounds {
+    depth: 8,
+    members: 256,
+};
+
 #[cfg(test)]
 impl Default for Bounds {
     fn default() -> Self {
@@ -66,10 +72,15 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// The members of the object that is the value of `outer`; none where nobody asked for them.
-    pub(crate) fn within(&self, outer: &Member) -> &[Member] {
+    /// The members of the object that is the value of `outer`; `None` where it is no object, nobody asked
+    /// for its members, or it is too deep or has too many.
+    pub(crate) fn object(&self, text: &str, outer: &Member) -> Option<&[Member]> {
+        let inside = text[outer.value.range()]
+            .strip_prefix('{')?
+            .strip_suffix('}')?;
         let from = |at: u32| self.inner.partition_point(|inner| inner.key.start < at);
-        &self.inner[from(outer.value.start)..from(outer.value.end)]
+        let found = &self.inner[from(outer.value.start)..from(outer.value.end)];
+        (!found.is_empty() || inside.trim_ascii().is_empty()).then_some(found)
     }
 }
 
@@ -96,9 +107,8 @@ pub(crate) fn members_with(
     scanner.each(b'{', b'}', |scanner| {
         let (key, escaped) = scanner.key()?;
         let start = scanner.at;
-        if scanner.peek() == Some(b'{') && (escaped || opens(&bytes[key.range()])) {
-            scanner.object(depth, &mut members.inner, bounds.members)?;
-        } else {
+        let opens = scanner.peek() == Some(b'{') && (escaped || opens(&bytes[key.range()]));
+        if !(opens && scanner.open(&mut members.inner)) {
             scanner.value(depth)?;
         }
         members.own.push(Member {
@@ -201,20 +211,26 @@ impl Scanner<'_> {
         }
     }
 
-    /// Passes an object and adds its members to `found`.
-    fn object(&mut self, depth: usize, found: &mut Vec<Member>, most: usize) -> Option<()> {
-        let depth = depth.checked_sub(1)?;
-        self.each(b'{', b'}', |scanner| {
+    /// Passes an object and adds its members to `found`; stays where it is, and adds nothing, where
+    /// the object is broken or out of bounds.
+    fn open(&mut self, found: &mut Vec<Member>) -> bool {
+        let (at, before) = (self.at, found.len());
+        let passed = self.each(b'{', b'}', |scanner| {
             let (key, escaped) = scanner.key()?;
             let start = scanner.at;
-            scanner.value(depth)?;
+            scanner.value(INNER.depth - 1)?;
             found.push(Member {
                 key,
                 value: Span::new(start, scanner.at)?,
                 escaped,
             });
-            (found.len() <= most).then_some(())
-        })
+            (found.len() - before <= INNER.members).then_some(())
+        });
+        if passed.is_none() {
+            self.at = at;
+            found.truncate(before);
+        }
+        passed.is_some()
     }
 
     /// Passes a key and its colon, and tells whether the key holds an escape.

@@ -140,11 +140,9 @@ impl Record {
             STAMP => stamp.replace(*member).is_none(),
             name => !is_reserved(name),
         });
-        let is_object = |member: &Member| text.as_bytes()[member.value.range()].starts_with(b"{");
-        let cookie = cookie.filter(is_object).ok_or(RecordError::NoCookie)?;
-        let cookie = CookieState::of(&text, found.within(&cookie));
-        let stamp = stamp.filter(is_object);
-        let stamp = stamp.and_then(|stamp| Stamp::of(&text, found.within(&stamp)));
+        let cookie = cookie.and_then(|cookie| found.object(&text, &cookie));
+        let cookie = CookieState::of(&text, cookie.ok_or(RecordError::NoCookie)?);
+        let stamp = stamp.and_then(|stamp| Stamp::of(&text, found.object(&text, &stamp)?));
         Ok(Self {
             cookie: Arc::new(cookie),
             stamp: stamp.map(Arc::new),

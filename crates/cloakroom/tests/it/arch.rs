@@ -15,7 +15,7 @@ const MAP: [(&str, &[&str]); 12] = [
     ("engine",  &["clock", "id", "record", "cookie", "policy"]),
     ("store",   &["clock", "id", "record"]),
     ("live",    &["clock", "id", "store"]),
-    ("session", &["clock", "id", "record", "policy", "engine", "store", "live"]),
+    ("session", &["clock", "id", "record", "cookie", "policy", "engine", "store", "live"]),
     ("auth",    &["clock", "id", "policy", "record", "session", "store"]),
     ("manager", &["clock", "id", "cookie", "policy", "engine", "store", "session", "auth"]),
     ("web",     &["auth", "policy", "store", "live", "session", "manager"]),
