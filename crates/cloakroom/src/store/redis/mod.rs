@@ -218,6 +218,7 @@ impl Store for RedisStore {
 
     fn index_by(&self, keys: &UserKeys) {
         self.0.user_keys.store(Arc::new(keys.clone()));
+        self.0.seen.forget_all();
     }
 
     fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {

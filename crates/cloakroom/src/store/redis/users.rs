@@ -56,10 +56,12 @@ impl Inner {
             }
             // One that is missing may have got another id, which then has been entered before; or it
             // has been entered and is not yet stored.
-            if missed.is_empty() || missed == absent {
+            if missed.is_subset(&absent) {
                 return self.and_of_all(user, live).await;
             }
-            done.extend(members.into_iter().filter(|id| !missed.contains(id)));
+            // What was absent twice in a row is not looked at again.
+            let again = |id: &SessionId| missed.contains(id) && !absent.contains(id);
+            done.extend(members.into_iter().filter(|id| !again(id)));
             absent = missed;
         }
         Err(restless())
@@ -111,10 +113,11 @@ impl Inner {
                 missed.extend(missing.into_iter().cloned());
                 ended += self.destroy_owned(user, &index, batch, &texts).await?;
             }
-            if missed.len() == members.len() && missed == absent {
+            if missed.len() == members.len() && missed.is_subset(&absent) {
                 break;
             }
-            done.extend(members.into_iter().filter(|id| !missed.contains(id)));
+            let again = |id: &SessionId| missed.contains(id) && !absent.contains(id);
+            done.extend(members.into_iter().filter(|id| !again(id)));
             absent = missed;
         }
         let mut cursor = None;
@@ -309,17 +312,27 @@ impl Inner {
 impl RedisStore {
     /// Enters a session into the index that another program, Express for one, has stored.
     pub(super) fn index_what_was_read(&self, id: &SessionId, stored: &Stored) {
-        let Some(user) = self.0.user_keys.load().user_of(&stored.text) else {
-            return;
-        };
-        let now = self.0.clock.now();
+        let (seen, now) = (&self.0.seen, self.0.clock.now());
         let left = stored.expires.as_millis().saturating_sub(now.as_millis());
         let ttl = index_ttl(left);
         let until = |ttl: i64| now.as_millis().saturating_add(ttl);
-        if self.0.seen.covers(&user, id, until(left.min(ttl))) {
+        let needed = until(left.min(ttl));
+        if seen.covers(&stored.text, id, needed) {
             return;
         }
-        self.0.seen.note(&user, id, until(ttl));
+        // Of a text that names nobody, or whose session was seen in its index, that need not be found
+        // out again; each answer gives the expiry a little otherwise.
+        let Some(user) = self.0.user_keys.load().user_of(&stored.text) else {
+            return seen.note(&stored.text, id, i64::MAX);
+        };
+        if seen.covers(&user, id, needed) {
+            let some_more = needed.saturating_add(left / 8);
+            if seen.covers(&user, id, some_more) {
+                seen.note(&stored.text, id, some_more);
+            }
+            return;
+        }
+        seen.note(&user, id, until(ttl));
         let (inner, id) = (Arc::clone(&self.0), id.clone());
         tokio::spawn(async move {
             let index = inner.keys.index(&user);
@@ -356,16 +369,16 @@ struct Generations {
 }
 
 impl Seen {
-    /// Whether a session is known to stand in its user's index until then.
-    pub(super) fn covers(&self, user: &str, id: &SessionId, until: i64) -> bool {
-        let hash = self.hasher.hash_one((user, id.expose()));
+    /// Whether a session, known by its user or by its text, stands in its user's index until then.
+    pub(super) fn covers(&self, known_by: &str, id: &SessionId, until: i64) -> bool {
+        let hash = self.hasher.hash_one((known_by, id.expose()));
         let entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
         let known = entered.young.get(&hash).or_else(|| entered.old.get(&hash));
         known.is_some_and(|known| *known >= until)
     }
 
-    pub(super) fn note(&self, user: &str, id: &SessionId, until: i64) {
-        let hash = self.hasher.hash_one((user, id.expose()));
+    pub(super) fn note(&self, known_by: &str, id: &SessionId, until: i64) {
+        let hash = self.hasher.hash_one((known_by, id.expose()));
         let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
         if entered.young.len() >= REMEMBERED {
             entered.old = std::mem::take(&mut entered.young);
@@ -378,6 +391,11 @@ impl Seen {
         let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
         entered.young.remove(&hash);
         entered.old.remove(&hash);
+    }
+
+    /// By other keys each session may be another user's.
+    pub(super) fn forget_all(&self) {
+        *self.entered.lock().unwrap_or_else(PoisonError::into_inner) = Generations::default();
     }
 
     /// Those that were absent a while ago as well.
