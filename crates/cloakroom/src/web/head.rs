@@ -9,13 +9,17 @@ use crate::policy::{Policy, RequestInfo};
 pub(super) enum Name {
     Accept,
     CacheControl,
+    #[cfg(any(feature = "axum", feature = "actix"))]
     ContentType,
     Cookie,
+    #[cfg(any(feature = "axum", feature = "actix"))]
     CsrfToken,
     ForwardedFor,
     ForwardedProto,
     Host,
+    #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
     Origin,
+    #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
     SecFetchSite,
     SetCookie,
     UserAgent,
@@ -31,15 +35,19 @@ macro_rules! field_name {
             match name {
                 Name::Accept => $header::ACCEPT,
                 Name::CacheControl => $header::CACHE_CONTROL,
+                #[cfg(any(feature = "axum", feature = "actix"))]
                 Name::ContentType => $header::CONTENT_TYPE,
                 Name::Cookie => $header::COOKIE,
+                #[cfg(any(feature = "axum", feature = "actix"))]
                 Name::CsrfToken => {
                     $header::HeaderName::from_static($crate::auth::TokenPlace::HEADER)
                 }
                 Name::ForwardedFor => $header::HeaderName::from_static("x-forwarded-for"),
                 Name::ForwardedProto => $header::HeaderName::from_static("x-forwarded-proto"),
                 Name::Host => $header::HOST,
+                #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
                 Name::Origin => $header::ORIGIN,
+                #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
                 Name::SecFetchSite => $header::HeaderName::from_static("sec-fetch-site"),
                 Name::SetCookie => $header::SET_COOKIE,
                 Name::UserAgent => $header::USER_AGENT,
