@@ -22,7 +22,8 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let context = Context::read()?;
     let bench = context.root.join("bench");
-    let mut build = context.cargo("build --quiet --release --locked --package runner");
+    let mut build =
+        context.cargo("build --quiet --release --locked --package runner --target-dir target");
     Ok(finish(build.current_dir(&bench))? && {
         let mut runner = context.command(bench.join("target/release/runner"));
         finish(runner.args(&options.arguments))?

@@ -65,7 +65,7 @@ pub(crate) fn step(context: &Context) -> Result<Done, String> {
 
 fn count(context: &Context) -> Result<Vec<Row>, String> {
     let bench = context.root.join("bench");
-    let mut build = context.cargo("build --release --locked --package paths");
+    let mut build = context.cargo("build --release --locked --package paths --target-dir target");
     context.require(build.current_dir(&bench))?;
     let target = bench.join("target");
     let program = target.join("release/paths");
