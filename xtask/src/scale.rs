@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
     } else {
         work.join("SCALE.md")
     };
-    let mut command = context.cargo("run --quiet --release --package scale --");
+    let mut command = context.cargo("run --quiet --release --package scale --target-dir target --");
     command.current_dir(context.root.join("bench"));
     command.arg("--out").arg(out).arg("--work").arg(&work);
     command.args(options.quick.then_some("--quick"));

@@ -10,8 +10,8 @@ use cloakroom::store::memory::MemoryStore;
 use cloakroom::{KeyRing, Manager, Policy, Secure, Session, SessionId};
 use serde_json::json;
 
-/// More sessions than the library keeps taken apart, so that each is taken apart when its turn comes.
-const MANY: usize = 16 * 1024;
+/// As many visitors as a path is gone at most, each for the first time.
+const MANY: usize = 1200;
 
 type Path = fn(&tokio::runtime::Runtime, u32);
 
@@ -63,9 +63,13 @@ struct Application {
 
 impl Application {
     fn new() -> Self {
+        Self::over(MemoryStore::new())
+    }
+
+    /// One that has taken none of the store's records apart.
+    fn over(store: MemoryStore) -> Self {
         let keys = KeyRing::new([7; 32]).expect("32 bytes are enough");
         let policy = Policy::builder(keys).secure(Secure::Never).build();
-        let store = MemoryStore::new();
         Self {
             manager: Manager::new(policy.expect("the defaults go together"), store.clone()),
             store,
@@ -181,8 +185,9 @@ fn read_anew(runtime: &tokio::runtime::Runtime, times: u32) {
         for _ in 0..MANY {
             cookies.push(application.sign_in(None).await);
         }
+        let another = Application::over(application.store.clone());
         for cookie in cookies.iter().take(times as usize) {
-            application.request(cookie, user).await;
+            another.request(cookie, user).await;
         }
     });
 }
