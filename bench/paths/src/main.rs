@@ -2,6 +2,8 @@
 //!
 //! `cargo xtask paths` counts what each costs under callgrind, and holds it to a table.
 
+#![expect(clippy::print_stdout, reason = "a command answers on standard output")]
+
 use std::process::ExitCode;
 
 use cloakroom::policy::RequestInfo;
