@@ -41,11 +41,7 @@ pub fn set_cookie(
     keys: &KeyRing,
     cookie: &CookieState,
 ) -> Result<String, SetCookieError> {
-    let expires = cookie
-        .expires_attribute()
-        .map_err(|()| SetCookieError::Expires)?;
-    let value = format!("s:{}", sign(id.expose(), keys));
-    serialize(name, &value, expires, cookie)
+    hand_out(name, &sign(id.expose(), keys), cookie)
 }
 
 /// The field that hands a client's own ticket out again.
@@ -55,14 +51,23 @@ pub(crate) fn renew_cookie(
     keys: &KeyRing,
     cookie: &CookieState,
 ) -> Result<String, SetCookieError> {
-    let Some(signature) = &ticket.signature else {
-        return set_cookie(name, &ticket.id, keys, cookie);
-    };
-    let expires = cookie
-        .expires_attribute()
-        .map_err(|()| SetCookieError::Expires)?;
-    let value = ["s:", ticket.id.expose(), ".", signature.as_str()].concat();
-    serialize(name, &value, expires, cookie)
+    match &ticket.signature {
+        Some(signature) => {
+            let signed = [ticket.id.expose(), ".", signature.as_str()].concat();
+            hand_out(name, &signed, cookie)
+        }
+        None => set_cookie(name, &ticket.id, keys, cookie),
+    }
+}
+
+fn hand_out(
+    name: &CookieName,
+    signed: &str,
+    cookie: &CookieState,
+) -> Result<String, SetCookieError> {
+    let expires = cookie.expires_attribute();
+    let expires = expires.map_err(|()| SetCookieError::Expires)?;
+    serialize(name, &format!("s:{signed}"), expires, cookie)
 }
 
 /// The field that makes a user agent drop the cookie: no value, and expired since 1970.

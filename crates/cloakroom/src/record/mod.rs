@@ -64,10 +64,7 @@ const RESERVED: [&str; 22] = [
 
 /// Whether `key` is none that an application can keep data under.
 pub(crate) fn is_reserved(key: &str) -> bool {
-    // Most keys share no length with more than two of them.
-    RESERVED
-        .iter()
-        .any(|reserved| reserved.len() == key.len() && *reserved == key)
+    RESERVED.contains(&key)
 }
 
 /// Bounds on a record, so that one visitor cannot fill the store.
@@ -279,10 +276,9 @@ fn keep_last_of_each(text: &str, members: &mut Vec<Member>) {
 fn has_repeated_key(text: &str, members: &[Member]) -> bool {
     if members.len() <= 16 && members.iter().all(|member| !member.escaped) {
         let is_repeated = |(index, member): (usize, &Member)| {
-            let key = &text.as_bytes()[member.key.range()];
-            members[..index].iter().any(|earlier| {
-                earlier.key.len() == key.len() && text.as_bytes()[earlier.key.range()] == *key
-            })
+            let key = |member: &Member| &text.as_bytes()[member.key.range()];
+            let earlier = &members[..index];
+            earlier.iter().any(|earlier| key(earlier) == key(member))
         };
         return members.iter().enumerate().any(is_repeated);
     }

@@ -2,12 +2,13 @@
 
 mod backend;
 mod error;
+mod state;
 mod typed;
 mod write;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -16,10 +17,10 @@ use serde_json::value::RawValue;
 
 pub(crate) use backend::{Backend, SaveError};
 pub use error::SessionError;
+use state::State;
 pub use typed::Typed;
 
 use crate::clock::Timestamp;
-use crate::cookie::Ticket;
 use crate::engine::{Held, Phase};
 use crate::id::SessionId;
 use crate::live::{Ended, Watched};
@@ -52,45 +53,7 @@ struct Inner {
     state: Mutex<State>,
 }
 
-enum State {
-    /// Nothing was asked of a session that begins with this request; here is the valid ticket that
-    /// the client showed. Most visitors' sessions never get further, and cost no more.
-    Fresh(Option<Ticket>),
-    Held(Box<Held>),
-}
-
 impl Session {
-    pub(crate) fn new(backend: Arc<Backend>, request: RequestInfo, held: Box<Held>) -> Self {
-        Self::of(backend, request, State::Held(held))
-    }
-
-    /// A session that begins with this request.
-    pub(crate) fn fresh(
-        backend: Arc<Backend>,
-        request: RequestInfo,
-        ticket: Option<Ticket>,
-    ) -> Self {
-        // Functions of the application's own are not called under a lock.
-        if backend.policy.wants_request() {
-            let held = Box::new(backend.fresh(&request, ticket));
-            return Self::new(backend, request, held);
-        }
-        Self::of(backend, request, State::Fresh(ticket))
-    }
-
-    fn of(backend: Arc<Backend>, request: RequestInfo, state: State) -> Self {
-        Self(Arc::new(Inner {
-            backend,
-            request,
-            state: Mutex::new(state),
-        }))
-    }
-
-    /// Whether it begins with this request, and nothing was asked of it.
-    pub(crate) fn is_untouched(&self) -> bool {
-        matches!(*self.state(), State::Fresh(_))
-    }
-
     /// The value of `key`, `None` where it has none.
     ///
     /// Half a surrogate pair, which JavaScript may store and Rust cannot hold, reads as U+FFFD.
@@ -401,42 +364,6 @@ impl Session {
 
     fn draw_id(&self) -> SessionId {
         self.0.backend.policy.draw_id(&self.0.request)
-    }
-
-    pub(crate) fn lock<R>(&self, with: impl FnOnce(&mut Held) -> R) -> R {
-        let mut state = self.state();
-        if let State::Fresh(ticket) = &mut *state {
-            let held = self.0.backend.fresh(&self.0.request, ticket.take());
-            *state = State::Held(Box::new(held));
-        }
-        match &mut *state {
-            State::Held(held) => with(held),
-            State::Fresh(_) => unreachable!("it was just begun"),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Looks at a session that has not ended; `None` for one that has no data because nothing was
-    /// asked of it.
-    fn peek<R>(&self, with: impl FnOnce(&Held) -> R) -> Result<Option<R>, SessionError> {
-        match &*self.state() {
-            State::Fresh(_) => Ok(None),
-            State::Held(held) if held.is_live() => Ok(Some(with(held))),
-            State::Held(_) => Err(SessionError::Ended),
-        }
-    }
-
-    fn live<R>(&self, with: impl FnOnce(&mut Held) -> R) -> Result<R, SessionError> {
-        self.lock(|held| {
-            if held.is_live() {
-                Ok(with(held))
-            } else {
-                Err(SessionError::Ended)
-            }
-        })
     }
 }
 

@@ -16,9 +16,11 @@ mod options;
 mod reads;
 mod request;
 mod scripts;
+mod seen;
 mod sentinels;
 mod source;
 mod users;
+mod walk;
 mod writes;
 
 use std::fmt;
@@ -32,7 +34,7 @@ use self::address::Address;
 use self::keys::Keys;
 use self::link::Link;
 use self::scripts::Scripts;
-use self::users::Seen;
+use self::seen::Seen;
 use super::{
     Changes, Ends, Entry, Hints, Page, Store, StoreError, StoreErrorKind, StoreFuture,
     StoreOptions, Stored, UserKeys, Written,
@@ -218,7 +220,7 @@ impl Store for RedisStore {
 
     fn index_by(&self, keys: &UserKeys) {
         self.0.user_keys.store(Arc::new(keys.clone()));
-        self.0.seen.forget_all();
+        self.0.seen.forget_owners();
     }
 
     fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {

@@ -6,10 +6,8 @@
 //!    apart: a login may be under way between the two steps of 1.
 //! 4. The set itself is never deleted.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::Value;
@@ -17,6 +15,7 @@ use redis::Value;
 use super::failure::Effect;
 use super::reads::corrupt;
 use super::request::Request;
+use super::walk::Walk;
 use super::writes::index_ttl;
 use super::{Inner, RedisStore};
 use crate::id::SessionId;
@@ -34,18 +33,13 @@ const PASSES: usize = 64;
 const FENCED: usize = 3;
 /// For how long; the time-out of a logout everywhere may have cut it off.
 const FENCE_SECONDS: u64 = 5;
-/// Longer than any login is under way.
-const ABSENT_FOR: Duration = Duration::from_mins(1);
-/// The most that is remembered of what was entered or found absent.
-const REMEMBERED: usize = 128 * 1024;
 
 impl Inner {
     pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         let index = self.keys.index(user);
-        let (mut live, mut done, mut absent) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let (mut live, mut walk) = (HashSet::new(), Walk::past([]));
         for _ in 0..PASSES {
-            let mut members = self.members(&index).await?;
-            members.retain(|id| !done.contains(id));
+            let members = walk.next(self.members(&index).await?);
             let mut missed = HashSet::new();
             for batch in members.chunks(BATCH) {
                 let texts = self.texts(batch).await?;
@@ -56,13 +50,9 @@ impl Inner {
             }
             // One that is missing may have got another id, which then has been entered before; or it
             // has been entered and is not yet stored.
-            if missed.is_subset(&absent) {
+            if walk.looked(members, missed) {
                 return self.and_of_all(user, live).await;
             }
-            // What was absent twice in a row is not looked at again.
-            let again = |id: &SessionId| missed.contains(id) && !absent.contains(id);
-            done.extend(members.into_iter().filter(|id| !again(id)));
-            absent = missed;
         }
         Err(restless())
     }
@@ -88,8 +78,7 @@ impl Inner {
     ) -> Result<u64, StoreError> {
         let index = self.keys.index(user);
         let mut ended = 0;
-        let mut done: HashSet<SessionId> = keep.into_iter().cloned().collect();
-        let mut absent = HashSet::new();
+        let mut walk = Walk::past(keep.cloned());
         // A session that got another id meanwhile was entered under that before the old one went: when
         // a set has nothing new, none has escaped. What is absent is looked at once more: in a cluster
         // it may have been entered and not yet stored.
@@ -97,8 +86,7 @@ impl Inner {
             if pass == FENCED {
                 self.raise_fence(user).await?;
             }
-            let mut members = self.members(&index).await?;
-            members.retain(|id| !done.contains(id));
+            let members = walk.next(self.members(&index).await?);
             if members.is_empty() {
                 break;
             }
@@ -113,12 +101,10 @@ impl Inner {
                 missed.extend(missing.into_iter().cloned());
                 ended += self.destroy_owned(user, &index, batch, &texts).await?;
             }
-            if missed.len() == members.len() && missed.is_subset(&absent) {
+            let all_missing = missed.len() == members.len();
+            if walk.looked(members, missed) && all_missing {
                 break;
             }
-            let again = |id: &SessionId| missed.contains(id) && !absent.contains(id);
-            done.extend(members.into_iter().filter(|id| !again(id)));
-            absent = missed;
         }
         let mut cursor = None;
         while let Some(mut page) = self.some_of_all(&mut cursor).await? {
@@ -317,21 +303,15 @@ impl RedisStore {
         let ttl = index_ttl(left);
         let until = |ttl: i64| now.as_millis().saturating_add(ttl);
         let needed = until(left.min(ttl));
-        if seen.covers(&stored.text, id, needed) {
+        // Whose a text is need not be found out each time; whether it is entered is asked anew.
+        if seen.knows(id, &stored.text, needed) {
             return;
         }
-        // Of a text that names nobody, or whose session was seen in its index, that need not be found
-        // out again; each answer gives the expiry a little otherwise.
-        let Some(user) = self.0.user_keys.load().user_of(&stored.text) else {
-            return seen.note(&stored.text, id, i64::MAX);
+        let user = self.0.user_keys.load().user_of(&stored.text);
+        seen.note_owner(id, &stored.text, user.as_deref());
+        let Some(user) = user.filter(|user| !seen.covers(user, id, needed)) else {
+            return;
         };
-        if seen.covers(&user, id, needed) {
-            let some_more = needed.saturating_add(left / 8);
-            if seen.covers(&user, id, some_more) {
-                seen.note(&stored.text, id, some_more);
-            }
-            return;
-        }
         seen.note(&user, id, until(ttl));
         let (inner, id) = (Arc::clone(&self.0), id.clone());
         tokio::spawn(async move {
@@ -351,65 +331,4 @@ fn missing<'a>(batch: &'a [SessionId], texts: &[Option<String>]) -> Vec<&'a Sess
         .filter(|(_, text)| text.is_none())
         .map(|(id, _)| id)
         .collect()
-}
-
-/// What this process knows of the indexes, within bounds.
-#[derive(Default)]
-pub(super) struct Seen {
-    hasher: RandomState,
-    entered: Mutex<Generations>,
-    absent: Mutex<HashMap<u64, Instant>>,
-}
-
-/// Until when each is in its index: two maps, of which the older goes when the younger is full.
-#[derive(Default)]
-struct Generations {
-    young: HashMap<u64, i64>,
-    old: HashMap<u64, i64>,
-}
-
-impl Seen {
-    /// Whether a session, known by its user or by its text, stands in its user's index until then.
-    pub(super) fn covers(&self, known_by: &str, id: &SessionId, until: i64) -> bool {
-        let hash = self.hasher.hash_one((known_by, id.expose()));
-        let entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = entered.young.get(&hash).or_else(|| entered.old.get(&hash));
-        known.is_some_and(|known| *known >= until)
-    }
-
-    pub(super) fn note(&self, known_by: &str, id: &SessionId, until: i64) {
-        let hash = self.hasher.hash_one((known_by, id.expose()));
-        let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        if entered.young.len() >= REMEMBERED {
-            entered.old = std::mem::take(&mut entered.young);
-        }
-        entered.young.insert(hash, until);
-    }
-
-    fn forget(&self, user: &str, id: &SessionId) {
-        let hash = self.hasher.hash_one((user, id.expose()));
-        let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        entered.young.remove(&hash);
-        entered.old.remove(&hash);
-    }
-
-    /// By other keys each session may be another user's.
-    pub(super) fn forget_all(&self) {
-        *self.entered.lock().unwrap_or_else(PoisonError::into_inner) = Generations::default();
-    }
-
-    /// Those that were absent a while ago as well.
-    fn absent_for_long<'a>(&self, index: &str, absent: &[&'a SessionId]) -> Vec<&'a SessionId> {
-        let mut since = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if since.len() + absent.len() > REMEMBERED {
-            since.retain(|_, first| now.duration_since(*first) < 2 * ABSENT_FOR);
-        }
-        let is_long = |id: &&SessionId| {
-            let hash = self.hasher.hash_one((index, id.expose()));
-            let first = *since.entry(hash).or_insert(now);
-            now.duration_since(first) >= ABSENT_FOR
-        };
-        absent.iter().copied().filter(is_long).collect()
-    }
 }

@@ -1,0 +1,150 @@
+//! What this process knows of the indexes of users, within bounds; all of it may be forgotten.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::id::SessionId;
+
+/// Longer than any login is under way.
+const ABSENT_FOR: Duration = Duration::from_mins(1);
+/// The most that is remembered of each kind.
+const REMEMBERED: usize = 128 * 1024;
+
+#[derive(Default)]
+pub(super) struct Seen {
+    hasher: RandomState,
+    /// Until when each session, by its user's mark, is in that user's index.
+    entered: Mutex<Generations<i64>>,
+    /// By a session's text the mark under which it would be entered; `None` for one that names nobody.
+    owners: Mutex<Generations<Option<Mark>>>,
+    absent: Mutex<HashMap<u64, Instant>>,
+}
+
+/// Stands for a session of a user.
+type Mark = u64;
+
+/// Two maps, of which the older goes when the younger is full.
+struct Generations<V> {
+    young: HashMap<u64, V>,
+    old: HashMap<u64, V>,
+}
+
+impl Seen {
+    /// Whether a session is known to stand in its user's index until then.
+    pub(super) fn covers(&self, user: &str, id: &SessionId, until: i64) -> bool {
+        self.is_entered(self.mark(user, id), until)
+    }
+
+    /// The same of a session whose text, read before, says whose it is; or that is known to be nobody's.
+    pub(super) fn knows(&self, id: &SessionId, text: &str, until: i64) -> bool {
+        let owner = lock(&self.owners).get(self.mark(text, id));
+        owner.is_some_and(|owner| owner.is_none_or(|mark| self.is_entered(mark, until)))
+    }
+
+    pub(super) fn note(&self, user: &str, id: &SessionId, until: i64) {
+        lock(&self.entered).insert(self.mark(user, id), until);
+    }
+
+    pub(super) fn note_owner(&self, id: &SessionId, text: &str, user: Option<&str>) {
+        let owner = user.map(|user| self.mark(user, id));
+        lock(&self.owners).insert(self.mark(text, id), owner);
+    }
+
+    pub(super) fn forget(&self, user: &str, id: &SessionId) {
+        lock(&self.entered).remove(self.mark(user, id));
+    }
+
+    /// By other keys each session may be another user's.
+    pub(super) fn forget_owners(&self) {
+        *lock(&self.owners) = Generations::default();
+    }
+
+    /// Those that were absent a while ago as well.
+    pub(super) fn absent_for_long<'a>(
+        &self,
+        index: &str,
+        absent: &[&'a SessionId],
+    ) -> Vec<&'a SessionId> {
+        let mut since = lock(&self.absent);
+        let now = Instant::now();
+        if since.len() + absent.len() > REMEMBERED {
+            since.retain(|_, first| now.duration_since(*first) < 2 * ABSENT_FOR);
+        }
+        let is_long = |id: &&SessionId| {
+            let first = *since.entry(self.mark(index, id)).or_insert(now);
+            now.duration_since(first) >= ABSENT_FOR
+        };
+        absent.iter().copied().filter(is_long).collect()
+    }
+
+    fn is_entered(&self, mark: Mark, until: i64) -> bool {
+        let known = lock(&self.entered).get(mark);
+        known.is_some_and(|known| known >= until)
+    }
+
+    fn mark(&self, of: &str, id: &SessionId) -> Mark {
+        self.hasher.hash_one((of, id.expose()))
+    }
+}
+
+impl<V: Copy> Generations<V> {
+    fn get(&self, key: u64) -> Option<V> {
+        self.young.get(&key).or_else(|| self.old.get(&key)).copied()
+    }
+
+    fn insert(&mut self, key: u64, value: V) {
+        if self.young.len() >= REMEMBERED {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
+
+    fn remove(&mut self, key: u64) {
+        self.young.remove(&key);
+        self.old.remove(&key);
+    }
+}
+
+impl<V> Default for Generations<V> {
+    fn default() -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seen;
+    use crate::id::SessionId;
+
+    #[test]
+    fn a_session_whose_entry_failed_is_entered_again_although_its_text_is_known() {
+        let (seen, id) = (Seen::default(), SessionId::from_store("a"));
+        seen.note_owner(&id, "text", Some("ada"));
+        assert!(!seen.knows(&id, "text", 10), "it is not entered yet");
+        seen.note("ada", &id, 20);
+        assert!(seen.knows(&id, "text", 10));
+        assert!(!seen.knows(&id, "text", 21), "not for that long");
+        seen.forget("ada", &id);
+        assert!(!seen.knows(&id, "text", 10));
+    }
+
+    #[test]
+    fn another_text_or_another_key_may_name_another_user() {
+        let (seen, id) = (Seen::default(), SessionId::from_store("a"));
+        seen.note_owner(&id, "text", None);
+        assert!(seen.knows(&id, "text", i64::MAX), "it is nobody's");
+        assert!(!seen.knows(&id, "another text", 0));
+        assert!(!seen.knows(&SessionId::from_store("b"), "text", 0));
+        seen.forget_owners();
+        assert!(!seen.knows(&id, "text", 0));
+    }
+}

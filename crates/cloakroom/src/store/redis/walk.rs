@@ -1,0 +1,78 @@
+//! Going through a user's index while its sessions change their ids: which members are still to be looked at.
+//!
+//! An id is entered before its session is stored, and before the id that it replaces goes. So a session that
+//! moves always leaves a new member behind, and what was missing twice in a row hides none.
+
+use std::collections::HashSet;
+
+use crate::id::SessionId;
+
+/// What was found so far.
+pub(super) struct Walk {
+    done: HashSet<SessionId>,
+    /// What was missing when it was looked at last.
+    absent: HashSet<SessionId>,
+}
+
+impl Walk {
+    /// A walk that passes over `done`.
+    pub(super) fn past(done: impl IntoIterator<Item = SessionId>) -> Self {
+        Self {
+            done: done.into_iter().collect(),
+            absent: HashSet::new(),
+        }
+    }
+
+    /// Those of the members that are to be looked at now.
+    pub(super) fn next(&self, mut members: Vec<SessionId>) -> Vec<SessionId> {
+        members.retain(|id| !self.done.contains(id));
+        members
+    }
+
+    /// Takes note of a look at some members, of which some were `missing`; whether none of these is one
+    /// that was not missing before. What was missing twice in a row is not looked at again.
+    pub(super) fn looked(&mut self, at: Vec<SessionId>, missing: HashSet<SessionId>) -> bool {
+        let is_settled = missing.is_subset(&self.absent);
+        let again = |id: &SessionId| missing.contains(id) && !self.absent.contains(id);
+        self.done.extend(at.into_iter().filter(|id| !again(id)));
+        self.absent = missing;
+        is_settled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(names: &str) -> Vec<SessionId> {
+        names
+            .split_whitespace()
+            .map(SessionId::from_store)
+            .collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_looked_at_twice_and_no_more() {
+        let mut walk = Walk::past(ids("kept"));
+        #[rustfmt::skip]
+        let table = [ // members,      looked at,  missing,  settled
+            ("kept a b",               "a b",      "b",      false),
+            ("kept a b c",             "b c",      "b c",    false), // b may have become c
+            ("kept a b c d",           "c d",      "c",      true),
+            ("kept a b c d",           "",         "",       true),
+        ];
+        for (members, looked_at, missing, settled) in table {
+            let next = walk.next(ids(members));
+            assert_eq!(next, ids(looked_at), "{members}");
+            let missing = ids(missing).into_iter().collect();
+            assert_eq!(walk.looked(next, missing), settled, "{members}");
+        }
+    }
+
+    #[test]
+    fn nothing_missing_settles_at_once() {
+        let mut walk = Walk::past([]);
+        assert!(walk.looked(ids("a b"), HashSet::new()));
+        assert_eq!(walk.next(ids("a b")), []);
+    }
+}
