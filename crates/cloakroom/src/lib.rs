@@ -37,6 +37,7 @@ pub mod id;
 pub mod live;
 pub mod manager;
 pub mod manual;
+mod places;
 pub mod policy;
 pub mod record;
 pub mod session;

@@ -10,6 +10,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
+use super::verified::Verified;
+
 /// Characters of a signature: 32 bytes in base64 without padding.
 pub(super) const SIGNATURE_LEN: usize = 43;
 /// The least bytes of a secret: as many as HMAC-SHA256 gives (RFC 2104 §3).
@@ -24,7 +26,14 @@ const MOST_KEYS: usize = 8;
 /// ([`KeyRing::and_verify`]), then make it the first everywhere, then drop the old one once the
 /// longest session has ended. A cookie that an older key verified is signed anew when it is used.
 #[derive(Clone)]
-pub struct KeyRing(Arc<ArcSwap<Vec<Key>>>);
+pub struct KeyRing(Arc<ArcSwap<Keys>>);
+
+/// The keys, and what the newest of them has signed: other keys, and nothing is remembered.
+struct Keys {
+    /// Newest first; at least one.
+    all: Vec<Key>,
+    verified: Verified,
+}
 
 /// A key's state after its padded secret went in: cloned for each signature.
 #[derive(Clone)]
@@ -122,7 +131,7 @@ impl KeyRing {
     ///
     /// [`KeyError::TooShort`], [`KeyError::TooMany`].
     pub fn and_verify(self, secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        let mut keys = self.0.load().to_vec();
+        let mut keys = self.0.load().all.clone();
         keys.push(Key::new(secret.as_ref())?);
         Self::of(Ok(keys))
     }
@@ -130,6 +139,12 @@ impl KeyRing {
     /// Takes the secrets of another ring in place of its own, for requests from now on.
     pub fn exchange(&self, ring: &Self) {
         self.0.store(ring.0.load_full());
+    }
+
+    /// Whether the newest key's signature of a message is remembered.
+    #[cfg(test)]
+    pub(super) fn remembers(&self, message: &[u8]) -> bool {
+        self.0.load().verified.signature_of(message).is_some()
     }
 
     /// A ring of one secret of any length, none included: npm's `cookie-signature` takes it.
@@ -142,7 +157,10 @@ impl KeyRing {
         match keys? {
             keys if keys.is_empty() => Err(KeyError::NoSecret),
             keys if keys.len() > MOST_KEYS => Err(KeyError::TooMany),
-            keys => Ok(Self(Arc::new(ArcSwap::from_pointee(keys)))),
+            all => Ok(Self(Arc::new(ArcSwap::from_pointee(Keys {
+                all,
+                verified: Verified::default(),
+            })))),
         }
     }
 
@@ -155,11 +173,11 @@ impl KeyRing {
             mac.update(text.as_bytes());
             BASE64_URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..16])
         };
-        self.0.load().iter().map(name).collect()
+        self.0.load().all.iter().map(name).collect()
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> SignatureText {
-        self.0.load()[0].sign(message)
+        self.0.load().all[0].sign(message)
     }
 
     pub(super) fn verify(
@@ -168,9 +186,14 @@ impl KeyRing {
         signature: &[u8; SIGNATURE_LEN],
     ) -> Option<Signature> {
         let keys = self.0.load();
-        let (newest, older) = keys.split_first()?;
-        let own = newest.sign(message);
+        let (newest, older) = keys.all.split_first()?;
+        let known = keys.verified.signature_of(message);
+        let is_new = known.is_none();
+        let own = known.unwrap_or_else(|| newest.sign(message));
         if own.is(signature) {
+            if is_new {
+                keys.verified.note(message, &own);
+            }
             return Some(Signature::Newest(own));
         }
         let is_by = |key: &Key| key.sign(message).is(signature);
@@ -180,7 +203,7 @@ impl KeyRing {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyRing({} secrets)", self.0.load().len())
+        write!(f, "KeyRing({} secrets)", self.0.load().all.len())
     }
 }
 
@@ -286,8 +309,9 @@ mod tests {
         let ring = KeyRing::new(OLD).unwrap();
         let clone = ring.clone();
         let signed = sign("id", &clone);
+        assert_eq!(unsign(&signed, &clone), Some("id"));
         ring.exchange(&KeyRing::new(NEW).unwrap());
-        assert_eq!(unsign(&signed, &clone), None);
+        assert_eq!(unsign(&signed, &clone), None, "nor is it remembered");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod key_ring;
 mod name;
 mod set_cookie;
 mod signed;
+mod verified;
 
 pub use header::Ticket;
 pub(crate) use header::find;

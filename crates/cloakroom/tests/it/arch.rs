@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 
 /// Each module of the library, and the modules that it may import.
 #[rustfmt::skip]
-const MAP: [(&str, &[&str]); 12] = [
+const MAP: [(&str, &[&str]); 13] = [
     ("clock",   &[]),
     ("id",      &[]),
+    ("places",  &[]),
     ("record",  &["clock"]),
-    ("cookie",  &["clock", "id", "record"]),
+    ("cookie",  &["clock", "id", "places", "record"]),
     ("policy",  &["clock", "id", "record", "cookie"]),
     ("engine",  &["clock", "id", "record", "cookie", "policy"]),
     ("store",   &["clock", "id", "record"]),
     ("live",    &["clock", "id", "store"]),
-    ("session", &["clock", "id", "record", "cookie", "policy", "engine", "store", "live"]),
+    ("session", &["clock", "id", "places", "record", "cookie", "policy", "engine", "store", "live"]),
     ("auth",    &["clock", "id", "policy", "record", "session", "store"]),
     ("manager", &["clock", "id", "cookie", "policy", "engine", "store", "session", "auth"]),
     ("web",     &["auth", "policy", "store", "live", "session", "manager"]),

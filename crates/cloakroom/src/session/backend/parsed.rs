@@ -1,52 +1,48 @@
-//! Records that were taken apart a moment ago: a store in this process's memory gives each request of
-//! a page the same text.
+//! Records that were taken apart a moment ago, for the next request of the same page.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use crate::places::Places;
 use crate::record::{Record, RecordText};
 
-/// As many records are kept, each where the address of its text leads.
+/// As many records are kept.
 const PLACES: usize = 4096;
 /// Larger texts are not kept: all together they hold 16 MiB at most.
 const LARGEST: usize = 4 * 1024;
 
-/// Found by the identity of a text, which never changes: what is kept cannot be out of date.
-pub(super) struct Parsed(Box<[Place]>);
-
-type Place = Mutex<Option<Arc<Record>>>;
-
-impl Default for Parsed {
-    fn default() -> Self {
-        Self((0..PLACES).map(|_| Place::default()).collect())
-    }
-}
+/// Found by the text that it was made from, which says everything that is in it: what is kept cannot
+/// be out of date.
+///
+/// A store in this process's memory gives each request the same text, known by where it lies; another
+/// gives its bytes anew, known by what they say.
+#[derive(Default)]
+pub(super) struct Parsed(Places<Arc<Record>, PLACES>);
 
 impl Parsed {
     pub(super) fn get(&self, text: &RecordText) -> Option<Arc<Record>> {
-        let kept = self.place(text).lock();
-        let kept = kept.unwrap_or_else(PoisonError::into_inner);
-        let same = kept.as_ref().filter(|kept| kept.text().is(text));
-        same.cloned()
+        if text.len() > LARGEST {
+            return None;
+        }
+        let is_shared = text.is_shared();
+        self.0.find(self.place(text), |kept| {
+            let own = kept.text();
+            let same = own.is(text) || (!is_shared && own == text);
+            same.then(|| Arc::clone(kept))
+        })
     }
 
-    /// Keeps a record whose text somebody else holds as well, and so may give out again.
     pub(super) fn put(&self, record: &Arc<Record>) {
         let text = record.text();
-        if text.len() > LARGEST || !text.is_shared() {
-            return;
+        if text.len() <= LARGEST {
+            self.0.put(self.place(text), Arc::clone(record));
         }
-        let kept = self.place(text).lock();
-        let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
-        let former = kept.replace(Arc::clone(record));
-        // Nobody waits for memory to be given back.
-        drop(kept);
-        drop(former);
     }
 
-    fn place(&self, text: &RecordText) -> &Place {
-        // Fibonacci hashing: the upper bits of the product depend on all bits of the address.
-        let spread = (text.address() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        &self.0[spread as usize % PLACES]
+    fn place(&self, text: &RecordText) -> u64 {
+        if text.is_shared() {
+            return self.0.hash(&text.address().to_ne_bytes());
+        }
+        self.0.hash(text.as_bytes())
     }
 }
 
@@ -63,26 +59,52 @@ mod tests {
         format!(r#"{{"cookie":{{}},"a":"{}"}}"#, "x".repeat(padding)).into()
     }
 
+    /// A record whose text nobody else holds.
+    fn read(padding: usize) -> Arc<Record> {
+        Arc::new(Record::parse(text(padding), RecordLimit::default()).unwrap())
+    }
+
     #[test]
-    fn a_text_is_known_by_its_identity_and_not_by_what_it_says() {
+    fn a_text_that_others_hold_is_known_by_where_it_lies() {
         let parsed = Parsed::default();
         let (one, other) = (text(1), text(1));
         let taken_apart = record(&one);
         parsed.put(&taken_apart);
         assert!(Arc::ptr_eq(&parsed.get(&one).unwrap(), &taken_apart));
+        let held = other.clone();
         assert!(parsed.get(&other).is_none());
+        drop(held);
     }
 
     #[test]
-    fn what_nobody_can_give_out_again_and_what_is_large_is_not_kept() {
+    fn a_text_that_came_anew_is_known_by_what_it_says() {
+        let parsed = Parsed::default();
+        let taken_apart = read(1);
+        parsed.put(&taken_apart);
+        assert!(Arc::ptr_eq(&parsed.get(&text(1)).unwrap(), &taken_apart));
+        assert!(parsed.get(&text(2)).is_none());
+    }
+
+    #[test]
+    fn what_lies_in_the_same_place_and_says_something_else_is_not_taken_for_it() {
+        let parsed = Parsed::default();
+        for padding in 0..1000 {
+            parsed.put(&read(padding));
+            let found = parsed.get(&text(padding)).unwrap();
+            assert_eq!(found.text().len(), text(padding).len());
+        }
+        let right = (0..1000).filter_map(|padding| Some((padding, parsed.get(&text(padding))?)));
+        for (padding, found) in right {
+            assert_eq!(*found.text(), text(padding));
+        }
+    }
+
+    #[test]
+    fn what_is_large_is_not_kept() {
         let parsed = Parsed::default();
         let large = text(LARGEST);
         parsed.put(&record(&large));
         assert!(parsed.get(&large).is_none());
-        let only = record(&text(1));
-        let only = Arc::new(Arc::into_inner(only).unwrap());
-        parsed.put(&only);
-        assert!(parsed.get(only.text()).is_none());
     }
 
     #[test]
@@ -92,7 +114,11 @@ mod tests {
         for text in &texts {
             parsed.put(&record(text));
         }
-        let kept = texts.iter().filter(|text| parsed.get(text).is_some());
+        let kept = texts.iter().filter(|text| {
+            // Held twice, it is looked for where it lies.
+            let _held = RecordText::clone(text);
+            parsed.get(text).is_some()
+        });
         assert!((PLACES / 2..=PLACES).contains(&kept.count()));
     }
 }
