@@ -59,7 +59,7 @@ impl Following {
             // nobody yet.
             inner.link.send_once(&asked).await?
         } else {
-            let said = asked.send(Connection::One(line), &Form::Plain).await;
+            let said = asked.send(&Connection::One(line), &Form::Plain).await;
             said.map_err(|error| told(&error, Effect::Read))?
         };
         let stored = inner.said_of(id, said).await?;

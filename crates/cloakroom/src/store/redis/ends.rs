@@ -52,7 +52,7 @@ impl Ends for Tracking {
         Box::pin(async move {
             let line = line.flatten().ok_or(StoreErrorKind::Unavailable)?;
             let asked = Request::from(self.inner.lives(ids));
-            let said = asked.send(Connection::One(line), &Form::Plain).await;
+            let said = asked.send(&Connection::One(line), &Form::Plain).await;
             self.inner
                 .lives_said(said.map_err(|error| told(&error, Effect::Read))?)
         })

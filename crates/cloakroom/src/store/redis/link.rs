@@ -150,7 +150,7 @@ impl Link {
     /// Sends a request once, and follows no server's word to another.
     pub(super) async fn send_once(&self, request: &Request<'_>) -> Result<Value, StoreError> {
         let line = self.line().await?;
-        let said = request.send(line.connection.clone(), &Form::Plain).await;
+        let said = request.send(&line.connection, &Form::Plain).await;
         said.map_err(|error| told(&error, Effect::Read))
     }
 
@@ -160,29 +160,30 @@ impl Link {
         request: &Request<'_>,
         effect: Effect,
     ) -> Result<Value, StoreError> {
+        // What is seldom needed has a box of its own: this future is a part of every request's.
+        let line = match self.shared.working() {
+            Some(line) => line,
+            None => Box::pin(self.line()).await?,
+        };
+        match line.send(request, &line.connection, &Form::Plain).await {
+            Ok(value) => Ok(value),
+            Err(error) => Box::pin(self.send_again(request, effect, line, error)).await,
+        }
+    }
+
+    /// The same after it has failed.
+    async fn send_again(
+        &self,
+        request: &Request<'_>,
+        effect: Effect,
+        mut line: Arc<Line>,
+        mut error: RedisError,
+    ) -> Result<Value, StoreError> {
         let mut attempt = 0;
-        let mut form = Form::Plain;
         loop {
-            let line = self.line().await?;
-            let watch = Watch::over(&line);
-            let outcome = match &form {
-                Form::Asking(node) => match self.aside(node).await {
-                    Ok(one) => request.send(Connection::One(one), &form).await,
-                    Err(error) => return Err(unreachable(&error)),
-                },
-                _ => request.send(line.connection.clone(), &form).await,
-            };
-            watch.answered(!outcome.as_ref().is_err_and(RedisError::is_io_error));
-            let error = match outcome {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
             let remedy = remedy(&error);
             if remedy == Remedy::Reconnect {
-                if !line.broken.swap(true, Ordering::Relaxed) {
-                    tracing::warn!("the connection to Redis is given up");
-                }
-                *self.aside.lock().await = None;
+                self.give_up(&line).await;
             }
             let again = match remedy {
                 // Once, as the next connection has to do; and not after a wait for nothing.
@@ -193,7 +194,7 @@ impl Link {
             if !again {
                 return Err(told(&error, effect));
             }
-            form = match remedy {
+            let form = match remedy {
                 Remedy::Load => Form::Whole,
                 Remedy::Ask => Form::asked(&error),
                 _ => Form::Plain,
@@ -202,7 +203,27 @@ impl Link {
             if form == Form::Plain {
                 tokio::time::sleep(PAUSE * attempt).await;
             }
+            line = self.line().await?;
+            let aside = match &form {
+                Form::Asking(node) => {
+                    let aside = self.aside(node).await;
+                    Some(Connection::One(aside.map_err(|error| unreachable(&error))?))
+                }
+                _ => None,
+            };
+            let connection = aside.as_ref().unwrap_or(&line.connection);
+            match line.send(request, connection, &form).await {
+                Ok(value) => return Ok(value),
+                Err(failure) => error = failure,
+            }
         }
+    }
+
+    async fn give_up(&self, line: &Line) {
+        if !line.broken.swap(true, Ordering::Relaxed) {
+            tracing::warn!("the connection to Redis is given up");
+        }
+        *self.aside.lock().await = None;
     }
 
     /// A connection to a node that is about to own a slot: it may own none yet, and the cluster's
@@ -241,6 +262,21 @@ impl Link {
         connecting
             .await
             .unwrap_or_else(|_| Err(StoreErrorKind::Unavailable.into()))
+    }
+}
+
+impl Line {
+    /// Sends a request, over this connection or over one beside it, and notices silence.
+    async fn send(
+        &self,
+        request: &Request<'_>,
+        connection: &Connection,
+        form: &Form,
+    ) -> RedisResult<Value> {
+        let watch = Watch::over(self);
+        let outcome = request.send(connection, form).await;
+        watch.answered(!outcome.as_ref().is_err_and(RedisError::is_io_error));
+        outcome
     }
 }
 

@@ -27,11 +27,11 @@ impl Inner {
     /// The question for a session.
     pub(super) fn asks_for(&self, id: &SessionId) -> Pipeline {
         let key = self.keys.session(id);
-        let mut pipeline = Pipeline::new();
-        pipeline.cmd("GET").arg(&key);
-        pipeline.cmd("PTTL").arg(&key);
+        let mut pipeline = Pipeline::with_capacity(3);
+        pipeline.add_command(of_key("GET", &key));
+        pipeline.add_command(of_key("PTTL", &key));
         if self.mixed_fleet {
-            pipeline.cmd("EXISTS").arg(self.keys.tomb(id));
+            pipeline.add_command(of_key("EXISTS", &self.keys.tomb(id)));
         }
         pipeline
     }
@@ -50,7 +50,7 @@ impl Inner {
             (Some(Value::Nil), ..) => Ok(None),
             (_, _, Some(Value::Int(1))) => {
                 // Express has brought it back. It goes now, and would before its mark does.
-                let _ = self.destroy(id).await;
+                let _ = Box::pin(self.destroy(id)).await;
                 Ok(None)
             }
             (Some(Value::BulkString(text)), Some(Value::Int(ttl)), _) => {
@@ -200,6 +200,13 @@ impl Inner {
     pub(super) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
         nodes_said(self.link.send(&slots().into(), Effect::Read).await?)
     }
+}
+
+/// A command whose one argument is a key, in as little memory as it takes.
+fn of_key(name: &str, key: &str) -> Cmd {
+    let mut command = Cmd::with_capacity(2, name.len() + key.len());
+    command.arg(name).arg(key);
+    command
 }
 
 /// The question for the primaries of a cluster.

@@ -1,5 +1,7 @@
 //! What is sent: a command, several at once, or a script.
 
+use std::borrow::Cow;
+
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
@@ -8,7 +10,6 @@ use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use super::scripts::Script;
 
 /// A connection to one server or to a cluster of them.
-#[derive(Clone)]
 pub(super) enum Connection {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
@@ -73,37 +74,72 @@ impl From<Pipeline> for Request<'_> {
 }
 
 impl Request<'_> {
-    pub(super) async fn send(&self, mut connection: Connection, form: &Form) -> RedisResult<Value> {
-        let command = match self {
-            Self::Pipeline(pipeline) => return send_all(connection, pipeline, form).await,
+    pub(super) async fn send(&self, connection: &Connection, form: &Form) -> RedisResult<Value> {
+        // The driver boxes what it does; what else is not of every day has a box of its own.
+        match (connection, form) {
+            (Connection::One(one), Form::Asking(_)) => Box::pin(self.ask(one.clone(), form)).await,
+            (Connection::One(one), _) => {
+                let mut one = one.clone();
+                if let Self::Pipeline(pipeline) = self {
+                    let said = one.req_packed_commands(pipeline, 0, pipeline.len());
+                    said.await.map(Value::Array)
+                } else {
+                    one.req_packed_command(&self.command(form)).await
+                }
+            }
+            (Connection::Cluster(cluster), _) => {
+                Box::pin(self.send_in(cluster.clone(), form)).await
+            }
+        }?
+        .extract_error()
+    }
+
+    /// To a node that does not own the slot yet: it has to be told so before each command.
+    async fn ask(&self, mut one: MultiplexedConnection, form: &Form) -> RedisResult<Value> {
+        let mut asking = Pipeline::new();
+        let add = |command| {
+            asking.cmd("ASKING").add_command(command);
+        };
+        match self {
+            Self::Pipeline(pipeline) => pipeline.cmd_iter().cloned().for_each(add),
+            _ => std::iter::once(self.command(form).into_owned()).for_each(add),
+        }
+        let said = one.req_packed_commands(&asking, 0, asking.len()).await?;
+        let mut answers = said.into_iter().skip(1).step_by(2);
+        Ok(match self {
+            Self::Pipeline(_) => Value::Array(answers.collect()),
+            _ => answers.next().unwrap_or(Value::Nil),
+        })
+    }
+
+    async fn send_in(&self, mut cluster: ClusterConnection, form: &Form) -> RedisResult<Value> {
+        let route = match self {
+            Self::Pipeline(pipeline) => {
+                let said = cluster.req_packed_commands(pipeline, 0, pipeline.len());
+                return said.await.map(Value::Array);
+            }
+            Self::ToNode(_, node) => node.route(),
+            Self::Anywhere(_) => SingleNodeRoutingInfo::RandomPrimary,
+            _ => return cluster.req_packed_command(&self.command(form)).await,
+        };
+        let command = self.command(form).into_owned();
+        let route = RoutingInfo::SingleNode(route);
+        cluster.route_command(command, route).await
+    }
+
+    /// The one command that it is, if it is no pipeline.
+    fn command(&self, form: &Form) -> Cow<'_, Cmd> {
+        match self {
             Self::Command(command) | Self::ToNode(command, _) | Self::Anywhere(command) => {
-                command.clone()
+                Cow::Borrowed(command)
             }
             Self::Script {
                 script,
                 keys,
                 arguments,
-            } => call(script, keys, arguments, *form != Form::Plain),
-        };
-        match (&mut connection, self, form) {
-            (Connection::One(one), _, Form::Asking(_)) => {
-                let mut asking = Pipeline::new();
-                asking.cmd("ASKING").add_command(command);
-                let mut said = one.req_packed_commands(&asking, 0, 2).await?;
-                said.pop().unwrap_or(Value::Nil).extract_error()
-            }
-            (Connection::Cluster(cluster), Self::ToNode(_, node), _) => {
-                let route = RoutingInfo::SingleNode(node.route());
-                cluster.route_command(command, route).await
-            }
-            (Connection::Cluster(cluster), Self::Anywhere(_), _) => {
-                let route = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
-                cluster.route_command(command, route).await
-            }
-            (Connection::Cluster(cluster), ..) => cluster.req_packed_command(&command).await,
-            (Connection::One(one), ..) => one.req_packed_command(&command).await,
-        }?
-        .extract_error()
+            } => Cow::Owned(call(script, keys, arguments, *form != Form::Plain)),
+            Self::Pipeline(_) => Cow::Owned(Cmd::new()),
+        }
     }
 }
 
@@ -114,26 +150,6 @@ impl Node {
             port: self.port,
         }
     }
-}
-
-async fn send_all(connection: Connection, pipeline: &Pipeline, form: &Form) -> RedisResult<Value> {
-    let count = pipeline.len();
-    let values = match (connection, form) {
-        (Connection::One(mut one), Form::Asking(_)) => {
-            // It is due before each of them.
-            let mut asking = Pipeline::new();
-            for command in pipeline.cmd_iter() {
-                asking.cmd("ASKING").add_command(command.clone());
-            }
-            let said = one.req_packed_commands(&asking, 0, 2 * count).await?;
-            said.into_iter().skip(1).step_by(2).collect()
-        }
-        (Connection::One(mut one), _) => one.req_packed_commands(pipeline, 0, count).await?,
-        (Connection::Cluster(mut cluster), _) => {
-            cluster.req_packed_commands(pipeline, 0, count).await?
-        }
-    };
-    Value::Array(values).extract_error()
 }
 
 fn call(script: &Script, keys: &[String], arguments: &[Vec<u8>], whole: bool) -> Cmd {

@@ -1,9 +1,10 @@
 //! What this process knows of the indexes of users, within bounds; all of it may be forgotten.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use foldhash::HashMap;
 
 use crate::id::SessionId;
 
@@ -14,6 +15,7 @@ const REMEMBERED: usize = 128 * 1024;
 
 #[derive(Default)]
 pub(super) struct Seen {
+    /// One that nobody can make two marks meet with: `SipHash`.
     hasher: RandomState,
     /// Until when each session, by its user's mark, is in that user's index.
     entered: Mutex<Generations<i64>>,
@@ -110,8 +112,8 @@ impl<V: Copy> Generations<V> {
 impl<V> Default for Generations<V> {
     fn default() -> Self {
         Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
+            young: HashMap::default(),
+            old: HashMap::default(),
         }
     }
 }
