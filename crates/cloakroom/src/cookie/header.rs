@@ -7,7 +7,7 @@
 use memchr::memchr;
 
 use super::codec;
-use super::key_ring::{KeyRing, Signature, SignatureText};
+use super::key_ring::{KeyRing, Keys, Signature, SignatureText};
 use super::name::CookieName;
 use super::signed;
 use crate::id::{IdGrammar, SessionId};
@@ -43,15 +43,26 @@ pub(crate) fn find<'a>(
     keys: &KeyRing,
     grammar: &IdGrammar,
 ) -> Option<Ticket> {
+    let keys = keys.load();
     fields
         .into_iter()
         .flat_map(pairs)
         .filter_map(|pair| value_of(pair, name.as_str().as_bytes()))
         .take(MOST_CANDIDATES)
-        .find_map(|value| ticket(value, keys, grammar))
+        .find_map(|value| ticket(value, &keys, grammar))
 }
 
-fn ticket(value: &[u8], keys: &KeyRing, grammar: &IdGrammar) -> Option<Ticket> {
+/// The ticket that a cookie's value is; one that was verified a moment ago is known.
+fn ticket(value: &[u8], keys: &Keys, grammar: &IdGrammar) -> Option<Ticket> {
+    if let Some(known) = keys.verified().ticket(value) {
+        return grammar.allows(known.id.expose()).then_some(known);
+    }
+    let ticket = verify(value, keys, grammar)?;
+    keys.verified().note(value, &ticket);
+    Some(ticket)
+}
+
+fn verify(value: &[u8], keys: &Keys, grammar: &IdGrammar) -> Option<Ticket> {
     if value.len() > LONGEST_VALUE {
         return None;
     }

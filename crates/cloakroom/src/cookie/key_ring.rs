@@ -1,6 +1,7 @@
 //! The secrets: the first signs, all of them verify, and they can be exchanged while serving.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -28,8 +29,8 @@ const MOST_KEYS: usize = 8;
 #[derive(Clone)]
 pub struct KeyRing(Arc<ArcSwap<Keys>>);
 
-/// The keys, and what the newest of them has signed: other keys, and nothing is remembered.
-struct Keys {
+/// The keys, and which cookies they have verified: with other keys nothing is remembered.
+pub(super) struct Keys {
     /// Newest first; at least one.
     all: Vec<Key>,
     verified: Verified,
@@ -141,12 +142,6 @@ impl KeyRing {
         self.0.store(ring.0.load_full());
     }
 
-    /// Whether the newest key's signature of a message is remembered.
-    #[cfg(test)]
-    pub(super) fn remembers(&self, message: &[u8]) -> bool {
-        self.0.load().verified.signature_of(message).is_some()
-    }
-
     /// A ring of one secret of any length, none included: npm's `cookie-signature` takes it.
     #[cfg(test)]
     pub(crate) fn of_any_secret(secret: &[u8]) -> Self {
@@ -180,24 +175,31 @@ impl KeyRing {
         self.0.load().all[0].sign(message)
     }
 
+    /// The keys of this moment.
+    pub(super) fn load(&self) -> impl Deref<Target = Arc<Keys>> {
+        self.0.load()
+    }
+}
+
+impl Keys {
+    /// Whose signature of `message` it is.
     pub(super) fn verify(
         &self,
         message: &[u8],
         signature: &[u8; SIGNATURE_LEN],
     ) -> Option<Signature> {
-        let keys = self.0.load();
-        let (newest, older) = keys.all.split_first()?;
-        let known = keys.verified.signature_of(message);
-        let is_new = known.is_none();
-        let own = known.unwrap_or_else(|| newest.sign(message));
+        let (newest, older) = self.all.split_first()?;
+        let own = newest.sign(message);
         if own.is(signature) {
-            if is_new {
-                keys.verified.note(message, &own);
-            }
             return Some(Signature::Newest(own));
         }
         let is_by = |key: &Key| key.sign(message).is(signature);
         older.iter().any(is_by).then_some(Signature::Older)
+    }
+
+    /// What these keys have verified.
+    pub(super) fn verified(&self) -> &Verified {
+        &self.verified
     }
 }
 

@@ -1,7 +1,7 @@
 //! `s:<value>.<signature>`, as npm's `cookie-signature` writes it: HMAC-SHA256 in base64, no padding.
 
 use super::KeyRing;
-use super::key_ring::{SIGNATURE_LEN, Signature};
+use super::key_ring::{Keys, SIGNATURE_LEN, Signature};
 
 /// Appends a dot and the signature by the newest key.
 pub fn sign(value: &str, keys: &KeyRing) -> String {
@@ -17,11 +17,11 @@ pub fn sign(value: &str, keys: &KeyRing) -> String {
 /// The text of the signature is compared, in constant time, so that padding, another alphabet or
 /// other bits at the end of the base64 are refused, as they are by Node.
 pub fn unsign<'a>(signed: &'a str, keys: &KeyRing) -> Option<&'a str> {
-    verify(signed, keys).map(|(value, _)| value)
+    verify(signed, &keys.load()).map(|(value, _)| value)
 }
 
 /// The value, and whether it was the newest key that signed it.
-pub(super) fn verify<'a>(signed: &'a str, keys: &KeyRing) -> Option<(&'a str, Signature)> {
+pub(super) fn verify<'a>(signed: &'a str, keys: &Keys) -> Option<(&'a str, Signature)> {
     let (value, signature) = signed.rsplit_once('.')?;
     let signature = <&[u8; SIGNATURE_LEN]>::try_from(signature.as_bytes()).ok()?;
     keys.verify(value.as_bytes(), signature)

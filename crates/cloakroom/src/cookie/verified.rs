@@ -1,47 +1,50 @@
-//! Signatures that were verified a moment ago: the same bytes under the same key have the same answer.
+//! Cookies that were verified a moment ago: the same bytes under the same keys are the same ticket.
 
-use super::key_ring::SignatureText;
+use super::header::Ticket;
 use crate::places::Places;
 
-/// As many are remembered: half a mebibyte.
+/// As many are remembered, in some 1.3 MB.
 const PLACES: usize = 4096;
-/// A longer message is not remembered; ids are shorter.
-const LONGEST: usize = 64;
+/// A longer value is not remembered; with the ids that this library draws they have 80 to 90 bytes.
+const LONGEST: usize = 256;
 
-/// The signatures by one key of messages that clients showed with them. A forged one is never among
-/// them, so that forging fills nothing and drives nothing out.
+/// The tickets that clients have shown. A forged one is never among them, so that forging fills
+/// nothing and drives nothing out.
 #[derive(Default)]
 pub(super) struct Verified(Places<Box<Known>, PLACES>);
 
 struct Known {
     hash: u64,
-    message: Box<[u8]>,
-    signature: SignatureText,
+    value: Box<[u8]>,
+    ticket: Ticket,
 }
 
 impl Verified {
-    /// The key's signature of a message, if it is remembered.
+    /// The ticket that a cookie's value is, if that is remembered.
     ///
-    /// Messages are compared after their hashes, which nobody outside foresees: the time that it takes
-    /// says nothing about ids that others have.
-    pub(super) fn signature_of(&self, message: &[u8]) -> Option<SignatureText> {
-        let hash = self.0.hash(message);
+    /// Values are compared after their hashes, which nobody outside foresees: the time that it takes
+    /// says nothing about tickets that others have.
+    pub(super) fn ticket(&self, value: &[u8]) -> Option<Ticket> {
+        if value.len() > LONGEST {
+            return None;
+        }
+        let hash = self.0.hash(value);
         self.0.find(hash, |known| {
-            let same = known.hash == hash && *known.message == *message;
-            same.then(|| known.signature.clone())
+            let same = known.hash == hash && *known.value == *value;
+            same.then(|| known.ticket.clone())
         })
     }
 
-    /// Remembers what the key signs a message with; a client has shown both.
-    pub(super) fn note(&self, message: &[u8], signature: &SignatureText) {
-        if message.len() > LONGEST {
+    /// Remembers that the keys have verified a cookie's value.
+    pub(super) fn note(&self, value: &[u8], ticket: &Ticket) {
+        if value.len() > LONGEST {
             return;
         }
-        let hash = self.0.hash(message);
+        let hash = self.0.hash(value);
         let known = Known {
             hash,
-            message: message.into(),
-            signature: signature.clone(),
+            value: value.into(),
+            ticket: ticket.clone(),
         };
         self.0.put(hash, Box::new(known));
     }
@@ -49,70 +52,110 @@ impl Verified {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{KeyRing, sign, unsign};
-    use super::{LONGEST, PLACES};
+    use super::super::{CookieName, KeyRing, find, sign};
+    use super::PLACES;
+    use crate::id::IdGrammar;
 
     fn ring() -> KeyRing {
         KeyRing::new([7; 32]).unwrap()
     }
 
-    /// How many of `messages` are remembered by a ring.
-    fn remembered(ring: &KeyRing, messages: &[String]) -> usize {
-        let known = |message: &&String| ring.remembers(message.as_bytes());
-        messages.iter().filter(known).count()
+    fn cookie(id: &str, ring: &KeyRing) -> String {
+        format!("s:{}", sign(id, ring))
+    }
+
+    /// The id that a cookie's value vouches for.
+    fn shown(value: &str, ring: &KeyRing) -> Option<String> {
+        let (name, field) = (CookieName::default(), format!("connect.sid={value}"));
+        let ticket = find([field.as_bytes()], &name, ring, &IdGrammar::any())?;
+        Some(ticket.id().expose().to_owned())
+    }
+
+    fn is_remembered(value: &str, ring: &KeyRing) -> bool {
+        ring.load().verified().ticket(value.as_bytes()).is_some()
+    }
+
+    /// How many of `values` are remembered by a ring.
+    fn remembered(ring: &KeyRing, values: &[String]) -> usize {
+        let known = |value: &&String| is_remembered(value, ring);
+        values.iter().filter(known).count()
     }
 
     #[test]
-    fn what_was_verified_is_remembered_and_another_signature_is_refused_all_the_same() {
+    fn what_was_verified_is_remembered_and_another_signature_or_id_is_refused_all_the_same() {
         let ring = ring();
-        let signed = sign("an id", &ring);
-        assert!(!ring.remembers(b"an id"), "signing alone remembers nothing");
+        let value = cookie("an id", &ring);
+        assert!(!is_remembered(&value, &ring));
         for _ in 0..2 {
-            assert_eq!(unsign(&signed, &ring), Some("an id"));
-            assert!(ring.remembers(b"an id"));
-            let forged = format!("an id.{}", "A".repeat(43));
-            assert_eq!(unsign(&forged, &ring), None);
-            let moved = signed.replace("an id", "an iD");
-            assert_eq!(unsign(&moved, &ring), None);
+            assert_eq!(shown(&value, &ring).as_deref(), Some("an id"));
+            assert!(is_remembered(&value, &ring));
+            let forged = format!("s:an id.{}", "A".repeat(43));
+            assert_eq!(shown(&forged, &ring), None);
+            assert_eq!(shown(&value.replace("an id", "an iD"), &ring), None);
+        }
+    }
+
+    #[test]
+    fn other_keys_have_verified_nothing() {
+        let ring = ring();
+        let value = cookie("an id", &ring);
+        assert!(shown(&value, &ring).is_some());
+        ring.exchange(&KeyRing::new([8; 32]).unwrap());
+        assert_eq!(shown(&value, &ring), None);
+    }
+
+    #[test]
+    fn a_grammar_holds_for_what_is_remembered() {
+        let ring = ring();
+        let (name, field) = (CookieName::default(), cookie("an id", &ring));
+        assert!(shown(&field, &ring).is_some());
+        let field = format!("connect.sid={field}");
+        let strict = IdGrammar::default();
+        assert!(find([field.as_bytes()], &name, &ring, &strict).is_none());
+    }
+
+    #[test]
+    fn what_an_older_key_signed_is_remembered_as_that() {
+        let value = cookie("an id", &ring());
+        let ring = KeyRing::from_secrets([[8; 32], [7; 32]]).unwrap();
+        for _ in 0..2 {
+            assert!(shown(&value, &ring).is_some());
+            let ticket = ring.load().verified().ticket(value.as_bytes());
+            assert!(ticket.unwrap().signature.is_none(), "it wants a new one");
         }
     }
 
     #[test]
     fn forged_cookies_fill_nothing_and_drive_nothing_out() {
         let ring = ring();
-        let ids: Vec<String> = (0..100).map(|n| format!("id {n}")).collect();
-        for id in &ids {
-            assert!(unsign(&sign(id, &ring), &ring).is_some());
+        let values: Vec<String> = (0..100)
+            .map(|n| cookie(&format!("id {n}"), &ring))
+            .collect();
+        for value in &values {
+            assert!(shown(value, &ring).is_some());
         }
-        let before = remembered(&ring, &ids);
-        let forged: Vec<String> = (0..4 * PLACES).map(|n| format!("forged {n}")).collect();
-        for id in &forged {
-            assert_eq!(unsign(&format!("{id}.{}", "A".repeat(43)), &ring), None);
+        let before = remembered(&ring, &values);
+        let forge = |n| format!("s:forged {n}.{}", "A".repeat(43));
+        let forged: Vec<String> = (0..4 * PLACES).map(forge).collect();
+        for value in &forged {
+            assert_eq!(shown(value, &ring), None);
         }
         assert_eq!(remembered(&ring, &forged), 0);
-        assert_eq!(remembered(&ring, &ids), before);
+        assert_eq!(remembered(&ring, &values), before);
         assert!(before > 90);
     }
 
     #[test]
     fn no_more_is_kept_than_there_are_places_and_nothing_long() {
         let ring = ring();
-        let ids: Vec<String> = (0..4 * PLACES).map(|n| format!("id {n}")).collect();
-        for id in &ids {
-            assert!(unsign(&sign(id, &ring), &ring).is_some());
+        let values = (0..4 * PLACES).map(|n| cookie(&format!("id {n}"), &ring));
+        let values: Vec<String> = values.collect();
+        for value in &values {
+            assert!(shown(value, &ring).is_some());
         }
-        assert!((PLACES / 2..=PLACES).contains(&remembered(&ring, &ids)));
-        let long = "x".repeat(LONGEST + 1);
-        assert!(unsign(&sign(&long, &ring), &ring).is_some());
-        assert!(!ring.remembers(long.as_bytes()));
-    }
-
-    #[test]
-    fn a_key_that_only_verifies_is_not_remembered_for() {
-        let old = ring();
-        let signed = sign("an id", &old);
-        let ring = KeyRing::from_secrets([[8; 32], [7; 32]]).unwrap();
-        assert_eq!(unsign(&signed, &ring), Some("an id"));
-        assert!(!ring.remembers(b"an id"));
+        assert!((PLACES / 2..=PLACES).contains(&remembered(&ring, &values)));
+        let long = cookie(&"x".repeat(300), &ring);
+        assert!(shown(&long, &ring).is_some());
+        assert!(!is_remembered(&long, &ring));
     }
 }

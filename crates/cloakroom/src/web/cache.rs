@@ -8,13 +8,13 @@ pub(super) fn keep_private(fields: &mut impl Fields, policy: CachePolicy) {
     if policy == CachePolicy::Untouched {
         return;
     }
-    if fields.all(Name::CacheControl).next().is_none() {
-        fields.append_static(Name::CacheControl, alone(policy));
-    } else if let Some(value) = cache_control(&fields.joined(Name::CacheControl), policy) {
+    if !fields.add_first(Name::CacheControl, alone(policy))
+        && let Some(value) = cache_control(&fields.joined(Name::CacheControl), policy)
+    {
         fields.set(Name::CacheControl, &value);
     }
-    if fields.all(Name::Vary).next().is_none() || !varies_by_cookie(&fields.joined(Name::Vary)) {
-        fields.append_static(Name::Vary, "Cookie");
+    if !fields.add_first(Name::Vary, "Cookie") && !varies_by_cookie(&fields.joined(Name::Vary)) {
+        fields.append(Name::Vary, "Cookie");
     }
 }
 

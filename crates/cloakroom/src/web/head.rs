@@ -69,8 +69,9 @@ pub(super) trait Fields {
     /// Adds a field to those with its name; `false` where no field can hold the value.
     fn append(&mut self, name: Name, value: &str) -> bool;
 
-    /// Adds a field whose value needs no copy.
-    fn append_static(&mut self, name: Name, value: &'static str);
+    /// Adds a field, whose value needs no copy, where there is none with its name; `false` where there
+    /// is.
+    fn add_first(&mut self, name: Name, value: &'static str) -> bool;
 
     /// The first value of a field, empty where it is not ASCII text.
     fn first(&self, name: Name) -> Option<&str> {

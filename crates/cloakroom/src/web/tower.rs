@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::{self, HeaderValue};
+use http::header::{self, Entry, HeaderValue};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Response, StatusCode, Uri};
 use pin_project_lite::pin_project;
@@ -237,8 +237,12 @@ impl Fields for HeaderMap {
         value.map(append).is_some()
     }
 
-    fn append_static(&mut self, name: Name, value: &'static str) {
-        self.append(field_name(name), HeaderValue::from_static(value));
+    fn add_first(&mut self, name: Name, value: &'static str) -> bool {
+        let Entry::Vacant(place) = self.entry(field_name(name)) else {
+            return false;
+        };
+        place.insert(HeaderValue::from_static(value));
+        true
     }
 }
 

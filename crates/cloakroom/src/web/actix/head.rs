@@ -31,8 +31,13 @@ impl Fields for HeaderMap {
         value.map(append).is_some()
     }
 
-    fn append_static(&mut self, name: Name, value: &'static str) {
-        self.append(field_name(name), HeaderValue::from_static(value));
+    fn add_first(&mut self, name: Name, value: &'static str) -> bool {
+        let name = field_name(name);
+        if self.contains_key(&name) {
+            return false;
+        }
+        self.insert(name, HeaderValue::from_static(value));
+        true
     }
 }
 
