@@ -97,7 +97,8 @@ pub(crate) fn serialize(
         let _ = write!(field, "; Path={path}");
     }
     if let Some(expires) = expires {
-        let _ = write!(field, "; Expires={}", expires.imf());
+        field.push_str("; Expires=");
+        expires.write_imf(&mut field);
     }
     let flags = [
         ("HttpOnly", cookie.http_only()),

@@ -1,6 +1,5 @@
 //! The end of a request: the session is stored before the response's first byte leaves.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Manager;
@@ -146,9 +145,8 @@ impl Manager {
             clear_cookie(&policy.name, &held.cookie)
         } else {
             let deadline = held.deadline();
-            let cookie = Arc::make_mut(&mut held.cookie);
-            cookie.touch(self.0.now());
-            cookie.end_by(deadline);
+            held.cookie.touch(self.0.now());
+            held.cookie.end_by(deadline);
             // Another task may have asked for another id meanwhile, which nothing stores any more.
             let id = held.stored.as_ref().unwrap_or(&held.id);
             match held.ticket.as_ref().filter(|ticket| ticket.id == *id) {

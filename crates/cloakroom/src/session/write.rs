@@ -155,8 +155,8 @@ impl Session {
             }
             Target::Same(base) => {
                 let saving = self.0.backend.save(&sent.id, base, edit.with(change));
-                let saved = saving.await.map_err(SessionError::from)?;
-                let value = saved.value.clone().unwrap_or_else(|| "null".into());
+                let mut saved = saving.await.map_err(SessionError::from)?;
+                let value = saved.value.take().unwrap_or_else(|| "null".into());
                 self.was_saved(sent.id.clone(), saved, &sent);
                 Ok(value)
             }

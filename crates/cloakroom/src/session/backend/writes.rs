@@ -24,34 +24,20 @@ pub(crate) struct Saved {
     pub(crate) value: Option<String>,
 }
 
-/// What a write of several edits came to.
+/// What a write of one edit or several came to.
 pub(super) struct Written {
     pub(super) record: Arc<Record>,
     expires: Timestamp,
-    values: Vec<Option<String>>,
 }
 
 impl Written {
-    pub(super) fn into_single(mut self) -> Saved {
-        let value = self.values.pop().flatten();
+    /// The same for one of the edits.
+    pub(super) fn of(&self, mut edit: Edit) -> Saved {
         Saved {
-            record: self.record,
+            record: Arc::clone(&self.record),
             expires: self.expires,
-            value,
+            value: edit.value.take(),
         }
-    }
-
-    pub(super) fn into_each(self) -> impl Iterator<Item = Saved> {
-        let Self {
-            record,
-            expires,
-            values,
-        } = self;
-        values.into_iter().map(move |value| Saved {
-            record: Arc::clone(&record),
-            expires,
-            value,
-        })
     }
 }
 
@@ -95,7 +81,7 @@ impl Backend {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 outcome => {
                     outcome?;
-                    return Ok(self.written(merged).into_single());
+                    return Ok(self.written(merged).of(edit));
                 }
             }
         }
@@ -126,7 +112,7 @@ impl Backend {
                 Err(error) => return Err(error.into()),
                 Ok(store::Written::Saved) => {
                     self.live.is_over(&old);
-                    return Ok(self.written(merged).into_single());
+                    return Ok(self.written(merged).of(edit));
                 }
                 Ok(store::Written::Gone) => return Err(SaveError::Gone),
                 Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored.text)?),
@@ -172,15 +158,10 @@ impl Backend {
         let Merged {
             entry: Entry { text, expires, .. },
             record,
-            values,
         } = merged;
         drop(text);
         self.parsed.put(&record);
-        Written {
-            record,
-            expires,
-            values,
-        }
+        Written { record, expires }
     }
 
     fn parse(&self, text: RecordText) -> Result<Arc<Record>, SaveError> {
