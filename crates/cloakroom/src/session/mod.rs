@@ -304,7 +304,6 @@ impl Session {
         })
     }
 
-    #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn now(&self) -> Timestamp {
         self.0.backend.now()
     }

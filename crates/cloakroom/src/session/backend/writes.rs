@@ -53,9 +53,10 @@ impl Backend {
         let mut tries = self.tries();
         while tries.another().await {
             let merged = merge(&self.policy, &key, Some(&base), edits)?;
+            let (now, end) = tries.begin();
             let writing = self.store.update(&key, base.text(), &merged.entry);
             match self
-                .until(tries.end, writing, StoreErrorKind::Unknown)
+                .until(now, end, writing, StoreErrorKind::Unknown)
                 .await?
             {
                 store::Written::Saved => return Ok(self.written(merged)),
@@ -102,10 +103,11 @@ impl Backend {
         while tries.another().await {
             let key = self.key(id).into_owned();
             let merged = merge(&self.policy, &key, base.as_deref(), &mut [&mut edit])?;
+            let (now, end) = tries.begin();
             let read = base.as_ref().map(|base| base.text());
             let replacing = self.store.replace(&old, read, &key, &merged.entry);
             match self
-                .until(tries.end, replacing, StoreErrorKind::Unknown)
+                .until(now, end, replacing, StoreErrorKind::Unknown)
                 .await
             {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
@@ -124,7 +126,8 @@ impl Backend {
     fn tries(&self) -> Tries {
         Tries {
             made: 0,
-            end: Instant::now() + self.policy.settings().store_timeout,
+            timeout: self.policy.settings().store_timeout,
+            end: None,
         }
     }
 
@@ -174,7 +177,9 @@ impl Backend {
 /// server wins at last.
 struct Tries {
     made: u32,
-    end: Instant,
+    timeout: Duration,
+    /// Counted from the first question to the store.
+    end: Option<Instant>,
 }
 
 impl Tries {
@@ -185,6 +190,12 @@ impl Tries {
             tokio::time::sleep(Duration::from_micros(128 * spread)).await;
         }
         self.made += 1;
-        self.made == 1 || Instant::now() < self.end
+        self.end.is_none_or(|end| Instant::now() < end)
+    }
+
+    /// When a try that begins now begins, and when the store's time is up.
+    fn begin(&mut self) -> (Instant, Instant) {
+        let now = Instant::now();
+        (now, *self.end.get_or_insert(now + self.timeout))
     }
 }
