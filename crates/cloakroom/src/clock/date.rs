@@ -3,7 +3,7 @@
 //! JavaScript's years run from -271821 to 275760, further than any date library here goes, so the
 //! civil calendar is computed in place (proleptic Gregorian, days counted from 1970-01-01).
 
-use std::fmt::{self, Display};
+use std::fmt::Write as _;
 
 use super::Timestamp;
 
@@ -14,17 +14,46 @@ const MONTHS: [&str; 12] = [
 ];
 
 impl Timestamp {
-    /// `2026-01-02T03:04:05.678Z` (ECMA-262, 21.4.1.32), as `JSON.stringify` prints a `Date`.
-    pub(crate) fn iso(self) -> impl Display {
-        Iso(Civil::from(self))
+    /// Appends `2026-01-02T03:04:05.678Z` (ECMA-262, 21.4.1.32), as `JSON.stringify` prints a `Date`.
+    pub(crate) fn write_iso(self, out: &mut String) {
+        let civil = Civil::from(self);
+        let mut text = *b"-00-00T00:00:00.000Z";
+        put(&mut text[1..3], civil.month);
+        put(&mut text[4..6], civil.day);
+        put(&mut text[7..9], civil.hour);
+        put(&mut text[10..12], civil.minute);
+        put(&mut text[13..15], civil.second);
+        put(&mut text[16..19], civil.milli);
+        match civil.year {
+            0..=9999 => out.push_str(ascii(&four(civil.year))),
+            // A String takes whatever is written to it.
+            year => _ = write!(out, "{year:+07}"),
+        }
+        out.push_str(ascii(&text));
     }
 
-    /// `Fri, 02 Jan 2026 03:04:05 GMT` (RFC 9110 §5.6.7); milliseconds are cut off.
-    pub(crate) fn imf(self) -> impl Display {
-        Imf(Civil::from(self))
+    /// Appends `Fri, 02 Jan 2026 03:04:05 GMT` (RFC 9110 §5.6.7); milliseconds are cut off.
+    pub(crate) fn write_imf(self, out: &mut String) {
+        let civil = Civil::from(self);
+        let mut date = *b"Thu, 00 Jan ";
+        date[..3].copy_from_slice(civil.weekday().as_bytes());
+        put(&mut date[5..7], civil.day);
+        date[8..11].copy_from_slice(civil.month_name().as_bytes());
+        let mut time = *b" 00:00:00 GMT";
+        put(&mut time[1..3], civil.hour);
+        put(&mut time[4..6], civil.minute);
+        put(&mut time[7..9], civil.second);
+        out.push_str(ascii(&date));
+        // A String takes whatever is written to it.
+        match civil.year {
+            0..=9999 => out.push_str(ascii(&four(civil.year))),
+            year if year < 0 => _ = write!(out, "-{:04}", -year),
+            year => _ = write!(out, "{year}"),
+        }
+        out.push_str(ascii(&time));
     }
 
-    /// Reads what [`Timestamp::iso`] prints; `None` for anything else.
+    /// Reads what [`Timestamp::write_iso`] writes; `None` for anything else.
     pub(crate) fn parse_iso(text: &str) -> Option<Self> {
         let (year, rest) = split_year(text)?;
         let rest = rest.strip_suffix('Z')?;
@@ -54,48 +83,6 @@ impl Timestamp {
             && second < 60;
         let time = ((hour * 60 + minute) * 60 + second) * 1000 + milli;
         in_range.then(|| Self::checked(days_from_civil(year, month, day) * DAY + time))?
-    }
-}
-
-struct Iso(Civil);
-struct Imf(Civil);
-
-impl Display for Iso {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let civil = &self.0;
-        let mut text = *b"-00-00T00:00:00.000Z";
-        put(&mut text[1..3], civil.month);
-        put(&mut text[4..6], civil.day);
-        put(&mut text[7..9], civil.hour);
-        put(&mut text[10..12], civil.minute);
-        put(&mut text[13..15], civil.second);
-        put(&mut text[16..19], civil.milli);
-        match civil.year {
-            0..=9999 => f.write_str(ascii(&four(civil.year)))?,
-            year => write!(f, "{year:+07}")?,
-        }
-        f.write_str(ascii(&text))
-    }
-}
-
-impl Display for Imf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let civil = &self.0;
-        let mut date = *b"Thu, 00 Jan ";
-        date[..3].copy_from_slice(civil.weekday().as_bytes());
-        put(&mut date[5..7], civil.day);
-        date[8..11].copy_from_slice(civil.month_name().as_bytes());
-        let mut time = *b" 00:00:00 GMT";
-        put(&mut time[1..3], civil.hour);
-        put(&mut time[4..6], civil.minute);
-        put(&mut time[7..9], civil.second);
-        f.write_str(ascii(&date))?;
-        match civil.year {
-            0..=9999 => f.write_str(ascii(&four(civil.year)))?,
-            year if year < 0 => write!(f, "-{:04}", -year)?,
-            year => write!(f, "{year}")?,
-        }
-        f.write_str(ascii(&time))
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) fn encode(text: &str, out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut plain_from = 0;
     for (at, byte) in text.bytes().enumerate() {
-        if is_unescaped(byte) {
+        if UNESCAPED[usize::from(byte)] {
             continue;
         }
         if plain_from < at {
@@ -66,9 +66,20 @@ fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-fn is_unescaped(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte)
-}
+/// Which bytes `encodeURIComponent` leaves as they are.
+const UNESCAPED: [bool; 256] = {
+    let mut unescaped = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        unescaped[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')'
+            );
+        byte += 1;
+    }
+    unescaped
+};
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,7 @@
 //! The Set-Cookie field, byte for byte as npm's `cookie` 0.7.2 writes it.
 
-use std::fmt::Write as _;
-
 use super::codec;
-use super::{CookieName, KeyRing, Ticket, sign};
+use super::{CookieName, KeyRing, Ticket};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::{Attribute, CookieState};
@@ -41,7 +39,8 @@ pub fn set_cookie(
     keys: &KeyRing,
     cookie: &CookieState,
 ) -> Result<String, SetCookieError> {
-    hand_out(name, &sign(id.expose(), keys), cookie)
+    let signature = keys.sign(id.expose().as_bytes());
+    hand_out(name, id, signature.as_str(), cookie)
 }
 
 /// The field that hands a client's own ticket out again.
@@ -52,22 +51,20 @@ pub(crate) fn renew_cookie(
     cookie: &CookieState,
 ) -> Result<String, SetCookieError> {
     match &ticket.signature {
-        Some(signature) => {
-            let signed = [ticket.id.expose(), ".", signature.as_str()].concat();
-            hand_out(name, &signed, cookie)
-        }
+        Some(signature) => hand_out(name, &ticket.id, signature.as_str(), cookie),
         None => set_cookie(name, &ticket.id, keys, cookie),
     }
 }
 
 fn hand_out(
     name: &CookieName,
-    signed: &str,
+    id: &SessionId,
+    signature: &str,
     cookie: &CookieState,
 ) -> Result<String, SetCookieError> {
     let expires = cookie.expires_attribute();
     let expires = expires.map_err(|()| SetCookieError::Expires)?;
-    serialize(name, &format!("s:{signed}"), expires, cookie)
+    serialize(name, &["s:", id.expose(), ".", signature], expires, cookie)
 }
 
 /// The field that makes a user agent drop the cookie: no value, and expired since 1970.
@@ -76,42 +73,49 @@ fn hand_out(
 ///
 /// [`SetCookieError`] as for [`set_cookie`]: what was never set need not be cleared.
 pub fn clear_cookie(name: &CookieName, cookie: &CookieState) -> Result<String, SetCookieError> {
-    serialize(name, "", Some(Timestamp::from_millis(0)), cookie)
+    serialize(name, &[], Some(Timestamp::from_millis(0)), cookie)
 }
 
-/// The attributes follow in npm's order.
+/// The field with a value that is given in parts; the attributes follow in npm's order.
 pub(crate) fn serialize(
     name: &CookieName,
-    value: &str,
+    value: &[&str],
     expires: Option<Timestamp>,
     cookie: &CookieState,
 ) -> Result<String, SetCookieError> {
     let mut field = String::with_capacity(192);
     field.push_str(name.as_str());
     field.push('=');
-    codec::encode(value, &mut field);
+    for part in value {
+        codec::encode(part, &mut field);
+    }
     if let Some(domain) = text(cookie.domain(), is_domain, SetCookieError::Domain)? {
-        let _ = write!(field, "; Domain={domain}");
+        field.push_str("; Domain=");
+        field.push_str(domain);
     }
     if let Some(path) = text(cookie.path(), is_path, SetCookieError::Path)? {
-        let _ = write!(field, "; Path={path}");
+        field.push_str("; Path=");
+        field.push_str(path);
     }
     if let Some(expires) = expires {
-        let _ = write!(field, "; Expires={}", expires.imf());
+        field.push_str("; Expires=");
+        expires.write_imf(&mut field);
     }
     let flags = [
-        ("HttpOnly", cookie.http_only()),
-        ("Secure", cookie.secure()),
-        ("Partitioned", cookie.partitioned()),
+        ("; HttpOnly", cookie.http_only()),
+        ("; Secure", cookie.secure()),
+        ("; Partitioned", cookie.partitioned()),
     ];
     for (flag, _) in flags.iter().filter(|(_, attribute)| attribute.is_truthy()) {
-        let _ = write!(field, "; {flag}");
+        field.push_str(flag);
     }
     if let Some(priority) = priority(cookie.priority())? {
-        let _ = write!(field, "; Priority={priority}");
+        field.push_str("; Priority=");
+        field.push_str(priority);
     }
     if let Some(same_site) = same_site(cookie.same_site())? {
-        let _ = write!(field, "; SameSite={same_site}");
+        field.push_str("; SameSite=");
+        field.push_str(same_site);
     }
     Ok(field)
 }

@@ -31,25 +31,19 @@ pub(crate) enum CookieOp {
 pub(crate) struct Plan {
     pub(crate) store: StoreOp,
     pub(crate) cookie: CookieOp,
+    /// When it was made: what is stored and what is sent begin their lifetimes at one instant.
+    pub(crate) now: Timestamp,
 }
 
 /// Decides what to do with a session once the handler has answered.
 pub(crate) fn close(policy: &Policy, held: &Held, now: Timestamp) -> Plan {
-    match held.phase {
-        Phase::Live => Plan {
-            store: store_op(policy, held, now),
-            cookie: cookie_op(policy, held),
-        },
+    let (store, cookie) = match held.phase {
+        Phase::Live => (store_op(policy, held, now), cookie_op(policy, held)),
         Phase::Unset => unset(policy, held),
-        Phase::Destroyed => Plan {
-            store: StoreOp::Nothing,
-            cookie: clear(policy, held),
-        },
-        Phase::Detached => Plan {
-            store: StoreOp::Nothing,
-            cookie: CookieOp::Keep,
-        },
-    }
+        Phase::Destroyed => (StoreOp::Nothing, clear(policy, held)),
+        Phase::Detached => (StoreOp::Nothing, CookieOp::Keep),
+    };
+    Plan { store, cookie, now }
 }
 
 fn store_op(policy: &Policy, held: &Held, now: Timestamp) -> StoreOp {
@@ -85,27 +79,18 @@ fn cookie_op(policy: &Policy, held: &Held) -> CookieOp {
     if send { CookieOp::Send } else { CookieOp::Keep }
 }
 
-fn unset(policy: &Policy, held: &Held) -> Plan {
+fn unset(policy: &Policy, held: &Held) -> (StoreOp, CookieOp) {
     // A session that `reset` gave up for a new one is over, whatever becomes of the new one.
     let given_up = held.stored.is_some() && held.base.is_none();
     match policy.settings().unset {
-        Unset::Keep if given_up => Plan {
-            store: StoreOp::Destroy,
-            cookie: CookieOp::Keep,
-        },
-        Unset::Keep => Plan {
-            store: StoreOp::Nothing,
-            cookie: CookieOp::Keep,
-        },
+        Unset::Keep if given_up => (StoreOp::Destroy, CookieOp::Keep),
+        Unset::Keep => (StoreOp::Nothing, CookieOp::Keep),
         Unset::Destroy => {
             let store = match held.stored {
                 Some(_) => StoreOp::Destroy,
                 None => StoreOp::Nothing,
             };
-            Plan {
-                store,
-                cookie: clear(policy, held),
-            }
+            (store, clear(policy, held))
         }
     }
 }

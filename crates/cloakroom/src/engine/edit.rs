@@ -19,10 +19,12 @@ pub(crate) type Function = Box<dyn FnMut(Option<&str>) -> Result<String, EditErr
 pub(crate) struct Edit {
     pub(crate) patch: Patch,
     /// The cookie as this request set it; `None`: whatever is stored, touched.
-    cookie: Option<Arc<CookieState>>,
+    cookie: Option<CookieState>,
     /// The stamp as this request set it.
     stamp: Option<Arc<Stamp>>,
     change: Option<Change>,
+    /// The value that the change came to when it was made last.
+    pub(crate) value: Option<String>,
     now: Timestamp,
 }
 
@@ -58,9 +60,10 @@ impl Edit {
         let own_cookie = held.cookie_changed || held.base.is_none();
         Self {
             patch: held.patch.clone(),
-            cookie: own_cookie.then(|| Arc::clone(&held.cookie)),
+            cookie: own_cookie.then(|| held.cookie.clone()),
             stamp: held.stamp.clone().filter(|_| held.stamp_changed),
             change: None,
+            value: None,
             now,
         }
     }
@@ -77,8 +80,6 @@ pub(crate) struct Merged {
     pub(crate) entry: Entry,
     /// The same, taken apart.
     pub(crate) record: Arc<Record>,
-    /// For each edit the value that its change came to.
-    pub(crate) values: Vec<Option<String>>,
 }
 
 /// Lays edits, in order, over what is stored; `None`: over nothing. The result is for the record that
@@ -91,21 +92,17 @@ pub(crate) fn merge(
 ) -> Result<Merged, EditError> {
     let limit = policy.settings().record_limit;
     let mut patch = Patch::default();
-    let mut cookie = base.map_or_else(Arc::default, |base| Arc::clone(base.cookie()));
+    let mut cookie = base.map_or_else(CookieState::default, |base| base.cookie().clone());
     let mut stamp = base.and_then(Record::stamp).cloned();
     let mut stamp_changed = false;
-    let mut values = Vec::with_capacity(edits.len());
     let mut latest = None;
     for edit in edits {
         patch.extend(&edit.patch);
-        values.push(apply_change(
-            &mut patch,
-            base,
-            &mut edit.change,
-            limit.depth,
-        )?);
+        if let Some(change) = &mut edit.change {
+            edit.value = Some(make(change, &mut patch, base, limit.depth)?);
+        }
         if let Some(own) = &edit.cookie {
-            cookie = Arc::clone(own);
+            cookie.clone_from(own);
         }
         if let Some(own) = &edit.stamp {
             stamp = Some(Arc::clone(own));
@@ -119,7 +116,6 @@ pub(crate) fn merge(
         stamp_changed = stamp.is_some();
     }
     let deadline = stamp.as_ref().and_then(|stamp| stamp.deadline());
-    let cookie = Arc::make_mut(&mut cookie);
     cookie.touch(now);
     cookie.end_by(deadline);
     let written = stamp.as_ref().filter(|_| stamp_changed);
@@ -129,7 +125,7 @@ pub(crate) fn merge(
     let user = policy.settings().user_keys.user_in(&fields);
     // A store in memory keeps it so, and need not copy it.
     let prefixes = [key.expose(), user.as_deref().unwrap_or_default()];
-    let record = Record::of(prefixes, &fields, cookie, stamp);
+    let record = Record::of(prefixes, &fields, &cookie, stamp);
     if !patch.is_empty() && grows(base, &record, limit) {
         return Err(EditError::TooLarge);
     }
@@ -145,7 +141,6 @@ pub(crate) fn merge(
             user,
         },
         record: Arc::new(record),
-        values,
     })
 }
 
@@ -153,19 +148,18 @@ pub(crate) fn merge(
 /// made smaller.
 fn grows(base: Option<&Record>, record: &Record, limit: RecordLimit) -> bool {
     let bytes = base.map_or(0, |base| base.text().len());
-    let keys = base.map_or(0, Record::count);
-    record.text().len() > limit.bytes.max(bytes) || record.count() > limit.keys.max(keys)
+    let keys = || base.map_or(0, Record::count);
+    record.text().len() > limit.bytes.max(bytes)
+        || (record.count() > limit.keys && record.count() > keys())
 }
 
-fn apply_change(
+/// Computes the next value of a key, and patches it in.
+fn make(
+    Change { key, function }: &mut Change,
     patch: &mut Patch,
     base: Option<&Record>,
-    change: &mut Option<Change>,
     depth: usize,
-) -> Result<Option<String>, EditError> {
-    let Some(Change { key, function }) = change else {
-        return Ok(None);
-    };
+) -> Result<String, EditError> {
     let current = match patch.get(key) {
         Some(changed) => changed,
         None => base.and_then(|base| base.get(key)),
@@ -179,5 +173,5 @@ fn apply_change(
         return Err(EditError::TooLarge);
     }
     patch.set(key, next.as_str());
-    Ok(Some(next))
+    Ok(next)
 }

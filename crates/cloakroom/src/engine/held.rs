@@ -40,7 +40,7 @@ pub(crate) struct Held {
     /// What this request found.
     original: Option<Arc<Record>>,
     pub(crate) patch: Patch,
-    pub(crate) cookie: Arc<CookieState>,
+    pub(crate) cookie: CookieState,
     /// Whether this request set attributes of the cookie.
     pub(crate) cookie_changed: bool,
     pub(crate) stamp: Option<Arc<Stamp>>,
@@ -63,7 +63,7 @@ pub(crate) struct Sent {
     pub(crate) id: SessionId,
     resets: u32,
     patch: Patch,
-    cookie: Arc<CookieState>,
+    cookie: CookieState,
     sets_cookie: bool,
     stamp: Option<Arc<Stamp>>,
 }
@@ -73,7 +73,7 @@ impl Held {
     pub(crate) fn fresh(
         policy: &Policy,
         id: SessionId,
-        cookie: Arc<CookieState>,
+        cookie: CookieState,
         ticket: Option<Ticket>,
         now: Timestamp,
     ) -> Self {
@@ -104,7 +104,7 @@ impl Held {
             id: ticket.id.clone(),
             stored: Some(ticket.id.clone()),
             stored_expires: expires,
-            cookie: Arc::clone(record.cookie()),
+            cookie: record.cookie().clone(),
             original: Some(Arc::clone(&record)),
             stamp: record.stamp().cloned(),
             base: Some(record),
@@ -201,7 +201,7 @@ impl Held {
         &mut self,
         policy: &Policy,
         id: SessionId,
-        cookie: Arc<CookieState>,
+        cookie: CookieState,
         now: Timestamp,
     ) {
         self.stamp = new_stamp(policy, now);
@@ -222,12 +222,12 @@ impl Held {
     pub(crate) fn leave_data(
         &mut self,
         policy: &Policy,
-        cookie: Arc<CookieState>,
+        cookie: CookieState,
         is_same_user: bool,
         now: Timestamp,
     ) {
         let stamp = self.stamp.take().filter(|_| is_same_user);
-        let own_cookie = self.cookie_changed.then(|| Arc::clone(&self.cookie));
+        let own_cookie = self.cookie_changed.then(|| self.cookie.clone());
         self.reset(policy, self.id.clone(), own_cookie.unwrap_or(cookie), now);
         if stamp.is_some() {
             self.stamp = stamp;
@@ -241,7 +241,7 @@ impl Held {
             id: self.id.clone(),
             resets: self.resets,
             patch: self.patch.clone(),
-            cookie: Arc::clone(&self.cookie),
+            cookie: self.cookie.clone(),
             sets_cookie: self.cookie_changed,
             stamp: self.stamp.clone(),
         }
@@ -268,7 +268,7 @@ impl Held {
         self.cookie_changed &= self.cookie != sent.cookie;
         // A record cannot say a date that JavaScript cannot hold; what this request set, it keeps.
         if !self.cookie_changed && self.base.is_some() && !sent.sets_cookie {
-            self.cookie = Arc::clone(record.cookie());
+            self.cookie = record.cookie().clone();
         }
         self.stamp_changed = self.stamp != sent.stamp;
         if !self.stamp_changed {
@@ -283,7 +283,7 @@ impl Held {
     /// it was given stays to be stored.
     pub(crate) fn was_reloaded(&mut self, record: Arc<Record>, expires: Timestamp) {
         self.stored_expires = expires;
-        self.cookie = Arc::clone(record.cookie());
+        self.cookie = record.cookie().clone();
         self.cookie_changed = false;
         self.stamp = record.stamp().cloned();
         self.stamp_changed = false;
@@ -303,7 +303,7 @@ impl Held {
             return;
         }
         if !self.cookie_changed {
-            self.cookie = Arc::clone(record.cookie());
+            self.cookie = record.cookie().clone();
         }
         if !self.stamp_changed {
             self.stamp = record.stamp().cloned();

@@ -1,6 +1,5 @@
 //! The end of a request: the session is stored before the response's first byte leaves.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Manager;
@@ -70,7 +69,7 @@ impl Manager {
             engine::close(self.policy(), held, now)
         });
         match plan.store {
-            StoreOp::Nothing => Ending::Done(self.cookie(plan.cookie, session)),
+            StoreOp::Nothing => Ending::Done(self.cookie(plan, session)),
             _ => Ending::ToStore(plan),
         }
     }
@@ -81,8 +80,8 @@ impl Manager {
         plan: Plan,
         session: &Session,
     ) -> Result<Closing, CloseError> {
-        match self.carry_out(plan.store, session).await {
-            Ok(()) => Ok(self.cookie(plan.cookie, session)),
+        match self.carry_out(plan, session).await {
+            Ok(()) => Ok(self.cookie(plan, session)),
             Err(SaveError::Gone) => {
                 // It ended elsewhere while this request ran. The cookie is left alone: by now the
                 // client may have been given another.
@@ -93,11 +92,11 @@ impl Manager {
         }
     }
 
-    async fn carry_out(&self, operation: StoreOp, session: &Session) -> Result<(), SaveError> {
-        match operation {
+    async fn carry_out(&self, plan: Plan, session: &Session) -> Result<(), SaveError> {
+        match plan.store {
             StoreOp::Nothing => Ok(()),
-            StoreOp::Create | StoreOp::Update | StoreOp::Replace => session.write().await,
-            StoreOp::Touch => session.touch_now().await,
+            StoreOp::Create | StoreOp::Update | StoreOp::Replace => session.write(plan.now).await,
+            StoreOp::Touch => session.touch_now(plan.now).await,
             StoreOp::Destroy => match session.stored_id() {
                 Some(id) => self
                     .0
@@ -128,27 +127,26 @@ impl Manager {
         Err(CloseError(error))
     }
 
-    fn cookie(&self, operation: CookieOp, session: &Session) -> Closing {
-        if operation == CookieOp::Keep {
+    fn cookie(&self, plan: Plan, session: &Session) -> Closing {
+        if plan.cookie == CookieOp::Keep {
             return Closing::default();
         }
-        let field = session.lock(|held| self.field(operation, held, session.request().is_secure));
+        let field = session.lock(|held| self.field(plan, held, session.request().is_secure));
         Closing { set_cookie: field }
     }
 
-    fn field(&self, operation: CookieOp, held: &mut Held, is_secure: bool) -> Option<String> {
+    fn field(&self, plan: Plan, held: &mut Held, is_secure: bool) -> Option<String> {
         let policy = self.policy().settings();
         if held.cookie.secure().is_truthy() && !is_secure {
             warn_of_withheld_cookie();
             return None;
         }
-        let field = if operation == CookieOp::Clear {
+        let field = if plan.cookie == CookieOp::Clear {
             clear_cookie(&policy.name, &held.cookie)
         } else {
             let deadline = held.deadline();
-            let cookie = Arc::make_mut(&mut held.cookie);
-            cookie.touch(self.0.now());
-            cookie.end_by(deadline);
+            held.cookie.touch(plan.now);
+            held.cookie.end_by(deadline);
             // Another task may have asked for another id meanwhile, which nothing stores any more.
             let id = held.stored.as_ref().unwrap_or(&held.id);
             match held.ticket.as_ref().filter(|ticket| ticket.id == *id) {

@@ -199,7 +199,7 @@ impl Policy {
     }
 
     /// The cookie of a session that begins now. `auto` is resolved here, once and for all.
-    pub(crate) fn new_cookie(&self, request: &RequestInfo, now: Timestamp) -> Arc<CookieState> {
+    pub(crate) fn new_cookie(&self, request: &RequestInfo, now: Timestamp) -> CookieState {
         let settings = &*self.0;
         let mut state = CookieState::default();
         let mut cookie = CookieMut::new(&mut state, now);
@@ -221,7 +221,7 @@ impl Policy {
             edit(request, &mut cookie);
             cookie.resolve_auto(request.is_secure);
         }
-        Arc::new(state)
+        state
     }
 }
 

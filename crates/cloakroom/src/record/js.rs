@@ -134,6 +134,12 @@ fn write_string(inner: &str, out: &mut String) {
     out.push('"');
 }
 
+/// Whether `JSON.stringify` writes a text as it is, between quotes.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
+}
+
 /// The name that a key's text between the quotes stands for; a lone surrogate reads as U+FFFD.
 pub(crate) fn unescape(inner: &str) -> Cow<'_, str> {
     if !inner.contains('\\') {

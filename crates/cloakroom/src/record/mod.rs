@@ -109,7 +109,7 @@ pub(crate) enum RecordError {
 pub(crate) struct Record {
     text: RecordText,
     members: Vec<Member>,
-    cookie: Arc<CookieState>,
+    cookie: CookieState,
     /// What cloakroom noted in it.
     stamp: Option<Arc<Stamp>>,
     /// Whether members were left out that a `Session` cannot hold; the next save drops them.
@@ -141,7 +141,7 @@ impl Record {
         let cookie = CookieState::of(&text, cookie.ok_or(RecordError::NoCookie)?);
         let stamp = stamp.and_then(|stamp| Stamp::of(&text, found.object(&text, &stamp)?));
         Ok(Self {
-            cookie: Arc::new(cookie),
+            cookie,
             stamp: stamp.map(Arc::new),
             dropped: found.own.len() < before,
             members: found.own,
@@ -159,14 +159,14 @@ impl Record {
         let start = prefixes.iter().map(|prefix| prefix.len()).sum::<usize>();
         let mut text = String::with_capacity(start + patch::length(fields));
         text.extend(prefixes);
-        let mut keys = Vec::with_capacity(fields.len());
-        patch::write_object(fields, &mut text, |at| keys.push(at - start));
-        let members = fields.iter().zip(keys);
-        let members = members.map(|(field, at)| field.member(at)).collect();
+        let mut members = Vec::with_capacity(fields.len());
+        patch::write_object(fields, &mut text, |field, at| {
+            members.push(field.member(at - start));
+        });
         Self {
             text: RecordText::whole(text, prefixes),
             members,
-            cookie: Arc::new(cookie.as_read()),
+            cookie: cookie.as_read(),
             stamp,
             dropped: false,
         }
@@ -176,16 +176,21 @@ impl Record {
         &self.text
     }
 
-    pub(crate) fn cookie(&self) -> &Arc<CookieState> {
+    pub(crate) fn cookie(&self) -> &CookieState {
         &self.cookie
     }
 
     /// The JSON text of `key`'s value, as it is written.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.members
-            .iter()
-            .find(|member| name(&self.text, member) == key)
-            .map(|member| &self.text[member.value.range()])
+        let is_named = |member: &&Member| {
+            if member.escaped {
+                name(&self.text, member) == key
+            } else {
+                self.text.as_bytes()[member.key.range()] == *key.as_bytes()
+            }
+        };
+        let member = self.members.iter().find(is_named)?;
+        Some(&self.text[member.value.range()])
     }
 
     /// What cloakroom noted in it.
@@ -198,6 +203,7 @@ impl Record {
         self.members.iter().map(|member| Field {
             key: Cow::Borrowed(&self.text[member.key.range()]),
             value: &self.text[member.value.range()],
+            escaped: member.escaped,
         })
     }
 
@@ -217,13 +223,28 @@ impl Record {
 pub(crate) struct Field<'a> {
     pub(crate) key: Cow<'a, str>,
     pub(crate) value: &'a str,
+    /// Whether the key holds a backslash, so that its text is not its name.
+    escaped: bool,
 }
 
 impl<'a> Field<'a> {
-    fn own(key: &'static str, value: &'a str) -> Self {
+    fn new(name: &'a str, value: &'a str) -> Self {
+        if js::is_plain(name) {
+            return Self::own(name, value);
+        }
+        let quoted = stringify(name).unwrap_or_else(|_| "\"\"".into());
+        Self {
+            key: Cow::Owned(quoted[1..quoted.len() - 1].to_owned()),
+            value,
+            escaped: true,
+        }
+    }
+
+    fn own(key: &'a str, value: &'a str) -> Self {
         Self {
             key: Cow::Borrowed(key),
             value,
+            escaped: false,
         }
     }
 
@@ -232,12 +253,16 @@ impl<'a> Field<'a> {
         Member {
             key: Span::of(at, self.key.len()),
             value: Span::of(at + self.key.len() + 2, self.value.len()),
-            escaped: self.key.contains('\\'),
+            escaped: self.escaped,
         }
     }
 
     pub(crate) fn name(&self) -> Cow<'_, str> {
-        unescape(&self.key)
+        if self.escaped {
+            unescape(&self.key)
+        } else {
+            Cow::Borrowed(&self.key)
+        }
     }
 
     /// Whether an application sees it.

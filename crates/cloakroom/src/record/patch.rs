@@ -1,12 +1,16 @@
 //! What a request changed: keys set and keys removed, applied to whatever record is stored by then.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::{COOKIE, Field, Record, STAMP, js};
 
-/// Changes to data keys, in the order in which they were made.
+/// Changes to data keys, in the order in which they were made. Clones share them until one is changed
+/// further.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Patch(Vec<(String, Change)>);
+pub(crate) struct Patch(Option<Arc<Vec<Keyed>>>);
+
+/// A key with what becomes of it.
+type Keyed = (Box<str>, Change);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Change {
@@ -19,27 +23,37 @@ enum Change {
 
 impl Patch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.changes_made().is_empty()
+    }
+
+    fn changes_made(&self) -> &[Keyed] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    fn changes_mut(&mut self) -> &mut Vec<Keyed> {
+        Arc::make_mut(self.0.get_or_insert_default())
     }
 
     /// Sets a key to a value in JSON.
     pub(crate) fn set(&mut self, key: &str, json: impl Into<Box<str>>) {
-        match self.position(key) {
-            Some(at) => match &mut self.0[at].1 {
-                Change::Set(value) | Change::Append(value) => *value = json.into(),
+        let (at, json) = (self.position(key), json.into());
+        let changes = self.changes_mut();
+        match at {
+            Some(at) => match &mut changes[at].1 {
+                Change::Set(value) | Change::Append(value) => *value = json,
                 Change::Remove => {
-                    self.0.remove(at);
-                    self.0.push((key.to_owned(), Change::Append(json.into())));
+                    changes.remove(at);
+                    changes.push((key.into(), Change::Append(json)));
                 }
             },
-            None => self.0.push((key.to_owned(), Change::Set(json.into()))),
+            None => changes.push((key.into(), Change::Set(json))),
         }
     }
 
     pub(crate) fn remove(&mut self, key: &str) {
         match self.position(key) {
-            Some(at) => self.0[at].1 = Change::Remove,
-            None => self.0.push((key.to_owned(), Change::Remove)),
+            Some(at) => self.changes_mut()[at].1 = Change::Remove,
+            None => self.changes_mut().push((key.into(), Change::Remove)),
         }
     }
 
@@ -49,7 +63,8 @@ impl Patch {
     )]
     /// What the patch says of a key: nothing, that it is gone, or its value.
     pub(crate) fn get(&self, key: &str) -> Option<Option<&str>> {
-        self.position(key).map(|at| match &self.0[at].1 {
+        let change = |at: usize| &self.changes_made()[at].1;
+        self.position(key).map(|at| match change(at) {
             Change::Set(value) | Change::Append(value) => Some(&**value),
             Change::Remove => None,
         })
@@ -57,7 +72,11 @@ impl Patch {
 
     /// Adds what came later to what came first.
     pub(crate) fn extend(&mut self, later: &Self) {
-        for (key, change) in &later.0 {
+        if self.is_empty() {
+            self.clone_from(later);
+            return;
+        }
+        for (key, change) in later.changes_made() {
             match change {
                 Change::Set(value) => self.set(key, value.clone()),
                 Change::Remove => self.remove(key),
@@ -71,17 +90,26 @@ impl Patch {
 
     /// Takes out what `sent` holds too: it was written, and is no change any more.
     pub(crate) fn subtract(&mut self, sent: &Self) {
-        self.0.retain(|change| !sent.0.contains(change));
+        let (Some(own), Some(written)) = (&mut self.0, &sent.0) else {
+            return;
+        };
+        if Arc::ptr_eq(own, written) {
+            self.0 = None;
+        } else {
+            Arc::make_mut(own).retain(|change| !written.contains(change));
+        }
     }
 
     /// Whether the data of `base` would be other data, or in another order, with the patch.
     pub(crate) fn changes(&self, base: Option<&Record>) -> bool {
         let is = |key: &str| base.and_then(|base| base.get(key));
-        self.0.iter().any(|(key, change)| match change {
-            Change::Set(value) => is(key) != Some(value),
-            Change::Remove => is(key).is_some(),
-            Change::Append(value) => is(key) != Some(value) || self.moves(base),
-        })
+        self.changes_made()
+            .iter()
+            .any(|(key, change)| match change {
+                Change::Set(value) => is(key) != Some(value),
+                Change::Remove => is(key).is_some(),
+                Change::Append(value) => is(key) != Some(value) || self.moves(base),
+            })
     }
 
     /// Whether it changes the order of keys, or more.
@@ -124,11 +152,12 @@ impl Patch {
     }
 
     fn over<'a>(&'a self, base: impl Iterator<Item = Field<'a>>) -> Vec<Field<'a>> {
-        let mut placed = vec![false; self.0.len()];
+        let changes = self.changes_made();
+        let mut placed = vec![false; changes.len()];
         let mut entries = Vec::with_capacity(16);
         entries.extend(base.filter_map(|entry| match self.position(&entry.name()) {
             None => Some(entry),
-            Some(at) => match &self.0[at].1 {
+            Some(at) => match &changes[at].1 {
                 Change::Set(value) => {
                     placed[at] = true;
                     Some(Field { value, ..entry })
@@ -136,32 +165,19 @@ impl Patch {
                 Change::Remove | Change::Append(_) => None,
             },
         }));
-        for ((key, change), placed) in self.0.iter().zip(placed) {
+        for ((key, change), placed) in changes.iter().zip(placed) {
             if let (Change::Set(value) | Change::Append(value), false) = (change, placed) {
-                entries.push(Field {
-                    key: escape(key),
-                    value,
-                });
+                entries.push(Field::new(key, value));
             }
         }
         entries
     }
 
     fn position(&self, key: &str) -> Option<usize> {
-        self.0.iter().position(|(name, _)| name == key)
+        self.changes_made()
+            .iter()
+            .position(|(name, _)| **name == *key)
     }
-}
-
-/// The text of a key between its quotes.
-fn escape(key: &str) -> Cow<'_, str> {
-    let plain = key
-        .bytes()
-        .all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-    if plain {
-        return Cow::Borrowed(key);
-    }
-    let quoted = js::stringify(key).unwrap_or_else(|_| "\"\"".into());
-    Cow::Owned(quoted[1..quoted.len() - 1].to_owned())
 }
 
 /// Integer-like keys come first, in numeric order (ECMA-262, 10.1.11.1).
@@ -182,7 +198,7 @@ fn in_javascript_order(mut entries: Vec<Field<'_>>) -> Vec<Field<'_>> {
 /// Fields as the text of one JSON object.
 pub(crate) fn object(fields: &[Field<'_>]) -> String {
     let mut text = String::with_capacity(length(fields));
-    write_object(fields, &mut text, |_| ());
+    write_object(fields, &mut text, |_, _| ());
     text
 }
 
@@ -195,13 +211,17 @@ pub(super) fn length(fields: &[Field<'_>]) -> usize {
 }
 
 /// Appends an object, and tells where each member's key begins.
-pub(super) fn write_object(fields: &[Field<'_>], text: &mut String, mut at: impl FnMut(usize)) {
-    for (index, Field { key, value }) in fields.iter().enumerate() {
+pub(super) fn write_object<'a>(
+    fields: &'a [Field<'a>],
+    text: &mut String,
+    mut at: impl FnMut(&'a Field<'a>, usize),
+) {
+    for (index, field) in fields.iter().enumerate() {
         text.push_str(if index == 0 { "{\"" } else { ",\"" });
-        at(text.len());
-        text.push_str(key);
+        at(field, text.len());
+        text.push_str(&field.key);
         text.push_str("\":");
-        text.push_str(value);
+        text.push_str(field.value);
     }
     text.push_str(if fields.is_empty() { "{}" } else { "}" });
 }

@@ -34,7 +34,7 @@ fn a_key_may_be_spelled_with_escapes_and_come_twice() {
     ] {
         let record = Record::parse(text.into(), limit).unwrap();
         let alone = CookieState::parse(r#"{"originalMaxAge":7,"path":"/a"}"#).unwrap();
-        assert_eq!(**record.cookie(), alone, "{text}");
+        assert_eq!(*record.cookie(), alone, "{text}");
         assert_eq!(record.stamp().unwrap().to_json(), r#"{"created":5}"#);
     }
 }

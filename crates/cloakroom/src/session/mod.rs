@@ -209,9 +209,8 @@ impl Session {
     /// changed too, and the record keeps the attributes when it is written or
     /// [saved](Self::save).
     pub fn cookie_mut<R>(&self, change: impl FnOnce(&mut CookieMut<'_>) -> R) -> R {
-        let mut cookie = self.lock(|held| Arc::clone(&held.cookie));
-        let own = Arc::make_mut(&mut cookie);
-        let result = change(&mut CookieMut::new(own, self.0.backend.now()));
+        let mut cookie = self.lock(|held| held.cookie.clone());
+        let result = change(&mut CookieMut::new(&mut cookie, self.0.backend.now()));
         self.lock(|held| {
             held.cookie = cookie;
             held.cookie_changed = true;
@@ -305,7 +304,6 @@ impl Session {
         })
     }
 
-    #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn now(&self) -> Timestamp {
         self.0.backend.now()
     }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::backend::Saved;
 use super::{SaveError, Session, SessionError, read};
+use crate::clock::Timestamp;
 use crate::engine::{Change, Edit, EditError, Phase, Sent};
 use crate::id::SessionId;
 use crate::record::{Record, is_reserved, stringify};
@@ -33,7 +34,7 @@ impl Session {
     pub async fn save(&self) -> Result<(), SessionError> {
         self.live(|_| ())?;
         self.must_be_attached()?;
-        Ok(self.write().await?)
+        Ok(self.write(self.now()).await?)
     }
 
     /// Reads the session again, past every cache; changes of this request that were not saved are
@@ -146,17 +147,17 @@ impl Session {
 
     async fn apply(&self, mut change: Change) -> Result<String, SessionError> {
         self.live(|_| ())?;
-        let (target, sent, edit) = self.to_send();
+        let (target, sent, edit) = self.to_send(self.now());
         match target {
             Target::New | Target::Moved { base: None, .. } => self.apply_in_memory(&mut change),
             Target::Moved { .. } => {
-                self.write().await?;
+                self.write(self.now()).await?;
                 Box::pin(self.apply(change)).await
             }
             Target::Same(base) => {
                 let saving = self.0.backend.save(&sent.id, base, edit.with(change));
-                let saved = saving.await.map_err(SessionError::from)?;
-                let value = saved.value.clone().unwrap_or_else(|| "null".into());
+                let mut saved = saving.await.map_err(SessionError::from)?;
+                let value = saved.value.take().unwrap_or_else(|| "null".into());
                 self.was_saved(sent.id.clone(), saved, &sent);
                 Ok(value)
             }
@@ -173,9 +174,9 @@ impl Session {
     }
 
     /// Writes the record where it belongs.
-    pub(crate) async fn write(&self) -> Result<(), SaveError> {
+    pub(crate) async fn write(&self, now: Timestamp) -> Result<(), SaveError> {
         let backend = &self.0.backend;
-        let (target, sent, edit) = self.to_send();
+        let (target, sent, edit) = self.to_send(now);
         let mut id = sent.id.clone();
         let draw = || self.draw_id();
         let saved = match target {
@@ -187,8 +188,8 @@ impl Session {
         Ok(())
     }
 
-    pub(crate) async fn touch_now(&self) -> Result<(), SaveError> {
-        let (Target::Same(base), sent, edit) = self.to_send() else {
+    pub(crate) async fn touch_now(&self, now: Timestamp) -> Result<(), SaveError> {
+        let (Target::Same(base), sent, edit) = self.to_send(now) else {
             return Ok(());
         };
         let found = self.0.backend.touch(&sent.id, &base, edit).await?;
@@ -196,8 +197,7 @@ impl Session {
     }
 
     /// What a write that begins now is to write, and where: all as of one instant.
-    fn to_send(&self) -> (Target, Sent, Edit) {
-        let now = self.0.backend.now();
+    fn to_send(&self, now: Timestamp) -> (Target, Sent, Edit) {
         self.lock(|held| {
             let target = match (&held.stored, &held.base) {
                 (Some(stored), base) if *stored != held.id => Target::Moved {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::write_member;
 use crate::record::js;
 
 /// An attribute's value as JavaScript holds it; what counts in a header is whether it is truthy.
@@ -11,7 +12,7 @@ pub(crate) enum Attribute {
     Undefined,
     Null,
     Bool(bool),
-    Text(Box<str>),
+    Text(Cow<'static, str>),
     /// A number, an array or an object, as it was written.
     Other(Box<str>),
 }
@@ -26,10 +27,17 @@ impl Attribute {
                 .strip_prefix('"')
                 .and_then(|rest| rest.strip_suffix('"'))
             {
-                Some(inner) => Self::Text(js::unescape(inner).into()),
+                Some(inner) => Self::text(&js::unescape(inner)),
                 None => Self::Other(json.into()),
             },
         }
+    }
+
+    /// A text; those of nearly all cookies take no memory.
+    fn text(text: &str) -> Self {
+        let known = ["/", "lax", "strict", "none"];
+        let known = known.into_iter().find(|known| *known == text);
+        Self::Text(known.map_or_else(|| Cow::Owned(text.to_owned()), Cow::Borrowed))
     }
 
     /// Whether JavaScript's `if` would take it.
@@ -42,14 +50,24 @@ impl Attribute {
         }
     }
 
-    pub(super) fn to_json(&self) -> Option<Cow<'_, str>> {
+    /// Appends it to an object that was begun; not where it is undefined.
+    pub(super) fn write(&self, key: &str, json: &mut String) {
         match self {
-            Self::Undefined => None,
-            Self::Null => Some("null".into()),
-            Self::Bool(true) => Some("true".into()),
-            Self::Bool(false) => Some("false".into()),
-            Self::Text(text) => js::stringify(&**text).ok().map(Cow::Owned),
-            Self::Other(json) => Some((&**json).into()),
+            Self::Undefined => {}
+            Self::Null => write_member(key, "null", json),
+            Self::Bool(true) => write_member(key, "true", json),
+            Self::Bool(false) => write_member(key, "false", json),
+            Self::Text(text) if js::is_plain(text) => {
+                write_member(key, "\"", json);
+                json.push_str(text);
+                json.push('"');
+            }
+            Self::Text(text) => {
+                if let Ok(quoted) = js::stringify(&**text) {
+                    write_member(key, &quoted, json);
+                }
+            }
+            Self::Other(other) => write_member(key, other, json),
         }
     }
 }
@@ -62,6 +80,6 @@ impl From<bool> for Attribute {
 
 impl From<&str> for Attribute {
     fn from(text: &str) -> Self {
-        Self::Text(text.into())
+        Self::text(text)
     }
 }

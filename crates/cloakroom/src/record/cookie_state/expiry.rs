@@ -1,8 +1,8 @@
 //! The two keys of a cookie that say how long it lives, read and written as express-session does.
 
-use std::borrow::Cow;
+use std::fmt::Write as _;
 
-use super::{Attribute, AttributeError};
+use super::{Attribute, AttributeError, write_member};
 use crate::clock::Timestamp;
 
 /// The largest whole number up to which a JavaScript number holds them all (ECMA-262, 21.1.2.6).
@@ -78,12 +78,18 @@ impl Lifetime {
         }
     }
 
-    pub(super) fn to_json(self) -> Option<Cow<'static, str>> {
+    /// Appends it to an object that was begun; not where it is undefined.
+    pub(super) fn write(self, json: &mut String) {
+        let mut member = |value| write_member("originalMaxAge", value, json);
         match self {
-            Self::Undefined => None,
-            Self::Null | Self::NotANumber => Some("null".into()),
-            Self::False => Some("false".into()),
-            Self::Millis(millis) => Some(millis.to_string().into()),
+            Self::Undefined => {}
+            Self::Null | Self::NotANumber => member("null"),
+            Self::False => member("false"),
+            Self::Millis(millis) => {
+                member("");
+                // A String takes whatever is written to it.
+                let _ = write!(json, "{millis}");
+            }
         }
     }
 }
@@ -124,12 +130,18 @@ impl Expiry {
         }
     }
 
-    pub(super) fn to_json(self) -> Option<Cow<'static, str>> {
+    /// Appends it to an object that was begun; not where it is undefined.
+    pub(super) fn write(self, json: &mut String) {
+        let mut member = |value| write_member("expires", value, json);
         match self {
-            Self::Undefined => None,
-            Self::Null | Self::Invalid => Some("null".into()),
-            Self::False => Some("false".into()),
-            Self::At(timestamp) => Some(format!("\"{}\"", timestamp.iso()).into()),
+            Self::Undefined => {}
+            Self::Null | Self::Invalid => member("null"),
+            Self::False => member("false"),
+            Self::At(timestamp) => {
+                member("\"");
+                timestamp.write_iso(json);
+                json.push('"');
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 mod attribute;
 mod expiry;
 
-use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub(crate) use self::attribute::Attribute;
@@ -22,6 +22,12 @@ use crate::clock::Timestamp;
 pub struct CookieState {
     original_max_age: Lifetime,
     expires: Expiry,
+    /// A touch moves the expiry and leaves these, so that copies share them.
+    attributes: Arc<Attributes>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Attributes {
     partitioned: Attribute,
     priority: Attribute,
     secure: Attribute,
@@ -41,65 +47,59 @@ impl CookieState {
     /// Reads the `cookie` of a record, whose members were found in `text`, as express-session's
     /// `createSession` does. Keys that no cookie has are dropped.
     pub(crate) fn of(text: &str, members: &[Member]) -> Self {
-        let mut cookie = Self {
-            original_max_age: Lifetime::Undefined,
-            expires: Expiry::Null,
-            ..Self::default()
-        };
+        let (mut original_max_age, mut expires) = (Lifetime::Undefined, Expiry::Null);
+        let mut attributes = Attributes::default();
         for member in members {
             let value = &text[member.value.range()];
             match &*name(text, member) {
-                "originalMaxAge" => cookie.original_max_age = Lifetime::parse(value),
-                "expires" => cookie.expires = Expiry::parse(value),
+                "originalMaxAge" => original_max_age = Lifetime::parse(value),
+                "expires" => expires = Expiry::parse(value),
                 key => {
-                    if let Some(attribute) = cookie.attribute_mut(key) {
+                    if let Some(attribute) = attributes.named(key) {
                         *attribute = Attribute::parse(value);
                     }
                 }
             }
         }
-        cookie
+        Self {
+            original_max_age,
+            expires,
+            attributes: Arc::new(attributes),
+        }
     }
 
     /// As reading its JSON would give it: what is undefined is left out, and has its default again.
     pub(crate) fn as_read(&self) -> Self {
-        let defaults = Self::default();
-        let or = |attribute: &Attribute, default: Attribute| match attribute {
-            Attribute::Undefined => default,
-            attribute => attribute.clone(),
-        };
-        Self {
+        let mut read = Self {
             original_max_age: self.original_max_age.as_read(),
             expires: self.expires.as_read(),
-            http_only: or(&self.http_only, defaults.http_only),
-            path: or(&self.path, defaults.path),
-            ..self.clone()
+            attributes: Arc::clone(&self.attributes),
+        };
+        let Attributes {
+            http_only, path, ..
+        } = &*self.attributes;
+        if [http_only, path].contains(&&Attribute::Undefined) {
+            Arc::make_mut(&mut read.attributes).fill_in();
         }
+        read
     }
 
     /// The text that express-session writes: keys in its order, what is undefined left out.
     pub(crate) fn to_json(&self) -> String {
-        let mut json = String::with_capacity(112);
-        let mut member = |key: &str, value: Option<Cow<'_, str>>| {
-            if let Some(value) = value {
-                json.push(if json.is_empty() { '{' } else { ',' });
-                json.extend(["\"", key, "\":", &*value]);
-            }
-        };
-        member("originalMaxAge", self.original_max_age.to_json());
-        member("partitioned", self.partitioned.to_json());
-        member("priority", self.priority.to_json());
-        member("expires", self.expires.to_json());
-        member("secure", self.secure.to_json());
-        member("httpOnly", self.http_only.to_json());
-        member("domain", self.domain.to_json());
-        member("path", self.path.to_json());
-        member("sameSite", self.same_site.to_json());
-        if json.is_empty() {
-            "{}".into()
-        } else {
-            json + "}"
-        }
+        let mut json = String::with_capacity(160);
+        let attributes = &*self.attributes;
+        json.push('{');
+        self.original_max_age.write(&mut json);
+        attributes.partitioned.write("partitioned", &mut json);
+        attributes.priority.write("priority", &mut json);
+        self.expires.write(&mut json);
+        attributes.secure.write("secure", &mut json);
+        attributes.http_only.write("httpOnly", &mut json);
+        attributes.domain.write("domain", &mut json);
+        attributes.path.write("path", &mut json);
+        attributes.same_site.write("sameSite", &mut json);
+        json.push('}');
+        json
     }
 
     /// Starts the lifetime anew, as each request does.
@@ -209,7 +209,54 @@ impl CookieState {
         };
     }
 
+    /// The attribute that Express calls so; `None` where a cookie has none of that name.
     pub(crate) fn attribute_mut(&mut self, name: &str) -> Option<&mut Attribute> {
+        Arc::make_mut(&mut self.attributes).named(name)
+    }
+
+    pub(crate) fn partitioned(&self) -> &Attribute {
+        &self.attributes.partitioned
+    }
+
+    pub(crate) fn priority(&self) -> &Attribute {
+        &self.attributes.priority
+    }
+
+    pub(crate) fn secure(&self) -> &Attribute {
+        &self.attributes.secure
+    }
+
+    pub(crate) fn http_only(&self) -> &Attribute {
+        &self.attributes.http_only
+    }
+
+    pub(crate) fn domain(&self) -> &Attribute {
+        &self.attributes.domain
+    }
+
+    pub(crate) fn path(&self) -> &Attribute {
+        &self.attributes.path
+    }
+
+    pub(crate) fn same_site(&self) -> &Attribute {
+        &self.attributes.same_site
+    }
+}
+
+impl Default for CookieState {
+    /// Express's defaults: `Path=/`, `HttpOnly`, until the browser closes.
+    fn default() -> Self {
+        static ATTRIBUTES: LazyLock<Arc<Attributes>> = LazyLock::new(Arc::default);
+        Self {
+            original_max_age: Lifetime::Null,
+            expires: Expiry::Null,
+            attributes: Arc::clone(&ATTRIBUTES),
+        }
+    }
+}
+
+impl Attributes {
+    fn named(&mut self, name: &str) -> Option<&mut Attribute> {
         Some(match name {
             "partitioned" => &mut self.partitioned,
             "priority" => &mut self.priority,
@@ -222,41 +269,21 @@ impl CookieState {
         })
     }
 
-    pub(crate) fn partitioned(&self) -> &Attribute {
-        &self.partitioned
-    }
-
-    pub(crate) fn priority(&self) -> &Attribute {
-        &self.priority
-    }
-
-    pub(crate) fn secure(&self) -> &Attribute {
-        &self.secure
-    }
-
-    pub(crate) fn http_only(&self) -> &Attribute {
-        &self.http_only
-    }
-
-    pub(crate) fn domain(&self) -> &Attribute {
-        &self.domain
-    }
-
-    pub(crate) fn path(&self) -> &Attribute {
-        &self.path
-    }
-
-    pub(crate) fn same_site(&self) -> &Attribute {
-        &self.same_site
+    /// Gives what is undefined, and has a default, its default.
+    fn fill_in(&mut self) {
+        let defaults = Self::default();
+        if self.http_only == Attribute::Undefined {
+            self.http_only = defaults.http_only;
+        }
+        if self.path == Attribute::Undefined {
+            self.path = defaults.path;
+        }
     }
 }
 
-impl Default for CookieState {
-    /// Express's defaults: `Path=/`, `HttpOnly`, until the browser closes.
+impl Default for Attributes {
     fn default() -> Self {
         Self {
-            original_max_age: Lifetime::Null,
-            expires: Expiry::Null,
             partitioned: Attribute::Undefined,
             priority: Attribute::Undefined,
             secure: Attribute::Undefined,
@@ -265,6 +292,16 @@ impl Default for CookieState {
             path: "/".into(),
             same_site: Attribute::Undefined,
         }
+    }
+}
+
+/// Appends a member to an object that was begun.
+fn write_member(key: &str, value: &str, json: &mut String) {
+    if !json.ends_with('{') {
+        json.push(',');
+    }
+    for part in ["\"", key, "\":", value] {
+        json.push_str(part);
     }
 }
 

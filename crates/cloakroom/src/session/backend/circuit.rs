@@ -88,12 +88,12 @@ impl State {
 }
 
 impl Circuit {
-    /// Leave for an operation; `None` where it is refused.
-    pub(super) fn enter(&self) -> Option<Permit<'_>> {
-        let pass = self.change(|state| state.enter(Instant::now()));
+    /// Leave for an operation that begins now; `None` where it is refused.
+    pub(super) fn enter(&self, now: Instant) -> Option<Permit<'_>> {
+        let pass = self.change(|state| state.enter(now));
         (pass != Pass::Refused).then_some(Permit {
             circuit: self,
-            begin: Instant::now(),
+            begin: now,
             probes: pass == Pass::Probe,
             ended: false,
         })
@@ -119,13 +119,15 @@ impl Permit<'_> {
     /// Says whether the store has answered, were it with a refusal.
     pub(super) fn end(mut self, answered: bool) {
         self.ended = true;
+        // An answer closes it at any time, and is worth no look at the clock.
+        let now = if answered { self.begin } else { Instant::now() };
         let end = match answered {
             true => End::Answered,
-            false if self.begin.elapsed() < WAIT => End::FailedAtOnce,
+            false if now - self.begin < WAIT => End::FailedAtOnce,
             false => End::WaitedInVain,
         };
         let (was, is) = self.circuit.change(|state| {
-            let next = state.leave(end, Instant::now());
+            let next = state.leave(end, now);
             (next, (state, next))
         });
         match (was, is) {
@@ -205,10 +207,11 @@ mod tests {
                 (),
             )
         });
-        let probe = circuit.enter().unwrap();
-        assert!(circuit.enter().is_none());
+        let enter = || circuit.enter(Instant::now());
+        let probe = enter().unwrap();
+        assert!(enter().is_none());
         drop(probe);
-        circuit.enter().unwrap().end(true);
-        assert!(circuit.enter().is_some());
+        enter().unwrap().end(true);
+        assert!(enter().is_some());
     }
 }

@@ -100,7 +100,8 @@ impl Backend {
     async fn read<'a, T>(&self, ask: impl Fn() -> StoreFuture<'a, T>) -> Result<T, StoreError> {
         let begin = Instant::now();
         let end = begin + self.policy.settings().store_timeout;
-        match self.until(end, ask(), StoreErrorKind::Unavailable).await {
+        let asked = self.until(begin, end, ask(), StoreErrorKind::Unavailable);
+        match asked.await {
             Err(error)
                 if error.kind() == StoreErrorKind::Unavailable && begin.elapsed() < QUICK =>
             {
@@ -161,8 +162,9 @@ impl Backend {
         operation: StoreFuture<'_, T>,
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
-        let end = Instant::now() + self.policy.settings().store_timeout;
-        self.until(end, operation, too_late).await
+        let begin = Instant::now();
+        let end = begin + self.policy.settings().store_timeout;
+        self.until(begin, end, operation, too_late).await
     }
 
     /// Waits longer, for an operation on all sessions of a user.
@@ -171,18 +173,20 @@ impl Backend {
         operation: StoreFuture<'_, T>,
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
-        let end = Instant::now() + self.policy.settings().store_timeout * LONG;
-        self.until(end, operation, too_late).await
+        let begin = Instant::now();
+        let end = begin + self.policy.settings().store_timeout * LONG;
+        self.until(begin, end, operation, too_late).await
     }
 
-    /// The same, until a time that others before it have used a part of.
+    /// The same for one that begins now, until a time that others before it have used a part of.
     async fn until<T>(
         &self,
+        now: Instant,
         end: Instant,
         mut operation: StoreFuture<'_, T>,
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
-        let Some(permit) = self.circuit.enter() else {
+        let Some(permit) = self.circuit.enter(now) else {
             let reason = "the store did not answer others a moment ago";
             return Err(StoreError::new(StoreErrorKind::Unavailable, reason));
         };

@@ -4,6 +4,7 @@
 //! try again; queued behind the first they become one record, and cost one write more.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -60,28 +61,35 @@ struct Job {
 
 enum Entered {
     /// Nobody else is saving this session.
-    First(Box<Edit>),
+    First(Edit),
     Waiting(oneshot::Receiver<Result<Saved, SaveError>>),
 }
 
 impl Saves {
     fn enter(&self, id: &SessionId, edit: Edit) -> Entered {
         let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(waiting) = queues.get_mut(id) else {
-            queues.insert(id.clone(), Vec::new());
-            return Entered::First(Box::new(edit));
-        };
-        let (done, result) = oneshot::channel();
-        waiting.push(Job { edit, done });
-        Entered::Waiting(result)
+        match queues.entry(id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(Vec::new());
+                Entered::First(edit)
+            }
+            Entry::Occupied(mut waiting) => {
+                let (done, result) = oneshot::channel();
+                waiting.get_mut().push(Job { edit, done });
+                Entered::Waiting(result)
+            }
+        }
     }
 
     /// Takes who waited; when there is nobody, the next save goes first again.
     fn next(&self, id: &SessionId) -> Vec<Job> {
         let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = queues.get_mut(id).map(std::mem::take).unwrap_or_default();
+        let Entry::Occupied(mut place) = queues.entry(id.clone()) else {
+            return Vec::new();
+        };
+        let waiting = std::mem::take(place.get_mut());
         if waiting.is_empty() {
-            queues.remove(id);
+            place.remove();
         }
         waiting
     }
@@ -100,7 +108,7 @@ impl Backend {
                 let mut turn = Turn::new(self, id);
                 let saved = self.write(id, base, &mut [&mut edit]).await?;
                 turn.last = Some(Arc::clone(&saved.record));
-                Ok(saved.into_single())
+                Ok(saved.of(edit))
             }
             Entered::Waiting(result) => {
                 // Those before it may take as long; whether it is written then, nobody waits to hear.
@@ -129,8 +137,8 @@ impl Backend {
         match written {
             Ok(written) => {
                 let record = Arc::clone(&written.record);
-                for (job, saved) in jobs.into_iter().zip(written.into_each()) {
-                    let _ = job.done.send(Ok(saved));
+                for Job { edit, done } in jobs {
+                    let _ = done.send(Ok(written.of(edit)));
                 }
                 Some(record)
             }
@@ -159,9 +167,8 @@ impl Backend {
             if let Ok(written) = &written {
                 last = Some(Arc::clone(&written.record));
             }
-            let _ = job
-                .done
-                .send(written.map(super::writes::Written::into_single));
+            let Job { edit, done } = job;
+            let _ = done.send(written.map(|written| written.of(edit)));
         }
         last
     }

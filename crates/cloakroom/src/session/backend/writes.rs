@@ -24,34 +24,20 @@ pub(crate) struct Saved {
     pub(crate) value: Option<String>,
 }
 
-/// What a write of several edits came to.
+/// What a write of one edit or several came to.
 pub(super) struct Written {
     pub(super) record: Arc<Record>,
     expires: Timestamp,
-    values: Vec<Option<String>>,
 }
 
 impl Written {
-    pub(super) fn into_single(mut self) -> Saved {
-        let value = self.values.pop().flatten();
+    /// The same for one of the edits.
+    pub(super) fn of(&self, mut edit: Edit) -> Saved {
         Saved {
-            record: self.record,
+            record: Arc::clone(&self.record),
             expires: self.expires,
-            value,
+            value: edit.value.take(),
         }
-    }
-
-    pub(super) fn into_each(self) -> impl Iterator<Item = Saved> {
-        let Self {
-            record,
-            expires,
-            values,
-        } = self;
-        values.into_iter().map(move |value| Saved {
-            record: Arc::clone(&record),
-            expires,
-            value,
-        })
     }
 }
 
@@ -67,9 +53,10 @@ impl Backend {
         let mut tries = self.tries();
         while tries.another().await {
             let merged = merge(&self.policy, &key, Some(&base), edits)?;
+            let (now, end) = tries.begin();
             let writing = self.store.update(&key, base.text(), &merged.entry);
             match self
-                .until(tries.end, writing, StoreErrorKind::Unknown)
+                .until(now, end, writing, StoreErrorKind::Unknown)
                 .await?
             {
                 store::Written::Saved => return Ok(self.written(merged)),
@@ -95,7 +82,7 @@ impl Backend {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 outcome => {
                     outcome?;
-                    return Ok(self.written(merged).into_single());
+                    return Ok(self.written(merged).of(edit));
                 }
             }
         }
@@ -116,17 +103,18 @@ impl Backend {
         while tries.another().await {
             let key = self.key(id).into_owned();
             let merged = merge(&self.policy, &key, base.as_deref(), &mut [&mut edit])?;
+            let (now, end) = tries.begin();
             let read = base.as_ref().map(|base| base.text());
             let replacing = self.store.replace(&old, read, &key, &merged.entry);
             match self
-                .until(tries.end, replacing, StoreErrorKind::Unknown)
+                .until(now, end, replacing, StoreErrorKind::Unknown)
                 .await
             {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 Err(error) => return Err(error.into()),
                 Ok(store::Written::Saved) => {
                     self.live.is_over(&old);
-                    return Ok(self.written(merged).into_single());
+                    return Ok(self.written(merged).of(edit));
                 }
                 Ok(store::Written::Gone) => return Err(SaveError::Gone),
                 Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored.text)?),
@@ -138,7 +126,8 @@ impl Backend {
     fn tries(&self) -> Tries {
         Tries {
             made: 0,
-            end: Instant::now() + self.policy.settings().store_timeout,
+            timeout: self.policy.settings().store_timeout,
+            end: None,
         }
     }
 
@@ -172,15 +161,10 @@ impl Backend {
         let Merged {
             entry: Entry { text, expires, .. },
             record,
-            values,
         } = merged;
         drop(text);
         self.parsed.put(&record);
-        Written {
-            record,
-            expires,
-            values,
-        }
+        Written { record, expires }
     }
 
     fn parse(&self, text: RecordText) -> Result<Arc<Record>, SaveError> {
@@ -193,7 +177,9 @@ impl Backend {
 /// server wins at last.
 struct Tries {
     made: u32,
-    end: Instant,
+    timeout: Duration,
+    /// Counted from the first question to the store.
+    end: Option<Instant>,
 }
 
 impl Tries {
@@ -204,6 +190,12 @@ impl Tries {
             tokio::time::sleep(Duration::from_micros(128 * spread)).await;
         }
         self.made += 1;
-        self.made == 1 || Instant::now() < self.end
+        self.end.is_none_or(|end| Instant::now() < end)
+    }
+
+    /// When a try that begins now begins, and when the store's time is up.
+    fn begin(&mut self) -> (Instant, Instant) {
+        let now = Instant::now();
+        (now, *self.end.get_or_insert(now + self.timeout))
     }
 }

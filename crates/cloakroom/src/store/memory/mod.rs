@@ -143,14 +143,17 @@ impl Inner {
 
     /// Stores a record, and sees to the index and the bounds.
     fn put(&self, shard: &mut Shard, hash: u64, id: &str, entry: &Entry, now: Timestamp) {
-        let old = shard.remove(hash, id);
         if entry.expires <= now {
-            if let Some(old) = old {
+            if let Some(old) = shard.remove(hash, id) {
                 self.users.remove(&old);
             }
             return;
         }
-        let slot = Slot::new(id, entry);
+        // What was stored before stands in the index of users, and so does what takes its place.
+        let Err(slot) = shard.renew(hash, Slot::new(id, entry)) else {
+            return;
+        };
+        let old = shard.remove(hash, id);
         while let Some(evicted) = shard.make_room(&slot, now, |slot| self.hash(slot.id())) {
             self.users.remove(&evicted);
         }
@@ -193,8 +196,8 @@ impl Inner {
 
     fn destroy(&self, id: &str) -> bool {
         let (hash, now) = (self.hash(id), self.clock.now());
-        let removed = self.shard(hash).remove(hash, id);
-        removed.is_some_and(|slot| {
+        let mut shard = self.shard(hash);
+        shard.remove(hash, id).is_some_and(|slot| {
             self.users.remove(&slot);
             slot.expires > now
         })

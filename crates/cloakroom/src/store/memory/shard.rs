@@ -93,6 +93,22 @@ impl Shard {
             .filter(|slot| slot.expires > now)
     }
 
+    /// Puts a record in the place of the one of the same session and user, where it fits; gives it back
+    /// otherwise.
+    pub(super) fn renew(&mut self, hash: u64, slot: Slot) -> Result<(), Slot> {
+        let found = self.table.find_mut(hash, |old| old.id() == slot.id());
+        let Some(old) = found.filter(|old| old.user() == slot.user()) else {
+            return Err(slot);
+        };
+        let bytes = self.bytes - old.size() + slot.size();
+        if bytes > self.limit.bytes {
+            return Err(slot);
+        }
+        self.bytes = bytes;
+        *old = slot;
+        Ok(())
+    }
+
     pub(super) fn insert(&mut self, hash: u64, slot: Slot, hasher: impl Fn(&Slot) -> u64) {
         self.bytes += slot.size();
         self.table.insert_unique(hash, slot, hasher);

@@ -49,7 +49,9 @@ pub(super) fn write_value(value: &Bson, out: &mut String) -> bool {
         Bson::String(value) | Bson::Symbol(value) => write_string(value, out),
         Bson::DateTime(value) => match Timestamp::checked(value.timestamp_millis()) {
             Some(at) => {
-                let _ = write!(out, "\"{}\"", at.iso());
+                out.push('"');
+                at.write_iso(out);
+                out.push('"');
             }
             None => out.push_str("null"),
         },

@@ -140,7 +140,11 @@ fn every_row_of_the_life_cycle_matches_or_is_a_named_deviation() {
 fn run(row: &Row<'_>) -> Outcome {
     let run = Run::new(row.policy());
     let max_age = row.settings["maxAge"].as_i64();
-    let expires = max_age.map(|_| Timestamp::from_millis(NOW + 30_000).iso().to_string());
+    let expires = max_age.map(|_| {
+        let mut text = String::new();
+        Timestamp::from_millis(NOW + 30_000).write_iso(&mut text);
+        text
+    });
     let json = |value: Option<String>| value.map_or("null".into(), |value| value);
     run.put(EXISTING, &format!(
         r#"{{"cookie":{{"originalMaxAge":{},"expires":{},"httpOnly":true,"path":"/"}},"a":1,"n":{{"x":1}}}}"#,
