@@ -338,13 +338,14 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn over(line: &'a Line) -> Self {
-        let now = millis(line.made.elapsed()).max(1);
+        let begin = Instant::now();
+        let since = millis(begin.duration_since(line.made)).max(1);
         let _ = line
             .silent
-            .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+            .compare_exchange(0, since, Ordering::Relaxed, Ordering::Relaxed);
         Self {
             line,
-            begin: Instant::now(),
+            begin,
             answered: false,
         }
     }
@@ -359,11 +360,15 @@ impl<'a> Watch<'a> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
         let since = self.line.silent.load(Ordering::Relaxed);
-        let silent =
-            since != 0 && millis(self.line.made.elapsed()).saturating_sub(since) >= millis(SILENCE);
+        let now = Instant::now();
+        let silent = since != 0
+            && millis(now.duration_since(self.line.made)).saturating_sub(since) >= millis(SILENCE);
         // A caller of little patience does not see all of the silence itself.
-        if !self.answered && silent && self.begin.elapsed() >= SILENCE / 5 {
+        if silent && now.duration_since(self.begin) >= SILENCE / 5 {
             self.line.broken.store(true, Ordering::Relaxed);
         }
     }

@@ -1,10 +1,11 @@
 //! What this process knows of the indexes of users, within bounds; all of it may be forgotten.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use foldhash::HashMap;
+use foldhash::quality::RandomState;
 
 use crate::id::SessionId;
 
@@ -15,7 +16,7 @@ const REMEMBERED: usize = 128 * 1024;
 
 #[derive(Default)]
 pub(super) struct Seen {
-    /// One that nobody can make two marks meet with: `SipHash`.
+    /// Seeded anew in each process, and nobody sees what it gives: no two marks can be made to meet.
     hasher: RandomState,
     /// Until when each session, by its user's mark, is in that user's index.
     entered: Mutex<Generations<i64>>,
