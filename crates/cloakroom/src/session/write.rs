@@ -197,7 +197,7 @@ impl Session {
     }
 
     /// What a write that begins now is to write, and where: all as of one instant.
-    fn to_send(&self, now: Timestamp) -> (Target, Sent, Edit) {
+    fn to_send(&self, now: Timestamp) -> (Target, Sent, Box<Edit>) {
         self.lock(|held| {
             let target = match (&held.stored, &held.base) {
                 (Some(stored), base) if *stored != held.id => Target::Moved {

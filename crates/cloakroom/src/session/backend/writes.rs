@@ -32,7 +32,7 @@ pub(super) struct Written {
 
 impl Written {
     /// The same for one of the edits.
-    pub(super) fn of(&self, mut edit: Edit) -> Saved {
+    pub(super) fn of(&self, mut edit: Box<Edit>) -> Saved {
         Saved {
             record: Arc::clone(&self.record),
             expires: self.expires,
@@ -72,7 +72,7 @@ impl Backend {
         &self,
         id: &mut SessionId,
         draw: impl Fn() -> SessionId,
-        mut edit: Edit,
+        mut edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
         for _ in 0..DRAWS {
             let key = self.key(id);
@@ -96,7 +96,7 @@ impl Backend {
         id: &mut SessionId,
         draw: impl Fn() -> SessionId,
         mut base: Option<Arc<Record>>,
-        mut edit: Edit,
+        mut edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
         let old = self.key(old);
         let mut tries = self.tries();
@@ -136,7 +136,7 @@ impl Backend {
         &self,
         id: &SessionId,
         base: &Record,
-        mut edit: Edit,
+        mut edit: Box<Edit>,
     ) -> Result<bool, SaveError> {
         let key = self.key(id);
         let merged = merge(&self.policy, &key, Some(base), &mut [&mut edit])?;
@@ -187,7 +187,7 @@ impl Tries {
     async fn another(&mut self) -> bool {
         if self.made > 2 {
             let spread = u64::from(SessionId::random().expose().as_bytes()[0]) % 16;
-            tokio::time::sleep(Duration::from_micros(128 * spread)).await;
+            Box::pin(tokio::time::sleep(Duration::from_micros(128 * spread))).await;
         }
         self.made += 1;
         self.end.is_none_or(|end| Instant::now() < end)

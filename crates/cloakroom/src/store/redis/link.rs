@@ -41,6 +41,21 @@ struct Line {
     broken: Arc<AtomicBool>,
 }
 
+impl Line {
+    /// Sends a request over its connection, or over one that stands in for it.
+    async fn ask(
+        &self,
+        connection: Connection,
+        request: &Request<'_>,
+        form: &Form,
+    ) -> RedisResult<Value> {
+        let watch = Watch::over(self);
+        let outcome = request.send(connection, form).await;
+        watch.answered(!outcome.as_ref().is_err_and(RedisError::is_io_error));
+        outcome
+    }
+}
+
 /// Makes connections and keeps the latest.
 pub(super) struct Link {
     shared: Arc<Shared>,
@@ -160,23 +175,29 @@ impl Link {
         request: &Request<'_>,
         effect: Effect,
     ) -> Result<Value, StoreError> {
+        // Whatever is rare is boxed, so that the futures of all requests are smaller.
+        let line = match self.shared.working() {
+            Some(line) => line,
+            None => Box::pin(self.line()).await?,
+        };
+        match line
+            .ask(line.connection.clone(), request, &Form::Plain)
+            .await
+        {
+            Ok(value) => Ok(value),
+            Err(error) => Box::pin(self.send_again(line, error, request, effect)).await,
+        }
+    }
+
+    async fn send_again(
+        &self,
+        mut line: Arc<Line>,
+        mut error: RedisError,
+        request: &Request<'_>,
+        effect: Effect,
+    ) -> Result<Value, StoreError> {
         let mut attempt = 0;
-        let mut form = Form::Plain;
         loop {
-            let line = self.line().await?;
-            let watch = Watch::over(&line);
-            let outcome = match &form {
-                Form::Asking(node) => match self.aside(node).await {
-                    Ok(one) => request.send(Connection::One(one), &form).await,
-                    Err(error) => return Err(unreachable(&error)),
-                },
-                _ => request.send(line.connection.clone(), &form).await,
-            };
-            watch.answered(!outcome.as_ref().is_err_and(RedisError::is_io_error));
-            let error = match outcome {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
             let remedy = remedy(&error);
             if remedy == Remedy::Reconnect {
                 if !line.broken.swap(true, Ordering::Relaxed) {
@@ -193,7 +214,7 @@ impl Link {
             if !again {
                 return Err(told(&error, effect));
             }
-            form = match remedy {
+            let form = match remedy {
                 Remedy::Load => Form::Whole,
                 Remedy::Ask => Form::asked(&error),
                 _ => Form::Plain,
@@ -201,6 +222,18 @@ impl Link {
             attempt += 1;
             if form == Form::Plain {
                 tokio::time::sleep(PAUSE * attempt).await;
+            }
+            line = self.line().await?;
+            let connection = match &form {
+                Form::Asking(node) => {
+                    let one = self.aside(node).await;
+                    Connection::One(one.map_err(|error| unreachable(&error))?)
+                }
+                _ => line.connection.clone(),
+            };
+            match line.ask(connection, request, &form).await {
+                Ok(value) => return Ok(value),
+                Err(said) => error = said,
             }
         }
     }
@@ -302,13 +335,14 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn over(line: &'a Line) -> Self {
-        let now = millis(line.made.elapsed()).max(1);
+        let begin = Instant::now();
+        let now = millis(begin - line.made).max(1);
         let _ = line
             .silent
             .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
         Self {
             line,
-            begin: Instant::now(),
+            begin,
             answered: false,
         }
     }

@@ -1,5 +1,7 @@
 //! What is sent: a command, several at once, or a script.
 
+use std::borrow::Cow;
+
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
@@ -26,7 +28,7 @@ pub(super) enum Request<'a> {
     Script {
         script: &'a Script,
         keys: Vec<String>,
-        arguments: Vec<Vec<u8>>,
+        arguments: Vec<Cow<'a, str>>,
     },
 }
 
@@ -72,38 +74,91 @@ impl From<Pipeline> for Request<'_> {
     }
 }
 
+/// What goes to the server of a request.
+enum Sent<'a> {
+    One(Cow<'a, Cmd>),
+    All(&'a Pipeline),
+}
+
 impl Request<'_> {
-    pub(super) async fn send(&self, mut connection: Connection, form: &Form) -> RedisResult<Value> {
-        let command = match self {
-            Self::Pipeline(pipeline) => return send_all(connection, pipeline, form).await,
+    pub(super) async fn send(&self, connection: Connection, form: &Form) -> RedisResult<Value> {
+        match (connection, form) {
+            (Connection::One(mut one), Form::Plain | Form::Whole) => {
+                let value = match self.sent(form) {
+                    Sent::One(command) => one.send_packed_command(&command).await?,
+                    Sent::All(all) => {
+                        Value::Array(one.send_packed_commands(all, 0, all.len()).await?)
+                    }
+                };
+                value.extract_error()
+            }
+            // Boxed, so that the futures of all requests are smaller.
+            (Connection::One(one), Form::Asking(_)) => Box::pin(self.send_asking(one, form)).await,
+            (Connection::Cluster(cluster), _) => {
+                Box::pin(self.send_to_cluster(cluster, form)).await
+            }
+        }
+    }
+
+    fn sent(&self, form: &Form) -> Sent<'_> {
+        match self {
+            Self::Pipeline(pipeline) => Sent::All(pipeline),
             Self::Command(command) | Self::ToNode(command, _) | Self::Anywhere(command) => {
-                command.clone()
+                Sent::One(Cow::Borrowed(command))
             }
             Self::Script {
                 script,
                 keys,
                 arguments,
-            } => call(script, keys, arguments, *form != Form::Plain),
+            } => Sent::One(Cow::Owned(call(script, keys, arguments, form))),
+        }
+    }
+
+    /// To a node that is about to own the slot: it wants to be asked for each command.
+    async fn send_asking(&self, mut one: MultiplexedConnection, form: &Form) -> RedisResult<Value> {
+        let mut asking = Pipeline::new();
+        let is_one = match self.sent(form) {
+            Sent::One(command) => {
+                asking.cmd("ASKING").add_command(command.into_owned());
+                true
+            }
+            Sent::All(all) => {
+                for command in all.cmd_iter() {
+                    asking.cmd("ASKING").add_command(command.clone());
+                }
+                false
+            }
         };
-        match (&mut connection, self, form) {
-            (Connection::One(one), _, Form::Asking(_)) => {
-                let mut asking = Pipeline::new();
-                asking.cmd("ASKING").add_command(command);
-                let mut said = one.req_packed_commands(&asking, 0, 2).await?;
-                said.pop().unwrap_or(Value::Nil).extract_error()
-            }
-            (Connection::Cluster(cluster), Self::ToNode(_, node), _) => {
-                let route = RoutingInfo::SingleNode(node.route());
-                cluster.route_command(command, route).await
-            }
-            (Connection::Cluster(cluster), Self::Anywhere(_), _) => {
-                let route = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
-                cluster.route_command(command, route).await
-            }
-            (Connection::Cluster(cluster), ..) => cluster.req_packed_command(&command).await,
-            (Connection::One(one), ..) => one.req_packed_command(&command).await,
-        }?
-        .extract_error()
+        let said = one.send_packed_commands(&asking, 0, asking.len()).await?;
+        let mut said = said.into_iter().skip(1).step_by(2);
+        let value = if is_one {
+            said.next().unwrap_or(Value::Nil)
+        } else {
+            Value::Array(said.collect())
+        };
+        value.extract_error()
+    }
+
+    async fn send_to_cluster(
+        &self,
+        mut cluster: ClusterConnection,
+        form: &Form,
+    ) -> RedisResult<Value> {
+        let value = match self.sent(form) {
+            Sent::All(all) => Value::Array(cluster.req_packed_commands(all, 0, all.len()).await?),
+            Sent::One(command) => match self {
+                Self::ToNode(_, node) => {
+                    let route = RoutingInfo::SingleNode(node.route());
+                    cluster.route_command(command.into_owned(), route).await?
+                }
+                Self::Anywhere(_) => {
+                    let route = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
+                    cluster.route_command(command.into_owned(), route).await?
+                }
+                _ => cluster.req_packed_command(&command).await?,
+            },
+        };
+        value.extract_error()
     }
 }
 
@@ -116,33 +171,18 @@ impl Node {
     }
 }
 
-async fn send_all(connection: Connection, pipeline: &Pipeline, form: &Form) -> RedisResult<Value> {
-    let count = pipeline.len();
-    let values = match (connection, form) {
-        (Connection::One(mut one), Form::Asking(_)) => {
-            // It is due before each of them.
-            let mut asking = Pipeline::new();
-            for command in pipeline.cmd_iter() {
-                asking.cmd("ASKING").add_command(command.clone());
-            }
-            let said = one.req_packed_commands(&asking, 0, 2 * count).await?;
-            said.into_iter().skip(1).step_by(2).collect()
-        }
-        (Connection::One(mut one), _) => one.req_packed_commands(pipeline, 0, count).await?,
-        (Connection::Cluster(mut cluster), _) => {
-            cluster.req_packed_commands(pipeline, 0, count).await?
-        }
+fn call(script: &Script, keys: &[String], arguments: &[Cow<'_, str>], form: &Form) -> Cmd {
+    let (name, text) = match form {
+        Form::Plain => ("EVALSHA", &script.hash),
+        _ => ("EVAL", &script.code),
     };
-    Value::Array(values).extract_error()
-}
-
-fn call(script: &Script, keys: &[String], arguments: &[Vec<u8>], whole: bool) -> Cmd {
-    let mut command = if whole {
-        redis::cmd("EVAL")
-    } else {
-        redis::cmd("EVALSHA")
-    };
-    command.arg(if whole { &script.code } else { &script.hash });
-    command.arg(keys.len()).arg(keys).arg(arguments);
+    let keys_length = keys.iter().map(String::len).sum::<usize>();
+    let length = arguments.iter().map(|one| one.len()).sum::<usize>();
+    let count = keys.len() + arguments.len() + 3;
+    let mut command = Cmd::with_capacity(count, name.len() + text.len() + 4 + keys_length + length);
+    command.arg(name).arg(text).arg(keys.len()).arg(keys);
+    for argument in arguments {
+        command.arg(&**argument);
+    }
     command
 }
