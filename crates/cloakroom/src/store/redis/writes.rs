@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 
 use super::Inner;
 use super::failure::Effect;
@@ -121,9 +121,8 @@ impl Inner {
         ttl: i64,
     ) -> Result<Said, StoreError> {
         let key = self.keys.session(id);
-        let mut pipeline = Pipeline::new();
-        pipeline
-            .cmd("SET")
+        let mut set = Cmd::with_capacity(8, 64 + key.len() + entry.text.len() + read.len());
+        set.arg("SET")
             .arg(&key)
             .arg(&*entry.text)
             .arg("IFEQ")
@@ -131,7 +130,8 @@ impl Inner {
             .arg("GET")
             .arg("PX")
             .arg(ttl);
-        pipeline.cmd("PTTL").arg(&key);
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.add_command(set).cmd("PTTL").arg(&key);
         let answer = self.link.send(&pipeline.into(), Effect::Write).await?;
         let Value::Array(mut values) = answer else {
             return Err(corrupt());
