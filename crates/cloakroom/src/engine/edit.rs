@@ -55,23 +55,21 @@ pub(crate) enum EditError {
 }
 
 impl Edit {
-    /// Boxed, because the futures that carry it out would each hold it several times.
-    pub(crate) fn of(held: &Held, now: Timestamp) -> Box<Self> {
+    pub(crate) fn of(held: &Held, now: Timestamp) -> Self {
         // A new record, or one under a new id, is this request's alone.
         let own_cookie = held.cookie_changed || held.base.is_none();
-        Box::new(Self {
+        Self {
             patch: held.patch.clone(),
             cookie: own_cookie.then(|| held.cookie.clone()),
             stamp: held.stamp.clone().filter(|_| held.stamp_changed),
             change: None,
             value: None,
             now,
-        })
+        }
     }
 
-    pub(crate) fn with(mut self: Box<Self>, change: Change) -> Box<Self> {
+    pub(crate) fn add(&mut self, change: Change) {
         self.change = Some(change);
-        self
     }
 }
 

@@ -108,7 +108,7 @@ impl Backend {
                 let mut turn = Turn::new(self, id);
                 let saved = self.write(id, base, &mut [&mut edit]).await?;
                 turn.last = Some(Arc::clone(&saved.record));
-                Ok(saved.of(edit))
+                Ok(saved.of(&mut edit))
             }
             Entered::Waiting(result) => {
                 // Those before it may take as long; whether it is written then, nobody waits to hear.
@@ -137,8 +137,8 @@ impl Backend {
         match written {
             Ok(written) => {
                 let record = Arc::clone(&written.record);
-                for Job { edit, done } in jobs {
-                    let _ = done.send(Ok(written.of(edit)));
+                for mut job in jobs {
+                    let _ = job.done.send(Ok(written.of(&mut job.edit)));
                 }
                 Some(record)
             }
@@ -167,8 +167,8 @@ impl Backend {
             if let Ok(written) = &written {
                 last = Some(Arc::clone(&written.record));
             }
-            let Job { edit, done } = job;
-            let _ = done.send(written.map(|written| written.of(edit)));
+            let Job { mut edit, done } = job;
+            let _ = done.send(written.map(|written| written.of(&mut edit)));
         }
         last
     }

@@ -32,7 +32,7 @@ pub(super) struct Written {
 
 impl Written {
     /// The same for one of the edits.
-    pub(super) fn of(&self, mut edit: Box<Edit>) -> Saved {
+    pub(super) fn of(&self, edit: &mut Edit) -> Saved {
         Saved {
             record: Arc::clone(&self.record),
             expires: self.expires,
@@ -82,7 +82,7 @@ impl Backend {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 outcome => {
                     outcome?;
-                    return Ok(self.written(merged).of(edit));
+                    return Ok(self.written(merged).of(&mut edit));
                 }
             }
         }
@@ -114,7 +114,7 @@ impl Backend {
                 Err(error) => return Err(error.into()),
                 Ok(store::Written::Saved) => {
                     self.live.is_over(&old);
-                    return Ok(self.written(merged).of(edit));
+                    return Ok(self.written(merged).of(&mut edit));
                 }
                 Ok(store::Written::Gone) => return Err(SaveError::Gone),
                 Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored.text)?),
