@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::csrf::{SECRET, drawn};
-use crate::record::{DeviceNote, UserKeys};
+use crate::record::{DeviceNote, named_by, stringify, user_at};
 use crate::session::{Session, SessionError};
 
 /// Where the roles of whoever is signed in are kept.
@@ -70,8 +70,7 @@ impl Session {
 
     /// Whether the user at this path is another: Express may have moved one of them and kept the rest.
     pub(super) fn names_another(&self, path: &str, name: &str) -> bool {
-        let json = self.to_json().ok();
-        let other = json.and_then(|json| UserKeys::new([path]).user_of(&json));
+        let other = self.find(|held| user_at(path, |key| held.data(key)));
         other.is_some_and(|other| other != name)
     }
 
@@ -139,8 +138,8 @@ impl Session {
     /// [`user_keys`](crate::policy::PolicyBuilder::user_keys) that the session has. What Express or
     /// Passport wrote counts as well.
     pub fn user(&self) -> Option<String> {
-        let json = self.to_json().ok()?;
-        self.user_keys().user_of(&json)
+        let keys = self.user_keys();
+        self.find(|held| keys.user_by(|key| held.data(key)))
     }
 
     /// When the user gave a password, or whatever [`login`](Self::login) was called for; `None` for
@@ -179,8 +178,8 @@ fn put(root: &mut Value, path: &[&str], value: Value) {
 
 /// What the index will call a user, so that both mean the same.
 fn name_of(user: &Value) -> Result<String, SessionError> {
-    let record = format!(r#"{{"user":{user}}}"#);
-    UserKeys::new(["user"]).user_of(&record).ok_or_else(no_user)
+    let json = stringify(user).map_err(SessionError::Value)?;
+    named_by(&json).ok_or_else(no_user)
 }
 
 fn no_user() -> SessionError {

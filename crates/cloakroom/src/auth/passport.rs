@@ -4,7 +4,7 @@ use std::future::Future;
 
 use serde_json::Value;
 
-use crate::record::UserKeys;
+use crate::record::{UserKeys, user_at};
 use crate::session::{Session, SessionError};
 
 /// Where Passport keeps it: its `key` option, left at the default.
@@ -110,7 +110,7 @@ impl Session {
     }
 
     fn passport_name(&self) -> Option<String> {
-        UserKeys::new([PATH]).user_of(&self.to_json().ok()?)
+        self.find(|held| user_at(PATH, |key| held.data(key)))
     }
 }
 

@@ -17,40 +17,41 @@ impl Timestamp {
     /// Appends `2026-01-02T03:04:05.678Z` (ECMA-262, 21.4.1.32), as `JSON.stringify` prints a `Date`.
     pub(crate) fn write_iso(self, out: &mut String) {
         let civil = Civil::from(self);
-        let mut text = *b"-00-00T00:00:00.000Z";
-        put(&mut text[1..3], civil.month);
-        put(&mut text[4..6], civil.day);
-        put(&mut text[7..9], civil.hour);
-        put(&mut text[10..12], civil.minute);
-        put(&mut text[13..15], civil.second);
-        put(&mut text[16..19], civil.milli);
-        match civil.year {
-            0..=9999 => out.push_str(ascii(&four(civil.year))),
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        put(&mut text[5..7], civil.month);
+        put(&mut text[8..10], civil.day);
+        put(&mut text[11..13], civil.hour);
+        put(&mut text[14..16], civil.minute);
+        put(&mut text[17..19], civil.second);
+        put(&mut text[20..23], civil.milli);
+        if let year @ 0..=9999 = civil.year {
+            put(&mut text[..4], year);
+            out.push_str(ascii(&text));
+        } else {
             // A String takes whatever is written to it.
-            year => _ = write!(out, "{year:+07}"),
+            let _ = write!(out, "{:+07}{}", civil.year, ascii(&text[4..]));
         }
-        out.push_str(ascii(&text));
     }
 
     /// Appends `Fri, 02 Jan 2026 03:04:05 GMT` (RFC 9110 §5.6.7); milliseconds are cut off.
     pub(crate) fn write_imf(self, out: &mut String) {
         let civil = Civil::from(self);
-        let mut date = *b"Thu, 00 Jan ";
-        date[..3].copy_from_slice(civil.weekday().as_bytes());
-        put(&mut date[5..7], civil.day);
-        date[8..11].copy_from_slice(civil.month_name().as_bytes());
-        let mut time = *b" 00:00:00 GMT";
-        put(&mut time[1..3], civil.hour);
-        put(&mut time[4..6], civil.minute);
-        put(&mut time[7..9], civil.second);
-        out.push_str(ascii(&date));
-        // A String takes whatever is written to it.
-        match civil.year {
-            0..=9999 => out.push_str(ascii(&four(civil.year))),
-            year if year < 0 => _ = write!(out, "-{:04}", -year),
-            year => _ = write!(out, "{year}"),
+        let mut text = *b"Thu, 00 Jan 0000 00:00:00 GMT";
+        text[..3].copy_from_slice(civil.weekday().as_bytes());
+        put(&mut text[5..7], civil.day);
+        text[8..11].copy_from_slice(civil.month_name().as_bytes());
+        put(&mut text[17..19], civil.hour);
+        put(&mut text[20..22], civil.minute);
+        put(&mut text[23..25], civil.second);
+        if let year @ 0..=9999 = civil.year {
+            put(&mut text[12..16], year);
+            out.push_str(ascii(&text));
+        } else {
+            let (date, time) = (ascii(&text[..12]), ascii(&text[16..]));
+            let (sign, year) = (if civil.year < 0 { "-" } else { "" }, civil.year.abs());
+            // A String takes whatever is written to it.
+            let _ = write!(out, "{date}{sign}{year:04}{time}");
         }
-        out.push_str(ascii(&time));
     }
 
     /// Reads what [`Timestamp::write_iso`] writes; `None` for anything else.
@@ -84,12 +85,6 @@ impl Timestamp {
         let time = ((hour * 60 + minute) * 60 + second) * 1000 + milli;
         in_range.then(|| Self::checked(days_from_civil(year, month, day) * DAY + time))?
     }
-}
-
-fn four(year: i64) -> [u8; 4] {
-    let mut text = [b'0'; 4];
-    put(&mut text, year);
-    text
 }
 
 /// Writes the last digits of a number that is not negative into all of `place`.

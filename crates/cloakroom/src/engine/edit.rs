@@ -68,9 +68,8 @@ impl Edit {
         }
     }
 
-    pub(crate) fn with(mut self, change: Change) -> Self {
+    pub(crate) fn add(&mut self, change: Change) {
         self.change = Some(change);
-        self
     }
 }
 

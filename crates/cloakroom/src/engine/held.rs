@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::cookie::Ticket;
 use crate::id::SessionId;
 use crate::policy::Policy;
-use crate::record::{CookieState, DeviceNote, Patch, Record, Stamp};
+use crate::record::{COOKIE, CookieState, DeviceNote, Patch, Record, STAMP, Stamp};
 
 /// Whether there is a session to work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +147,11 @@ impl Held {
             Some(change) => change,
             None => self.base.as_ref()?.get(key),
         }
+    }
+
+    /// The same of a key that an application may have.
+    pub(crate) fn data(&self, key: &str) -> Option<&str> {
+        self.get(key).filter(|_| key != COOKIE && key != STAMP)
     }
 
     /// Whether there is something to write: the data is other than what was read or saved last.

@@ -14,7 +14,7 @@ use super::json::{self, Bounds};
 /// Numbers are printed as ECMA-262 says (`1e+21`, `100`, not `100.0`); what JSON has no number
 /// for, `NaN` and the infinities, becomes `null`. An embedded `RawValue` keeps its text.
 pub(crate) fn stringify<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
-    let mut text = Vec::with_capacity(32);
+    let mut text = Vec::with_capacity(128);
     value.serialize(&mut serde_json::Serializer::with_formatter(
         &mut text, JavaScript,
     ))?;

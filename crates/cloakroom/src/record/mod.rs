@@ -27,6 +27,7 @@ pub(crate) use stamp::{DeviceNote, Stamp};
 pub use stored::{Entry, Stored};
 pub use text::RecordText;
 pub use users::UserKeys;
+pub(crate) use users::{named_by, user_at};
 
 use json::{Bounds, Member, Span};
 

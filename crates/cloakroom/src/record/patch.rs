@@ -15,10 +15,10 @@ type Keyed = (Box<str>, Change);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Change {
     /// The value at the key's place, or at the end where there is none.
-    Set(Box<str>),
+    Set(String),
     Remove,
     /// Removed and then set: in JavaScript the key moves to the end.
-    Append(Box<str>),
+    Append(String),
 }
 
 impl Patch {
@@ -35,7 +35,7 @@ impl Patch {
     }
 
     /// Sets a key to a value in JSON.
-    pub(crate) fn set(&mut self, key: &str, json: impl Into<Box<str>>) {
+    pub(crate) fn set(&mut self, key: &str, json: impl Into<String>) {
         let (at, json) = (self.position(key), json.into());
         let changes = self.changes_mut();
         match at {

@@ -71,19 +71,23 @@ impl Stamp {
     }
 
     pub(crate) fn to_json(&self) -> String {
-        let mut json = format!(r#"{{"created":{}"#, self.created);
+        let device = self.device.as_deref().unwrap_or_default();
+        let mut json = String::with_capacity(112 + device.len());
         for (key, value) in [
-            ("deadline", self.deadline),
-            ("renewed", self.renewed),
-            ("login", self.login),
+            ("{\"created\":", Some(self.created)),
+            (",\"deadline\":", self.deadline),
+            (",\"renewed\":", self.renewed),
+            (",\"login\":", self.login),
         ] {
             if let Some(value) = value {
+                json.push_str(key);
                 // A String takes whatever is written to it.
-                let _ = write!(json, r#","{key}":{value}"#);
+                let _ = write!(json, "{value}");
             }
         }
-        if let Some(device) = &self.device {
-            let _ = write!(json, r#","device":{device}"#);
+        if !device.is_empty() {
+            json.push_str(",\"device\":");
+            json.push_str(device);
         }
         json.push('}');
         json

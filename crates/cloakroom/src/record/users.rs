@@ -33,13 +33,9 @@ impl UserKeys {
         self.user_by(|key| Some(fields.iter().find(|field| field.name() == key)?.value))
     }
 
-    fn user_by<'a>(&self, value_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-        self.paths().find_map(|path| {
-            let mut steps = path.split('.');
-            let first = value_of(steps.next()?)?;
-            let found = steps.try_fold(first, member)?;
-            scalar(found).or_else(|| scalar(member(found, "id")?))
-        })
+    /// The user of a session whose keys have these values.
+    pub(crate) fn user_by<'a>(&self, value_of: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+        self.paths().find_map(|path| user_at(path, &value_of))
     }
 }
 
@@ -47,6 +43,21 @@ impl Default for UserKeys {
     fn default() -> Self {
         Self::new(["userId", "passport.user"])
     }
+}
+
+/// The user at one path of keys.
+pub(crate) fn user_at<'a>(
+    path: &str,
+    value_of: impl Fn(&str) -> Option<&'a str>,
+) -> Option<String> {
+    let mut steps = path.split('.');
+    let first = value_of(steps.next()?)?;
+    named_by(steps.try_fold(first, member)?)
+}
+
+/// The user that a value names: a text, a number, an object by its `id`.
+pub(crate) fn named_by(json: &str) -> Option<String> {
+    scalar(json).or_else(|| scalar(member(json, "id")?))
 }
 
 /// The value of `key` in the object that `json` is.

@@ -89,7 +89,7 @@ impl Session {
     /// would drop when it loads the record; [`SessionError::Value`] for a value that JSON cannot
     /// say; [`SessionError::TooLarge`] beyond the policy's `record_limit`; [`SessionError::Ended`].
     pub fn insert<T: Serialize>(&self, key: &str, value: T) -> Result<(), SessionError> {
-        self.insert_raw(key, &stringify(&value).map_err(SessionError::Value)?)
+        self.insert_text(key, stringify(&value).map_err(SessionError::Value)?)
     }
 
     /// Sets the value of `key` to a JSON text.
@@ -98,6 +98,10 @@ impl Session {
     ///
     /// As for [`insert`](Self::insert).
     pub fn insert_raw(&self, key: &str, json: &str) -> Result<(), SessionError> {
+        self.insert_text(key, json.to_owned())
+    }
+
+    fn insert_text(&self, key: &str, json: String) -> Result<(), SessionError> {
         if is_reserved(key) {
             return Err(SessionError::ReservedKey(key.to_owned()));
         }
@@ -106,11 +110,17 @@ impl Session {
         if json.len() > limit.bytes {
             return Err(SessionError::TooLarge);
         }
-        if !is_value(json, limit.depth.saturating_sub(1)) {
-            serde_json::from_str::<&RawValue>(json).map_err(SessionError::Value)?;
+        if !is_value(&json, limit.depth.saturating_sub(1)) {
+            serde_json::from_str::<&RawValue>(&json).map_err(SessionError::Value)?;
             return Err(SessionError::TooLarge);
         }
-        self.live(|held| held.patch.set(key, json.trim_ascii()))
+        let value = json.trim_ascii();
+        let json = if value.len() == json.len() {
+            json
+        } else {
+            value.to_owned()
+        };
+        self.live(|held| held.patch.set(key, json))
     }
 
     /// Removes `key`; one that is not there is no error.
@@ -151,6 +161,11 @@ impl Session {
     /// [`SessionError::Ended`] after `destroy` or `unset`.
     pub fn to_json(&self) -> Result<String, SessionError> {
         self.live(|held| record::object(&held.patch.data(held.base.as_deref())))
+    }
+
+    /// Looks for something among the values of keys; `None` after the session ended.
+    pub(crate) fn find<R>(&self, with: impl FnOnce(&Held) -> Option<R>) -> Option<R> {
+        self.peek(with).ok()??
     }
 
     /// The id: given to the client when the response leaves, if the session is stored by then.

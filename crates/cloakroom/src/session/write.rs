@@ -147,7 +147,7 @@ impl Session {
 
     async fn apply(&self, mut change: Change) -> Result<String, SessionError> {
         self.live(|_| ())?;
-        let (target, sent, edit) = self.to_send(self.now());
+        let (target, sent, mut edit) = self.to_send(self.now());
         match target {
             Target::New | Target::Moved { base: None, .. } => self.apply_in_memory(&mut change),
             Target::Moved { .. } => {
@@ -155,7 +155,8 @@ impl Session {
                 Box::pin(self.apply(change)).await
             }
             Target::Same(base) => {
-                let saving = self.0.backend.save(&sent.id, base, edit.with(change));
+                edit.add(change);
+                let saving = self.0.backend.save(&sent.id, base, edit);
                 let mut saved = saving.await.map_err(SessionError::from)?;
                 let value = saved.value.take().unwrap_or_else(|| "null".into());
                 self.was_saved(sent.id.clone(), saved, &sent);
@@ -197,7 +198,7 @@ impl Session {
     }
 
     /// What a write that begins now is to write, and where: all as of one instant.
-    fn to_send(&self, now: Timestamp) -> (Target, Sent, Edit) {
+    fn to_send(&self, now: Timestamp) -> (Target, Sent, Box<Edit>) {
         self.lock(|held| {
             let target = match (&held.stored, &held.base) {
                 (Some(stored), base) if *stored != held.id => Target::Moved {
@@ -207,7 +208,8 @@ impl Session {
                 (Some(_), Some(base)) => Target::Same(Arc::clone(base)),
                 _ => Target::New,
             };
-            (target, held.sent(), Edit::of(held, now))
+            // Boxed, because the futures that carry it out each hold it several times.
+            (target, held.sent(), Box::new(Edit::of(held, now)))
         })
     }
 

@@ -80,7 +80,7 @@ impl Lifetime {
 
     /// Appends it to an object that was begun; not where it is undefined.
     pub(super) fn write(self, json: &mut String) {
-        let mut member = |value| write_member("originalMaxAge", value, json);
+        let mut member = |value| write_member(r#","originalMaxAge":"#, value, json);
         match self {
             Self::Undefined => {}
             Self::Null | Self::NotANumber => member("null"),
@@ -132,7 +132,7 @@ impl Expiry {
 
     /// Appends it to an object that was begun; not where it is undefined.
     pub(super) fn write(self, json: &mut String) {
-        let mut member = |value| write_member("expires", value, json);
+        let mut member = |value| write_member(r#","expires":"#, value, json);
         match self {
             Self::Undefined => {}
             Self::Null | Self::Invalid => member("null"),

@@ -90,14 +90,16 @@ impl CookieState {
         let attributes = &*self.attributes;
         json.push('{');
         self.original_max_age.write(&mut json);
-        attributes.partitioned.write("partitioned", &mut json);
-        attributes.priority.write("priority", &mut json);
+        attributes
+            .partitioned
+            .write(r#","partitioned":"#, &mut json);
+        attributes.priority.write(r#","priority":"#, &mut json);
         self.expires.write(&mut json);
-        attributes.secure.write("secure", &mut json);
-        attributes.http_only.write("httpOnly", &mut json);
-        attributes.domain.write("domain", &mut json);
-        attributes.path.write("path", &mut json);
-        attributes.same_site.write("sameSite", &mut json);
+        attributes.secure.write(r#","secure":"#, &mut json);
+        attributes.http_only.write(r#","httpOnly":"#, &mut json);
+        attributes.domain.write(r#","domain":"#, &mut json);
+        attributes.path.write(r#","path":"#, &mut json);
+        attributes.same_site.write(r#","sameSite":"#, &mut json);
         json.push('}');
         json
     }
@@ -295,14 +297,11 @@ impl Default for Attributes {
     }
 }
 
-/// Appends a member to an object that was begun.
+/// Appends a member to an object that was begun; `key` is its text from the comma before to the colon.
 fn write_member(key: &str, value: &str, json: &mut String) {
-    if !json.ends_with('{') {
-        json.push(',');
-    }
-    for part in ["\"", key, "\":", value] {
-        json.push_str(part);
-    }
+    let is_first = json.as_bytes().last() == Some(&b'{');
+    json.push_str(if is_first { &key[1..] } else { key });
+    json.push_str(value);
 }
 
 /// Why an attribute could not be set.

@@ -55,18 +55,18 @@ impl SaveError {
 pub(super) struct Saves(Mutex<HashMap<SessionId, Vec<Job>>>);
 
 struct Job {
-    edit: Edit,
+    edit: Box<Edit>,
     done: oneshot::Sender<Result<Saved, SaveError>>,
 }
 
 enum Entered {
     /// Nobody else is saving this session.
-    First(Edit),
+    First(Box<Edit>),
     Waiting(oneshot::Receiver<Result<Saved, SaveError>>),
 }
 
 impl Saves {
-    fn enter(&self, id: &SessionId, edit: Edit) -> Entered {
+    fn enter(&self, id: &SessionId, edit: Box<Edit>) -> Entered {
         let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match queues.entry(id.clone()) {
             Entry::Vacant(place) => {
@@ -101,14 +101,14 @@ impl Backend {
         self: &Arc<Self>,
         id: &SessionId,
         base: Arc<Record>,
-        edit: Edit,
+        edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
         match self.saves.enter(id, edit) {
             Entered::First(mut edit) => {
                 let mut turn = Turn::new(self, id);
                 let saved = self.write(id, base, &mut [&mut edit]).await?;
                 turn.last = Some(Arc::clone(&saved.record));
-                Ok(saved.of(edit))
+                Ok(saved.of(&mut edit))
             }
             Entered::Waiting(result) => {
                 // Those before it may take as long; whether it is written then, nobody waits to hear.
@@ -128,7 +128,7 @@ impl Backend {
         last: Option<Arc<Record>>,
     ) -> Option<Arc<Record>> {
         let written = {
-            let mut edits: Vec<&mut Edit> = jobs.iter_mut().map(|job| &mut job.edit).collect();
+            let mut edits: Vec<&mut Edit> = jobs.iter_mut().map(|job| &mut *job.edit).collect();
             match self.base(id, last.clone()).await {
                 Ok(base) => self.write(id, base, &mut edits).await,
                 Err(error) => Err(error),
@@ -137,8 +137,8 @@ impl Backend {
         match written {
             Ok(written) => {
                 let record = Arc::clone(&written.record);
-                for Job { edit, done } in jobs {
-                    let _ = done.send(Ok(written.of(edit)));
+                for mut job in jobs {
+                    let _ = job.done.send(Ok(written.of(&mut job.edit)));
                 }
                 Some(record)
             }
@@ -167,8 +167,8 @@ impl Backend {
             if let Ok(written) = &written {
                 last = Some(Arc::clone(&written.record));
             }
-            let Job { edit, done } = job;
-            let _ = done.send(written.map(|written| written.of(edit)));
+            let Job { mut edit, done } = job;
+            let _ = done.send(written.map(|written| written.of(&mut edit)));
         }
         last
     }

@@ -32,7 +32,7 @@ pub(super) struct Written {
 
 impl Written {
     /// The same for one of the edits.
-    pub(super) fn of(&self, mut edit: Edit) -> Saved {
+    pub(super) fn of(&self, edit: &mut Edit) -> Saved {
         Saved {
             record: Arc::clone(&self.record),
             expires: self.expires,
@@ -72,7 +72,7 @@ impl Backend {
         &self,
         id: &mut SessionId,
         draw: impl Fn() -> SessionId,
-        mut edit: Edit,
+        mut edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
         for _ in 0..DRAWS {
             let key = self.key(id);
@@ -82,7 +82,7 @@ impl Backend {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 outcome => {
                     outcome?;
-                    return Ok(self.written(merged).of(edit));
+                    return Ok(self.written(merged).of(&mut edit));
                 }
             }
         }
@@ -96,7 +96,7 @@ impl Backend {
         id: &mut SessionId,
         draw: impl Fn() -> SessionId,
         mut base: Option<Arc<Record>>,
-        mut edit: Edit,
+        mut edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
         let old = self.key(old);
         let mut tries = self.tries();
@@ -114,7 +114,7 @@ impl Backend {
                 Err(error) => return Err(error.into()),
                 Ok(store::Written::Saved) => {
                     self.live.is_over(&old);
-                    return Ok(self.written(merged).of(edit));
+                    return Ok(self.written(merged).of(&mut edit));
                 }
                 Ok(store::Written::Gone) => return Err(SaveError::Gone),
                 Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored.text)?),
@@ -136,7 +136,7 @@ impl Backend {
         &self,
         id: &SessionId,
         base: &Record,
-        mut edit: Edit,
+        mut edit: Box<Edit>,
     ) -> Result<bool, SaveError> {
         let key = self.key(id);
         let merged = merge(&self.policy, &key, Some(base), &mut [&mut edit])?;
@@ -187,7 +187,7 @@ impl Tries {
     async fn another(&mut self) -> bool {
         if self.made > 2 {
             let spread = u64::from(SessionId::random().expose().as_bytes()[0]) % 16;
-            tokio::time::sleep(Duration::from_micros(128 * spread)).await;
+            Box::pin(tokio::time::sleep(Duration::from_micros(128 * spread))).await;
         }
         self.made += 1;
         self.end.is_none_or(|end| Instant::now() < end)

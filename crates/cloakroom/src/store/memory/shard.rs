@@ -55,6 +55,12 @@ impl Slot {
     }
 }
 
+/// A hash whose upper bits tell apart what lies in one shard: its table looks at those before it looks at
+/// a session, and a shard is a range of hashes.
+pub(super) fn spread(hash: u64) -> u64 {
+    hash.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 pub(super) struct Shard {
     table: HashTable<Slot>,
     limit: MemoryLimit,
@@ -83,20 +89,22 @@ impl Shard {
 
     pub(super) fn live(&self, hash: u64, id: &str, now: Timestamp) -> Option<&Slot> {
         self.table
-            .find(hash, |slot| slot.id() == id)
+            .find(spread(hash), |slot| slot.id() == id)
             .filter(|slot| slot.expires > now)
     }
 
     pub(super) fn live_mut(&mut self, hash: u64, id: &str, now: Timestamp) -> Option<&mut Slot> {
         self.table
-            .find_mut(hash, |slot| slot.id() == id)
+            .find_mut(spread(hash), |slot| slot.id() == id)
             .filter(|slot| slot.expires > now)
     }
 
     /// Puts a record in the place of the one of the same session and user, where it fits; gives it back
     /// otherwise.
     pub(super) fn renew(&mut self, hash: u64, slot: Slot) -> Result<(), Slot> {
-        let found = self.table.find_mut(hash, |old| old.id() == slot.id());
+        let found = self
+            .table
+            .find_mut(spread(hash), |old| old.id() == slot.id());
         let Some(old) = found.filter(|old| old.user() == slot.user()) else {
             return Err(slot);
         };
@@ -111,12 +119,13 @@ impl Shard {
 
     pub(super) fn insert(&mut self, hash: u64, slot: Slot, hasher: impl Fn(&Slot) -> u64) {
         self.bytes += slot.size();
-        self.table.insert_unique(hash, slot, hasher);
+        self.table
+            .insert_unique(spread(hash), slot, |slot| spread(hasher(slot)));
     }
 
     pub(super) fn remove(&mut self, hash: u64, id: &str) -> Option<Slot> {
-        let found = self.table.find_entry(hash, |slot| slot.id() == id).ok()?;
-        let (slot, _) = found.remove();
+        let found = self.table.find_entry(spread(hash), |slot| slot.id() == id);
+        let (slot, _) = found.ok()?.remove();
         self.bytes -= slot.size();
         Some(slot)
     }
@@ -164,7 +173,8 @@ impl Shard {
         let expired: Vec<Slot> = self.table.extract_if(|slot| slot.expires <= now).collect();
         self.bytes -= expired.iter().map(Slot::size).sum::<usize>();
         if self.table.num_buckets() > SMALL && self.table.len() < self.table.capacity() / 4 {
-            self.table.shrink_to(self.table.len() * 2, hasher);
+            let to = self.table.len() * 2;
+            self.table.shrink_to(to, |slot| spread(hasher(slot)));
         }
         expired
     }

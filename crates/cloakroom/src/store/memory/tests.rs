@@ -1,5 +1,7 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
+use super::shard::spread;
 use super::{MemoryLimit, MemoryStore};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
@@ -35,6 +37,16 @@ async fn fill(store: &MemoryStore, entry: &Entry, count: usize) -> Vec<SessionId
         store.create(id, entry).await.unwrap();
     }
     ids
+}
+
+#[test]
+fn sessions_of_one_shard_are_told_apart_before_they_are_looked_at() {
+    let store = MemoryStore::new().0;
+    let hashes = (0..50_000).map(|n: u32| store.hash(&n.to_string()));
+    let of_one = hashes.filter(|hash| store.shard_of(*hash) == 7);
+    // The seven upper bits are what a table looks at first.
+    let told: HashSet<u64> = of_one.map(|hash| spread(hash) >> 57).collect();
+    assert!(told.len() > 64, "{}", told.len());
 }
 
 #[tokio::test]

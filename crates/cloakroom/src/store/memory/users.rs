@@ -1,14 +1,22 @@
 //! Which sessions are whose.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+
+use hashbrown::HashTable;
 
 use super::lock;
-use super::shard::Slot;
+use super::shard::{Slot, spread};
 use crate::id::SessionId;
 
-type Part = HashMap<Box<str>, HashSet<SessionId>>;
+type Part = HashTable<Owner>;
+
+/// A user with the ids of their sessions.
+struct Owner {
+    name: Box<str>,
+    sessions: HashSet<Arc<str>>,
+}
 
 /// Changed under the lock of the session's shard, so that it says what the shard says.
 ///
@@ -28,41 +36,48 @@ impl Users {
         }
     }
 
-    fn part(&self, user: &str) -> &Mutex<Part> {
+    fn hash(&self, user: &str) -> u64 {
+        self.hasher.hash_one(user)
+    }
+
+    fn part(&self, hash: u64) -> &Mutex<Part> {
         let parts = self.parts.len() as u128;
-        let at = (u128::from(self.hasher.hash_one(user)) * parts) >> 64;
+        let at = (u128::from(hash) * parts) >> 64;
         &self.parts[usize::try_from(at).expect("less than the number of parts")]
     }
 
     pub(super) fn add(&self, slot: &Slot) {
-        if let Some(user) = slot.user() {
-            let id = SessionId::from_store(slot.id());
-            lock(self.part(user))
-                .entry(user.into())
-                .or_default()
-                .insert(id);
-        }
+        let Some(user) = slot.user() else { return };
+        let (hash, id) = (self.hash(user), Arc::from(slot.id()));
+        let mut owners = lock(self.part(hash));
+        let is_it = |owner: &Owner| *owner.name == *user;
+        let rehash = |owner: &Owner| spread(self.hash(&owner.name));
+        let owner = owners.entry(spread(hash), is_it, rehash);
+        let mut owner = owner.or_insert_with(|| Owner {
+            name: user.into(),
+            sessions: HashSet::new(),
+        });
+        owner.get_mut().sessions.insert(id);
     }
 
     pub(super) fn remove(&self, slot: &Slot) {
         let Some(user) = slot.user() else { return };
-        let mut users = lock(self.part(user));
-        let Some(sessions) = users.get_mut(user) else {
-            return;
-        };
-        sessions.remove(&SessionId::from_store(slot.id()));
-        if sessions.is_empty() {
-            users.remove(user);
+        let hash = self.hash(user);
+        let mut owners = lock(self.part(hash));
+        let owner = owners.find_entry(spread(hash), |owner| *owner.name == *user);
+        let Ok(mut owner) = owner else { return };
+        owner.get_mut().sessions.remove(slot.id());
+        if owner.get().sessions.is_empty() {
+            owner.remove();
         }
     }
 
     pub(super) fn sessions(&self, user: &str) -> Vec<SessionId> {
-        lock(self.part(user))
-            .get(user)
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
+        let hash = self.hash(user);
+        let owners = lock(self.part(hash));
+        let owner = owners.find(spread(hash), |owner| *owner.name == *user);
+        let ids = owner.into_iter().flat_map(|owner| &owner.sessions);
+        ids.map(|id| SessionId::from_store(id)).collect()
     }
 }
 
@@ -73,9 +88,10 @@ mod tests {
     #[test]
     fn whoever_changes_one_user_s_sessions_holds_up_few_others() {
         let users = Users::new(256);
-        let _held = users.part("ada").lock().unwrap();
+        let part = |name: &str| users.part(users.hash(name));
+        let _held = part("ada").lock().unwrap();
         let names = (0..1000).map(|n| format!("user{n}"));
-        let free = names.filter(|name| users.part(name).try_lock().is_ok());
+        let free = names.filter(|name| part(name).try_lock().is_ok());
         assert!(free.count() > 950);
     }
 }

@@ -30,7 +30,7 @@ impl Keys {
     }
 
     pub(super) fn session(&self, id: &SessionId) -> String {
-        format!("{}{}", self.prefix, id.expose())
+        [&self.prefix, id.expose()].concat()
     }
 
     /// The mark that a session was destroyed: in the slot of its key, whatever that contains.

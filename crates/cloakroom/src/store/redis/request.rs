@@ -27,7 +27,7 @@ pub(super) enum Request<'a> {
     Script {
         script: &'a Script,
         keys: Vec<String>,
-        arguments: Vec<Vec<u8>>,
+        arguments: Vec<Cow<'a, str>>,
     },
 }
 
@@ -73,73 +73,94 @@ impl From<Pipeline> for Request<'_> {
     }
 }
 
+/// What goes to the server of a request.
+enum Sent<'a> {
+    One(Cow<'a, Cmd>),
+    All(&'a Pipeline),
+}
+
 impl Request<'_> {
     pub(super) async fn send(&self, connection: &Connection, form: &Form) -> RedisResult<Value> {
-        // The driver boxes what it does; what else is not of every day has a box of its own.
         match (connection, form) {
-            (Connection::One(one), Form::Asking(_)) => Box::pin(self.ask(one.clone(), form)).await,
-            (Connection::One(one), _) => {
+            (Connection::One(one), Form::Plain | Form::Whole) => {
                 let mut one = one.clone();
-                if let Self::Pipeline(pipeline) = self {
-                    let said = one.req_packed_commands(pipeline, 0, pipeline.len());
-                    said.await.map(Value::Array)
-                } else {
-                    one.req_packed_command(&self.command(form)).await
-                }
+                let value = match self.sent(form) {
+                    Sent::One(command) => one.send_packed_command(&command).await?,
+                    Sent::All(all) => {
+                        Value::Array(one.send_packed_commands(all, 0, all.len()).await?)
+                    }
+                };
+                value.extract_error()
+            }
+            // What is rare has a box of its own, so that the futures of all requests are smaller.
+            (Connection::One(one), Form::Asking(_)) => {
+                Box::pin(self.send_asking(one.clone(), form)).await
             }
             (Connection::Cluster(cluster), _) => {
-                Box::pin(self.send_in(cluster.clone(), form)).await
+                Box::pin(self.send_to_cluster(cluster.clone(), form)).await
             }
-        }?
-        .extract_error()
-    }
-
-    /// To a node that does not own the slot yet: it has to be told so before each command.
-    async fn ask(&self, mut one: MultiplexedConnection, form: &Form) -> RedisResult<Value> {
-        let mut asking = Pipeline::new();
-        let add = |command| {
-            asking.cmd("ASKING").add_command(command);
-        };
-        match self {
-            Self::Pipeline(pipeline) => pipeline.cmd_iter().cloned().for_each(add),
-            _ => std::iter::once(self.command(form).into_owned()).for_each(add),
         }
-        let said = one.req_packed_commands(&asking, 0, asking.len()).await?;
-        let mut answers = said.into_iter().skip(1).step_by(2);
-        Ok(match self {
-            Self::Pipeline(_) => Value::Array(answers.collect()),
-            _ => answers.next().unwrap_or(Value::Nil),
-        })
     }
 
-    async fn send_in(&self, mut cluster: ClusterConnection, form: &Form) -> RedisResult<Value> {
-        let route = match self {
-            Self::Pipeline(pipeline) => {
-                let said = cluster.req_packed_commands(pipeline, 0, pipeline.len());
-                return said.await.map(Value::Array);
-            }
-            Self::ToNode(_, node) => node.route(),
-            Self::Anywhere(_) => SingleNodeRoutingInfo::RandomPrimary,
-            _ => return cluster.req_packed_command(&self.command(form)).await,
-        };
-        let command = self.command(form).into_owned();
-        let route = RoutingInfo::SingleNode(route);
-        cluster.route_command(command, route).await
-    }
-
-    /// The one command that it is, if it is no pipeline.
-    fn command(&self, form: &Form) -> Cow<'_, Cmd> {
+    fn sent(&self, form: &Form) -> Sent<'_> {
         match self {
+            Self::Pipeline(pipeline) => Sent::All(pipeline),
             Self::Command(command) | Self::ToNode(command, _) | Self::Anywhere(command) => {
-                Cow::Borrowed(command)
+                Sent::One(Cow::Borrowed(command))
             }
             Self::Script {
                 script,
                 keys,
                 arguments,
-            } => Cow::Owned(call(script, keys, arguments, *form != Form::Plain)),
-            Self::Pipeline(_) => Cow::Owned(Cmd::new()),
+            } => Sent::One(Cow::Owned(call(script, keys, arguments, form))),
         }
+    }
+
+    /// To a node that is about to own the slot: it wants to be asked for each command.
+    async fn send_asking(&self, mut one: MultiplexedConnection, form: &Form) -> RedisResult<Value> {
+        let mut asking = Pipeline::new();
+        let is_one = match self.sent(form) {
+            Sent::One(command) => {
+                asking.cmd("ASKING").add_command(command.into_owned());
+                true
+            }
+            Sent::All(all) => {
+                for command in all.cmd_iter() {
+                    asking.cmd("ASKING").add_command(command.clone());
+                }
+                false
+            }
+        };
+        let said = one.send_packed_commands(&asking, 0, asking.len()).await?;
+        let mut said = said.into_iter().skip(1).step_by(2);
+        let value = if is_one {
+            said.next().unwrap_or(Value::Nil)
+        } else {
+            Value::Array(said.collect())
+        };
+        value.extract_error()
+    }
+
+    async fn send_to_cluster(
+        &self,
+        mut cluster: ClusterConnection,
+        form: &Form,
+    ) -> RedisResult<Value> {
+        let value = match self.sent(form) {
+            Sent::All(all) => Value::Array(cluster.req_packed_commands(all, 0, all.len()).await?),
+            Sent::One(command) => match self {
+                Self::ToNode(_, node) => {
+                    let route = RoutingInfo::SingleNode(node.route());
+                    cluster.route_command(command.into_owned(), route).await?
+                }
+                Self::Anywhere(_) => {
+                    let route = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
+                    cluster.route_command(command.into_owned(), route).await?
+                }
+                _ => cluster.req_packed_command(&command).await?,
+            },
+        };
+        value.extract_error()
     }
 }
 
@@ -152,13 +173,18 @@ impl Node {
     }
 }
 
-fn call(script: &Script, keys: &[String], arguments: &[Vec<u8>], whole: bool) -> Cmd {
-    let mut command = if whole {
-        redis::cmd("EVAL")
-    } else {
-        redis::cmd("EVALSHA")
+fn call(script: &Script, keys: &[String], arguments: &[Cow<'_, str>], form: &Form) -> Cmd {
+    let (name, text) = match form {
+        Form::Plain => ("EVALSHA", &script.hash),
+        _ => ("EVAL", &script.code),
     };
-    command.arg(if whole { &script.code } else { &script.hash });
-    command.arg(keys.len()).arg(keys).arg(arguments);
+    let keys_length = keys.iter().map(String::len).sum::<usize>();
+    let length = arguments.iter().map(|one| one.len()).sum::<usize>();
+    let count = keys.len() + arguments.len() + 3;
+    let mut command = Cmd::with_capacity(count, name.len() + text.len() + 4 + keys_length + length);
+    command.arg(name).arg(text).arg(keys.len()).arg(keys);
+    for argument in arguments {
+        command.arg(&**argument);
+    }
     command
 }

@@ -13,7 +13,10 @@ pub(super) struct Script {
 
 impl Script {
     fn new(code: &str) -> Self {
-        let code = format!("{PRELUDE}{code}");
+        Self::of(format!("{PRELUDE}{code}"))
+    }
+
+    fn of(code: String) -> Self {
         let hash = redis::Script::new(&code).get_hash().to_owned();
         Self { code, hash }
     }
@@ -23,6 +26,8 @@ impl Script {
 pub(super) struct Scripts {
     pub(super) create: Script,
     pub(super) update: Script,
+    /// The same for a session alone: neither mark nor index, and an expiry that lies ahead.
+    pub(super) swap: Script,
     pub(super) touch: Script,
     pub(super) destroy: Script,
     /// Deletes a session that still has the text that was read.
@@ -37,6 +42,7 @@ impl Scripts {
         Self {
             create: Script::new(CREATE),
             update: Script::new(UPDATE),
+            swap: Script::of(SWAP.to_owned()),
             touch: Script::new(TOUCH),
             destroy: Script::new(DESTROY),
             take: Script::new(TAKE),
@@ -106,6 +112,15 @@ if tonumber(ARGV[3]) <= 0 then redis.call('DEL', session) return 1 end
 local wrong = enter(ARGV[2], ARGV[5])
 if wrong then return wrong end
 redis.call('SET', session, ARGV[4], 'PX', ARGV[3])
+return 1
+";
+
+/// Without the prelude: its key is the session's, then come the text, the text that was read, the ttl.
+const SWAP: &str = "
+local current = redis.call('GET', KEYS[1])
+if not current then return false end
+if current ~= ARGV[2] then return {current, redis.call('PTTL', KEYS[1])} end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return 1
 ";
 

@@ -1,9 +1,10 @@
 //! What changes a session, each in one round trip, or in a few where a cluster has it in pieces.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 
 use super::Inner;
 use super::failure::Effect;
@@ -63,15 +64,8 @@ impl Inner {
     ) -> Result<Written, StoreError> {
         let ttl = self.ttl(entry);
         let index = self.index_for(id, entry, ttl).await?;
-        let plain = index.is_none() && !self.mixed_fleet && ttl > 0;
-        if plain && self.scripts.compares.load(Ordering::Relaxed) {
-            match self.compare_and_set(id, read, entry, ttl).await {
-                // Another server, after a failover, that is older.
-                Err(error) if error.kind() == StoreErrorKind::Invalid => {
-                    self.scripts.compares.store(false, Ordering::Relaxed);
-                }
-                said => return self.written(said?),
-            }
+        if index.is_none() && !self.mixed_fleet && ttl > 0 {
+            return self.written(self.swap(id, read, entry, ttl).await?);
         }
         let request = Call::of(&self.scripts.update)
             .key('s', self.keys.session(id))
@@ -89,8 +83,36 @@ impl Inner {
         Ok(written)
     }
 
-    /// The same without a script, where the server can and the index needs nothing: at a twentieth
-    /// of the cost.
+    /// Sets a session's text where it is what was read; it stands in its index for long enough.
+    async fn swap(
+        &self,
+        id: &SessionId,
+        read: &RecordText,
+        entry: &Entry,
+        ttl: i64,
+    ) -> Result<Said, StoreError> {
+        if self.scripts.compares.load(Ordering::Relaxed) {
+            match self.compare_and_set(id, read, entry, ttl).await {
+                // Another server, after a failover, that is older.
+                Err(error) if error.kind() == StoreErrorKind::Invalid => {
+                    self.scripts.compares.store(false, Ordering::Relaxed);
+                }
+                said => return said,
+            }
+        }
+        self.ask(Request::Script {
+            script: &self.scripts.swap,
+            keys: vec![self.keys.session(id)],
+            arguments: vec![
+                Cow::Borrowed(&*entry.text),
+                Cow::Borrowed(&**read),
+                Cow::Owned(ttl.to_string()),
+            ],
+        })
+        .await
+    }
+
+    /// The same without a script, where the server can: at a twentieth of the cost.
     async fn compare_and_set(
         &self,
         id: &SessionId,
@@ -99,9 +121,8 @@ impl Inner {
         ttl: i64,
     ) -> Result<Said, StoreError> {
         let key = self.keys.session(id);
-        let mut pipeline = Pipeline::new();
-        pipeline
-            .cmd("SET")
+        let mut set = Cmd::with_capacity(8, 64 + key.len() + entry.text.len() + read.len());
+        set.arg("SET")
             .arg(&key)
             .arg(&*entry.text)
             .arg("IFEQ")
@@ -109,7 +130,8 @@ impl Inner {
             .arg("GET")
             .arg("PX")
             .arg(ttl);
-        pipeline.cmd("PTTL").arg(&key);
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.add_command(set).cmd("PTTL").arg(&key);
         let answer = self.link.send(&pipeline.into(), Effect::Write).await?;
         let Value::Array(mut values) = answer else {
             return Err(corrupt());
@@ -237,7 +259,11 @@ impl Inner {
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Said, StoreError> {
-        match self.link.send(&call.into(), Effect::Write).await? {
+        self.ask(call.into()).await
+    }
+
+    async fn ask(&self, request: Request<'_>) -> Result<Said, StoreError> {
+        match self.link.send(&request, Effect::Write).await? {
             Value::Int(1) => Ok(Said::Done),
             Value::Int(_) => Ok(Said::Taken),
             Value::Nil => Ok(Said::Gone),
@@ -294,7 +320,7 @@ impl Inner {
         if !self.keys.are_spread() {
             return Ok(Some(index));
         }
-        self.enter(&index, id, index_ttl(ttl)).await?;
+        Box::pin(self.enter(&index, id, index_ttl(ttl))).await?;
         Ok(None)
     }
 
@@ -346,16 +372,19 @@ struct Call<'a> {
     script: &'a Script,
     names: String,
     keys: Vec<String>,
-    arguments: Vec<Vec<u8>>,
+    arguments: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Call<'a> {
     fn of(script: &'a Script) -> Self {
+        // The first argument are the names of the keys, which are not known yet.
+        let mut arguments = Vec::with_capacity(8);
+        arguments.push(Cow::Borrowed(""));
         Self {
             script,
             names: String::new(),
-            keys: Vec::new(),
-            arguments: Vec::new(),
+            keys: Vec::with_capacity(2),
+            arguments,
         }
     }
 
@@ -372,16 +401,16 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn argument(mut self, argument: impl AsRef<[u8]>) -> Self {
-        self.arguments.push(argument.as_ref().to_vec());
+    fn argument(mut self, argument: impl Into<Cow<'a, str>>) -> Self {
+        self.arguments.push(argument.into());
         self
     }
 }
 
 impl<'a> From<Call<'a>> for Request<'a> {
     fn from(call: Call<'a>) -> Self {
-        let mut arguments = vec![call.names.into_bytes()];
-        arguments.extend(call.arguments);
+        let mut arguments = call.arguments;
+        arguments[0] = call.names.into();
         Self::Script {
             script: call.script,
             keys: call.keys,
