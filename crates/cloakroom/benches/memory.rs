@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cloakroom::policy::RequestInfo;
 use cloakroom::store::memory::{MemoryLimit, MemoryStore};
 use cloakroom::store::{Entry, Store as _};
-use cloakroom::{Clock, KeyRing, Manager, Policy, SessionId};
+use cloakroom::{Clock, KeyRing, Manager, ManualClock, Policy, SessionId};
 
 const SESSIONS: usize = 1_000_000;
 const RECORD: usize = 300;
@@ -54,10 +54,11 @@ async fn bytes_per_session() {
         sessions: SESSIONS * 2,
         bytes: usize::MAX,
     };
-    let store = MemoryStore::with(limit, Clock::System);
+    let clock = ManualClock::at(Clock::System.now());
+    let store = MemoryStore::with(limit, clock.clone());
     let text = format!(r#"{{"cookie":{{}},"data":"{}"}}"#, "x".repeat(RECORD - 23));
     assert_eq!(text.len(), RECORD);
-    let expires = Clock::System.now().after(Duration::from_hours(1));
+    let expires = clock.now().after(Duration::from_hours(1));
     let entry = Entry {
         text: text.as_str().into(),
         expires,
@@ -76,6 +77,16 @@ async fn bytes_per_session() {
         "{SESSIONS} sessions of {RECORD} bytes: {held} bytes each, {}.{:02} x id and record ({payload} bytes)",
         held / payload,
         held * 100 / payload % 100
+    ));
+    let full = resident() - before;
+    clock.advance(Duration::from_hours(2));
+    store.prune().await.expect("the store can be pruned");
+    let mib = |bytes: usize| bytes >> 20;
+    let after = resident().saturating_sub(before);
+    say(&format!(
+        "{} MiB resident for them, {} MiB after they expired",
+        mib(full),
+        mib(after)
     ));
 }
 

@@ -170,7 +170,12 @@ impl Shard {
         now: Timestamp,
         hasher: impl Fn(&Slot) -> u64,
     ) -> Vec<Slot> {
-        let expired: Vec<Slot> = self.table.extract_if(|slot| slot.expires <= now).collect();
+        let count = self.table.iter().filter(|slot| slot.expires <= now).count();
+        let mut expired = Vec::with_capacity(count);
+        expired.extend(self.table.extract_if(|slot| slot.expires <= now));
+        // An allocator keeps what is let go of first for the next who asks, and gives back what is free
+        // above it: the lowest go first.
+        expired.sort_unstable_by_key(|slot| slot.text.address());
         self.bytes -= expired.iter().map(Slot::size).sum::<usize>();
         if self.table.num_buckets() > SMALL && self.table.len() < self.table.capacity() / 4 {
             let to = self.table.len() * 2;
