@@ -188,3 +188,35 @@ fn no_user() -> SessionError {
         "a user is a text, a number, or an object with such an `id`",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::name_of;
+    use crate::record::{UserKeys, stringify};
+
+    #[test]
+    fn a_login_calls_its_user_as_the_index_does() {
+        #[rustfmt::skip]
+        let table = [
+            (json!("ada"),              Some("ada")),
+            (json!("a \"b\" \\ \n"),    Some("a \"b\" \\ \n")),
+            (json!(7),                  Some("7")),
+            (json!(1.0),                Some("1")),
+            (json!(1e21),               Some("1e+21")),
+            (json!({ "id": "ada" }),    Some("ada")),
+            (json!({ "id": 2.0 }),      Some("2")),
+            (json!({ "name": "ada" }),  None),
+            (json!(""),                 None),
+            (json!(null),               None),
+            (json!(true),               None),
+            (json!(["ada"]),            None),
+        ];
+        for (user, name) in table {
+            assert_eq!(name_of(&user).ok().as_deref(), name, "{user}");
+            let record = stringify(&json!({ "cookie": {}, "userId": user })).unwrap();
+            assert_eq!(UserKeys::default().user_of(&record).as_deref(), name);
+        }
+    }
+}

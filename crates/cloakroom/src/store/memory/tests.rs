@@ -77,6 +77,29 @@ async fn sessions_and_bytes_are_bounded() {
 }
 
 #[tokio::test]
+async fn records_that_grow_in_their_place_stay_within_the_bytes() {
+    let clock = clock();
+    let limit = MemoryLimit {
+        sessions: 1000,
+        bytes: 10_000,
+    };
+    let store = MemoryStore::with(limit, clock.clone());
+    let (small, user) = (entry(&clock, 60, Some("ada")), Some("ada".to_owned()));
+    let large = Entry {
+        text: format!("{{\"cookie\":{{}},\"a\":\"{}\"}}", "x".repeat(600)).into(),
+        user,
+        ..small.clone()
+    };
+    for id in &fill(&store, &small, 40).await {
+        store.update(id, &small.text, &large).await.unwrap();
+        assert!(store.bytes() <= limit.bytes, "{}", store.bytes());
+    }
+    let (left, of_ada) = (store.count().await.unwrap(), store.of_user("ada").await);
+    assert!((10..=16).contains(&left), "{left}");
+    assert_eq!(of_ada.unwrap().len() as u64, left);
+}
+
+#[tokio::test]
 async fn those_without_a_user_are_pushed_out_first() {
     let clock = clock();
     let store = MemoryStore::with(
