@@ -144,7 +144,7 @@ fn a_cookie_that_was_not_read_is_as_if_it_had_been() {
     let now = Timestamp::from_millis(1_767_323_045_678);
     for undefined in ["path", "httpOnly", "domain", "sameSite"] {
         let mut cookie = CookieState::default();
-        cookie.set_max_age(Some(Duration::from_secs(60)), now);
+        cookie.set_max_age(Some(Duration::from_mins(1)), now);
         *cookie.attribute_mut(undefined).unwrap() = Attribute::Undefined;
         let read = CookieState::parse(&cookie.to_json()).unwrap();
         assert_eq!(cookie.as_read(), read, "{undefined}");
