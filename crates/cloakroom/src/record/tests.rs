@@ -1,4 +1,6 @@
-use super::{CookieState, Patch, Record, RecordError, RecordLimit, UserKeys};
+use std::time::Duration;
+
+use super::{Attribute, CookieState, Patch, Record, RecordError, RecordLimit, UserKeys};
 use crate::clock::Timestamp;
 
 const COOKIE: &str = r#""cookie":{"originalMaxAge":60000,"expires":"2026-01-02T03:05:05.678Z","httpOnly":true,"path":"/"}"#;
@@ -118,6 +120,35 @@ fn patches_join_in_order() {
     second.set("c", "3");
     first.extend(&second);
     assert_eq!(patched(&base, |patch| *patch = first), r#"{C,"a":2,"c":3}"#);
+}
+
+#[test]
+fn what_was_written_is_no_change_any_more_and_what_came_later_is() {
+    let mut patch = Patch::default();
+    patch.set("a", "2");
+    patch.remove("b");
+    let sent = patch.clone();
+    let mut later = patch.clone();
+    later.set("a", "3");
+    later.set("c", "4");
+    patch.subtract(&sent);
+    assert!(patch.is_empty());
+    later.subtract(&sent);
+    assert_eq!(later.get("a"), Some(Some("3")));
+    assert_eq!((later.get("b"), later.get("c")), (None, Some(Some("4"))));
+    assert_eq!(sent.get("a"), Some(Some("2")), "copies go their own ways");
+}
+
+#[test]
+fn a_cookie_that_was_not_read_is_as_if_it_had_been() {
+    let now = Timestamp::from_millis(1_767_323_045_678);
+    for undefined in ["path", "httpOnly", "domain", "sameSite"] {
+        let mut cookie = CookieState::default();
+        cookie.set_max_age(Some(Duration::from_mins(1)), now);
+        *cookie.attribute_mut(undefined).unwrap() = Attribute::Undefined;
+        let read = CookieState::parse(&cookie.to_json()).unwrap();
+        assert_eq!(cookie.as_read(), read, "{undefined}");
+    }
 }
 
 #[test]

@@ -197,6 +197,17 @@ mod tests {
     }
 
     #[test]
+    fn failures_open_it_where_they_were_waited_for() {
+        for (ago, opens) in [(WAIT, true), (Duration::ZERO, false)] {
+            let circuit = Circuit::default();
+            for _ in 0..FAILURES {
+                circuit.enter(Instant::now() - ago).unwrap().end(false);
+            }
+            assert_eq!(circuit.enter(Instant::now()).is_none(), opens);
+        }
+    }
+
+    #[test]
     fn a_caller_that_hangs_up_leaves_its_place_to_the_next() {
         let circuit = Circuit::default();
         circuit.change(|_| {
