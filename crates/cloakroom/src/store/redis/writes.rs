@@ -32,17 +32,19 @@ impl Inner {
         if ttl <= 0 {
             return self.refuse_taken(id).await;
         }
+        let index = self.index_for(id, entry, ttl).await?;
+        let enters = index.is_some();
         let request = Call::of(&self.scripts.create)
             .key('s', self.keys.session(id))
             .maybe_key('t', self.mark(id))
-            .maybe_key('i', self.index_for(id, entry, ttl).await?)
+            .maybe_key('i', index)
             .argument(id.expose())
             .argument(ttl.to_string())
             .argument(&*entry.text)
             .argument(index_ttl(ttl).to_string());
         match self.call(request).await? {
             Said::Done => {
-                self.is_indexed(id, entry, ttl);
+                self.is_written(id, entry, ttl, enters);
                 Ok(())
             }
             _ => Err(StoreErrorKind::IdTaken.into()),
@@ -64,21 +66,24 @@ impl Inner {
     ) -> Result<Written, StoreError> {
         let ttl = self.ttl(entry);
         let index = self.index_for(id, entry, ttl).await?;
-        if index.is_none() && !self.mixed_fleet && ttl > 0 {
-            return self.written(self.swap(id, read, entry, ttl).await?);
-        }
-        let request = Call::of(&self.scripts.update)
-            .key('s', self.keys.session(id))
-            .maybe_key('t', self.mark(id))
-            .maybe_key('i', index)
-            .argument(id.expose())
-            .argument(ttl.to_string())
-            .argument(&*entry.text)
-            .argument(index_ttl(ttl).to_string())
-            .argument(&**read);
-        let written = self.written(self.call(request).await?)?;
+        let enters = index.is_some();
+        let said = if !enters && !self.mixed_fleet && ttl > 0 {
+            self.swap(id, read, entry, ttl).await?
+        } else {
+            let request = Call::of(&self.scripts.update)
+                .key('s', self.keys.session(id))
+                .maybe_key('t', self.mark(id))
+                .maybe_key('i', index)
+                .argument(id.expose())
+                .argument(ttl.to_string())
+                .argument(&*entry.text)
+                .argument(index_ttl(ttl).to_string())
+                .argument(&**read);
+            self.call(request).await?
+        };
+        let written = self.written(said)?;
         if written == Written::Saved {
-            self.is_indexed(id, entry, ttl);
+            self.is_written(id, entry, ttl, enters);
         }
         Ok(written)
     }
@@ -151,8 +156,8 @@ impl Inner {
     pub(super) async fn touch(&self, id: &SessionId, entry: &Entry) -> Result<bool, StoreError> {
         let ttl = self.ttl(entry);
         let index = self.index_for(id, entry, ttl).await?;
-        let mark = self.mark(id);
-        let request = if index.is_none() && mark.is_none() {
+        let (mark, enters) = (self.mark(id), index.is_some());
+        let request = if !enters && mark.is_none() {
             let mut command = redis::cmd("PEXPIRE");
             command.arg(self.keys.session(id)).arg(ttl);
             command.into()
@@ -169,8 +174,8 @@ impl Inner {
         };
         // It may be sent twice: the second time nothing changes.
         let live = self.link.send(&request, Effect::Read).await? == Value::Int(1);
-        if live {
-            self.is_indexed(id, entry, ttl);
+        if live && enters {
+            self.is_entered(id, entry, ttl);
         }
         Ok(live)
     }
@@ -223,7 +228,7 @@ impl Inner {
         }
         let written = self.written(self.call(request).await?)?;
         if written == Written::Saved {
-            self.is_indexed(new, entry, ttl);
+            self.is_written(new, entry, ttl, true);
         }
         Ok(written)
     }
@@ -321,14 +326,22 @@ impl Inner {
             return Ok(Some(index));
         }
         Box::pin(self.enter(&index, id, index_ttl(ttl))).await?;
+        self.is_entered(id, entry, ttl);
         Ok(None)
     }
 
-    /// Notes that a session stands in its user's index.
-    fn is_indexed(&self, id: &SessionId, entry: &Entry, ttl: i64) {
-        if let Some(user) = entry.user.as_ref().filter(|_| ttl > 0)
-            && !self.seen.covers(user, id, self.until(ttl))
-        {
+    /// Notes what the next read need not find out: whose the session is, and that a script has entered
+    /// it into that user's index.
+    fn is_written(&self, id: &SessionId, entry: &Entry, ttl: i64, entered: bool) {
+        let user = entry.user.as_deref();
+        self.seen.note_owner(id, &entry.text, user);
+        if entered {
+            self.is_entered(id, entry, ttl);
+        }
+    }
+
+    fn is_entered(&self, id: &SessionId, entry: &Entry, ttl: i64) {
+        if let Some(user) = entry.user.as_ref().filter(|_| ttl > 0) {
             self.seen.note(user, id, self.until(index_ttl(ttl)));
         }
     }
