@@ -9,6 +9,8 @@ mod connect;
 mod ddl;
 mod ends;
 mod fault;
+mod line;
+mod lines;
 mod names;
 mod options;
 mod prune;
@@ -28,6 +30,7 @@ use tokio::task::AbortHandle;
 pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
 
+use self::lines::Lines;
 use self::names::Names;
 use self::sql::{Column, Sql};
 use self::users::Users;
@@ -62,6 +65,7 @@ pub struct PostgresStore(Arc<Inner>);
 )]
 struct Inner {
     pool: Pool,
+    lines: Arc<Lines>,
     names: Names,
     sql: Sql,
     column: Column,
@@ -151,9 +155,11 @@ impl Inner {
     fn new(pool: Pool, apart: connect::Apart, names: Names, options: &PostgresOptions) -> Self {
         let mixed_fleet = options.mixed_fleet;
         let users = Users::new(&names, mixed_fleet, &options.user_keys);
+        let sql = Sql::new(&names, Column::Json, mixed_fleet);
         Self {
+            lines: Lines::new(&pool, &sql, options.pool_size),
             pool,
-            sql: Sql::new(&names, Column::Json, mixed_fleet),
+            sql,
             names,
             column: Column::Json,
             mixed_fleet,
