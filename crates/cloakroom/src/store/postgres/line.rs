@@ -115,7 +115,7 @@ impl Line {
         self.give_up(End::Closed);
     }
 
-    fn object(&self) -> &Object {
+    pub(super) fn object(&self) -> &Object {
         self.object
             .as_ref()
             .expect("it is held until the line is dropped")
@@ -128,18 +128,19 @@ impl Line {
     /// Where there are others in the queue, somebody comes for them; an ask that is dropped says that
     /// the line is none.
     fn put(self: &Arc<Self>, ask: Ask) {
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
         let mut queue = self.queue();
         if self.end.get().is_some() {
             return;
         }
         queue.asks.push(ask);
-        if queue.asks.len() == 1 && queue.under_way < UNDER_WAY {
-            queue.under_way += 1;
-            drop(queue);
-            runtime.spawn(Turns::of(self).take());
+        if queue.asks.len() > 1 || queue.under_way == UNDER_WAY {
+            return;
+        }
+        queue.under_way += 1;
+        drop(queue);
+        let turns = Turns::of(self);
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(turns.take());
         }
     }
 

@@ -106,6 +106,11 @@ impl Lines {
         });
     }
 
+    #[cfg(test)]
+    pub(super) fn each(&self) -> Arc<Vec<Arc<Line>>> {
+        self.each.load_full()
+    }
+
     fn line(self: &Arc<Self>) -> Option<Arc<Line>> {
         let each = self.each.load();
         let choice = choose(each.iter().map(|line| line.load()), self.most);
@@ -125,7 +130,11 @@ impl Lines {
         }
     }
 
-    async fn add(self: Arc<Self>) -> bool {
+    /// Opens one more; false where there is no room, or no connection to be had.
+    pub(super) async fn add(self: &Arc<Self>) -> bool {
+        if self.each.load().len() >= self.most {
+            return false;
+        }
         let at_once = Timeouts {
             wait: Some(Duration::ZERO),
             ..self.pool.timeouts()
@@ -137,7 +146,7 @@ impl Lines {
             drop(Object::take(object));
             return false;
         };
-        let line = Arc::new(Line::new(object, statements, Arc::downgrade(&self)));
+        let line = Arc::new(Line::new(object, statements, Arc::downgrade(self)));
         self.each.rcu(|each| {
             let mut each = Vec::clone(each);
             each.push(Arc::clone(&line));

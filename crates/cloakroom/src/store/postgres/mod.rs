@@ -125,6 +125,8 @@ impl PostgresStore {
             inner.column = ready.column;
             inner.sql = Sql::new(&inner.names, ready.column, options.mixed_fleet);
         }
+        // The connection that did so is the first line, before readers meet at the pool.
+        Lines::add(&inner.lines).await;
         let inner = Arc::new(inner);
         if let Some(interval) = options.prune_every {
             let _ = inner.pruner.set(prune::spawn(&inner, interval));

@@ -1,3 +1,4 @@
+mod lines;
 mod mixed;
 mod node;
 mod pool;
