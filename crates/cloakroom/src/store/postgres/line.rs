@@ -106,7 +106,7 @@ impl Line {
     pub(super) fn load(&self) -> Load {
         Load {
             waiting: self.waiting.load(Ordering::Relaxed),
-            is_well: !self.hangs.load(Ordering::Relaxed) && !self.object().is_closed(),
+            hangs: self.hangs.load(Ordering::Relaxed),
         }
     }
 

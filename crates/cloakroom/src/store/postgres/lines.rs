@@ -37,8 +37,9 @@ pub(super) struct Lines {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Load {
     pub(super) waiting: usize,
-    /// It is not known to be closed, nor did somebody wait in vain.
-    pub(super) is_well: bool,
+    /// Somebody waited in vain, and it has not answered since. One whose connection was closed while it
+    /// was idle does not: the next reader finds out, asks elsewhere, and has it forgotten.
+    pub(super) hangs: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ fn choose(loads: impl Iterator<Item = Load>, most: usize) -> Choice {
     let mut lines = 0;
     for (at, load) in loads.enumerate() {
         lines += 1;
-        if !load.is_well {
+        if load.hangs {
             continue;
         }
         if load.waiting < FULL {
@@ -193,11 +194,11 @@ mod tests {
     fn the_first_that_is_not_full_is_chosen_and_another_opened_where_all_are() {
         let well = |waiting| Load {
             waiting,
-            is_well: true,
+            hangs: false,
         };
-        let ill = Load {
+        let hung = Load {
             waiting: 0,
-            is_well: false,
+            hangs: true,
         };
         let (idle, some, full, over) = (well(0), well(FULL - 1), well(FULL), well(FULL + 9));
         #[rustfmt::skip]
@@ -211,11 +212,11 @@ mod tests {
             (&[full, some],       3, Some(1), false),
             (&[over, full],       3, Some(1), true),
             (&[over, full, over], 3, Some(1), false),
-            (&[ill],              3, None,    true),
-            (&[ill],              1, None,    false), // it still holds its connection
-            (&[ill, idle],        3, Some(1), false),
-            (&[ill, full],        3, Some(1), true),
-            (&[ill, ill, ill],    3, None,    false),
+            (&[hung],              3, None,    true),
+            (&[hung],              1, None,    false), // it still holds its connection
+            (&[hung, idle],        3, Some(1), false),
+            (&[hung, full],        3, Some(1), true),
+            (&[hung, hung, hung],    3, None,    false),
         ];
         for (loads, most, line, open) in table {
             let choice = choose(loads.iter().copied(), most);

@@ -188,7 +188,7 @@ async fn readers_that_go_away_take_nobody_with_them() {
         tokio::join!(join_all(going), join_all(staying));
     }
     assert!(Arc::ptr_eq(&line, &store.0.lines.each()[0]));
-    eventually("the line is used again", async || line.load().is_well).await;
+    eventually("the line is used again", async || !line.load().hangs).await;
     assert_eq!(line.load().waiting, 0);
     assert!(wire.connections.load(Ordering::SeqCst) <= connections + 1);
 }
@@ -227,9 +227,32 @@ async fn a_line_whose_statements_are_lost_is_no_error() {
         line.object().batch_execute("DEALLOCATE ALL").await.unwrap();
         drop(line);
         join_all(sessions.iter().map(|session| assert_reads(&store, session))).await;
-        eventually("there is a line again", async || {
+        eventually("a line serves again", async || {
+            let before = store.0.lines.each();
             assert_reads(&store, &sessions[0]).await;
-            lines(&store) > 0
+            let after = store.0.lines.each();
+            !before.is_empty() && !after.is_empty() && Arc::ptr_eq(&before[0], &after[0])
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_the_server_ended_while_it_was_idle_is_replaced() {
+    let server = Postgres::start(&[]);
+    let store = own(&server, 10).await;
+    let session = (stored(&store, "").await, String::new());
+    let raw = raw_to(&server.url()).await;
+    for _ in 0..5 {
+        raw.batch_execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cloakroom'",
+        )
+        .await
+        .unwrap();
+        eventually("another line is open", async || {
+            assert_reads(&store, &session).await;
+            let each = store.0.lines.each();
+            !each.is_empty() && each.iter().all(|line| !line.object().is_closed())
         })
         .await;
     }
