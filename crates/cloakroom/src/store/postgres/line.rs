@@ -7,8 +7,8 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Object;
 use futures_util::TryStreamExt as _;
@@ -26,13 +26,15 @@ use crate::store::{StoreError, Stored};
 
 /// How many sessions one statement asks for at most: what it reads is to come at once.
 const TOGETHER: usize = 16;
-/// How many statements are under way at once: one to four round trips' worth, and no reader waits for
-/// another's answer while it is calm.
+/// How many statements are under way at once. With one, whoever comes meanwhile would wait for others'
+/// round trip before their own; with many, each would ask for one session.
 const UNDER_WAY: usize = 4;
 /// With how many readers a line is full.
 pub(super) const FULL: usize = TOGETHER * UNDER_WAY;
 /// How long a statement may take before its line is given up; a manager's own bound is shorter.
 const ANSWER: Duration = Duration::from_secs(3);
+/// Who goes away sooner than this has hung up, and says nothing of the line.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// What came of a read.
 pub(super) type Found = Result<Option<Stored>, StoreError>;
@@ -43,9 +45,10 @@ pub(super) struct Line {
     queue: Mutex<Queue>,
     /// Who has asked and not got an answer.
     waiting: AtomicUsize,
-    /// A reader went away, and nothing was answered since.
+    /// Whether a reader waited in vain, and nothing was answered since.
     hangs: AtomicBool,
-    end: OnceLock<End>,
+    /// Where it was opened, and its connection is driven.
+    runtime: Handle,
     lines: Weak<Lines>,
 }
 
@@ -59,6 +62,8 @@ pub(super) struct Statements {
 struct Queue {
     asks: Vec<Ask>,
     under_way: usize,
+    hangs_since: Option<Instant>,
+    end: Option<End>,
 }
 
 struct Ask {
@@ -67,8 +72,8 @@ struct Ask {
     answer: Option<oneshot::Sender<Found>>,
 }
 
-/// What becomes of the connection of a line that was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What becomes of the connection of a line that was given up; the worse goes before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     /// The pool has it back: it was the statement that failed.
     Returned,
@@ -77,6 +82,7 @@ enum End {
 }
 
 impl Line {
+    /// A line on a connection that the runtime drives which this is called in.
     pub(super) fn new(object: Object, statements: Statements, lines: Weak<Lines>) -> Self {
         Self {
             object: Some(object),
@@ -84,7 +90,7 @@ impl Line {
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
             hangs: AtomicBool::new(false),
-            end: OnceLock::new(),
+            runtime: Handle::current(),
             lines,
         }
     }
@@ -99,7 +105,7 @@ impl Line {
             answer: Some(answer),
         });
         let found = answered.await;
-        reader.has_waited = true;
+        reader.is_answered = true;
         found.ok()
     }
 
@@ -107,6 +113,15 @@ impl Line {
         Load {
             waiting: self.waiting.load(Ordering::Relaxed),
             hangs: self.hangs.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Gives the line up if it has hung for so long that its own time-out should have come: the runtime
+    /// that it is driven by may stand still.
+    pub(super) fn check(&self) {
+        let since = self.queue().hangs_since;
+        if since.is_some_and(|since| since.elapsed() > ANSWER) {
+            self.give_up(End::Closed);
         }
     }
 
@@ -129,7 +144,7 @@ impl Line {
     /// the line is none.
     fn put(self: &Arc<Self>, ask: Ask) {
         let mut queue = self.queue();
-        if self.end.get().is_some() {
+        if queue.end.is_some() {
             return;
         }
         queue.asks.push(ask);
@@ -138,10 +153,7 @@ impl Line {
         }
         queue.under_way += 1;
         drop(queue);
-        let turns = Turns::of(self);
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(turns.take());
-        }
+        self.runtime.spawn(Turns::of(self).take());
     }
 
     /// Asks for all of them, and answers each whose row has come.
@@ -173,9 +185,10 @@ impl Line {
     }
 
     fn give_up(&self, end: End) {
-        // The first knows why.
-        let _ = self.end.set(end);
-        let asks = std::mem::take(&mut self.queue().asks);
+        let mut queue = self.queue();
+        queue.end = queue.end.max(Some(end));
+        let asks = std::mem::take(&mut queue.asks);
+        drop(queue);
         drop(asks);
         if let Some(lines) = self.lines.upgrade() {
             lines.forget(self);
@@ -188,7 +201,7 @@ impl Drop for Line {
         let Some(object) = self.object.take() else {
             return;
         };
-        match self.end.get() {
+        match self.queue().end {
             Some(End::Closed) => drop(Object::take(object)),
             // Whoever gets it prepares anew what it may have lost.
             Some(End::Returned) => object.statement_cache.clear(),
@@ -210,7 +223,8 @@ impl Ask {
 /// Somebody who waits for an answer.
 struct Reader<'a> {
     line: &'a Line,
-    has_waited: bool,
+    since: Instant,
+    is_answered: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -218,7 +232,8 @@ impl<'a> Reader<'a> {
         line.waiting.fetch_add(1, Ordering::Relaxed);
         Self {
             line,
-            has_waited: false,
+            since: Instant::now(),
+            is_answered: false,
         }
     }
 }
@@ -226,12 +241,14 @@ impl<'a> Reader<'a> {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         self.line.waiting.fetch_sub(1, Ordering::Relaxed);
-        if !self.has_waited {
-            let queue = self.line.queue();
-            // Only what is under way can show that the line is well.
-            if queue.under_way > 0 {
-                self.line.hangs.store(true, Ordering::Relaxed);
-            }
+        if self.is_answered || self.since.elapsed() < PATIENCE {
+            return;
+        }
+        let mut queue = self.line.queue();
+        // Only what is under way can show that the line is well.
+        if queue.under_way > 0 {
+            queue.hangs_since.get_or_insert_with(Instant::now);
+            self.line.hangs.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -268,6 +285,7 @@ impl Turns {
     fn next(&mut self) -> Option<Vec<Ask>> {
         let mut queue = self.line.queue();
         if self.has_answer {
+            queue.hangs_since = None;
             self.line.hangs.store(false, Ordering::Relaxed);
         }
         if queue.asks.is_empty() {

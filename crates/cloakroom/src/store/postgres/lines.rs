@@ -118,6 +118,9 @@ impl Lines {
         if choice.open {
             self.open();
         }
+        for line in each.iter().filter(|line| line.load().hangs) {
+            line.check();
+        }
         choice.line.map(|at| Arc::clone(&each[at]))
     }
 
@@ -172,7 +175,9 @@ impl Opening {
         let Some(lines) = self.0.upgrade() else {
             return;
         };
-        if !lines.add().await {
+        let added = lines.add().await;
+        drop(lines);
+        if !added {
             sleep(PAUSE).await;
         }
     }

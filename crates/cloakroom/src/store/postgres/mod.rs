@@ -1,7 +1,7 @@
 //! Sessions in PostgreSQL, in the table that connect-pg-simple has.
 //!
-//! Each operation is one statement, prepared once per connection: one round trip. The connection's
-//! `TimeZone` is the server's, as for Express, for it decides what the column `expire` means.
+//! Each operation is one statement, prepared once per connection: one round trip. Reads of sessions
+//! that come at once share one. The connection's `TimeZone` is the server's, as for Express, for it decides what the column `expire` means.
 
 mod call;
 mod changes;

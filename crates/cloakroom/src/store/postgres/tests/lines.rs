@@ -174,6 +174,25 @@ async fn a_line_that_leads_nowhere_holds_up_no_second_read_and_is_replaced() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_was_slow_is_used_again() {
+    let table = unique("slow");
+    let store = open(options(&table).pool_size(2)).await;
+    let session = (stored(&store, "").await, String::new());
+    let line = Arc::clone(&store.0.lines.each()[0]);
+    for _ in 0..3 {
+        let locking = raw().await;
+        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        locking.batch_execute(&lock).await.unwrap();
+        let cut = timeout(Duration::from_millis(50), store.get(&session.0)).await;
+        assert!(cut.is_err() && line.load().hangs);
+        locking.batch_execute("COMMIT").await.unwrap();
+        eventually("the line is used again", async || !line.load().hangs).await;
+        assert_reads(&store, &session).await;
+        assert!(Arc::ptr_eq(&line, &store.0.lines.each()[0]));
+    }
+}
+
 #[tokio::test]
 async fn readers_that_go_away_take_nobody_with_them() {
     let (store, wire) = on_a_wire(2).await;
@@ -275,6 +294,36 @@ async fn a_server_that_takes_writes_no_more_is_left_by_the_lines() {
     .await;
     assert_eq!(line.strong_count(), 0);
     assert!(store.get(&id).await.unwrap().is_some());
+}
+
+/// Without threads of its own, a runtime drives nothing once its `block_on` is over.
+#[test]
+fn a_store_outlives_a_runtime_that_stands_still() {
+    let mut still = tokio::runtime::Builder::new_current_thread();
+    let still = still.enable_all().build().unwrap();
+    let (store, session) = still.block_on(async {
+        let store = open(options(&unique("still")).pool_size(4)).await;
+        let session = (stored(&store, "").await, String::new());
+        assert_reads(&store, &session).await;
+        (store, session)
+    });
+    let line = Arc::clone(&store.0.lines.each()[0]);
+    Runtime::new().unwrap().block_on(async {
+        let cut = timeout(Duration::from_millis(200), store.get(&session.0)).await;
+        assert!(cut.is_err() && line.load().hangs);
+        eventually(
+            "lines that stand still are left, and another serves",
+            async || {
+                let read = timeout(Duration::from_millis(200), store.get(&session.0));
+                let each = store.0.lines.each();
+                read.await.is_ok()
+                    && !each.is_empty()
+                    && !each.iter().any(|now| Arc::ptr_eq(now, &line))
+            },
+        )
+        .await;
+        assert_reads(&store, &session).await;
+    });
 }
 
 #[test]
