@@ -271,13 +271,17 @@ impl Turns {
 
     async fn take(mut self) {
         while let Some(mut asks) = self.next() {
-            match timeout(ANSWER, self.line.ask(&mut asks)).await {
-                Ok(Ok(())) => self.has_answer = true,
-                Ok(Err(error)) if error.code().is_some() => {
-                    return self.line.give_up(End::Returned);
+            let end = match timeout(ANSWER, self.line.ask(&mut asks)).await {
+                Ok(Ok(())) => {
+                    self.has_answer = true;
+                    continue;
                 }
-                Ok(Err(_)) | Err(_) => return self.line.give_up(End::Closed),
-            }
+                Ok(Err(error)) if error.code().is_some() => End::Returned,
+                Ok(Err(_)) | Err(_) => End::Closed,
+            };
+            self.are_over = true;
+            self.line.give_up(end);
+            return;
         }
     }
 

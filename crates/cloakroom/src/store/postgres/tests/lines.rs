@@ -257,6 +257,26 @@ async fn a_line_whose_statements_are_lost_is_no_error() {
 }
 
 #[tokio::test]
+async fn a_connection_that_lost_its_statements_is_a_line_again() {
+    let store = open(options(&unique("lost")).pool_size(2)).await;
+    let id = stored(&store, "").await;
+    // All that the pool has but the line.
+    let other = store.0.lease().await.unwrap();
+    let line = Arc::clone(&store.0.lines.each()[0]);
+    line.object().batch_execute("DEALLOCATE ALL").await.unwrap();
+    drop(line);
+    let now = store.0.now();
+    assert!(store.0.lines.get(&id, now).await.is_none());
+    eventually("it is in the pool again", async || {
+        store.0.lines.add().await
+    })
+    .await;
+    let found = store.0.lines.get(&id, now).await.unwrap();
+    assert!(found.unwrap().is_some());
+    other.settle();
+}
+
+#[tokio::test]
 async fn a_line_that_the_server_ended_while_it_was_idle_is_replaced() {
     let server = Postgres::start(&[]);
     let store = own(&server, 10).await;
