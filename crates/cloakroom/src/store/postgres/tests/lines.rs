@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join_all};
 use testbed::Postgres;
 use tokio::runtime::Runtime;
@@ -62,6 +63,26 @@ async fn reads_that_meet_share_statements_and_each_gets_its_own_session() {
     assert!(syncs <= 100, "{syncs} statements for 800 reads");
     let opened = wire.connections.load(Ordering::SeqCst) - connections;
     assert!(opened <= 2, "{opened} connections were opened for reads");
+}
+
+#[tokio::test]
+async fn a_statement_for_several_sessions_is_not_planned_each_time() {
+    let store = open(options(&unique("planned"))).await;
+    let sessions = many(&store, 10).await;
+    for pair in sessions.chunks(2).cycle().take(30) {
+        join_all(pair.iter().map(|session| assert_reads(&store, session))).await;
+    }
+    let line = Arc::clone(&store.0.lines.each()[0]);
+    let plans =
+        "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE $1";
+    let plans = line
+        .object()
+        .query_one(plans, &[&"%ORDINALITY%"])
+        .await
+        .unwrap();
+    // The server plans the first five, to see whether that pays.
+    let (custom, generic): (i64, i64) = (plans.get(0), plans.get(1));
+    assert!(custom <= 5 && generic > 10, "{custom} and {generic}");
 }
 
 #[tokio::test]
@@ -191,6 +212,20 @@ async fn a_line_that_was_slow_is_used_again() {
         assert_reads(&store, &session).await;
         assert!(Arc::ptr_eq(&line, &store.0.lines.each()[0]));
     }
+}
+
+#[tokio::test]
+async fn a_reader_that_hangs_up_at_once_says_nothing_of_the_line() {
+    let store = open(options(&unique("hangup"))).await;
+    let id = stored(&store, "").await;
+    let line = Arc::clone(&store.0.lines.each()[0]);
+    for _ in 0..10 {
+        let start = Instant::now();
+        assert!(store.get(&id).now_or_never().is_none());
+        // A machine may have stood still meanwhile.
+        assert!(!line.load().hangs || start.elapsed() > Duration::from_millis(9));
+    }
+    assert!(store.get(&id).await.unwrap().is_some());
 }
 
 #[tokio::test]
