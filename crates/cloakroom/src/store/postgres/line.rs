@@ -161,8 +161,8 @@ impl Line {
         let mut rows = pin!(self.send(asks).await?);
         while let Some(row) = rows.try_next().await? {
             // Counted from one; a statement for one session does not count.
-            let number: i64 = row.try_get(2).unwrap_or(1);
-            let at = usize::try_from(number - 1).unwrap_or(usize::MAX);
+            let place: i64 = if row.len() > 2 { row.try_get(2)? } else { 1 };
+            let at = usize::try_from(place - 1).unwrap_or(usize::MAX);
             if let Some(ask) = asks.get_mut(at) {
                 ask.answer(stored(&row).map(Some));
             }
