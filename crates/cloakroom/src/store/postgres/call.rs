@@ -15,6 +15,7 @@ use tokio_postgres::{Error, Row};
 
 use super::Inner;
 use super::fault::{Fault, Phase};
+use super::lines::Lines;
 
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -108,10 +109,13 @@ impl Inner {
         }
     }
 
-    pub(super) async fn lease(&self) -> Result<Lease, Fault> {
+    pub(super) async fn lease(&self) -> Result<Lease<'_>, Fault> {
         let object = self.pool.get().await;
         object
-            .map(|object| Lease(Some(object)))
+            .map(|object| Lease {
+                object: Some(object),
+                lines: &self.lines,
+            })
             .map_err(|error| Fault::of_pool(&error))
     }
 }
@@ -120,20 +124,27 @@ impl Inner {
 ///
 /// A request that times out drops its future in the middle: its connection goes back to the pool
 /// only once it has answered. One that hangs would hang the next request as well.
-pub(super) struct Lease(Option<Object>);
+pub(super) struct Lease<'a> {
+    object: Option<Object>,
+    lines: &'a Lines,
+}
 
-impl Lease {
+impl Lease<'_> {
     pub(super) fn client(&self) -> &ClientWrapper {
-        self.0.as_ref().expect("it is held until it is settled")
+        self.object
+            .as_ref()
+            .expect("it is held until it is settled")
     }
 
     pub(super) fn client_mut(&mut self) -> &mut ClientWrapper {
-        self.0.as_mut().expect("it is held until it is settled")
+        self.object
+            .as_mut()
+            .expect("it is held until it is settled")
     }
 
     /// Gives the connection back, with nothing under way.
     pub(super) fn settle(mut self) {
-        self.0 = None;
+        self.object = None;
     }
 
     /// Gives the connection back after an error, or lets go of it where it would fail again.
@@ -142,17 +153,20 @@ impl Lease {
             self.client().statement_cache.clear();
         }
         let demoted = error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION);
-        if demoted && let Some(object) = self.0.take() {
+        if demoted && let Some(object) = self.object.take() {
             drop(Object::take(object));
+            self.lines.close();
         }
         self.settle();
         Fault::of(error, phase)
     }
 }
 
-impl Drop for Lease {
+impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let Some(object) = self.0.take() else { return };
+        let Some(object) = self.object.take() else {
+            return;
+        };
         let Ok(runtime) = Handle::try_current() else {
             drop(Object::take(object));
             return;

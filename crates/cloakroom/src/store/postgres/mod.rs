@@ -1,7 +1,7 @@
 //! Sessions in PostgreSQL, in the table that connect-pg-simple has.
 //!
-//! Each operation is one statement, prepared once per connection: one round trip. The connection's
-//! `TimeZone` is the server's, as for Express, for it decides what the column `expire` means.
+//! Each operation is one statement, prepared once per connection: one round trip. Reads of sessions
+//! that come at once share one. The connection's `TimeZone` is the server's, as for Express, for it decides what the column `expire` means.
 
 mod call;
 mod changes;
@@ -9,6 +9,8 @@ mod connect;
 mod ddl;
 mod ends;
 mod fault;
+mod line;
+mod lines;
 mod names;
 mod options;
 mod prune;
@@ -28,6 +30,7 @@ use tokio::task::AbortHandle;
 pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
 
+use self::lines::Lines;
 use self::names::Names;
 use self::sql::{Column, Sql};
 use self::users::Users;
@@ -62,6 +65,7 @@ pub struct PostgresStore(Arc<Inner>);
 )]
 struct Inner {
     pool: Pool,
+    lines: Arc<Lines>,
     names: Names,
     sql: Sql,
     column: Column,
@@ -121,6 +125,8 @@ impl PostgresStore {
             inner.column = ready.column;
             inner.sql = Sql::new(&inner.names, ready.column, options.mixed_fleet);
         }
+        // The connection that did so is the first line, before readers meet at the pool.
+        Lines::add(&inner.lines).await;
         let inner = Arc::new(inner);
         if let Some(interval) = options.prune_every {
             let _ = inner.pruner.set(prune::spawn(&inner, interval));
@@ -151,9 +157,11 @@ impl Inner {
     fn new(pool: Pool, apart: connect::Apart, names: Names, options: &PostgresOptions) -> Self {
         let mixed_fleet = options.mixed_fleet;
         let users = Users::new(&names, mixed_fleet, &options.user_keys);
+        let sql = Sql::new(&names, Column::Json, mixed_fleet);
         Self {
+            lines: Lines::new(&pool, &sql, options.pool_size),
             pool,
-            sql: Sql::new(&names, Column::Json, mixed_fleet),
+            sql,
             names,
             column: Column::Json,
             mixed_fleet,

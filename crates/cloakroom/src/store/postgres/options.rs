@@ -64,7 +64,8 @@ impl PostgresOptions {
 
     /// Sets the most connections that are open at once; at least one.
     ///
-    /// Default: 10, as node-postgres has it. A call holds a connection for one round trip.
+    /// Default: 10, as node-postgres has it. Reads of single sessions share up to three of them, at most
+    /// half; any other call holds one for a round trip.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections.max(1);
         self

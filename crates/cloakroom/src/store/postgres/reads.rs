@@ -23,8 +23,12 @@ impl Inner {
         if !is_storable(id) {
             return Ok(None);
         }
+        let now = self.now();
+        if let Some(found) = self.lines.get(id, now).await {
+            return found;
+        }
         let rows = self
-            .read(&self.sql.get, &[&Text(id.expose()), &self.now()])
+            .read(&self.sql.get, &[&Text(id.expose()), &now])
             .await?;
         rows.first().map(stored).transpose()
     }
@@ -75,7 +79,7 @@ impl Inner {
     }
 }
 
-fn stored(row: &Row) -> Result<Stored, StoreError> {
+pub(super) fn stored(row: &Row) -> Result<Stored, StoreError> {
     let text: &str = row.try_get(0).map_err(|_| unreadable())?;
     Ok(Stored {
         text: text.into(),

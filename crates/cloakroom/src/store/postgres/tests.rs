@@ -1,3 +1,5 @@
+mod lines;
+mod lost_lines;
 mod mixed;
 mod node;
 mod pool;

@@ -14,7 +14,7 @@ use super::{entry, open, options, raw_to, reason, stored, unique, until_blocked}
 use crate::id::SessionId;
 use crate::store::{Store as _, StoreErrorKind, Written};
 
-async fn own(server: &Postgres, connections: usize) -> PostgresStore {
+pub(super) async fn own(server: &Postgres, connections: usize) -> PostgresStore {
     let options = options("session").pool_size(connections);
     PostgresStore::connect_options(&server.url(), options)
         .await
@@ -155,15 +155,15 @@ async fn a_connection_that_leads_nowhere_is_given_up() {
 
 /// What passes between a client and the server.
 #[derive(Default)]
-struct Wire {
+pub(super) struct Wire {
     /// How often a client waited for an answer: each `Sync` asks for one.
-    syncs: AtomicUsize,
-    connections: AtomicUsize,
+    pub(super) syncs: AtomicUsize,
+    pub(super) connections: AtomicUsize,
     /// Of how many connections, the first, what is sent is lost.
-    cut: AtomicUsize,
+    pub(super) cut: AtomicUsize,
 }
 
-async fn through(port: u16, wire: Arc<Wire>) -> u16 {
+pub(super) async fn through(port: u16, wire: Arc<Wire>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = listener.local_addr().unwrap().port();
     tokio::spawn(async move {

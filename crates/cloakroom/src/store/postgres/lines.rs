@@ -1,0 +1,231 @@
+//! The lines: a few of the pool's connections, each of which many reads share.
+//!
+//! One does for a modest load; another is opened where all are full. They are never more than half of
+//! the pool: what waits for a row that others hold, or reads many, has connections of its own. Where no
+//! line is to be had, a read has one of its own as well.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use deadpool_postgres::{Object, Pool, Timeouts};
+use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
+
+use super::line::{FULL, Found, Line, Statements};
+use super::sql::Sql;
+use crate::id::SessionId;
+
+/// The most lines: one alone asks for more sessions in a second than most sites are asked for.
+const MOST: usize = 3;
+/// How long nobody tries to open another after that failed.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long a connection may take to prepare the statements.
+const PREPARE: Duration = Duration::from_secs(3);
+
+pub(super) struct Lines {
+    pool: Pool,
+    one: String,
+    many: String,
+    most: usize,
+    each: ArcSwap<Vec<Arc<Line>>>,
+    opening: AtomicBool,
+}
+
+/// What a line has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) waiting: usize,
+    /// Somebody waited in vain, and it has not answered since. One whose connection was closed while it
+    /// was idle does not: the next reader finds out, asks elsewhere, and has it forgotten.
+    pub(super) hangs: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Choice {
+    line: Option<usize>,
+    /// Whether there should be another.
+    open: bool,
+}
+
+/// The first line that is not full, or else the one with the fewest readers.
+fn choose(loads: impl Iterator<Item = Load>, most: usize) -> Choice {
+    let mut fewest: Option<(usize, usize)> = None;
+    let mut lines = 0;
+    for (at, load) in loads.enumerate() {
+        lines += 1;
+        if load.hangs {
+            continue;
+        }
+        if load.waiting < FULL {
+            return Choice {
+                line: Some(at),
+                open: false,
+            };
+        }
+        if fewest.is_none_or(|(waiting, _)| load.waiting < waiting) {
+            fewest = Some((load.waiting, at));
+        }
+    }
+    Choice {
+        line: fewest.map(|(_, at)| at),
+        open: lines < most,
+    }
+}
+
+impl Lines {
+    pub(super) fn new(pool: &Pool, sql: &Sql, pool_size: usize) -> Arc<Self> {
+        Arc::new(Self {
+            pool: pool.clone(),
+            one: sql.get.clone(),
+            many: sql.get_many.clone(),
+            most: (pool_size / 2).min(MOST),
+            each: ArcSwap::default(),
+            opening: AtomicBool::new(false),
+        })
+    }
+
+    /// Reads a session; `None` where no line could.
+    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: f64) -> Option<Found> {
+        self.line()?.get(id, now).await
+    }
+
+    /// Lets go of all: their server is not the one to ask.
+    pub(super) fn close(&self) {
+        for line in self.each.load().iter() {
+            line.close();
+        }
+    }
+
+    pub(super) fn forget(&self, gone: &Line) {
+        self.each.rcu(|each| {
+            let rest = each
+                .iter()
+                .filter(|line| !std::ptr::eq(Arc::as_ptr(line), gone));
+            rest.cloned().collect::<Vec<_>>()
+        });
+    }
+
+    #[cfg(test)]
+    pub(super) fn each(&self) -> Arc<Vec<Arc<Line>>> {
+        self.each.load_full()
+    }
+
+    fn line(self: &Arc<Self>) -> Option<Arc<Line>> {
+        let each = self.each.load();
+        let choice = choose(each.iter().map(|line| line.load()), self.most);
+        if choice.open {
+            self.open();
+        }
+        for line in each.iter().filter(|line| line.load().hangs) {
+            line.check();
+        }
+        choice.line.map(|at| Arc::clone(&each[at]))
+    }
+
+    /// Opens one more, one at a time, while its readers are served elsewhere.
+    fn open(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        if !self.opening.swap(true, Ordering::AcqRel) {
+            runtime.spawn(Opening(Arc::downgrade(self)).open());
+        }
+    }
+
+    /// Opens one more; false where there is no room, or no connection to be had.
+    pub(super) async fn add(self: &Arc<Self>) -> bool {
+        if self.each.load().len() >= self.most {
+            return false;
+        }
+        let at_once = Timeouts {
+            wait: Some(Duration::ZERO),
+            ..self.pool.timeouts()
+        };
+        let Ok(object) = self.pool.timeout_get(&at_once).await else {
+            return false;
+        };
+        let Ok(Some(statements)) = timeout(PREPARE, self.prepare(&object)).await else {
+            drop(Object::take(object));
+            return false;
+        };
+        let line = Arc::new(Line::new(object, statements, Arc::downgrade(self)));
+        self.each.rcu(|each| {
+            let mut each = Vec::clone(each);
+            each.push(Arc::clone(&line));
+            each
+        });
+        true
+    }
+
+    async fn prepare(&self, object: &Object) -> Option<Statements> {
+        Some(Statements {
+            one: object.prepare_cached(&self.one).await.ok()?,
+            many: object.prepare_cached(&self.many).await.ok()?,
+        })
+    }
+}
+
+/// The one that opens a line; the next may once it is over.
+struct Opening(Weak<Lines>);
+
+impl Opening {
+    async fn open(self) {
+        let Some(lines) = self.0.upgrade() else {
+            return;
+        };
+        let added = lines.add().await;
+        drop(lines);
+        if !added {
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Some(lines) = self.0.upgrade() {
+            lines.opening.store(false, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_is_not_full_is_chosen_and_another_opened_where_all_are() {
+        let well = |waiting| Load {
+            waiting,
+            hangs: false,
+        };
+        let hung = Load {
+            waiting: 0,
+            hangs: true,
+        };
+        let (idle, some, full, over) = (well(0), well(FULL - 1), well(FULL), well(FULL + 9));
+        #[rustfmt::skip]
+        let table: [(&[Load], usize, Option<usize>, bool); 14] = [
+            (&[],                 3, None,    true),
+            (&[],                 0, None,    false), // a pool of one
+            (&[idle],             3, Some(0), false),
+            (&[some, idle],       3, Some(0), false), // few connections under a modest load
+            (&[full],             3, Some(0), true),  // served while another is opened
+            (&[full],             1, Some(0), false),
+            (&[full, some],       3, Some(1), false),
+            (&[over, full],       3, Some(1), true),
+            (&[over, full, over], 3, Some(1), false),
+            (&[hung],              3, None,    true),
+            (&[hung],              1, None,    false), // it still holds its connection
+            (&[hung, idle],        3, Some(1), false),
+            (&[hung, full],        3, Some(1), true),
+            (&[hung, hung, hung],    3, None,    false),
+        ];
+        for (loads, most, line, open) in table {
+            let choice = choose(loads.iter().copied(), most);
+            assert_eq!(choice, Choice { line, open }, "{loads:?} of {most}");
+        }
+    }
+}
