@@ -4,6 +4,8 @@
 //! neighbour's strange bytes hide nobody: laxer readers have been made to take a sibling site's
 //! cookie for a `__Host-` one.
 
+use std::cell::LazyCell;
+
 use memchr::memchr;
 
 use super::codec;
@@ -43,7 +45,7 @@ pub(crate) fn find<'a>(
     keys: &KeyRing,
     grammar: &IdGrammar,
 ) -> Option<Ticket> {
-    let keys = keys.load();
+    let keys = LazyCell::new(|| keys.load());
     fields
         .into_iter()
         .flat_map(pairs)
