@@ -54,13 +54,8 @@ impl SessionHandle {
 
     /// The request's session, read from the store the first time that it is asked for.
     pub(super) async fn open(&self, head: &impl Head) -> Result<Session, StoreError> {
-        if let Some(session) = self.0.session.get() {
-            return Ok(session.clone());
-        }
-        // Boxed, so that the futures of all handlers are smaller.
         let read = || self.read(head);
-        let reading = Box::pin(self.0.session.get_or_try_init(read));
-        reading.await.cloned()
+        self.0.session.get_or_try_init(read).await.cloned()
     }
 
     /// The session that a request's cookie names, read anew: this request's response is not concerned
