@@ -1,20 +1,30 @@
 //! A fixed number of places for what is dear to make and cheap to keep.
 //!
-//! Each thing has one place, by a hash of what it was made from, and stays there until another comes
-//! that belongs there: no order, no clock, no list, and never more than there are places.
+//! Each thing has a few places, by a hash of what it was made from, and stays in one until others come
+//! that belong there: no order, no clock, no list, and never more than there are places.
 
 use std::hash::BuildHasher as _;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use foldhash::quality::RandomState;
 
+/// How many places there are for each thing: with one, of 500 things in 4,096 places sixty would drive
+/// each other out for ever.
+const WAYS: usize = 4;
+
 /// Made when something is put there first.
 pub(crate) struct Places<T, const COUNT: usize> {
     hasher: RandomState,
-    places: OnceLock<Box<[Place<T>]>>,
+    sets: OnceLock<Box<[Set<T>]>>,
 }
 
-type Place<T> = Mutex<Option<T>>;
+type Set<T> = Mutex<Ways<T>>;
+
+/// Things with their hashes, and which of them goes next.
+struct Ways<T> {
+    each: [Option<(u64, T)>; WAYS],
+    next: usize,
+}
 
 impl<T, const COUNT: usize> Places<T, COUNT> {
     /// A hash that nobody outside this process can foresee.
@@ -22,20 +32,20 @@ impl<T, const COUNT: usize> Places<T, COUNT> {
         self.hasher.hash_one(bytes)
     }
 
-    /// What `choose` makes of the thing in a place, if one is there.
-    pub(crate) fn find<R>(&self, hash: u64, choose: impl FnOnce(&T) -> Option<R>) -> Option<R> {
-        lock(&self.places.get()?[Self::index(hash)])
-            .as_ref()
-            .and_then(choose)
+    /// What `choose` makes of the first thing with that hash of which it makes something.
+    pub(crate) fn find<R>(&self, hash: u64, choose: impl Fn(&T) -> Option<R>) -> Option<R> {
+        let ways = lock(&self.sets.get()?[Self::index(hash)]);
+        let alike = ways.each.iter().flatten().filter(|(own, _)| *own == hash);
+        alike.into_iter().find_map(|(_, thing)| choose(thing))
     }
 
-    /// Puts a thing in the place of whatever was there.
+    /// Puts a thing in the place of one with the same hash, in a free one, or where the longest is.
     pub(crate) fn put(&self, hash: u64, thing: T) {
-        let make = || (0..COUNT).map(|_| Place::default()).collect();
-        let mut place = lock(&self.places.get_or_init(make)[Self::index(hash)]);
-        let former = place.replace(thing);
+        let make = || (0..COUNT / WAYS).map(|_| Set::default()).collect();
+        let mut ways = lock(&self.sets.get_or_init(make)[Self::index(hash)]);
+        let former = ways.place(hash).replace((hash, thing));
         // Nobody waits for memory to be given back.
-        drop(place);
+        drop(ways);
         drop(former);
     }
 
@@ -44,7 +54,20 @@ impl<T, const COUNT: usize> Places<T, COUNT> {
         reason = "any bits of a hash will do"
     )]
     fn index(hash: u64) -> usize {
-        hash as usize % COUNT
+        hash as usize % (COUNT / WAYS)
+    }
+}
+
+impl<T> Ways<T> {
+    fn place(&mut self, hash: u64) -> &mut Option<(u64, T)> {
+        let is_own = |way: &Option<(u64, T)>| way.as_ref().is_some_and(|(own, _)| *own == hash);
+        let own = self.each.iter().position(is_own);
+        let free = || self.each.iter().position(Option::is_none);
+        let at = own.or_else(free).unwrap_or_else(|| {
+            self.next = (self.next + 1) % WAYS;
+            self.next
+        });
+        &mut self.each[at]
     }
 }
 
@@ -52,13 +75,22 @@ impl<T, const COUNT: usize> Default for Places<T, COUNT> {
     fn default() -> Self {
         Self {
             hasher: RandomState::default(),
-            places: OnceLock::new(),
+            sets: OnceLock::new(),
         }
     }
 }
 
-fn lock<T>(place: &Place<T>) -> MutexGuard<'_, Option<T>> {
-    place.lock().unwrap_or_else(PoisonError::into_inner)
+impl<T> Default for Ways<T> {
+    fn default() -> Self {
+        Self {
+            each: [const { None }; WAYS],
+            next: 0,
+        }
+    }
+}
+
+fn lock<T>(set: &Set<T>) -> MutexGuard<'_, Ways<T>> {
+    set.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -66,15 +98,40 @@ mod tests {
     use super::Places;
 
     #[test]
-    fn a_thing_is_found_until_another_takes_its_place() {
-        let places: Places<&str, 4> = Places::default();
+    fn things_that_belong_together_stay_until_there_are_too_many() {
+        let places: Places<u64, 8> = Places::default();
         let find = |hash| places.find(hash, |thing| Some(*thing));
         assert_eq!(find(1), None);
-        places.put(1, "one");
-        assert_eq!((find(1), find(2)), (Some("one"), None));
-        places.put(5, "five");
-        assert_eq!(find(1), Some("five"), "whoever looks has to compare");
+        for hash in [1, 3, 5, 7] {
+            places.put(hash, 10 * hash);
+        }
+        assert_eq!([1, 3, 5, 7].map(find), [10, 30, 50, 70].map(Some));
+        places.put(3, 31);
+        assert_eq!(
+            [1, 3].map(find),
+            [10, 31].map(Some),
+            "it takes its own place"
+        );
+        assert_eq!(find(2), None);
         assert_eq!(places.find(1, |_| None::<()>), None);
+        places.put(9, 90);
+        assert_eq!(find(9), Some(90));
+        assert_eq!([1, 3, 5, 7].into_iter().filter_map(find).count(), 3);
+    }
+
+    #[test]
+    fn an_eighth_of_what_there_is_room_for_finds_room() {
+        let places: Places<(), 4096> = Places::default();
+        let hashes: Vec<u64> = (0..512_u32)
+            .map(|n| places.hash(&n.to_le_bytes()))
+            .collect();
+        for hash in &hashes {
+            places.put(*hash, ());
+        }
+        let found = hashes
+            .iter()
+            .filter(|hash| places.find(**hash, |()| Some(())).is_some());
+        assert!(found.count() >= 508);
     }
 
     #[test]

@@ -14,7 +14,6 @@ const LONGEST: usize = 256;
 pub(super) struct Verified(Places<Box<Known>, PLACES>);
 
 struct Known {
-    hash: u64,
     value: Box<[u8]>,
     ticket: Ticket,
 }
@@ -30,7 +29,7 @@ impl Verified {
         }
         let hash = self.0.hash(value);
         self.0.find(hash, |known| {
-            let same = known.hash == hash && *known.value == *value;
+            let same = *known.value == *value;
             same.then(|| known.ticket.clone())
         })
     }
@@ -42,7 +41,6 @@ impl Verified {
         }
         let hash = self.0.hash(value);
         let known = Known {
-            hash,
             value: value.into(),
             ticket: ticket.clone(),
         };
