@@ -5,6 +5,7 @@
 //! an id is in it before its session is stored, and leaves it after the session is gone.
 
 mod address;
+mod call;
 mod changes;
 mod ends;
 mod facts;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use redis::{Cmd, Pipeline, Value};
 
 use super::Inner;
+use super::call::Call;
 use super::failure::Effect;
 use super::reads::{corrupt, stored};
 use super::request::Request;
-use super::scripts::Script;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{Entry, StoreError, StoreErrorKind, Written};
@@ -38,10 +38,7 @@ impl Inner {
             .key('s', self.keys.session(id))
             .maybe_key('t', self.mark(id))
             .maybe_key('i', index)
-            .argument(id.expose())
-            .argument(ttl.to_string())
-            .argument(&*entry.text)
-            .argument(index_ttl(ttl).to_string());
+            .session(id, entry, ttl);
         match self.call(request).await? {
             Said::Done => {
                 self.is_written(id, entry, ttl, enters);
@@ -74,10 +71,7 @@ impl Inner {
                 .key('s', self.keys.session(id))
                 .maybe_key('t', self.mark(id))
                 .maybe_key('i', index)
-                .argument(id.expose())
-                .argument(ttl.to_string())
-                .argument(&*entry.text)
-                .argument(index_ttl(ttl).to_string())
+                .session(id, entry, ttl)
                 .argument(&**read);
             self.call(request).await?
         };
@@ -217,10 +211,7 @@ impl Inner {
             .maybe_key('T', self.mark(old))
             .maybe_key('i', index)
             .maybe_key('f', entry.user.as_ref().map(|user| self.keys.fence(user)))
-            .argument(new.expose())
-            .argument(ttl.to_string())
-            .argument(&*entry.text)
-            .argument(index_ttl(ttl).to_string())
+            .session(new, entry, ttl)
             .argument(MARK.as_millis().to_string())
             .argument(old.expose());
         if let Some(read) = read {
@@ -377,57 +368,5 @@ fn enter(pipeline: &mut Pipeline, index: &str, id: &SessionId, ttl: i64) {
     pipeline.cmd("SADD").arg(index).arg(id.expose());
     for when in ["NX", "GT"] {
         pipeline.cmd("PEXPIRE").arg(index).arg(ttl).arg(when);
-    }
-}
-
-/// A script with what it is given: the first argument says which key is what.
-struct Call<'a> {
-    script: &'a Script,
-    names: String,
-    keys: Vec<String>,
-    arguments: Vec<Cow<'a, str>>,
-}
-
-impl<'a> Call<'a> {
-    fn of(script: &'a Script) -> Self {
-        // The first argument are the names of the keys, which are not known yet.
-        let mut arguments = Vec::with_capacity(8);
-        arguments.push(Cow::Borrowed(""));
-        Self {
-            script,
-            names: String::new(),
-            keys: Vec::with_capacity(2),
-            arguments,
-        }
-    }
-
-    fn key(mut self, name: char, key: String) -> Self {
-        self.names.push(name);
-        self.keys.push(key);
-        self
-    }
-
-    fn maybe_key(self, name: char, key: Option<String>) -> Self {
-        match key {
-            Some(key) => self.key(name, key),
-            None => self,
-        }
-    }
-
-    fn argument(mut self, argument: impl Into<Cow<'a, str>>) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-}
-
-impl<'a> From<Call<'a>> for Request<'a> {
-    fn from(call: Call<'a>) -> Self {
-        let mut arguments = call.arguments;
-        arguments[0] = call.names.into();
-        Self::Script {
-            script: call.script,
-            keys: call.keys,
-            arguments,
-        }
     }
 }
