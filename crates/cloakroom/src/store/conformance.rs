@@ -25,6 +25,7 @@ mod faulty;
 mod life;
 mod living;
 mod races;
+mod retired;
 mod users;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use faulty::Faulty;
 pub use life::*;
 pub use living::*;
 pub use races::*;
+pub use retired::*;
 pub use users::*;
 
 use super::{Entry, Store};
@@ -185,6 +187,13 @@ macro_rules! conformance_suite {
             replace_moves_a_session
             replace_refuses_what_changed_or_went
             replace_refuses_a_taken_id
+            a_replaced_id_is_known_as_retired
+            a_refused_replacement_retires_nothing
+            retire_ends_a_session_and_knows_its_id
+            destroy_retires_no_id
+            a_retired_id_is_not_replaced_again
+            of_many_replacements_of_an_unknown_id_one_wins
+            a_retired_id_is_no_session_and_is_forgotten
             strange_ids_are_only_unknown
             living_tells_which_sessions_live_and_until_when
             living_leaves_out_what_expired

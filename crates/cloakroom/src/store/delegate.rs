@@ -84,9 +84,18 @@ macro_rules! delegate {
                 read: Option<&'a $crate::record::RecordText>,
                 new: &'a $crate::id::SessionId,
                 entry: &'a $crate::store::Entry,
+                retired: &'a $crate::store::RetiredId,
             ) -> $crate::store::StoreFuture<'a, $crate::store::Written> {
                 let $this = self;
-                $inner.replace(old, read, new, entry)
+                $inner.replace(old, read, new, entry, retired)
+            }
+
+            fn retire<'a>(
+                &'a self,
+                id: &'a $crate::id::SessionId,
+            ) -> $crate::store::StoreFuture<'a, bool> {
+                let $this = self;
+                $inner.retire(id)
             }
 
             $crate::store::delegate_rest!(|$this| $inner);
@@ -113,6 +122,14 @@ macro_rules! delegate_rest {
 /// Those of them that end none.
 macro_rules! delegate_many {
     (|$this:ident| $inner:expr) => {
+        fn retired<'a>(
+            &'a self,
+            id: &'a $crate::id::SessionId,
+        ) -> $crate::store::StoreFuture<'a, Option<$crate::store::RetiredId>> {
+            let $this = self;
+            $inner.retired(id)
+        }
+
         fn ends(&self, hints: $crate::store::Hints) -> Option<Box<dyn $crate::store::Ends>> {
             let $this = self;
             $inner.ends(hints)

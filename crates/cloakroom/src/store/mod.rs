@@ -22,6 +22,7 @@ pub mod near;
 pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod retired;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod url;
@@ -36,6 +37,7 @@ pub use changes::Changes;
 pub(crate) use delegate::{delegate, delegate_many, delegate_rest};
 pub use ends::{Ends, Hint, Hints};
 pub use error::{StoreError, StoreErrorKind};
+pub use retired::{RETIRED_FOR, RetiredId};
 
 pub use crate::record::{Entry, Stored, UserKeys};
 
@@ -171,10 +173,31 @@ pub trait Store: Send + Sync + 'static {
     /// Ends a session; `false` where there was none. After it returned, no `get` finds it.
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool>;
 
-    /// Stores a record under the id `new` and ends `old`, so that at no time both are live.
+    /// Ends a session as [`destroy`](Self::destroy) does, and knows its id as
+    /// [`RetiredId::Closed`] for [`RETIRED_FOR`], in one step; whether or not there was one. What is
+    /// known of an id that is retired already stays as it is.
+    ///
+    /// The default destroys, and knows nothing afterwards: late requests of a visitor who signed out
+    /// then get sessions of their own.
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        self.destroy(id)
+    }
+
+    /// Returns the reason why `id` has no session, for [`RETIRED_FOR`] after it was
+    /// [retired](Self::retire) or [replaced](Self::replace); `None` where nothing is known.
+    ///
+    /// It is asked for only where a validly signed id is unknown.
+    fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
+        let _ = id;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Stores a record under the id `new`, ends `old` and knows it as `retired` for
+    /// [`RETIRED_FOR`], so that at no time both are live.
     ///
     /// With `read`, only where `old` still has that text: [`Written::Changed`] and
-    /// [`Written::Gone`] leave everything as it was. Without, whatever became of `old`.
+    /// [`Written::Gone`] leave everything as it was. Without, whatever `old` holds, but not where it
+    /// is retired already: that is [`Written::Gone`].
     ///
     /// A store that cannot do both in one step stores `new` first: a crash in between leaves two
     /// sessions, not none.
@@ -188,6 +211,7 @@ pub trait Store: Send + Sync + 'static {
         read: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written>;
 
     /// Lets go of what expired, and tells how many records went. Stores do so by themselves; this

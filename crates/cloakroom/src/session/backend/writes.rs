@@ -105,7 +105,9 @@ impl Backend {
             let merged = merge(&self.policy, &key, base.as_deref(), &mut [&mut edit])?;
             let (now, end) = tries.begin();
             let read = base.as_ref().map(|base| base.text());
-            let replacing = self.store.replace(&old, read, &key, &merged.entry);
+            let replacing =
+                self.store
+                    .replace(&old, read, &key, &merged.entry, &store::RetiredId::Closed);
             match self
                 .until(now, end, replacing, StoreErrorKind::Unknown)
                 .await

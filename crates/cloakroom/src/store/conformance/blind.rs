@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, Store, StoreError, StoreFuture, Stored, Written, delegate_rest};
+use crate::store::{
+    Entry, RetiredId, Store, StoreError, StoreFuture, Stored, Written, delegate_rest,
+};
 
 /// Puts every record over whatever is there, or is not: the last writer wins, and a session that
 /// was destroyed comes back.
@@ -75,6 +77,7 @@ impl Store for BlindStore {
         _: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        _: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
         Box::pin(async move {
             self.0.destroy(old).await?;

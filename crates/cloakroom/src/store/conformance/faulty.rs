@@ -8,8 +8,8 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{
-    Changes, Ends, Entry, Hints, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored,
-    UserKeys, Written,
+    Changes, Ends, Entry, Hints, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
+    Stored, UserKeys, Written,
 };
 
 /// A store in front of another, for tests of what an application does when its store fails.
@@ -184,8 +184,19 @@ impl Store for Faulty {
         read: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
-        self.call("replace", || self.store.replace(old, read, new, entry))
+        self.call("replace", || {
+            self.store.replace(old, read, new, entry, retired)
+        })
+    }
+
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        self.call("retire", || self.store.retire(id))
+    }
+
+    fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
+        self.call("retired", || self.store.retired(id))
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {

@@ -1,5 +1,6 @@
 //! The life of one record.
 
+use crate::store::RetiredId;
 use std::collections::HashSet;
 
 use super::{LONGER, SHORT, Subject, text};
@@ -183,21 +184,22 @@ pub async fn replace_moves_a_session(subject: &Subject) {
     let second = subject.entry(r#","a":2"#);
     let replaced = subject
         .store
-        .replace(&old, Some(&first.text), &new, &second)
+        .replace(&old, Some(&first.text), &new, &second, &RetiredId::Closed)
         .await
         .unwrap();
     assert_eq!(replaced, Written::Saved);
     assert_eq!(subject.text_of(&old).await, None);
     subject.holds(&new, &second.text).await;
-    // Without a text that was read, whatever became of the old one.
+    // Without a text that was read, whatever the old one holds by then.
     let newer = SessionId::random();
     let replaced = subject
         .store
-        .replace(&old, None, &newer, &second)
+        .replace(&new, None, &newer, &first, &RetiredId::Closed)
         .await
         .unwrap();
     assert_eq!(replaced, Written::Saved);
-    subject.holds(&newer, &second.text).await;
+    assert_eq!(subject.text_of(&new).await, None);
+    subject.holds(&newer, &first.text).await;
 }
 
 /// A session that changed meanwhile keeps its id, one that ended stays ended.
@@ -212,7 +214,7 @@ pub async fn replace_refuses_what_changed_or_went(subject: &Subject) {
         .unwrap();
     let refused = subject
         .store
-        .replace(&old, Some(&first.text), &new, &first)
+        .replace(&old, Some(&first.text), &new, &first, &RetiredId::Closed)
         .await
         .unwrap();
     let Written::Changed(Stored { text: current, .. }) = refused else {
@@ -224,7 +226,7 @@ pub async fn replace_refuses_what_changed_or_went(subject: &Subject) {
     subject.store.destroy(&old).await.unwrap();
     let gone = subject
         .store
-        .replace(&old, Some(&second.text), &new, &second)
+        .replace(&old, Some(&second.text), &new, &second, &RetiredId::Closed)
         .await
         .unwrap();
     assert_eq!(gone, Written::Gone);
@@ -237,7 +239,7 @@ pub async fn replace_refuses_a_taken_id(subject: &Subject) {
     let (old, taken) = (subject.stored(&entry).await, subject.stored(&entry).await);
     let error = subject
         .store
-        .replace(&old, Some(&entry.text), &taken, &entry)
+        .replace(&old, Some(&entry.text), &taken, &entry, &RetiredId::Closed)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::IdTaken);

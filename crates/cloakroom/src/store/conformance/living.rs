@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{LONGER, SHORT, Subject};
 use crate::id::SessionId;
-use crate::store::Written;
+use crate::store::{RetiredId, Written};
 
 /// By how much two looks at one session's end may differ: a store may count in seconds, or tell what
 /// time is left.
@@ -26,7 +26,10 @@ pub async fn living_tells_which_sessions_live_and_until_when(subject: &Subject) 
     let destroyed = subject.stored(&entry).await;
     assert!(subject.store.destroy(&destroyed).await.unwrap());
     let (replaced, new) = (subject.stored(&entry).await, SessionId::random());
-    let replacing = subject.store.replace(&replaced, None, &new, &entry).await;
+    let replacing = subject
+        .store
+        .replace(&replaced, None, &new, &entry, &RetiredId::Closed)
+        .await;
     assert_eq!(replacing.unwrap(), Written::Saved);
     let ids = [
         &second,

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Subject;
 use crate::id::SessionId;
-use crate::store::Written;
+use crate::store::{RetiredId, Written};
 
 const TASKS: usize = 64;
 const ROUNDS: usize = 20;
@@ -65,7 +65,7 @@ pub async fn no_save_reaches_a_replaced_session(subject: &Subject) {
         savers.spawn(async move {
             replacing
                 .store
-                .replace(&from, None, &to, &stored)
+                .replace(&from, None, &to, &stored, &RetiredId::Closed)
                 .await
                 .unwrap()
                 == Written::Saved

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Subject;
 use crate::id::SessionId;
-use crate::store::Written;
+use crate::store::{RetiredId, Written};
 
 fn user() -> String {
     format!("user-{}", SessionId::random().expose())
@@ -46,7 +46,13 @@ pub async fn sessions_follow_their_user(subject: &Subject) {
     let of_ada = subject.entry_of(&ada);
     let replaced = subject
         .store
-        .replace(&id, Some(&anonymous.text), &new, &of_ada)
+        .replace(
+            &id,
+            Some(&anonymous.text),
+            &new,
+            &of_ada,
+            &RetiredId::Closed,
+        )
         .await
         .unwrap();
     assert_eq!(replaced, Written::Saved);
@@ -105,7 +111,10 @@ pub async fn a_session_on_the_move_does_not_escape(subject: &Subject) {
             loop {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 let new = SessionId::random();
-                let moved = moving.store.replace(&id, Some(&of.text), &new, &of).await;
+                let moved = moving
+                    .store
+                    .replace(&id, Some(&of.text), &new, &of, &RetiredId::Closed)
+                    .await;
                 match moved.unwrap() {
                     Written::Saved => id = new,
                     Written::Gone => return,

@@ -1,5 +1,6 @@
 //! Sessions in this process's memory: for development, tests, and a single process.
 
+mod retired;
 mod shard;
 mod sweep;
 mod users;
@@ -10,9 +11,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use self::retired::Retired;
 use self::shard::{Shard, Slot};
 use self::users::Users;
-use super::{Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written};
+use super::{
+    Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
+};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
@@ -51,6 +55,8 @@ struct Inner {
     hasher: RandomState,
     shards: Box<[Mutex<Shard>]>,
     users: Users,
+    /// Locked after a shard, never before one.
+    retired: Mutex<Retired>,
     clock: Clock,
 }
 
@@ -75,6 +81,7 @@ impl MemoryStore {
             hasher: RandomState::new(),
             shards: (0..shards).map(|_| Mutex::new(Shard::new(share))).collect(),
             users: Users::new(shards),
+            retired: Mutex::default(),
             clock: clock.into(),
         }));
         sweep::start(&store.0, Self::SWEEP);
@@ -196,7 +203,11 @@ impl Inner {
 
     fn destroy(&self, id: &str) -> bool {
         let (hash, now) = (self.hash(id), self.clock.now());
-        let mut shard = self.shard(hash);
+        self.remove(&mut self.shard(hash), hash, id, now)
+    }
+
+    /// Removes a record; `false` where none was live.
+    fn remove(&self, shard: &mut Shard, hash: u64, id: &str, now: Timestamp) -> bool {
         shard.remove(hash, id).is_some_and(|slot| {
             self.users.remove(&slot);
             slot.expires > now
@@ -209,6 +220,7 @@ impl Inner {
         read: Option<&RecordText>,
         new: &str,
         entry: &Entry,
+        retired: &RetiredId,
     ) -> Result<Written, StoreError> {
         let (old_hash, new_hash, now) = (self.hash(old), self.hash(new), self.clock.now());
         let mut shards = Pair::lock(self, old_hash, new_hash);
@@ -221,8 +233,13 @@ impl Inner {
             (Some(slot), Some(read)) if slot.text != *read => {
                 return Ok(Written::Changed(slot.stored()));
             }
+            (None, None) if lock(&self.retired).get(old, now).is_some() => {
+                return Ok(Written::Gone);
+            }
             _ => {}
         }
+        // Under the lock of the old id's shard: nobody finds it neither live nor retired.
+        lock(&self.retired).insert(old, retired, now);
         let gone = from.remove(old_hash, old);
         // Entered before the old one leaves: whoever goes through the user's finds one or both.
         self.put(shards.of(new_hash, self), new_hash, new, entry, now);
@@ -232,8 +249,16 @@ impl Inner {
         Ok(Written::Saved)
     }
 
+    fn retire(&self, id: &str) -> bool {
+        let (hash, now) = (self.hash(id), self.clock.now());
+        let mut shard = self.shard(hash);
+        lock(&self.retired).close(id, now);
+        self.remove(&mut shard, hash, id, now)
+    }
+
     fn prune(&self) -> u64 {
         let now = self.clock.now();
+        lock(&self.retired).prune(now);
         let prune_one = |shard: &Mutex<Shard>| {
             let expired = lock(shard).take_expired(now, |slot| self.hash(slot.id()));
             for slot in &expired {
@@ -354,8 +379,22 @@ impl Store for MemoryStore {
         read: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
-        ready(self.0.replace(old.expose(), read, new.expose(), entry))
+        ready(
+            self.0
+                .replace(old.expose(), read, new.expose(), entry, retired),
+        )
+    }
+
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        ready(Ok(self.0.retire(id.expose())))
+    }
+
+    fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
+        let retired = lock(&self.0.retired);
+        let known = retired.get(id.expose(), self.0.clock.now()).cloned();
+        ready(Ok(known))
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {

@@ -39,8 +39,8 @@ use self::form::Form;
 use self::seen::Seen;
 use self::tombs::Tombs;
 use super::{
-    Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, Stored, UserKeys,
-    Written,
+    Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, Stored,
+    UserKeys, Written,
 };
 use crate::clock::Timestamp;
 use crate::id::SessionId;
@@ -195,7 +195,9 @@ impl Store for MongoStore {
         read: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
+        let _ = retired;
         Box::pin(async move {
             let (old, new) = (self.0.stored_id(old), self.0.stored_id(new));
             self.0.replace(&old, read, &new, entry).await

@@ -28,7 +28,8 @@ use self::judge::Source;
 use self::memory::Memory;
 use self::own::{Forgetting, Writing};
 use super::{
-    Changes, Entry, Hint, Hints, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
+    Changes, Entry, Hint, Hints, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored,
+    Written,
 };
 use crate::clock::Timestamp;
 use crate::id::SessionId;
@@ -219,10 +220,18 @@ impl Store for NearStore {
         read: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
         Box::pin(async move {
             let _writing = Writing::to(&self.0.memory, [old, new]);
-            self.0.store.replace(old, read, new, entry).await
+            self.0.store.replace(old, read, new, entry, retired).await
+        })
+    }
+
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [id, id]);
+            self.0.store.retire(id).await
         })
     }
 

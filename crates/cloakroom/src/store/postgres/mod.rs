@@ -35,8 +35,8 @@ use self::names::Names;
 use self::sql::{Column, Sql};
 use self::users::Users;
 use super::{
-    Changes, Ends, Entry, Hints, Page, Store, StoreError, StoreFuture, StoreOptions, Stored,
-    UserKeys, Written,
+    Changes, Ends, Entry, Hints, Page, RetiredId, Store, StoreError, StoreFuture, StoreOptions,
+    Stored, UserKeys, Written,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -271,7 +271,9 @@ impl Store for PostgresStore {
         read: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
+        let _ = retired;
         Box::pin(self.0.replace(old, read, new, entry))
     }
 

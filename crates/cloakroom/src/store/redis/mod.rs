@@ -37,7 +37,7 @@ use self::link::Link;
 use self::scripts::Scripts;
 use self::seen::Seen;
 use super::{
-    Changes, Ends, Entry, Hints, Page, Store, StoreError, StoreErrorKind, StoreFuture,
+    Changes, Ends, Entry, Hints, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
     StoreOptions, Stored, UserKeys, Written,
 };
 use crate::clock::{Clock, Timestamp};
@@ -202,7 +202,9 @@ impl Store for RedisStore {
         read: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
+        let _ = retired;
         Box::pin(self.0.replace(old, read, new, entry))
     }
 

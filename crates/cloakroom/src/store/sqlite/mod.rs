@@ -19,7 +19,9 @@ use std::sync::Arc;
 
 use self::threads::Threads;
 use self::writes::Write;
-use super::{Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written};
+use super::{
+    Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
+};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
@@ -114,7 +116,9 @@ impl Store for SqliteStore {
         read: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
+        let _ = retired;
         let (old, read, new, entry) = (old.clone(), read.cloned(), new.clone(), entry.clone());
         let replacing = self
             .0

@@ -11,7 +11,7 @@ use crate::policy::{Policy, RequestInfo};
 use crate::record::RecordText;
 use crate::session::Session;
 use crate::store::memory::{MemoryLimit, MemoryStore};
-use crate::store::{Entry, Store, StoreFuture, Stored, Written, delegate_rest};
+use crate::store::{Entry, RetiredId, Store, StoreFuture, Stored, Written, delegate_rest};
 use crate::vectors::NOW;
 
 /// One application with a store in memory that takes notes.
@@ -146,10 +146,16 @@ impl Store for Recorder {
         read: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
         self.note("destroy", old);
         self.note_set(new, entry);
-        self.store.replace(old, read, new, entry)
+        self.store.replace(old, read, new, entry, retired)
+    }
+
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        self.note("destroy", id);
+        self.store.retire(id)
     }
 
     delegate_rest!(|recorder| &recorder.store);

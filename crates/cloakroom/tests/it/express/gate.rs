@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloakroom::id::SessionId;
 use cloakroom::record::RecordText;
 use cloakroom::store::{
-    Entry, Page, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
+    Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
 };
 
 /// The operations that write a record.
@@ -123,8 +123,19 @@ impl Store for Gate {
         read: Option<&'a RecordText>,
         new: &'a SessionId,
         entry: &'a Entry,
+        retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
-        self.pass("replace", move |store| store.replace(old, read, new, entry))
+        self.pass("replace", move |store| {
+            store.replace(old, read, new, entry, retired)
+        })
+    }
+
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        self.pass("destroy", move |store| store.retire(id))
+    }
+
+    fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
+        self.pass("retired", move |store| store.retired(id))
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {

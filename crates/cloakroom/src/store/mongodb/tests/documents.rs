@@ -1,5 +1,6 @@
 //! Sessions that are BSON documents.
 
+use crate::store::RetiredId;
 use std::error::Error as _;
 
 use mongodb::bson::{Bson, doc};
@@ -73,12 +74,12 @@ async fn a_save_holds_without_a_memory() {
         );
         let new = SessionId::from_store("b");
         let replaced = other
-            .replace(&id, Some(&second.text), &new, &first)
+            .replace(&id, Some(&second.text), &new, &first, &RetiredId::Closed)
             .await
             .unwrap();
         assert!(matches!(replaced, Written::Changed(stored) if stored.text == text("")));
         let replaced = other
-            .replace(&id, Some(&text("")), &new, &first)
+            .replace(&id, Some(&text("")), &new, &first, &RetiredId::Closed)
             .await
             .unwrap();
         assert_eq!(replaced, Written::Saved);

@@ -1,5 +1,6 @@
 //! Express, which brings back what was destroyed.
 
+use crate::store::RetiredId;
 use std::time::Duration;
 
 use mongodb::bson::Document;
@@ -58,7 +59,10 @@ impl Fleet {
         assert!(!store.touch(id, &entry.text, entry).await.unwrap());
         self.resurrect().await;
         let (new, text) = (SessionId::random(), Some(&entry.text));
-        let replaced = store.replace(id, text, &new, entry).await.unwrap();
+        let replaced = store
+            .replace(id, text, &new, entry, &RetiredId::Closed)
+            .await
+            .unwrap();
         assert_eq!(replaced, Written::Gone);
         assert_eq!(store.get(&new).await.unwrap(), None);
         let taken = store.create(id, entry).await.unwrap_err();
@@ -78,13 +82,17 @@ async fn a_replaced_session_is_refused_as_well() {
     let fleet = Fleet::new(true).await;
     let new = SessionId::random();
     let read = Some(&fleet.entry.text);
-    let replacing = fleet.store.replace(&fleet.id, read, &new, &fleet.entry);
+    let replacing = fleet
+        .store
+        .replace(&fleet.id, read, &new, &fleet.entry, &RetiredId::Closed);
     assert_eq!(replacing.await.unwrap(), Written::Saved);
     fleet.refuses_it().await;
     assert!(fleet.store.get(&new).await.unwrap().is_some());
 
     let fleet = Fleet::new(true).await;
-    let replacing = fleet.store.replace(&fleet.id, None, &new, &fleet.entry);
+    let replacing = fleet
+        .store
+        .replace(&fleet.id, None, &new, &fleet.entry, &RetiredId::Closed);
     assert_eq!(replacing.await.unwrap(), Written::Saved);
     fleet.refuses_it().await;
 }
@@ -151,9 +159,13 @@ async fn a_tombstone_that_two_set_is_taken_back_by_neither() {
 async fn a_replace_that_is_refused_hides_nothing() {
     let fleet = Fleet::new(true).await;
     let (new, other) = (SessionId::random(), text(r#","a":2"#));
-    let replacing = fleet
-        .store
-        .replace(&fleet.id, Some(&other), &new, &fleet.entry);
+    let replacing = fleet.store.replace(
+        &fleet.id,
+        Some(&other),
+        &new,
+        &fleet.entry,
+        &RetiredId::Closed,
+    );
     assert!(matches!(replacing.await.unwrap(), Written::Changed(_)));
     assert!(fleet.store.get(&fleet.id).await.unwrap().is_some());
 }

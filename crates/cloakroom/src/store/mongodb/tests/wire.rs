@@ -1,5 +1,6 @@
 //! The commands themselves: what they ask the server for, and what is left when one is lost.
 
+use crate::store::RetiredId;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -55,8 +56,14 @@ async fn what_ends_a_session_waits_for_a_majority() {
         let concern = command.get_document("writeConcern").ok();
         assert_ne!(concern, Some(&durable), "{command}");
     }
-    store.replace(&a, read, &b, &entry).await.unwrap();
-    store.replace(&b, None, &c, &entry).await.unwrap();
+    store
+        .replace(&a, read, &b, &entry, &RetiredId::Closed)
+        .await
+        .unwrap();
+    store
+        .replace(&b, None, &c, &entry, &RetiredId::Closed)
+        .await
+        .unwrap();
     store.destroy(&c).await.unwrap();
     store.create(&SessionId::random(), &entry).await.unwrap();
     assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
@@ -93,7 +100,7 @@ async fn a_replace_whose_end_is_unknown_leaves_the_new_session() {
     let [old, new] = ["old", "new"].map(SessionId::from_store);
     let entry = entry("");
     store.create(&old, &entry).await.unwrap();
-    let replacing = store.replace(&old, Some(&entry.text), &new, &entry);
+    let replacing = store.replace(&old, Some(&entry.text), &new, &entry, &RetiredId::Closed);
     let mending = async {
         while found(&database, "old").await.is_some() {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 
 use super::super::*;
-use crate::store::Page;
+use crate::store::{Page, RetiredId};
 
 /// A store with a link that the test has in its hand.
 #[derive(Clone, Default)]
@@ -156,6 +156,7 @@ impl Store for Fake {
         _: Option<&'a RecordText>,
         _: &'a SessionId,
         _: &'a Entry,
+        _: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
         Box::pin(self.write(None, Written::Saved))
     }

@@ -1,5 +1,6 @@
 //! What this process writes itself.
 
+use crate::store::RetiredId;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::Semaphore;
@@ -21,8 +22,16 @@ async fn what_this_process_writes_it_sees_at_once() {
             "update" => drop(near.update(&id, &text, &next).await.unwrap()),
             "touch" => drop(near.touch(&id, &text, &next).await.unwrap()),
             "destroy" => drop(near.destroy(&id).await.unwrap()),
-            "replace" => drop(near.replace(&id, None, &other, &next).await.unwrap()),
-            "as new" => drop(near.replace(&other, None, &id, &next).await.unwrap()),
+            "replace" => drop(
+                near.replace(&id, None, &other, &next, &RetiredId::Closed)
+                    .await
+                    .unwrap(),
+            ),
+            "as new" => drop(
+                near.replace(&other, None, &id, &next, &RetiredId::Closed)
+                    .await
+                    .unwrap(),
+            ),
             _ => {
                 fake.0.catches_up.store(false, Ordering::SeqCst);
                 assert_eq!(near.destroy_of_user("ada", None).await.unwrap(), 1);

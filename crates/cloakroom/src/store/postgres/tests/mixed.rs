@@ -3,6 +3,7 @@
 use super::super::{PostgresStore, UserKeys};
 use super::{entry, eventually, open, options, raw, stored, unique, until_blocked};
 use crate::id::SessionId;
+use crate::store::RetiredId;
 use crate::store::{Store as _, StoreErrorKind, Written};
 
 fn upsert(table: &str) -> String {
@@ -40,14 +41,18 @@ async fn what_express_brings_back_is_refused() {
         stored(&store, text).await,
     ];
     assert!(store.destroy(&destroyed).await.unwrap());
-    let saved = store.replace(&left, None, &replaced, &entry("")).await;
+    let saved = store
+        .replace(&left, None, &replaced, &entry(""), &RetiredId::Closed)
+        .await;
     assert_eq!(saved.unwrap(), Written::Saved);
     assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
     let record = entry(text);
     for id in [&destroyed, &left, &ended] {
         let taken = store.create(id, &record).await.unwrap_err();
         assert_eq!(taken.kind(), StoreErrorKind::IdTaken);
-        let taken = store.replace(&replaced, None, id, &record).await;
+        let taken = store
+            .replace(&replaced, None, id, &record, &RetiredId::Closed)
+            .await;
         assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::IdTaken);
         assert!(store.get(&replaced).await.unwrap().is_some());
     }
@@ -61,12 +66,20 @@ async fn what_express_brings_back_is_refused() {
         let gone = store.update(id, &record.text, &record).await.unwrap();
         assert_eq!(gone, Written::Gone);
         let gone = store
-            .replace(id, Some(&record.text), &SessionId::random(), &record)
+            .replace(
+                id,
+                Some(&record.text),
+                &SessionId::random(),
+                &record,
+                &RetiredId::Closed,
+            )
             .await;
         assert_eq!(gone.unwrap(), Written::Gone);
         let taken = store.create(id, &record).await.unwrap_err();
         assert_eq!(taken.kind(), StoreErrorKind::IdTaken);
-        let taken = store.replace(&replaced, None, id, &record).await;
+        let taken = store
+            .replace(&replaced, None, id, &record, &RetiredId::Closed)
+            .await;
         assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::IdTaken);
         assert!(store.get(&replaced).await.unwrap().is_some());
     }

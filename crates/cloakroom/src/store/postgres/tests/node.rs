@@ -1,5 +1,6 @@
 //! The statements of connect-pg-simple against our rows, and ours against its.
 
+use crate::store::RetiredId;
 use testbed::Postgres;
 use tokio_postgres::Client;
 
@@ -238,12 +239,20 @@ async fn an_id_that_no_column_holds_is_unknown() {
     let refused = store.create(&odd, &entry).await.unwrap_err();
     assert_eq!(refused.kind(), StoreErrorKind::Invalid);
     let new = SessionId::random();
-    let gone = store.replace(&odd, Some(&entry.text), &new, &entry).await;
+    let gone = store
+        .replace(&odd, Some(&entry.text), &new, &entry, &RetiredId::Closed)
+        .await;
     assert_eq!(gone.unwrap(), Written::Gone);
-    let saved = store.replace(&odd, None, &new, &entry).await.unwrap();
+    let saved = store
+        .replace(&odd, None, &new, &entry, &RetiredId::Closed)
+        .await
+        .unwrap();
     assert_eq!(saved, Written::Saved);
     let id = stored(&store, "").await;
-    let taken = store.replace(&id, None, &id, &entry).await.unwrap_err();
+    let taken = store
+        .replace(&id, None, &id, &entry, &RetiredId::Closed)
+        .await
+        .unwrap_err();
     assert_eq!(taken.kind(), StoreErrorKind::IdTaken);
     assert!(store.get(&id).await.unwrap().is_some());
 }
@@ -256,7 +265,10 @@ async fn an_expired_row_under_the_new_id_is_no_obstacle() {
     over.expires = Timestamp::from_millis(1000);
     store.create(&new, &over).await.unwrap();
     let next = entry(r#","a":1"#);
-    let saved = store.replace(&old, None, &new, &next).await.unwrap();
+    let saved = store
+        .replace(&old, None, &new, &next, &RetiredId::Closed)
+        .await
+        .unwrap();
     assert_eq!(saved, Written::Saved);
     assert_eq!(store.get(&new).await.unwrap().unwrap().text, next.text);
 }

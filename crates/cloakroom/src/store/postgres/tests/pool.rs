@@ -1,5 +1,6 @@
 //! Connections: how many round trips, and what happens when they break.
 
+use crate::store::RetiredId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -231,7 +232,9 @@ async fn each_operation_is_one_round_trip() {
         step("update");
         assert!(store.touch(&id, &record.text, &record).await.unwrap());
         step("touch");
-        let saved = store.replace(&id, Some(&record.text), &new, &record).await;
+        let saved = store
+            .replace(&id, Some(&record.text), &new, &record, &RetiredId::Closed)
+            .await;
         assert_eq!(saved.unwrap(), Written::Saved);
         step("replace");
         assert_eq!(store.of_user("ada").await.unwrap().len(), 1);

@@ -1,5 +1,6 @@
 //! What happens while a statement waits for a row that another one changes.
 
+use crate::store::RetiredId;
 use tokio_postgres::{Client, Transaction};
 
 use super::super::PostgresStore;
@@ -90,7 +91,9 @@ async fn a_replace_that_waited_for_a_logout_makes_no_session() {
     let (store, from, to) = (scene.store.clone(), id.clone(), new.clone());
     let replace = tokio::spawn(async move {
         let entry = entry("");
-        store.replace(&from, Some(&entry.text), &to, &entry).await
+        store
+            .replace(&from, Some(&entry.text), &to, &entry, &RetiredId::Closed)
+            .await
     });
     scene.blocked().await;
     ending.commit().await.unwrap();

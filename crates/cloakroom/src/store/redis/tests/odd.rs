@@ -1,5 +1,6 @@
 //! What others do to the keys, and servers that refuse.
 
+use crate::store::RetiredId;
 use std::time::Duration;
 
 use testbed::{Redis, RedisOptions as Server};
@@ -173,7 +174,10 @@ async fn a_mark_outlives_all_that_express_may_bring_back() {
             ..entry_of(None)
         };
         store.create(&id, &entry).await.unwrap();
-        store.replace(&id, None, &new, &entry).await.unwrap();
+        store
+            .replace(&id, None, &new, &entry, &RetiredId::Closed)
+            .await
+            .unwrap();
         store.destroy(&new).await.unwrap();
         for id in [&id, &new] {
             let left = redis.command(&["TTL", &store.0.keys.tomb(id)]);

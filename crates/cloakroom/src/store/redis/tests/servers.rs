@@ -1,6 +1,7 @@
 //! The server as it may be: behind a path, a password, TLS, Sentinel; gone and back; holding what
 //! is no session.
 
+use crate::store::RetiredId;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -204,7 +205,7 @@ async fn one_round_trip_each() {
             store.touch(&warm, &user.text, &user).await.unwrap();
             store.update(&warm, &entry("").text, &user).await.unwrap();
             store
-                .replace(&warm, None, &SessionId::random(), &user)
+                .replace(&warm, None, &SessionId::random(), &user, &RetiredId::Closed)
                 .await
                 .unwrap();
             store.destroy(&warm).await.unwrap();
@@ -220,7 +221,7 @@ async fn one_round_trip_each() {
             store.touch(&id, &user.text, &user).await.unwrap();
             trips.push(proxy.take_trips());
             store
-                .replace(&id, Some(&user.text), &new, &user)
+                .replace(&id, Some(&user.text), &new, &user, &RetiredId::Closed)
                 .await
                 .unwrap();
             trips.push(proxy.take_trips());

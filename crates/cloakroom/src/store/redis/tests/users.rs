@@ -8,7 +8,7 @@ use super::super::RedisStore;
 use super::options;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{Entry, Store, StoreErrorKind, Written};
+use crate::store::{Entry, RetiredId, Store, StoreErrorKind, Written};
 
 fn entry_of(user: &str) -> Entry {
     Entry {
@@ -112,7 +112,7 @@ async fn what_express_brings_back_is_refused() {
         let to = SessionId::random();
         assert_eq!(
             store
-                .replace(&id, Some(&entry.text), &to, &entry)
+                .replace(&id, Some(&entry.text), &to, &entry, &RetiredId::Closed)
                 .await
                 .unwrap(),
             Written::Gone
@@ -126,7 +126,10 @@ async fn what_express_brings_back_is_refused() {
         );
         // Those that a logout everywhere and a new id have ended, as well.
         let newer = SessionId::random();
-        store.replace(&new, None, &newer, &entry).await.unwrap();
+        store
+            .replace(&new, None, &newer, &entry, &RetiredId::Closed)
+            .await
+            .unwrap();
         assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
         for id in [&new, &newer] {
             resaved(id).await;
@@ -148,7 +151,9 @@ async fn a_session_that_never_rests_is_ended_with_the_others() {
             let moves = tokio::spawn(async move {
                 loop {
                     let new = SessionId::random();
-                    let moved = moving.replace(&id, Some(&of.text), &new, &of).await;
+                    let moved = moving
+                        .replace(&id, Some(&of.text), &new, &of, &RetiredId::Closed)
+                        .await;
                     match moved.unwrap() {
                         Written::Saved => id = new,
                         _ => return,
@@ -167,7 +172,13 @@ async fn a_session_that_never_rests_is_ended_with_the_others() {
                 ..entry.clone()
             };
             store.create(&visitor, &anonymous).await.unwrap();
-            let login = store.replace(&visitor, Some(&anonymous.text), &new, &entry);
+            let login = store.replace(
+                &visitor,
+                Some(&anonymous.text),
+                &new,
+                &entry,
+                &RetiredId::Closed,
+            );
             assert_eq!(login.await.unwrap(), Written::Saved);
             assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
         }

@@ -1,0 +1,51 @@
+//! Ids that were replaced or ended a moment ago: late requests still bring them.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How long a store knows an id that was retired: longer than the requests last that were sent with
+/// it.
+pub const RETIRED_FOR: Duration = Duration::from_mins(1);
+
+/// The reason why a store has no session under an id that was in use a moment ago.
+///
+/// The store keeps it for [`RETIRED_FOR`] and does not interpret it. `Debug` prints no successor.
+#[derive(Clone, PartialEq, Eq)]
+pub enum RetiredId {
+    /// The session was ended or handed to another user, or its user's rights changed: whoever still
+    /// has the id has nothing.
+    Closed,
+    /// The same user's session goes on under another id, which this text names to the
+    /// [`Manager`](crate::Manager).
+    Renewed(String),
+}
+
+impl RetiredId {
+    /// Returns the text that a store keeps: empty for [`Closed`](Self::Closed).
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Closed => "",
+            Self::Renewed(successor) => successor,
+        }
+    }
+}
+
+impl From<String> for RetiredId {
+    /// Reads the text that a store kept.
+    fn from(text: String) -> Self {
+        if text.is_empty() {
+            Self::Closed
+        } else {
+            Self::Renewed(text)
+        }
+    }
+}
+
+impl fmt::Debug for RetiredId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "Closed",
+            Self::Renewed(_) => "Renewed(…)",
+        })
+    }
+}
