@@ -78,7 +78,7 @@ impl Session {
     pub(super) fn renew_login(&self, is_same_user: bool) -> Result<(), SessionError> {
         // Tokens of forms from before the login are of no more use.
         self.remove(SECRET)?;
-        self.regenerate()?;
+        self.hand_over()?;
         let known = self.device_note().filter(|_| is_same_user);
         let device = self.device(known.map(|note| note.handle))?;
         self.note_login(device.as_ref())

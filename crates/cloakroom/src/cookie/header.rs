@@ -14,8 +14,9 @@ use super::name::CookieName;
 use super::signed;
 use crate::id::{IdGrammar, SessionId};
 
-/// More cookies of one name than any honest user agent sends; the rest is not looked at.
-const MOST_CANDIDATES: usize = 8;
+/// The most cookies of one name that are verified: what one request may cost, not where the valid one
+/// may stand. A Cookie field of 16 KiB has room for some 200 forged ones of full length.
+const MAX_VERIFIED: usize = 64;
 /// Node answers 431 to longer headers, so no value of this length was ever honoured.
 const LONGEST_VALUE: usize = 16_384;
 
@@ -35,23 +36,44 @@ impl Ticket {
     }
 }
 
-/// Finds the first valid ticket among the cookies of `name` in all Cookie fields of a request.
+/// The valid tickets of one request, in its order; two of one id count once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tickets {
+    pub(crate) first: Ticket,
+    pub(crate) second: Option<Ticket>,
+}
+
+/// Finds the valid tickets among the cookies of `name` in all Cookie fields of a request.
 ///
 /// Express takes the first cookie of the name, valid or not, and a stale one set for a parent
 /// domain then locks its owner out.
+pub(crate) fn tickets<'a>(
+    fields: impl IntoIterator<Item = &'a [u8]>,
+    name: &CookieName,
+    keys: &KeyRing,
+    grammar: &IdGrammar,
+) -> Option<Tickets> {
+    let keys = LazyCell::new(|| keys.load());
+    let mut valid = fields
+        .into_iter()
+        .flat_map(pairs)
+        .filter_map(|pair| value_of(pair, name.as_str().as_bytes()))
+        .take(MAX_VERIFIED)
+        .filter_map(|value| ticket(value, &keys, grammar));
+    let first = valid.next()?;
+    let second = valid.find(|ticket| ticket.id != first.id);
+    Some(Tickets { first, second })
+}
+
+/// Finds the first valid ticket.
+#[cfg(test)]
 pub(crate) fn find<'a>(
     fields: impl IntoIterator<Item = &'a [u8]>,
     name: &CookieName,
     keys: &KeyRing,
     grammar: &IdGrammar,
 ) -> Option<Ticket> {
-    let keys = LazyCell::new(|| keys.load());
-    fields
-        .into_iter()
-        .flat_map(pairs)
-        .filter_map(|pair| value_of(pair, name.as_str().as_bytes()))
-        .take(MOST_CANDIDATES)
-        .find_map(|value| ticket(value, &keys, grammar))
+    tickets(fields, name, keys, grammar).map(|tickets| tickets.first)
 }
 
 /// The ticket that a cookie's value is; one that was verified a moment ago is known.

@@ -9,12 +9,14 @@ mod signed;
 mod verified;
 
 pub use header::Ticket;
+#[cfg(test)]
 pub(crate) use header::find;
+pub(crate) use header::{Tickets, tickets};
 pub use key_ring::{KeyError, KeyRing};
 pub(crate) use name::Prefix;
 pub use name::{CookieName, CookieNameError};
 #[cfg(test)]
 pub(crate) use set_cookie::serialize;
+pub(crate) use set_cookie::{Life, format_cookie, is_domain, is_path, reissue_cookie};
 pub use set_cookie::{SetCookieError, clear_cookie, set_cookie};
-pub(crate) use set_cookie::{is_domain, is_path, renew_cookie};
 pub use signed::{sign, unsign};

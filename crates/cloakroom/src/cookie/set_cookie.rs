@@ -39,32 +39,58 @@ pub fn set_cookie(
     keys: &KeyRing,
     cookie: &CookieState,
 ) -> Result<String, SetCookieError> {
-    let signature = keys.sign(id.expose().as_bytes());
-    hand_out(name, id, signature.as_str(), cookie)
+    let expires = cookie.expires_attribute();
+    let life = Life::until(expires.map_err(|()| SetCookieError::Expires)?);
+    format_cookie(name, id, keys, life, cookie)
 }
 
-/// The field that hands a client's own ticket out again.
-pub(crate) fn renew_cookie(
-    name: &CookieName,
-    ticket: &Ticket,
-    keys: &KeyRing,
-    cookie: &CookieState,
-) -> Result<String, SetCookieError> {
-    match &ticket.signature {
-        Some(signature) => hand_out(name, &ticket.id, signature.as_str(), cookie),
-        None => set_cookie(name, &ticket.id, keys, cookie),
+/// How long a cookie lives at the user agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Life {
+    /// `None`: until the browser closes.
+    pub(crate) expires: Option<Timestamp>,
+    /// Whole seconds, beside `Expires`.
+    pub(crate) max_age: Option<u64>,
+}
+
+impl Life {
+    /// A life that `Expires` alone says.
+    pub(crate) fn until(expires: Option<Timestamp>) -> Self {
+        Self {
+            expires,
+            max_age: None,
+        }
     }
 }
 
-fn hand_out(
+/// Formats the field that gives `id` to a client, signed by the newest key.
+pub(crate) fn format_cookie(
     name: &CookieName,
     id: &SessionId,
-    signature: &str,
+    keys: &KeyRing,
+    life: Life,
     cookie: &CookieState,
 ) -> Result<String, SetCookieError> {
-    let expires = cookie.expires_attribute();
-    let expires = expires.map_err(|()| SetCookieError::Expires)?;
-    serialize(name, &["s:", id.expose(), ".", signature], expires, cookie)
+    let signature = keys.sign(id.expose().as_bytes());
+    let value = ["s:", id.expose(), ".", signature.as_str()];
+    serialize(name, &value, life, cookie)
+}
+
+/// Formats the field that gives a client's own ticket to it again.
+pub(crate) fn reissue_cookie(
+    name: &CookieName,
+    ticket: &Ticket,
+    keys: &KeyRing,
+    life: Life,
+    cookie: &CookieState,
+) -> Result<String, SetCookieError> {
+    match &ticket.signature {
+        Some(signature) => {
+            let value = ["s:", ticket.id.expose(), ".", signature.as_str()];
+            serialize(name, &value, life, cookie)
+        }
+        None => format_cookie(name, &ticket.id, keys, life, cookie),
+    }
 }
 
 /// The field that makes a user agent drop the cookie: no value, and expired since 1970.
@@ -73,14 +99,15 @@ fn hand_out(
 ///
 /// [`SetCookieError`] as for [`set_cookie`]: what was never set need not be cleared.
 pub fn clear_cookie(name: &CookieName, cookie: &CookieState) -> Result<String, SetCookieError> {
-    serialize(name, &[], Some(Timestamp::from_millis(0)), cookie)
+    let past = Life::until(Some(Timestamp::from_millis(0)));
+    serialize(name, &[], past, cookie)
 }
 
 /// The field with a value that is given in parts; the attributes follow in npm's order.
 pub(crate) fn serialize(
     name: &CookieName,
     value: &[&str],
-    expires: Option<Timestamp>,
+    life: Life,
     cookie: &CookieState,
 ) -> Result<String, SetCookieError> {
     let mut field = String::with_capacity(192);
@@ -88,6 +115,10 @@ pub(crate) fn serialize(
     field.push('=');
     for part in value {
         codec::encode(part, &mut field);
+    }
+    if let Some(max_age) = life.max_age {
+        field.push_str("; Max-Age=");
+        field.push_str(&max_age.to_string());
     }
     if let Some(domain) = text(cookie.domain(), is_domain, SetCookieError::Domain)? {
         field.push_str("; Domain=");
@@ -97,7 +128,7 @@ pub(crate) fn serialize(
         field.push_str("; Path=");
         field.push_str(path);
     }
-    if let Some(expires) = expires {
+    if let Some(expires) = life.expires {
         field.push_str("; Expires=");
         expires.write_imf(&mut field);
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::held::{Held, Phase};
+use super::held::{Arrival, Held, Phase};
+use super::late::{is_late, is_shut_out};
 use crate::clock::Timestamp;
-use crate::policy::{Policy, Unset};
+use crate::policy::{CookieLife, Policy, Unset};
 use crate::record::CookieState;
 
 /// One operation of the store.
@@ -38,7 +39,11 @@ pub(crate) struct Plan {
 /// Decides what to do with a session once the handler has answered.
 pub(crate) fn close(policy: &Policy, held: &Held, now: Timestamp) -> Plan {
     let (store, cookie) = match held.phase {
-        Phase::Live => (store_op(policy, held, now), cookie_op(policy, held)),
+        Phase::Live if is_shut_out(policy, held) => (StoreOp::Nothing, CookieOp::Keep),
+        Phase::Live => {
+            let store = store_op(policy, held, now);
+            (store, cookie_op(policy, held, store, now))
+        }
         Phase::Unset => unset(policy, held),
         Phase::Destroyed => (StoreOp::Nothing, clear(policy, held)),
         Phase::Detached => (StoreOp::Nothing, CookieOp::Keep),
@@ -49,8 +54,14 @@ pub(crate) fn close(policy: &Policy, held: &Held, now: Timestamp) -> Plan {
 fn store_op(policy: &Policy, held: &Held, now: Timestamp) -> StoreOp {
     let settings = policy.settings();
     match &held.stored {
-        Some(stored) if *stored != held.id => StoreOp::Replace,
-        None if held.renamed || settings.save_uninitialized || held.is_dirty() => StoreOp::Create,
+        Some(stored) if *stored != held.id => match held.arrival {
+            // Nobody would ever have the new id.
+            Arrival::Predecessor if is_late(policy, held) => StoreOp::Destroy,
+            _ => StoreOp::Replace,
+        },
+        None if held.rotation.is_some() || settings.save_uninitialized || held.is_dirty() => {
+            StoreOp::Create
+        }
         Some(_) if held.is_dirty() => StoreOp::Update,
         // A touch would not take the attributes along in every store.
         Some(_) if held.saved && held.cookie_changed => StoreOp::Update,
@@ -67,16 +78,50 @@ fn lacks_stamp(policy: &Policy, held: &Held) -> bool {
     held.stamp.is_none() && super::held::new_stamp(policy, held.stored_expires).is_some()
 }
 
-fn cookie_op(policy: &Policy, held: &Held) -> CookieOp {
+fn cookie_op(policy: &Policy, held: &Held, store: StoreOp, now: Timestamp) -> CookieOp {
     let settings = policy.settings();
+    if held.arrival != Arrival::Current && is_late(policy, held) {
+        return CookieOp::Keep;
+    }
     let send = if held.is_new() {
         settings.save_uninitialized || held.saved || held.is_modified()
     } else {
         let ticket = held.ticket.as_ref();
         let outdated = ticket.is_some_and(|ticket| ticket.signature.is_none());
-        settings.rolling || outdated || (held.cookie.has_expires() && held.is_modified())
+        // As it is once it was touched: Express decides so, too.
+        let expires = held.cookie.has_expires_if_touched(now);
+        settings.rolling
+            || outdated
+            || (expires && (held.is_modified() || outlives_cookie(policy, held, store)))
     };
     if send { CookieOp::Send } else { CookieOp::Keep }
+}
+
+/// Whether a write moves the session's end beyond that of the cookie that its client has.
+fn outlives_cookie(policy: &Policy, held: &Held, store: StoreOp) -> bool {
+    let moves = match store {
+        StoreOp::Touch | StoreOp::Update => true,
+        StoreOp::Nothing => held.saved,
+        _ => false,
+    };
+    moves
+        && policy.settings().cookie_life == CookieLife::Session
+        // A cookie that lives until the absolute time-out was sent when that was set.
+        && (held.deadline().is_none() || held.found_deadline().is_none())
+}
+
+/// Returns when a session's cookie ends at the user agent; `None`: when the browser closes.
+///
+/// # Errors
+///
+/// Where its record says a date that no field can say.
+pub(crate) fn cookie_expires(policy: &Policy, held: &Held) -> Result<Option<Timestamp>, ()> {
+    let expires = held.cookie.expires_attribute()?;
+    Ok(match (policy.settings().cookie_life, held.deadline()) {
+        // The server alone decides how long a session may rest.
+        (CookieLife::Session, Some(deadline)) => expires.map(|_| deadline),
+        _ => expires,
+    })
 }
 
 fn unset(policy: &Policy, held: &Held) -> (StoreOp, CookieOp) {
@@ -86,7 +131,7 @@ fn unset(policy: &Policy, held: &Held) -> (StoreOp, CookieOp) {
         Unset::Keep if given_up => (StoreOp::Destroy, CookieOp::Keep),
         Unset::Keep => (StoreOp::Nothing, CookieOp::Keep),
         Unset::Destroy => {
-            let store = match held.stored {
+            let store = match held.stored_or_unread() {
                 Some(_) => StoreOp::Destroy,
                 None => StoreOp::Nothing,
             };
@@ -97,7 +142,8 @@ fn unset(policy: &Policy, held: &Held) -> (StoreOp, CookieOp) {
 
 /// Clears the cookie of a client that has one; a session that began with this request has none.
 fn clear(policy: &Policy, held: &Held) -> CookieOp {
-    if policy.settings().clear_cookie_on_destroy && held.client_has_ticket() {
+    let is_own = held.arrival == Arrival::Current && held.client_has_ticket();
+    if policy.settings().clear_cookie_on_destroy && is_own {
         CookieOp::Clear
     } else {
         CookieOp::Keep

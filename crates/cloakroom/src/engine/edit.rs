@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::close::lives_until;
-use super::held::{Held, new_stamp};
+use super::held::{Held, Rotation, new_stamp};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::Policy;
@@ -23,6 +23,8 @@ pub(crate) struct Edit {
     /// The stamp as this request set it.
     stamp: Option<Arc<Stamp>>,
     change: Option<Change>,
+    /// Why the session gets another id, if it does.
+    pub(crate) rotation: Option<Rotation>,
     /// The value that the change came to when it was made last.
     pub(crate) value: Option<String>,
     now: Timestamp,
@@ -63,6 +65,7 @@ impl Edit {
             cookie: own_cookie.then(|| held.cookie.clone()),
             stamp: held.stamp.clone().filter(|_| held.stamp_changed),
             change: None,
+            rotation: held.rotation,
             value: None,
             now,
         }

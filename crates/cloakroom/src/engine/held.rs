@@ -22,6 +22,28 @@ pub(crate) enum Phase {
     Detached,
 }
 
+/// By which id the client came to the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// By the session's own id, or by none that is known.
+    Current,
+    /// By the id that it had before a renewal within the last minute.
+    Predecessor,
+    /// By an id that was closed within the last minute: the session is nobody's.
+    Closed,
+}
+
+/// Why a request gives its session another id; the greatest reason counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rotation {
+    /// The policy's renewal time-out.
+    Renewal,
+    /// The application asked for it.
+    Regenerated,
+    /// A login, or another session in the place of this one.
+    Handover,
+}
+
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -48,8 +70,17 @@ pub(crate) struct Held {
     pub(crate) stamp_changed: bool,
     /// The valid ticket that the client showed, whatever became of its session.
     pub(crate) ticket: Option<Ticket>,
-    /// Whether this request gave the session another id.
-    pub(crate) renamed: bool,
+    /// By which id the client came to it.
+    pub(crate) arrival: Arrival,
+    /// The id in whose place a record is stored that this request creates: the client's own, under
+    /// which there is none.
+    pub(crate) superseded: Option<SessionId>,
+    /// Whether the client's id names a record that cannot be read.
+    pub(crate) is_unread: bool,
+    /// Why this request gave the session another id, if it did.
+    pub(crate) rotation: Option<Rotation>,
+    /// Whether this request proved who the user is.
+    pub(crate) is_login: bool,
     /// Whether this request has stored it already.
     pub(crate) saved: bool,
     /// Whether the handler asked for its expiry to be moved.
@@ -78,9 +109,15 @@ impl Held {
         now: Timestamp,
     ) -> Self {
         let stamp = new_stamp(policy, now);
+        let superseded = ticket.as_ref().map(|ticket| ticket.id.clone());
         Self {
             phase: Phase::Live,
             id,
+            arrival: Arrival::Current,
+            superseded,
+            is_unread: false,
+            rotation: None,
+            is_login: false,
             stored: None,
             stored_expires: now,
             base: None,
@@ -91,7 +128,6 @@ impl Held {
             stamp_changed: stamp.is_some(),
             stamp,
             ticket,
-            renamed: false,
             saved: false,
             touched: false,
             resets: 0,
@@ -112,10 +148,44 @@ impl Held {
             cookie_changed: false,
             stamp_changed: false,
             ticket: Some(ticket),
-            renamed: false,
+            arrival: Arrival::Current,
+            superseded: None,
+            is_unread: false,
+            rotation: None,
+            is_login: false,
             saved: false,
             touched: false,
             resets: 0,
+        }
+    }
+
+    /// The same for a client whose id was closed a moment ago: nobody's session, which is not stored.
+    pub(crate) fn closed(mut self) -> Self {
+        self.arrival = Arrival::Closed;
+        self.superseded = None;
+        self
+    }
+
+    /// The same for a client whose id names a record that cannot be read. It stays as it is until this
+    /// request ends it, or gives its session another id.
+    pub(crate) fn unread(mut self) -> Self {
+        self.is_unread = true;
+        self.superseded = None;
+        self
+    }
+
+    /// The session that an id was renewed to by which the client came.
+    pub(super) fn successor(
+        ticket: Ticket,
+        id: SessionId,
+        record: Arc<Record>,
+        expires: Timestamp,
+    ) -> Self {
+        Self {
+            arrival: Arrival::Predecessor,
+            id: id.clone(),
+            stored: Some(id),
+            ..Self::stored(ticket, record, expires)
         }
     }
 
@@ -132,9 +202,22 @@ impl Held {
 
     /// Whether the client came with this session.
     pub(crate) fn is_new(&self) -> bool {
+        if self.arrival == Arrival::Predecessor {
+            return self.rotation.is_some();
+        }
         self.ticket
             .as_ref()
             .is_none_or(|ticket| ticket.id != self.id)
+    }
+
+    /// The id under which the store has a record that this request may end, whether or not it could
+    /// be read.
+    pub(crate) fn stored_or_unread(&self) -> Option<SessionId> {
+        let unread = self.phase == Phase::Detached || self.is_unread;
+        let ticket = self.ticket.as_ref().filter(|_| unread);
+        self.stored
+            .clone()
+            .or_else(|| ticket.map(|ticket| ticket.id.clone()))
     }
 
     pub(crate) fn client_has_ticket(&self) -> bool {
@@ -166,7 +249,7 @@ impl Held {
             .original
             .as_ref()
             .is_some_and(|original| original.lost_members());
-        self.renamed || lost_members || self.data_differs()
+        self.rotation.is_some() || lost_members || self.data_differs()
     }
 
     fn data_differs(&self) -> bool {
@@ -183,12 +266,38 @@ impl Held {
     }
 
     /// Gives the session another id and keeps its data.
-    pub(crate) fn rename(&mut self, id: SessionId, now: Timestamp) {
+    pub(crate) fn rename(&mut self, id: SessionId, why: Rotation, now: Timestamp) {
+        self.take_unread();
         self.id = id;
-        self.renamed = true;
+        self.rotation = self.rotation.max(Some(why));
         if let Some(stamp) = &mut self.stamp {
             Arc::make_mut(stamp).renew(now);
             self.stamp_changed = true;
+        }
+    }
+
+    /// Takes the place of a record that could not be read, so that it ends when this one is stored.
+    fn take_unread(&mut self) {
+        if std::mem::take(&mut self.is_unread) {
+            self.stored = self.ticket.as_ref().map(|ticket| ticket.id.clone());
+        }
+    }
+
+    /// Leaves an id that was closed while this request ran, and all data that was read under it: what
+    /// this request itself set is stored under an id of its own.
+    pub(crate) fn leave_closed(&mut self) {
+        self.arrival = Arrival::Closed;
+        self.stored = None;
+        self.superseded = None;
+        self.base = None;
+    }
+
+    /// Takes back a change of the id: of a client that does not have the id that the session has, none
+    /// may be changed.
+    pub(super) fn keep_id(&mut self) {
+        if let Some(stored) = &self.stored {
+            self.id = stored.clone();
+            self.rotation = None;
         }
     }
 
@@ -198,6 +307,7 @@ impl Held {
         let stamp = Arc::make_mut(self.stamp.get_or_insert_with(new));
         stamp.note_login(now, device);
         self.stamp_changed = true;
+        self.is_login = true;
     }
 
     /// Begins another session in the place of this one; the old record goes when the new one is
@@ -209,11 +319,13 @@ impl Held {
         cookie: CookieState,
         now: Timestamp,
     ) {
+        self.take_unread();
         self.stamp = new_stamp(policy, now);
         self.stamp_changed = self.stamp.is_some();
         self.phase = Phase::Live;
         self.id = id;
-        self.renamed = true;
+        self.rotation = Some(Rotation::Handover);
+        self.is_login = false;
         self.base = None;
         self.patch = Patch::default();
         self.cookie = cookie;
@@ -270,6 +382,7 @@ impl Held {
         if self.id == sent.id {
             self.id = id;
         }
+        self.superseded = None;
         self.cookie_changed &= self.cookie != sent.cookie;
         // A record cannot say a date that JavaScript cannot hold; what this request set, it keeps.
         if !self.cookie_changed && self.base.is_some() && !sent.sets_cookie {
@@ -282,6 +395,15 @@ impl Held {
         self.base = Some(record);
         self.patch.subtract(&sent.patch);
         self.saved = true;
+    }
+
+    /// Follows the session to the id that another request renewed it to.
+    pub(crate) fn follow(&mut self, id: &SessionId) {
+        if self.stored.as_ref() == Some(&self.id) {
+            self.id = id.clone();
+        }
+        self.stored = Some(id.clone());
+        self.arrival = Arrival::Predecessor;
     }
 
     /// Takes what another request stored meanwhile; changes of this one are discarded. Another id that
@@ -320,6 +442,11 @@ impl Held {
     pub(crate) fn expires(&self, policy: &Policy, now: Timestamp) -> Timestamp {
         let expires = self.cookie.expires_if_touched(now);
         lives_until(policy, expires, self.deadline(), now)
+    }
+
+    /// The same as this request found it.
+    pub(super) fn found_deadline(&self) -> Option<Timestamp> {
+        self.original.as_ref()?.stamp()?.deadline()
     }
 
     /// The instant from which the session is over, however often it is touched.

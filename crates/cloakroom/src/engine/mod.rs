@@ -3,11 +3,13 @@
 mod close;
 mod edit;
 mod held;
+mod late;
 mod open;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use close::{CookieOp, Plan, StoreOp, close, wants_renewal};
+pub(crate) use close::{CookieOp, Plan, StoreOp, close, cookie_expires, wants_renewal};
 pub(crate) use edit::{Change, Edit, EditError, Merged, merge};
-pub(crate) use held::{Held, Phase, Sent};
-pub(crate) use open::open;
+pub(crate) use held::{Arrival, Held, Phase, Rotation, Sent};
+pub(crate) use late::{Succession, is_shut_out, settle_predecessor, signs_in, succession};
+pub(crate) use open::{open, open_successor};

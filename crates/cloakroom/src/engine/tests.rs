@@ -1,5 +1,5 @@
 use super::close::{CookieOp, StoreOp, close};
-use super::{Held, open};
+use super::{Held, Rotation, open};
 use crate::clock::Timestamp;
 use crate::cookie;
 use crate::id::{IdGrammar, SessionId};
@@ -32,7 +32,8 @@ fn each_case_of_the_life_cycle_has_its_plan() {
     let nothing: Change = |_| ();
     let change: Change = |held| held.patch.set("a", "2");
     let same: Change = |held| held.patch.set("a", "1");
-    let rename: Change = |held| held.rename(SessionId::from_store("renamed"), NOW);
+    let rename: Change =
+        |held| held.rename(SessionId::from_store("renamed"), Rotation::Regenerated, NOW);
     let unset: Change = |held| held.phase = super::Phase::Unset;
     let detach: Change = |held| held.phase = super::Phase::Detached;
     let express = || Policy::express(keys());
@@ -53,7 +54,7 @@ fn each_case_of_the_life_cycle_has_its_plan() {
         ("renamed: the old id must stop working", express(),            false, rename,  StoreOp::Replace, CookieOp::Send),
         ("dropped",                 express(),                          false, unset,   StoreOp::Nothing, CookieOp::Keep),
         ("without the store",       express(),                          false, detach,  StoreOp::Nothing, CookieOp::Keep),
-        ("another writer's, absolute time-out", Policy::builder(keys()), false, nothing, StoreOp::Update, CookieOp::Keep),
+        ("another writer's: its cookie gets the absolute time-out", Policy::builder(keys()), false, nothing, StoreOp::Update, CookieOp::Send),
     ];
     for (case, builder, is_new, handle, store, cookie) in table {
         let policy = builder.build().unwrap();

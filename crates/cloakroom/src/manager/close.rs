@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Manager;
-use crate::cookie::{clear_cookie, renew_cookie, set_cookie};
-use crate::engine::{self, CookieOp, Held, Plan, StoreOp};
-use crate::policy::OnStoreError;
+use crate::clock::Timestamp;
+use crate::cookie::{Life, SetCookieError, clear_cookie, format_cookie, reissue_cookie};
+use crate::engine::{self, CookieOp, Held, Plan, Rotation, StoreOp};
+use crate::policy::{CookieLife, OnStoreError};
 use crate::session::{SaveError, Session, SessionError};
 
 /// What the response owes to the session.
@@ -62,12 +63,12 @@ impl Manager {
             return Ending::Done(Closing::default());
         }
         let now = self.0.now();
-        let plan = session.lock(|held| {
-            if engine::wants_renewal(self.policy(), held, now) {
-                held.rename(self.policy().draw_id(session.request()), now);
-            }
-            engine::close(self.policy(), held, now)
-        });
+        if session.lock(|held| engine::wants_renewal(self.policy(), held, now)) {
+            let id = self.policy().draw_id(session.request());
+            session.lock(|held| held.rename(id, Rotation::Renewal, now));
+        }
+        session.settle_predecessor(now);
+        let plan = session.lock(|held| engine::close(self.policy(), held, now));
         match plan.store {
             StoreOp::Nothing => Ending::Done(self.cookie(plan, session)),
             _ => Ending::ToStore(plan),
@@ -82,7 +83,7 @@ impl Manager {
     ) -> Result<Closing, CloseError> {
         match self.carry_out(plan, session).await {
             Ok(()) => Ok(self.cookie(plan, session)),
-            Err(SaveError::Gone) => {
+            Err(SaveError::Gone | SaveError::Closed) => {
                 // It ended elsewhere while this request ran. The cookie is left alone: by now the
                 // client may have been given another.
                 tracing::debug!("the session ended while a request ran; its changes are dropped");
@@ -97,13 +98,8 @@ impl Manager {
             StoreOp::Nothing => Ok(()),
             StoreOp::Create | StoreOp::Update | StoreOp::Replace => session.write(plan.now).await,
             StoreOp::Touch => session.touch_now(plan.now).await,
-            StoreOp::Destroy => match session.stored_id() {
-                Some(id) => self
-                    .0
-                    .destroy(&id)
-                    .await
-                    .map(|_| ())
-                    .map_err(SaveError::from),
+            StoreOp::Destroy => match session.stored_or_unread() {
+                Some(id) => self.0.end(&id).await.map_err(SaveError::from),
                 None => Ok(()),
             },
         }
@@ -147,17 +143,39 @@ impl Manager {
             let deadline = held.deadline();
             held.cookie.touch(plan.now);
             held.cookie.end_by(deadline);
-            // Another task may have asked for another id meanwhile, which nothing stores any more.
-            let id = held.stored.as_ref().unwrap_or(&held.id);
-            match held.ticket.as_ref().filter(|ticket| ticket.id == *id) {
-                Some(ticket) => renew_cookie(&policy.name, ticket, &policy.keys, &held.cookie),
-                None => set_cookie(&policy.name, id, &policy.keys, &held.cookie),
-            }
+            self.life(held, plan.now)
+                .and_then(|life| self.give(held, life))
         };
-        field
-            .inspect_err(|error| tracing::error!(%error, "a session's cookie cannot be sent"))
-            .ok()
+        field.inspect_err(warn_of_unsayable).ok()
     }
+
+    /// Formats the field that gives a client the session's id.
+    fn give(&self, held: &Held, life: Life) -> Result<String, SetCookieError> {
+        let policy = self.policy().settings();
+        // Another task may have asked for another id meanwhile, which nothing stores any more.
+        let id = held.stored.as_ref().unwrap_or(&held.id);
+        match held.ticket.as_ref().filter(|ticket| ticket.id == *id) {
+            Some(ticket) => reissue_cookie(&policy.name, ticket, &policy.keys, life, &held.cookie),
+            None => format_cookie(&policy.name, id, &policy.keys, life, &held.cookie),
+        }
+    }
+
+    /// Returns how long the cookie lives at the user agent.
+    fn life(&self, held: &Held, now: Timestamp) -> Result<Life, SetCookieError> {
+        let expires = engine::cookie_expires(self.policy(), held);
+        let expires = expires.map_err(|()| SetCookieError::Expires)?;
+        let says_max_age = self.policy().settings().cookie_life == CookieLife::Session;
+        let seconds = |expires: Timestamp| expires.since(now).as_millis().div_ceil(1000);
+        let max_age = expires.filter(|_| says_max_age).map(seconds);
+        Ok(Life {
+            expires,
+            max_age: max_age.and_then(|seconds| u64::try_from(seconds).ok()),
+        })
+    }
+}
+
+fn warn_of_unsayable(error: &SetCookieError) {
+    tracing::error!(%error, "a session's cookie cannot be sent");
 }
 
 /// Says once what is behind most questions of the kind "a new session on every request".

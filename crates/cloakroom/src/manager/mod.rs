@@ -1,6 +1,7 @@
 //! Carries plans out against a store: the one place where decisions meet I/O.
 
 mod close;
+mod open;
 mod users;
 
 use std::fmt;
@@ -11,14 +12,13 @@ pub(crate) use close::Ending;
 pub use close::{CloseError, Closing};
 
 use crate::clock::Clock;
-use crate::cookie::{self, Ticket};
+use crate::cookie::{self, Ticket, Tickets};
 #[cfg(feature = "tower")]
 pub(crate) use crate::engine::Plan;
-use crate::engine::{self, Held};
-use crate::id::SessionId;
 use crate::policy::{OnStoreError, Policy, RequestInfo};
 use crate::session::{Backend, Session};
-use crate::store::{Store, StoreError, StoreErrorKind};
+use crate::store::{Store, StoreError};
+use open::Opened;
 
 /// The sessions of an application: a policy, a store, and a clock. Clones share all three.
 #[derive(Clone)]
@@ -63,15 +63,21 @@ impl Manager {
         &self.0.clock
     }
 
-    /// The valid ticket among a request's Cookie fields, if it brought one. No store is asked.
+    /// The first valid ticket among a request's Cookie fields, if it brought one. No store is asked.
     pub fn ticket<'a>(&self, cookies: impl IntoIterator<Item = &'a [u8]>) -> Option<Ticket> {
+        self.tickets(cookies).map(|tickets| tickets.first)
+    }
+
+    fn tickets<'a>(&self, cookies: impl IntoIterator<Item = &'a [u8]>) -> Option<Tickets> {
         let policy = self.policy().settings();
-        cookie::find(cookies, &policy.name, &policy.keys, &policy.id_grammar)
+        cookie::tickets(cookies, &policy.name, &policy.keys, &policy.id_grammar)
     }
 
     /// Opens the session of a request: the one that its cookie names, or a new one.
     ///
-    /// One read of the store, none without a valid ticket.
+    /// One read of the store, none without a valid ticket. Where the store has no session under the
+    /// id, one more read tells whether that was renewed or closed within the last minute; where two
+    /// cookies of the name are valid, both are looked up.
     ///
     /// # Errors
     ///
@@ -82,46 +88,26 @@ impl Manager {
         request: RequestInfo,
     ) -> Result<Session, StoreError> {
         let backend = Arc::clone(&self.0);
-        let Some(ticket) = self.ticket(cookies) else {
+        let Some(tickets) = self.tickets(cookies) else {
             return Ok(Session::fresh(backend, request, None));
         };
-        match self.load(&ticket).await {
-            Ok(Some(held)) => Ok(Session::new(backend, request, held)),
-            Ok(None) => Ok(Session::fresh(backend, request, Some(ticket))),
+        match self.load(&tickets).await {
+            Ok(Opened::Live(held)) => Ok(Session::new(backend, request, held)),
+            Ok(Opened::Unknown) => Ok(Session::fresh(backend, request, Some(tickets.first))),
+            Ok(Opened::Closed) => {
+                let held = backend.fresh(&request, Some(tickets.first)).closed();
+                Ok(Session::new(backend, request, Box::new(held)))
+            }
+            Ok(Opened::Unread(ticket)) => {
+                let held = backend.fresh(&request, Some(ticket)).unread();
+                Ok(Session::new(backend, request, Box::new(held)))
+            }
             Err(error) => {
                 self.may_go_on_without(error)?;
-                let held = backend.fresh(&request, Some(ticket)).detached();
+                let held = backend.fresh(&request, Some(tickets.first)).detached();
                 Ok(Session::new(backend, request, Box::new(held)))
             }
         }
-    }
-
-    /// The session that a ticket names, if there is one that can be read.
-    async fn load(&self, ticket: &Ticket) -> Result<Option<Box<Held>>, StoreError> {
-        let id = &ticket.id;
-        let stored = match self.0.get(id).await {
-            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
-                warn_of_unreadable(id, &error);
-                return Ok(None);
-            }
-            stored => stored?,
-        };
-        let Some(stored) = stored else {
-            tracing::debug!(?id, "no such session");
-            return Ok(None);
-        };
-        let record = match self.0.record(stored.text) {
-            Ok(record) => record,
-            Err(error) => {
-                warn_of_unreadable(id, &error);
-                return Ok(None);
-            }
-        };
-        let held = engine::open(ticket.clone(), record, stored.expires, self.0.now());
-        if held.is_none() {
-            Box::pin(self.end(id)).await;
-        }
-        Ok(held)
     }
 
     fn may_go_on_without(&self, error: StoreError) -> Result<(), StoreError> {
@@ -133,21 +119,6 @@ impl Manager {
             }
         }
     }
-
-    /// Removes a session whose time is up although something else kept it alive.
-    async fn end(&self, id: &SessionId) {
-        if let Err(error) = self.0.destroy(id).await {
-            tracing::warn!(%error, "a session past its absolute time-out stays in the store");
-        }
-    }
-}
-
-fn warn_of_unreadable(id: &SessionId, error: &impl fmt::Display) {
-    tracing::warn!(
-        ?id,
-        %error,
-        "a stored session cannot be read; its owner gets a new one"
-    );
 }
 
 impl fmt::Debug for Manager {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CachePolicy, CookieMut, OnStoreError, Policy, Priority, RequestInfo, SameSite, Secure,
-    Settings, TrustedProxy, Unset,
+    CachePolicy, CookieLife, CookieMut, DuplicateCookies, OnStoreError, Policy, Priority,
+    RequestInfo, SameSite, Secure, Settings, TrustedProxy, Unset,
 };
 use crate::cookie::{CookieName, KeyRing};
 use crate::id::IdGrammar;
@@ -94,6 +94,8 @@ impl PolicyBuilder {
             on_store_error: OnStoreError::Unavailable,
             store_timeout: Duration::from_secs(2),
             clear_cookie_on_destroy: true,
+            cookie_life: CookieLife::Session,
+            duplicate_cookies: DuplicateCookies::First,
             record_limit: RecordLimit::default(),
             hash_ids_at_rest: false,
             cache: CachePolicy::NoStore,
@@ -116,6 +118,7 @@ impl PolicyBuilder {
             .secure(Secure::Never)
             .same_site(SameSite::Unset)
             .id_grammar(IdGrammar::any())
+            .cookie_life(CookieLife::Express)
     }
 
     /// Sets the cookie's name. Default: `connect.sid`, as in Express.
@@ -185,8 +188,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the longest time between two requests of one session; it is the cookie's `Expires` as
-    /// well.
+    /// Sets the longest time between two requests of one session. The server alone decides it; the
+    /// cookie's own life is [`cookie_life`](Self::cookie_life)'s.
     ///
     /// Default: 30 minutes, the upper figure in OWASP's Session Management Cheat Sheet for
     /// low-risk applications.
@@ -223,7 +226,8 @@ impl PolicyBuilder {
 
     /// Sets the age at which a session's id is changed without being asked. Default: never.
     ///
-    /// Requests that are under way with the old id meanwhile lose their session.
+    /// Requests that are under way with the old id go on in the same session for a minute, and get no
+    /// cookie.
     pub fn renewal_timeout(mut self, renewal_timeout: Duration) -> Self {
         self.settings.renewal_timeout = Some(renewal_timeout);
         self
@@ -316,6 +320,27 @@ impl PolicyBuilder {
     /// Default: yes.
     pub fn clear_cookie_on_destroy(mut self, clear: bool) -> Self {
         self.settings.clear_cookie_on_destroy = clear;
+        self
+    }
+
+    /// Sets how long the cookie lives at the user agent. Default: [`CookieLife::Session`], so that
+    /// nobody who comes within the idle time-out is signed out before the absolute one.
+    /// [`Policy::express`] has [`CookieLife::Express`].
+    pub fn cookie_life(mut self, cookie_life: CookieLife) -> Self {
+        self.settings.cookie_life = cookie_life;
+        self
+    }
+
+    /// Sets what a request gets whose cookies name two live sessions. Default:
+    /// [`DuplicateCookies::First`].
+    ///
+    /// # Security
+    ///
+    /// A neighbour on a sibling domain may set a cookie of the same name that names a session of its
+    /// own. Only the prefix `__Host-` of the [name](Self::name) keeps it out; to reject both ends in
+    /// a visitor without a session until the other cookie is gone.
+    pub fn duplicate_cookies(mut self, duplicate_cookies: DuplicateCookies) -> Self {
+        self.settings.duplicate_cookies = duplicate_cookies;
         self
     }
 

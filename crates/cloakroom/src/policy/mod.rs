@@ -57,6 +57,30 @@ pub enum CachePolicy {
     Untouched,
 }
 
+/// How long a session's cookie lives at the user agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CookieLife {
+    /// As long as its session can: until the absolute time-out, because the server alone decides how
+    /// long a session may rest; without one until the idle time-out, and it is sent again whenever
+    /// that is moved in the store. `Max-Age` stands beside `Expires`, for user agents with a wrong
+    /// clock.
+    #[default]
+    Session,
+    /// As in express-session: until the idle time-out, and it is sent again when the session changed.
+    /// A visitor who only reads is signed out.
+    Express,
+}
+
+/// What a request gets whose cookies name two sessions that are both live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DuplicateCookies {
+    /// The first, as the user agent sends them: that of the longest path.
+    #[default]
+    First,
+    /// Neither: a session without data, which is not stored, and no cookie.
+    Reject,
+}
+
 /// What becomes of a login when its user has as many sessions as the policy allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtLimit {
@@ -134,6 +158,8 @@ pub(crate) struct Settings {
     pub(crate) on_store_error: OnStoreError,
     pub(crate) store_timeout: Duration,
     pub(crate) clear_cookie_on_destroy: bool,
+    pub(crate) cookie_life: CookieLife,
+    pub(crate) duplicate_cookies: DuplicateCookies,
     pub(crate) record_limit: RecordLimit,
     pub(crate) hash_ids_at_rest: bool,
     pub(crate) cache: CachePolicy,

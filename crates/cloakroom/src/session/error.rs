@@ -44,7 +44,7 @@ pub enum SessionError {
 impl From<SaveError> for SessionError {
     fn from(error: SaveError) -> Self {
         match error {
-            SaveError::Gone => Self::Gone,
+            SaveError::Gone | SaveError::Closed => Self::Gone,
             SaveError::Conflict => Self::Conflict,
             SaveError::Store(error) => Self::Store(error),
             SaveError::Edit(EditError::TooLarge) => Self::TooLarge,

@@ -15,13 +15,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-pub(crate) use backend::{Backend, SaveError};
+pub(crate) use backend::{Backend, Followed, SaveError};
 pub use error::SessionError;
 use state::State;
 pub use typed::Typed;
 
 use crate::clock::Timestamp;
-use crate::engine::{Held, Phase};
+use crate::engine::{Held, Phase, Rotation};
 use crate::id::SessionId;
 use crate::live::{Ended, Watched};
 use crate::policy::{CookieMut, RequestInfo};
@@ -241,8 +241,17 @@ impl Session {
     /// [`SessionError::Ended`] after `destroy` or `unset`.
     #[doc(alias = "cycle_id")]
     pub fn regenerate(&self) -> Result<(), SessionError> {
+        self.change_id(Rotation::Regenerated)
+    }
+
+    /// Gives the session another id because it changes hands: whoever has the old one has nothing.
+    pub(crate) fn hand_over(&self) -> Result<(), SessionError> {
+        self.change_id(Rotation::Handover)
+    }
+
+    fn change_id(&self, why: Rotation) -> Result<(), SessionError> {
         let (id, now) = (self.draw_id(), self.0.backend.now());
-        self.live(|held| held.rename(id, now))
+        self.live(|held| held.rename(id, why, now))
     }
 
     /// Begins another session, without data, in the place of this one: what Express's
@@ -361,6 +370,11 @@ impl Session {
     }
 
     /// The id under which the store has it, if it has.
+    /// The id of a record that this request may end, whether or not it could be read.
+    pub(crate) fn stored_or_unread(&self) -> Option<SessionId> {
+        self.lock(|held| held.stored_or_unread())
+    }
+
     pub(crate) fn stored_id(&self) -> Option<SessionId> {
         self.lock(|held| held.stored.clone())
     }

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::backend::Saved;
+use super::backend::{Followed, Saved};
 use super::{SaveError, Session, SessionError, read};
 use crate::clock::Timestamp;
-use crate::engine::{Change, Edit, EditError, Phase, Sent};
+use crate::engine::{
+    Arrival, Change, Edit, EditError, Held, Phase, Sent, is_shut_out, settle_predecessor, signs_in,
+};
 use crate::id::SessionId;
-use crate::record::{Record, is_reserved, stringify};
+use crate::record::{Record, Stored, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Where a session's record is to be written.
 enum Target {
-    New,
+    /// In the place of the client's own id, where there is nothing under that.
+    New(Option<SessionId>),
     Same(Arc<Record>),
     Moved {
         old: SessionId,
@@ -49,8 +52,7 @@ impl Session {
         let id = self
             .live(|held| held.stored.clone().filter(|_| held.base.is_some()))?
             .ok_or(SessionError::NotStored)?;
-        let stored = self.0.backend.get_uncached(&id).await?;
-        let stored = stored.ok_or(SessionError::Gone)?;
+        let stored = self.read_or_follow(&id).await?.ok_or(SessionError::Gone)?;
         let limit = self.0.backend.policy.settings().record_limit;
         let record = Record::parse(stored.text, limit)
             .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error))?;
@@ -66,7 +68,7 @@ impl Session {
         let (Some(id), false) = (stored, backend.store.staleness().is_zero()) else {
             return Ok(true);
         };
-        let stored = match backend.get_uncached(&id).await {
+        let stored = match self.read_or_follow(&id).await {
             Err(error) if error.kind() == StoreErrorKind::Corrupt => None,
             stored => stored?,
         };
@@ -92,16 +94,30 @@ impl Session {
     /// is cleared and nothing of the session is saved all the same.
     pub async fn destroy(&self) -> Result<(), SessionError> {
         let id = self.live(|held| {
-            let phase = std::mem::replace(&mut held.phase, Phase::Destroyed);
-            let unread = held.ticket.as_ref().filter(|_| phase == Phase::Detached);
-            held.stored
-                .clone()
-                .or_else(|| unread.map(|ticket| ticket.id.clone()))
+            let id = held.stored_or_unread();
+            held.phase = Phase::Destroyed;
+            // What `reset` begins after it has no predecessor.
+            held.superseded = None;
+            held.is_unread = false;
+            id
         })?;
         if let Some(id) = id {
-            self.0.backend.destroy(&id).await?;
+            self.0.backend.end(&id).await?;
         }
         Ok(())
+    }
+
+    /// Reads the session past every cache; where it was renewed meanwhile, under the id that it has now.
+    async fn read_or_follow(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+        let backend = &self.0.backend;
+        if let Some(stored) = backend.get_uncached(id).await? {
+            return Ok(Some(stored));
+        }
+        let Followed::Successor(id, stored) = backend.follow(id).await? else {
+            return Ok(None);
+        };
+        self.lock(|held| held.follow(&id));
+        Ok(Some(stored))
     }
 
     /// Changes one key by its present value, so that no step of another request is lost, on this
@@ -147,9 +163,12 @@ impl Session {
 
     async fn apply(&self, mut change: Change) -> Result<String, SessionError> {
         self.live(|_| ())?;
+        if self.is_shut_out() {
+            return Err(SessionError::Gone);
+        }
         let (target, sent, mut edit) = self.to_send(self.now());
         match target {
-            Target::New | Target::Moved { base: None, .. } => self.apply_in_memory(&mut change),
+            Target::New(_) | Target::Moved { base: None, .. } => self.apply_in_memory(&mut change),
             Target::Moved { .. } => {
                 self.write(self.now()).await?;
                 Box::pin(self.apply(change)).await
@@ -159,7 +178,8 @@ impl Session {
                 let saving = self.0.backend.save(&sent.id, base, edit);
                 let mut saved = saving.await.map_err(SessionError::from)?;
                 let value = saved.value.take().unwrap_or_else(|| "null".into());
-                self.was_saved(sent.id.clone(), saved, &sent);
+                let id = self.saved_id(sent.id.clone(), &mut saved);
+                self.was_saved(id, saved, &sent);
                 Ok(value)
             }
         }
@@ -175,18 +195,65 @@ impl Session {
     }
 
     /// Writes the record where it belongs.
+    ///
+    /// Where the id was closed while this request ran, a request that itself signs somebody in stores
+    /// what it set under an id of its own; every other is refused.
     pub(crate) async fn write(&self, now: Timestamp) -> Result<(), SaveError> {
+        if self.is_shut_out() {
+            return Err(SaveError::Gone);
+        }
+        self.settle_predecessor(now);
+        match self.write_once(now).await {
+            Err(SaveError::Closed) if self.signs_in() => {
+                self.lock(Held::leave_closed);
+                Box::pin(self.write_once(now)).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether nothing of this session may be stored.
+    fn is_shut_out(&self) -> bool {
+        self.lock(|held| is_shut_out(&self.0.backend.policy, held))
+    }
+
+    fn signs_in(&self) -> bool {
+        self.lock(|held| signs_in(&self.0.backend.policy, held))
+    }
+
+    /// Decides which id a session has at the end whose client came by one that it had before.
+    pub(crate) fn settle_predecessor(&self, now: Timestamp) {
+        if self.lock(|held| held.arrival != Arrival::Predecessor) {
+            return;
+        }
+        // Functions of the application's own are not called under a lock.
+        let (policy, id) = (&self.0.backend.policy, self.draw_id());
+        self.lock(|held| settle_predecessor(policy, held, id, now));
+    }
+
+    async fn write_once(&self, now: Timestamp) -> Result<(), SaveError> {
         let backend = &self.0.backend;
         let (target, sent, edit) = self.to_send(now);
         let mut id = sent.id.clone();
         let draw = || self.draw_id();
-        let saved = match target {
+        let mut saved = match target {
             Target::Same(base) => backend.save(&id, base, edit).await,
-            Target::New => backend.create(&mut id, draw, edit).await,
+            Target::New(None) => backend.create(&mut id, draw, edit).await,
+            Target::New(Some(old)) => backend.replace(&old, &mut id, draw, None, edit).await,
             Target::Moved { old, base } => backend.replace(&old, &mut id, draw, base, edit).await,
         }?;
+        let id = self.saved_id(id, &mut saved);
         self.was_saved(id, saved, &sent);
         Ok(())
+    }
+
+    /// The id under which a record was stored that was meant for `id`.
+    fn saved_id(&self, id: SessionId, saved: &mut Saved) -> SessionId {
+        let Some(successor) = saved.successor.take() else {
+            return id;
+        };
+        self.lock(|held| held.arrival = Arrival::Predecessor);
+        successor
     }
 
     pub(crate) async fn touch_now(&self, now: Timestamp) -> Result<(), SaveError> {
@@ -206,7 +273,7 @@ impl Session {
                     base: base.clone(),
                 },
                 (Some(_), Some(base)) => Target::Same(Arc::clone(base)),
-                _ => Target::New,
+                _ => Target::New(held.superseded.clone()),
             };
             // Boxed, because the futures that carry it out each hold it several times.
             (target, held.sent(), Box::new(Edit::of(held, now)))

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{NOW, SECRET, TEXT, deviates, express, list, members, name, short_keys, text};
 use crate::clock::Timestamp;
-use crate::cookie::{CookieName, KeyRing, find, serialize, set_cookie, sign, unsign};
+use crate::cookie::{CookieName, KeyRing, Life, find, serialize, set_cookie, sign, unsign};
 use crate::id::{IdGrammar, SessionId};
 use crate::policy::{CookieMut, PolicyError, TrustedProxy};
 use crate::record::{Attribute, CookieState};
@@ -46,7 +46,7 @@ fn values_are_signed_as_cookie_signature_signs_them() {
 fn check_signed(case: &Value, keys: &KeyRing) {
     let signed = sign(text(case, "val"), keys);
     assert_eq!(signed, text(case, "signed"), "{case}");
-    let field = serialize(&name("c"), &["s:", &signed], None, &bare()).unwrap();
+    let field = serialize(&name("c"), &["s:", &signed], Life::default(), &bare()).unwrap();
     assert_eq!(field, format!("c={}", text(case, "cookie_value")), "{case}");
     if let Some(header) = case["cookie_header"].as_str() {
         let ticket = find(
@@ -155,8 +155,13 @@ fn serialized(case: &Value, options: &Value) -> Result<String, String> {
             .expires_attribute()
             .map_err(|()| "option expires is invalid".to_owned()),
     };
-    serialize(&cookie_name, &[text(case, "value")], expires?, &cookie)
-        .map_err(|error| error.to_string())
+    serialize(
+        &cookie_name,
+        &[text(case, "value")],
+        Life::until(expires?),
+        &cookie,
+    )
+    .map_err(|error| error.to_string())
 }
 
 /// A cookie none of whose attributes is set.

@@ -150,9 +150,13 @@ impl CookieState {
         self.expires.instant()
     }
 
-    /// Whether `expires` is there: Express sends a changed session's cookie again only then.
-    pub(crate) fn has_expires(&self) -> bool {
-        !matches!(self.expires, Expiry::Undefined | Expiry::Null)
+    /// Whether `expires` is there once it was touched at `now`: Express sends a changed session's cookie
+    /// again only then.
+    pub(crate) fn has_expires_if_touched(&self, now: Timestamp) -> bool {
+        !matches!(
+            self.original_max_age.from(now),
+            Expiry::Undefined | Expiry::Null
+        )
     }
 
     /// The `Expires` attribute: an instant, none, or a date that no header can say.

@@ -3,6 +3,7 @@
 mod circuit;
 mod parsed;
 mod saves;
+mod successor;
 mod writes;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 pub(crate) use saves::SaveError;
+pub(crate) use successor::Followed;
 pub(crate) use writes::Saved;
 
 use crate::clock::{Clock, Timestamp};
@@ -25,7 +27,7 @@ use crate::engine::Held;
 use crate::id::SessionId;
 use crate::live::Watch;
 use crate::policy::{Policy, RequestInfo};
-use crate::record::{Record, RecordError, RecordText, Stored};
+use crate::record::{Entry, Record, RecordError, RecordText, Stored};
 use crate::store::{Store, StoreError, StoreErrorKind, StoreFuture};
 
 /// Where sessions lie and by which rules.
@@ -122,13 +124,56 @@ impl Backend {
         Ok(record)
     }
 
-    pub(crate) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
-        self.destroy_at(&self.key(id)).await
+    /// Ends the session of a visitor who asked for it, wherever its id was renewed to meanwhile.
+    ///
+    /// Where the cookie goes with it, the id is known as closed for a minute: whatever is late with it
+    /// must not get a cookie over that of the visitor's next session.
+    pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
+        if self.end_at(&self.key(id)).await? {
+            return Ok(());
+        }
+        if let Followed::Successor(id, _) = self.follow(id).await? {
+            self.end_at(&self.key(&id)).await?;
+        }
+        Ok(())
     }
 
-    /// The same, by the id that the store has.
+    async fn end_at(&self, key: &SessionId) -> Result<bool, StoreError> {
+        if self.policy.settings().clear_cookie_on_destroy {
+            self.ending(key, self.store.retire(key)).await
+        } else {
+            self.destroy_at(key).await
+        }
+    }
+
+    /// Ends a session by the id that the store has.
     pub(crate) async fn destroy_at(&self, key: &SessionId) -> Result<bool, StoreError> {
-        let destroying = self.store.destroy(key);
+        self.ending(key, self.store.destroy(key)).await
+    }
+
+    /// Removes a session that is past its absolute time-out although something else kept it alive. Its
+    /// id is not closed: the visitor may begin another session at once.
+    pub(crate) async fn remove_expired(&self, id: &SessionId, record: &Record) {
+        let key = self.key(id);
+        let entry = Entry {
+            text: record.text().clone(),
+            expires: Timestamp::from_millis(0),
+            user: None,
+        };
+        let removing = self.store.update(&key, record.text(), &entry);
+        match self.in_time(removing, StoreErrorKind::Unknown).await {
+            Ok(_) => self.live.is_over(&key),
+            Err(error) => {
+                tracing::warn!(%error, "a session past its absolute time-out stays in the store");
+            }
+        }
+    }
+
+    async fn ending(
+        &self,
+        key: &SessionId,
+        destroying: StoreFuture<'_, bool>,
+    ) -> Result<bool, StoreError> {
         let destroyed = self.in_time(destroying, StoreErrorKind::Unknown).await;
         match &destroyed {
             Ok(_) => self.live.is_over(key),

@@ -20,6 +20,8 @@ use crate::store::{StoreError, StoreErrorKind};
 pub(crate) enum SaveError {
     /// It was destroyed, or its time was up.
     Gone,
+    /// The id was closed: by a login, a logout, or another session in its place.
+    Closed,
     /// Others kept changing it.
     Conflict,
     Edit(EditError),
@@ -43,6 +45,7 @@ impl SaveError {
     fn share(&self) -> Self {
         match self {
             Self::Gone => Self::Gone,
+            Self::Closed => Self::Closed,
             Self::Conflict => Self::Conflict,
             Self::Edit(_) => Self::Edit(EditError::TooLarge),
             Self::Store(error) => Self::Store(error.kind().into()),

@@ -1,15 +1,16 @@
 //! The three ways in which a record gets into the store, each with its retries.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Backend, SaveError};
+use super::{Backend, Followed, SaveError};
 use crate::clock::Timestamp;
-use crate::engine::{Edit, Merged, merge};
+use crate::engine::{Edit, Merged, merge, succession};
 use crate::id::SessionId;
-use crate::record::{Entry, Record, RecordText};
+use crate::record::{Entry, Record, RecordText, Stored};
 use crate::store::{self, StoreError, StoreErrorKind};
 
 /// How often another id is drawn because one was taken: with random ids it never happens.
@@ -20,6 +21,8 @@ const DRAWS: u32 = 3;
 pub(crate) struct Saved {
     pub(crate) record: Arc<Record>,
     pub(crate) expires: Timestamp,
+    /// The id that the session was renewed to before it was written.
+    pub(crate) successor: Option<SessionId>,
     /// The value that an edit's change came to.
     pub(crate) value: Option<String>,
 }
@@ -28,6 +31,7 @@ pub(crate) struct Saved {
 pub(super) struct Written {
     pub(super) record: Arc<Record>,
     expires: Timestamp,
+    successor: Option<SessionId>,
 }
 
 impl Written {
@@ -36,6 +40,7 @@ impl Written {
         Saved {
             record: Arc::clone(&self.record),
             expires: self.expires,
+            successor: self.successor.clone(),
             value: edit.value.take(),
         }
     }
@@ -49,7 +54,8 @@ impl Backend {
         mut base: Arc<Record>,
         edits: &mut [&mut Edit],
     ) -> Result<Written, SaveError> {
-        let key = self.key(id);
+        let mut key = self.key(id);
+        let mut successor: Option<SessionId> = None;
         let mut tries = self.tries();
         while tries.another().await {
             let merged = merge(&self.policy, &key, Some(&base), edits)?;
@@ -59,12 +65,32 @@ impl Backend {
                 .until(now, end, writing, StoreErrorKind::Unknown)
                 .await?
             {
-                store::Written::Saved => return Ok(self.written(merged)),
-                store::Written::Gone => return Err(SaveError::Gone),
+                store::Written::Saved => {
+                    let written = self.written(merged);
+                    return Ok(Written {
+                        successor,
+                        ..written
+                    });
+                }
+                store::Written::Gone => {
+                    let (next, stored) = self.renewed(successor.as_ref().unwrap_or(id)).await?;
+                    base = self.parse(stored.text)?;
+                    key = Cow::Owned(self.key(&next).into_owned());
+                    successor = Some(next);
+                }
                 store::Written::Changed(stored) => base = self.parse(stored.text)?,
             }
         }
         Err(SaveError::Conflict)
+    }
+
+    /// Returns the session that an id was renewed to while this request ran.
+    async fn renewed(&self, id: &SessionId) -> Result<(SessionId, Stored), SaveError> {
+        match Box::pin(self.follow(id)).await? {
+            Followed::Unknown => Err(SaveError::Gone),
+            Followed::Closed => Err(SaveError::Closed),
+            Followed::Successor(next, stored) => Ok((next, stored)),
+        }
     }
 
     /// Stores a new record; draws another id where one is taken.
@@ -98,16 +124,19 @@ impl Backend {
         mut base: Option<Arc<Record>>,
         mut edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
-        let old = self.key(old);
+        let mut old = Cow::Borrowed(old);
         let mut tries = self.tries();
         while tries.another().await {
-            let key = self.key(id).into_owned();
+            let (old_key, key) = (self.key(&old), self.key(id).into_owned());
             let merged = merge(&self.policy, &key, base.as_deref(), &mut [&mut edit])?;
+            let succession =
+                succession(&self.policy, edit.rotation, base.as_deref(), &merged.record);
+            let retired = self.retire_for(succession, &old, id);
             let (now, end) = tries.begin();
             let read = base.as_ref().map(|base| base.text());
-            let replacing =
-                self.store
-                    .replace(&old, read, &key, &merged.entry, &store::RetiredId::Closed);
+            let replacing = self
+                .store
+                .replace(&old_key, read, &key, &merged.entry, &retired);
             match self
                 .until(now, end, replacing, StoreErrorKind::Unknown)
                 .await
@@ -115,10 +144,16 @@ impl Backend {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 Err(error) => return Err(error.into()),
                 Ok(store::Written::Saved) => {
-                    self.live.is_over(&old);
+                    self.live.is_over(&old_key);
                     return Ok(self.written(merged).of(&mut edit));
                 }
-                Ok(store::Written::Gone) => return Err(SaveError::Gone),
+                Ok(store::Written::Gone) => {
+                    let (next, stored) = self.renewed(&old).await?;
+                    if base.is_some() {
+                        base = Some(self.parse(stored.text)?);
+                    }
+                    old = Cow::Owned(next);
+                }
                 Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored.text)?),
             }
         }
@@ -166,7 +201,11 @@ impl Backend {
         } = merged;
         drop(text);
         self.parsed.put(&record);
-        Written { record, expires }
+        Written {
+            record,
+            expires,
+            successor: None,
+        }
     }
 
     fn parse(&self, text: RecordText) -> Result<Arc<Record>, SaveError> {

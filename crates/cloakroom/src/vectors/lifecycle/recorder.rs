@@ -148,9 +148,14 @@ impl Store for Recorder {
         entry: &'a Entry,
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
-        self.note("destroy", old);
-        self.note_set(new, entry);
-        self.store.replace(old, read, new, entry, retired)
+        Box::pin(async move {
+            // Express does not destroy what is not there either.
+            if self.store.get(old).await?.is_some() {
+                self.note("destroy", old);
+            }
+            self.note_set(new, entry);
+            self.store.replace(old, read, new, entry, retired).await
+        })
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {

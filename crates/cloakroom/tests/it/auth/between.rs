@@ -259,8 +259,9 @@ async fn a_stolen_session_that_moves_does_not_outlive_a_password_change() {
         }
         let own = shop.close(&session, &cookie).await;
         assert_eq!(shop.user(&stolen).await, None, "{moves_first}");
-        assert_eq!(changed.is_ok(), !moves_first, "{changed:?}");
-        assert_eq!(shop.user(&own).await.is_some(), changed.is_ok());
+        // Where the copy moved first, the change follows it to the id that it has by then.
+        assert!(changed.is_ok(), "{changed:?}");
+        assert_eq!(shop.user(&own).await.as_deref(), Some("ada"));
     }
 }
 

@@ -24,7 +24,7 @@ async fn takes(keys: KeyRing, client: &Client) -> bool {
     let mut other = server.client();
     other.cookies.clone_from(&client.cookies);
     other.get("/").await;
-    server.calls() == ["get"]
+    server.calls().first() == Some(&"get")
 }
 
 fn ring(secrets: &[&str]) -> KeyRing {

@@ -1,0 +1,85 @@
+//! Requests that come by an id which is not the session's any more: what they may still do.
+//!
+//! | the id was | the request has | its writes | its cookie |
+//! |---|---|---|---|
+//! | renewed, for the same user | the session | go to the session's present id | none |
+//! | closed: login, logout, another user, other rights | nobody's session | are refused as gone | none |
+//! | either, and the request signs somebody in | | a session under an id of its own | that one's |
+//!
+//! Whoever planted an id, or stole it, learns no other id by it.
+
+use super::held::{Arrival, Held, Rotation};
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::policy::Policy;
+use crate::record::Record;
+
+/// The key of a session's roles.
+const ROLES: &str = "roles";
+
+/// Whether whoever has the id that is replaced may go on with the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Succession {
+    Closed,
+    Renewed,
+}
+
+/// Decides who has the session after its id was replaced: its user's other requests, where nothing but
+/// the id changed. An anonymous visitor's explicit change of the id closes the old one, because that is
+/// how applications sign in by themselves.
+pub(crate) fn succession(
+    policy: &Policy,
+    rotation: Option<Rotation>,
+    base: Option<&Record>,
+    record: &Record,
+) -> Succession {
+    let user = |record: &Record| policy.settings().user_keys.user_by(|key| record.get(key));
+    let (Some(base), Some(rotation)) = (base, rotation) else {
+        return Succession::Closed;
+    };
+    let before = user(base);
+    let may_follow = match rotation {
+        Rotation::Renewal => true,
+        Rotation::Regenerated => before.is_some(),
+        Rotation::Handover => false,
+    };
+    if may_follow && before == user(record) && base.get(ROLES) == record.get(ROLES) {
+        Succession::Renewed
+    } else {
+        Succession::Closed
+    }
+}
+
+/// Whether a request signs somebody in: by a login, or by naming another user than it found.
+pub(crate) fn signs_in(policy: &Policy, held: &Held) -> bool {
+    let keys = &policy.settings().user_keys;
+    let found = |key: &str| held.base.as_ref().and_then(|base| base.get(key));
+    let signs_in = || {
+        let user = keys.user_by(|key| held.data(key));
+        user.is_some() && user != keys.user_by(found)
+    };
+    held.is_login || signs_in()
+}
+
+/// Whether nothing of the session may be stored: its client's id was closed.
+pub(crate) fn is_shut_out(policy: &Policy, held: &Held) -> bool {
+    held.arrival == Arrival::Closed && held.stored.is_none() && !signs_in(policy, held)
+}
+
+/// Whether the response must not carry the session's cookie: its client may have been given another
+/// by now.
+pub(crate) fn is_late(policy: &Policy, held: &Held) -> bool {
+    held.arrival != Arrival::Current && !signs_in(policy, held)
+}
+
+/// Prepares the end of a request that came by a predecessor of the session's id: one that signs
+/// somebody in gives the session the id `id`, every other leaves it as it is.
+pub(crate) fn settle_predecessor(policy: &Policy, held: &mut Held, id: SessionId, now: Timestamp) {
+    if !signs_in(policy, held) {
+        if held.base.is_some() {
+            held.keep_id();
+        }
+    } else if held.rotation.is_none() {
+        held.rename(id, Rotation::Handover, now);
+    }
+}

@@ -1,0 +1,143 @@
+//! What the store has for the tickets of a request.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Manager;
+use crate::cookie::{Ticket, Tickets};
+use crate::engine::{self, Held};
+use crate::id::SessionId;
+use crate::policy::DuplicateCookies;
+use crate::session::Followed;
+use crate::store::{StoreError, StoreErrorKind, Stored};
+
+/// What a request's tickets open.
+pub(super) enum Opened {
+    Live(Box<Held>),
+    /// The store has nothing under their ids.
+    Unknown,
+    /// An id was closed within the last minute: the request is late, and nobody's.
+    Closed,
+    /// There is a record that cannot be read.
+    Unread(Ticket),
+}
+
+impl Manager {
+    /// Looks a request's tickets up: the first that names a live session opens it.
+    pub(super) async fn load(&self, tickets: &Tickets) -> Result<Opened, StoreError> {
+        let first = self.look_up(&tickets.first).await?;
+        let Some(second) = &tickets.second else {
+            return self.or_follow(first, [&tickets.first]).await;
+        };
+        let second_found = Box::pin(self.look_up(second)).await?;
+        match (first, second_found) {
+            (Opened::Live(_), Opened::Live(_)) if self.rejects_duplicates() => Ok(Opened::Closed),
+            (live @ Opened::Live(_), _) | (_, live @ Opened::Live(_)) => Ok(live),
+            (unread @ Opened::Unread(_), _) | (_, unread @ Opened::Unread(_)) => Ok(unread),
+            (unknown, _) => {
+                let following = self.or_follow(unknown, [&tickets.first, second]);
+                Box::pin(following).await
+            }
+        }
+    }
+
+    /// Says once that a request's cookies name two live sessions, and whether it gets neither.
+    fn rejects_duplicates(&self) -> bool {
+        static SAID: AtomicBool = AtomicBool::new(false);
+        if !SAID.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a request brought two valid cookies of one name whose sessions are both live: look for \
+                 cookies that are set for another path or for a parent domain; only the prefix `__Host-` \
+                 keeps a sibling site from setting one"
+            );
+        }
+        self.policy().settings().duplicate_cookies == DuplicateCookies::Reject
+    }
+
+    /// Follows ids under which the store has no session.
+    async fn or_follow<const N: usize>(
+        &self,
+        found: Opened,
+        tickets: [&Ticket; N],
+    ) -> Result<Opened, StoreError> {
+        if !matches!(found, Opened::Unknown) {
+            return Ok(found);
+        }
+        let mut opened = Opened::Unknown;
+        for ticket in tickets {
+            match self.0.follow(&ticket.id).await? {
+                Followed::Unknown => {}
+                Followed::Closed => opened = Opened::Closed,
+                Followed::Successor(id, stored) => {
+                    match self.open_successor(ticket, id, stored).await {
+                        Some(held) => return Ok(Opened::Live(held)),
+                        None => opened = Opened::Closed,
+                    }
+                }
+            }
+        }
+        if matches!(opened, Opened::Closed) {
+            tracing::debug!("a request came by an id that was closed a moment ago");
+        }
+        Ok(opened)
+    }
+
+    async fn open_successor(
+        &self,
+        ticket: &Ticket,
+        id: SessionId,
+        stored: Stored,
+    ) -> Option<Box<Held>> {
+        let record = self.0.record(stored.text).ok()?;
+        let now = self.0.now();
+        let held = engine::open_successor(
+            ticket.clone(),
+            id.clone(),
+            record.clone(),
+            stored.expires,
+            now,
+        );
+        if held.is_none() {
+            self.0.remove_expired(&id, &record).await;
+        }
+        held
+    }
+
+    /// Looks up the session that a ticket names.
+    async fn look_up(&self, ticket: &Ticket) -> Result<Opened, StoreError> {
+        let id = &ticket.id;
+        let stored = match self.0.get(id).await {
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                warn_of_unreadable(id, &error);
+                return Ok(Opened::Unread(ticket.clone()));
+            }
+            stored => stored?,
+        };
+        let Some(stored) = stored else {
+            tracing::debug!(?id, "no such session");
+            return Ok(Opened::Unknown);
+        };
+        let record = match self.0.record(stored.text) {
+            Ok(record) => record,
+            Err(error) => {
+                warn_of_unreadable(id, &error);
+                return Ok(Opened::Unread(ticket.clone()));
+            }
+        };
+        let now = self.0.now();
+        match engine::open(ticket.clone(), record.clone(), stored.expires, now) {
+            Some(held) => Ok(Opened::Live(held)),
+            None => {
+                Box::pin(self.0.remove_expired(id, &record)).await;
+                Ok(Opened::Unknown)
+            }
+        }
+    }
+}
+
+fn warn_of_unreadable(id: &SessionId, error: &impl std::fmt::Display) {
+    tracing::warn!(
+        ?id,
+        %error,
+        "a stored session cannot be read; its owner gets a new one"
+    );
+}
