@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Uri};
 use url::Url;
 
 use super::context::{Context, Initiator};
@@ -35,6 +35,15 @@ pub struct Ask {
     headers: HeaderMap,
     kind: Kind,
     initiator: Initiator,
+    /// The request that a test has made itself.
+    pub(super) made: Option<Made>,
+}
+
+/// What a service of this process finds in a request beside what a wire carries.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub(super) uri: Uri,
+    pub(super) extensions: Extensions,
 }
 
 impl Ask {
@@ -58,6 +67,8 @@ impl Ask {
     }
 
     /// A request with cookies and with nothing else that browsers say.
+    ///
+    /// A service in this process gets its URI and its extensions as they are.
     pub fn bare(request: Request<Bytes>) -> Self {
         let (parts, body) = request.into_parts();
         let target = parts.uri.to_string();
@@ -65,6 +76,10 @@ impl Ask {
         Self {
             headers: parts.headers,
             body,
+            made: Some(Made {
+                uri: parts.uri,
+                extensions: parts.extensions,
+            }),
             ..ask
         }
     }
@@ -78,6 +93,7 @@ impl Ask {
             headers: HeaderMap::new(),
             kind,
             initiator,
+            made: None,
         }
     }
 
@@ -186,6 +202,7 @@ impl Ask {
             };
         }
         to.as_str().clone_into(&mut self.target);
+        self.made = None;
         self
     }
 }

@@ -31,6 +31,9 @@ impl Held {
         *request.method_mut() = ask.method.clone();
         *request.uri_mut() = url.as_str().parse().expect("a URL is a URI");
         *request.headers_mut() = ask.headers(&url);
+        if let Some(made) = ask.made.clone() {
+            request.extensions_mut().insert(made);
+        }
         if let Some(cookies) = tab.jar().header(&url, ask.context()) {
             let cookies = HeaderValue::try_from(cookies).expect("it came from such a field");
             // One that a test has set itself stays, and is not alone.

@@ -126,6 +126,13 @@ impl Jar {
         cookie.map(|cookie| cookie.value.as_str())
     }
 
+    /// The same, to be tampered with.
+    pub fn value_mut(&mut self, name: &str) -> Option<&mut String> {
+        let now = (self.now)();
+        let mut live = self.cookies.iter_mut().filter(|it| !it.is_over(now));
+        live.find(|it| it.name == name).map(|it| &mut it.value)
+    }
+
     /// Puts a cookie for all of a host's paths into the jar, by no server's leave.
     pub fn plant(&mut self, name: &str, value: &str, url: &Url) {
         let now = (self.now)();

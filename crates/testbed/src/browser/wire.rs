@@ -16,6 +16,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tower::{Service, ServiceExt as _};
 
+use super::ask::Made;
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer: {0}")]
@@ -102,5 +104,9 @@ fn as_arrived(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
     let root = PathAndQuery::from_static("/");
     let path = request.uri().path_and_query().cloned().unwrap_or(root);
     *request.uri_mut() = Uri::from(path);
+    if let Some(made) = request.extensions_mut().remove::<Made>() {
+        *request.uri_mut() = made.uri;
+        *request.extensions_mut() = made.extensions;
+    }
     request
 }
