@@ -10,6 +10,8 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
+import { BrowserJar } from '../browser-jar.mjs'
+
 export const SECRET = 'keyboard cat keyboard cat keyboard cat'
 export const PASSWORDS = { ada: 'analytical-engine', grace: 'nanosecond', linus: 'just-for-fun' }
 /** How these tests start Debian's browser. */
@@ -103,11 +105,11 @@ export async function freePort () {
 
 /** A browser: it keeps cookies, sends them to whichever server it asks, and follows no redirect. */
 export class Visitor {
-  cookies = new Map()
+  cookies = new BrowserJar()
 
   async fetch (url, { headers, ...options } = {}) {
-    const response = await fetch(url, { redirect: 'manual', ...options, headers: { ...headers, ...this.header() } })
-    for (const field of response.headers.getSetCookie()) this.keep(field)
+    const response = await fetch(url, { redirect: 'manual', ...options, headers: { ...headers, ...this.header(url) } })
+    this.cookies.keep(response, url)
     return response
   }
 
@@ -126,21 +128,16 @@ export class Visitor {
     return this.submit(`${server.url}/login`, { username, password: PASSWORDS[username], ...more })
   }
 
-  header () {
-    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  /** The header field that carries its cookies, for a request that is made by hand. */
+  header (url = 'http://127.0.0.1/') {
+    const cookie = this.cookies.header(url)
     return cookie === '' ? {} : { cookie }
-  }
-
-  keep (field) {
-    const [, name, value] = field.match(/^([^=]*)=([^;]*)/)
-    if (value === '') this.cookies.delete(name)
-    else this.cookies.set(name, value)
   }
 
   /** The same browser before something happened to it. */
   clone () {
     const other = new Visitor()
-    other.cookies = new Map(this.cookies)
+    other.cookies = this.cookies.clone()
     return other
   }
 }

@@ -4,6 +4,8 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
+import { BrowserJar } from '../browser-jar.mjs'
+
 export const SECRET = 'keyboard cat keyboard cat keyboard cat'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const OURS = process.env.CLOAKROOM_LAB ?? 'target/debug/examples/lab'
@@ -62,7 +64,7 @@ export async function withBoth (store, flags, body) {
 
 /** A browser: it keeps cookies and sends them to whichever server it asks. */
 export class Visitor {
-  cookies = new Map()
+  cookies = new BrowserJar()
 
   /** Lets a server do steps with this visitor's session. */
   async run (lab, ...steps) {
@@ -90,22 +92,17 @@ export class Visitor {
   }
 
   async fetch (lab, path, { headers, ...options } = {}) {
-    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-    const response = await fetch(lab.url + path, { ...options, headers: { ...headers, ...(cookie && { cookie }) } })
-    for (const field of response.headers.getSetCookie()) this.keep(field)
+    const url = lab.url + path
+    const cookie = this.cookies.header(url)
+    const response = await fetch(url, { ...options, headers: { ...headers, ...(cookie && { cookie }) } })
+    this.cookies.keep(response, url)
     return response
-  }
-
-  keep (field) {
-    const [, name, value] = field.match(/^([^=]*)=([^;]*)/)
-    if (value === '') this.cookies.delete(name)
-    else this.cookies.set(name, value)
   }
 
   /** The same browser before something happened to it. */
   clone () {
     const other = new Visitor()
-    other.cookies = new Map(this.cookies)
+    other.cookies = this.cookies.clone()
     return other
   }
 }

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use testbed::browser::{Context, Jar};
 use testbed::{Mongo, Postgres, Redis, RedisCluster};
 use ureq::Agent;
 
@@ -48,7 +49,7 @@ impl Drop for Shop {
 /// A browser; the shops look alike to it.
 struct Visitor {
     agent: Agent,
-    cookie: String,
+    jar: Jar,
 }
 
 impl Visitor {
@@ -62,7 +63,7 @@ impl Visitor {
             .new_agent();
         Self {
             agent,
-            cookie: String::new(),
+            jar: Jar::new(),
         }
     }
 
@@ -72,30 +73,32 @@ impl Visitor {
     }
 
     fn post(&mut self, shop: &Shop, path: &str, body: &str) -> u16 {
+        let url = format!("{}{path}", shop.url);
         let response = self
             .agent
-            .post(format!("{}{path}", shop.url))
-            .header("cookie", &self.cookie)
+            .post(&url)
+            .header("cookie", self.cookies(&url))
             .header("accept", "application/json")
             .header("sec-fetch-site", "same-origin")
             .content_type("application/json")
             .send(body)
             .unwrap();
-        if let Some(field) = response.headers().get("set-cookie") {
-            let field = field.to_str().unwrap();
-            field
-                .split(';')
-                .next()
-                .unwrap()
-                .clone_into(&mut self.cookie);
+        for field in response.headers().get_all("set-cookie") {
+            let (field, url) = (field.to_str().unwrap(), url.parse().unwrap());
+            self.jar.keep(field, &url, Context::OWN).unwrap();
         }
         response.status().as_u16()
     }
 
+    fn cookies(&self, url: &str) -> String {
+        let field = self.jar.header(&url.parse().unwrap(), Context::OWN);
+        field.unwrap_or_default()
+    }
+
     /// What a shop answers to "who am I?".
     fn me(&self, shop: &Shop) -> u16 {
-        let request = self.agent.get(format!("{}/me", shop.url));
-        let request = request.header("cookie", &self.cookie);
+        let url = format!("{}/me", shop.url);
+        let request = self.agent.get(&url).header("cookie", self.cookies(&url));
         let response = request.header("accept", "application/json").call();
         response.unwrap().status().as_u16()
     }
@@ -111,9 +114,9 @@ fn are_one(store: &str) {
     assert_eq!(visitor.post(&one, "/logout-others", "{}"), 200);
     assert_eq!(elsewhere.me(&other), 401);
     assert_eq!(elsewhere.me(&one), 401);
-    let before = visitor.cookie.clone();
+    let before = visitor.jar.clone();
     assert_eq!(visitor.post(&other, "/logout", "{}"), 204);
-    visitor.cookie = before;
+    visitor.jar = before;
     assert_eq!(visitor.me(&one), 401);
     assert_eq!(visitor.me(&other), 401);
 }
@@ -139,9 +142,9 @@ fn on_redis_with_a_cache_before_it() {
     for _ in 0..10 {
         assert_eq!((visitor.me(&one), visitor.me(&other)), (200, 200));
     }
-    let before = visitor.cookie.clone();
+    let before = visitor.jar.clone();
     assert_eq!(visitor.post(&other, "/logout", "{}"), 204);
-    visitor.cookie = before;
+    visitor.jar = before;
     assert_eq!(visitor.me(&other), 401);
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(visitor.me(&one), 401);

@@ -1,5 +1,5 @@
-//! The real servers that the tests start, each on a free port of 127.0.0.1 and in a directory of
-//! its own. They end with the test, and with the process of the test, however it ends.
+//! What the tests start: a [browser], and the real servers, each on a free port of 127.0.0.1 and in
+//! a directory of its own. They end with the test, and with the process of the test, however it ends.
 //!
 //! A server that is missing is a failure: everything here panics with what to install.
 
@@ -8,6 +8,7 @@
     reason = "a test that has no server fails, and says so"
 )]
 
+pub mod browser;
 mod directory;
 mod mongo;
 mod postgres;

@@ -17,5 +17,6 @@ mod races;
 mod scenarios;
 mod stores;
 mod support;
+mod tabs;
 mod trips;
 mod web;

@@ -7,13 +7,13 @@ use cloakroom::policy::{PolicyBuilder, RequestInfo};
 use cloakroom::store::Store;
 use cloakroom::{Clock, Manager, Policy, Secure, Session};
 
-use crate::support::keys;
 use crate::support::servers::{connect, on_every_store};
+use crate::support::{Cookies, keys};
 
 /// An application with one visitor.
 struct Visitor {
     manager: Manager,
-    cookie: String,
+    cookie: Cookies,
 }
 
 impl Visitor {
@@ -23,12 +23,13 @@ impl Visitor {
         let manager = Manager::with_clock(policy.build().unwrap(), store, Clock::System);
         Self {
             manager,
-            cookie: String::new(),
+            cookie: Cookies::by_system(),
         }
     }
 
     async fn open(&self) -> Session {
-        let cookies = [self.cookie.as_bytes()];
+        let field = self.cookie.field();
+        let cookies = field.iter().map(String::as_bytes);
         self.manager
             .open(cookies, RequestInfo::default())
             .await
@@ -38,11 +39,7 @@ impl Visitor {
     async fn close(&mut self, session: &Session) {
         let closing = self.manager.close(session).await.unwrap();
         if let Some(field) = closing.set_cookie {
-            field
-                .split(';')
-                .next()
-                .unwrap()
-                .clone_into(&mut self.cookie);
+            self.cookie.keep(&field);
         }
     }
 }

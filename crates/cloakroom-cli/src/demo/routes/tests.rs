@@ -1,16 +1,15 @@
 //! The JSON that other programs rely on, and what pages answer in its place.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::Bytes;
 use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
 use cloakroom::store::memory::MemoryLimit;
 use cloakroom::{KeyRing, Manager, ManualClock, MemoryStore, Policy, Secure, Timestamp};
-use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
+use testbed::browser::{Ask, Browser, Jar, Wire};
 
 use super::{Shop, router};
 use crate::demo::accounts::Accounts;
@@ -21,11 +20,11 @@ struct Open {
     clock: ManualClock,
 }
 
-/// A browser that says nothing but what a test has it say.
+/// A browser that says nothing but what a test has it say; a copy has a jar of its own.
 #[derive(Clone)]
 struct Client {
     router: Router,
-    cookie: String,
+    jar: Jar,
 }
 
 struct Answer {
@@ -46,9 +45,10 @@ impl Open {
     }
 
     fn client(&self) -> Client {
+        let clock = self.clock.clone();
         Client {
             router: self.router.clone(),
-            cookie: String::new(),
+            jar: Jar::by(move || SystemTime::from(clock.now())),
         }
     }
 
@@ -71,21 +71,15 @@ impl Client {
     }
 
     async fn send(&mut self, request: Builder, body: String) -> Answer {
-        let request = request
-            .header("cookie", &self.cookie)
-            .header("host", "shop.example");
-        let request = request.body(Body::from(body)).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        if let Some(field) = parts.headers.get("set-cookie") {
-            let pair = field.to_str().unwrap().split(';').next().unwrap();
-            pair.clone_into(&mut self.cookie);
-        }
-        let body = body.collect().await.unwrap().to_bytes();
+        let request = request.body(Bytes::from(body)).unwrap();
+        let wire = Wire::service(self.router.clone());
+        let browser = Browser::new("http://shop.example", wire, self.jar.clone());
+        let answer = browser.tab().ask(Ask::bare(request)).await;
+        self.jar = browser.jar().clone();
         Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
+            status: answer.status,
+            headers: answer.headers,
+            body: answer.body,
         }
     }
 
@@ -250,7 +244,7 @@ async fn no_other_site_sends_forms_here() {
     let mut visitor = shop.client();
     let answer = visitor.send(request, login.to_owned()).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    assert_eq!(visitor.cookie, "");
+    assert_eq!(visitor.jar.live().count(), 0);
 }
 
 #[tokio::test]
@@ -261,7 +255,7 @@ async fn a_visitor_who_only_looks_costs_nothing() {
         let page = client.page(path).await;
         assert_eq!(page.status, StatusCode::OK);
         assert!(!page.body.contains("_csrf"), "{path}");
-        assert_eq!(client.cookie, "", "{path}");
+        assert_eq!(client.jar.live().count(), 0, "{path}");
     }
 }
 

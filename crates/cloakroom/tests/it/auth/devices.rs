@@ -10,8 +10,8 @@ use cloakroom::policy::{AtLimit, PolicyBuilder, RequestInfo};
 use cloakroom::{Clock, Manager, Policy, Session, SessionError};
 use tokio::task::JoinSet;
 
-use crate::support::keys;
 use crate::support::servers::{connect, on_every_store};
+use crate::support::{Cookies, keys};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 const SAFARI: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 \
@@ -28,7 +28,7 @@ struct Users {
 struct Browser {
     manager: Manager,
     request: RequestInfo,
-    cookie: String,
+    cookie: Cookies,
 }
 
 impl Users {
@@ -49,7 +49,7 @@ impl Users {
         Browser {
             manager: self.manager.clone(),
             request,
-            cookie: String::new(),
+            cookie: Cookies::by_system(),
         }
     }
 
@@ -73,9 +73,10 @@ impl Users {
 
 impl Browser {
     async fn open(&self) -> Session {
-        let cookie = self.cookie.as_bytes();
+        let field = self.cookie.field();
+        let cookies = field.iter().map(String::as_bytes);
         self.manager
-            .open([cookie], self.request.clone())
+            .open(cookies, self.request.clone())
             .await
             .unwrap()
     }
@@ -83,11 +84,7 @@ impl Browser {
     /// Ends a request, and keeps the cookie that it sends.
     async fn close(&mut self, session: &Session) {
         if let Some(field) = self.manager.close(session).await.unwrap().set_cookie {
-            field
-                .split(';')
-                .next()
-                .unwrap()
-                .clone_into(&mut self.cookie);
+            self.cookie.keep(&field);
         }
     }
 
@@ -137,7 +134,7 @@ async fn each_session_is_told_apart_by_where_its_user_signed_in(url: &str) {
         }
         for browser in [&desk, &phone] {
             assert!(
-                !browser.cookie.contains(&device.handle),
+                !browser.cookie["connect.sid"].contains(&device.handle),
                 "a handle is no id"
             );
         }

@@ -15,7 +15,7 @@ use http_body_util::channel::Channel;
 use tower::ServiceExt as _;
 
 use super::server::{MINUTE, Server, attributes, express, lasting, sid, visit};
-use crate::support::Answer;
+use crate::support::{Answer, ORIGIN};
 
 const SLOW: Duration = Duration::from_millis(200);
 
@@ -62,6 +62,7 @@ async fn is_saved_by_the_head(path: &str, length: Option<&str>, body: &str) {
         status: parts.status,
         headers: parts.headers,
         body: String::new(),
+        url: ORIGIN.parse().unwrap(),
     };
     let record = server.record(&sid(&head)).await.unwrap();
     assert!(record.ends_with(r#","saved":true}"#), "{record}");

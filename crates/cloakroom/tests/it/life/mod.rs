@@ -14,7 +14,7 @@ use cloakroom::store::{Store, StoreError, Stored};
 use cloakroom::{Manager, ManualClock, MemoryStore, Policy, Session};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{clock, keys, memory};
+use crate::support::{Cookies, clock, keys, memory};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -24,7 +24,7 @@ struct Visit {
     store: MemoryStore,
     faulty: Faulty,
     clock: ManualClock,
-    cookie: Option<String>,
+    cookie: Cookies,
     /// The last Set-Cookie field.
     sent: Option<String>,
 }
@@ -40,8 +40,8 @@ impl Visit {
             manager,
             store,
             faulty,
+            cookie: Cookies::by(&clock),
             clock,
-            cookie: None,
             sent: None,
         }
     }
@@ -56,17 +56,15 @@ impl Visit {
     async fn open(&self) -> Session {
         let mut request = RequestInfo::default();
         request.is_secure = true;
-        self.manager
-            .open(self.cookie.iter().map(String::as_bytes), request)
-            .await
-            .unwrap()
+        let field = self.cookie.field();
+        let cookies = field.iter().map(String::as_bytes);
+        self.manager.open(cookies, request).await.unwrap()
     }
 
     async fn close(&mut self, session: &Session) {
         let closing = self.manager.close(session).await.unwrap();
         if let Some(field) = &closing.set_cookie {
-            let pair = field.split(';').next().unwrap();
-            self.cookie = Some(pair.to_owned()).filter(|pair| !pair.ends_with('='));
+            self.cookie.keep(field);
         }
         self.sent = closing.set_cookie;
     }
@@ -91,7 +89,8 @@ impl Visit {
     }
     /// What a request comes to whose session cannot be read.
     async fn refusal(&self) -> StoreError {
-        let cookies = self.cookie.iter().map(String::as_bytes);
+        let field = self.cookie.field();
+        let cookies = field.iter().map(String::as_bytes);
         let opening = self.manager.open(cookies, RequestInfo::default());
         opening.await.unwrap_err()
     }

@@ -1,6 +1,5 @@
 //! Four whole servers, each with a cache: what happens at one, the others see within the bound.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -15,9 +14,7 @@ use testbed::{Proxy, Redis};
 use tokio::time::sleep;
 
 use super::{BOUND, LOOK};
-use crate::support::{Answer, Client, keys};
-
-type Cookies = BTreeMap<String, String>;
+use crate::support::{Answer, Client, Cookies, keys};
 
 /// The others are asked for a change that the first made.
 const SERVERS: usize = 4;

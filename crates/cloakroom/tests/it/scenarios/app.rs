@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use cloakroom::auth::{Attempts, Require, TooManyAttempts, safe_next};
-use cloakroom::policy::{AtLimit, TrustedProxy};
+use cloakroom::policy::{AtLimit, PolicyBuilder, TrustedProxy};
 use cloakroom::store::Store;
 use cloakroom::store::conformance::Faulty;
 use cloakroom::web::{Guard, SessionName};
@@ -17,28 +17,37 @@ use tokio::sync::Notify;
 use crate::support::keys;
 
 /// The address of the one proxy whose word counts.
-pub(super) const PROXY: &str = "127.0.0.9";
+pub(crate) const PROXY: &str = "127.0.0.9";
 
 /// What the handlers and the scenarios share.
-pub(super) struct App {
+pub(crate) struct App {
     /// The sessions of `connect.sid`, in the store that can be made to fail.
-    pub(super) manager: Manager,
+    pub(crate) manager: Manager,
     /// Those of `side.sid`, for paths below `/side`.
-    pub(super) side: Manager,
+    pub(crate) side: Manager,
     /// Those of `strict.sid`, for paths below `/strict`, of which a user has one.
-    pub(super) strict: Manager,
-    pub(super) attempts: Attempts,
-    pub(super) clock: ManualClock,
-    pub(super) store: Faulty,
+    pub(crate) strict: Manager,
+    pub(crate) attempts: Attempts,
+    pub(crate) clock: ManualClock,
+    pub(crate) store: Faulty,
     /// A request to `/slow` has its session.
-    pub(super) arrived: Notify,
+    pub(crate) arrived: Notify,
     /// It may go on.
-    pub(super) go_on: Notify,
+    pub(crate) go_on: Notify,
 }
 
 impl App {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
         let clock = ManualClock::at(Clock::System.now());
+        Self::by(clock, store, |policy| policy)
+    }
+
+    /// By a clock, with a policy of its own for the sessions of `connect.sid`.
+    pub(crate) fn by(
+        clock: ManualClock,
+        store: Arc<dyn Store>,
+        change: impl FnOnce(PolicyBuilder) -> PolicyBuilder,
+    ) -> Self {
         let store = Faulty::new(store);
         let manager =
             |policy: Policy| Manager::with_clock(policy, Arc::new(store.clone()), clock.clone());
@@ -57,7 +66,7 @@ impl App {
         let strict = strict.max_sessions(1, AtLimit::Refuse).clear_on_login(true);
         let (account, address) = ((3, Duration::from_mins(1)), (1000, Duration::from_secs(1)));
         Self {
-            manager: manager(policy(keys()).build().unwrap()),
+            manager: manager(change(policy(keys())).build().unwrap()),
             side: manager(side.build().unwrap()),
             strict: manager(strict.build().unwrap()),
             attempts: Attempts::with(account, address, clock.clone()),
@@ -70,24 +79,24 @@ impl App {
 }
 
 /// The cookie of the second layer.
-pub(super) struct Side;
+pub(crate) struct Side;
 
 impl SessionName for Side {
     const NAME: &'static str = "side.sid";
 }
 
 /// That of the first.
-pub(super) struct Main;
+pub(crate) struct Main;
 
 impl SessionName for Main {
     const NAME: &'static str = "connect.sid";
 }
 
 /// What a handler is asked.
-pub(super) struct Asked {
-    pub(super) app: Arc<App>,
-    pub(super) session: Session,
-    pub(super) body: String,
+pub(crate) struct Asked {
+    pub(crate) app: Arc<App>,
+    pub(crate) session: Session,
+    pub(crate) body: String,
 }
 
 impl Asked {
@@ -100,13 +109,13 @@ impl Asked {
 }
 
 /// What it answers: a text, or a redirect (303).
-pub(super) enum Said {
+pub(crate) enum Said {
     Text(String),
     To(String),
 }
 
 /// Why it answers nothing; each framework says it in its own way.
-pub(super) enum Refused {
+pub(crate) enum Refused {
     Session(SessionError),
     Attempts(TooManyAttempts),
 }
@@ -117,15 +126,15 @@ impl<E: Into<SessionError>> From<E> for Refused {
     }
 }
 
-pub(super) type Answer = Result<Said, Refused>;
+pub(crate) type Answer = Result<Said, Refused>;
 type Handler = dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
 
 #[derive(Clone)]
-pub(super) struct Route {
-    pub(super) method: Method,
-    pub(super) path: &'static str,
-    pub(super) guard: Option<Guard>,
-    pub(super) handler: Arc<Handler>,
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) guard: Option<Guard>,
+    pub(crate) handler: Arc<Handler>,
 }
 
 impl Route {
@@ -167,7 +176,7 @@ fn post<F: Future<Output = Answer> + Send + 'static>(
 
 /// What both frameworks mount, beside `/plain`, which asks for no session, and `/side`, which asks
 /// for both and answers by [`count_both`].
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     let minutes = Duration::from_mins;
     let fresh = Require::login().fresh(minutes(5));
     vec![
@@ -190,6 +199,10 @@ pub(super) fn routes() -> Vec<Route> {
         post("/devices/end", end_device),
         post("/password/changed", password_changed),
         post("/slow", slow),
+        post("/slow/login", slow_login),
+        post("/slow/login/saved", slow_login_saved),
+        post("/regenerate", regenerate),
+        get("/account", who),
         post("/error", error),
         get("/program", echo).guarded(Guard::new(Require::login())),
         get("/admin", echo).guarded(Guard::new(Require::role("admin")).login_at("/login")),
@@ -290,7 +303,7 @@ async fn logout_everywhere(asked: Asked) -> Answer {
 }
 
 /// A step in each of two sessions: `main 1, side 1`.
-pub(super) fn count_both(main: &Session, side: &Session) -> Result<String, SessionError> {
+pub(crate) fn count_both(main: &Session, side: &Session) -> Result<String, SessionError> {
     let step = |session: &Session| {
         let n = session.get::<u32>("steps")?.unwrap_or(0) + 1;
         session.insert("steps", n)?;
@@ -302,12 +315,37 @@ pub(super) fn count_both(main: &Session, side: &Session) -> Result<String, Sessi
 /// Takes `cart` into its session, and waits until it may answer.
 async fn slow(asked: Asked) -> Answer {
     asked.session.insert("cart", asked.field("cart"))?;
-    // Whoever arrives first goes on first.
-    let mut go_on = pin!(asked.app.go_on.notified());
-    go_on.as_mut().enable();
-    asked.app.arrived.notify_one();
-    go_on.await;
+    wait(&asked.app).await;
     Ok(Said::Text("done".to_owned()))
+}
+
+/// Says that a request has its session, and waits until it may go on.
+async fn wait(app: &App) {
+    // Whoever arrives first goes on first.
+    let mut go_on = pin!(app.go_on.notified());
+    go_on.as_mut().enable();
+    app.arrived.notify_one();
+    go_on.await;
+}
+
+/// Signs in once it may, so that two sign-ins can overlap.
+async fn slow_login(asked: Asked) -> Answer {
+    wait(&asked.app).await;
+    login(asked).await
+}
+
+/// The same, where the handler saves.
+async fn slow_login_saved(asked: Asked) -> Answer {
+    wait(&asked.app).await;
+    asked.session.login(asked.field("user")).await?;
+    asked.session.save().await?;
+    Ok(Said::To("/".to_owned()))
+}
+
+/// Gives the session another id.
+async fn regenerate(asked: Asked) -> Answer {
+    asked.session.regenerate()?;
+    Ok(Said::Text("ok".to_owned()))
 }
 
 /// Changes its session, and fails.

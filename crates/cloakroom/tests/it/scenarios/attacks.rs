@@ -15,7 +15,7 @@ use crate::support::keys;
 pub(super) async fn a_planted_id_is_worth_nothing_after_the_login(site: Arc<Site>) {
     let (mut attacker, user) = (site.browser(), site.user("ada"));
     attacker.post("/cart", &[]).await;
-    let planted = attacker.ticket().to_owned();
+    let planted = attacker.ticket();
     let mut victim = site.browser();
     victim.plant(&planted);
     assert_eq!(victim.who().await, "nobody with a hat");
@@ -29,7 +29,7 @@ pub(super) async fn a_planted_id_is_worth_nothing_after_the_login(site: Arc<Site
 pub(super) async fn a_tampered_cookie_is_a_strangers(site: Arc<Site>) {
     let (mut browser, user) = (site.browser(), site.user("ada"));
     browser.login(&user).await;
-    let ticket = browser.ticket().to_owned();
+    let ticket = browser.ticket();
     let (id, signature) = ticket["s%3A".len()..].split_once('.').unwrap();
     let other = if id.starts_with('A') { "B" } else { "A" };
     let of_another = sign(

@@ -1,71 +1,54 @@
-//! A browser over TCP: it keeps cookies by name and path, and says where its requests come from.
+//! A browser over TCP that asks for one thing after the other, in the words of the scenarios.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::SystemTime;
 
 use axum::body::Bytes;
-use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Builder;
-use axum::http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Collected, Full};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::TokioExecutor;
+use axum::http::{Method, Request, StatusCode};
+use cloakroom::ManualClock;
+use testbed::browser::{self, Ask, Jar, Lost, Tab, Wire};
 
 use crate::support::Answer;
 
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
-#[derive(Clone)]
 pub(super) struct Browser {
-    client: Client<HttpConnector, Full<Bytes>>,
+    tab: Tab,
     address: SocketAddr,
-    jar: BTreeMap<String, Cookie>,
-}
-
-#[derive(Clone)]
-struct Cookie {
-    value: String,
-    path: String,
 }
 
 impl Browser {
-    /// A browser for the site at `address`, whose connections come from `from`.
-    pub(super) fn new(address: SocketAddr, from: Option<IpAddr>) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_local_address(from);
-        Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
-            address,
-            jar: BTreeMap::new(),
-        }
+    /// A browser for the site at `address`, whose connections come from `from`, and whose cookies
+    /// end by `clock`.
+    pub(super) fn new(address: SocketAddr, from: Option<IpAddr>, clock: &ManualClock) -> Self {
+        let browser = open(address, Wire::tcp_from(from), clock);
+        let tab = browser.tab();
+        Self { tab, address }
     }
 
-    /// The same cookies in another browser, with connections of its own: a thief's, or another tab.
+    /// The same cookies in another browser, with connections of its own: a thief's, for one.
     pub(super) fn copy(&self) -> Self {
-        let jar = self.jar.clone();
+        let other = self.tab.browser().copy().over(Wire::tcp());
         Self {
-            jar,
-            ..Self::new(self.address, None)
+            tab: other.tab(),
+            address: self.address,
         }
     }
 
     /// A cookie's value, as the browser has it.
-    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
-        self.jar.get(name).map(|cookie| cookie.value.as_str())
+    pub(super) fn cookie(&self, name: &str) -> Option<String> {
+        self.tab.browser().jar().value(name).map(str::to_owned)
     }
 
     /// The ticket: the value of `connect.sid`.
-    pub(super) fn ticket(&self) -> &str {
+    pub(super) fn ticket(&self) -> String {
         self.cookie("connect.sid").expect("there is a session")
     }
 
     pub(super) fn plant(&mut self, value: &str) {
-        let cookie = Cookie {
-            value: value.to_owned(),
-            path: "/".to_owned(),
-        };
-        self.jar.insert("connect.sid".to_owned(), cookie);
+        self.tab.browser().plant("connect.sid", value);
     }
 
     pub(super) async fn get(&mut self, path: &str) -> Answer {
@@ -117,7 +100,7 @@ impl Browser {
         format!("http://{}", self.address)
     }
 
-    /// Sends a request with the cookies of its path, and keeps those that come back.
+    /// Sends a request with its cookies, and keeps those that come back.
     pub(super) async fn send(&mut self, request: Builder, body: &str) -> Answer {
         self.try_send(request, body)
             .await
@@ -125,49 +108,20 @@ impl Browser {
     }
 
     /// The same, where the site may hang up.
-    pub(super) async fn try_send(&mut self, request: Builder, body: &str) -> Result<Answer, Error> {
-        let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
-        let mut request = request.body(body).unwrap();
-        let sent = self.cookies_for(request.uri().path());
-        if !sent.is_empty() {
-            let field = HeaderValue::try_from(sent).unwrap();
-            request.headers_mut().append(COOKIE, field);
-        }
-        let response = self.client.request(request).await?;
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.map(Collected::to_bytes);
-        let answer = Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8_lossy(&body.unwrap_or_default()).into_owned(),
-        };
-        for field in answer.set_cookies() {
-            self.keep(field);
-        }
-        Ok(answer)
+    pub(super) async fn try_send(&mut self, request: Builder, body: &str) -> Result<Answer, Lost> {
+        let request = request.body(Bytes::copy_from_slice(body.as_bytes()));
+        self.tab
+            .send(Ask::bare(request.unwrap()))
+            .try_deliver()
+            .await
     }
+}
 
-    fn cookies_for(&self, path: &str) -> String {
-        let sent = self
-            .jar
-            .iter()
-            .filter(|(_, cookie)| path.starts_with(&cookie.path));
-        let pairs: Vec<String> = sent
-            .map(|(name, cookie)| format!("{name}={}", cookie.value))
-            .collect();
-        pairs.join("; ")
-    }
-
-    fn keep(&mut self, field: &str) {
-        let (name, value) = field.split(';').next().unwrap().split_once('=').unwrap();
-        let path = attribute(field, "Path").unwrap_or("/").to_owned();
-        if value.is_empty() {
-            self.jar.remove(name);
-        } else {
-            let value = value.to_owned();
-            self.jar.insert(name.to_owned(), Cookie { value, path });
-        }
-    }
+/// A browser with tabs, at the site of an address; its cookies end by `clock`.
+pub(crate) fn open(address: SocketAddr, wire: Wire, clock: &ManualClock) -> browser::Browser {
+    let clock = clock.clone();
+    let jar = Jar::by(move || SystemTime::from(clock.now()));
+    browser::Browser::new(&format!("http://{address}"), wire, jar)
 }
 
 /// An attribute of a Set-Cookie field, empty where it has no value.
@@ -180,8 +134,7 @@ pub(super) fn attribute<'a>(field: &'a str, name: &str) -> Option<&'a str> {
 
 /// Where a redirect leads.
 pub(super) fn location(answer: &Answer) -> Option<&str> {
-    let field = answer.headers.get(LOCATION);
-    field.map(|to| to.to_str().unwrap())
+    answer.location()
 }
 
 /// The fields of a form as its body.

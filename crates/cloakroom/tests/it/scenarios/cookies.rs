@@ -81,7 +81,7 @@ pub(super) async fn two_layers_keep_two_sessions_apart(site: Arc<Site>) {
     browser.post("/logout", &[]).await;
     assert_eq!(browser.get("/side").await.body, "main 1, side 3");
     // A ticket of one is none of the other.
-    let ticket = browser.cookie("side.sid").unwrap().to_owned();
+    let ticket = browser.cookie("side.sid").unwrap();
     let mut crossed = site.browser();
     crossed.plant(&ticket);
     assert_eq!(crossed.get("/side").await.body, "main 1, side 1");

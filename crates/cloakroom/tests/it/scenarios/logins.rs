@@ -93,7 +93,7 @@ pub(super) async fn a_password_change_ends_the_others(site: Arc<Site>) {
     desk.post("/cart", &[]).await;
     desk.login(&user).await;
     phone.login(&user).await;
-    let (mut thief, before) = (desk.copy(), desk.ticket().to_owned());
+    let (mut thief, before) = (desk.copy(), desk.ticket());
     assert_eq!(desk.post("/password/changed", &[]).await.body, "1");
     assert_ne!(desk.ticket(), before);
     assert_eq!(desk.who().await, format!("{user} with a hat"));
@@ -109,7 +109,7 @@ pub(super) async fn beyond_the_bound_the_oldest_session_ends(site: Arc<Site>) {
         let mut browser = site.browser();
         let answer = browser.post("/side/login", &[("user", &user)]).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER);
-        tickets.push(browser.cookie("side.sid").unwrap().to_owned());
+        tickets.push(browser.cookie("side.sid").unwrap());
         site.app.clock.advance(Duration::from_secs(1));
     }
     let live = site.app.side.sessions_of(&user).await.unwrap();

@@ -4,7 +4,7 @@
 //! table. What it asks for it finds in `app.rs`; users are `site.user("ada")`, so that nobody meets
 //! the sessions of another run.
 
-mod app;
+pub(crate) mod app;
 mod attacks;
 mod browser;
 mod cookies;
@@ -14,7 +14,7 @@ mod logins;
 mod on_actix;
 mod on_axum;
 mod sessions;
-mod site;
+pub(crate) mod site;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::app::{App, Asked, Main, Refused, Route, Said, Side, count_both, routes};
 use super::site::Running;
 
-pub(super) async fn serve(app: Arc<App>) -> Running {
+pub(crate) async fn serve(app: Arc<App>) -> Running {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, receiver) = oneshot::channel();

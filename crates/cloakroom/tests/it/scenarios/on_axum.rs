@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use super::app::{App, Asked, Main, Refused, Route, Said, Side, count_both, routes};
 use super::site::Running;
 
-pub(super) async fn serve(app: Arc<App>) -> Running {
+pub(crate) async fn serve(app: Arc<App>) -> Running {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();

@@ -139,7 +139,7 @@ pub(super) async fn a_client_that_hangs_up_takes_nobodys_save_with_it(site: Arc<
 pub(super) async fn a_store_that_is_down_is_no_empty_session(site: Arc<Site>) {
     let (mut browser, user) = (site.browser(), site.user("ada"));
     browser.login(&user).await;
-    let (mut newcomer, ticket) = (site.browser(), browser.ticket().to_owned());
+    let (mut newcomer, ticket) = (site.browser(), browser.ticket());
     site.app.store.fail(StoreErrorKind::Unavailable);
     let read = browser.get("/").await;
     let expected = "the session store is unavailable";

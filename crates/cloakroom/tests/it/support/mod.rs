@@ -1,22 +1,25 @@
 //! An application to be asked, and a client that keeps its cookies.
 
+mod cookies;
 pub(crate) mod servers;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::body::{Body, Bytes};
+use axum::http::Request;
 use axum::http::request::Builder;
-use axum::http::{HeaderMap, Request, StatusCode};
 use cloakroom::store::Store;
 use cloakroom::store::memory::{MemoryLimit, MemoryStore};
 use cloakroom::store::sqlite::SqliteStore;
 use cloakroom::{KeyRing, Manager, ManualClock, Policy, SessionLayer, Timestamp};
 use http_body_util::BodyExt as _;
+use testbed::browser::{Ask, Browser, Wire};
 use tower::ServiceExt as _;
+
+pub(crate) use self::cookies::{Cookies, ORIGIN};
+pub(crate) use testbed::browser::Answer;
 
 /// 2026-01-02T03:04:05.678Z.
 pub(crate) const NOW: i64 = 1_767_323_045_678;
@@ -66,7 +69,7 @@ impl App {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.router.clone())
+        Client::by(self.router.clone(), &self.clock)
     }
 
     pub(crate) fn advance(&self, duration: Duration) {
@@ -79,44 +82,27 @@ impl App {
     }
 }
 
-/// A browser: it keeps cookies and sends them back.
+/// Somebody who asks for one thing after the other, with a browser's jar of cookies.
+///
+/// A copy has a jar of its own from then on. Tests of tabs and late answers use
+/// [`testbed::browser`] itself.
 #[derive(Clone)]
 pub(crate) struct Client {
     router: Router,
-    pub(crate) cookies: BTreeMap<String, String>,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    /// The Set-Cookie fields.
-    pub(crate) fn set_cookies(&self) -> Vec<&str> {
-        self.headers
-            .get_all(SET_COOKIE)
-            .iter()
-            .map(|field| field.to_str().unwrap())
-            .collect()
-    }
-
-    /// The one Set-Cookie field, `None` where there is none.
-    pub(crate) fn set_cookie(&self) -> Option<&str> {
-        let fields = self.set_cookies();
-        assert!(fields.len() <= 1, "{fields:?}");
-        fields.first().copied()
-    }
+    pub(crate) cookies: Cookies,
 }
 
 impl Client {
+    /// A client whose day does not end: its cookies outlive whatever a clock does.
     pub(crate) fn new(router: Router) -> Self {
+        Self::by(router, &clock())
+    }
+
+    /// A client whose cookies end by the clock that its sessions go by.
+    pub(crate) fn by(router: Router, clock: &ManualClock) -> Self {
         Self {
             router,
-            cookies: BTreeMap::new(),
+            cookies: Cookies::by(clock),
         }
     }
 
@@ -130,26 +116,11 @@ impl Client {
 
     /// Sends a request with this client's cookies, and keeps those that come back.
     pub(crate) async fn send(&mut self, request: Builder) -> Answer {
-        let mut request = request.body(Body::empty()).unwrap();
-        if !self.cookies.is_empty() {
-            let field: Vec<String> = self
-                .cookies
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            request
-                .headers_mut()
-                .insert(COOKIE, field.join("; ").parse().unwrap());
-        }
-        let answer = send(&self.router, request).await;
-        for field in answer.set_cookies() {
-            let (name, value) = field.split(';').next().unwrap().split_once('=').unwrap();
-            if value.is_empty() {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
+        let request = Ask::bare(request.body(Bytes::new()).unwrap());
+        let wire = Wire::service(self.router.clone());
+        let browser = Browser::new(ORIGIN, wire, self.cookies.jar().clone());
+        let answer = browser.tab().ask(request).await;
+        self.cookies.set_jar(browser.jar().clone());
         answer
     }
 }
@@ -163,5 +134,6 @@ pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
         status: parts.status,
         headers: parts.headers,
         body: String::from_utf8_lossy(&body).into_owned(),
+        url: ORIGIN.parse().unwrap(),
     }
 }
