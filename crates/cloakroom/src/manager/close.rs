@@ -1,11 +1,11 @@
 //! The end of a request: the session is stored before the response's first byte leaves.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Manager;
 use crate::cookie::{clear_cookie, renew_cookie, set_cookie};
 use crate::engine::{self, CookieOp, Held, Plan, StoreOp};
-use crate::policy::OnStoreError;
+use crate::policy::{Insecurity, OnStoreError, RequestInfo};
 use crate::session::{SaveError, Session, SessionError};
 
 /// What the response owes to the session.
@@ -131,14 +131,14 @@ impl Manager {
         if plan.cookie == CookieOp::Keep {
             return Closing::default();
         }
-        let field = session.lock(|held| self.field(plan, held, session.request().is_secure));
+        let field = session.lock(|held| self.field(plan, held, session.request()));
         Closing { set_cookie: field }
     }
 
-    fn field(&self, plan: Plan, held: &mut Held, is_secure: bool) -> Option<String> {
+    fn field(&self, plan: Plan, held: &mut Held, request: &RequestInfo) -> Option<String> {
         let policy = self.policy().settings();
-        if held.cookie.secure().is_truthy() && !is_secure {
-            warn_of_withheld_cookie();
+        if held.cookie.secure().is_truthy() && !request.is_secure {
+            warn_of_withheld_cookie(request.insecurity);
             return None;
         }
         let field = if plan.cookie == CookieOp::Clear {
@@ -160,13 +160,16 @@ impl Manager {
     }
 }
 
-/// Says once what is behind most questions of the kind "a new session on every request".
-fn warn_of_withheld_cookie() {
-    static SAID: AtomicBool = AtomicBool::new(false);
-    if !SAID.swap(true, Ordering::Relaxed) {
+/// Says once for each cause what is behind most questions of the kind "a new session on every
+/// request".
+fn warn_of_withheld_cookie(cause: Option<Insecurity>) {
+    static SAID: AtomicU8 = AtomicU8::new(0);
+    let cause = cause.unwrap_or(Insecurity::NoTrustedProxy);
+    let bit = 1 << cause as u8;
+    if SAID.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
         tracing::warn!(
-            "a Secure cookie was withheld because the request did not come over TLS: behind a proxy \
-             set `trusted_proxy`, on a developer's machine `secure(Secure::Auto)`"
+            "a Secure cookie was withheld because the request did not come over TLS: {}",
+            cause.advice()
         );
     }
 }

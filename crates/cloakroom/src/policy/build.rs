@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    CachePolicy, CookieMut, OnStoreError, Policy, Priority, RequestInfo, SameSite, Secure,
+    CachePolicy, CookieMut, MatchPath, OnStoreError, Policy, Priority, RequestInfo, SameSite, Secure,
     Settings, TrustedProxy, Unset,
 };
 use crate::cookie::{CookieName, KeyRing};
@@ -61,6 +61,9 @@ pub enum PolicyError {
     /// The session would end before it could be idle that long.
     #[error("the absolute time-out is shorter than the idle time-out")]
     AbsoluteShorterThanIdle,
+    /// It begins with a slash, and holds visible ASCII.
+    #[error("`match_path` must begin with `/`")]
+    MatchPath,
     /// Sessions in use would end.
     #[error("`touch_after` must be shorter than the idle time-out")]
     TouchAfterTooLong,
@@ -87,6 +90,7 @@ impl PolicyBuilder {
             same_site: SameSite::Lax,
             http_only: true,
             path: "/".into(),
+            match_path: MatchPath::Everywhere,
             domain: None,
             priority: None,
             partitioned: false,
@@ -110,6 +114,7 @@ impl PolicyBuilder {
 
     pub(super) fn express(keys: KeyRing) -> Self {
         Self::new(keys)
+            .match_cookie_path()
             .browser_session(Duration::from_hours(24))
             .no_absolute_timeout()
             .touch_after(Duration::ZERO)
@@ -260,9 +265,29 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the path that the cookie is for; requests elsewhere have no session. Default: `/`.
+    /// Sets the path that the cookie is for, as the browser sees it: the attribute `Path`. Default:
+    /// `/`.
+    ///
+    /// It is sent and no more: a proxy may have stripped a prefix from what this server is asked for.
+    /// Which requests have a session is [`match_path`](Self::match_path); with
+    /// [`Policy::express`] it is this path, as in Express.
     pub fn path(mut self, path: &str) -> Self {
         self.settings.path = path.into();
+        self
+    }
+
+    /// Sets the path under which requests have a session, as this server is asked for it, whatever
+    /// router it is nested in; `/` is everywhere. Default: everywhere.
+    ///
+    /// A route elsewhere that asks for its session gets an error; it never gets that of a session
+    /// layer further out.
+    pub fn match_path(mut self, path: &str) -> Self {
+        self.settings.match_path = MatchPath::Under(path.into());
+        self
+    }
+
+    fn match_cookie_path(mut self) -> Self {
+        self.settings.match_path = MatchPath::CookiePath;
         self
     }
 

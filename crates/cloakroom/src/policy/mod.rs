@@ -12,6 +12,7 @@ use std::time::Duration;
 
 pub use attributes::{CookieMut, Priority, SameSite, Secure};
 pub use build::{PolicyBuilder, PolicyError};
+pub(crate) use proxy::Insecurity;
 pub use proxy::TrustedProxy;
 
 use crate::clock::Timestamp;
@@ -80,6 +81,8 @@ pub struct RequestInfo {
     pub address: Option<IpAddr>,
     /// The User-Agent field, cut after 256 bytes.
     pub user_agent: Option<String>,
+    /// Why the request is not secure, as far as the adapter found out.
+    pub(crate) insecurity: Option<Insecurity>,
 }
 
 impl RequestInfo {
@@ -93,6 +96,15 @@ impl RequestInfo {
 
 /// What browsers send has at most about 200 bytes.
 const LONGEST_USER_AGENT: usize = 256;
+
+/// Which requests have a session, by the path that they ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MatchPath {
+    Everywhere,
+    /// Where the cookie's own path leads, as in Express.
+    CookiePath,
+    Under(Box<str>),
+}
 
 type GenerateId = Arc<dyn Fn(&RequestInfo) -> String + Send + Sync>;
 type EditCookie = Arc<dyn Fn(&RequestInfo, &mut CookieMut<'_>) + Send + Sync>;
@@ -127,6 +139,7 @@ pub(crate) struct Settings {
     pub(crate) same_site: SameSite,
     pub(crate) http_only: bool,
     pub(crate) path: Box<str>,
+    pub(crate) match_path: MatchPath,
     pub(crate) domain: Option<Box<str>>,
     pub(crate) priority: Option<Priority>,
     pub(crate) partitioned: bool,
@@ -169,10 +182,17 @@ impl Policy {
         &self.0.keys
     }
 
-    /// Whether a request for `path` has a session at all: it lies under the cookie's path
-    /// (RFC 6265 §5.1.4, where `/foo` covers `/foo/bar` and not `/foobar`).
+    /// Returns whether a request for `path` has a session at all: it lies under
+    /// [`match_path`](PolicyBuilder::match_path), by default everywhere (RFC 6265 §5.1.4, where `/foo`
+    /// covers `/foo/bar` and not `/foobar`).
+    ///
+    /// Under `/` lies also what is no path: `OPTIONS *`, and the authority that CONNECT names.
     pub fn covers(&self, path: &str) -> bool {
-        path_matches(path, &self.0.path)
+        match &self.0.match_path {
+            MatchPath::Everywhere => true,
+            MatchPath::CookiePath => is_under(path, &self.0.path),
+            MatchPath::Under(prefix) => is_under(path, prefix),
+        }
     }
 
     /// Whether a login notes the device, so that an adapter must tell its user agent.
@@ -242,6 +262,10 @@ impl fmt::Debug for Settings {
             .field("same_site", &self.same_site)
             .finish_non_exhaustive()
     }
+}
+
+fn is_under(path: &str, prefix: &str) -> bool {
+    prefix == "/" || path_matches(path, prefix)
 }
 
 /// RFC 6265 §5.1.4; an empty cookie path is `/`.

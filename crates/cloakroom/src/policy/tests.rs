@@ -32,6 +32,8 @@ fn contradictions_do_not_build() {
         (builder().domain("exa mple.com"),                            PolicyError::Domain),
         (builder().path("app"),                                       PolicyError::Path),
         (builder().path("/a;b"),                                      PolicyError::Path),
+        (builder().match_path("app"),                                 PolicyError::MatchPath),
+        (builder().match_path(""),                                    PolicyError::MatchPath),
         (builder().idle_timeout(Duration::ZERO),                      PolicyError::TimeoutTooShort),
         (builder().store_timeout(Duration::ZERO),                     PolicyError::TimeoutTooShort),
         (builder().absolute_timeout(second),                          PolicyError::AbsoluteShorterThanIdle),
@@ -75,6 +77,34 @@ fn a_new_cookie_has_what_the_policy_says() {
         assert!(cookie(builder, true).contains(attributes), "{attributes}");
     }
     assert!(cookie(express().secure(Secure::Auto), false).contains(r#""secure":false"#));
+}
+
+#[test]
+fn v14_what_is_sent_and_what_is_matched_are_two_settings() {
+    let express = || Policy::express(keys());
+    #[rustfmt::skip]
+    let table = [
+        (builder(),                                   "/",       true),
+        (builder(),                                   "*",       true),
+        (builder(),                                   "",        true),
+        (builder().path("/app"),                      "/count",  true),
+        (builder().path("/app").match_path("/app"),   "/count",  false),
+        (builder().path("/app").match_path("/app"),   "/app/x",  true),
+        (builder().path("/app").match_path("/app"),   "*",       false),
+        (builder().match_path("/"),                   "*",       true),
+        (express(),                                   "/",       true),
+        (express(),                                   "*",       true),
+        (express(),                                   "",        true),
+        (express().path("/app"),                      "/count",  false),
+        (express().path("/app"),                      "/app",    true),
+        (express().path("/app").match_path("/"),      "/count",  true),
+        (express().path("/app").match_path("/in"),    "/in",     true),
+        (express().path("/app").match_path("/in"),    "/app",    false),
+    ];
+    for (index, (builder, path, covered)) in table.into_iter().enumerate() {
+        let policy = builder.build().unwrap();
+        assert_eq!(policy.covers(path), covered, "{index} {path}");
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::head::{Fields as _, Head, Name};
 use super::origin::judge;
-use super::{SessionHandle, SessionRejection};
+use super::SessionRejection;
+use super::handle::Found;
 use crate::auth::{Refusal, TokenPlace, Verdict};
 use crate::session::Session;
 
@@ -62,12 +63,12 @@ impl Csrf {
     pub(super) async fn admit(
         &self,
         head: &impl Head,
-        handle: Option<&SessionHandle>,
+        found: Found<'_>,
     ) -> Result<Admission, Answer> {
-        match judge(head, handle, &self.allowed, is_safe(head)) {
+        match judge(head, found, &self.allowed, is_safe(head)) {
             Verdict::Pass => Ok(Admission::Passed),
             Verdict::Refused => Err(refused("this request comes from another site")),
-            Verdict::TokenNeeded => by_token(head, handle).await,
+            Verdict::TokenNeeded => by_token(head, found).await,
         }
     }
 }
@@ -77,11 +78,11 @@ fn is_safe(head: &impl Head) -> bool {
     matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
-async fn by_token(head: &impl Head, handle: Option<&SessionHandle>) -> Result<Admission, Answer> {
-    let Some(handle) = handle else {
-        tracing::error!("a guard against forged requests stands outside every session layer");
-        return Err(Refusal::NoLayer.into());
-    };
+async fn by_token(head: &impl Head, found: Found<'_>) -> Result<Admission, Answer> {
+    let handle = found.handle().map_err(|missing| {
+        missing.report("a guard against forged requests");
+        Refusal::from(missing)
+    })?;
     let session = handle.open(head).await;
     let session = session.map_err(|error| {
         let rejection = SessionRejection::from(error);

@@ -39,8 +39,9 @@ use socketioxide::adapter::Adapter;
 use socketioxide::extract::SocketRef;
 use tokio::time::{sleep, timeout};
 
-use super::SessionHandle;
+use super::handle::Missing;
 use super::origin::is_hijacked;
+use super::tower::found;
 use crate::live::{self, End};
 use crate::session::Session;
 use crate::store::StoreError;
@@ -68,6 +69,9 @@ pub enum SocketError {
     /// `.layer(SessionLayer::new(manager))`.
     #[error("no session layer covers socket.io: add `.layer(SessionLayer::new(manager))` below it")]
     NoLayer,
+    /// The session layer's `match_path` does not cover socket.io's path.
+    #[error("the session layer does not cover socket.io's path: see `PolicyBuilder::match_path`")]
+    OutsidePath,
     /// Another site's page has opened the connection, with its visitor's cookie: disconnect it.
     #[error("this connection is opened by another site")]
     OtherSite,
@@ -77,6 +81,15 @@ pub enum SocketError {
     /// The store failed; the client may connect again.
     #[error("the session store is unavailable")]
     Store(#[from] StoreError),
+}
+
+impl From<Missing> for SocketError {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Layer => Self::NoLayer,
+            Missing::Path | Missing::Target => Self::OutsidePath,
+        }
+    }
 }
 
 /// The session of a socket's handshake: read from the store the first time that it is asked for, for
@@ -96,8 +109,7 @@ pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Socke
     if is_hijacked(parts) {
         return Err(SocketError::OtherSite);
     }
-    let handle = parts.extensions.get::<SessionHandle>();
-    let session = handle.ok_or(SocketError::NoLayer)?.read(parts).await?;
+    let session = found(&parts.extensions).handle()?.read(parts).await?;
     socket.extensions.insert(session.clone());
     Ok(session)
 }

@@ -16,6 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::answer::{self, Answer, AnswerField};
+use super::handle::{Found, Placed};
 use super::head::{Fields, Head, Name, field_name};
 use super::{SessionHandle, Tls};
 use crate::manager::{CloseError, Closing, Ending, Manager, Plan};
@@ -88,15 +89,47 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let path = uri_of(request.uri(), request.extensions()).path();
-        let outer = request.extensions().get::<SessionHandle>();
-        let handle = SessionHandle::new(&self.layer.manager, self.layer.tls, path, outer);
-        if let Some(handle) = &handle {
-            request.extensions_mut().insert(handle.clone());
-        }
+        let found = found(request.extensions());
+        let SessionLayer { manager, tls } = &self.layer;
+        let placed = SessionHandle::place(manager, *tls, path, found);
+        let handle = put(placed, request.extensions_mut());
         SessionFuture {
             inner: self.inner.call(request),
             handle,
             closing: None,
+        }
+    }
+}
+
+/// Looks for what session layers have put into a request.
+pub(super) fn found(extensions: &Extensions) -> Found<'_> {
+    match extensions.get() {
+        Some(handle) => Found {
+            handle: Some(handle),
+            outside: None,
+        },
+        None => Found {
+            handle: None,
+            outside: extensions.get(),
+        },
+    }
+}
+
+/// Puts into a request what belongs there, and returns the handle whose session is to be closed.
+fn put(placed: Placed, extensions: &mut Extensions) -> Option<SessionHandle> {
+    match placed {
+        Placed::Handle(handle) => {
+            extensions.insert(handle.clone());
+            Some(handle)
+        }
+        Placed::Outer(handle) => {
+            extensions.insert(handle);
+            None
+        }
+        Placed::Outside(outside) => {
+            extensions.remove::<SessionHandle>();
+            extensions.insert(outside);
+            None
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::PolicyError;
 use crate::cookie::{Prefix, is_domain, is_path};
-use crate::policy::{SameSite, Secure, Settings};
+use crate::policy::{MatchPath, SameSite, Secure, Settings};
 
 /// What the name's prefix promises (RFC 6265bis §4.1.3).
 pub(super) fn prefix(settings: &Settings) -> Result<(), PolicyError> {
@@ -46,6 +46,7 @@ pub(super) fn attributes(settings: &Settings) -> Result<(), PolicyError> {
         .domain
         .as_deref()
         .is_some_and(|domain| !is_domain(domain));
+    let bad_match = matches!(&settings.match_path, MatchPath::Under(path) if !path.starts_with('/'));
     let bad_path = !settings.path.starts_with('/') || !is_path(&settings.path);
     let rules = [
         (
@@ -62,6 +63,7 @@ pub(super) fn attributes(settings: &Settings) -> Result<(), PolicyError> {
         ),
         (bad_domain, PolicyError::Domain),
         (bad_path, PolicyError::Path),
+        (bad_match, PolicyError::MatchPath),
     ];
     first_broken(&rules)
 }
