@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-export const SECRET = 'keyboard cat keyboard cat keyboard cat'
+export const SECRET = 'a keyboard, a cat, and nobody who knows both of them'
 export const PASSWORDS = { ada: 'analytical-engine', grace: 'nanosecond', linus: 'just-for-fun' }
 /** How these tests start Debian's browser. */
 export const CHROMIUM = {

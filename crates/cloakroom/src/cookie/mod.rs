@@ -15,6 +15,6 @@ pub(crate) use name::Prefix;
 pub use name::{CookieName, CookieNameError};
 #[cfg(test)]
 pub(crate) use set_cookie::serialize;
+pub(crate) use set_cookie::{LONGEST_ATTRIBUTE, fits_cookie, is_domain, is_path, renew_cookie};
 pub use set_cookie::{SetCookieError, clear_cookie, set_cookie};
-pub(crate) use set_cookie::{is_domain, is_path, renew_cookie};
 pub use signed::{sign, unsign};

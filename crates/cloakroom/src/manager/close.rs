@@ -120,10 +120,12 @@ impl Manager {
             );
             return Ok(Closing::default());
         }
-        tracing::error!(
-            ?error,
-            "a session could not be saved; the response becomes an error"
-        );
+        if !matches!(error, SessionError::UnusableId) {
+            tracing::error!(
+                ?error,
+                "a session could not be saved; the response becomes an error"
+            );
+        }
         Err(CloseError(error))
     }
 

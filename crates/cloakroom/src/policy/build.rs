@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CachePolicy, CookieMut, MatchPath, OnStoreError, Policy, Priority, RequestInfo, SameSite, Secure,
-    Settings, TrustedProxy, Unset,
+    CachePolicy, CookieMut, MatchPath, OnStoreError, Policy, Priority, RequestInfo, SameSite,
+    Secure, Settings, TrustedProxy, Unset,
 };
 use crate::cookie::{CookieName, KeyRing};
 use crate::id::IdGrammar;
@@ -25,6 +25,12 @@ pub enum PolicyError {
     /// See [`CookieName::parse`].
     #[error("a cookie name is made of letters, digits and !#$%&'*+-.^_`|~")]
     Name,
+    /// Browsers drop a cookie whose name and value are longer than 4,096 bytes together.
+    #[error("the cookie's name is too long: with its value it has at most 4,096 bytes")]
+    NameTooLong,
+    /// No cookie would ever be accepted.
+    #[error("`id_grammar` refuses our own ids of 32 characters: set `id_generator` as well")]
+    IdGrammar,
     /// The prefix promises a cookie of one host.
     #[error("a `__Host-` cookie has no domain: remove `domain`, or the prefix")]
     HostPrefixWithDomain,
@@ -105,6 +111,8 @@ impl PolicyBuilder {
             note_devices: true,
             clear_on_login: false,
             max_sessions: None,
+            max_sockets_per_session: 64,
+            max_sockets_per_address: 1_024,
         };
         Self {
             name: Ok(settings.name.clone()),
@@ -174,7 +182,10 @@ impl PolicyBuilder {
     /// # Security
     ///
     /// An id that can be guessed is a session that can be taken, signature or not: the generator
-    /// owes 128 random bits (OWASP ASVS 7.2.3), and its ids must pass [`Self::id_grammar`].
+    /// owes 128 random bits (OWASP ASVS 7.2.3).
+    ///
+    /// Its ids must pass [`Self::id_grammar`], and fit into a cookie of 4,096 bytes with its name and
+    /// the signature (RFC 6265bis §5.7): a session under another is an error, and is not stored.
     #[doc(alias = "genid")]
     pub fn id_generator(
         mut self,
@@ -377,6 +388,7 @@ impl PolicyBuilder {
         check::attributes(&settings)?;
         check::times(&settings)?;
         check::users(&settings)?;
+        check::ids(&settings)?;
         Ok(Policy(std::sync::Arc::new(settings)))
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use proxy::Insecurity;
 pub use proxy::TrustedProxy;
 
 use crate::clock::Timestamp;
-use crate::cookie::{CookieName, KeyRing};
+use crate::cookie::{CookieName, KeyRing, fits_cookie};
 use crate::id::{IdGrammar, SessionId};
 use crate::record::{CookieState, RecordLimit, UserKeys};
 
@@ -97,6 +97,17 @@ impl RequestInfo {
 /// What browsers send has at most about 200 bytes.
 const LONGEST_USER_AGENT: usize = 256;
 
+/// What is wrong with an id of the application's generator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum IdFault {
+    #[error("`id_generator` draws ids that `id_grammar` refuses: change one of them")]
+    Grammar,
+    #[error(
+        "`id_generator` draws ids so long that browsers drop their cookie: its name and value have 4,096 bytes together"
+    )]
+    TooLong,
+}
+
 /// Which requests have a session, by the path that they ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MatchPath {
@@ -154,6 +165,16 @@ pub(crate) struct Settings {
     pub(crate) note_devices: bool,
     pub(crate) clear_on_login: bool,
     pub(crate) max_sessions: Option<(usize, AtLimit)>,
+    #[cfg_attr(
+        not(any(feature = "ws", feature = "socketio")),
+        expect(dead_code, reason = "for sockets")
+    )]
+    pub(crate) max_sockets_per_session: usize,
+    #[cfg_attr(
+        not(any(feature = "ws", feature = "socketio")),
+        expect(dead_code, reason = "for sockets")
+    )]
+    pub(crate) max_sockets_per_address: usize,
 }
 
 impl Policy {
@@ -216,6 +237,16 @@ impl Policy {
             None => SessionId::random(),
             Some(generate) => SessionId::from_store(&generate(request)),
         }
+    }
+
+    /// Returns why no request could bring an id of the application's generator back, `None` where one
+    /// can.
+    pub(crate) fn fault_of(&self, id: &SessionId) -> Option<IdFault> {
+        self.0.id_generator.as_ref()?;
+        if !self.0.id_grammar.allows(id.expose()) {
+            return Some(IdFault::Grammar);
+        }
+        (!fits_cookie(&self.0.name, id.expose())).then_some(IdFault::TooLong)
     }
 
     /// The cookie of a session that begins now. `auto` is resolved here, once and for all.

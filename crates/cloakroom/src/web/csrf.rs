@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::SessionRejection;
 use super::answer::Answer;
+use super::handle::Found;
 use super::head::{Fields as _, Head, Name};
 use super::origin::judge;
-use super::SessionRejection;
-use super::handle::Found;
-use crate::auth::{Refusal, TokenPlace, Verdict};
+use crate::auth::{Origin, OriginError, Refusal, TokenPlace, Verdict};
 use crate::session::Session;
 
 /// Refuses requests with unsafe methods that come from another site, login forms included.
@@ -20,14 +20,16 @@ use crate::session::Session;
 /// use axum::{Router, routing::post};
 /// use cloakroom::web::Csrf;
 ///
-/// let shop: Router = Router::new()
-///     .route("/order", post(async || "ordered"))
-///     .layer(Csrf::new().allow_origin("https://pay.example"));
+/// # fn shop() -> Result<Router, Box<dyn std::error::Error>> {
+/// let csrf = Csrf::new().allow_origin("https://pay.example")?;
+/// let shop = Router::new().route("/order", post(async || "ordered")).layer(csrf);
+/// # Ok(shop)
+/// # }
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Csrf {
-    allowed: Arc<Vec<String>>,
+    allowed: Arc<Vec<Origin>>,
 }
 
 /// What is left to do for a request that is not refused yet.
@@ -45,9 +47,15 @@ impl Csrf {
 
     /// Lets requests of another origin through as well, and lets it open WebSockets:
     /// `https://pay.example`, as `Origin` spells it.
-    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.allowed).push(origin.into());
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`OriginError`] for what no browser sends, so that the application does not start with it;
+    /// `null` among them, which any sandboxed frame sends.
+    pub fn allow_origin(mut self, origin: impl AsRef<str>) -> Result<Self, OriginError> {
+        let origin = Origin::parse(origin.as_ref())?;
+        Arc::make_mut(&mut self.allowed).push(origin);
+        Ok(self)
     }
 
     /// What sockets of this request are told.

@@ -47,12 +47,10 @@ impl Guard {
         self
     }
 
-    pub(super) async fn admit(
-        &self,
-        head: &impl Head,
-        found: Found<'_>,
-    ) -> Result<(), Refusal> {
-        let handle = found.handle().inspect_err(|missing| missing.report("a guard"))?;
+    pub(super) async fn admit(&self, head: &impl Head, found: Found<'_>) -> Result<(), Refusal> {
+        let handle = found
+            .handle()
+            .inspect_err(|missing| missing.report("a guard"))?;
         let access = self.check(handle.open(head).await).await?;
         let accept = head.fields().joined(Name::Accept);
         let asked = Asked {

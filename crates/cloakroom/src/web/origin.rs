@@ -2,18 +2,18 @@
 
 use super::handle::Found;
 use super::head::{self, Fields as _, Head, Name};
-use crate::auth::{Source, Verdict};
+use crate::auth::{Origin, Source, Verdict};
 
 /// An extension: the origins that may send requests besides the site's own.
 #[cfg(any(feature = "ws", feature = "socketio"))]
 #[derive(Clone, Debug)]
-pub(super) struct Allowed(pub(super) std::sync::Arc<Vec<String>>);
+pub(super) struct Allowed(pub(super) std::sync::Arc<Vec<Origin>>);
 
 /// Judges a request as one that changes something, unless it `is_safe`.
 pub(super) fn judge(
     head: &impl Head,
     found: Found<'_>,
-    allowed: &[String],
+    allowed: &[Origin],
     is_safe: bool,
 ) -> Verdict {
     let is_secure = found.any().is_some_and(|handle| handle.is_secure(head));

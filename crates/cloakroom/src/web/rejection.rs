@@ -102,7 +102,8 @@ impl SessionError {
     /// Tells the operators, once, what the client is not told.
     pub(super) fn report(&self) {
         match self {
-            Self::Gone | Self::NotStored | Self::TooManySessions => {}
+            // The last one was told of when it was refused, once.
+            Self::Gone | Self::NotStored | Self::TooManySessions | Self::UnusableId => {}
             Self::Store(_) | Self::Conflict => {
                 tracing::error!(error = %self, source = ?self.source(), "a session failed");
             }

@@ -32,6 +32,7 @@
 //! }
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -42,7 +43,7 @@ use tokio::time::{sleep, timeout};
 use super::handle::Missing;
 use super::origin::is_hijacked;
 use super::tower::found;
-use crate::live::{self, End};
+use crate::live::{self, End, SocketPermit};
 use crate::session::Session;
 use crate::store::StoreError;
 
@@ -61,6 +62,10 @@ struct Ended {
     reason: &'static str,
 }
 
+/// An extension of a socket that is open.
+#[derive(Clone)]
+struct Counted(#[expect(dead_code, reason = "held until the socket is gone")] Arc<SocketPermit>);
+
 /// Why a socket has no session.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -75,6 +80,9 @@ pub enum SocketError {
     /// Another site's page has opened the connection, with its visitor's cookie: disconnect it.
     #[error("this connection is opened by another site")]
     OtherSite,
+    /// The session or the client's address has as many sockets as the policy allows.
+    #[error("too many open connections: close one, or try again later")]
+    TooManySockets,
     /// Nobody is signed in.
     #[error("nobody is signed in")]
     LoginRequired,
@@ -110,6 +118,10 @@ pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Socke
         return Err(SocketError::OtherSite);
     }
     let session = found(&parts.extensions).handle()?.read(parts).await?;
+    // Counted as long as the socket is there, for each connection to a namespace.
+    let permit = session.open_socket();
+    let permit = permit.map_err(|_| SocketError::TooManySockets)?;
+    socket.extensions.insert(Counted(Arc::new(permit)));
     socket.extensions.insert(session.clone());
     Ok(session)
 }

@@ -1,5 +1,6 @@
 //! The layer: puts a handle into each request, and closes what was opened before the response leaves.
 
+mod finish;
 mod guard;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::policy::CachePolicy;
 use crate::session::Session;
 use crate::store::StoreError;
 
+pub use finish::{FinishingFuture, FinishingLayer, FinishingService};
 pub use guard::{GuardFuture, GuardService};
 
 /// Gives the requests of a router their sessions.
@@ -53,6 +55,18 @@ impl SessionLayer {
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
+    }
+
+    /// Lets each handler run to its end, and its session be stored, although the client has
+    /// disconnected; the response is then dropped. Default: no, the server drops the handler where it
+    /// waits.
+    ///
+    /// hyper, and axum with it, drops a handler whose client has gone: a logout that it had not come to
+    /// does not happen. What the store does at a request's end is finished in either case, once it has
+    /// begun. Handlers of clients that have gone use the server's resources as long as they run: bound
+    /// their time, with `tower_http::timeout` inside this layer for one.
+    pub fn finish_handlers(self) -> FinishingLayer {
+        FinishingLayer(self)
     }
 }
 
@@ -154,6 +168,16 @@ pin_project! {
         inner: F,
         handle: Option<SessionHandle>,
         closing: Option<(ClosingFuture, Option<Response<R>>)>,
+    }
+
+    impl<F, R> PinnedDrop for SessionFuture<F, R> {
+        fn drop(this: Pin<&mut Self>) {
+            // The client has disconnected while the session was being stored: what has begun is
+            // brought to its end.
+            if let Some((closing, Some(_))) = this.project().closing.take() {
+                finish::in_background(async move { drop(closing.await) });
+            }
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum SaveError {
     Gone,
     /// Others kept changing it.
     Conflict,
+    /// The application's generator drew an id that no request could bring back.
+    Id,
     Edit(EditError),
     Store(StoreError),
 }
@@ -44,6 +46,7 @@ impl SaveError {
         match self {
             Self::Gone => Self::Gone,
             Self::Conflict => Self::Conflict,
+            Self::Id => Self::Id,
             Self::Edit(_) => Self::Edit(EditError::TooLarge),
             Self::Store(error) => Self::Store(error.kind().into()),
         }

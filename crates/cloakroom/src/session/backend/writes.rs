@@ -75,6 +75,7 @@ impl Backend {
         mut edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
         for _ in 0..DRAWS {
+            self.check_id(id)?;
             let key = self.key(id);
             let merged = merge(&self.policy, &key, None, &mut [&mut edit])?;
             let creating = self.store.create(&key, &merged.entry);
@@ -101,6 +102,7 @@ impl Backend {
         let old = self.key(old);
         let mut tries = self.tries();
         while tries.another().await {
+            self.check_id(id)?;
             let key = self.key(id).into_owned();
             let merged = merge(&self.policy, &key, base.as_deref(), &mut [&mut edit])?;
             let (now, end) = tries.begin();

@@ -13,9 +13,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::auth::TokenPlace;
+use crate::web::Csrf;
 use crate::web::answer::Answer;
 use crate::web::csrf::{Admission, pass_form};
-use crate::web::Csrf;
 use crate::web::tower::found;
 
 /// The request that goes on, its form read and put back, or the answer to one that does not.

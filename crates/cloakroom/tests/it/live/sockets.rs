@@ -110,7 +110,7 @@ async fn count(mut socket: LiveSocket) {
 /// Serves on a port of its own.
 async fn serve(manager: &Manager) -> String {
     let app = routes()
-        .layer(Csrf::new().allow_origin("https://partner.example"))
+        .layer(Csrf::new().allow_origin("https://partner.example").unwrap())
         .layer(SessionLayer::new(manager.clone()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap().to_string();
