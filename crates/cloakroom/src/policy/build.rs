@@ -112,7 +112,7 @@ impl PolicyBuilder {
             clear_on_login: false,
             max_sessions: None,
             max_sockets_per_session: 64,
-            max_sockets_per_address: 1_024,
+            max_sockets_per_address: 2_048,
         };
         Self {
             name: Ok(settings.name.clone()),

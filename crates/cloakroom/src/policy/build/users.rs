@@ -51,7 +51,7 @@ impl PolicyBuilder {
     /// Bounds the sockets that one client address, or one IPv6 network of 64 bits, holds open in this
     /// process.
     ///
-    /// Default: 1,024, an office behind one address. The next handshake is answered with 429. Behind a
+    /// Default: 2,048, an office behind one address. The next handshake is answered with 429. Behind a
     /// proxy that [`trusted_proxy`](Self::trusted_proxy) does not name, all clients have the proxy's
     /// address; where the server does not know its peers' addresses, nothing is counted.
     pub fn max_sockets_per_address(mut self, most: usize) -> Self {
