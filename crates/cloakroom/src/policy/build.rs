@@ -170,7 +170,10 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whose `X-Forwarded-Proto` is believed. Default: nobody's.
+    /// Sets whose `X-Forwarded-Proto` and `X-Forwarded-For` are believed. Default: nobody's.
+    ///
+    /// Networks need the peer's address: with axum serve with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
     #[doc(alias = "proxy")]
     pub fn trusted_proxy(mut self, trusted_proxy: TrustedProxy) -> Self {
         self.settings.trusted_proxy = trusted_proxy;

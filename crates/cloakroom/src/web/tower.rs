@@ -30,8 +30,11 @@ pub use guard::{GuardFuture, GuardService};
 
 /// Gives the requests of a router their sessions.
 ///
-/// It may stand several times in one application, with cookies of different names; where the same
-/// name is there already, the inner one does nothing, as in Express.
+/// It may stand several times in one application, with cookies of different names: a route has the
+/// session of the innermost layer around it, and that of another by [`Named`](super::Named). Where the
+/// innermost layer does not cover a request ([`match_path`](crate::policy::PolicyBuilder::match_path)),
+/// its routes have no session; none of a layer further out takes its place. Where the same name is
+/// there already, the one further out counts, as in Express.
 #[derive(Clone, Debug)]
 pub struct SessionLayer {
     manager: Manager,

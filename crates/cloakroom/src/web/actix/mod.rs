@@ -55,8 +55,12 @@ use crate::policy::CachePolicy;
 
 /// Gives the requests of an application, a scope or a resource their sessions.
 ///
-/// It may stand several times in one application, with cookies of different names; where the same
-/// name is there already, the inner one does nothing, as in Express. What stands inside it may fail
+/// It may stand several times in one application, with cookies of different names: a route has the
+/// session of the innermost one around it, and that of another by [`Named`]. Where the innermost one
+/// does not cover a request ([`match_path`](crate::policy::PolicyBuilder::match_path)), its routes have
+/// no session; none of a middleware further out takes its place. Where the same name is there already,
+/// the one further out counts, as in Express. actix-web lets a handler run to its end although the
+/// client has disconnected. What stands inside it may fail
 /// as well: the session of a request that ends in an error is stored, and the error's response
 /// carries its cookie.
 #[derive(Clone, Debug)]
@@ -136,6 +140,9 @@ where
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
+            if let Ok(response) = &answer {
+                found.put_back(response.request());
+            }
             match handle {
                 Some(handle) => closed(&handle, answer).await,
                 None => answer.map(ServiceResponse::map_into_left_body),
@@ -151,6 +158,13 @@ struct Kept {
 }
 
 impl Kept {
+    /// Puts back what a middleware further out had put there, for whatever stands between the two.
+    fn put_back(self, request: &HttpRequest) {
+        if let Some(handle) = self.handle {
+            request.extensions_mut().insert(handle);
+        }
+    }
+
     fn as_found(&self) -> Found<'_> {
         Found {
             handle: self.handle.as_ref(),
