@@ -165,15 +165,7 @@ pub(crate) struct Settings {
     pub(crate) note_devices: bool,
     pub(crate) clear_on_login: bool,
     pub(crate) max_sessions: Option<(usize, AtLimit)>,
-    #[cfg_attr(
-        not(any(feature = "ws", feature = "socketio")),
-        expect(dead_code, reason = "for sockets")
-    )]
     pub(crate) max_sockets_per_session: usize,
-    #[cfg_attr(
-        not(any(feature = "ws", feature = "socketio")),
-        expect(dead_code, reason = "for sockets")
-    )]
     pub(crate) max_sockets_per_address: usize,
 }
 
@@ -291,6 +283,8 @@ impl fmt::Debug for Settings {
             .field("absolute_timeout", &self.absolute_timeout)
             .field("secure", &self.secure)
             .field("same_site", &self.same_site)
+            .field("max_sockets_per_session", &self.max_sockets_per_session)
+            .field("max_sockets_per_address", &self.max_sockets_per_address)
             .finish_non_exhaustive()
     }
 }

@@ -48,7 +48,7 @@ struct Site {
 }
 
 impl Site {
-    fn new() -> (Manager, Gate, MemoryStore) {
+    fn parts() -> (Manager, Gate, MemoryStore) {
         let store = MemoryStore::new();
         let gate = Gate::before(Arc::new(store.clone()));
         let policy = Policy::builder(keys())
@@ -60,7 +60,7 @@ impl Site {
     }
 
     async fn axum(finishes: bool) -> Self {
-        let (manager, gate, store) = Self::new();
+        let (manager, gate, store) = Self::parts();
         let routes = Router::new()
             .route("/login", get(login))
             .route("/logout", get(logout_slowly))
@@ -84,7 +84,7 @@ impl Site {
     }
 
     async fn actix() -> Self {
-        let (manager, gate, store) = Self::new();
+        let (manager, gate, store) = Self::parts();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
         let sessions = manager.clone();
