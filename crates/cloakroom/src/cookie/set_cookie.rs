@@ -28,9 +28,6 @@ pub enum SetCookieError {
     /// `low`, `medium` or `high`.
     #[error("option priority is invalid")]
     Priority,
-    /// Browsers drop a cookie whose name and value are longer than 4,096 bytes together.
-    #[error("name and value are longer than 4096 bytes")]
-    TooLong,
     /// `strict`, `lax` or `none`.
     #[error("option sameSite is invalid")]
     SameSite,
@@ -97,9 +94,6 @@ pub(crate) fn serialize(
     field.push('=');
     for part in value {
         codec::encode(part, &mut field);
-    }
-    if field.len() - "=".len() > LONGEST_PAIR {
-        return Err(SetCookieError::TooLong);
     }
     if let Some(domain) = text(cookie.domain(), is_domain, SetCookieError::Domain)? {
         field.push_str("; Domain=");
