@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 
 import { BrowserJar } from '../browser-jar.mjs'
 
-export const SECRET = 'keyboard cat keyboard cat keyboard cat'
+export const SECRET = 'a keyboard, a cat, and nobody who knows both of them'
 export const PASSWORDS = { ada: 'analytical-engine', grace: 'nanosecond', linus: 'just-for-fun' }
 /** How these tests start Debian's browser. */
 export const CHROMIUM = {

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --example sockets --features sqlite,ws,socketio -- --store sqlite:sessions.db \
-//!     --secret 'keyboard cat keyboard cat keyboard cat' --addr 127.0.0.1:3000
+//!     --secret "$(openssl rand -base64 48)" --addr 127.0.0.1:3000
 //! ```
 
 use std::io::Write as _;
@@ -42,7 +42,8 @@ async fn main() {
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
-    let keys = KeyRing::new(flags.secret)?;
+    // It stands beside Express in tests, which takes any secret; elsewhere use `KeyRing::new`.
+    let keys = KeyRing::with_insecure_short_secret(flags.secret)?;
     // For plain HTTP on one's own machine; elsewhere leave it out.
     let policy = Policy::builder(keys).secure(Secure::Auto).build()?;
     let store = AnyStore::connect(&flags.store).await?;

@@ -2,19 +2,38 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use cloakroom::{KeyRing, Manager, MemoryStore, Policy, Session, SessionError, SessionLayer};
+//! use cloakroom::{KeyRing, Manager, MemoryStore, Policy, Secure, Session, SessionError, SessionLayer};
 //!
 //! async fn visit(session: Session) -> Result<String, SessionError> {
 //!     let n = session.update("n", |n: Option<u32>| n.unwrap_or(0) + 1).await?;
 //!     Ok(format!("visit {n}"))
 //! }
 //!
-//! # fn app() -> Result<Router, Box<dyn std::error::Error>> {
-//! // At least 32 bytes, as `openssl rand -base64 48` prints them.
-//! let keys = KeyRing::new(std::env::var("SESSION_SECRET")?)?;
-//! let manager = Manager::new(Policy::builder(keys).build()?, MemoryStore::new());
-//! let app: Router = Router::new().route("/", get(visit)).layer(SessionLayer::new(manager));
-//! # Ok(app)
+//! fn app(secret: &str) -> Result<Router, Box<dyn std::error::Error>> {
+//!     // At least 32 bytes, as `openssl rand -base64 48` prints them.
+//!     let keys = KeyRing::new(secret)?;
+//!     // `Auto` is for plain HTTP on your own machine: without it the cookie goes over TLS only.
+//!     let policy = Policy::builder(keys).secure(Secure::Auto).build()?;
+//!     let manager = Manager::new(policy, MemoryStore::new());
+//!     Ok(Router::new().route("/", get(visit)).layer(SessionLayer::new(manager)))
+//! }
+//! # use axum::body::{Body, to_bytes};
+//! # use axum::http::{Request, header};
+//! # use tower::ServiceExt as _;
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     // The page's own example counts, over plain HTTP.
+//! #     let app = app("the secret of this page, which is long enough")?;
+//! #     let mut cookie = String::new();
+//! #     for n in 1..=3 {
+//! #         let request = Request::get("/").header(header::COOKIE, &cookie);
+//! #         let response = app.clone().oneshot(request.body(Body::empty())?).await?;
+//! #         let field = response.headers().get(header::SET_COOKIE).ok_or("no cookie")?;
+//! #         cookie = field.to_str()?.split(';').next().unwrap_or_default().to_owned();
+//! #         let body = to_bytes(response.into_body(), 100).await?;
+//! #         assert_eq!(body, format!("visit {n}"));
+//! #     }
+//! #     Ok(())
 //! # }
 //! ```
 //!

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 
+use super::Origin;
 use crate::session::{Session, SessionError};
 
 /// The key of the secret in a session; `login` draws another.
@@ -38,8 +39,8 @@ pub enum Verdict {
 impl Source<'_> {
     /// Judges by `Sec-Fetch-Site` first, by `Origin` where a browser is too old for it (OWASP CSRF
     /// Prevention Cheat Sheet, "Fetch Metadata headers"). Origins in `allowed` pass as well.
-    pub fn judge(&self, allowed: &[String]) -> Verdict {
-        let is_allowed = |origin: &str| allowed.iter().any(|allowed| allowed == origin);
+    pub fn judge(&self, allowed: &[Origin]) -> Verdict {
+        let is_allowed = |origin: &str| allowed.iter().any(|allowed| allowed.as_str() == origin);
         match (self.is_safe, self.fetch_site, self.origin) {
             (true, ..) | (_, Some("same-origin" | "none"), _) => Verdict::Pass,
             (_, _, Some(origin)) if is_allowed(origin) => Verdict::Pass,
@@ -143,7 +144,7 @@ pub(super) fn drawn<const N: usize>() -> Result<[u8; N], SessionError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Source, TokenPlace, Verdict};
+    use super::{Origin, Source, TokenPlace, Verdict};
 
     #[test]
     fn a_request_is_judged_by_where_it_comes_from() {
@@ -169,7 +170,7 @@ mod tests {
             (Refused,     None,                Some("")),
             (TokenNeeded, None,                None),
         ];
-        let allowed = ["https://partner.example".to_owned()];
+        let allowed = [Origin::parse("https://partner.example").unwrap()];
         for (verdict, fetch_site, origin) in table {
             let mut source = Source {
                 is_safe: false,

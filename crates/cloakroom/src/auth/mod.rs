@@ -10,6 +10,7 @@ pub(crate) mod devices;
 mod guard;
 mod login;
 mod next;
+mod origin;
 mod passport;
 mod refusal;
 
@@ -19,5 +20,6 @@ pub use csrf::{Source, TokenPlace, Verdict};
 pub use device::Device;
 pub use guard::{Access, Require};
 pub use next::safe_next;
+pub use origin::{Origin, OriginError};
 pub use passport::Passport;
 pub use refusal::{Asked, Refusal};

@@ -14,6 +14,8 @@ pub enum Refusal {
     ToLogin(String),
     /// 403, with the reason as the answer's text.
     Forbidden(&'static str),
+    /// 400: the request asks for no path, and its session layer covers a path only.
+    NoPath,
     /// 413: the form in which the token should be is too long to be read.
     TooLarge,
     /// 503: the store does not say who asks.
@@ -89,6 +91,7 @@ impl Refusal {
             Self::LoginRequired => 401,
             Self::ToLogin(_) => 303,
             Self::Forbidden(_) => 403,
+            Self::NoPath => 400,
             Self::TooLarge => 413,
             Self::Unavailable => 503,
             Self::NoLayer => 500,

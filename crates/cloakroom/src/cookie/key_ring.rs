@@ -47,6 +47,11 @@ pub enum KeyError {
     /// Draw one with `openssl rand -base64 48`.
     #[error("a secret needs at least 32 bytes; draw one with `openssl rand -base64 48`")]
     TooShort,
+    /// It repeats itself, or is made of a handful of characters.
+    #[error(
+        "a secret that repeats itself, or holds only a few different characters, can be guessed; draw one with `openssl rand -base64 48`"
+    )]
+    Guessable,
     /// A ring without a key signs nothing.
     #[error("a key ring needs at least one secret")]
     NoSecret,
@@ -67,8 +72,9 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// [`KeyError::TooShort`] for a secret that could be guessed. An application that shares a
-    /// short one with Express says so with [`KeyRing::with_insecure_short_secret`].
+    /// [`KeyError::TooShort`] and [`KeyError::Guessable`] for a secret that could be guessed, such as
+    /// `changeme` four times. An application that shares such a one with Express says so with
+    /// [`KeyRing::with_insecure_short_secret`].
     pub fn new(secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         Self::from_secrets([secret])
     }
@@ -77,7 +83,8 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// [`KeyError::NoSecret`], [`KeyError::TooMany`], or [`KeyError::TooShort`] for any of them.
+    /// [`KeyError::NoSecret`], [`KeyError::TooMany`], or [`KeyError::TooShort`] and
+    /// [`KeyError::Guessable`] for any of them.
     pub fn from_secrets(
         secrets: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Self, KeyError> {
@@ -88,7 +95,7 @@ impl KeyRing {
         Self::of(keys)
     }
 
-    /// A ring of one secret of any length but none.
+    /// A ring of one secret of any length but none, guessable or not.
     ///
     /// # Security
     ///
@@ -130,7 +137,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// [`KeyError::TooShort`], [`KeyError::TooMany`].
+    /// [`KeyError::TooShort`], [`KeyError::Guessable`], [`KeyError::TooMany`].
     pub fn and_verify(self, secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let mut keys = self.0.load().all.clone();
         keys.push(Key::new(secret.as_ref())?);
@@ -214,6 +221,9 @@ impl Key {
         if secret.len() < SHORTEST_SECRET {
             return Err(KeyError::TooShort);
         }
+        if is_guessable(secret) {
+            return Err(KeyError::Guessable);
+        }
         Ok(Self::of_any_length(secret))
     }
 
@@ -230,6 +240,25 @@ impl Key {
             .expect("32 bytes are 43 characters of base64");
         SignatureText(text)
     }
+}
+
+/// Whether a secret is long enough to look like one and is none: it is worth no more than what it
+/// repeats, or holds fewer different bytes than random text of its length ever does (fewer than six:
+/// once in 10^12 for 32 random hexadecimal digits).
+fn is_guessable(secret: &[u8]) -> bool {
+    period(secret) < SHORTEST_SECRET || distinct(secret) < 6
+}
+
+/// The length of what a text repeats at least once in full; its own length where it repeats nothing.
+fn period(text: &[u8]) -> usize {
+    let repeats = |period: &usize| text[*period..].iter().eq(&text[..text.len() - period]);
+    (1..=text.len() / 2).find(repeats).unwrap_or(text.len())
+}
+
+fn distinct(text: &[u8]) -> usize {
+    let mut seen = [false; 256];
+    text.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    seen.iter().filter(|seen| **seen).count()
 }
 
 /// A signature as it stands in a cookie; never printed.
@@ -262,6 +291,9 @@ impl SignatureText {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD_NO_PAD;
+
     use super::super::{sign, unsign};
     use super::{KeyError, KeyRing};
 
@@ -276,7 +308,7 @@ mod tests {
             KeyRing::new("x".repeat(31)).unwrap_err(),
             KeyError::TooShort
         );
-        assert!(KeyRing::new([0; 32]).is_ok());
+        assert_eq!(KeyRing::new([0; 32]).unwrap_err(), KeyError::Guessable);
         assert_eq!(KeyRing::from_secrets(none).unwrap_err(), KeyError::NoSecret);
         assert_eq!(
             KeyRing::from_secrets([NEW, "short"]).unwrap_err(),
@@ -291,6 +323,57 @@ mod tests {
             KeyError::NoSecret
         );
         assert!(KeyRing::with_insecure_short_secret("keyboard cat").is_ok());
+    }
+
+    #[test]
+    fn x8_a_secret_that_repeats_itself_is_refused() {
+        let bytes: Vec<u8> = (128..192).collect();
+        let twice = |text: &str| text.repeat(2).into_bytes();
+        #[rustfmt::skip]
+        let table: [(Vec<u8>, bool); 17] = [
+            ("a".repeat(32).into(),                                   false),
+            ("a".repeat(1_000).into(),                                false),
+            (vec![0; 32],                                             false),
+            (vec![255; 64],                                           false),
+            ("changeme".repeat(4).into(),                             false),
+            ("changeme".repeat(9).as_bytes()[..70].to_vec(),                   false),
+            ("keyboard cat keyboard cat keyboard cat".into(),         false),
+            ("0123456789abcdef".repeat(2).into(),                     false),
+            ("01".repeat(40).into(),                                  false),
+            ("aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbc".into(),              false),
+            ("111111111111111111111111111111111111112345".into(),     false),
+            (twice("the first half is no secret"),                    false),
+            // What is worth 32 bytes may stand there twice.
+            (twice("cHq9rW0bq2Yx8mF5uQzVnT3kJd7LsA1eP4oR6iG"),         true),
+            ("cHq9rW0bq2Yx8mF5uQzVnT3kJd7LsA1e".into(),               true),
+            ("9f86d081884c7d659a2feaa0c55ad015".into(),               true),
+            ("an old secret of thirty-two bytes and more".into(),     true),
+            (bytes,                                                   true),
+        ];
+        for (secret, accepted) in table {
+            let shown = String::from_utf8_lossy(&secret).into_owned();
+            let expected = (!accepted).then_some(KeyError::Guessable);
+            assert_eq!(KeyRing::new(&secret).err(), expected, "{shown}");
+            let ring = KeyRing::new(OLD).unwrap();
+            assert_eq!(ring.and_verify(&secret).err(), expected, "{shown}");
+            assert!(KeyRing::with_insecure_short_secret(&secret).is_ok());
+        }
+    }
+
+    #[test]
+    fn x8_what_openssl_draws_is_never_refused() {
+        for _ in 0..2_000 {
+            let mut bytes = [0; 48];
+            getrandom::fill(&mut bytes).unwrap();
+            let hex: String = bytes[..16]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            let base64 = BASE64_STANDARD_NO_PAD.encode(bytes);
+            for secret in [&bytes[..32], hex.as_bytes(), base64.as_bytes()] {
+                assert!(KeyRing::new(secret).is_ok());
+            }
+        }
     }
 
     #[test]

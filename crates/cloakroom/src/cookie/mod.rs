@@ -17,6 +17,8 @@ pub(crate) use name::Prefix;
 pub use name::{CookieName, CookieNameError};
 #[cfg(test)]
 pub(crate) use set_cookie::serialize;
-pub(crate) use set_cookie::{Life, format_cookie, is_domain, is_path, reissue_cookie};
+pub(crate) use set_cookie::{
+    LONGEST_ATTRIBUTE, Life, fits_cookie, format_cookie, is_domain, is_path, reissue_cookie,
+};
 pub use set_cookie::{SetCookieError, clear_cookie, set_cookie};
 pub use signed::{sign, unsign};

@@ -1,10 +1,16 @@
 //! The Set-Cookie field, byte for byte as npm's `cookie` 0.7.2 writes it.
 
 use super::codec;
+use super::key_ring::SIGNATURE_LEN;
 use super::{CookieName, KeyRing, Ticket};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::{Attribute, CookieState};
+
+/// The most bytes that user agents take for a cookie's name and value together (RFC 6265bis §5.7).
+const LONGEST_PAIR: usize = 4_096;
+/// The most bytes of an attribute's value; user agents ignore a longer one (RFC 6265bis §5.6).
+pub(crate) const LONGEST_ATTRIBUTE: usize = 1_024;
 
 /// An attribute that no Set-Cookie field can say; the session is kept, the cookie is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -149,6 +155,17 @@ pub(crate) fn serialize(
         field.push_str(same_site);
     }
     Ok(field)
+}
+
+/// Whether a browser keeps the cookie of an id, whatever key signs it.
+pub(crate) fn fits_cookie(name: &CookieName, id: &str) -> bool {
+    // Each character of base64 may need three.
+    const LONGEST_SIGNATURE: usize = 3 * SIGNATURE_LEN;
+    let mut value = String::new();
+    for part in ["s:", id, "."] {
+        codec::encode(part, &mut value);
+    }
+    name.as_str().len() + value.len() + LONGEST_SIGNATURE <= LONGEST_PAIR
 }
 
 fn text(

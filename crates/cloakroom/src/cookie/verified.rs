@@ -55,7 +55,7 @@ mod tests {
     use crate::id::IdGrammar;
 
     fn ring() -> KeyRing {
-        KeyRing::new([7; 32]).unwrap()
+        KeyRing::with_insecure_short_secret([7; 32]).unwrap()
     }
 
     fn cookie(id: &str, ring: &KeyRing) -> String {
@@ -98,7 +98,7 @@ mod tests {
         let ring = ring();
         let value = cookie("an id", &ring);
         assert!(shown(&value, &ring).is_some());
-        ring.exchange(&KeyRing::new([8; 32]).unwrap());
+        ring.exchange(&KeyRing::with_insecure_short_secret([8; 32]).unwrap());
         assert_eq!(shown(&value, &ring), None);
     }
 
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn what_an_older_key_signed_is_remembered_as_that() {
         let value = cookie("an id", &ring());
-        let ring = KeyRing::from_secrets([[8; 32], [7; 32]]).unwrap();
+        let ring = KeyRing::with_insecure_short_secrets([[8; 32], [7; 32]]).unwrap();
         for _ in 0..2 {
             assert!(shown(&value, &ring).is_some());
             let ticket = ring.load().verified().ticket(value.as_bytes());

@@ -5,6 +5,8 @@
 
 mod due;
 mod registry;
+#[cfg(any(feature = "ws", feature = "socketio"))]
+mod sockets;
 mod watch;
 
 use std::fmt;
@@ -15,6 +17,8 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+#[cfg(any(feature = "ws", feature = "socketio"))]
+pub(crate) use sockets::{Full, SocketLimits, SocketPermit, Sockets};
 pub(crate) use watch::Watch;
 
 use crate::clock::Timestamp;

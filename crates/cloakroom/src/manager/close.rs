@@ -1,12 +1,12 @@
 //! The end of a request: the session is stored before the response's first byte leaves.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Manager;
 use crate::clock::Timestamp;
 use crate::cookie::{Life, SetCookieError, clear_cookie, format_cookie, reissue_cookie};
 use crate::engine::{self, CookieOp, Held, Plan, Rotation, StoreOp};
-use crate::policy::{CookieLife, OnStoreError};
+use crate::policy::{CookieLife, Insecurity, OnStoreError, RequestInfo};
 use crate::session::{SaveError, Session, SessionError};
 
 /// What the response owes to the session.
@@ -116,10 +116,12 @@ impl Manager {
             );
             return Ok(Closing::default());
         }
-        tracing::error!(
-            ?error,
-            "a session could not be saved; the response becomes an error"
-        );
+        if !matches!(error, SessionError::UnusableId) {
+            tracing::error!(
+                ?error,
+                "a session could not be saved; the response becomes an error"
+            );
+        }
         Err(CloseError(error))
     }
 
@@ -127,14 +129,14 @@ impl Manager {
         if plan.cookie == CookieOp::Keep {
             return Closing::default();
         }
-        let field = session.lock(|held| self.field(plan, held, session.request().is_secure));
+        let field = session.lock(|held| self.field(plan, held, session.request()));
         Closing { set_cookie: field }
     }
 
-    fn field(&self, plan: Plan, held: &mut Held, is_secure: bool) -> Option<String> {
+    fn field(&self, plan: Plan, held: &mut Held, request: &RequestInfo) -> Option<String> {
         let policy = self.policy().settings();
-        if held.cookie.secure().is_truthy() && !is_secure {
-            warn_of_withheld_cookie();
+        if held.cookie.secure().is_truthy() && !request.is_secure {
+            warn_of_withheld_cookie(request.insecurity);
             return None;
         }
         let field = if plan.cookie == CookieOp::Clear {
@@ -178,13 +180,16 @@ fn warn_of_unsayable(error: &SetCookieError) {
     tracing::error!(%error, "a session's cookie cannot be sent");
 }
 
-/// Says once what is behind most questions of the kind "a new session on every request".
-fn warn_of_withheld_cookie() {
-    static SAID: AtomicBool = AtomicBool::new(false);
-    if !SAID.swap(true, Ordering::Relaxed) {
+/// Says once for each cause what is behind most questions of the kind "a new session on every
+/// request".
+fn warn_of_withheld_cookie(cause: Option<Insecurity>) {
+    static SAID: AtomicU8 = AtomicU8::new(0);
+    let cause = cause.unwrap_or(Insecurity::NoTrustedProxy);
+    let bit = 1 << cause as u8;
+    if SAID.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
         tracing::warn!(
-            "a Secure cookie was withheld because the request did not come over TLS: behind a proxy \
-             set `trusted_proxy`, on a developer's machine `secure(Secure::Auto)`"
+            "a Secure cookie was withheld because the request did not come over TLS: {}",
+            cause.advice()
         );
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CachePolicy, CookieLife, CookieMut, DuplicateCookies, OnStoreError, Policy, Priority,
-    RequestInfo, SameSite, Secure, Settings, TrustedProxy, Unset,
+    CachePolicy, CookieLife, CookieMut, DuplicateCookies, MatchPath, OnStoreError, Policy,
+    Priority, RequestInfo, SameSite, Secure, Settings, TrustedProxy, Unset,
 };
 use crate::cookie::{CookieName, KeyRing};
 use crate::id::IdGrammar;
@@ -25,6 +25,12 @@ pub enum PolicyError {
     /// See [`CookieName::parse`].
     #[error("a cookie name is made of letters, digits and !#$%&'*+-.^_`|~")]
     Name,
+    /// Browsers drop a cookie whose name and value are longer than 4,096 bytes together.
+    #[error("the cookie's name is too long: with its value it has at most 4,096 bytes")]
+    NameTooLong,
+    /// No cookie would ever be accepted.
+    #[error("`id_grammar` refuses our own ids of 32 characters: set `id_generator` as well")]
+    IdGrammar,
     /// The prefix promises a cookie of one host.
     #[error("a `__Host-` cookie has no domain: remove `domain`, or the prefix")]
     HostPrefixWithDomain,
@@ -61,6 +67,9 @@ pub enum PolicyError {
     /// The session would end before it could be idle that long.
     #[error("the absolute time-out is shorter than the idle time-out")]
     AbsoluteShorterThanIdle,
+    /// It begins with a slash, and holds visible ASCII.
+    #[error("`match_path` must begin with `/`")]
+    MatchPath,
     /// Sessions in use would end.
     #[error("`touch_after` must be shorter than the idle time-out")]
     TouchAfterTooLong,
@@ -87,6 +96,7 @@ impl PolicyBuilder {
             same_site: SameSite::Lax,
             http_only: true,
             path: "/".into(),
+            match_path: MatchPath::Everywhere,
             domain: None,
             priority: None,
             partitioned: false,
@@ -103,6 +113,8 @@ impl PolicyBuilder {
             note_devices: true,
             clear_on_login: false,
             max_sessions: None,
+            max_sockets_per_session: 64,
+            max_sockets_per_address: 2_048,
         };
         Self {
             name: Ok(settings.name.clone()),
@@ -112,6 +124,7 @@ impl PolicyBuilder {
 
     pub(super) fn express(keys: KeyRing) -> Self {
         Self::new(keys)
+            .match_cookie_path()
             .browser_session(Duration::from_hours(24))
             .no_absolute_timeout()
             .touch_after(Duration::ZERO)
@@ -160,7 +173,10 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whose `X-Forwarded-Proto` is believed. Default: nobody's.
+    /// Sets whose `X-Forwarded-Proto` and `X-Forwarded-For` are believed. Default: nobody's.
+    ///
+    /// Networks need the peer's address: with axum serve with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
     #[doc(alias = "proxy")]
     pub fn trusted_proxy(mut self, trusted_proxy: TrustedProxy) -> Self {
         self.settings.trusted_proxy = trusted_proxy;
@@ -172,7 +188,10 @@ impl PolicyBuilder {
     /// # Security
     ///
     /// An id that can be guessed is a session that can be taken, signature or not: the generator
-    /// owes 128 random bits (OWASP ASVS 7.2.3), and its ids must pass [`Self::id_grammar`].
+    /// owes 128 random bits (OWASP ASVS 7.2.3).
+    ///
+    /// Its ids must pass [`Self::id_grammar`], and fit into a cookie of 4,096 bytes with its name and
+    /// the signature (RFC 6265bis §5.7): a session under another is an error, and is not stored.
     #[doc(alias = "genid")]
     pub fn id_generator(
         mut self,
@@ -264,9 +283,29 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the path that the cookie is for; requests elsewhere have no session. Default: `/`.
+    /// Sets the path that the cookie is for, as the browser sees it: the attribute `Path`. Default:
+    /// `/`.
+    ///
+    /// It is sent and no more: a proxy may have stripped a prefix from what this server is asked for.
+    /// Which requests have a session is [`match_path`](Self::match_path); with
+    /// [`Policy::express`] it is this path, as in Express.
     pub fn path(mut self, path: &str) -> Self {
         self.settings.path = path.into();
+        self
+    }
+
+    /// Sets the path under which requests have a session, as this server is asked for it, whatever
+    /// router it is nested in; `/` is everywhere. Default: everywhere.
+    ///
+    /// A route elsewhere that asks for its session gets an error; it never gets that of a session
+    /// layer further out.
+    pub fn match_path(mut self, path: &str) -> Self {
+        self.settings.match_path = MatchPath::Under(path.into());
+        self
+    }
+
+    fn match_cookie_path(mut self) -> Self {
+        self.settings.match_path = MatchPath::CookiePath;
         self
     }
 
@@ -377,6 +416,7 @@ impl PolicyBuilder {
         check::attributes(&settings)?;
         check::times(&settings)?;
         check::users(&settings)?;
+        check::ids(&settings)?;
         Ok(Policy(std::sync::Arc::new(settings)))
     }
 }

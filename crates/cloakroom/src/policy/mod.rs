@@ -12,10 +12,11 @@ use std::time::Duration;
 
 pub use attributes::{CookieMut, Priority, SameSite, Secure};
 pub use build::{PolicyBuilder, PolicyError};
+pub(crate) use proxy::Insecurity;
 pub use proxy::TrustedProxy;
 
 use crate::clock::Timestamp;
-use crate::cookie::{CookieName, KeyRing};
+use crate::cookie::{CookieName, KeyRing, fits_cookie};
 use crate::id::{IdGrammar, SessionId};
 use crate::record::{CookieState, RecordLimit, UserKeys};
 
@@ -104,6 +105,8 @@ pub struct RequestInfo {
     pub address: Option<IpAddr>,
     /// The User-Agent field, cut after 256 bytes.
     pub user_agent: Option<String>,
+    /// Why the request is not secure, as far as the adapter found out.
+    pub(crate) insecurity: Option<Insecurity>,
 }
 
 impl RequestInfo {
@@ -117,6 +120,26 @@ impl RequestInfo {
 
 /// What browsers send has at most about 200 bytes.
 const LONGEST_USER_AGENT: usize = 256;
+
+/// What is wrong with an id of the application's generator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum IdFault {
+    #[error("`id_generator` draws ids that `id_grammar` refuses: change one of them")]
+    Grammar,
+    #[error(
+        "`id_generator` draws ids so long that browsers drop their cookie: its name and value have 4,096 bytes together"
+    )]
+    TooLong,
+}
+
+/// Which requests have a session, by the path that they ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MatchPath {
+    Everywhere,
+    /// Where the cookie's own path leads, as in Express.
+    CookiePath,
+    Under(Box<str>),
+}
 
 type GenerateId = Arc<dyn Fn(&RequestInfo) -> String + Send + Sync>;
 type EditCookie = Arc<dyn Fn(&RequestInfo, &mut CookieMut<'_>) + Send + Sync>;
@@ -151,6 +174,7 @@ pub(crate) struct Settings {
     pub(crate) same_site: SameSite,
     pub(crate) http_only: bool,
     pub(crate) path: Box<str>,
+    pub(crate) match_path: MatchPath,
     pub(crate) domain: Option<Box<str>>,
     pub(crate) priority: Option<Priority>,
     pub(crate) partitioned: bool,
@@ -167,6 +191,8 @@ pub(crate) struct Settings {
     pub(crate) note_devices: bool,
     pub(crate) clear_on_login: bool,
     pub(crate) max_sessions: Option<(usize, AtLimit)>,
+    pub(crate) max_sockets_per_session: usize,
+    pub(crate) max_sockets_per_address: usize,
 }
 
 impl Policy {
@@ -195,10 +221,17 @@ impl Policy {
         &self.0.keys
     }
 
-    /// Whether a request for `path` has a session at all: it lies under the cookie's path
-    /// (RFC 6265 §5.1.4, where `/foo` covers `/foo/bar` and not `/foobar`).
+    /// Returns whether a request for `path` has a session at all: it lies under
+    /// [`match_path`](PolicyBuilder::match_path), by default everywhere (RFC 6265 §5.1.4, where `/foo`
+    /// covers `/foo/bar` and not `/foobar`).
+    ///
+    /// Under `/` lies also what is no path: `OPTIONS *`, and the authority that CONNECT names.
     pub fn covers(&self, path: &str) -> bool {
-        path_matches(path, &self.0.path)
+        match &self.0.match_path {
+            MatchPath::Everywhere => true,
+            MatchPath::CookiePath => is_under(path, &self.0.path),
+            MatchPath::Under(prefix) => is_under(path, prefix),
+        }
     }
 
     /// Whether a login notes the device, so that an adapter must tell its user agent.
@@ -222,6 +255,16 @@ impl Policy {
             None => SessionId::random(),
             Some(generate) => SessionId::from_store(&generate(request)),
         }
+    }
+
+    /// Returns why no request could bring an id of the application's generator back, `None` where one
+    /// can.
+    pub(crate) fn fault_of(&self, id: &SessionId) -> Option<IdFault> {
+        self.0.id_generator.as_ref()?;
+        if !self.0.id_grammar.allows(id.expose()) {
+            return Some(IdFault::Grammar);
+        }
+        (!fits_cookie(&self.0.name, id.expose())).then_some(IdFault::TooLong)
     }
 
     /// The cookie of a session that begins now. `auto` is resolved here, once and for all.
@@ -266,8 +309,14 @@ impl fmt::Debug for Settings {
             .field("absolute_timeout", &self.absolute_timeout)
             .field("secure", &self.secure)
             .field("same_site", &self.same_site)
+            .field("max_sockets_per_session", &self.max_sockets_per_session)
+            .field("max_sockets_per_address", &self.max_sockets_per_address)
             .finish_non_exhaustive()
     }
+}
+
+fn is_under(path: &str, prefix: &str) -> bool {
+    prefix == "/" || path_matches(path, prefix)
 }
 
 /// RFC 6265 §5.1.4; an empty cookie path is `/`.

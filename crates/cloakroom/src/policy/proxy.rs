@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-/// The peers whose `X-Forwarded-Proto` is believed.
+/// The peers whose `X-Forwarded-Proto` and `X-Forwarded-For` are believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TrustedProxy {
     /// Nobody's: the field is ignored.
@@ -54,50 +54,129 @@ impl TrustedProxy {
         }
     }
 
-    /// The client's address: the peer's, or where the peer is believed, the last one in
+    /// Returns the client's address: the peer's, or where the peer is believed, the last one in
     /// `X-Forwarded-For` that a proxy of ours did not have itself.
     ///
-    /// Whatever stands to the left of it, the client may have written; what is no address ends the
-    /// search. With [`Any`](Self::Any) it is the first of all, as in Express.
+    /// The entries are looked at one by one from the right. Whatever stands to the left of the
+    /// client's own, the client may have written; an entry that is no address ends the search. With
+    /// [`Any`](Self::Any) it is the first of all, as in Express.
     pub fn client<'a>(
         &self,
         peer: Option<IpAddr>,
         forwarded_for: impl IntoIterator<Item = &'a str>,
     ) -> Option<IpAddr> {
         let fields: Vec<&str> = forwarded_for.into_iter().collect();
-        let mut hops = fields.iter().rev().flat_map(|field| field.rsplit(','));
-        let mut client = peer;
-        while self.trusts(client) {
-            match hops.next().and_then(address) {
-                Some(hop) => client = Some(hop),
-                None => break,
-            }
-        }
+        let (client, _) = self.walk(peer, &fields);
         client.map(|client| client.to_canonical())
     }
 
-    /// Whether a request is secure: it came over TLS, or a trusted proxy says that the first hop
-    /// did (the first entry of `X-Forwarded-Proto`).
+    /// Returns whether a request is secure: it came over TLS, or a trusted peer says so in
+    /// `X-Forwarded-Proto`: its last entry, or its first with [`Any`](Self::Any), as in Express.
     pub fn is_secure(
         &self,
         tls: bool,
         peer: Option<IpAddr>,
         forwarded_proto: Option<&str>,
     ) -> bool {
-        tls || self.says_secure(peer, || forwarded_proto)
+        let proto = || forwarded_proto.into_iter().collect();
+        tls || self.insecurity(peer, Vec::new, proto).is_none()
     }
 
-    /// Whether a believed peer says so; the field is only looked at where it counts.
-    pub(crate) fn says_secure<'a>(
+    /// Returns why a request that did not come over TLS to this server is not secure, `None` where a
+    /// believed proxy says that it is. The fields are only looked at where they count.
+    ///
+    /// Each proxy adds what it saw to the right, so that the entry counts that the first of ours
+    /// wrote: as many from the right as `X-Forwarded-For` names of ours. A chain that keeps one entry
+    /// only is believed by that one.
+    pub(crate) fn insecurity<'a>(
         &self,
         peer: Option<IpAddr>,
-        forwarded_proto: impl FnOnce() -> Option<&'a str>,
-    ) -> bool {
-        let says_https = |field: &str| {
-            let first = field.split(',').next().unwrap_or_default();
-            first.trim().eq_ignore_ascii_case("https")
+        forwarded_for: impl FnOnce() -> Vec<&'a str>,
+        forwarded_proto: impl FnOnce() -> Vec<&'a str>,
+    ) -> Option<Insecurity> {
+        match (self, peer) {
+            (Self::None, _) => return Some(Insecurity::NoTrustedProxy),
+            (Self::Networks(_), None) => return Some(Insecurity::PeerUnknown),
+            (Self::Networks(_), peer) if !self.trusts(peer) => {
+                return Some(Insecurity::PeerNotTrusted);
+            }
+            _ => {}
+        }
+        let protos = forwarded_proto();
+        if protos.is_empty() {
+            return Some(Insecurity::NothingForwarded);
+        }
+        let said = if *self == Self::Any {
+            protos[0].split(',').next()
+        } else {
+            let (_, ours) = self.walk(peer, &forwarded_for());
+            entries(&protos).take(ours).last()
         };
-        self.trusts(peer) && forwarded_proto().is_some_and(says_https)
+        let is_https = said.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"));
+        (!is_https).then_some(Insecurity::PlainAtProxy)
+    }
+
+    /// Walks `X-Forwarded-For` from the right as far as its addresses are those of believed proxies:
+    /// the client's address, and how many proxies stand before it.
+    fn walk(&self, peer: Option<IpAddr>, fields: &[&str]) -> (Option<IpAddr>, usize) {
+        let mut hops = entries(fields);
+        let (mut client, mut proxies) = (peer, 0);
+        while self.trusts(client) {
+            proxies += 1;
+            match hops.next().and_then(address) {
+                Some(hop) => client = Some(hop),
+                None => break,
+            }
+        }
+        (client, proxies)
+    }
+}
+
+/// The entries of a field's values, from the right.
+fn entries<'a>(fields: &[&'a str]) -> impl Iterator<Item = &'a str> {
+    fields.iter().rev().flat_map(|field| field.rsplit(','))
+}
+
+/// Why a request counts as one over plain HTTP, although it may not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Insecurity {
+    /// Nobody's `X-Forwarded-Proto` is believed.
+    NoTrustedProxy,
+    /// Networks are trusted, and the adapter does not know the peer's address.
+    PeerUnknown,
+    /// The peer is in none of the trusted networks.
+    PeerNotTrusted,
+    /// The trusted peer sent no `X-Forwarded-Proto`.
+    NothingForwarded,
+    /// The trusted peer says that the request reached it over plain HTTP.
+    PlainAtProxy,
+}
+
+impl Insecurity {
+    /// Returns what an operator can do about it.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::NoTrustedProxy => {
+                "behind a proxy set `trusted_proxy`, on a developer's machine `secure(Secure::Auto)`"
+            }
+            Self::PeerUnknown => {
+                "`trusted_proxy` is set, but the peer's address is not known: serve with \
+                 `into_make_service_with_connect_info::<SocketAddr>()` (axum), or put the peer's \
+                 `SocketAddr` into the request's extensions"
+            }
+            Self::PeerNotTrusted => {
+                "`trusted_proxy` is set, but the peer is in none of its networks: add the proxy's \
+                 own address"
+            }
+            Self::NothingForwarded => {
+                "the trusted proxy sends no `X-Forwarded-Proto`: let it set the field (nginx: \
+                 `proxy_set_header X-Forwarded-Proto $scheme`)"
+            }
+            Self::PlainAtProxy => {
+                "the trusted proxy says in `X-Forwarded-Proto` that the request reached it over \
+                 plain HTTP: let it redirect to https, or let the first proxy's word through"
+            }
+        }
     }
 }
 
@@ -111,13 +190,13 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::TrustedProxy;
+    use super::{Insecurity, TrustedProxy};
 
     #[test]
     fn a_client_cannot_say_that_it_is_another() {
         let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
         #[rustfmt::skip]
-        let table: [(&TrustedProxy, &str, &[&str], &str); 12] = [
+        let table: [(&TrustedProxy, &str, &[&str], &str); 14] = [
             (&TrustedProxy::None, "10.0.0.1",  &["6.6.6.6"],                      "10.0.0.1"),
             (&ours,               "9.9.9.9",   &["6.6.6.6"],                      "9.9.9.9"),
             (&ours,               "10.0.0.1",  &[],                               "10.0.0.1"),
@@ -129,6 +208,9 @@ mod tests {
             (&ours,               "10.0.0.1",  &["2001:db8::1"],                  "2001:db8::1"),
             (&ours,               "10.0.0.1",  &["6.6.6.6, unknown, 10.0.0.2"],   "10.0.0.2"),
             (&ours,               "::ffff:10.0.0.1", &["::ffff:9.9.9.9"],         "9.9.9.9"),
+            // X4: a byte that is no ASCII, in an entry that the client may have written.
+            (&ours,               "10.0.0.1",  &["\u{fffd}, 9.9.9.9"],            "9.9.9.9"),
+            (&ours,               "10.0.0.1",  &["9.9.9.9, \u{fffd}, 10.0.0.2"],  "10.0.0.2"),
             (&TrustedProxy::Any,  "10.0.0.1",  &["6.6.6.6, 9.9.9.9"],             "6.6.6.6"),
         ];
         for (proxy, peer, fields, client) in table {
@@ -136,6 +218,61 @@ mod tests {
             assert_eq!(found, Some(client.parse().unwrap()), "{peer} {fields:?}");
         }
         assert_eq!(ours.client(None, ["6.6.6.6"]), None);
+    }
+
+    #[test]
+    fn x4_the_scheme_is_read_from_the_right_as_far_as_proxies_are_ours() {
+        let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
+        let none: &[&str] = &[];
+        #[rustfmt::skip]
+        let table: [(&TrustedProxy, &[&str], &[&str], Option<Insecurity>); 16] = [
+            (&ours, none,                     &["https"],               None),
+            (&ours, none,                     &["HTTPS "],              None),
+            (&ours, none,                     &["http"],                Some(Insecurity::PlainAtProxy)),
+            // The client wrote the left one.
+            (&ours, none,                     &["https, http"],         Some(Insecurity::PlainAtProxy)),
+            (&ours, none,                     &["https", "http"],       Some(Insecurity::PlainAtProxy)),
+            (&ours, none,                     &["http, https"],         None),
+            (&ours, none,                     &["http", "https"],       None),
+            (&ours, none,                     &["\u{fffd}, https"],     None),
+            (&ours, none,                     &["https, \u{fffd}"],     Some(Insecurity::PlainAtProxy)),
+            (&ours, none,                     &[""],                    Some(Insecurity::PlainAtProxy)),
+            // Two proxies of ours: the first one's word counts, which is the second from the right.
+            (&ours, &["9.9.9.9, 10.0.0.2"],   &["https, http"],         None),
+            (&ours, &["9.9.9.9", "10.0.0.2"], &["http, https"],         Some(Insecurity::PlainAtProxy)),
+            (&ours, &["9.9.9.9, 10.0.0.2"],   &["https"],               None),
+            (&ours, &["10.0.0.2, 9.9.9.9"],   &["https, http"],         Some(Insecurity::PlainAtProxy)),
+            (&TrustedProxy::Any, none,        &["https, http", "http"], None),
+            (&TrustedProxy::Any, none,        &["http, https"],         Some(Insecurity::PlainAtProxy)),
+        ];
+        for (proxy, forwarded_for, proto, expected) in table {
+            let peer = Some("10.0.0.1".parse().unwrap());
+            let found = proxy.insecurity(peer, || forwarded_for.to_vec(), || proto.to_vec());
+            assert_eq!(found, expected, "{forwarded_for:?} {proto:?}");
+        }
+    }
+
+    #[test]
+    fn v18_the_cause_is_found() {
+        let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
+        let (proxy, stranger) = (Some("10.0.0.1"), Some("192.0.2.1"));
+        #[rustfmt::skip]
+        let table: [(&TrustedProxy, Option<&str>, &[&str], Option<Insecurity>); 9] = [
+            (&TrustedProxy::None, proxy,    &["https"], Some(Insecurity::NoTrustedProxy)),
+            (&TrustedProxy::None, None,     &[],        Some(Insecurity::NoTrustedProxy)),
+            (&ours,               None,     &["https"], Some(Insecurity::PeerUnknown)),
+            (&ours,               stranger, &["https"], Some(Insecurity::PeerNotTrusted)),
+            (&ours,               proxy,    &[],        Some(Insecurity::NothingForwarded)),
+            (&ours,               proxy,    &["http"],  Some(Insecurity::PlainAtProxy)),
+            (&ours,               proxy,    &["https"], None),
+            (&TrustedProxy::Any,  None,     &[],        Some(Insecurity::NothingForwarded)),
+            (&TrustedProxy::Any,  None,     &["https"], None),
+        ];
+        for (trusted, peer, proto, expected) in table {
+            let peer = peer.map(|peer| peer.parse().unwrap());
+            let found = trusted.insecurity(peer, Vec::new, || proto.to_vec());
+            assert_eq!(found, expected, "{trusted:?} {peer:?} {proto:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::cookie::KeyRing;
+use crate::id::{IdGrammar, SessionId};
 
 /// A ring for tests.
 pub(crate) fn keys() -> KeyRing {
@@ -32,6 +33,11 @@ fn contradictions_do_not_build() {
         (builder().domain("exa mple.com"),                            PolicyError::Domain),
         (builder().path("app"),                                       PolicyError::Path),
         (builder().path("/a;b"),                                      PolicyError::Path),
+        (builder().match_path("app"),                                 PolicyError::MatchPath),
+        (builder().path(&format!("/{}", "a".repeat(1_024))),          PolicyError::Path),
+        (builder().name(&"n".repeat(3_950)),                          PolicyError::NameTooLong),
+        (builder().id_grammar(IdGrammar::token(40, 64)),              PolicyError::IdGrammar),
+        (builder().match_path(""),                                    PolicyError::MatchPath),
         (builder().idle_timeout(Duration::ZERO),                      PolicyError::TimeoutTooShort),
         (builder().store_timeout(Duration::ZERO),                     PolicyError::TimeoutTooShort),
         (builder().absolute_timeout(second),                          PolicyError::AbsoluteShorterThanIdle),
@@ -75,6 +81,61 @@ fn a_new_cookie_has_what_the_policy_says() {
         assert!(cookie(builder, true).contains(attributes), "{attributes}");
     }
     assert!(cookie(express().secure(Secure::Auto), false).contains(r#""secure":false"#));
+}
+
+#[test]
+fn x6_an_id_that_no_cookie_can_bring_back_has_a_fault() {
+    use super::IdFault::{Grammar, TooLong};
+    let any = || builder().id_grammar(IdGrammar::any());
+    #[rustfmt::skip]
+    let table = [
+        (builder(), "a".repeat(20),    None),
+        (builder(), "a".repeat(128),   None),
+        (builder(), "a".repeat(129),   Some(Grammar)),
+        (builder(), "a".repeat(6_000), Some(Grammar)),
+        (builder(), "short".into(),    Some(Grammar)),
+        (any(),     String::new(),     Some(Grammar)),
+        (any(),     "a".repeat(3_951), None),
+        (any(),     "a".repeat(3_952), Some(TooLong)),
+        (any(),     "\u{e9}".repeat(700), Some(TooLong)),
+    ];
+    for (builder, id, fault) in table {
+        let policy = builder.id_generator(|_| String::new()).build().unwrap();
+        let length = id.len();
+        assert_eq!(
+            policy.fault_of(&SessionId::from_store(&id)),
+            fault,
+            "{length}"
+        );
+    }
+}
+
+#[test]
+fn v14_what_is_sent_and_what_is_matched_are_two_settings() {
+    let express = || Policy::express(keys());
+    #[rustfmt::skip]
+    let table = [
+        (builder(),                                   "/",       true),
+        (builder(),                                   "*",       true),
+        (builder(),                                   "",        true),
+        (builder().path("/app"),                      "/count",  true),
+        (builder().path("/app").match_path("/app"),   "/count",  false),
+        (builder().path("/app").match_path("/app"),   "/app/x",  true),
+        (builder().path("/app").match_path("/app"),   "*",       false),
+        (builder().match_path("/"),                   "*",       true),
+        (express(),                                   "/",       true),
+        (express(),                                   "*",       true),
+        (express(),                                   "",        true),
+        (express().path("/app"),                      "/count",  false),
+        (express().path("/app"),                      "/app",    true),
+        (express().path("/app").match_path("/"),      "/count",  true),
+        (express().path("/app").match_path("/in"),    "/in",     true),
+        (express().path("/app").match_path("/in"),    "/app",    false),
+    ];
+    for (index, (builder, path, covered)) in table.into_iter().enumerate() {
+        let policy = builder.build().unwrap();
+        assert_eq!(policy.covers(path), covered, "{index} {path}");
+    }
 }
 
 #[test]

@@ -26,6 +26,10 @@ pub enum SessionError {
     /// It would be larger than the policy's `record_limit`: keep the data elsewhere.
     #[error("the session is too large to be stored")]
     TooLarge,
+    /// The policy's `id_generator` draws ids that its `id_grammar` refuses, or that make a cookie which
+    /// browsers drop: the session is not stored.
+    #[error("the application's id generator draws ids that no request could bring back")]
+    UnusableId,
     /// Express's `Session` object has a member of this name, so that Node would drop the key when
     /// it loads the record; or it is `cookie` or `_ck`, which the record keeps for itself.
     #[error("`{0}` cannot be a session key: Express's Session object or the record itself has it")]
@@ -46,6 +50,7 @@ impl From<SaveError> for SessionError {
         match error {
             SaveError::Gone | SaveError::Closed => Self::Gone,
             SaveError::Conflict => Self::Conflict,
+            SaveError::Id => Self::UnusableId,
             SaveError::Store(error) => Self::Store(error),
             SaveError::Edit(EditError::TooLarge) => Self::TooLarge,
             SaveError::Edit(EditError::Value(error)) => Self::Value(error),

@@ -24,6 +24,8 @@ use crate::clock::Timestamp;
 use crate::engine::{Held, Phase, Rotation};
 use crate::id::SessionId;
 use crate::live::{Ended, Watched};
+#[cfg(any(feature = "ws", feature = "socketio"))]
+use crate::live::{Full, SocketLimits, SocketPermit};
 use crate::policy::{CookieMut, RequestInfo};
 use crate::record::{
     self, DeviceNote, Field, UserKeys, is_reserved, is_value, stringify, without_lone_surrogates,
@@ -369,6 +371,24 @@ impl Session {
         &self.0.request
     }
 
+    /// Counts one more socket that is open for this session, unless there are too many.
+    #[cfg(any(feature = "ws", feature = "socketio"))]
+    pub(crate) fn open_socket(&self) -> Result<SocketPermit, Full> {
+        let backend = &self.0.backend;
+        let settings = backend.policy.settings();
+        let limits = SocketLimits {
+            per_session: settings.max_sockets_per_session,
+            per_address: settings.max_sockets_per_address,
+        };
+        let admitted = backend
+            .sockets
+            .admit(self.stored_id(), self.0.request.address, limits);
+        admitted.inspect_err(|full| match full {
+            Full::Session => tracing::debug!("a session has as many sockets as it may have"),
+            Full::Address => warn_of_crowded_address(),
+        })
+    }
+
     /// The id under which the store has it, if it has.
     /// The id of a record that this request may end, whether or not it could be read.
     pub(crate) fn stored_or_unread(&self) -> Option<SessionId> {
@@ -392,6 +412,18 @@ impl Session {
     fn draw_id(&self) -> SessionId {
         self.0.backend.policy.draw_id(&self.0.request)
     }
+}
+
+/// Says once what an operator may have to set.
+#[cfg(any(feature = "ws", feature = "socketio"))]
+fn warn_of_crowded_address() {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            "an address has as many open sockets as one may have: behind a proxy set \
+             `trusted_proxy`, for more raise `max_sockets_per_address`"
+        );
+    });
 }
 
 impl fmt::Debug for Session {

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 pub use csrf::{CsrfFuture, CsrfService};
 
 use super::answer::Answer;
-use super::tower::{set_field, status};
-use super::{LoggedIn, Named, SessionHandle, SessionName, SessionRejection};
+use super::tower::{found, set_field, status};
+use super::{LoggedIn, Named, SessionName, SessionRejection};
 use crate::session::{Session, SessionError, Typed};
 
 impl IntoResponse for SessionRejection {
@@ -55,10 +55,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let handle = parts
-            .extensions
-            .get::<SessionHandle>()
-            .ok_or(SessionRejection::NoLayer)?;
+        let handle = found(&parts.extensions).handle()?;
         Ok(handle.session(parts).await?)
     }
 }
@@ -66,9 +63,9 @@ impl<S: Sync> FromRequestParts<S> for Session {
 impl<S: Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = SessionRejection;
 
-    /// `None` where no session layer covers the route.
+    /// `None` where no session layer covers the request.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
-        match parts.extensions.get::<SessionHandle>() {
+        match found(&parts.extensions).handle {
             Some(handle) => Ok(Some(handle.session(parts).await?)),
             None => Ok(None),
         }
@@ -101,12 +98,8 @@ impl<S: Sync, N: SessionName> FromRequestParts<S> for Named<N> {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let handle = parts.extensions.get::<SessionHandle>();
-        let handle = handle.and_then(|handle| handle.find(N::NAME));
-        let session = handle
-            .ok_or(SessionRejection::NoLayer)?
-            .session(parts)
-            .await?;
+        let handle = found(&parts.extensions).named(N::NAME)?;
+        let session = handle.session(parts).await?;
         Ok(Self::new(session))
     }
 }

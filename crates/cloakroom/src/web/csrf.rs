@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::SessionRejection;
 use super::answer::Answer;
+use super::handle::Found;
 use super::head::{Fields as _, Head, Name};
 use super::origin::judge;
-use super::{SessionHandle, SessionRejection};
-use crate::auth::{Refusal, TokenPlace, Verdict};
+use crate::auth::{Origin, OriginError, Refusal, TokenPlace, Verdict};
 use crate::session::Session;
 
 /// Refuses requests with unsafe methods that come from another site, login forms included.
@@ -19,14 +20,16 @@ use crate::session::Session;
 /// use axum::{Router, routing::post};
 /// use cloakroom::web::Csrf;
 ///
-/// let shop: Router = Router::new()
-///     .route("/order", post(async || "ordered"))
-///     .layer(Csrf::new().allow_origin("https://pay.example"));
+/// # fn shop() -> Result<Router, Box<dyn std::error::Error>> {
+/// let csrf = Csrf::new().allow_origin("https://pay.example")?;
+/// let shop = Router::new().route("/order", post(async || "ordered")).layer(csrf);
+/// # Ok(shop)
+/// # }
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Csrf {
-    allowed: Arc<Vec<String>>,
+    allowed: Arc<Vec<Origin>>,
 }
 
 /// What is left to do for a request that is not refused yet.
@@ -44,9 +47,15 @@ impl Csrf {
 
     /// Lets requests of another origin through as well, and lets it open WebSockets:
     /// `https://pay.example`, as `Origin` spells it.
-    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.allowed).push(origin.into());
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`OriginError`] for what no browser sends, so that the application does not start with it;
+    /// `null` among them, which any sandboxed frame sends.
+    pub fn allow_origin(mut self, origin: impl AsRef<str>) -> Result<Self, OriginError> {
+        let origin = Origin::parse(origin.as_ref())?;
+        Arc::make_mut(&mut self.allowed).push(origin);
+        Ok(self)
     }
 
     /// What sockets of this request are told.
@@ -62,12 +71,12 @@ impl Csrf {
     pub(super) async fn admit(
         &self,
         head: &impl Head,
-        handle: Option<&SessionHandle>,
+        found: Found<'_>,
     ) -> Result<Admission, Answer> {
-        match judge(head, handle, &self.allowed, is_safe(head)) {
+        match judge(head, found, &self.allowed, is_safe(head)) {
             Verdict::Pass => Ok(Admission::Passed),
             Verdict::Refused => Err(refused("this request comes from another site")),
-            Verdict::TokenNeeded => by_token(head, handle).await,
+            Verdict::TokenNeeded => by_token(head, found).await,
         }
     }
 }
@@ -77,11 +86,11 @@ fn is_safe(head: &impl Head) -> bool {
     matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
-async fn by_token(head: &impl Head, handle: Option<&SessionHandle>) -> Result<Admission, Answer> {
-    let Some(handle) = handle else {
-        tracing::error!("a guard against forged requests stands outside every session layer");
-        return Err(Refusal::NoLayer.into());
-    };
+async fn by_token(head: &impl Head, found: Found<'_>) -> Result<Admission, Answer> {
+    let handle = found.handle().map_err(|missing| {
+        missing.report("a guard against forged requests");
+        Refusal::from(missing)
+    })?;
     let session = handle.open(head).await;
     let session = session.map_err(|error| {
         let rejection = SessionRejection::from(error);

@@ -1,6 +1,6 @@
 //! A guard before routes: who may not pass never reaches them.
 
-use super::SessionHandle;
+use super::handle::Found;
 use super::head::{Fields as _, Head, Name};
 use crate::auth::{Access, Asked, Refusal, Require};
 use crate::session::Session;
@@ -47,15 +47,10 @@ impl Guard {
         self
     }
 
-    pub(super) async fn admit(
-        &self,
-        head: &impl Head,
-        handle: Option<&SessionHandle>,
-    ) -> Result<(), Refusal> {
-        let Some(handle) = handle else {
-            tracing::error!("a guard stands outside every session layer");
-            return Err(Refusal::NoLayer);
-        };
+    pub(super) async fn admit(&self, head: &impl Head, found: Found<'_>) -> Result<(), Refusal> {
+        let handle = found
+            .handle()
+            .inspect_err(|missing| missing.report("a guard"))?;
         let access = self.check(handle.open(head).await).await?;
         let accept = head.fields().joined(Name::Accept);
         let asked = Asked {

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
 use super::head::{self, Head};
+use crate::auth::Refusal;
 use crate::manager::Manager;
 use crate::session::Session;
 use crate::store::StoreError;
@@ -24,38 +26,146 @@ struct Slot {
     session: OnceCell<Session>,
     /// The handle of a session layer further out, with a cookie of another name.
     outer: Option<SessionHandle>,
+    /// The handle of a layer further out with this very cookie, which opens and closes its session.
+    same: Option<SessionHandle>,
 }
 
 /// An extension that marks a request as having come over TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tls;
 
-impl SessionHandle {
-    /// The handle that a layer puts into a request, `None` where the request is not its own: the
-    /// cookie's path does not cover it, or a layer further out has the same cookie.
-    pub(super) fn new(
-        manager: &Manager,
-        tls: bool,
-        path: &str,
-        outer: Option<&Self>,
-    ) -> Option<Self> {
-        let name = manager.policy().name().as_str();
-        let is_nested = outer.is_some_and(|outer| outer.find(name).is_some());
-        if is_nested || !manager.policy().covers(path) {
-            return None;
+/// What a session layer puts into a request's extensions.
+pub(super) enum Placed {
+    /// The way to its own session.
+    Handle(SessionHandle),
+    /// The way to the session of a layer further out, whose cookie has the same name: that one
+    /// closes it.
+    Outer(SessionHandle),
+    /// In the place of every handle: the request is none of this layer's.
+    Outside(Outside),
+}
+
+/// An extension in the place of a [`SessionHandle`]: the innermost layer does not cover the request,
+/// and no layer further out may stand in for it. A [`Named`](super::Named) one still finds its own.
+#[derive(Clone)]
+pub(super) struct Outside {
+    outer: Option<SessionHandle>,
+    is_path: bool,
+}
+
+/// Why a request has no way to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// No layer stands around the route.
+    Layer,
+    /// The layer's `match_path` does not cover the request's path.
+    Path,
+    /// The request asks for no path at all: `OPTIONS *`, CONNECT.
+    Target,
+}
+
+/// What stands in a request's extensions.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) handle: Option<&'a SessionHandle>,
+    pub(super) outside: Option<&'a Outside>,
+}
+
+impl<'a> Found<'a> {
+    /// Returns the handle of the innermost layer.
+    pub(super) fn handle(self) -> Result<&'a SessionHandle, Missing> {
+        self.handle.ok_or_else(|| match self.outside {
+            None => Missing::Layer,
+            Some(Outside { is_path: true, .. }) => Missing::Path,
+            Some(_) => Missing::Target,
+        })
+    }
+
+    /// Returns the handle whose cookie has that name.
+    #[cfg(any(feature = "axum", feature = "actix"))]
+    pub(super) fn named(self, name: &str) -> Result<&'a SessionHandle, Missing> {
+        let found = self.any().and_then(|handle| handle.find(name));
+        found.ok_or_else(|| self.handle().err().unwrap_or(Missing::Layer))
+    }
+
+    /// Returns a handle that knows the ways to all sessions, whoever may use them.
+    pub(super) fn any(self) -> Option<&'a SessionHandle> {
+        self.handle.or_else(|| self.outside?.outer.as_ref())
+    }
+}
+
+impl Missing {
+    /// Tells the operators: of a mistake in the application, each time; of what a client may do by
+    /// itself, once for each process or not at all.
+    pub(super) fn report(self, what: &str) {
+        static SAID: AtomicBool = AtomicBool::new(false);
+        match self {
+            Self::Layer => tracing::error!("{what} stands outside every session layer"),
+            Self::Path if !SAID.swap(true, Ordering::Relaxed) => tracing::error!(
+                "{what} is asked for a path that its session layer does not cover: see \
+                 `PolicyBuilder::match_path`"
+            ),
+            Self::Path | Self::Target => tracing::debug!("{what} has no session: {self:?}"),
         }
-        Some(Self(Arc::new(Slot {
+    }
+}
+
+impl From<Missing> for Refusal {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Layer | Missing::Path => Self::NoLayer,
+            Missing::Target => Self::NoPath,
+        }
+    }
+}
+
+impl SessionHandle {
+    /// Decides what a layer puts into a request, by what layers further out have put there.
+    pub(super) fn place(manager: &Manager, tls: bool, path: &str, found: Found<'_>) -> Placed {
+        let name = manager.policy().name().as_str();
+        let outer = found.any();
+        if let Some(same) = outer.and_then(|outer| outer.find(name)) {
+            return Placed::Outer(same.among(outer));
+        }
+        if !manager.policy().covers(path) {
+            return Placed::Outside(Outside {
+                outer: outer.cloned(),
+                is_path: path.starts_with('/'),
+            });
+        }
+        Placed::Handle(Self(Arc::new(Slot {
             manager: manager.clone(),
             tls,
             session: OnceCell::new(),
             outer: outer.cloned(),
+            same: None,
         })))
+    }
+
+    /// Returns this handle, with the ways to the sessions of all others.
+    fn among(&self, all: Option<&Self>) -> Self {
+        let is_innermost = all.is_some_and(|all| Arc::ptr_eq(&all.0, &self.0));
+        if is_innermost {
+            return self.clone();
+        }
+        Self(Arc::new(Slot {
+            manager: self.0.manager.clone(),
+            tls: self.0.tls,
+            session: OnceCell::new(),
+            outer: all.cloned(),
+            same: Some(self.clone()),
+        }))
+    }
+
+    /// Returns the handle that opens the session.
+    fn own(&self) -> &Slot {
+        self.0.same.as_ref().map_or(&self.0, |same| &same.0)
     }
 
     /// The request's session, read from the store the first time that it is asked for.
     pub(super) async fn open(&self, head: &impl Head) -> Result<Session, StoreError> {
         let read = || self.read(head);
-        self.0.session.get_or_try_init(read).await.cloned()
+        self.own().session.get_or_try_init(read).await.cloned()
     }
 
     /// The session that a request's cookie names, read anew: this request's response is not concerned
@@ -68,7 +178,7 @@ impl SessionHandle {
 
     /// The session, if it was asked for already.
     pub fn opened(&self) -> Option<&Session> {
-        self.0.session.get()
+        self.own().session.get()
     }
 
     /// The handle whose cookie has that name: this one, or one of a layer further out.

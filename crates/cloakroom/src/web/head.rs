@@ -1,8 +1,9 @@
 //! A request's head, as far as sessions look at it, whatever framework parsed it.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::policy::{Policy, RequestInfo};
+use crate::policy::{Insecurity, Policy, RequestInfo};
 
 /// The fields that are looked at or set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,18 +121,39 @@ pub(super) fn host(head: &impl Head) -> Option<&str> {
     head.fields().first(Name::Host).or_else(|| head.authority())
 }
 
-/// Whether a request came over TLS, to this server or to a proxy that the policy trusts; `tls` says
-/// that every connection does.
+/// Returns whether a request came over TLS, to this server or to a proxy that the policy trusts;
+/// `tls` says that every connection does.
+#[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
 pub(super) fn is_secure(policy: &Policy, tls: bool, head: &impl Head) -> bool {
+    insecurity(policy, tls, head).is_none()
+}
+
+/// Returns why a request does not count as one over TLS, `None` where it does.
+fn insecurity(policy: &Policy, tls: bool, head: &impl Head) -> Option<Insecurity> {
+    if tls || head.is_tls() {
+        return None;
+    }
+    let values = |name| head.fields().all(name).map(String::from_utf8_lossy);
+    let (mut addresses, mut protos) = (Vec::new(), Vec::new());
     let proxy = &policy.settings().trusted_proxy;
-    let forwarded = || head.fields().first(Name::ForwardedProto);
-    tls || head.is_tls() || proxy.says_secure(head.peer(), forwarded)
+    let peer = head.peer();
+    if proxy.trusts(peer) {
+        addresses.extend(values(Name::ForwardedFor));
+        protos.extend(values(Name::ForwardedProto));
+    }
+    proxy.insecurity(peer, || texts(&addresses), || texts(&protos))
+}
+
+fn texts<'a>(values: &'a [Cow<'_, str>]) -> Vec<&'a str> {
+    values.iter().map(AsRef::as_ref).collect()
 }
 
 /// What the functions of a policy may know of a request; no more of it than they look at.
 pub(super) fn request_info(policy: &Policy, tls: bool, head: &impl Head) -> RequestInfo {
+    let insecurity = insecurity(policy, tls, head);
     let mut info = RequestInfo {
-        is_secure: is_secure(policy, tls, head),
+        is_secure: insecurity.is_none(),
+        insecurity,
         address: client(policy, head),
         ..RequestInfo::default()
     };
@@ -154,6 +176,8 @@ fn client(policy: &Policy, head: &impl Head) -> Option<IpAddr> {
     if !proxy.trusts(peer) {
         return peer.map(|peer| peer.to_canonical());
     }
+    // An entry may hold any byte: the others are looked at all the same.
     let fields = head.fields().all(Name::ForwardedFor);
-    proxy.client(peer, fields.map(|field| text(field).unwrap_or_default()))
+    let fields: Vec<_> = fields.map(String::from_utf8_lossy).collect();
+    proxy.client(peer, texts(&fields))
 }

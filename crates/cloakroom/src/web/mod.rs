@@ -31,6 +31,9 @@ pub use self::handle::{SessionHandle, Tls};
 #[cfg(any(feature = "axum", feature = "actix"))]
 pub use self::rejection::{LoggedIn, Named, SessionName, SessionRejection};
 #[cfg(feature = "tower")]
-pub use self::tower::{GuardFuture, GuardService, SessionFuture, SessionLayer, SessionService};
+pub use self::tower::{
+    FinishingFuture, FinishingLayer, FinishingService, GuardFuture, GuardService, SessionFuture,
+    SessionLayer, SessionService,
+};
 #[cfg(feature = "ws")]
 pub use self::ws::{LiveSocket, LiveUpgrade, UpgradeRejection};

@@ -1,22 +1,22 @@
 //! Where a request comes from, by its head.
 
-use super::SessionHandle;
+use super::handle::Found;
 use super::head::{self, Fields as _, Head, Name};
-use crate::auth::{Source, Verdict};
+use crate::auth::{Origin, Source, Verdict};
 
 /// An extension: the origins that may send requests besides the site's own.
 #[cfg(any(feature = "ws", feature = "socketio"))]
 #[derive(Clone, Debug)]
-pub(super) struct Allowed(pub(super) std::sync::Arc<Vec<String>>);
+pub(super) struct Allowed(pub(super) std::sync::Arc<Vec<Origin>>);
 
 /// Judges a request as one that changes something, unless it `is_safe`.
 pub(super) fn judge(
     head: &impl Head,
-    handle: Option<&SessionHandle>,
-    allowed: &[String],
+    found: Found<'_>,
+    allowed: &[Origin],
     is_safe: bool,
 ) -> Verdict {
-    let is_secure = handle.is_some_and(|handle| handle.is_secure(head));
+    let is_secure = found.any().is_some_and(|handle| handle.is_secure(head));
     let scheme = if is_secure { "https" } else { "http" };
     let own = head::host(head).map(|host| format!("{scheme}://{host}"));
     let source = Source {
@@ -37,6 +37,6 @@ pub(super) fn judge(
 pub(super) fn is_hijacked(parts: &http::request::Parts) -> bool {
     let allowed = parts.extensions.get::<Allowed>();
     let allowed = allowed.map_or(&[][..], |allowed| &allowed.0);
-    let handle = parts.extensions.get::<SessionHandle>();
-    judge(parts, handle, allowed, false) == Verdict::Refused
+    let found = super::tower::found(&parts.extensions);
+    judge(parts, found, allowed, false) == Verdict::Refused
 }

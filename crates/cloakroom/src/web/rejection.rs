@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::answer::Answer;
+use super::handle::Missing;
 use crate::auth::Refusal;
 use crate::session::{Session, SessionError};
 use crate::store::StoreError;
@@ -19,6 +20,16 @@ pub enum SessionRejection {
         "no session layer covers this route: add `SessionLayer::new(manager)` (axum) or `SessionMiddleware::new(manager)` (actix-web) around it, and see that the cookie's path covers it"
     )]
     NoLayer,
+    /// The session layer's `match_path` does not cover the request's path; the session of a layer
+    /// further out does not take its place.
+    #[error(
+        "the session layer does not cover this path: set `PolicyBuilder::match_path` to what this server is asked for, or ask for no session outside of it"
+    )]
+    OutsidePath,
+    /// The request asks for no path at all (`OPTIONS *`, CONNECT), and the policy has a `match_path`:
+    /// 400.
+    #[error("this request asks for no path")]
+    NoPath,
     /// The store failed; the client may try again.
     #[error("the session store is unavailable")]
     Store(#[from] StoreError),
@@ -33,11 +44,24 @@ pub enum SessionRejection {
     Session(#[from] SessionError),
 }
 
+impl From<Missing> for SessionRejection {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Layer => Self::NoLayer,
+            Missing::Path => Self::OutsidePath,
+            Missing::Target => Self::NoPath,
+        }
+    }
+}
+
 impl SessionRejection {
     /// What a handler's client is told that did not get its session.
     pub(super) fn answer(&self) -> Answer {
         match self {
-            Self::NoLayer => Answer::new(500, "no session layer covers this route"),
+            Self::NoLayer | Self::OutsidePath => {
+                Answer::new(500, "no session layer covers this route")
+            }
+            Self::NoPath => Answer::new(400, "this request asks for no path"),
             Self::Store(_) | Self::Detached => unavailable(),
             Self::Session(error) => error.answer(),
             Self::LoginRequired => Answer {
@@ -51,6 +75,8 @@ impl SessionRejection {
     pub(super) fn report(&self) {
         match self {
             Self::NoLayer => tracing::error!("{self}"),
+            Self::OutsidePath => Missing::Path.report("a handler"),
+            Self::NoPath => Missing::Target.report("a handler"),
             Self::Store(error) => {
                 tracing::error!(%error, source = ?error.source(), "no session for a request");
             }
@@ -76,7 +102,8 @@ impl SessionError {
     /// Tells the operators, once, what the client is not told.
     pub(super) fn report(&self) {
         match self {
-            Self::Gone | Self::NotStored | Self::TooManySessions => {}
+            // The last one was told of when it was refused, once.
+            Self::Gone | Self::NotStored | Self::TooManySessions | Self::UnusableId => {}
             Self::Store(_) | Self::Conflict => {
                 tracing::error!(error = %self, source = ?self.source(), "a session failed");
             }

@@ -32,6 +32,7 @@
 //! }
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -39,9 +40,10 @@ use socketioxide::adapter::Adapter;
 use socketioxide::extract::SocketRef;
 use tokio::time::{sleep, timeout};
 
-use super::SessionHandle;
+use super::handle::Missing;
 use super::origin::is_hijacked;
-use crate::live::{self, End};
+use super::tower::found;
+use crate::live::{self, End, SocketPermit};
 use crate::session::Session;
 use crate::store::StoreError;
 
@@ -60,6 +62,10 @@ struct Ended {
     reason: &'static str,
 }
 
+/// An extension of a socket that is open.
+#[derive(Clone)]
+struct Counted(#[expect(dead_code, reason = "held until the socket is gone")] Arc<SocketPermit>);
+
 /// Why a socket has no session.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -68,15 +74,30 @@ pub enum SocketError {
     /// `.layer(SessionLayer::new(manager))`.
     #[error("no session layer covers socket.io: add `.layer(SessionLayer::new(manager))` below it")]
     NoLayer,
+    /// The session layer's `match_path` does not cover socket.io's path.
+    #[error("the session layer does not cover socket.io's path: see `PolicyBuilder::match_path`")]
+    OutsidePath,
     /// Another site's page has opened the connection, with its visitor's cookie: disconnect it.
     #[error("this connection is opened by another site")]
     OtherSite,
+    /// The session or the client's address has as many sockets as the policy allows.
+    #[error("too many open connections: close one, or try again later")]
+    TooManySockets,
     /// Nobody is signed in.
     #[error("nobody is signed in")]
     LoginRequired,
     /// The store failed; the client may connect again.
     #[error("the session store is unavailable")]
     Store(#[from] StoreError),
+}
+
+impl From<Missing> for SocketError {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Layer => Self::NoLayer,
+            Missing::Path | Missing::Target => Self::OutsidePath,
+        }
+    }
 }
 
 /// The session of a socket's handshake: read from the store the first time that it is asked for, for
@@ -96,8 +117,11 @@ pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Socke
     if is_hijacked(parts) {
         return Err(SocketError::OtherSite);
     }
-    let handle = parts.extensions.get::<SessionHandle>();
-    let session = handle.ok_or(SocketError::NoLayer)?.read(parts).await?;
+    let session = found(&parts.extensions).handle()?.read(parts).await?;
+    // Counted as long as the socket is there, for each connection to a namespace.
+    let permit = session.open_socket();
+    let permit = permit.map_err(|_| SocketError::TooManySockets)?;
+    socket.extensions.insert(Counted(Arc::new(permit)));
     socket.extensions.insert(session.clone());
     Ok(session)
 }

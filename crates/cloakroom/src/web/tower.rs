@@ -1,5 +1,6 @@
 //! The layer: puts a handle into each request, and closes what was opened before the response leaves.
 
+mod finish;
 mod guard;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::answer::{self, Answer, AnswerField};
+use super::handle::{Found, Placed};
 use super::head::{Fields, Head, Name, field_name};
 use super::{SessionHandle, Tls};
 use crate::manager::{CloseError, Closing, Ending, Manager, Plan};
@@ -23,12 +25,16 @@ use crate::policy::CachePolicy;
 use crate::session::Session;
 use crate::store::StoreError;
 
+pub use finish::{FinishingFuture, FinishingLayer, FinishingService};
 pub use guard::{GuardFuture, GuardService};
 
 /// Gives the requests of a router their sessions.
 ///
-/// It may stand several times in one application, with cookies of different names; where the same
-/// name is there already, the inner one does nothing, as in Express.
+/// It may stand several times in one application, with cookies of different names: a route has the
+/// session of the innermost layer around it, and that of another by [`Named`](super::Named). Where the
+/// innermost layer does not cover a request ([`match_path`](crate::policy::PolicyBuilder::match_path)),
+/// its routes have no session; none of a layer further out takes its place. Where the same name is
+/// there already, the one further out counts, as in Express.
 #[derive(Clone, Debug)]
 pub struct SessionLayer {
     manager: Manager,
@@ -52,6 +58,18 @@ impl SessionLayer {
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
+    }
+
+    /// Lets each handler run to its end, and its session be stored, although the client has
+    /// disconnected; the response is then dropped. Default: no, the server drops the handler where it
+    /// waits.
+    ///
+    /// hyper, and axum with it, drops a handler whose client has gone: a logout that it had not come to
+    /// does not happen. What the store does at a request's end is finished in either case, once it has
+    /// begun. Handlers of clients that have gone use the server's resources as long as they run: bound
+    /// their time, with `tower_http::timeout` inside this layer for one.
+    pub fn finish_handlers(self) -> FinishingLayer {
+        FinishingLayer(self)
     }
 }
 
@@ -88,15 +106,47 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let path = uri_of(request.uri(), request.extensions()).path();
-        let outer = request.extensions().get::<SessionHandle>();
-        let handle = SessionHandle::new(&self.layer.manager, self.layer.tls, path, outer);
-        if let Some(handle) = &handle {
-            request.extensions_mut().insert(handle.clone());
-        }
+        let found = found(request.extensions());
+        let SessionLayer { manager, tls } = &self.layer;
+        let placed = SessionHandle::place(manager, *tls, path, found);
+        let handle = put(placed, request.extensions_mut());
         SessionFuture {
             inner: self.inner.call(request),
             handle,
             closing: None,
+        }
+    }
+}
+
+/// Looks for what session layers have put into a request.
+pub(super) fn found(extensions: &Extensions) -> Found<'_> {
+    match extensions.get() {
+        Some(handle) => Found {
+            handle: Some(handle),
+            outside: None,
+        },
+        None => Found {
+            handle: None,
+            outside: extensions.get(),
+        },
+    }
+}
+
+/// Puts into a request what belongs there, and returns the handle whose session is to be closed.
+fn put(placed: Placed, extensions: &mut Extensions) -> Option<SessionHandle> {
+    match placed {
+        Placed::Handle(handle) => {
+            extensions.insert(handle.clone());
+            Some(handle)
+        }
+        Placed::Outer(handle) => {
+            extensions.insert(handle);
+            None
+        }
+        Placed::Outside(outside) => {
+            extensions.remove::<SessionHandle>();
+            extensions.insert(outside);
+            None
         }
     }
 }
@@ -121,6 +171,16 @@ pin_project! {
         inner: F,
         handle: Option<SessionHandle>,
         closing: Option<(ClosingFuture, Option<Response<R>>)>,
+    }
+
+    impl<F, R> PinnedDrop for SessionFuture<F, R> {
+        fn drop(this: Pin<&mut Self>) {
+            // The client has disconnected while the session was being stored: what has begun is
+            // brought to its end.
+            if let Some((closing, Some(_))) = this.project().closing.take() {
+                finish::in_background(async move { drop(closing.await) });
+            }
+        }
     }
 }
 

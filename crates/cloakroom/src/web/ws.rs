@@ -14,22 +14,29 @@ use axum_core::extract::FromRequestParts;
 use futures_util::future::join;
 use futures_util::{Sink, SinkExt, Stream};
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use http::request::Parts;
 
 use super::SessionRejection;
 use super::origin::is_hijacked;
-use crate::live::{End, Ended};
+use crate::live::{End, Ended, SocketPermit};
 use crate::session::Session;
 
 /// How long a client has to take its leave before the connection is cut.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// The longest message, and frame, that a client may send: what a chat or a game needs, and little
+/// enough that a thousand sockets hold no more than 64 MiB in messages that never end.
+const LONGEST_MESSAGE: usize = 64 * 1024;
+/// How much is read at once; axum's own 128 KiB would be held for every idle socket.
+const READ_BUFFER: usize = 8 * 1024;
 
 /// Extracts a WebSocket's handshake with its session, and refuses one that another site makes a
 /// visitor's browser send: 403 (cross-site WebSocket hijacking).
 ///
 /// Where it comes from is judged as [`Csrf`](super::Csrf) judges requests that change something, and
 /// the origins that a `Csrf` further out allows are allowed. A client that says nothing of it is no
-/// browser, and passes. Whoever must be signed in is let in by a [`Guard`](super::Guard) on the route.
+/// browser, and passes. How many sockets a session and a client address may hold open is the policy's
+/// `max_sockets_per_session` and `max_sockets_per_address`; one more is answered with 429. Whoever must be signed in is let in by a [`Guard`](super::Guard) on the route.
 ///
 /// ```
 /// use axum::{Router, response::Response, routing::any};
@@ -52,6 +59,16 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub struct LiveUpgrade {
     upgrade: WebSocketUpgrade,
     session: Session,
+    permit: Permit,
+}
+
+/// A socket that is counted among those of its session and its address.
+struct Permit(#[expect(dead_code, reason = "held until the socket is gone")] SocketPermit);
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permit")
+    }
 }
 
 /// Why there is no WebSocket.
@@ -61,6 +78,9 @@ pub enum UpgradeRejection {
     /// Another site is behind it: 403.
     #[error("this connection is opened by another site")]
     OtherSite,
+    /// The session or the client's address has as many sockets as the policy allows: 429.
+    #[error("too many open connections: close one, or try again later")]
+    TooManySockets,
     /// There is no session: no layer, or no answer of the store.
     #[error(transparent)]
     Session(#[from] SessionRejection),
@@ -73,6 +93,10 @@ impl IntoResponse for UpgradeRejection {
     fn into_response(self) -> Response {
         match self {
             Self::OtherSite => (StatusCode::FORBIDDEN, self.to_string()).into_response(),
+            Self::TooManySockets => {
+                let later = [(RETRY_AFTER, "10")];
+                (StatusCode::TOO_MANY_REQUESTS, later, self.to_string()).into_response()
+            }
             Self::Session(rejection) => rejection.into_response(),
             Self::NoHandshake(rejection) => rejection.into_response(),
         }
@@ -88,7 +112,17 @@ impl<S: Send + Sync> FromRequestParts<S> for LiveUpgrade {
         }
         let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await?;
         let session = <Session as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        Ok(Self { upgrade, session })
+        let permit = session
+            .open_socket()
+            .map_err(|_| UpgradeRejection::TooManySockets)?;
+        Ok(Self {
+            upgrade: upgrade
+                .max_message_size(LONGEST_MESSAGE)
+                .max_frame_size(LONGEST_MESSAGE)
+                .read_buffer_size(READ_BUFFER),
+            session,
+            permit: Permit(permit),
+        })
     }
 }
 
@@ -99,6 +133,8 @@ impl LiveUpgrade {
     }
 
     /// Sets what axum's own extractor can be told: subprotocols, bounds on messages.
+    ///
+    /// Default: messages and frames of 64 KiB at most, beyond which the connection is closed.
     pub fn with(mut self, settings: impl FnOnce(WebSocketUpgrade) -> WebSocketUpgrade) -> Self {
         self.upgrade = settings(self.upgrade);
         self
@@ -113,10 +149,14 @@ impl LiveUpgrade {
         C: FnOnce(LiveSocket) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let Self { upgrade, session } = self;
+        let Self {
+            upgrade,
+            session,
+            permit,
+        } = self;
         upgrade.on_upgrade(async move |socket| {
             let ended = session.ended();
-            let line = Arc::new(Line::new(socket));
+            let line = Arc::new(Line::new(socket, permit));
             let keeping = keep(Arc::clone(&line), ended);
             join(callback(LiveSocket { line, session }), keeping).await;
         })
@@ -222,7 +262,10 @@ impl Sink<Message> for LiveSocket {
 
 /// A connection that its handler uses, and that is closed beside it. No lock is held while anybody
 /// waits.
-struct Line(Mutex<State>);
+struct Line(
+    Mutex<State>,
+    #[expect(dead_code, reason = "held as long as the connection")] Permit,
+);
 
 struct State {
     socket: Option<WebSocket>,
@@ -258,15 +301,16 @@ impl State {
 }
 
 impl Line {
-    fn new(socket: WebSocket) -> Self {
-        Self(Mutex::new(State {
+    fn new(socket: WebSocket, permit: Permit) -> Self {
+        let state = State {
             socket: Some(socket),
             end: None,
             is_left: false,
             reader: None,
             writer: None,
             keeper: None,
-        }))
+        };
+        Self(Mutex::new(state), permit)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -114,7 +114,7 @@ async fn other_cookies_of_the_response_are_kept() {
 
 #[tokio::test]
 async fn nested_routers_see_the_path_that_the_client_asked_for() {
-    let policy = plain().path("/shop").build().unwrap();
+    let policy = plain().path("/shop").match_path("/shop").build().unwrap();
     let manager = Manager::new(policy, memory(&clock()));
     let inner = routes().layer(SessionLayer::new(manager));
     let router = Router::new()
@@ -203,7 +203,19 @@ async fn a_secure_cookie_goes_over_tls_only() {
     let proxied = |request: Builder, address: &str| {
         request
             .extension(peer(address))
+            .header("x-forwarded-proto", "http, https")
+    };
+    // X4: what the client wrote stands left of what the proxy says.
+    let claimed = |request: Builder| {
+        request
+            .extension(peer("10.1.1.1"))
             .header("x-forwarded-proto", "https, http")
+    };
+    let in_two_fields = |request: Builder| {
+        request
+            .extension(peer("10.1.1.1"))
+            .header("x-forwarded-proto", &b"\xff"[..])
+            .header("x-forwarded-proto", "https")
     };
     let trusting = || policy().trusted_proxy(TrustedProxy::networks(["10.0.0.0/8"]).unwrap());
     let get = || Request::get("/count");
@@ -213,6 +225,8 @@ async fn a_secure_cookie_goes_over_tls_only() {
         (policy(), proxied(get(), "10.1.1.1"), false),
         (trusting(), proxied(get(), "10.1.1.1"), true),
         (trusting(), proxied(get(), "192.0.2.1"), false),
+        (trusting(), claimed(get()), false),
+        (trusting(), in_two_fields(get()), true),
         (trusting(), get().extension(peer("10.1.1.1")), false),
     ];
     for (index, (policy, request, sent)) in table.into_iter().enumerate() {

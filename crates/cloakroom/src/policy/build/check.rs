@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::PolicyError;
-use crate::cookie::{Prefix, is_domain, is_path};
-use crate::policy::{SameSite, Secure, Settings};
+use crate::cookie::{LONGEST_ATTRIBUTE, Prefix, fits_cookie, is_domain, is_path};
+use crate::id::SessionId;
+use crate::policy::{MatchPath, SameSite, Secure, Settings};
 
 /// What the name's prefix promises (RFC 6265bis §4.1.3).
 pub(super) fn prefix(settings: &Settings) -> Result<(), PolicyError> {
@@ -32,6 +33,23 @@ pub(super) fn prefix(settings: &Settings) -> Result<(), PolicyError> {
     first_broken(&rules)
 }
 
+/// Whether requests can bring our own ids back; those of an `id_generator` are looked at one by one.
+pub(super) fn ids(settings: &Settings) -> Result<(), PolicyError> {
+    let id = SessionId::random();
+    let draws_own = settings.id_generator.is_none();
+    let rules = [
+        (
+            draws_own && !settings.id_grammar.allows(id.expose()),
+            PolicyError::IdGrammar,
+        ),
+        (
+            !fits_cookie(&settings.name, id.expose()),
+            PolicyError::NameTooLong,
+        ),
+    ];
+    first_broken(&rules)
+}
+
 /// What concerns a user's sessions.
 pub(super) fn users(settings: &Settings) -> Result<(), PolicyError> {
     let none = settings.max_sessions.is_some_and(|(most, _)| most == 0);
@@ -42,11 +60,15 @@ pub(super) fn users(settings: &Settings) -> Result<(), PolicyError> {
 pub(super) fn attributes(settings: &Settings) -> Result<(), PolicyError> {
     let not_always = settings.secure != Secure::Always;
     let never = settings.secure == Secure::Never;
+    let is_too_long = |value: &str| value.len() > LONGEST_ATTRIBUTE;
     let bad_domain = settings
         .domain
         .as_deref()
-        .is_some_and(|domain| !is_domain(domain));
-    let bad_path = !settings.path.starts_with('/') || !is_path(&settings.path);
+        .is_some_and(|domain| !is_domain(domain) || is_too_long(domain));
+    let bad_match =
+        matches!(&settings.match_path, MatchPath::Under(path) if !path.starts_with('/'));
+    let bad_path =
+        !settings.path.starts_with('/') || !is_path(&settings.path) || is_too_long(&settings.path);
     let rules = [
         (
             settings.same_site == SameSite::None && not_always,
@@ -62,6 +84,7 @@ pub(super) fn attributes(settings: &Settings) -> Result<(), PolicyError> {
         ),
         (bad_domain, PolicyError::Domain),
         (bad_path, PolicyError::Path),
+        (bad_match, PolicyError::MatchPath),
     ];
     first_broken(&rules)
 }

@@ -38,4 +38,24 @@ impl PolicyBuilder {
         self.settings.max_sessions = Some((most, at_limit));
         self
     }
+
+    /// Bounds the sockets (`LiveUpgrade`, socket.io) that one session holds open in this process.
+    ///
+    /// Default: 64, more than anybody has tabs. The next handshake is answered with 429. A session that
+    /// is not stored counts by its address alone.
+    pub fn max_sockets_per_session(mut self, most: usize) -> Self {
+        self.settings.max_sockets_per_session = most;
+        self
+    }
+
+    /// Bounds the sockets that one client address, or one IPv6 network of 64 bits, holds open in this
+    /// process.
+    ///
+    /// Default: 2,048, an office behind one address. The next handshake is answered with 429. Behind a
+    /// proxy that [`trusted_proxy`](Self::trusted_proxy) does not name, all clients have the proxy's
+    /// address; where the server does not know its peers' addresses, nothing is counted.
+    pub fn max_sockets_per_address(mut self, most: usize) -> Self {
+        self.settings.max_sockets_per_address = most;
+        self
+    }
 }

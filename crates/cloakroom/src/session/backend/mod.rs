@@ -1,6 +1,7 @@
 //! What a session is read and written with: a policy, a store and a clock, and nothing that decides.
 
 mod circuit;
+mod ids;
 mod parsed;
 mod saves;
 mod successor;
@@ -36,9 +37,12 @@ pub(crate) struct Backend {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
     pub(crate) live: Arc<Watch>,
+    #[cfg(any(feature = "ws", feature = "socketio"))]
+    pub(crate) sockets: Arc<crate::live::Sockets>,
     saves: saves::Saves,
     circuit: circuit::Circuit,
     parsed: parsed::Parsed,
+    refused: ids::Refused,
 }
 
 /// How many times longer an operation on many sessions may take.
@@ -51,11 +55,14 @@ impl Backend {
         Self {
             policy,
             live: Watch::new(Arc::clone(&store), clock.clone()),
+            #[cfg(any(feature = "ws", feature = "socketio"))]
+            sockets: Arc::default(),
             store,
             clock,
             saves: saves::Saves::default(),
             circuit: circuit::Circuit::default(),
             parsed: parsed::Parsed::default(),
+            refused: ids::Refused::default(),
         }
     }
 

@@ -24,6 +24,8 @@ pub(crate) enum SaveError {
     Closed,
     /// Others kept changing it.
     Conflict,
+    /// The application's generator drew an id that no request could bring back.
+    Id,
     Edit(EditError),
     Store(StoreError),
 }
@@ -47,6 +49,7 @@ impl SaveError {
             Self::Gone => Self::Gone,
             Self::Closed => Self::Closed,
             Self::Conflict => Self::Conflict,
+            Self::Id => Self::Id,
             Self::Edit(_) => Self::Edit(EditError::TooLarge),
             Self::Store(error) => Self::Store(error.kind().into()),
         }

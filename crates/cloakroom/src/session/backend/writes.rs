@@ -101,6 +101,7 @@ impl Backend {
         mut edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
         for _ in 0..DRAWS {
+            self.check_id(id)?;
             let key = self.key(id);
             let merged = merge(&self.policy, &key, None, &mut [&mut edit])?;
             let creating = self.store.create(&key, &merged.entry);
@@ -127,6 +128,7 @@ impl Backend {
         let mut old = Cow::Borrowed(old);
         let mut tries = self.tries();
         while tries.another().await {
+            self.check_id(id)?;
             let (old_key, key) = (self.key(&old), self.key(id).into_owned());
             let merged = merge(&self.policy, &key, base.as_deref(), &mut [&mut edit])?;
             let succession =

@@ -8,7 +8,7 @@ use actix_web::body::{BodyStream, EitherBody, MessageBody, to_bytes_limited};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 
-use super::{Answering, handle_of};
+use super::{Answering, found};
 use crate::auth::TokenPlace;
 use crate::web::Csrf;
 use crate::web::answer::Answer;
@@ -16,8 +16,8 @@ use crate::web::csrf::{Admission, pass_form};
 
 /// Lets a request go on, its form read and put back, or says what is answered to one that does not.
 async fn admit(csrf: &Csrf, request: &mut ServiceRequest) -> Result<(), Answer> {
-    let handle = handle_of(request.request());
-    match csrf.admit(request.request(), handle.as_ref()).await? {
+    let found = found(request.request());
+    match csrf.admit(request.request(), found.as_found()).await? {
         Admission::Passed => Ok(()),
         Admission::FormNeeded(session) => {
             let body = BodyStream::new(request.take_payload());

@@ -8,7 +8,7 @@ use actix_web::{FromRequest, HttpRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::handle_of;
+use super::found;
 use crate::session::{Session, Typed};
 use crate::store::StoreError;
 use crate::web::{LoggedIn, Named, SessionHandle, SessionName, SessionRejection};
@@ -28,8 +28,8 @@ impl SessionHandle {
 }
 
 async fn session(request: HttpRequest) -> Result<Session, SessionRejection> {
-    let handle = handle_of(&request).ok_or(SessionRejection::NoLayer)?;
-    Ok(handle.open(&request).await?)
+    let found = found(&request);
+    Ok(found.as_found().handle()?.open(&request).await?)
 }
 
 /// An `Option` of it, which is actix-web's own, is `None` where the store failed as well as outside
@@ -71,10 +71,9 @@ impl<N: SessionName + 'static> FromRequest for Named<N> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let handle = handle_of(&request);
-            let handle = handle.as_ref().and_then(|handle| handle.find(N::NAME));
-            let session = handle.ok_or(SessionRejection::NoLayer)?.open(&request);
-            Ok(Self::new(session.await?))
+            let found = found(&request);
+            let handle = found.as_found().named(N::NAME)?;
+            Ok(Self::new(handle.open(&request).await?))
         })
     }
 }

@@ -8,7 +8,7 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::{Error, HttpResponse};
 
-use super::{Answering, handle_of};
+use super::{Answering, found};
 use crate::web::Guard;
 use crate::web::answer::Answer;
 
@@ -54,8 +54,8 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (inner, guard) = (Rc::clone(&self.inner), self.guard.clone());
         Box::pin(async move {
-            let handle = handle_of(request.request());
-            match guard.admit(request.request(), handle.as_ref()).await {
+            let found = found(request.request());
+            match guard.admit(request.request(), found.as_found()).await {
                 Ok(()) => Ok(inner.call(request).await?.map_into_left_body()),
                 Err(refusal) => {
                     let response = HttpResponse::from(Answer::from(refusal));

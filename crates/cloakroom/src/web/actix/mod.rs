@@ -41,21 +41,26 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::dev::{Extensions, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 
 pub use csrf::CsrfMiddleware;
 pub use guard::GuardMiddleware;
 
 use super::answer::{self, Answer};
+use super::handle::{Found, Outside, Placed};
 pub use super::{Csrf, Guard, LoggedIn, Named, SessionHandle, SessionName, SessionRejection, Tls};
 use crate::manager::{Closing, Manager};
 use crate::policy::CachePolicy;
 
 /// Gives the requests of an application, a scope or a resource their sessions.
 ///
-/// It may stand several times in one application, with cookies of different names; where the same
-/// name is there already, the inner one does nothing, as in Express. What stands inside it may fail
+/// It may stand several times in one application, with cookies of different names: a route has the
+/// session of the innermost one around it, and that of another by [`Named`]. Where the innermost one
+/// does not cover a request ([`match_path`](crate::policy::PolicyBuilder::match_path)), its routes have
+/// no session; none of a middleware further out takes its place. Where the same name is there already,
+/// the one further out counts, as in Express. actix-web lets a handler run to its end although the
+/// client has disconnected. What stands inside it may fail
 /// as well: the session of a request that ends in an error is stored, and the error's response
 /// carries its cookie.
 #[derive(Clone, Debug)]
@@ -129,14 +134,15 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let SessionMiddleware { manager, tls } = &self.middleware;
-        let outer = handle_of(request.request());
-        let handle = SessionHandle::new(manager, *tls, request.path(), outer.as_ref());
-        if let Some(handle) = &handle {
-            request.extensions_mut().insert(handle.clone());
-        }
+        let found = found(request.request());
+        let placed = SessionHandle::place(manager, *tls, request.path(), found.as_found());
+        let handle = put(placed, &mut request.extensions_mut());
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
+            if let Ok(response) = &answer {
+                found.put_back(response.request());
+            }
             match handle {
                 Some(handle) => closed(&handle, answer).await,
                 None => answer.map(ServiceResponse::map_into_left_body),
@@ -145,9 +151,54 @@ where
     }
 }
 
-/// The way to a request's session, where a middleware has put it there.
-fn handle_of(request: &HttpRequest) -> Option<SessionHandle> {
-    request.extensions().get().cloned()
+/// What middlewares have put into a request, for longer than its extensions can be borrowed.
+struct Kept {
+    handle: Option<SessionHandle>,
+    outside: Option<Outside>,
+}
+
+impl Kept {
+    /// Puts back what a middleware further out had put there, for whatever stands between the two.
+    fn put_back(self, request: &HttpRequest) {
+        if let Some(handle) = self.handle {
+            request.extensions_mut().insert(handle);
+        }
+    }
+
+    fn as_found(&self) -> Found<'_> {
+        Found {
+            handle: self.handle.as_ref(),
+            outside: self.outside.as_ref(),
+        }
+    }
+}
+
+/// Looks for what session middlewares have put into a request.
+fn found(request: &HttpRequest) -> Kept {
+    let extensions = request.extensions();
+    Kept {
+        handle: extensions.get().cloned(),
+        outside: extensions.get().cloned(),
+    }
+}
+
+/// Puts into a request what belongs there, and returns the handle whose session is to be closed.
+fn put(placed: Placed, extensions: &mut Extensions) -> Option<SessionHandle> {
+    match placed {
+        Placed::Handle(handle) => {
+            extensions.insert(handle.clone());
+            Some(handle)
+        }
+        Placed::Outer(handle) => {
+            extensions.insert(handle);
+            None
+        }
+        Placed::Outside(outside) => {
+            extensions.remove::<SessionHandle>();
+            extensions.insert(outside);
+            None
+        }
+    }
 }
 
 /// Stores the session if it was opened, and gives the answer what it is owed, or another one in its

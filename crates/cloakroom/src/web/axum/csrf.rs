@@ -13,9 +13,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::auth::TokenPlace;
+use crate::web::Csrf;
 use crate::web::answer::Answer;
 use crate::web::csrf::{Admission, pass_form};
-use crate::web::{Csrf, SessionHandle};
+use crate::web::tower::found;
 
 /// The request that goes on, its form read and put back, or the answer to one that does not.
 async fn admitted(csrf: &Csrf, request: Request<Body>) -> Result<Request<Body>, Answer> {
@@ -26,8 +27,7 @@ async fn admitted(csrf: &Csrf, request: Request<Body>) -> Result<Request<Body>, 
         request
     };
     let (parts, body) = request.into_parts();
-    let handle = parts.extensions.get::<SessionHandle>();
-    match csrf.admit(&parts, handle).await? {
+    match csrf.admit(&parts, found(&parts.extensions)).await? {
         Admission::Passed => Ok(Request::from_parts(parts, body)),
         Admission::FormNeeded(session) => {
             let form = to_bytes(body, TokenPlace::LONGEST_FORM).await.ok();

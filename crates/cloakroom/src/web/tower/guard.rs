@@ -9,8 +9,8 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::bare;
-use crate::web::{Guard, SessionHandle};
+use super::{bare, found};
+use crate::web::Guard;
 
 impl<S> Layer<S> for Guard {
     type Service = GuardService<S>;
@@ -53,8 +53,7 @@ where
         let guard = self.guard.clone();
         GuardFuture(Box::pin(async move {
             let (parts, body) = request.into_parts();
-            let handle = parts.extensions.get::<SessionHandle>();
-            match guard.admit(&parts, handle).await {
+            match guard.admit(&parts, found(&parts.extensions)).await {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await,
                 Err(refusal) => Ok(bare(&refusal.into())),
             }

@@ -14,7 +14,7 @@ use crate::support::keys;
 
 #[actix_web::test]
 async fn scopes_see_the_path_that_the_client_asked_for() {
-    let (manager, store) = manager(policy().path("/shop"));
+    let (manager, store) = manager(policy().path("/shop").match_path("/shop"));
     let scope = |path| {
         let session = SessionMiddleware::new(manager.clone());
         web::scope(path)
@@ -38,8 +38,10 @@ async fn a_secure_cookie_goes_over_tls_only() {
     let from = |address: &str| {
         let request =
             TestRequest::with_uri("/count").peer_addr(format!("{address}:4711").parse().unwrap());
-        request.insert_header(("x-forwarded-proto", "https, http"))
+        request.insert_header(("x-forwarded-proto", "http, https"))
     };
+    // X4: what the client wrote stands left of what the proxy says.
+    let claimed = from("10.1.1.1").insert_header(("x-forwarded-proto", "https, http"));
     let (plain, marked) = (
         TestRequest::with_uri("/count"),
         TestRequest::with_uri("/count"),
@@ -58,6 +60,7 @@ async fn a_secure_cookie_goes_over_tls_only() {
         (policy(), false, from("10.1.1.1").to_request(), false),
         (trusting(), false, from("10.1.1.1").to_request(), true),
         (trusting(), false, from("192.0.2.1").to_request(), false),
+        (trusting(), false, claimed.to_request(), false),
     ];
     for (index, (policy, tls, request, sent)) in table.into_iter().enumerate() {
         let (manager, store) = manager(policy);
@@ -92,8 +95,8 @@ async fn the_policy_is_told_who_asks_and_for_what() {
         .insert_header(("host", "shop.example"))
         .insert_header(("user-agent", "a browser"))
         .insert_header(("x-forwarded-proto", "https"))
-        .append_header(("x-forwarded-for", "6.6.6.6"))
-        .append_header(("x-forwarded-for", "192.0.2.9, 10.0.0.8"));
+        .append_header(("x-forwarded-for", &b"6.6.6.6\xff"[..]))
+        .append_header(("x-forwarded-for", &b"\x80, 192.0.2.9, 10.0.0.8"[..]));
     call_service(&app, request.to_request()).await;
     let mut expected = RequestInfo::default();
     expected.path = "/shop/count".to_owned();

@@ -25,7 +25,7 @@ fn app() -> Client {
             "/change",
             post(async |body: String| body).get(async || "read"),
         )
-        .layer(Csrf::new().allow_origin("https://pay.example"))
+        .layer(Csrf::new().allow_origin("https://pay.example").unwrap())
         .layer(SessionLayer::new(manager));
     Client::new(router)
 }

@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -110,7 +112,7 @@ async fn count(mut socket: LiveSocket) {
 /// Serves on a port of its own.
 async fn serve(manager: &Manager) -> String {
     let app = routes()
-        .layer(Csrf::new().allow_origin("https://partner.example"))
+        .layer(Csrf::new().allow_origin("https://partner.example").unwrap())
         .layer(SessionLayer::new(manager.clone()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap().to_string();
@@ -316,6 +318,98 @@ async fn another_site_opens_no_socket_of_its_visitor() {
         };
         assert_eq!(found, status, "{origin:?} {fetch_site:?}");
     }
+}
+
+/// What a client that has sent a text of so many bytes gets back, `None` where it is cut off.
+async fn echoed(client: &mut Client, bytes: usize) -> Option<usize> {
+    let sent = client.send(Message::text("x".repeat(bytes))).await;
+    let said = timeout(BOUND, client.next()).await.expect("in time");
+    match (sent, said) {
+        (Ok(()), Some(Ok(Message::Text(text)))) => Some(text.len()),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x3_a_large_message_is_refused_unless_the_bound_is_raised() {
+    const BOUND: usize = 64 * 1024;
+    let (here, _) = Node::pair("memory:").await;
+    let raised = async |live: LiveUpgrade| {
+        let live = live.with(|upgrade| upgrade.max_message_size(1 << 20).max_frame_size(1 << 20));
+        live.on_upgrade(receive)
+    };
+    let app = routes().route("/raised", any(raised));
+    let app = app.layer(SessionLayer::new(here.0.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    for (path, bytes, expected) in [
+        ("/receives", BOUND, Some(BOUND)),
+        ("/receives", BOUND + 1, None),
+        ("/receives", 10 * BOUND, None),
+        ("/raised", 10 * BOUND, Some(10 * BOUND)),
+    ] {
+        let mut client = open(&at, path, &[]).await.unwrap();
+        assert_eq!(echoed(&mut client, bytes).await, expected, "{path} {bytes}");
+    }
+    // Nor may it come in pieces, without an end.
+    let mut client = open(&at, "/receives", &[]).await.unwrap();
+    for n in 0..5 {
+        let (opcode, piece) = (
+            if n == 0 { Data::Text } else { Data::Continue },
+            "x".repeat(BOUND / 2),
+        );
+        let frame = Frame::message(piece, OpCode::Data(opcode), false);
+        if client.send(Message::Frame(frame)).await.is_err() {
+            break;
+        }
+    }
+    let said = timeout(super::BOUND, client.next()).await.expect("in time");
+    assert!(!matches!(said, Some(Ok(Message::Text(_)))), "{said:?}");
+}
+
+/// The status of a handshake that is refused.
+async fn refused(at: &str, fields: &[(&'static str, &str)]) -> u16 {
+    match open(at, "/receives", fields).await {
+        Ok(_) => 101,
+        Err(Error::Http(response)) => response.status().as_u16(),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x3_a_session_has_no_more_sockets_than_it_may_have() {
+    let (here, _) = Node::pair_with("memory:", |policy| policy.max_sockets_per_session(2)).await;
+    let at = serve(&here.0).await;
+    let (ada, eve) = (here.sign_in("ada").await, here.sign_in("eve").await);
+    let first = open(&at, "/receives", &[("cookie", &ada)]).await.unwrap();
+    let _second = open(&at, "/receives", &[("cookie", &ada)]).await.unwrap();
+    assert_eq!(refused(&at, &[("cookie", &ada)]).await, 429);
+    assert_eq!(refused(&at, &[("cookie", &eve)]).await, 101);
+    assert_eq!(refused(&at, &[]).await, 101, "nobody's");
+    drop(first);
+    let begin = Instant::now();
+    while refused(&at, &[("cookie", &ada)]).await == 429 {
+        assert!(begin.elapsed() < 5 * BOUND, "its place is not free again");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x3_an_address_has_no_more_sockets_than_it_may_have() {
+    let (here, _) = Node::pair_with("memory:", |policy| policy.max_sockets_per_address(3)).await;
+    let app = routes().layer(SessionLayer::new(here.0.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    let service = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(open(&at, "/receives", &[]).await.unwrap());
+    }
+    assert_eq!(refused(&at, &[]).await, 429);
+    let cookie = here.sign_in("ada").await;
+    assert_eq!(refused(&at, &[("cookie", &cookie)]).await, 429);
 }
 
 /// A thousand devices of one user: each has a session and a socket.

@@ -129,6 +129,24 @@ impl<E: Into<SessionError>> From<E> for Refused {
 pub(crate) type Answer = Result<Said, Refused>;
 type Handler = dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
 
+/// Whose sessions a route is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Area {
+    Main,
+    Side,
+    Strict,
+}
+
+impl Area {
+    pub(super) fn of(path: &str) -> Self {
+        match path.split('/').nth(1) {
+            Some("side") => Self::Side,
+            Some("strict") => Self::Strict,
+            _ => Self::Main,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) method: Method,

@@ -31,9 +31,10 @@ pub(super) async fn a_cookie_has_the_attributes_of_its_policy(site: Arc<Site>) {
 pub(super) async fn the_word_of_a_trusted_proxy_makes_it_secure(site: Arc<Site>) {
     for (mut browser, proto, is_secure) in [
         (site.browser_behind_proxy(), "https", true),
-        (site.browser_behind_proxy(), "https, http", true),
+        // X4: what stands to the left, the client may have written.
+        (site.browser_behind_proxy(), "https, http", false),
         (site.browser_behind_proxy(), "http", false),
-        (site.browser_behind_proxy(), "http, https", false),
+        (site.browser_behind_proxy(), "http, https", true),
         (site.browser(), "https", false),
     ] {
         let request = browser.request(Method::POST, "/cart");

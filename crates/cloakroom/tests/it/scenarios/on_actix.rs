@@ -9,7 +9,7 @@ use cloakroom::web::actix::{Csrf, Named, SessionMiddleware};
 use cloakroom::{Session, SessionError};
 use tokio::sync::oneshot;
 
-use super::app::{App, Asked, Main, Refused, Route, Said, Side, count_both, routes};
+use super::app::{App, Area, Asked, Main, Refused, Route, Said, Side, count_both, routes};
 use super::site::Running;
 
 pub(crate) async fn serve(app: Arc<App>) -> Running {
@@ -20,10 +20,19 @@ pub(crate) async fn serve(app: Arc<App>) -> Running {
         rt::System::new().block_on(async move {
             let server = HttpServer::new(move || {
                 Actix::new()
-                    .configure(|config| mount(config, &app))
-                    .wrap(Csrf::new())
-                    .wrap(SessionMiddleware::new(app.strict.clone()))
-                    .wrap(SessionMiddleware::new(app.side.clone()))
+                    .service(
+                        web::scope("/side")
+                            .configure(|config| mount(config, &app, Area::Side))
+                            .route("", web::get().to(side))
+                            .wrap(SessionMiddleware::new(app.side.clone())),
+                    )
+                    .service(
+                        web::scope("/strict")
+                            .configure(|config| mount(config, &app, Area::Strict))
+                            .wrap(SessionMiddleware::new(app.strict.clone())),
+                    )
+                    .configure(|config| mount(config, &app, Area::Main))
+                    .route("/plain", web::get().to(async || "plain"))
                     .wrap(SessionMiddleware::new(app.manager.clone()))
             });
             let server = server.workers(2).disable_signals().listen(listener);
@@ -37,20 +46,24 @@ pub(crate) async fn serve(app: Arc<App>) -> Running {
     Running::new(address, move || drop(handle.stop(false)))
 }
 
-fn mount(config: &mut web::ServiceConfig, app: &Arc<App>) {
-    for route in routes() {
-        let resource = Resource::new(route.path);
+/// Mounts the routes of one area, which is a scope of its own but for the first.
+fn mount(config: &mut web::ServiceConfig, app: &Arc<App>, area: Area) {
+    let own = |route: &Route| Area::of(route.path) == area;
+    for route in routes().into_iter().filter(own) {
+        let path = match area {
+            Area::Main => route.path,
+            Area::Side => &route.path["/side".len()..],
+            Area::Strict => &route.path["/strict".len()..],
+        };
+        let resource = Resource::new(path);
         let method = Method::from_bytes(route.method.as_str().as_bytes()).unwrap();
         let resource = resource.guard(guard::Method(method));
         let resource = resource.route(answer(app, &route));
         match route.guard {
-            Some(guard) => config.service(resource.wrap(guard)),
-            None => config.service(resource),
+            Some(guard) => config.service(resource.wrap(guard).wrap(Csrf::new())),
+            None => config.service(resource.wrap(Csrf::new())),
         };
     }
-    config
-        .route("/plain", web::get().to(async || "plain"))
-        .route("/side", web::get().to(side));
 }
 
 fn answer(app: &Arc<App>, route: &Route) -> actix_web::Route {

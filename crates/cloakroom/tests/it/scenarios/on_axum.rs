@@ -10,7 +10,7 @@ use cloakroom::web::{Csrf, Named};
 use cloakroom::{Session, SessionError, SessionLayer};
 use tokio::net::TcpListener;
 
-use super::app::{App, Asked, Main, Refused, Route, Said, Side, count_both, routes};
+use super::app::{App, Area, Asked, Main, Refused, Route, Said, Side, count_both, routes};
 use super::site::Running;
 
 pub(crate) async fn serve(app: Arc<App>) -> Running {
@@ -23,17 +23,30 @@ pub(crate) async fn serve(app: Arc<App>) -> Running {
 }
 
 fn router(app: &Arc<App>) -> Router {
-    let mut router = Router::new();
-    for route in routes() {
-        router = router.route(route.path, mounted(app, &route));
-    }
-    router
-        .route("/plain", get(async || "plain"))
-        .route("/side", get(side))
-        .layer(Csrf::new())
-        .layer(SessionLayer::new(app.strict.clone()))
-        .layer(SessionLayer::new(app.side.clone()))
+    let main = area(app, Area::Main).route("/plain", get(async || "plain"));
+    let side = area(app, Area::Side).route("/side", get(side));
+    let strict = area(app, Area::Strict);
+    // Each area has its own session; the outermost one can be asked for by its name.
+    Router::new()
+        .merge(main.layer(Csrf::new()))
+        .merge(
+            side.layer(Csrf::new())
+                .layer(SessionLayer::new(app.side.clone())),
+        )
+        .merge(
+            strict
+                .layer(Csrf::new())
+                .layer(SessionLayer::new(app.strict.clone())),
+        )
         .layer(SessionLayer::new(app.manager.clone()))
+}
+
+fn area(app: &Arc<App>, area: Area) -> Router {
+    let routes = routes().into_iter();
+    let own = routes.filter(|route| Area::of(route.path) == area);
+    own.fold(Router::new(), |router, route| {
+        router.route(route.path, mounted(app, &route))
+    })
 }
 
 fn mounted(app: &Arc<App>, route: &Route) -> MethodRouter {

@@ -37,7 +37,7 @@ async fn callers_of_little_patience_get_a_new_connection_too() {
 }
 
 fn manager(store: impl Store) -> crate::Manager {
-    let keys = crate::KeyRing::new("0123456789abcdef0123456789abcdef").unwrap();
+    let keys = crate::KeyRing::new("the secret of these tests, long enough").unwrap();
     let policy = crate::Policy::builder(keys)
         .secure(crate::Secure::Never)
         .store_timeout(Duration::from_millis(500))
@@ -47,7 +47,7 @@ fn manager(store: impl Store) -> crate::Manager {
 }
 
 fn cookie_of(id: &SessionId) -> String {
-    let keys = crate::KeyRing::new("0123456789abcdef0123456789abcdef").unwrap();
+    let keys = crate::KeyRing::new("the secret of these tests, long enough").unwrap();
     let signed = crate::cookie::sign(id.expose(), &keys);
     format!(
         "connect.sid=s%3A{}",
