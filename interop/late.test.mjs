@@ -91,10 +91,9 @@ describe('a late request after a renewal', () => {
       await visit(browser, {}, async (page) => {
         const renew = async () => {
           await login(page);
-          await sleep(RENEWAL_S * 1000 + 50);
           return () => page.evaluate(() => fetch('/me').then((answer) => answer.status));
         };
-        const late = await play(line, page, renew, `round ${round}`);
+        const late = await play(line, page, renew, `round ${round}`, RENEWAL_S * 1000 + 50);
         const status = Object.fromEntries(late.map(({ path, status }) => [path, status]));
         assert.equal(status['/profile?late'], 200, `round ${round}: the page`);
         assert.equal(status['/cart?late'], 200, `round ${round}: the change`);
@@ -105,17 +104,17 @@ describe('a late request after a renewal', () => {
 
 /**
  * Has one tab change the id while what the other has sent with the old one is still on its way; it
- * arrives while the answer with the new cookie does. The exchanges that were late.
+ * arrives while the answer with the new cookie does. The id is `age` ms old by then, and the exchanges
+ * that were late are returned.
  */
-async function play(line, page, begin, where) {
+async function play(line, page, begin, where, age = 0) {
   line.release();
   await page.goto(`${line.url}/how`);
   const change = await begin(page);
-  const old = await ticket(page);
   const tab = await page.context().newPage();
   await tab.goto(`${line.url}/how`);
-  // What the tab's own renewal did, it did.
-  const before = (await ticket(page)) ?? old;
+  await sleep(age);
+  const before = await ticket(page);
 
   line.forget();
   line.hold();

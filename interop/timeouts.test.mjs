@@ -15,6 +15,8 @@ import { launch, openShop, PASSWORD, visit } from './shop.mjs';
 
 const IDLE_S = 4;
 const ABSOLUTE_S = 30;
+/** How long a page may take on a busy machine. */
+const PATIENCE_MS = 20_000;
 const run = promisify(execFile);
 
 let browser;
@@ -32,33 +34,40 @@ after(async () => {
 
 // All at once: each of them takes as long as a session lasts.
 describe('a session of four seconds, thirty at most', { concurrency: true }, () => {
-  test('V1: a tab that only reads', () => staysUntilTheEnd({}, reads));
-  test('V1: a tab that only reads, without JavaScript', () => staysUntilTheEnd({ javaScriptEnabled: false }, reads));
-  test('V1: a tab that polls', () => staysUntilTheEnd({}, polls));
-  test('V1: a tab that talks over a WebSocket', () => staysUntilTheEnd({}, talks));
+  test('V1: a tab that only reads', (t) => staysUntilTheEnd(t, {}, reads));
+  test('V1: a tab that only reads, without JavaScript', (t) => staysUntilTheEnd(t, { javaScriptEnabled: false }, reads));
+  test('V1: a tab that polls', (t) => staysUntilTheEnd(t, {}, polls));
+  test('V1: a tab that talks over a WebSocket', (t) => staysUntilTheEnd(t, {}, talks));
   test('V1: a jar of curl', curlsJar);
   test('a tab that is left alone is out, and says so', leftAlone);
   test('a tab that is left alone without JavaScript is out', leftAloneWithoutScript);
 });
 
 /** Signs in and does `look` each second: it says `ada` until the absolute time-out, and nobody after it. */
-async function staysUntilTheEnd(options, look) {
+async function staysUntilTheEnd(t, options, look) {
   await visit(browser, options, async (page) => {
+    page.setDefaultTimeout(PATIENCE_MS);
     // Before it, because the session begins somewhere within.
     const began = Date.now();
     assert.equal(await shop.signIn(page), 303);
     const surelyOver = Date.now() + (ABSOLUTE_S + 1) * 1000;
     const looks = look(page);
-    await untilOver(began, surelyOver, looks);
+    await untilOver(t, began, surelyOver, looks);
   }, [/status of 401/, /WebSocket/]);
 }
 
-async function untilOver(began, surelyOver, look) {
+async function untilOver(t, began, surelyOver, look) {
+  let last = Date.now();
   for (let second = 1; ; second++) {
     await sleep(began + second * 1000 - Date.now());
-    const asked = (Date.now() - began) / 1000;
-    if (asked > ABSOLUTE_S - 1) break;
-    assert.equal(await look(), 'ada', `after ${asked.toFixed(1)} s`);
+    const asked = Date.now();
+    if (asked - began > (ABSOLUTE_S - 1) * 1000) break;
+    const name = await look();
+    const gap = (Date.now() - last) / 1000;
+    // A look that took so long may have come too late; that says nothing of the shop.
+    if (name !== 'ada' && gap > IDLE_S) return t.skip(`this machine is too busy: ${gap} s between two looks`);
+    assert.equal(name, 'ada', `after ${(asked - began) / 1000} s`);
+    last = asked;
   }
   await sleep(surelyOver - Date.now());
   assert.equal(await look(), undefined, 'the absolute time-out is over');
@@ -67,9 +76,9 @@ async function untilOver(began, surelyOver, look) {
 /** The name in the head of a page, which is loaded for it. */
 function reads(page) {
   return async () => {
-    await page.goto(`${shop.url}/how`);
+    await page.goto(`${shop.url}/how`, { waitUntil: 'domcontentloaded' });
     const link = page.locator('nav a[href="/profile"]');
-    return (await link.count()) === 1 ? (await link.innerText()).split(' ').at(-1) : undefined;
+    return (await link.count()) === 1 ? (await link.innerText()).split(/\s/).at(-1) : undefined;
   };
 }
 
@@ -91,7 +100,7 @@ function talks(page) {
   }));
 }
 
-async function curlsJar() {
+async function curlsJar(t) {
   const folder = mkdtempSync(join(tmpdir(), 'cloakroom-curl-'));
   const jar = join(folder, 'jar');
   const curl = async (...words) => {
@@ -103,7 +112,7 @@ async function curlsJar() {
     const body = JSON.stringify({ username: 'ada', password: PASSWORD });
     const headers = ['-H', 'content-type: application/json', '-H', `origin: ${shop.url}`];
     assert.equal(await curl(...headers, '-d', body, `${shop.url}/login`), 'ada');
-    await untilOver(began, Date.now() + (ABSOLUTE_S + 1) * 1000, () => curl(`${shop.url}/me`));
+    await untilOver(t, began, Date.now() + (ABSOLUTE_S + 1) * 1000, () => curl(`${shop.url}/me`));
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -111,6 +120,7 @@ async function curlsJar() {
 
 async function leftAlone() {
   await visit(browser, {}, async (page) => {
+    page.setDefaultTimeout(PATIENCE_MS);
     await shop.signIn(page);
     await page.goto(`${shop.url}/how`);
     await page.getByRole('heading', { name: 'Your time was up' }).waitFor({ timeout: (IDLE_S + 3) * 1000 });
@@ -121,6 +131,7 @@ async function leftAlone() {
 
 async function leftAloneWithoutScript() {
   await visit(browser, { javaScriptEnabled: false }, async (page) => {
+    page.setDefaultTimeout(PATIENCE_MS);
     await shop.signIn(page);
     await page.goto(`${shop.url}/how`);
     await sleep((IDLE_S + 1) * 1000);

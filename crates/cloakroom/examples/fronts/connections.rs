@@ -11,9 +11,9 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::map_request;
 use axum::serve::Listener;
-use http_body::{Frame, SizeHint};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::body::{Frame, SizeHint};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,15 +28,9 @@ const BODY: Duration = Duration::from_secs(15);
 const BYTES_PER_SECOND: u64 = 500;
 
 /// Serves until `ended` is ready, and then lets the requests under way finish.
-pub(crate) async fn serve(
-    mut listener: TcpListener,
-    app: Router,
-    ended: impl Future<Output = ()>,
-) {
-    let mut http = Builder::new(TokioExecutor::new()).http1_only();
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD);
+pub(crate) async fn serve(mut listener: TcpListener, app: Router, ended: impl Future<Output = ()>) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
     let mut app = app
         .layer(map_request(paced))
         .into_make_service_with_connect_info::<SocketAddr>();
@@ -50,10 +44,10 @@ pub(crate) async fn serve(
         };
         let Ok(service) = app.call(peer).await;
         let service = TowerToHyperService::new(service);
-        let connection = http.serve_connection_with_upgrades(TokioIo::new(socket), service);
-        let connection = connection.into_owned();
+        let connection = http.serve_connection(TokioIo::new(socket), service);
         let mut ending = end.subscribe();
         tokio::spawn(async move {
+            let connection = connection.with_upgrades();
             tokio::pin!(connection);
             // One that breaks off, or is too slow, concerns its client alone.
             tokio::select! {

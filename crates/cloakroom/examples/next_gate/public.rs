@@ -62,7 +62,11 @@ mod tests {
 
     #[test]
     fn x1_a_public_rule_never_opens_a_tunnel() {
-        const PUBLIC: [&str; 3] = ["/favicon.ico", "/robots.txt", "/_next/static/chunks/main.js"];
+        const PUBLIC: [&str; 3] = [
+            "/favicon.ico",
+            "/robots.txt",
+            "/_next/static/chunks/main.js",
+        ];
         const FORBIDDEN: Rule = Rule::Refused(StatusCode::FORBIDDEN);
         const NOT_ALLOWED: Rule = Rule::Refused(StatusCode::METHOD_NOT_ALLOWED);
         #[rustfmt::skip]
@@ -89,7 +93,11 @@ mod tests {
                     let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
                     headers.insert(name, value.parse().unwrap());
                 }
-                assert_eq!(rule(method, path, &headers), *expected, "{method} {path} {fields:?}");
+                assert_eq!(
+                    rule(method, path, &headers),
+                    *expected,
+                    "{method} {path} {fields:?}"
+                );
                 let private = rule(method, "/", &headers);
                 assert_ne!(private, Rule::Public, "{method} / {fields:?}");
             }

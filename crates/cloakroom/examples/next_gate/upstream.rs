@@ -83,7 +83,8 @@ fn is_ours(name: &HeaderName) -> bool {
 fn is_websocket(headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(UPGRADE).iter();
     let first = asked.next().map(HeaderValue::as_bytes);
-    first.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket")) && asked.next().is_none()
+    first.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+        && asked.next().is_none()
 }
 
 /// Leaves the other cookies as they came.

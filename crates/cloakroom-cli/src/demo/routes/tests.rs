@@ -281,10 +281,28 @@ async fn x10_no_safe_request_without_a_session_stores_one() {
     let asset = crate::demo::assets::STYLES.path.clone();
     let forged = "connect.sid=s%3AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.forged";
     for path in [
-        "/", "/how", "/cart", "/cart/wool-scarf", "/login", "/login?again=1", "/logout", "/me",
-        "/csrf", "/profile", "/devices", "/devices/x", "/logout-others", "/logout-all",
-        "/experiment", "/password", "/admin", "/admin/users/ada/end", "/ws", "/nowhere",
-        "/socket.io/?EIO=4&transport=polling", &asset,
+        "/",
+        "/how",
+        "/cart",
+        "/cart/wool-scarf",
+        "/login",
+        "/login?again=1",
+        "/logout",
+        "/me",
+        "/csrf",
+        "/profile",
+        "/devices",
+        "/devices/x",
+        "/logout-others",
+        "/logout-all",
+        "/experiment",
+        "/password",
+        "/admin",
+        "/admin/users/ada/end",
+        "/ws",
+        "/nowhere",
+        "/socket.io/?EIO=4&transport=polling",
+        &asset,
     ] {
         for method in ["GET", "HEAD", "OPTIONS"] {
             for accept in ["text/html", "application/json"] {
@@ -304,7 +322,10 @@ async fn x10_no_safe_request_without_a_session_stores_one() {
     assert_eq!(shop.sessions().await, 0);
     let mut client = shop.client();
     assert_eq!(client.get("/csrf").await.json(), json!({"token": null}));
-    assert_eq!(client.get("/experiment").await.json(), json!({"group": null}));
+    assert_eq!(
+        client.get("/experiment").await.json(),
+        json!({"group": null})
+    );
     let drawn = client.post("/experiment", &json!({})).await.json();
     assert_eq!(client.get("/experiment").await.json(), drawn);
     assert!(client.get("/csrf").await.json()["token"].is_string());

@@ -76,7 +76,10 @@ pub(super) async fn change_password(
         Wants::Json => Err(failure),
     };
     if !(8..=128).contains(&value.password.chars().count()) {
-        return refused(Failure::ShortPassword, "A password has 8 to 128 characters.");
+        return refused(
+            Failure::ShortPassword,
+            "A password has 8 to 128 characters.",
+        );
     }
     // Whoever sits down at a browser that was left open does not take the account over.
     let attempt = match shop.attempts.begin(&user, session.address()).await {
