@@ -53,7 +53,7 @@ fn x2_no_spelling_of_a_name_that_only_the_gate_says_passes() {
             spellings.push(of_name);
         }
         for spelling in spellings {
-            let mut headers = head(&[(&spelling, "eve")]);
+            let mut headers = head(&[(spelling.as_str(), "eve")]);
             prepare(&mut headers, "connect.sid", None);
             assert!(headers.is_empty(), "{spelling}");
         }
