@@ -162,6 +162,41 @@ test('a page of another site opens no socket', async () => {
   assert.deepEqual(recorder.requests, [])
 })
 
+test('X1: a public file opens no socket without a session, and none for another site', async () => {
+  const own = (await signedIn()).header()
+  const evil = { origin: 'https://evil.example' }
+  for (const path of ['/favicon.ico', '/robots.txt', '/_next/static/chunks/main.js', '/_next/static/x/y.css']) {
+    assert.equal(await socketFailure({}, path), 401, path)
+    assert.equal(await socketFailure({ origin: gate.url }, path), 401, path)
+    assert.equal(await socketFailure(evil, path), 403, path)
+    assert.equal(await socketFailure({ ...own, ...evil }, path), 403, path)
+  }
+  const h2c = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQAoAAAAAIAAAAA' }
+  assert.equal((await raw('/favicon.ico', h2c)).statusCode, 401)
+  assert.deepEqual(recorder.requests, [])
+})
+
+test('X2: no spelling of a name that only the gate says reaches Next', async () => {
+  const visitor = await signedIn()
+  const names = ['X.Session.User', 'HTTP_X_SESSION_USER', 'X~Session!User', 'X-Session-Roles', 'X-Real-IP', 'X_Real_IP', 'X-Original-URL', 'X.Rewrite.Url', 'Forwarded', 'X-HTTP-Method-Override']
+  const forged = Object.fromEntries(names.map(name => [name, 'eve']))
+  assert.equal((await raw('/api/hello', { ...visitor.header(), ...forged })).statusCode, 200)
+  assert.equal((await raw('/favicon.ico', forged)).statusCode < 500, true)
+  for (const { rawHeaders } of recorder.requests) {
+    assert.equal(rawHeaders.includes('eve'), false, rawHeaders.join(' '))
+  }
+})
+
+test('X9: guessing a password is slowed down', async () => {
+  const visitor = new Visitor()
+  for (let n = 0; n < 10; n++) {
+    assert.equal((await visitor.submit(`${gate.url}/login`, { username: 'linus', password: 'guess' })).status, 401)
+  }
+  const late = await visitor.login(gate, 'linus')
+  assert.equal(late.status, 429)
+  assert.ok(Number(late.headers.get('retry-after')) >= 1)
+})
+
 test('in a browser: the way back, its scripts, and a link that leads to the login once the session is over', async () => {
   const browser = await chromium.launch(CHROMIUM)
   try {
@@ -233,8 +268,8 @@ function inbox (socket) {
 }
 
 /** The status with which a WebSocket is refused. */
-function socketFailure (headers) {
-  const socket = new WebSocket(`${gate.url.replace('http', 'ws')}/socket`, { headers })
+function socketFailure (headers, path = '/socket') {
+  const socket = new WebSocket(gate.url.replace('http', 'ws') + path, { headers })
   return new Promise((resolve, reject) => {
     socket.once('unexpected-response', (_, response) => resolve(response.statusCode))
     socket.once('open', () => reject(new Error('the socket is open')))

@@ -5,6 +5,12 @@ use actix_web::{App, HttpServer, web};
 use cloakroom::web::actix::SessionMiddleware;
 use cloakroom::{KeyRing, Manager, MemoryStore, Policy, Secure, Session, SessionError};
 
+/// Reads, and stores nothing: whatever site makes a browser ask, a visitor without a session gets none.
+async fn visits(session: Session) -> Result<String, SessionError> {
+    let n: u32 = session.get("n")?.unwrap_or(0);
+    Ok(format!("{n} visits"))
+}
+
 async fn visit(session: Session) -> Result<String, SessionError> {
     let step = |n: Option<u32>| n.unwrap_or(0) + 1;
     let n = session.update("n", step).await?;
@@ -20,7 +26,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let manager = Manager::new(policy, MemoryStore::new());
     let app = move || {
         let session = SessionMiddleware::new(manager.clone());
-        App::new().route("/", web::get().to(visit)).wrap(session)
+        App::new()
+            .route("/", web::get().to(visits))
+            .route("/", web::post().to(visit))
+            .wrap(session)
     };
     let server = HttpServer::new(app).bind(("127.0.0.1", 3000))?;
     Ok(server.run().await?)

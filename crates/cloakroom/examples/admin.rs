@@ -20,6 +20,8 @@ use serde::Deserialize;
 
 #[path = "fronts/accounts.rs"]
 mod accounts;
+#[path = "fronts/connections.rs"]
+mod connections;
 #[path = "fronts/login.rs"]
 mod login;
 #[path = "fronts/page.rs"]

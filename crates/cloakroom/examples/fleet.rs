@@ -6,19 +6,21 @@
 use std::error::Error;
 use std::io::Write as _;
 
-use axum::extract::Form;
+use axum::extract::{Form, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Parser;
-use cloakroom::auth::Passport;
+use cloakroom::auth::{Attempts, Passport};
 use cloakroom::{Session, SessionError, SessionLayer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 #[path = "fronts/accounts.rs"]
 mod accounts;
+#[path = "fronts/connections.rs"]
+mod connections;
 #[path = "fronts/serve.rs"]
 mod serve;
 
@@ -61,6 +63,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         .route("/logout", post(logout))
         .route("/me", get(me))
         .route("/count", post(count))
+        .with_state(accounts::attempts())
         .layer(SessionLayer::new(manager));
     flags.serve.serve(app).await
 }
@@ -71,9 +74,16 @@ struct Login {
     password: String,
 }
 
-async fn login(session: Session, Form(form): Form<Login>) -> Result<Response, SessionError> {
-    let Some(account) = accounts::sign_in(&form.username, &form.password) else {
-        return Ok(nobody());
+async fn login(
+    State(attempts): State<Attempts>,
+    session: Session,
+    Form(form): Form<Login>,
+) -> Result<Response, SessionError> {
+    let typed = (form.username.as_str(), form.password.as_str());
+    let account = match accounts::sign_in(&attempts, session.address(), typed).await {
+        Ok(Some(account)) => account,
+        Ok(None) => return Ok(nobody()),
+        Err(error) => return Ok(error.into_response()),
     };
     session.passport_login(&Accounts, &account).await?;
     session.insert("roles", account.roles)?;

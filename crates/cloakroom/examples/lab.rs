@@ -22,6 +22,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+#[path = "fronts/connections.rs"]
+mod connections;
 #[path = "lab/steps.rs"]
 mod steps;
 
@@ -37,7 +39,12 @@ struct Flags {
     #[arg(long, default_value = "memory:")]
     store: String,
     /// Signs; those after the first only verify.
-    #[arg(long = "secret", required = true)]
+    #[arg(
+        long = "secret",
+        env = "SESSION_SECRET",
+        required = true,
+        hide_env_values = true
+    )]
     secrets: Vec<String>,
     #[arg(long, default_value = "connect.sid")]
     name: String,
@@ -111,9 +118,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         manager,
         user_key: flags.user_key.into(),
     };
-    axum::serve(listener, app(lab))
-        .with_graceful_shutdown(terminated())
-        .await?;
+    connections::serve(listener, app(lab), terminated()).await;
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 //! ask. `interop/fronts/next.test.mjs` builds, starts and guards one.
 //!
 //! ```sh
-//! cargo run --release -p cloakroom --example next_gate --features redis -- \
-//!     --addr 127.0.0.1:8080 --upstream http://127.0.0.1:3000 --secret "$(openssl rand -base64 48)"
+//! SESSION_SECRET="$(openssl rand -base64 48)" cargo run --release -p cloakroom --example next_gate \
+//!     --features redis,attempts -- --addr 127.0.0.1:8080 --upstream http://127.0.0.1:3000
 //! ```
 //!
 //! Next has to listen where the gate alone reaches it (`next start -H 127.0.0.1`): it believes
@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::http::header::UPGRADE;
 use axum::http::uri::{Scheme, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -29,8 +28,12 @@ use cloakroom::{Manager, Session, SessionLayer};
 use tokio::sync::oneshot;
 use tower::ServiceExt as _;
 
+use public::Rule;
+
 #[path = "fronts/accounts.rs"]
 mod accounts;
+#[path = "fronts/connections.rs"]
+mod connections;
 #[path = "fronts/login.rs"]
 mod login;
 #[path = "fronts/page.rs"]
@@ -105,9 +108,12 @@ fn app(gate: Gate) -> Router {
         .fallback(forward_public)
         .with_state(gate.clone());
     let either = async move |request: Request| {
-        let is_public = public::is_public(request.method(), request.uri().path());
-        let way = if is_public { open } else { guarded };
-        way.oneshot(request).await
+        let (method, path) = (request.method(), request.uri().path());
+        match public::rule(method, path, request.headers()) {
+            Rule::Public => open.oneshot(request).await,
+            Rule::Guarded => guarded.oneshot(request).await,
+            Rule::Refused(status) => Ok(status.into_response()),
+        }
     };
     login::routes("Next, behind the gate")
         .fallback(either)
@@ -126,9 +132,6 @@ async fn forward(
     session: Session,
     mut request: Request,
 ) -> Response {
-    if upstream::is_foreign_socket(request.headers()) {
-        return (StatusCode::FORBIDDEN, "another site opens this socket").into_response();
-    }
     if request.headers().contains_key(UPGRADE) {
         watch(&session, &mut request);
     }

@@ -1,8 +1,8 @@
 //! Open connections that end with their session: a WebSocket at `/ws`, socket.io at `/socket.io/`.
 //!
 //! ```sh
-//! cargo run --example sockets --features sqlite,ws,socketio -- --store sqlite:sessions.db \
-//!     --secret "$(openssl rand -base64 48)" --addr 127.0.0.1:3000
+//! SESSION_SECRET="$(openssl rand -base64 48)" cargo run --example sockets \
+//!     --features sqlite,ws,socketio -- --store sqlite:sessions.db --addr 127.0.0.1:3000
 //! ```
 
 use std::io::Write as _;
@@ -23,13 +23,16 @@ use socketioxide::extract::{AckSender, Data, SocketRef};
 use socketioxide::handler::ConnectHandler as _;
 use tokio::net::TcpListener;
 
+#[path = "fronts/connections.rs"]
+mod connections;
+
 #[derive(Parser)]
 struct Flags {
     #[arg(long, default_value = "127.0.0.1:0")]
     addr: SocketAddr,
     #[arg(long, default_value = "memory:")]
     store: String,
-    #[arg(long)]
+    #[arg(long, env = "SESSION_SECRET", hide_env_values = true)]
     secret: String,
 }
 
@@ -51,7 +54,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(flags.addr).await?;
     let at = listener.local_addr()?;
     writeln!(std::io::stdout(), "listening on http://{at}")?;
-    axum::serve(listener, app(manager)).await?;
+    connections::serve(listener, app(manager), std::future::pending()).await;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The style sheet, the script and the icon, under names that change with their content.
+//! The style sheet, the scripts and the icon, under names that change with their content.
 
 use std::sync::LazyLock;
 
@@ -26,6 +26,11 @@ pub(super) static LIVE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("live", "js", "text/javascript", script)
 });
 
+pub(super) static TIMES: LazyLock<Asset> = LazyLock::new(|| {
+    let script = include_str!("assets/times.js");
+    Asset::new("times", "js", "text/javascript", script)
+});
+
 impl Asset {
     fn new(name: &str, extension: &str, media_type: &'static str, content: &'static str) -> Self {
         Self {
@@ -38,7 +43,7 @@ impl Asset {
 
 /// The routes of all assets.
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    [&*STYLES, &*ICON, &*LIVE]
+    [&*STYLES, &*ICON, &*LIVE, &*TIMES]
         .into_iter()
         .fold(Router::new(), |router, asset| {
             let head = [

@@ -27,6 +27,7 @@ pub(super) enum Failure {
     NoSuchDevice,
     NoSuchUser,
     ShortPassword,
+    WrongCurrentPassword,
     Attempts(TooManyAttempts),
     TooMany,
     /// The body is not what was asked for.
@@ -70,6 +71,7 @@ impl IntoResponse for Failure {
                 Status::UNPROCESSABLE_ENTITY,
                 "a password has 8 to 128 characters",
             ),
+            Self::WrongCurrentPassword => (Status::FORBIDDEN, "that is not the current password"),
             Self::TooMany => (Status::UNPROCESSABLE_ENTITY, "qty is a number from 0 to 99"),
             Self::Store => (
                 Status::SERVICE_UNAVAILABLE,

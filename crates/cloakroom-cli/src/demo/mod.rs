@@ -5,6 +5,7 @@ mod assets;
 mod banner;
 mod cart;
 mod catalogue;
+mod connections;
 mod failure;
 mod headers;
 mod negotiate;
@@ -14,6 +15,7 @@ mod routes;
 mod secret;
 mod sent;
 mod serve;
+mod timeouts;
 mod visitor;
 mod words;
 
@@ -44,10 +46,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Problem> {
 async fn open_and_serve(options: &Options) -> Result<(), Problem> {
     let store = open_store(options).await?;
     let (keys, origin) = secret::keys(options, store.kind())?;
+    let policy = policy(options, keys)?;
     let listener = serve::listen(options.addr).await?;
     let accounts = Accounts::seed().await;
     banner::print(options, &listener, store.kind(), &origin);
-    let shop = Shop::new(Manager::new(policy(options, keys)?, store), accounts);
+    let shop = Shop::new(Manager::new(policy, store), accounts);
     serve::serve(listener, routes::router(shop)).await
 }
 
@@ -69,9 +72,9 @@ fn policy(options: &Options, keys: KeyRing) -> Result<Policy, Problem> {
     let proxies = options.trusted_proxies.iter().map(String::as_str);
     let proxies = TrustedProxy::networks(proxies)
         .map_err(|text| Problem::usage(format!("--trusted-proxy {text} is no network")))?;
-    Policy::builder(keys)
+    let builder = Policy::builder(keys)
         .secure(Secure::Auto)
-        .trusted_proxy(proxies)
-        .build()
-        .map_err(|error| Problem::failed(error.to_string()))
+        .trusted_proxy(proxies);
+    let built = options.timeouts.apply(builder)?.build();
+    built.map_err(|error| Problem::failed(error.to_string()))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cloakroom::policy::TrustedProxy;
 
+use super::timeouts::Timeouts;
 use crate::problem::Problem;
 
 /// The flags of `cloakroom demo`; without `Debug`, because two of them may hold secrets.
@@ -49,6 +50,9 @@ pub(crate) struct Options {
     /// A proxy whose X-Forwarded-Proto is believed, as an address or a network; repeatable
     #[arg(long = "trusted-proxy", value_name = "CIDR", value_parser = network)]
     pub(super) trusted_proxies: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) timeouts: Timeouts,
 }
 
 impl Options {

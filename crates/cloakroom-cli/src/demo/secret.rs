@@ -80,6 +80,7 @@ enum Fault {
     Io(&'static str, io::Error),
     NoFile,
     OpenToOthers,
+    OfAnother,
     NoSecret,
 }
 
@@ -93,6 +94,9 @@ impl Fault {
             Self::NoFile => format!("{path} is no file: move it away, or set SESSION_SECRET"),
             Self::OpenToOthers => format!(
                 "others can read {path}: `chmod 600` it, or delete it to draw another secret"
+            ),
+            Self::OfAnother => format!(
+                "{path} belongs to another user, who can change it: `chown` it, or set SESSION_SECRET"
             ),
             Self::NoSecret => format!(
                 "{path} holds no secret of 32 bytes or more: delete it to draw one, which signs everybody out"
@@ -108,8 +112,12 @@ fn read(path: &Path) -> Result<String, Fault> {
         return Err(Fault::NoFile);
     }
     let file = File::open(path).map_err(unreadable)?;
-    if is_open_to_others(&file.metadata().map_err(unreadable)?) {
+    let metadata = file.metadata().map_err(unreadable)?;
+    if is_open_to_others(&metadata) {
         return Err(Fault::OpenToOthers);
+    }
+    if is_of_another(&metadata) {
+        return Err(Fault::OfAnother);
     }
     let mut text = Vec::new();
     file.take(LONGEST_FILE)
@@ -126,9 +134,26 @@ fn is_open_to_others(metadata: &Metadata) -> bool {
     std::os::unix::fs::MetadataExt::mode(metadata) & 0o077 != 0
 }
 
+/// Whether somebody else than this user and root knows the secret, and may change it.
+#[cfg(unix)]
+fn is_of_another(metadata: &Metadata) -> bool {
+    let owner = std::os::unix::fs::MetadataExt::uid(metadata);
+    is_foreign(owner, rustix::process::geteuid().as_raw())
+}
+
+#[cfg(unix)]
+fn is_foreign(owner: u32, user: u32) -> bool {
+    owner != user && owner != 0
+}
+
 /// Elsewhere a file's rights come from its directory.
 #[cfg(not(unix))]
 fn is_open_to_others(_: &Metadata) -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn is_of_another(_: &Metadata) -> bool {
     false
 }
 
@@ -180,6 +205,29 @@ mod tests {
         for mode in [0o604, 0o640, 0o660, 0o622, 0o601] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert!(fault(&path).contains("others can read"), "{mode:o}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn x10_a_secret_of_somebody_else_is_refused() {
+        #[rustfmt::skip]
+        let table = [ // owner, user
+            (1000, 1000, false),
+            (0,    0,    false),
+            (0,    1000, false), // root reads all files anyway
+            (1001, 1000, true),
+            (1000, 0,    true),
+        ];
+        for (owner, user, expected) in table {
+            assert_eq!(super::is_foreign(owner, user), expected, "{owner} {user}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        kept(path.clone()).unwrap();
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&path, Some(4_242), None).is_ok() {
+            assert!(fault(&path).contains("belongs to another user"));
         }
     }
 

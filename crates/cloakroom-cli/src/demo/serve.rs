@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 
+use super::connections;
 use crate::problem::Problem;
 
 /// How long requests under way may take once the shop was told to end.
@@ -36,14 +37,12 @@ pub(super) async fn serve(listener: TcpListener, router: Router) -> Result<(), P
         Signals::new().map_err(failed)?,
         Signals::new().map_err(failed)?,
     );
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { first.next().await })
-        .into_future();
+    let serving = connections::serve(listener, router, async move { first.next().await });
     tokio::select! {
-        served = serving => served.map_err(failed),
-        () = patience_ends(&mut all) => Ok(()),
+        () = serving => {}
+        () = patience_ends(&mut all) => {}
     }
+    Ok(())
 }
 
 /// Waits until the grace is over; a second signal ends the process at once.

@@ -1,5 +1,11 @@
 //! The accounts of the examples: three people, and passwords that are no secret.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
+use cloakroom::Clock;
+use cloakroom::auth::{Attempts, TooManyAttempts};
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 /// Somebody who may sign in.
@@ -16,19 +22,89 @@ pub(crate) const ACCOUNTS: [Account; 3] = [
     Account { name: "linus", password: "just-for-fun",      roles: &[] },
 ];
 
-/// Whose name and password these are.
+/// Attempts to sign in, bounded for each account; whoever tries an example out, or tests it, does so
+/// from one address.
+pub(crate) fn attempts() -> Attempts {
+    let (account, address) = (
+        (10, Duration::from_mins(1)),
+        (600, Duration::from_millis(50)),
+    );
+    Attempts::with(account, address, Clock::System)
+}
+
+/// Whose name and password these are, if not too many were tried.
+pub(crate) async fn sign_in(
+    attempts: &Attempts,
+    address: Option<IpAddr>,
+    (name, password): (&str, &str),
+) -> Result<Option<&'static Account>, TooManyAttempts> {
+    let attempt = attempts.begin(name, address).await?;
+    let found = find(name, password);
+    if found.is_some() {
+        attempt.succeeded();
+    }
+    Ok(found)
+}
+
+/// Takes as long whether it is the name or the password that is wrong.
 ///
 /// An application keeps hashes (argon2id, OWASP Password Storage Cheat Sheet) and hashes for unknown
-/// names too. These passwords stand in the source; they are compared in constant time, each with
-/// each, so that at least the example teaches no other habit.
-pub(crate) fn sign_in(name: &str, password: &str) -> Option<&'static Account> {
+/// names too. These passwords stand in the source; they are compared with all accounts', in constant
+/// time and regardless of their length, so that at least the example teaches no other habit.
+fn find(name: &str, password: &str) -> Option<&'static Account> {
+    let digest = |text: &str| <[u8; 32]>::from(Sha256::digest(text));
+    let (name, password) = (digest(name), digest(password));
     let mut found = None;
     for account in &ACCOUNTS {
-        let right = account.name.as_bytes().ct_eq(name.as_bytes())
-            & account.password.as_bytes().ct_eq(password.as_bytes());
+        let right = digest(account.name)[..].ct_eq(&name[..])
+            & digest(account.password)[..].ct_eq(&password[..]);
         if right.into() {
             found = Some(account);
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{attempts, find, sign_in};
+
+    #[test]
+    fn only_the_right_password_opens() {
+        #[rustfmt::skip]
+        let table = [
+            ("ada",   "analytical-engine", true),
+            ("grace", "nanosecond",        true),
+            ("ada",   "nanosecond",        false),
+            ("Ada",   "analytical-engine", false),
+            ("ada",   "",                  false),
+            ("",      "",                  false),
+            ("eve",   "analytical-engine", false),
+        ];
+        for (name, password, opens) in table {
+            let found = find(name, password).map(|account| account.name);
+            assert_eq!(found, opens.then_some(name));
+        }
+    }
+
+    #[tokio::test]
+    async fn x9_guessing_is_slowed_down_whether_or_not_the_account_exists() {
+        let attempts = attempts();
+        let address = Some([192, 0, 2, 1].into());
+        for name in ["ada", "nobody"] {
+            for _ in 0..10 {
+                let guessed = sign_in(&attempts, address, (name, "guess")).await;
+                assert!(guessed.unwrap().is_none(), "{name}");
+            }
+            let right = sign_in(&attempts, address, (name, "analytical-engine")).await;
+            assert!(right.is_err(), "{name}");
+        }
+        let other = sign_in(&attempts, address, ("grace", "nanosecond")).await;
+        assert!(other.unwrap().is_some());
+        // Right passwords give what they took.
+        for _ in 0..20 {
+            let right = sign_in(&attempts, address, ("linus", "just-for-fun")).await;
+            assert!(right.unwrap().is_some());
+        }
+    }
 }

@@ -3,9 +3,10 @@
 use axum::Router;
 use axum::extract::{Form, Query};
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
-use cloakroom::auth::safe_next;
+use cloakroom::auth::{Attempts, TooManyAttempts, safe_next};
 use cloakroom::{Session, SessionError};
 use maud::html;
 use serde::Deserialize;
@@ -16,7 +17,8 @@ use crate::page::page;
 /// The routes of the login; `title` names what one signs in to.
 pub(crate) fn routes(title: &'static str) -> Router {
     let show = async move |way| form(title, way);
-    let sign_in = async move |session, form| login(title, session, form).await;
+    let attempts = accounts::attempts();
+    let sign_in = async move |session, form| login(title, &attempts, session, form).await;
     Router::new()
         .route("/login", get(show).post(sign_in))
         .route("/logout", post(logout))
@@ -65,16 +67,30 @@ struct Login {
 
 async fn login(
     title: &str,
+    attempts: &Attempts,
     session: Session,
     Form(form): Form<Login>,
 ) -> Result<Response, SessionError> {
-    let Some(account) = accounts::sign_in(&form.username, &form.password) else {
-        let page = shown(title, &form.next, Some("Name or password is wrong."));
-        return Ok((StatusCode::UNAUTHORIZED, page).into_response());
+    let typed = (form.username.as_str(), form.password.as_str());
+    let account = match accounts::sign_in(attempts, session.address(), typed).await {
+        Ok(Some(account)) => account,
+        Ok(None) => {
+            let page = shown(title, &form.next, Some("Name or password is wrong."));
+            return Ok((StatusCode::UNAUTHORIZED, page).into_response());
+        }
+        Err(error) => return Ok(later(title, &form.next, error)),
     };
     session.login(account.name).await?;
     session.insert("roles", account.roles)?;
     Ok(Redirect::to(safe_next(&form.next).unwrap_or("/")).into_response())
+}
+
+fn later(title: &str, next: &str, error: TooManyAttempts) -> Response {
+    let seconds = error.seconds();
+    let reason = format!("Too many attempts. Try again in {seconds} seconds.");
+    let page = shown(title, next, Some(&reason));
+    let head = [(RETRY_AFTER, seconds.to_string())];
+    (StatusCode::TOO_MANY_REQUESTS, head, page).into_response()
 }
 
 async fn logout(session: Session) -> Result<Redirect, SessionError> {

@@ -10,6 +10,8 @@ use cloakroom::{Clock, KeyRing, Manager, Policy, Secure};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::connections;
+
 /// Where to listen, where to keep sessions, and what to sign their cookies with.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -18,6 +20,8 @@ pub(crate) struct Options {
     #[arg(long, default_value = "redis://127.0.0.1:6379")]
     store: String,
     /// At least 32 bytes; the first signs, those after it only verify.
+    ///
+    /// Better by the environment's `SESSION_SECRET`: other users of the machine can see flags.
     #[arg(
         long = "secret",
         env = "SESSION_SECRET",
@@ -47,12 +51,7 @@ impl Options {
         let listener = TcpListener::bind(self.addr).await?;
         let addr = listener.local_addr()?;
         writeln!(std::io::stdout(), "listening on http://{addr}")?;
-        axum::serve(
-            listener,
-            app.into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(ended())
-        .await?;
+        connections::serve(listener, app, ended()).await;
         Ok(())
     }
 }

@@ -1,13 +1,45 @@
 //! What may be fetched without a session: the files that a build of Next names by their content.
 
-use axum::http::Method;
+use axum::http::header::UPGRADE;
+use axum::http::{HeaderMap, Method, StatusCode};
+
+use crate::upstream::is_foreign_socket;
+
+/// Who may ask for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Anybody: it is asked for without a session.
+    Public,
+    /// Whoever is signed in.
+    Guarded,
+    /// Nobody.
+    Refused(StatusCode),
+}
+
+/// Returns the rule for a request.
+///
+/// What would become a tunnel is never public, whatever its path: behind a handshake the upstream can
+/// be asked for anything. `CONNECT` (RFC 9110 §9.3.6, and HTTP/2's extended one, RFC 8441) is for
+/// proxies of another kind.
+pub(crate) fn rule(method: &Method, path: &str, headers: &HeaderMap) -> Rule {
+    let is_tunnel = headers.contains_key(UPGRADE);
+    if *method == Method::CONNECT {
+        Rule::Refused(StatusCode::METHOD_NOT_ALLOWED)
+    } else if is_tunnel && is_foreign_socket(headers) {
+        Rule::Refused(StatusCode::FORBIDDEN)
+    } else if !is_tunnel && is_public(method, path) {
+        Rule::Public
+    } else {
+        Rule::Guarded
+    }
+}
 
 /// Whether anybody may have this path.
 ///
 /// `/_next/static/` holds the scripts, sheets and fonts of the browser's side, the same for everyone;
 /// their sources are readable, the data that pages are made of is not in them. Not so
 /// `/_next/data/` and `/_next/image`: the one is rendered, the other fetches what its query names.
-pub(crate) fn is_public(method: &Method, path: &str) -> bool {
+fn is_public(method: &Method, path: &str) -> bool {
     let is_file = matches!(path, "/favicon.ico" | "/robots.txt")
         || path
             .strip_prefix("/_next/static/")
@@ -25,8 +57,52 @@ fn is_plain(part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_public;
-    use axum::http::Method;
+    use super::{Rule, is_public, rule};
+    use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+
+    #[test]
+    fn x1_a_public_rule_never_opens_a_tunnel() {
+        const PUBLIC: [&str; 3] = [
+            "/favicon.ico",
+            "/robots.txt",
+            "/_next/static/chunks/main.js",
+        ];
+        const FORBIDDEN: Rule = Rule::Refused(StatusCode::FORBIDDEN);
+        const NOT_ALLOWED: Rule = Rule::Refused(StatusCode::METHOD_NOT_ALLOWED);
+        #[rustfmt::skip]
+        let table: [(Method, &[(&str, &str)], Rule); 13] = [
+            (Method::GET,     &[],                                                      Rule::Public),
+            (Method::HEAD,    &[],                                                      Rule::Public),
+            (Method::GET,     &[("connection", "upgrade")],                             Rule::Public),
+            (Method::GET,     &[("origin", "https://evil.example")],                    Rule::Public),
+            (Method::POST,    &[],                                                      Rule::Guarded),
+            (Method::GET,     &[("upgrade", "websocket")],                              Rule::Guarded),
+            (Method::GET,     &[("upgrade", "")],                                       Rule::Guarded),
+            (Method::GET,     &[("upgrade", "h2c"), ("http2-settings", "")],            Rule::Guarded),
+            (Method::GET,     &[("upgrade", "WebSocket"), ("origin", "https://gate.example")], Rule::Guarded),
+            (Method::GET,     &[("upgrade", "websocket"), ("origin", "https://evil.example")], FORBIDDEN),
+            (Method::GET,     &[("upgrade", "websocket"), ("origin", "null")],          FORBIDDEN),
+            (Method::GET,     &[("upgrade", "x"), ("sec-fetch-site", "cross-site")],    FORBIDDEN),
+            (Method::CONNECT, &[],                                                      NOT_ALLOWED),
+        ];
+        for path in PUBLIC {
+            for (method, fields, expected) in &table {
+                let mut headers = HeaderMap::new();
+                headers.insert("host", "gate.example".parse().unwrap());
+                for (name, value) in *fields {
+                    let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+                    headers.insert(name, value.parse().unwrap());
+                }
+                assert_eq!(
+                    rule(method, path, &headers),
+                    *expected,
+                    "{method} {path} {fields:?}"
+                );
+                let private = rule(method, "/", &headers);
+                assert_ne!(private, Rule::Public, "{method} / {fields:?}");
+            }
+        }
+    }
 
     #[test]
     fn files_of_the_build_are_public_and_nothing_else_is() {

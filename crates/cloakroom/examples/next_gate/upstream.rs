@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::http::header::{
-    CONNECTION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE,
+    CONNECTION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, TRAILER, UPGRADE,
 };
 use cloakroom::auth::{Source, Verdict};
 
@@ -23,10 +23,15 @@ pub(crate) fn prepare(headers: &mut HeaderMap, cookie: &str, user: Option<&str>)
     for name in names {
         headers.remove(name);
     }
-    // A client names in `Connection` what a proxy has to drop (RFC 9110 §7.6.1): not our header.
+    // A client names in `Connection` what a proxy has to drop (RFC 9110 §7.6.1): not our header. Nor
+    // does it say in a trailer what it may not say in the head.
     headers.remove(CONNECTION);
-    if headers.contains_key(UPGRADE) {
+    headers.remove(TRAILER);
+    if is_websocket(headers) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    } else {
+        // Next speaks no other protocol: `h2c` would be a tunnel past the gate.
+        headers.remove(UPGRADE);
     }
     drop_cookie(headers, cookie.as_bytes());
     if let Some(Ok(user)) = user.map(|user| HeaderValue::try_from(escaped(user))) {
@@ -34,14 +39,52 @@ pub(crate) fn prepare(headers: &mut HeaderMap, cookie: &str, user: Option<&str>)
     }
 }
 
-/// Whether only this gate, the first hop, may say it. Servers that make variables of headers take
-/// `_` for `-`; Next's own `x-middleware-…` have skipped its middleware before.
+/// Whether only this gate, the first hop, may say it: who is there, where the request comes from, and
+/// what was asked for. Next's own `x-middleware-…` have skipped its middleware before.
+///
+/// Names are compared as the most forgetful of servers does, which makes variables of them: whatever is
+/// no letter or digit is `-`, and `HTTP_` in front says nothing.
 fn is_ours(name: &HeaderName) -> bool {
-    let name = name.as_str().replace('_', "-");
-    name == USER.as_str()
-        || name == "forwarded"
-        || name.starts_with("x-forwarded-")
-        || name.starts_with("x-middleware-")
+    const NAMES: [&str; 15] = [
+        "client-ip",
+        "forwarded",
+        "remote-user",
+        "true-client-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-forwarded",
+        "x-host",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-real-ip",
+        "x-remote-user",
+        "x-rewrite-url",
+        "x-rewrite-uri",
+    ];
+    const PREFIXES: [&str; 6] = [
+        "x-auth-request-",
+        "x-authenticated-",
+        "x-forwarded-",
+        "x-middleware-",
+        "x-original-",
+        "x-session-",
+    ];
+    let fold = |byte: u8| match byte {
+        b if b.is_ascii_alphanumeric() => char::from(b.to_ascii_lowercase()),
+        _ => '-',
+    };
+    let name: String = name.as_str().bytes().map(fold).collect();
+    let name = name.trim_start_matches("http-");
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether it asks for a WebSocket, and for nothing else.
+fn is_websocket(headers: &HeaderMap) -> bool {
+    let mut asked = headers.get_all(UPGRADE).iter();
+    let first = asked.next().map(HeaderValue::as_bytes);
+    first.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+        && asked.next().is_none()
 }
 
 /// Leaves the other cookies as they came.

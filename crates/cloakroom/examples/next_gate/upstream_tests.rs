@@ -32,6 +32,70 @@ fn nobody_but_the_gate_says_who_is_there() {
 }
 
 #[test]
+fn x2_no_spelling_of_a_name_that_only_the_gate_says_passes() {
+    #[rustfmt::skip]
+    let names = [
+        "X-Session-User", "X-Session-Roles", "X-Session-Jwt", "Forwarded", "X-Forwarded", "X-Forwarded-For",
+        "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Uri", "X-Forwarded-Prefix", "X-Real-IP",
+        "X-Original-URL", "X-Original-URI", "X-Original-Host", "X-Original-Forwarded-For", "X-Rewrite-URL",
+        "X-Middleware-Subrequest", "X-HTTP-Method-Override", "X-Remote-User", "True-Client-IP", "X-Client-IP",
+        "X-Auth-Request-User",
+    ];
+    for name in names {
+        let mut spellings = vec![name.to_owned(), name.to_lowercase(), name.to_uppercase()];
+        for other in "_.~!#$%&'*+^`|".chars() {
+            spellings.push(name.replace('-', &other.to_string()));
+            spellings.push(name.replacen('-', &other.to_string(), 1));
+        }
+        for prefix in ["HTTP_", "http-", "Http.", "HTTP_HTTP_"] {
+            let of_name = format!("{prefix}{name}");
+            spellings.push(of_name.replace('-', "_"));
+            spellings.push(of_name);
+        }
+        for spelling in spellings {
+            let mut headers = head(&[(spelling.as_str(), "eve")]);
+            prepare(&mut headers, "connect.sid", None);
+            assert!(headers.is_empty(), "{spelling}");
+        }
+    }
+    #[rustfmt::skip]
+    let others = [
+        "accept", "authorization", "content-type", "rsc", "next-action", "next-router-state-tree",
+        "x-requested-with", "x-csrf-token", "x-nextjs-data", "x-session", "x-sessions-user", "xsessionuser",
+        "real-ip", "http", "user-agent", "sec-websocket-key",
+    ];
+    for name in others {
+        let mut headers = head(&[(name, "1")]);
+        prepare(&mut headers, "connect.sid", None);
+        assert_eq!(headers.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn x1_nothing_but_a_websocket_is_upgraded() {
+    #[rustfmt::skip]
+    let table: [(&[&str], bool); 8] = [
+        (&["websocket"],        true),
+        (&["WebSocket"],        true),
+        (&["h2c"],              false),
+        (&["websocket, h2c"],   false),
+        (&["h2c", "websocket"], false),
+        (&["websocket", "h2c"], false),
+        (&["tls/1.0"],          false),
+        (&[""],                 false),
+    ];
+    for (asked, passes) in table {
+        let fields: Vec<(&str, &str)> = asked.iter().map(|value| ("upgrade", *value)).collect();
+        let mut headers = head(&fields);
+        headers.insert("trailer", HeaderValue::from_static("x-session-user"));
+        prepare(&mut headers, "connect.sid", Some("ada"));
+        assert_eq!(headers.contains_key("upgrade"), passes, "{asked:?}");
+        assert_eq!(headers.contains_key("connection"), passes, "{asked:?}");
+        assert!(!headers.contains_key("trailer"));
+    }
+}
+
+#[test]
 fn a_client_cannot_have_the_gates_word_dropped() {
     let mut headers = head(&[("connection", "close, X-Session-User"), ("accept", "*/*")]);
     prepare(&mut headers, "connect.sid", Some("ada"));

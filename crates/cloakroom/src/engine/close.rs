@@ -90,24 +90,25 @@ fn cookie_op(policy: &Policy, held: &Held, store: StoreOp, now: Timestamp) -> Co
         let outdated = ticket.is_some_and(|ticket| ticket.signature.is_none());
         // As it is once it was touched: Express decides so, too.
         let expires = held.cookie.has_expires_if_touched(now);
-        settings.rolling
-            || outdated
-            || (expires && (held.is_modified() || outlives_cookie(policy, held, store)))
+        let is_due = match settings.cookie_life {
+            CookieLife::Express => expires && held.is_modified(),
+            CookieLife::Session => held.sets_cookie || (expires && outlives_cookie(held, store)),
+        };
+        settings.rolling || outdated || is_due
     };
     if send { CookieOp::Send } else { CookieOp::Keep }
 }
 
-/// Whether a write moves the session's end beyond that of the cookie that its client has.
-fn outlives_cookie(policy: &Policy, held: &Held, store: StoreOp) -> bool {
+/// Whether a write moves the session's end beyond that of the cookie that its client has. Where none
+/// does, none is sent: an answer that is delivered after that of a login must not bring the old one.
+fn outlives_cookie(held: &Held, store: StoreOp) -> bool {
     let moves = match store {
         StoreOp::Touch | StoreOp::Update => true,
         StoreOp::Nothing => held.saved,
         _ => false,
     };
-    moves
-        && policy.settings().cookie_life == CookieLife::Session
-        // A cookie that lives until the absolute time-out was sent when that was set.
-        && (held.deadline().is_none() || held.found_deadline().is_none())
+    // A cookie that lives until the absolute time-out was sent when that was set.
+    moves && (held.deadline().is_none() || held.found_deadline().is_none())
 }
 
 /// Returns when a session's cookie ends at the user agent; `None`: when the browser closes.

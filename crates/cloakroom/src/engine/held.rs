@@ -64,6 +64,8 @@ pub(crate) struct Held {
     pub(crate) patch: Patch,
     pub(crate) cookie: CookieState,
     /// Whether this request set attributes of the cookie.
+    pub(crate) sets_cookie: bool,
+    /// Whether they are still to be stored.
     pub(crate) cookie_changed: bool,
     pub(crate) stamp: Option<Arc<Stamp>>,
     /// Whether the stamp is not in the record as it should be.
@@ -124,6 +126,7 @@ impl Held {
             original: None,
             patch: Patch::default(),
             cookie,
+            sets_cookie: false,
             cookie_changed: false,
             stamp_changed: stamp.is_some(),
             stamp,
@@ -145,6 +148,7 @@ impl Held {
             stamp: record.stamp().cloned(),
             base: Some(record),
             patch: Patch::default(),
+            sets_cookie: false,
             cookie_changed: false,
             stamp_changed: false,
             ticket: Some(ticket),
@@ -329,6 +333,7 @@ impl Held {
         self.base = None;
         self.patch = Patch::default();
         self.cookie = cookie;
+        self.sets_cookie = false;
         self.cookie_changed = false;
         self.touched = false;
         self.resets = self.resets.wrapping_add(1);
@@ -344,8 +349,10 @@ impl Held {
         now: Timestamp,
     ) {
         let stamp = self.stamp.take().filter(|_| is_same_user);
+        let sets_cookie = self.sets_cookie;
         let own_cookie = self.cookie_changed.then(|| self.cookie.clone());
         self.reset(policy, self.id.clone(), own_cookie.unwrap_or(cookie), now);
+        self.sets_cookie = sets_cookie;
         if stamp.is_some() {
             self.stamp = stamp;
             self.stamp_changed = true;

@@ -222,14 +222,15 @@ impl Session {
 
     /// Changes its cookie's attributes, for this session only.
     ///
-    /// As in Express, that alone is no change to the session: the cookie is sent again when data
-    /// changed too, and the record keeps the attributes when it is written or
-    /// [saved](Self::save).
+    /// The cookie is sent again with them. With [`Policy::express`](crate::Policy::express) that alone
+    /// is no change to the session, as there: the cookie is sent again when data changed too, and the
+    /// record keeps the attributes when it is written or [saved](Self::save).
     pub fn cookie_mut<R>(&self, change: impl FnOnce(&mut CookieMut<'_>) -> R) -> R {
         let mut cookie = self.lock(|held| held.cookie.clone());
         let result = change(&mut CookieMut::new(&mut cookie, self.0.backend.now()));
         self.lock(|held| {
             held.cookie = cookie;
+            held.sets_cookie = true;
             held.cookie_changed = true;
         });
         result

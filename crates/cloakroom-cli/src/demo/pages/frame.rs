@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::demo::assets::{ICON, LIVE, STYLES};
+use crate::demo::assets::{ICON, LIVE, STYLES, TIMES};
 use crate::demo::visitor::Visitor;
 
 const LOGO: PreEscaped<&str> = PreEscaped(include_str!("../assets/logo.svg"));
@@ -89,6 +89,7 @@ fn live() -> Markup {
             (over("Your time was up", "Your session was not used for a while and has ended, with what was in the cart."))
         }
         script type="module" src=(LIVE.path) {}
+        script type="module" src=(TIMES.path) {}
     }
 }
 

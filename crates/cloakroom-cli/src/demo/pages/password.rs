@@ -20,6 +20,12 @@ pub(crate) fn password(visitor: &Visitor, alert: Option<&str>) -> Markup {
             @if let Some(alert) = alert { p.alert #refused role="alert" { (alert) } }
             form.fields method="post" action="/password" {
                 (token(visitor))
+                // For whatever keeps the visitor's passwords.
+                @if let Some(user) = &visitor.user {
+                    input type="text" name="username" value=(user.id) autocomplete="username" hidden;
+                }
+                label for="current" { "Current password" }
+                input #current type="password" name="current" autocomplete="current-password" required aria-invalid=[invalid] aria-describedby=[alert.map(|_| "refused")];
                 label for="password" { "New password" }
                 input #password type="password" name="password" autocomplete="new-password" minlength="8" maxlength="128" required aria-invalid=[invalid] aria-describedby=(described);
                 p.note #rule { "8 to 128 characters. The shop forgets it when it closes." }

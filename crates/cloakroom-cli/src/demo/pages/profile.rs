@@ -1,6 +1,6 @@
 //! The page of somebody who is signed in.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use cloakroom::Session;
 use maud::{Markup, html};
@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::frame::{Frame, token};
 use super::things;
 use crate::demo::visitor::{User, Visitor};
-use crate::demo::words::in_words;
+use crate::demo::words::{Instant, in_words, until};
 
 /// `GET /profile`; `sessions` is how many the user has.
 pub(crate) fn profile(
@@ -28,9 +28,9 @@ pub(crate) fn profile(
             h1 { (user.id) }
             ul.tags role="list" aria-label="Roles" { @for role in &user.roles { li { (role) } } }
             dl.facts {
-                (fact("Signed in", &user.signed_in.map_or("some time ago".to_owned(), |since| format!("{} ago", in_words(since)))))
-                (fact("Ends when unused", &from_now(session.expires())))
-                (fact("Ends in any case", &session.deadline().map_or("never".to_owned(), from_now)))
+                (fact("Signed in", &signed_in(user)))
+                (fact("Ends if you do nothing more", &moment(session.expires())))
+                (fact("Ends at the latest", &session.deadline().map_or(html! { "never" }, moment)))
                 div { dt { "Signed in on" } dd { a href="/devices" { (browsers(sessions)) } } }
                 div { dt { "Cart" } dd { a href="/cart" { (things(visitor.cart.count())) } } }
             }
@@ -39,13 +39,32 @@ pub(crate) fn profile(
     })
 }
 
-fn fact(name: &str, value: &str) -> Markup {
+fn fact(name: &str, value: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 
-fn from_now(instant: SystemTime) -> String {
-    let left = instant.duration_since(SystemTime::now());
-    format!("in {}", in_words(left.unwrap_or_default()))
+fn signed_in(user: &User) -> Markup {
+    html! {
+        @match user.signed_in {
+            Some(since) => { (in_words(since)) " ago" }
+            None => "some time ago",
+        }
+    }
+}
+
+/// How long it is until then, and when that is: in UTC, which the page's script makes local.
+fn moment(at: SystemTime) -> Markup {
+    let left = at.duration_since(SystemTime::now()).unwrap_or_default();
+    let instant = Instant::from(at);
+    html! {
+        span.left { (until(rounded(left))) }
+        time datetime=(instant.machine) { (instant.people) }
+    }
+}
+
+/// The whole seconds that are left, of a page that takes a moment to be made and read.
+fn rounded(left: Duration) -> Duration {
+    Duration::from_secs((left + Duration::from_millis(500)).as_secs())
 }
 
 fn browsers(sessions: usize) -> String {

@@ -33,7 +33,7 @@ pub(crate) fn shelf(visitor: &Visitor) -> Markup {
         section aria-labelledby="shelf" {
             div.heading {
                 h2 #shelf { "The shelf" }
-                (experiment(visitor.group))
+                (experiment(visitor))
             }
             ul.shelf role="list" {
                 @for product in ordered(visitor.group) { (card(product, visitor)) }
@@ -59,12 +59,15 @@ fn ordered(group: Option<Group>) -> Vec<&'static Product> {
     products
 }
 
-fn experiment(group: Option<Group>) -> Markup {
-    let Some(group) = group else {
+fn experiment(visitor: &Visitor) -> Markup {
+    let Some(group) = visitor.group else {
         return html! {
-            p.note {
+            div.note {
                 "Visitors with a ticket are in one half of an experiment. "
-                a href="/experiment" { "Draw my group" }
+                form method="post" action="/experiment" {
+                    (token(visitor))
+                    button.link type="submit" { "Draw my group" }
+                }
             }
         };
     };

@@ -7,13 +7,26 @@ use serde_json::json;
 
 use crate::demo::failure::Failure;
 use crate::demo::negotiate::Wants;
-use crate::demo::visitor;
+use crate::demo::visitor::{self, Group};
 
-/// `GET /experiment`: drawn now if it never was, which gives the visitor a session.
-pub(super) async fn group(session: Session, wants: Wants) -> Result<Response, Failure> {
+/// `GET /experiment`: drawn now if it never was, but for a visitor without a session: whatever site
+/// makes a browser ask, nothing is stored.
+pub(super) async fn show(session: Session, wants: Wants) -> Result<Response, Failure> {
+    if session.is_new() {
+        return Ok(answer(wants, None));
+    }
+    draw(session, wants).await
+}
+
+/// `POST /experiment`: drawn now if it never was, which gives the visitor a session.
+pub(super) async fn draw(session: Session, wants: Wants) -> Result<Response, Failure> {
     let group = visitor::group(&session).await?;
-    Ok(match wants {
+    Ok(answer(wants, Some(group)))
+}
+
+fn answer(wants: Wants, group: Option<Group>) -> Response {
+    match wants {
         Wants::Page => Redirect::to("/").into_response(),
         Wants::Json => Json(json!({"group": group})).into_response(),
-    })
+    }
 }

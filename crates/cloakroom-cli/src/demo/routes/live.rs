@@ -11,15 +11,19 @@ use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef};
 use socketioxide::handler::ConnectHandler as _;
 use socketioxide::layer::SocketIoLayer;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::demo::visitor::{User, Visitor};
 
 /// How often a connection looks at what other tabs and servers have put into the cart.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// How often at most what a client says over a connection prolongs its session.
+const PROLONG: Duration = Duration::from_secs(1);
+
 /// `GET /ws`: `{"userId":"ada","cart":{"wool-scarf":2},"count":2}`, at first, after each change and in
-/// answer to any message.
+/// answer to any message. A message is as good as a request: the session is in use. A connection that
+/// is only held is not.
 pub(super) async fn socket(live: LiveUpgrade) -> Response {
     live.on_upgrade(serve)
 }
@@ -29,6 +33,7 @@ async fn serve(mut socket: LiveSocket) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut said = None;
+    let mut prolonged = Instant::now();
     loop {
         let is_asked = tokio::select! {
             message = socket.recv() => match message {
@@ -38,10 +43,21 @@ async fn serve(mut socket: LiveSocket) {
             _ = looks.tick() => false,
         };
         let state = now(&session).await;
+        if is_asked && prolonged.elapsed() >= PROLONG {
+            prolonged = Instant::now();
+            prolong(&session).await;
+        }
         if (is_asked || said.as_ref() != Some(&state)) && socket.send(text(&state)).await.is_err() {
             return;
         }
         said = Some(state);
+    }
+}
+
+/// Moves the session's expiry; a visitor without a session gets none by it.
+async fn prolong(session: &Session) {
+    if !session.is_new() {
+        let _ = session.save().await;
     }
 }
 

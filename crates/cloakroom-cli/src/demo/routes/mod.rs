@@ -73,7 +73,7 @@ pub(super) fn router(shop: Shop) -> Router {
         .route("/devices/{handle}", post(devices::end).delete(devices::end))
         .route("/logout-others", post(devices::end_others))
         .route("/logout-all", post(devices::end_all))
-        .route("/experiment", get(experiment::group))
+        .route("/experiment", get(experiment::show).post(experiment::draw))
         .merge(guarded())
         .route("/ws", any(live::socket))
         // Before the layers: socket.io's answers for paths that no route has.

@@ -84,10 +84,7 @@ fn refused(session: &Session, form: &SignIn<'_>) -> Response {
 
 fn later(session: &Session, form: &SignIn<'_>, error: TooManyAttempts) -> Response {
     let form = SignIn {
-        alert: Some(format!(
-            "Too many attempts. Try again in {} seconds.",
-            error.seconds()
-        )),
+        alert: Some(wait(error)),
         ..form.clone()
     };
     let page = pages::sign_in(&Visitor::with_token(session), &form);
@@ -96,6 +93,14 @@ fn later(session: &Session, form: &SignIn<'_>, error: TooManyAttempts) -> Respon
     let html = axum::http::HeaderValue::from_static("text/html; charset=utf-8");
     response.headers_mut().insert("content-type", html);
     response
+}
+
+/// What a page says of it.
+pub(super) fn wait(error: TooManyAttempts) -> String {
+    format!(
+        "Too many attempts. Try again in {} seconds.",
+        error.seconds()
+    )
 }
 
 /// `POST /logout`: the session ends, here and for every request that still runs with it.

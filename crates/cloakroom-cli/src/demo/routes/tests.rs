@@ -18,6 +18,7 @@ use crate::demo::accounts::Accounts;
 struct Open {
     router: Router,
     clock: ManualClock,
+    manager: Manager,
 }
 
 /// A browser that says nothing but what a test has it say; a copy has a jar of its own.
@@ -40,8 +41,17 @@ impl Open {
         let policy = Policy::builder(keys).secure(Secure::Never).build().unwrap();
         let store = MemoryStore::with(MemoryLimit::default(), clock.clone());
         let manager = Manager::with_clock(policy, std::sync::Arc::new(store), clock.clone());
-        let router = router(Shop::new(manager, Accounts::seed().await));
-        Self { router, clock }
+        let router = router(Shop::new(manager.clone(), Accounts::seed().await));
+        Self {
+            router,
+            clock,
+            manager,
+        }
+    }
+
+    /// How many sessions are stored.
+    async fn sessions(&self) -> u64 {
+        self.manager.store().count().await.unwrap()
     }
 
     fn client(&self) -> Client {
@@ -260,6 +270,63 @@ async fn a_visitor_who_only_looks_costs_nothing() {
 }
 
 #[tokio::test]
+async fn x10_no_safe_request_without_a_session_stores_one() {
+    let shop = Open::new().await;
+    let asset = crate::demo::assets::STYLES.path.clone();
+    let forged = "connect.sid=s%3AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.forged";
+    for path in [
+        "/",
+        "/how",
+        "/cart",
+        "/cart/wool-scarf",
+        "/login",
+        "/login?again=1",
+        "/logout",
+        "/me",
+        "/csrf",
+        "/profile",
+        "/devices",
+        "/devices/x",
+        "/logout-others",
+        "/logout-all",
+        "/experiment",
+        "/password",
+        "/admin",
+        "/admin/users/ada/end",
+        "/ws",
+        "/nowhere",
+        "/socket.io/?EIO=4&transport=polling",
+        &asset,
+    ] {
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            for accept in ["text/html", "application/json"] {
+                for site in ["none", "same-origin", "cross-site"] {
+                    let mut client = shop.client();
+                    forged.clone_into(&mut client.cookie);
+                    let request = Request::builder().method(method).uri(path);
+                    let request = request.header("accept", accept);
+                    let request = request.header("sec-fetch-site", site);
+                    let answer = client.send(request, String::new()).await;
+                    let said = answer.headers.get("set-cookie");
+                    assert_eq!(said, None, "{method} {path} {accept} {site}");
+                }
+            }
+        }
+    }
+    assert_eq!(shop.sessions().await, 0);
+    let mut client = shop.client();
+    assert_eq!(client.get("/csrf").await.json(), json!({"token": null}));
+    assert_eq!(
+        client.get("/experiment").await.json(),
+        json!({"group": null})
+    );
+    let drawn = client.post("/experiment", &json!({})).await.json();
+    assert_eq!(client.get("/experiment").await.json(), drawn);
+    assert!(client.get("/csrf").await.json()["token"].is_string());
+    assert_eq!(shop.sessions().await, 1);
+}
+
+#[tokio::test]
 async fn guessing_is_slowed_down_whether_or_not_the_account_exists() {
     let shop = Open::new().await;
     for name in ["ada", "nobody"] {
@@ -304,7 +371,7 @@ async fn a_password_is_changed_by_somebody_who_signed_in_just_now() {
     let shop = Open::new().await;
     let (mut client, mut thief) = (shop.ada().await, shop.ada().await);
     shop.clock.advance(Duration::from_secs(301));
-    let new = json!({"password": "difference-engine"});
+    let new = json!({"current": "analytical-engine", "password": "difference-engine"});
     assert_eq!(
         client.post("/password", &new).await.status,
         StatusCode::UNAUTHORIZED
@@ -316,7 +383,7 @@ async fn a_password_is_changed_by_somebody_who_signed_in_just_now() {
     let form = client.page("/login?next=/password&again=1").await;
     assert!(form.body.contains("Is it still you?"));
     client.sign_in("ada", "analytical-engine").await;
-    let short = json!({"password": "short"});
+    let short = json!({"current": "analytical-engine", "password": "short"});
     let answer = client.post("/password", &short).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(
@@ -328,6 +395,67 @@ async fn a_password_is_changed_by_somebody_who_signed_in_just_now() {
     let answer = thief.sign_in("ada", "analytical-engine").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     shop.signed_in("ada", "difference-engine").await;
+}
+
+#[tokio::test]
+async fn x10_a_password_change_asks_for_the_current_one() {
+    let shop = Open::new().await;
+    let mut client = shop.ada().await;
+    for wrong in [
+        json!({"password": "difference-engine"}),
+        json!({"current": "", "password": "difference-engine"}),
+        json!({"current": "nanoseconds", "password": "difference-engine"}),
+    ] {
+        let answer = client.post("/password", &wrong).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert_eq!(
+            answer.json(),
+            json!({"error": "that is not the current password"})
+        );
+    }
+    let token = client.page("/password").await.token();
+    let form = format!("_csrf={token}&current=x&password=difference-engine");
+    let page = client.submit("/password", &form).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert!(page.body.contains("That is not your current password"));
+    assert!(page.body.contains(r#"name="current""#));
+    // Guesses count here as they do at the login.
+    let wrong = json!({"current": "x", "password": "difference-engine"});
+    for _ in 0..6 {
+        client.post("/password", &wrong).await;
+    }
+    let answer = client.post("/password", &wrong).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.headers.contains_key("retry-after"));
+    let page = client.submit("/password", &form).await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(page.body.contains("Too many attempts. Try again in"));
+    assert_eq!(client.get("/me").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_profile_says_when_the_session_ends() {
+    let shop = Open::new().await;
+    let mut client = shop.ada().await;
+    shop.clock.advance(Duration::from_mins(10));
+    let page = client.page("/profile").await;
+    // The tests' clock stands in January 2026, ten minutes after the login.
+    for part in [
+        "Ends if you do nothing more",
+        r#"<time datetime="2026-01-02T03:44:05.678Z">2 January 2026, 03:44:05 UTC</time>"#,
+        "Ends at the latest",
+        r#"<time datetime="2026-01-03T03:04:05.678Z">3 January 2026, 03:04:05 UTC</time>"#,
+    ] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    // What the page says is so, however lately the expiry was moved.
+    shop.clock.advance(Duration::from_secs(1));
+    assert!(client.page("/profile").await.body.contains("03:44:06.678Z"));
+    shop.clock.advance(Duration::from_millis(30 * 60_000 - 1));
+    assert_eq!(client.get("/me").await.status, StatusCode::OK);
+    client.page("/profile").await;
+    shop.clock.advance(Duration::from_mins(30));
+    assert_eq!(client.get("/me").await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

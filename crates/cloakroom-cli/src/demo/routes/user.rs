@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use cloakroom::Session;
 use cloakroom::web::LoggedIn;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Shop;
+use super::{Shop, sign_in};
 use crate::demo::failure::Failure;
 use crate::demo::negotiate::Wants;
 use crate::demo::pages;
@@ -27,8 +28,11 @@ pub(super) async fn me(session: Session, wants: Wants) -> Result<Response, Failu
 }
 
 /// `GET /csrf`: what a script sends in `X-CSRF-Token` where the browser does not say whence it comes.
+///
+/// A visitor without a session gets none: whatever site makes a browser ask, nothing is stored.
 pub(super) async fn token(session: Session) -> Result<Response, Failure> {
-    Ok(Json(json!({"token": session.csrf_token()?})).into_response())
+    let token = (!session.is_new()).then(|| session.csrf_token());
+    Ok(Json(json!({"token": token.transpose()?})).into_response())
 }
 
 /// `GET /profile`.
@@ -41,12 +45,17 @@ pub(super) async fn profile(
         return Ok(Redirect::to("/login?next=/profile").into_response());
     };
     let sessions = shop.manager.sessions_of(&user.id).await?.len();
+    // The page names the second at which the session ends: its expiry is moved now, however lately
+    // that was done.
+    session.touch();
     Ok(pages::profile(&visitor, user, &session, sessions).into_response())
 }
 
-/// A new password; without `Debug`.
+/// The password of now and a new one; without `Debug`.
 #[derive(Deserialize)]
 pub(super) struct NewPassword {
+    #[serde(default)]
+    current: String,
     password: String,
 }
 
@@ -62,12 +71,26 @@ pub(super) async fn change_password(
     LoggedIn(user): LoggedIn,
     Sent { value, wants }: Sent<NewPassword>,
 ) -> Result<Response, Failure> {
+    let refused = |failure: Failure, alert: &str| match wants {
+        Wants::Page => Ok(not_taken(&session, failure, alert)),
+        Wants::Json => Err(failure),
+    };
     if !(8..=128).contains(&value.password.chars().count()) {
-        return match wants {
-            Wants::Page => Ok(too_short(&session)),
-            Wants::Json => Err(Failure::ShortPassword),
-        };
+        return refused(
+            Failure::ShortPassword,
+            "A password has 8 to 128 characters.",
+        );
     }
+    // Whoever sits down at a browser that was left open does not take the account over.
+    let attempt = match shop.attempts.begin(&user, session.address()).await {
+        Ok(attempt) => attempt,
+        Err(error) => return refused(error.into(), &sign_in::wait(error)),
+    };
+    if shop.accounts.verify(&user, value.current).await.is_none() {
+        let alert = "That is not your current password. Try again.";
+        return refused(Failure::WrongCurrentPassword, alert);
+    }
+    attempt.succeeded();
     if !shop.accounts.change(&user, value.password).await {
         return Err(Failure::NoSuchUser);
     }
@@ -78,8 +101,12 @@ pub(super) async fn change_password(
     })
 }
 
-fn too_short(session: &Session) -> Response {
-    let alert = "A password has 8 to 128 characters.";
-    let page = pages::password(&Visitor::with_token(session), Some(alert));
-    (axum::http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+/// The form again, with the reason, under the failure's own head.
+fn not_taken(session: &Session, failure: Failure, alert: &str) -> Response {
+    let page = pages::password(&Visitor::with_token(session), Some(alert)).into_response();
+    let mut response = failure.into_response();
+    let html = page.headers()[CONTENT_TYPE].clone();
+    response.headers_mut().insert(CONTENT_TYPE, html);
+    *response.body_mut() = page.into_body();
+    response
 }
