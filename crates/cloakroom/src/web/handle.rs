@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
@@ -22,6 +23,8 @@ struct Slot {
     tls: bool,
     /// Extractors that run at once wait for one read of the store.
     session: OnceCell<Session>,
+    /// Whether the head of the response is on its way.
+    head_sent: AtomicBool,
     /// The handle of a session layer further out, with a cookie of another name.
     outer: Option<SessionHandle>,
 }
@@ -48,6 +51,7 @@ impl SessionHandle {
             manager: manager.clone(),
             tls,
             session: OnceCell::new(),
+            head_sent: AtomicBool::new(false),
             outer: outer.cloned(),
         })))
     }
@@ -55,7 +59,18 @@ impl SessionHandle {
     /// The request's session, read from the store the first time that it is asked for.
     pub(super) async fn open(&self, head: &impl Head) -> Result<Session, StoreError> {
         let read = || self.read(head);
-        self.0.session.get_or_try_init(read).await.cloned()
+        let session = self.0.session.get_or_try_init(read).await?;
+        if self.0.head_sent.load(Ordering::SeqCst) {
+            session.head_is_sent();
+        }
+        Ok(session.clone())
+    }
+
+    /// Takes note that the head of the response is on its way: a body may keep the handle. The session
+    /// is given back if it was asked for.
+    pub(super) fn head_is_sent(&self) -> Option<&Session> {
+        self.0.head_sent.store(true, Ordering::SeqCst);
+        self.opened().inspect(|session| session.head_is_sent())
     }
 
     /// The session that a request's cookie names, read anew: this request's response is not concerned

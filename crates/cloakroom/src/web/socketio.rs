@@ -98,6 +98,8 @@ pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Socke
     }
     let handle = parts.extensions.get::<SessionHandle>();
     let session = handle.ok_or(SocketError::NoLayer)?.read(parts).await?;
+    // The handshake has been answered: nothing can give this client a cookie.
+    session.head_is_sent();
     socket.extensions.insert(session.clone());
     Ok(session)
 }

@@ -6,6 +6,7 @@ mod actix;
 mod arch;
 mod auth;
 mod crash;
+mod edges;
 mod express;
 mod hostile;
 mod life;

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::bare;
+use super::plain;
 use crate::web::{Guard, SessionHandle};
 
 impl<S> Layer<S> for Guard {
@@ -56,7 +56,7 @@ where
             let handle = parts.extensions.get::<SessionHandle>();
             match guard.admit(&parts, handle).await {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await,
-                Err(refusal) => Ok(bare(&refusal.into())),
+                Err(refusal) => Ok(plain(refusal.into())),
             }
         }))
     }
