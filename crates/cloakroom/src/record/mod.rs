@@ -142,11 +142,12 @@ impl Record {
         }
         let bounds = Bounds {
             depth: limit.depth,
-            members: limit.keys,
+            // Cookie and stamp are keys of the text, and none of the application's.
+            members: limit.keys.saturating_add(2),
         };
         let is_own = |key: &[u8]| key == COOKIE.as_bytes() || key == STAMP.as_bytes();
         let found = json::members_with(&text, bounds, is_own);
-        let mut found = found.ok_or_else(|| why_unread(&text, bounds))?;
+        let mut found = found.ok_or_else(|| why_unread(&text, limit))?;
         keep_last_of_each(&text, &mut found.own);
         let before = found.own.len();
         let (mut cookie, mut stamp) = (None, None);
@@ -300,17 +301,19 @@ fn name<'a>(text: &'a str, member: &Member) -> Cow<'a, str> {
 }
 
 /// Why the members of a text were not found within bounds.
-fn why_unread(text: &str, bounds: Bounds) -> RecordError {
-    let unbounded = Bounds {
+fn why_unread(text: &str, limit: RecordLimit) -> RecordError {
+    let bounds = Bounds {
+        depth: limit.depth,
         members: usize::MAX,
-        ..bounds
     };
-    match json::members(text, unbounded) {
-        Some(members) => RecordError::TooManyKeys {
-            keys: members.len(),
-            most: bounds.members,
-        },
-        None => RecordError::NotAnObject,
+    let Some(members) = json::members(text, bounds) else {
+        return RecordError::NotAnObject;
+    };
+    let is_own = |member: &&Member| [COOKIE, STAMP].contains(&&*name(text, member));
+    let own = members.iter().filter(is_own).count();
+    RecordError::TooManyKeys {
+        keys: members.len() - own,
+        most: limit.keys,
     }
 }
 

@@ -21,7 +21,9 @@ fn errors(source: &str) -> Vec<(String, Vec<String>)> {
             .take_while(char::is_ascii_alphanumeric)
             .collect();
         let ends = ["Error", "ErrorKind", "Rejection", "Attempts"];
-        if !ends.iter().any(|end| name.ends_with(end)) || name == "Attempts" {
+        if !ends.iter().any(|end| name.ends_with(end))
+            || ["Attempts", "OnStoreError"].contains(&&*name)
+        {
             continue;
         }
         let mut variants = Vec::new();
