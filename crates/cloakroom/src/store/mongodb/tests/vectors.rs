@@ -1,6 +1,7 @@
 //! The documents that connect-mongo 6 wrote, against ours; `CLOAKROOM_MONGO_VECTORS` names another
 //! file.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -142,9 +143,20 @@ impl Case {
     }
 }
 
-/// What a document says, in a form in which NaN is NaN.
-fn said(document: &Document) -> Value {
-    Bson::Document(document.clone()).into_canonical_extjson()
+/// What a document says, in a form in which NaN is NaN and no key comes first.
+fn said(document: &Document) -> String {
+    fn of(value: &Bson) -> String {
+        match value {
+            Bson::Document(document) => said(document),
+            Bson::Array(values) => format!("{:?}", values.iter().map(of).collect::<Vec<_>>()),
+            value => format!("{value:?}"),
+        }
+    }
+    let members: BTreeMap<_, _> = document
+        .iter()
+        .map(|(key, value)| (key, of(value)))
+        .collect();
+    format!("{members:?}")
 }
 
 /// Whether JSON says all of a value: its types are in no text otherwise.
