@@ -9,6 +9,9 @@ pub mod from_express {}
 #[doc = include_str!("manual/defaults.md")]
 pub mod defaults {}
 
+#[doc = include_str!("manual/errors.md")]
+pub mod errors {}
+
 #[cfg(feature = "attempts")]
 #[doc = include_str!("manual/logins.md")]
 pub mod logins {}

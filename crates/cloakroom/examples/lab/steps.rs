@@ -44,10 +44,7 @@ pub(super) async fn run(lab: &Lab, session: &Session, json: &str) -> Outcome {
         "add" => add(session, key()?, step.by.unwrap_or(1.0)).await,
         "save" => done(session.save().await),
         "reload" => done(session.reload().await),
-        "regenerate" => {
-            session.reset();
-            done(Ok(()))
-        }
+        "regenerate" => done(session.reset()),
         "rotate" => done(session.regenerate()),
         "destroy" | "logout" => done(session.destroy().await),
         "touch" => {

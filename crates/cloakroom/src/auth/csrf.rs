@@ -6,6 +6,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 
 use super::Origin;
+use crate::record::ValueError;
 use crate::session::{Session, SessionError};
 
 /// The key of the secret in a session; `login` draws another.
@@ -93,7 +94,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    /// [`SessionError::Ended`] after `destroy` or `unset`. In a body that streams the first one is
+    /// [`SessionError::HeadersSent`] for a session that is new, and good for nothing before
+    /// [`save`](Self::save) for another: draw it before the handler returns.
     pub fn csrf_token(&self) -> Result<String, SessionError> {
         let secret = if let Some(secret) = self.csrf_secret() {
             secret
@@ -135,9 +138,8 @@ pub(super) fn drawn<const N: usize>() -> Result<[u8; N], SessionError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| {
         use serde::ser::Error as _;
-        SessionError::Value(serde_json::Error::custom(
-            "the system has no random numbers",
-        ))
+        let none = serde_json::Error::custom("the system has no random numbers");
+        ValueError::write::<[u8; N]>(SECRET, none)
     })?;
     Ok(bytes)
 }

@@ -106,11 +106,13 @@ impl Session {
     ///
     /// As for [`save`](Self::save) and [`end_others`](Self::end_others). Where this session could not
     /// be stored, [`SessionError::Gone`] for one, the others end nevertheless.
+    /// [`SessionError::HeadersSent`] once the response's head is on its way: then none has ended.
     pub async fn password_changed(&self) -> Result<u64, SessionError> {
         self.must_be_attached()?;
         let Some(user) = self.user() else {
             return Ok(0);
         };
+        self.must_precede_head()?;
         self.renew_login(true)?;
         let session = self.clone();
         let changing = tokio::spawn(async move {

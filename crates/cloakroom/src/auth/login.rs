@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::csrf::{SECRET, drawn};
-use crate::record::{DeviceNote, named_by, stringify, user_at};
+use crate::record::{DeviceNote, ValueError, named_by, stringify, user_at};
 use crate::session::{Session, SessionError};
 
 /// Where the roles of whoever is signed in are kept.
@@ -39,18 +39,20 @@ impl Session {
     /// neither a text nor a number, nor an object with such an `id`; [`SessionError::Store`] where the
     /// store did not give this request its session, and the policy let it go on;
     /// [`SessionError::TooManySessions`], and what [`save`](Self::save) says, where the policy bounds
-    /// a user's sessions.
+    /// a user's sessions; [`SessionError::HeadersSent`] once the response's head is on its way.
     #[doc(alias = "cycle_id")]
     pub fn login(
         &self,
         user: impl Serialize,
     ) -> impl Future<Output = Result<(), SessionError>> + Send {
-        let user = serde_json::to_value(user).map_err(SessionError::Value);
+        let user = serde_json::to_value(user);
+        let user = user.map_err(|error| ValueError::write::<Value>("user", error));
         let session = self.clone();
         async move {
             let user = user?;
             let name = name_of(&user)?;
             session.must_be_attached()?;
+            session.must_precede_head()?;
             session.may_be_one_more(&name).await?;
             session.become_of(&name, user)?;
             session.keep_within_limit(&name).await
@@ -115,19 +117,22 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Store`] where the store did
-    /// not give this request its session, and the policy let it go on.
+    /// not give this request its session, and the policy let it go on; [`SessionError::HeadersSent`]
+    /// once the response's head is on its way: nobody is signed out then, and
+    /// [`logout`](Self::logout) still does it.
     pub fn logout_keeping(&self, keys: &[&str]) -> Result<(), SessionError> {
         if self.is_ended() {
             return Err(SessionError::Ended);
         }
         self.must_be_attached()?;
+        self.must_precede_head()?;
         let mut kept = Vec::with_capacity(keys.len());
         for &key in keys {
             if let Some(value) = self.get_raw(key)? {
                 kept.push((key, value));
             }
         }
-        self.reset();
+        self.reset()?;
         for (key, value) in kept {
             self.insert_raw(key, &value)?;
         }
@@ -178,15 +183,12 @@ fn put(root: &mut Value, path: &[&str], value: Value) {
 
 /// What the index will call a user, so that both mean the same.
 fn name_of(user: &Value) -> Result<String, SessionError> {
-    let json = stringify(user).map_err(SessionError::Value)?;
+    let json = stringify(user).map_err(|error| ValueError::write::<Value>("user", error))?;
     named_by(&json).ok_or_else(no_user)
 }
 
 fn no_user() -> SessionError {
-    use serde::de::Error as _;
-    SessionError::Value(serde_json::Error::custom(
-        "a user is a text, a number, or an object with such an `id`",
-    ))
+    ValueError::no_user("a text, a number, or an object with such an `id`").into()
 }
 
 #[cfg(test)]

@@ -97,6 +97,8 @@ impl Session {
         strategy: &P,
         user: &P::User,
     ) -> Result<(), SessionError> {
+        self.must_be_attached()?;
+        self.must_precede_head()?;
         let value = strategy.serialize(user);
         let id = value.get("id").unwrap_or(&value);
         let named = format!(r#"{{"user":{id}}}"#);

@@ -87,6 +87,87 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Reads the forms of ISO 8601 that `Date.parse` takes (ECMA-262, 21.4.1.32) and that say an
+    /// instant: a date, in UTC, or date and time with `Z` or an offset. `None` for anything else, a
+    /// time without either included, which is another instant on each server.
+    pub(crate) fn parse_date(text: &str) -> Option<Self> {
+        if let Some(at) = Self::parse_iso(text)
+            && !text.starts_with("-000000")
+        {
+            return Some(at);
+        }
+        let (year, rest) = split_year(text)?;
+        let (date, time) = match rest.split_once('T') {
+            Some((date, time)) => (date, Some(time)),
+            None => (rest, None),
+        };
+        let (month, day) = month_and_day(date)?;
+        let in_range = (1..=12).contains(&month)
+            && (1..=days_in_month(year, month)).contains(&day)
+            && !text.starts_with("-000000");
+        let millis = time.map_or(Some(0), millis_of_day)?;
+        in_range.then(|| Self::checked(days_from_civil(year, month, day) * DAY + millis))?
+    }
+}
+
+/// `-MM-DD`, `-MM` or nothing, which begins where a year ended.
+fn month_and_day(text: &str) -> Option<(i64, i64)> {
+    if text.is_empty() {
+        return Some((1, 1));
+    }
+    let (month, rest) = two_digits(text.strip_prefix('-')?)?;
+    if rest.is_empty() {
+        return Some((month, 1));
+    }
+    let (day, rest) = two_digits(rest.strip_prefix('-')?)?;
+    rest.is_empty().then_some((month, day))
+}
+
+/// `HH:MM`, `HH:MM:SS` or `HH:MM:SS.` with digits, and `Z` or an offset; 24:00 is the day's end.
+fn millis_of_day(text: &str) -> Option<i64> {
+    let (hour, rest) = two_digits(text)?;
+    let (minute, mut rest) = two_digits(rest.strip_prefix(':')?)?;
+    let (mut second, mut milli) = (0, 0);
+    if let Some(seconds) = rest.strip_prefix(':') {
+        (second, rest) = two_digits(seconds)?;
+        if let Some(fraction) = rest.strip_prefix('.') {
+            (milli, rest) = thousandths(fraction)?;
+        }
+    }
+    let time = ((hour * 60 + minute) * 60 + second) * 1000 + milli;
+    let in_range = minute < 60 && second < 60 && time <= DAY;
+    in_range.then_some(time - offset(rest)?)
+}
+
+/// The first three digits of a fraction, and what follows all of them.
+fn thousandths(text: &str) -> Option<(i64, &str)> {
+    let length = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (fraction, rest) = text.split_at(length);
+    let kept = &fraction[..length.min(3)];
+    let scale = [1000, 100, 10, 1][kept.len()];
+    (length > 0).then_some((digits(kept)? * scale, rest))
+}
+
+/// Milliseconds that an offset is ahead of UTC.
+fn offset(text: &str) -> Option<i64> {
+    let (sign, text) = match text.as_bytes().first()? {
+        b'Z' => return (text == "Z").then_some(0),
+        b'+' => (1, &text[1..]),
+        b'-' => (-1, &text[1..]),
+        _ => return None,
+    };
+    let (hours, rest) = two_digits(text)?;
+    let (minutes, rest) = two_digits(rest.strip_prefix(':')?)?;
+    let in_range = rest.is_empty() && hours < 24 && minutes < 60;
+    in_range.then_some(sign * (hours * 60 + minutes) * 60_000)
+}
+
+fn two_digits(text: &str) -> Option<(i64, &str)> {
+    let (two, rest) = text.split_at_checked(2)?;
+    Some((digits(two)?, rest))
+}
+
 /// Writes the last digits of a number that is not negative into all of `place`.
 fn put(place: &mut [u8], mut number: i64) {
     for digit in place.iter_mut().rev() {

@@ -10,7 +10,12 @@ use super::held::{Held, Rotation, new_stamp};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::Policy;
-use crate::record::{CookieState, Entry, Patch, Record, RecordLimit, Stamp, is_value};
+use crate::record::{
+    CookieState, Entry, Patch, Record, RecordLimit, Stamp, ValueError, is_value, member_length,
+};
+
+/// Cookie and stamp of a record may grow by as many bytes until it is written.
+const OWN: usize = 4096;
 
 /// A function from a key's value as JSON, if it has one, to its next value.
 pub(crate) type Function = Box<dyn FnMut(Option<&str>) -> Result<String, EditError> + Send>;
@@ -49,8 +54,8 @@ pub(crate) enum EditError {
     #[error("the session is too large to be stored")]
     TooLarge,
     /// The value that the key has is of another type.
-    #[error("the value is not of the expected type")]
-    Value(#[source] serde_json::Error),
+    #[error(transparent)]
+    Value(ValueError),
     /// The application's function panicked; here is what it panicked with.
     #[error("the change panicked")]
     Panicked(Box<dyn Any + Send>),
@@ -92,7 +97,7 @@ pub(crate) fn merge(
     base: Option<&Record>,
     edits: &mut [&mut Edit],
 ) -> Result<Merged, EditError> {
-    let limit = policy.settings().record_limit;
+    let limit = policy.write_limit();
     let mut patch = Patch::default();
     let mut cookie = base.map_or_else(CookieState::default, |base| base.cookie().clone());
     let mut stamp = base.and_then(Record::stamp).cloned();
@@ -132,7 +137,8 @@ pub(crate) fn merge(
         return Err(EditError::TooLarge);
     }
     debug_assert!(
-        Record::parse(record.text().clone(), limit).is_ok_and(|read| read == record)
+        Record::parse(record.text().clone(), policy.settings().record_limit)
+            .is_ok_and(|read| read == record)
             || record.text().len() > limit.bytes,
         "a record is what taking its text apart gives"
     );
@@ -144,6 +150,50 @@ pub(crate) fn merge(
         },
         record: Arc::new(record),
     })
+}
+
+/// Sets keys, or removes them (`None`): all of them or, where the session would be too large, none.
+///
+/// Lengths alone tell that most sessions are far from their limits; only near them is the record made
+/// that would be written now.
+pub(crate) fn set_within_limit(
+    policy: &Policy,
+    held: &mut Held,
+    changes: &mut [(&str, Option<String>)],
+    now: Timestamp,
+) -> Result<(), EditError> {
+    if is_far_from_limit(policy.write_limit(), held, changes) {
+        lay(&mut held.patch, changes);
+        return Ok(());
+    }
+    let mut edit = Edit::of(held, now);
+    lay(&mut edit.patch, changes);
+    merge(policy, &held.id, held.base.as_deref(), &mut [&mut edit])?;
+    held.patch = edit.patch;
+    Ok(())
+}
+
+fn is_far_from_limit(limit: RecordLimit, held: &Held, changes: &[(&str, Option<String>)]) -> bool {
+    if changes.iter().all(|(_, value)| value.is_none()) {
+        return true;
+    }
+    let base = held.base.as_deref();
+    let (mut bytes, mut keys) = held.patch.adds();
+    for (key, value) in changes {
+        bytes += value.as_ref().map_or(0, |value| member_length(key, value));
+        keys += 1;
+    }
+    bytes + base.map_or(0, |base| base.text().len()) + OWN <= limit.bytes
+        && keys + base.map_or(0, Record::count) <= limit.keys
+}
+
+fn lay(patch: &mut Patch, changes: &mut [(&str, Option<String>)]) {
+    for (key, value) in changes {
+        match value.take() {
+            Some(value) => patch.set(key, value),
+            None => patch.remove(key),
+        }
+    }
 }
 
 /// Whether a record grew over a limit. One that another writer took over it may be read, touched and

@@ -41,6 +41,20 @@ impl CloseError {
     pub fn is_temporary(&self) -> bool {
         matches!(self.0, SessionError::Store(_) | SessionError::Conflict)
     }
+
+    /// What the client may be told, without a word of the session's data.
+    pub fn answer(&self) -> &'static str {
+        match self.0 {
+            SessionError::Store(_) => {
+                "the session could not be saved: the session store is unavailable"
+            }
+            SessionError::Conflict => {
+                "the session could not be saved: others changed it at the same time"
+            }
+            SessionError::TooLarge => "the session could not be saved: it is too large",
+            _ => "the session could not be saved",
+        }
+    }
 }
 
 impl Manager {
@@ -59,6 +73,7 @@ impl Manager {
 
     /// Decides what is left to do, and does it where that takes no store.
     pub(crate) fn plan(&self, session: &Session) -> Ending {
+        session.head_is_sent();
         if session.is_untouched() && !self.policy().settings().save_uninitialized {
             return Ending::Done(Closing::default());
         }

@@ -83,12 +83,15 @@ impl<'a> CookieMut<'a> {
     }
 
     /// Sets how long the session lives between two requests; `None`: until the browser closes.
+    ///
+    /// What is longer than a JavaScript `Date` can say is as long as one always can, some 137,000
+    /// years.
     pub fn max_age(&mut self, max_age: Option<Duration>) {
         self.state.set_max_age(max_age, self.now);
     }
 
     /// Sets the instant at which the cookie ends; the time until then is its new lifetime, so
-    /// that later requests move it on.
+    /// that later requests move it on. What a JavaScript `Date` cannot say is the last that it can.
     pub fn expires(&mut self, expires: Option<SystemTime>) {
         self.state
             .set_expires(expires.map(Timestamp::from), self.now);
@@ -145,7 +148,7 @@ impl<'a> CookieMut<'a> {
     ///
     /// # Errors
     ///
-    /// [`AttributeError`] for what is no JSON and for a `maxAge` that is no number.
+    /// [`AttributeError`], as for [`CookieState::set`]: the cookie stays as it was.
     pub fn assign_json(&mut self, name: &str, json: &str) -> Result<(), AttributeError> {
         self.state.set(name, json, self.now)
     }

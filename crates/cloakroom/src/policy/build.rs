@@ -107,6 +107,7 @@ impl PolicyBuilder {
             cookie_life: CookieLife::Session,
             duplicate_cookies: DuplicateCookies::First,
             record_limit: RecordLimit::default(),
+            limits_writes: true,
             hash_ids_at_rest: false,
             cache: CachePolicy::NoStore,
             user_keys: UserKeys::default(),
@@ -123,7 +124,7 @@ impl PolicyBuilder {
     }
 
     pub(super) fn express(keys: KeyRing) -> Self {
-        Self::new(keys)
+        let mut builder = Self::new(keys)
             .match_cookie_path()
             .browser_session(Duration::from_hours(24))
             .no_absolute_timeout()
@@ -131,7 +132,9 @@ impl PolicyBuilder {
             .secure(Secure::Never)
             .same_site(SameSite::Unset)
             .id_grammar(IdGrammar::any())
-            .cookie_life(CookieLife::Express)
+            .cookie_life(CookieLife::Express);
+        builder.settings.limits_writes = false;
+        builder
     }
 
     /// Sets the cookie's name. Default: `connect.sid`, as in Express.
@@ -383,9 +386,15 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets how large a record may grow. Default: 64 KiB, 512 keys, 64 levels.
+    /// Sets how large a record may grow. Default: 64 KiB, 512 keys, 64 levels; with
+    /// [`Policy::express`](crate::Policy::express) whatever may be read, 1 MiB, 8,192 keys and 128
+    /// levels, since Express has no limit.
+    ///
+    /// Sixteen times as much is read, and 128 levels: another writer may have no limit. What is beyond
+    /// that is a fresh session, and a warning that names its size.
     pub fn record_limit(mut self, record_limit: RecordLimit) -> Self {
         self.settings.record_limit = record_limit;
+        self.settings.limits_writes = true;
         self
     }
 

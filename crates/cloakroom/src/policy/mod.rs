@@ -185,6 +185,8 @@ pub(crate) struct Settings {
     pub(crate) cookie_life: CookieLife,
     pub(crate) duplicate_cookies: DuplicateCookies,
     pub(crate) record_limit: RecordLimit,
+    /// Whether `record_limit` bounds what is written; otherwise what may be read does.
+    pub(crate) limits_writes: bool,
     pub(crate) hash_ids_at_rest: bool,
     pub(crate) cache: CachePolicy,
     pub(crate) user_keys: UserKeys,
@@ -237,6 +239,16 @@ impl Policy {
     /// Whether a login notes the device, so that an adapter must tell its user agent.
     pub fn notes_devices(&self) -> bool {
         self.0.note_devices
+    }
+
+    /// How large a record may grow.
+    pub(crate) fn write_limit(&self) -> RecordLimit {
+        let limit = self.0.record_limit;
+        if self.0.limits_writes {
+            limit
+        } else {
+            limit.read()
+        }
     }
 
     pub(crate) fn settings(&self) -> &Settings {

@@ -12,6 +12,7 @@ mod stamp;
 mod stored;
 mod text;
 mod users;
+mod value;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -22,12 +23,13 @@ pub use cookie_state::{AttributeError, CookieState};
 pub use js::renormalize;
 pub(crate) use js::{stringify, unescape, without_lone_surrogates};
 pub(crate) use json::is_value;
-pub(crate) use patch::{Patch, object};
+pub(crate) use patch::{Patch, member_length, object};
 pub(crate) use stamp::{DeviceNote, Stamp};
 pub use stored::{Entry, Stored};
 pub use text::RecordText;
 pub use users::UserKeys;
 pub(crate) use users::{named_by, user_at};
+pub use value::ValueError;
 
 use json::{Bounds, Member, Span};
 
@@ -92,13 +94,24 @@ impl Default for RecordLimit {
 impl RecordLimit {
     /// What may be read is sixteen times what may be written: another writer may have no limit.
     const READ: usize = 16;
+
+    /// What may be read, which is what may be written where nothing else is said (`Policy::express`).
+    pub(crate) fn read(self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_mul(Self::READ),
+            keys: self.keys.saturating_mul(Self::READ),
+            depth: self.depth.max(128),
+        }
+    }
 }
 
 /// Why a stored text is no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RecordError {
-    #[error("the record is too large")]
-    TooLarge,
+    #[error("the record has {bytes} bytes, and at most {most} are read")]
+    TooLarge { bytes: usize, most: usize },
+    #[error("the record has {keys} keys, and at most {most} are read")]
+    TooManyKeys { keys: usize, most: usize },
     #[error("the record is not a JSON object")]
     NotAnObject,
     #[error("the record has no cookie object")]
@@ -120,16 +133,21 @@ pub(crate) struct Record {
 impl Record {
     /// Takes a stored text apart.
     pub(crate) fn parse(text: RecordText, limit: RecordLimit) -> Result<Self, RecordError> {
-        if text.len() > limit.bytes.saturating_mul(RecordLimit::READ) {
-            return Err(RecordError::TooLarge);
+        let limit = limit.read();
+        if text.len() > limit.bytes {
+            return Err(RecordError::TooLarge {
+                bytes: text.len(),
+                most: limit.bytes,
+            });
         }
         let bounds = Bounds {
-            depth: limit.depth.max(128),
-            members: limit.keys.saturating_mul(RecordLimit::READ),
+            depth: limit.depth,
+            // Cookie and stamp are keys of the text, and none of the application's.
+            members: limit.keys.saturating_add(2),
         };
         let is_own = |key: &[u8]| key == COOKIE.as_bytes() || key == STAMP.as_bytes();
         let found = json::members_with(&text, bounds, is_own);
-        let mut found = found.ok_or(RecordError::NotAnObject)?;
+        let mut found = found.ok_or_else(|| why_unread(&text, limit))?;
         keep_last_of_each(&text, &mut found.own);
         let before = found.own.len();
         let (mut cookie, mut stamp) = (None, None);
@@ -279,6 +297,23 @@ fn name<'a>(text: &'a str, member: &Member) -> Cow<'a, str> {
         unescape(key)
     } else {
         Cow::Borrowed(key)
+    }
+}
+
+/// Why the members of a text were not found within bounds.
+fn why_unread(text: &str, limit: RecordLimit) -> RecordError {
+    let bounds = Bounds {
+        depth: limit.depth,
+        members: usize::MAX,
+    };
+    let Some(members) = json::members(text, bounds) else {
+        return RecordError::NotAnObject;
+    };
+    let is_own = |member: &&Member| [COOKIE, STAMP].contains(&&*name(text, member));
+    let own = members.iter().filter(is_own).count();
+    RecordError::TooManyKeys {
+        keys: members.len() - own,
+        most: limit.keys,
     }
 }
 

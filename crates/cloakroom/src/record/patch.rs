@@ -26,6 +26,18 @@ impl Patch {
         self.changes_made().is_empty()
     }
 
+    /// How many bytes and keys it adds to a record at most.
+    pub(crate) fn adds(&self) -> (usize, usize) {
+        let values = self
+            .changes_made()
+            .iter()
+            .map(|(key, change)| match change {
+                Change::Set(value) | Change::Append(value) => member_length(key, value),
+                Change::Remove => 0,
+            });
+        (values.sum(), self.changes_made().len())
+    }
+
     fn changes_made(&self) -> &[Keyed] {
         self.0.as_deref().map_or(&[], Vec::as_slice)
     }
@@ -200,6 +212,11 @@ pub(crate) fn object(fields: &[Field<'_>]) -> String {
     let mut text = String::with_capacity(length(fields));
     write_object(fields, &mut text, |_, _| ());
     text
+}
+
+/// How many bytes a member has at most: a character of its key may take an escape of six.
+pub(crate) fn member_length(key: &str, value: &str) -> usize {
+    6 * key.len() + value.len() + 4
 }
 
 /// About as many bytes as the text of `fields` has.

@@ -181,7 +181,14 @@ fn what_is_no_record_says_why() {
         assert_eq!(parse(text), Some(RecordError::NoCookie), "{text}");
     }
     let huge = format!("{{{COOKIE},\"a\":\"{}\"}}", "x".repeat(2 << 20));
-    assert_eq!(parse(&huge), Some(RecordError::TooLarge));
+    let (bytes, most) = (huge.len(), 1 << 20);
+    assert_eq!(parse(&huge), Some(RecordError::TooLarge { bytes, most }));
+    let many: String = (0..9000).map(|key| format!(",\"k{key}\":1")).collect();
+    let (keys, most) = (9000, 8192);
+    assert_eq!(
+        parse(&format!("{{{COOKIE}{many}}}")),
+        Some(RecordError::TooManyKeys { keys, most })
+    );
     let deep = format!(
         "{{{COOKIE},\"a\":{}{}}}",
         "[".repeat(10_000),

@@ -3,6 +3,7 @@
 use std::panic::resume_unwind;
 
 use crate::engine::EditError;
+use crate::record::ValueError;
 use crate::store::StoreError;
 
 use super::SaveError;
@@ -17,6 +18,12 @@ pub enum SessionError {
     /// The session was ended elsewhere, or its time was up, while this request ran.
     #[error("the session ended while this request ran")]
     Gone,
+    /// The head of the response has been sent, and this needs a cookie in it: do it before the handler
+    /// returns.
+    #[error(
+        "the head of the response has been sent: a session begins, changes its id or changes hands before"
+    )]
+    HeadersSent,
     /// The store has no record of it: it is new.
     #[error("failed to load session")]
     NotStored,
@@ -37,9 +44,9 @@ pub enum SessionError {
     /// The policy's `max_sessions` refuses another login of this user: end one of the others.
     #[error("the user has as many sessions as the policy allows: end another one first")]
     TooManySessions,
-    /// The value is of another type, or JSON cannot say it.
-    #[error("the value does not fit")]
-    Value(#[source] serde_json::Error),
+    /// The value of a key is of another type, or JSON cannot say it.
+    #[error(transparent)]
+    Value(#[from] ValueError),
     /// The store failed.
     #[error("the session store failed")]
     Store(#[from] StoreError),

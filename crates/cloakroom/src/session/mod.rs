@@ -2,12 +2,15 @@
 
 mod backend;
 mod error;
+mod fields;
+mod late;
 mod state;
 mod typed;
 mod write;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -21,14 +24,16 @@ use state::State;
 pub use typed::Typed;
 
 use crate::clock::Timestamp;
-use crate::engine::{Held, Phase, Rotation};
+use crate::engine::{Held, Phase, Rotation, set_within_limit};
 use crate::id::SessionId;
 use crate::live::{Ended, Watched};
 #[cfg(any(feature = "ws", feature = "socketio"))]
 use crate::live::{Full, SocketLimits, SocketPermit};
 use crate::policy::{CookieMut, RequestInfo};
+pub use crate::record::ValueError;
 use crate::record::{
-    self, DeviceNote, Field, UserKeys, is_reserved, is_value, stringify, without_lone_surrogates,
+    self, DeviceNote, Field, RecordLimit, UserKeys, is_reserved, is_value, stringify,
+    without_lone_surrogates,
 };
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -53,10 +58,15 @@ struct Inner {
     backend: Arc<Backend>,
     request: RequestInfo,
     state: Mutex<State>,
+    /// Whether the head of the response is on its way.
+    head_sent: AtomicBool,
+    /// Whether something was changed since.
+    late: AtomicBool,
 }
 
 impl Session {
-    /// The value of `key`, `None` where it has none.
+    /// The value of `key`, `None` where it has none or `null`, whatever `T` is: that is how Express's
+    /// applications say that there is nothing (`req.session.user = null`).
     ///
     /// Half a surrogate pair, which JavaScript may store and Rust cannot hold, reads as U+FFFD.
     ///
@@ -65,8 +75,8 @@ impl Session {
     /// [`SessionError::Ended`] after `destroy` or `unset`, [`SessionError::Value`] where the value
     /// is of another type than `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, SessionError> {
-        self.peek(|held| held.get(key).map(read).transpose())?
-            .unwrap_or(Ok(None))
+        let value = self.peek(|held| held.get(key).map(|json| read(key, json)))?;
+        Ok(value.flatten().transpose()?.flatten())
     }
 
     /// The value of `key` as it is written in the record: JSON.
@@ -89,9 +99,12 @@ impl Session {
     ///
     /// [`SessionError::ReservedKey`] for a name that Express's `Session` object has itself, and
     /// would drop when it loads the record; [`SessionError::Value`] for a value that JSON cannot
-    /// say; [`SessionError::TooLarge`] beyond the policy's `record_limit`; [`SessionError::Ended`].
+    /// say; [`SessionError::TooLarge`] where the session would be beyond the policy's `record_limit`
+    /// with it, and stays as it was; [`SessionError::HeadersSent`] for a session that begins after the
+    /// response's head; [`SessionError::Ended`].
     pub fn insert<T: Serialize>(&self, key: &str, value: T) -> Result<(), SessionError> {
-        self.insert_text(key, stringify(&value).map_err(SessionError::Value)?)
+        let json = stringify(&value).map_err(|error| ValueError::write::<T>(key, error))?;
+        self.set_all(&mut [(key, Some(json))])
     }
 
     /// Sets the value of `key` to a JSON text.
@@ -100,29 +113,22 @@ impl Session {
     ///
     /// As for [`insert`](Self::insert).
     pub fn insert_raw(&self, key: &str, json: &str) -> Result<(), SessionError> {
-        self.insert_text(key, json.to_owned())
+        self.set_all(&mut [(key, Some(json.to_owned()))])
     }
 
-    fn insert_text(&self, key: &str, json: String) -> Result<(), SessionError> {
-        if is_reserved(key) {
-            return Err(SessionError::ReservedKey(key.to_owned()));
+    /// Sets keys, or removes them: all of them or none.
+    fn set_all(&self, changes: &mut [(&str, Option<String>)]) -> Result<(), SessionError> {
+        let policy = &self.0.backend.policy;
+        for (key, json) in &mut *changes {
+            if let Some(json) = json {
+                check(key, json, policy.write_limit())?;
+            }
         }
-        let limit = self.0.backend.policy.settings().record_limit;
-        // The record itself is the first level.
-        if json.len() > limit.bytes {
-            return Err(SessionError::TooLarge);
-        }
-        if !is_value(&json, limit.depth.saturating_sub(1)) {
-            serde_json::from_str::<&RawValue>(&json).map_err(SessionError::Value)?;
-            return Err(SessionError::TooLarge);
-        }
-        let value = json.trim_ascii();
-        let json = if value.len() == json.len() {
-            json
-        } else {
-            value.to_owned()
-        };
-        self.live(|held| held.patch.set(key, json))
+        let now = self.0.backend.now();
+        self.change(|held| {
+            let set = set_within_limit(policy, held, changes, now);
+            set.map_err(|error| SaveError::from(error).into())
+        })
     }
 
     /// Removes `key`; one that is not there is no error.
@@ -135,7 +141,9 @@ impl Session {
             if !is_reserved(key) {
                 held.patch.remove(key);
             }
-        })
+        })?;
+        self.note_late();
+        Ok(())
     }
 
     /// Removes all keys; the session and its id stay.
@@ -148,7 +156,9 @@ impl Session {
             for key in names(held) {
                 held.patch.remove(&key);
             }
-        })
+        })?;
+        self.note_late();
+        Ok(())
     }
 
     /// The keys that have values, in the record's order; none after the session ended.
@@ -233,6 +243,7 @@ impl Session {
             held.sets_cookie = true;
             held.cookie_changed = true;
         });
+        self.note_late();
         result
     }
 
@@ -241,7 +252,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`.
+    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::HeadersSent`] once the
+    /// response's head is on its way.
     #[doc(alias = "cycle_id")]
     pub fn regenerate(&self) -> Result<(), SessionError> {
         self.change_id(Rotation::Regenerated)
@@ -254,12 +266,19 @@ impl Session {
 
     fn change_id(&self, why: Rotation) -> Result<(), SessionError> {
         let (id, now) = (self.draw_id(), self.0.backend.now());
+        self.live(|_| ())?;
+        self.must_precede_head()?;
         self.live(|held| held.rename(id, why, now))
     }
 
     /// Begins another session, without data, in the place of this one: what Express's
     /// `regenerate` does. After `destroy` too.
-    pub fn reset(&self) {
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::HeadersSent`] once the response's head is on its way: the session stays as it is.
+    pub fn reset(&self) -> Result<(), SessionError> {
+        self.must_precede_head()?;
         let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
         let (id, cookie) = (self.draw_id(), policy.new_cookie(&self.0.request, now));
         self.lock(|held| {
@@ -270,6 +289,7 @@ impl Session {
                 held.reset(policy, id, cookie, now);
             }
         });
+        Ok(())
     }
 
     /// Leaves all data behind at a login: [`clear`](Self::clear) would know nothing of what another
@@ -288,6 +308,7 @@ impl Session {
                 held.phase = Phase::Unset;
             }
         });
+        self.note_late();
     }
 
     /// Asks for the session's expiry to be moved at the end of this request, however recently that
@@ -442,16 +463,44 @@ fn names(held: &Held) -> Vec<String> {
         .collect()
 }
 
+/// Refuses a key and a value, by themselves; takes the space around the value away.
+fn check(key: &str, json: &mut String, limit: RecordLimit) -> Result<(), SessionError> {
+    if is_reserved(key) {
+        return Err(SessionError::ReservedKey(key.to_owned()));
+    }
+    if json.len() > limit.bytes {
+        return Err(SessionError::TooLarge);
+    }
+    // The record itself is the first level.
+    if !is_value(json, limit.depth.saturating_sub(1)) {
+        let value = serde_json::from_str::<&RawValue>(json);
+        value.map_err(|error| ValueError::write::<str>(key, error))?;
+        return Err(SessionError::TooLarge);
+    }
+    let value = json.trim_ascii();
+    if value.len() < json.len() {
+        *json = value.to_owned();
+    }
+    Ok(())
+}
+
+/// The value of a key; `None` for `null`.
+fn read<T: DeserializeOwned>(key: &str, json: &str) -> Result<Option<T>, ValueError> {
+    if json == "null" {
+        return Ok(None);
+    }
+    let value = parse(json).map_err(|error| ValueError::read::<T>(key, error))?;
+    Ok(Some(value))
+}
+
 /// Parses a value; where Rust's strings cannot hold it, a second time with U+FFFD in its place.
-pub(crate) fn read<T: DeserializeOwned>(json: &str) -> Result<T, SessionError> {
-    serde_json::from_str(json)
-        .or_else(|error| {
-            let mended = without_lone_surrogates(json);
-            if mended == json {
-                Err(error)
-            } else {
-                serde_json::from_str(&mended)
-            }
-        })
-        .map_err(SessionError::Value)
+fn parse<T: DeserializeOwned>(json: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(json).or_else(|error| {
+        let mended = without_lone_surrogates(json);
+        if mended == json {
+            Err(error)
+        } else {
+            serde_json::from_str(&mended)
+        }
+    })
 }

@@ -1,5 +1,6 @@
 //! What a request has of its session: nothing yet, for most visitors, or all of it, under one lock.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Backend, Inner, Session, SessionError};
@@ -38,6 +39,8 @@ impl Session {
             backend,
             request,
             state: Mutex::new(state),
+            head_sent: AtomicBool::new(false),
+            late: AtomicBool::new(false),
         }))
     }
 

@@ -8,14 +8,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::{Session, SessionError, read};
-use crate::record::stringify;
+use super::fields::read_struct;
+use super::{Session, SessionError};
+use crate::record::{ValueError, stringify};
 
 /// A session as a value of `T`: each field is a key, and fields that changed are saved.
 ///
-/// A key that is missing takes the field's serde default; keys that `T` does not name are left
-/// alone. What was changed goes into the session when this is dropped, or, to learn of errors, by
-/// [`Typed::commit`].
+/// A key that is missing, or `null`, takes the field's serde default; keys that `T` does not name are
+/// left alone. What was changed goes into the session when this is dropped, or, to learn of errors, by
+/// [`Typed::commit`]: in a body that streams, say, where only [`Session::save`] stores it.
 ///
 /// ```
 /// # use cloakroom::session::{Session, SessionError};
@@ -48,7 +49,7 @@ impl Session {
     /// [`SessionError::Value`] where a key's value is of another type than its field, or `T` is no
     /// struct; [`SessionError::Ended`].
     pub fn typed<T: Serialize + DeserializeOwned>(&self) -> Result<Typed<T>, SessionError> {
-        let value: T = read(&self.to_json()?)?;
+        let value: T = self.live(|held| read_struct(&held.patch.data(held.base.as_deref())))??;
         let before = fields(&value)?;
         Ok(Typed {
             session: self.clone(),
@@ -59,24 +60,25 @@ impl Session {
 }
 
 impl<T: Serialize> Typed<T> {
-    /// Puts the fields that changed into the session.
+    /// Puts the fields that changed into the session: all of them or, where one is refused, none.
     ///
     /// # Errors
     ///
     /// As for [`Session::insert`].
     pub fn commit(&mut self) -> Result<(), SessionError> {
         let after = fields(&self.value)?;
-        for (key, value) in &after {
-            let unchanged = self
-                .before
-                .get(key)
-                .is_some_and(|before| before.get() == value.get());
-            if !unchanged {
-                self.session.insert_raw(key, value.get())?;
-            }
-        }
-        for key in self.before.keys().filter(|key| !after.contains_key(*key)) {
-            self.session.remove(key)?;
+        let is_new = |(key, value): &(&String, &Box<RawValue>)| {
+            let before = self.before.get(*key);
+            before.is_none_or(|before| before.get() != value.get())
+        };
+        let set = after.iter().filter(is_new);
+        let mut changes: Vec<(&str, Option<String>)> = set
+            .map(|(key, value)| (key.as_str(), Some(value.get().to_owned())))
+            .collect();
+        let removed = self.before.keys().filter(|key| !after.contains_key(*key));
+        changes.extend(removed.map(|key| (key.as_str(), None)));
+        if !changes.is_empty() {
+            self.session.set_all(&mut changes)?;
         }
         self.before = after;
         Ok(())
@@ -114,6 +116,7 @@ impl<T: Serialize + fmt::Debug> fmt::Debug for Typed<T> {
 }
 
 fn fields<T: Serialize>(value: &T) -> Result<Fields, SessionError> {
-    let json = stringify(value).map_err(SessionError::Value)?;
-    serde_json::from_str(&json).map_err(SessionError::Value)
+    let not_fields = |error| ValueError::write::<T>("", error);
+    let json = stringify(value).map_err(not_fields)?;
+    Ok(serde_json::from_str(&json).map_err(not_fields)?)
 }

@@ -6,13 +6,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::backend::{Followed, Saved};
-use super::{SaveError, Session, SessionError, read};
+use super::{SaveError, Session, SessionError, parse, read};
 use crate::clock::Timestamp;
 use crate::engine::{
     Arrival, Change, Edit, EditError, Held, Phase, Sent, is_shut_out, settle_predecessor, signs_in,
 };
 use crate::id::SessionId;
-use crate::record::{Record, Stored, is_reserved, stringify};
+use crate::record::{Record, Stored, ValueError, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Where a session's record is to be written.
@@ -32,11 +32,13 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::Gone`] where it ended elsewhere meanwhile, [`SessionError::Conflict`],
-    /// [`SessionError::TooLarge`], [`SessionError::Ended`]; [`SessionError::Store`] where the store
-    /// failed: whether it wrote is then known only where the kind is not `Unknown`.
+    /// [`SessionError::TooLarge`], [`SessionError::Ended`]; [`SessionError::HeadersSent`] for a session
+    /// that the client cannot be given any more; [`SessionError::Store`] where the store failed: whether
+    /// it wrote is then known only where the kind is not `Unknown`.
     pub async fn save(&self) -> Result<(), SessionError> {
         self.live(|_| ())?;
         self.must_be_attached()?;
+        self.must_be_with_client()?;
         Ok(self.write(self.now()).await?)
     }
 
@@ -123,7 +125,8 @@ impl Session {
     /// Changes one key by its present value, so that no step of another request is lost, on this
     /// server or another: at once in the store, together with what else changed.
     ///
-    /// `change` may be called several times, each time with the value that stands by then.
+    /// `change` may be called several times, each time with the value that stands by then; `null` is
+    /// none.
     ///
     /// ```
     /// # use cloakroom::session::{Session, SessionError};
@@ -144,21 +147,19 @@ impl Session {
         if is_reserved(key) {
             return Err(SessionError::ReservedKey(key.to_owned()));
         }
+        let own_key = key.to_owned();
         let function = move |current: Option<&str>| {
-            let current = current.map(read).transpose().map_err(|error| match error {
-                SessionError::Value(error) => EditError::Value(error),
-                _ => EditError::TooLarge,
-            })?;
-            stringify(&change(current)).map_err(EditError::Value)
+            let current = current.map(|json| read(&own_key, json)).transpose();
+            let next = change(current.map_err(EditError::Value)?.flatten());
+            stringify(&next)
+                .map_err(|error| EditError::Value(ValueError::write::<T>(&own_key, error)))
         };
-        read(
-            &self
-                .apply(Change {
-                    key: key.to_owned(),
-                    function: Box::new(function),
-                })
-                .await?,
-        )
+        let change = Change {
+            key: key.to_owned(),
+            function: Box::new(function),
+        };
+        let value = self.apply(change).await?;
+        parse(&value).map_err(|error| ValueError::read::<T>(key, error).into())
     }
 
     async fn apply(&self, mut change: Change) -> Result<String, SessionError> {
@@ -166,6 +167,7 @@ impl Session {
         if self.is_shut_out() {
             return Err(SessionError::Gone);
         }
+        self.must_be_with_client()?;
         let (target, sent, mut edit) = self.to_send(self.now());
         match target {
             Target::New(_) | Target::Moved { base: None, .. } => self.apply_in_memory(&mut change),

@@ -24,6 +24,8 @@ struct Slot {
     tls: bool,
     /// Extractors that run at once wait for one read of the store.
     session: OnceCell<Session>,
+    /// Whether the head of the response is on its way.
+    head_sent: AtomicBool,
     /// The handle of a session layer further out, with a cookie of another name.
     outer: Option<SessionHandle>,
     /// The handle of a layer further out with this very cookie, which opens and closes its session.
@@ -137,6 +139,7 @@ impl SessionHandle {
             manager: manager.clone(),
             tls,
             session: OnceCell::new(),
+            head_sent: AtomicBool::new(false),
             outer: outer.cloned(),
             same: None,
         })))
@@ -152,6 +155,7 @@ impl SessionHandle {
             manager: self.0.manager.clone(),
             tls: self.0.tls,
             session: OnceCell::new(),
+            head_sent: AtomicBool::new(false),
             outer: all.cloned(),
             same: Some(self.clone()),
         }))
@@ -165,7 +169,18 @@ impl SessionHandle {
     /// The request's session, read from the store the first time that it is asked for.
     pub(super) async fn open(&self, head: &impl Head) -> Result<Session, StoreError> {
         let read = || self.read(head);
-        self.own().session.get_or_try_init(read).await.cloned()
+        let session = self.own().session.get_or_try_init(read).await?;
+        if self.own().head_sent.load(Ordering::SeqCst) {
+            session.head_is_sent();
+        }
+        Ok(session.clone())
+    }
+
+    /// Takes note that the head of the response is on its way: a body may keep the handle. The session
+    /// is given back if it was asked for.
+    pub(super) fn head_is_sent(&self) -> Option<&Session> {
+        self.own().head_sent.store(true, Ordering::SeqCst);
+        self.opened().inspect(|session| session.head_is_sent())
     }
 
     /// The session that a request's cookie names, read anew: this request's response is not concerned

@@ -118,6 +118,8 @@ pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Socke
         return Err(SocketError::OtherSite);
     }
     let session = found(&parts.extensions).handle()?.read(parts).await?;
+    // The handshake has been answered: nothing can give this client a cookie.
+    session.head_is_sent();
     // Counted as long as the socket is there, for each connection to a namespace.
     let permit = session.open_socket();
     let permit = permit.map_err(|_| SocketError::TooManySockets)?;

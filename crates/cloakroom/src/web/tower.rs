@@ -3,12 +3,14 @@
 mod finish;
 mod guard;
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::header::{self, Entry, HeaderValue};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Response, StatusCode, Uri};
@@ -94,7 +96,7 @@ pub struct SessionService<S> {
 impl<S, B, R> Service<Request<B>> for SessionService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
-    R: Default,
+    R: Default + 'static,
 {
     type Response = Response<R>;
     type Error = S::Error;
@@ -187,7 +189,7 @@ pin_project! {
 impl<F, R, E> Future for SessionFuture<F, R>
 where
     F: Future<Output = Result<Response<R>, E>>,
-    R: Default,
+    R: Default + 'static,
 {
     type Output = F::Output;
 
@@ -201,7 +203,7 @@ where
             let Some((handle, session)) = this
                 .handle
                 .as_ref()
-                .and_then(|handle| Some((handle, handle.opened()?)))
+                .and_then(|handle| Some((handle, handle.head_is_sent()?)))
             else {
                 return Poll::Ready(Ok(response));
             };
@@ -243,7 +245,7 @@ fn cache_policy(handle: &SessionHandle) -> CachePolicy {
 }
 
 /// The response with what the session owes it, or an error in its place.
-fn finish<R: Default>(
+fn finish<R: Default + 'static>(
     mut response: Response<R>,
     closed: Result<Closing, CloseError>,
     cache: CachePolicy,
@@ -253,16 +255,53 @@ fn finish<R: Default>(
             answer::add(&closing, cache, response.headers_mut());
             response
         }
-        Err(error) => bare(&Answer::of_unsaved(&error)),
+        Err(error) => plain(Answer::of_unsaved(&error)),
     }
 }
 
-/// An answer without its text, for a service whose bodies are of any type.
-fn bare<R: Default>(answer: &Answer) -> Response<R> {
-    let mut response = Response::new(R::default());
-    *response.status_mut() = status(answer);
+/// An answer of a service whose bodies are of any type; without its text where no text can be one.
+fn plain<R: Default + 'static>(answer: Answer) -> Response<R> {
+    let (status, text) = (status(&answer), answer.text);
+    let body = (!text.is_empty()).then(|| text_body(&text)).flatten();
+    let is_text = body.is_some();
+    let mut response = Response::new(body.unwrap_or_default());
+    *response.status_mut() = status;
+    if is_text {
+        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
     set_field(answer.field.as_ref(), response.headers_mut());
     response
+}
+
+/// A text as a body of axum's, or of one of the types that a text goes into.
+fn text_body<R: Default + 'static>(text: &str) -> Option<R> {
+    let mut body = R::default();
+    let place = &mut body as &mut dyn Any;
+    #[cfg(feature = "axum")]
+    if let Some(body) = place.downcast_mut::<axum_core::body::Body>() {
+        *body = text.to_owned().into();
+    } else if !put_text(text, place) {
+        return None;
+    }
+    #[cfg(not(feature = "axum"))]
+    if !put_text(text, place) {
+        return None;
+    }
+    Some(body)
+}
+
+fn put_text(text: &str, place: &mut dyn Any) -> bool {
+    if let Some(body) = place.downcast_mut::<String>() {
+        text.clone_into(body);
+    } else if let Some(body) = place.downcast_mut::<Bytes>() {
+        *body = Bytes::copy_from_slice(text.as_bytes());
+    } else if let Some(body) = place.downcast_mut::<Vec<u8>>() {
+        *body = text.as_bytes().to_vec();
+    } else {
+        return false;
+    }
+    true
 }
 
 pub(super) fn set_field(field: Option<&AnswerField>, headers: &mut HeaderMap) {

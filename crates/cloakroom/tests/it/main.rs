@@ -7,6 +7,7 @@ mod arch;
 mod auth;
 mod crash;
 mod disconnect;
+mod edges;
 mod express;
 mod hostile;
 mod layers;

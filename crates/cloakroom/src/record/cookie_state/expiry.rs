@@ -1,12 +1,16 @@
 //! The two keys of a cookie that say how long it lives, read and written as express-session does.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::{Attribute, AttributeError, write_member};
 use crate::clock::Timestamp;
 
 /// The largest whole number up to which a JavaScript number holds them all (ECMA-262, 21.1.2.6).
 const EXACT: i64 = (1 << 53) - 1;
+
+/// Half of what a JavaScript `Date` reaches from 1970, in milliseconds: some 137,000 years.
+const LONGEST: i64 = 4_320_000_000_000_000;
 
 /// `originalMaxAge`: what each touch sets the expiry to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,12 @@ impl Lifetime {
                 .map(Self::from_number)
                 .map_err(|_| AttributeError::MaxAge),
         }
+    }
+
+    /// A length, the longest that a date can say at any time where it is longer.
+    pub(super) fn of(length: Duration) -> Self {
+        let millis = i64::try_from(length.as_millis()).unwrap_or(LONGEST);
+        Self::Millis(millis.min(LONGEST))
     }
 
     #[expect(
@@ -110,8 +120,16 @@ impl Expiry {
         match Attribute::parse(json) {
             Attribute::Null => Self::Null,
             Attribute::Bool(false) => Self::False,
-            Attribute::Text(text) => Timestamp::parse_iso(&text).map_or(Self::Invalid, Self::At),
+            Attribute::Text(text) => Timestamp::parse_date(&text).map_or(Self::Invalid, Self::At),
             _ => Self::Undefined,
+        }
+    }
+
+    /// The same where it is set: what says no instant is an error.
+    pub(super) fn assigned(json: &str) -> Result<Self, AttributeError> {
+        match Self::parse(json.trim_ascii()) {
+            Self::Undefined | Self::Invalid => Err(AttributeError::Expires),
+            expiry => Ok(expiry),
         }
     }
 

@@ -127,9 +127,7 @@ impl CookieState {
     /// Sets how long the session lives between two requests, from `now`; `None`: until the browser
     /// closes.
     pub(crate) fn set_max_age(&mut self, max_age: Option<Duration>, now: Timestamp) {
-        let lifetime = max_age.map_or(Lifetime::Null, |age| {
-            Lifetime::Millis(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
-        });
+        let lifetime = max_age.map_or(Lifetime::Null, Lifetime::of);
         self.set_lifetime(lifetime, now);
     }
 
@@ -171,11 +169,14 @@ impl CookieState {
     /// Sets an attribute as a JavaScript assignment to `session.cookie` would: `name` as Express
     /// spells it, the value as JSON; a name that no cookie has is ignored.
     ///
-    /// `maxAge` takes milliseconds, `expires` an ISO 8601 text; both take `null` and `false`.
+    /// `maxAge` takes milliseconds, `expires` an ISO 8601 text as `Date.parse` does: a date, in UTC, or
+    /// date and time with `Z` or an offset. Both take `null` and `false`.
     ///
     /// # Errors
     ///
-    /// [`AttributeError::MaxAge`] for a `maxAge` that is a text or `true`,
+    /// The cookie stays as it was. [`AttributeError::MaxAge`] for a `maxAge` that is a text or `true`,
+    /// [`AttributeError::TooLong`] for one that ends where no date is,
+    /// [`AttributeError::Expires`] for an `expires` that says no instant,
     /// [`AttributeError::NotJson`] for a value that is no JSON.
     pub fn set(
         &mut self,
@@ -188,8 +189,14 @@ impl CookieState {
         }
         let now = now.into();
         match name {
-            "maxAge" => self.set_lifetime(Lifetime::assigned(json)?, now),
-            "expires" => self.set_expiry(Expiry::parse(json), now),
+            "maxAge" => {
+                let lifetime = Lifetime::assigned(json.trim_ascii())?;
+                if lifetime.from(now) == Expiry::Invalid {
+                    return Err(AttributeError::TooLong);
+                }
+                self.set_lifetime(lifetime, now);
+            }
+            "expires" => self.set_expiry(Expiry::assigned(json)?, now),
             name => {
                 if let Some(attribute) = self.attribute_mut(name) {
                     *attribute = Attribute::parse(json.trim_ascii());
@@ -315,6 +322,12 @@ pub enum AttributeError {
     /// `maxAge` takes milliseconds as a number, `null` or `false`.
     #[error("maxAge must be a number or Date")]
     MaxAge,
+    /// `expires` takes a date, or date and time with `Z` or an offset, in ISO 8601; `null` or `false`.
+    #[error("expires must be a date, or a date and time with Z or an offset, in ISO 8601")]
+    Expires,
+    /// A `maxAge` after which no date comes: the last is in the year 275760.
+    #[error("maxAge is longer than a date can say")]
+    TooLong,
     /// The value is no JSON.
     #[error("the value of a cookie attribute must be JSON")]
     NotJson,

@@ -43,14 +43,14 @@ impl From<EditError> for SaveError {
 }
 
 impl SaveError {
-    /// The same for another save that was made together with this one.
+    /// The same for another save that was made together with this one; an edit that could not be made
+    /// is its own request's alone.
     fn share(&self) -> Self {
         match self {
             Self::Gone => Self::Gone,
             Self::Closed => Self::Closed,
-            Self::Conflict => Self::Conflict,
             Self::Id => Self::Id,
-            Self::Edit(_) => Self::Edit(EditError::TooLarge),
+            Self::Conflict | Self::Edit(_) => Self::Conflict,
             Self::Store(error) => Self::Store(error.kind().into()),
         }
     }
@@ -151,8 +151,13 @@ impl Backend {
             // One of them is at fault: each for itself, so that the others do not suffer.
             Err(SaveError::Edit(_)) if jobs.len() > 1 => self.save_each(id, jobs, last).await,
             Err(error) => {
+                // The last has the error itself, with its cause; where it is alone, its own mistake.
+                let last = jobs.pop();
                 for job in jobs {
                     let _ = job.done.send(Err(error.share()));
+                }
+                if let Some(last) = last {
+                    let _ = last.done.send(Err(error));
                 }
                 None
             }

@@ -1,6 +1,7 @@
 //! What becomes of Express's rows where we deviate on purpose.
 
-use super::{EXISTING, Outcome, Row};
+use super::{EXISTING, NOW, Outcome, Row};
+use crate::clock::Timestamp;
 
 /// What a row comes to with our deviations, and which they are.
 pub(super) fn deviate(row: &Row<'_>, mut outcome: Outcome) -> (Outcome, Vec<&'static str>) {
@@ -67,12 +68,12 @@ fn never_stored(operation: &str) -> bool {
 }
 
 fn cookie_of(row: &Row<'_>, id: &str) -> String {
-    let expires = if row.has_expiry() {
-        " +Expires=Fri, 02 Jan 2026 03:05:05 GMT"
-    } else {
-        ""
-    };
-    format!("{id}{expires}")
+    let mut cookie = id.to_owned();
+    if let Some(max_age) = row.settings["maxAge"].as_i64() {
+        cookie.push_str(" +Expires=");
+        Timestamp::from_millis(NOW + max_age).write_imf(&mut cookie);
+    }
+    cookie
 }
 
 /// What Express does with an existing session that was modified (spec 5.13).

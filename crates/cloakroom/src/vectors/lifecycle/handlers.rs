@@ -17,7 +17,8 @@ pub(super) async fn handle(
     closing: &mut Option<Option<String>>,
 ) {
     let existing = row.request == "existing";
-    let change = || session.insert("a", if existing { 2 } else { 1 }).unwrap();
+    let value = if existing { 2 } else { 1 };
+    let change = || session.insert("a", value).unwrap();
     match row.handler {
         "untouched" | "set_undefined" => {}
         "modified" | "bogus_sessionID" | "sessionID_reassigned" => change(),
@@ -40,9 +41,9 @@ pub(super) async fn handle(
         "explicit_touch" => session.touch(),
         "destroy" => session.destroy().await.unwrap(),
         "null" | "delete_prop" => session.unset(),
-        "regenerate" => session.reset(),
+        "regenerate" => session.reset().unwrap(),
         "regenerate_modified" | "regenerate_modified_save" => {
-            session.reset();
+            session.reset().unwrap();
             session.insert("a", if existing { 9 } else { 1 }).unwrap();
             if row.handler == "regenerate_modified_save" {
                 session.save().await.unwrap();
@@ -51,7 +52,10 @@ pub(super) async fn handle(
         "reload" => reload(row, session).await,
         "modified_after_headers" => {
             *closing = Some(run.manager.close(session).await.unwrap().set_cookie);
-            change();
+            // Refused where no session has been stored, and lost without a save elsewhere.
+            let changed = session.insert("a", value);
+            let is_refused = matches!(changed, Err(SessionError::HeadersSent));
+            assert_eq!(is_refused, session.stored_id().is_none(), "{changed:?}");
         }
         "explicit_cookie_secure_plain_http" => {
             change();

@@ -207,7 +207,7 @@ async fn closed<B: MessageBody>(
     handle: &SessionHandle,
     answer: Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let Some(session) = handle.opened() else {
+    let Some(session) = handle.head_is_sent() else {
         return answer.map(ServiceResponse::map_into_left_body);
     };
     let cache = handle.manager().policy().settings().cache;

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{bare, found};
+use super::{found, plain};
 use crate::web::Guard;
 
 impl<S> Layer<S> for Guard {
@@ -55,7 +55,7 @@ where
             let (parts, body) = request.into_parts();
             match guard.admit(&parts, found(&parts.extensions)).await {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await,
-                Err(refusal) => Ok(bare(&refusal.into())),
+                Err(refusal) => Ok(plain(refusal.into())),
             }
         }))
     }

@@ -200,7 +200,7 @@ async fn a_reload_takes_no_new_id_back_either() {
     assert_eq!(shop.open(&cookie).await.keys(), ["cart"]);
     assert!(shop.open(&planted).await.is_new(), "the old id is over");
     let session = shop.open(&cookie).await;
-    session.reset();
+    session.reset().unwrap();
     let reloaded = session.reload().await;
     assert!(
         matches!(reloaded, Err(SessionError::NotStored)),

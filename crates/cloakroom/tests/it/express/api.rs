@@ -137,7 +137,7 @@ async fn s123_destroy_ends_the_session() {
 async fn s124_regenerate_replaces_the_id() {
     async fn replacing(session: Session, uri: Uri) -> String {
         match uri.path() {
-            "/reset" => session.reset(),
+            "/reset" => session.reset().unwrap(),
             "/regenerate" => session.regenerate().unwrap(),
             _ => session.insert("a", 1).unwrap(),
         }

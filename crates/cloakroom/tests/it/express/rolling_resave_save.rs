@@ -183,7 +183,8 @@ async fn s101_without_it_a_modified_session_is_stored_and_sent() {
 async fn s102_a_save_that_fails_is_the_response() {
     fn is_unavailable(answer: &Answer) {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!((&*answer.body, answer.set_cookie()), ("", None));
+        let said = "the session could not be saved: the session store is unavailable";
+        assert_eq!((&*answer.body, answer.set_cookie()), (said, None));
     }
     let server = Server::new(express().save_uninitialized(true), visit);
     let mut client = server.client();

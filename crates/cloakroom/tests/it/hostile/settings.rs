@@ -38,15 +38,12 @@ async fn a_record_that_would_be_too_large_is_refused() {
             is_too_large(session.insert("a", "x".repeat(65_536)), name);
             is_too_large(session.insert_raw("a", &nested(100)), name);
             is_too_large(session.insert_raw("a", &"[".repeat(MIB)), name);
-            for half in ["a", "b"] {
-                session.insert(half, "x".repeat(40_000)).unwrap();
-            }
-            is_too_large(session.save().await, "two halves");
+            session.insert("a", "x".repeat(40_000)).unwrap();
+            is_too_large(session.insert("b", "x".repeat(40_000)), "two halves");
             session.clear().unwrap();
-            for key in 0..600 {
-                session.insert(&format!("k{key}"), key).unwrap();
-            }
-            is_too_large(session.save().await, "600 keys");
+            let set = (0..600).try_for_each(|key| session.insert(&format!("k{key}"), key));
+            is_too_large(set, "600 keys");
+            session.clear().unwrap();
         }
         assert_eq!(
             store.get(&stored.id()).await.unwrap().unwrap().text,

@@ -103,7 +103,7 @@ async fn a_new_session_may_follow_a_destroyed_one_at_once() {
     let mut visit = Visit::begun().await;
     let session = visit.open().await;
     session.destroy().await.unwrap();
-    session.reset();
+    session.reset().unwrap();
     session.insert("flash", "goodbye").unwrap();
     visit.close(&session).await;
     assert_eq!(visit.open().await.keys(), ["flash"]);

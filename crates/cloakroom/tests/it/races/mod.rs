@@ -200,7 +200,7 @@ async fn no_save_on_the_old_id_reaches_a_login(url: &str) {
     for round in 0..100 {
         let visitor = Arc::new(Visitor::new(Arc::clone(&store)).await);
         let login = visitor.open().await.unwrap();
-        login.reset();
+        login.reset().unwrap();
         login.insert("userId", "ada").unwrap();
         let logging_in = login.clone();
         together(&visitor, 8, move |request, session| {
@@ -319,7 +319,12 @@ async fn a_change_that_panics_locks_nobody_out(url: &str) {
     }
     let mut panicked = 0;
     while let Some(ended) = tasks.join_next().await {
-        panicked += usize::from(ended.is_err());
+        if let Err(error) = ended {
+            let panic = error.into_panic();
+            let said = panic.downcast_ref::<&str>();
+            assert_eq!(said, Some(&"the application is at fault"));
+            panicked += 1;
+        }
     }
     assert_eq!(panicked, 20, "the panic is its own request's");
     let session = visitor.open().await.unwrap();

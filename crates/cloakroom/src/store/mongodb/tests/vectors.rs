@@ -1,10 +1,13 @@
 //! The documents that connect-mongo 6 wrote, against ours; `CLOAKROOM_MONGO_VECTORS` names another
 //! file.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::{collection, connect, database};
@@ -14,12 +17,19 @@ use crate::store::mongodb::{Algorithm, AutoRemove, Encoding, Hashing, Kruptein, 
 use crate::store::mongodb::{MongoOptions, MongoStore, document};
 use crate::store::{Entry, Store as _, Stored, Written};
 
+/// Names a file of other rows: what is said of their number holds for the committed one alone.
+const OTHERS: &str = "CLOAKROOM_MONGO_VECTORS";
+
+fn is_committed() -> bool {
+    std::env::var_os(OTHERS).is_none()
+}
+
 static VECTORS: LazyLock<Value> = LazyLock::new(|| {
     let committed = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../interop/mongo-vectors.json"
     );
-    let path = std::env::var("CLOAKROOM_MONGO_VECTORS").unwrap_or_else(|_| committed.into());
+    let path = std::env::var(OTHERS).unwrap_or_else(|_| committed.into());
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     // What a session with half a character was before it was stored is in there as well.
     serde_json::from_str(&crate::record::without_lone_surrogates(&text)).unwrap()
@@ -37,7 +47,11 @@ impl Case {
     async fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for case in VECTORS["cases"].as_array().unwrap() {
-            let now = case["set_window_ms"][0].as_i64().unwrap();
+            // Nothing is stored where the writer threw.
+            if !case["stored_bson_hex"].is_string() {
+                continue;
+            }
+            let now = case["set_window_ms"][0].as_i64().unwrap_or_default();
             let clock = ManualClock::at(Timestamp::from_millis(now));
             let database = database();
             let options = options(case).clock(clock.clone());
@@ -49,7 +63,7 @@ impl Case {
                 store,
             });
         }
-        assert!(all.len() >= 40);
+        assert!(all.len() >= 40 || !is_committed());
         all
     }
 
@@ -129,6 +143,66 @@ impl Case {
     }
 }
 
+/// What a document says, in a form in which NaN is NaN and no key comes first.
+fn said(document: &Document) -> String {
+    fn of(value: &Bson) -> String {
+        match value {
+            Bson::Document(document) => said(document),
+            Bson::Array(values) => format!("{:?}", values.iter().map(of).collect::<Vec<_>>()),
+            value => format!("{value:?}"),
+        }
+    }
+    let members: BTreeMap<_, _> = document
+        .iter()
+        .map(|(key, value)| (key, of(value)))
+        .collect();
+    format!("{members:?}")
+}
+
+/// Whether JSON says all of a value: its types are in no text otherwise.
+fn is_json(value: &Bson) -> bool {
+    match value {
+        Bson::Null | Bson::Boolean(_) | Bson::Int32(_) | Bson::String(_) => true,
+        // JavaScript has one zero in its texts, and two among its numbers.
+        Bson::Double(number) => number.is_finite() && number.to_bits() != (-0.0_f64).to_bits(),
+        Bson::Array(values) => values.iter().all(is_json),
+        Bson::Document(document) => document.iter().all(|(_, value)| is_json(value)),
+        _ => false,
+    }
+}
+
+/// Whether JSON says all of a session: the one date that it may hold is its cookie's.
+fn is_said_by_json(session: &Document) -> bool {
+    let mut session = session.clone();
+    if let Ok(cookie) = session.get_document_mut("cookie")
+        && let Ok(&expires) = cookie.get_datetime("expires")
+    {
+        let is_date = expires.timestamp_millis().unsigned_abs() <= 8_640_000_000_000_000;
+        cookie.insert("expires", if is_date { Bson::Null } else { expires.into() });
+    }
+    is_json(&Bson::Document(session))
+}
+
+/// The keys of a JSON object, as they are written.
+fn keys_in_order(text: &str) -> Vec<String> {
+    struct Keys;
+    impl<'de> Visitor<'de> for Keys {
+        type Value = Vec<String>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut keys = Vec::new();
+            while let Some((key, IgnoredAny)) = map.next_entry()? {
+                keys.push(key);
+            }
+            Ok(keys)
+        }
+    }
+    let mut parser = serde_json::Deserializer::from_str(text);
+    parser.deserialize_map(Keys).unwrap()
+}
+
 fn options(case: &Value) -> MongoOptions {
     let given = &case["options"];
     let seconds = |key: &str| given[key].as_f64().map(Duration::from_secs_f64);
@@ -180,16 +254,12 @@ async fn what_connect_mongo_wrote_is_read_as_the_same_session() {
         }
         let values = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert_eq!(values(&text), values(&case.text()), "{}", case.name());
-        let order = case.given["get_key_order"].as_array().unwrap();
-        let places: Vec<_> = order
-            .iter()
-            .filter_map(|key| text.find(&format!("{key}:")))
-            .collect();
-        assert!(
-            places.is_sorted() && places.len() + 1 >= order.len(),
-            "{}",
-            case.name()
-        );
+        let ours = keys_in_order(&text);
+        let theirs = case.given["get_key_order"].as_array().unwrap().iter();
+        let mut theirs: Vec<&str> = theirs.map(|key| key.as_str().unwrap()).collect();
+        // What the store adds, and what is undefined, is in no text.
+        theirs.retain(|key| ours.iter().any(|own| own == key));
+        assert_eq!(ours, theirs, "{}", case.name());
     }
 }
 
@@ -201,9 +271,10 @@ async fn what_we_write_is_the_document_that_connect_mongo_writes() {
             case.clock
                 .set(Timestamp::from_millis(at.timestamp_millis()));
         }
-        // Their types are in no text; that they survive a save is the next test.
-        let typed = ["binary", "longs", "regexMap"];
-        if typed.iter().any(|typed| case.name().starts_with(typed)) {
+        // Types that are in no text survive a save: the next test.
+        if let Ok(session) = document.get_document("session")
+            && !is_said_by_json(session)
+        {
             continue;
         }
         let text = match document.get_document("session") {
@@ -229,7 +300,7 @@ async fn what_we_write_is_the_document_that_connect_mongo_writes() {
             theirs.insert("createdAt", now);
             theirs.insert("updatedAt", now);
             assert!(fields.keys().eq(document.keys()), "{}", case.name());
-            assert_eq!(fields, theirs, "{}", case.name());
+            assert_eq!(said(&fields), said(&theirs), "{}", case.name());
         } else {
             assert_eq!(ours.as_bytes(), case.stored().as_bytes(), "{}", case.name());
         }
@@ -245,7 +316,8 @@ async fn types_that_json_has_not_survive_our_save() {
         }
         case.put().await;
         let read = case.store.get(&case.id()).await.unwrap().unwrap().text;
-        let changed = format!("{},\"zz\":{{\"a.b\":1.5}}}}", &read[..read.len() - 1]);
+        let comma = if *read == *"{}" { "" } else { "," };
+        let changed = format!("{}{comma}\"zz\":{{\"a.b\":1.5}}}}", &read[..read.len() - 1]);
         let (id, entry) = (case.id(), case.entry(&changed));
         let saved = case.store.update(&id, &read, &entry).await.unwrap();
         assert_eq!(saved, Written::Saved, "{}", case.name());
@@ -253,15 +325,11 @@ async fn types_that_json_has_not_survive_our_save() {
         let mut theirs = case.document();
         let session = theirs.get_document_mut("session").unwrap();
         session.insert("zz", doc! { "a.b": 1.5 });
-        assert_eq!(
-            ours.get("session"),
-            theirs.get("session"),
-            "{}",
-            case.name()
-        );
+        let session = |document: &Document| said(document.get_document("session").unwrap());
+        assert_eq!(session(&ours), session(&theirs), "{}", case.name());
         typed += 1;
     }
-    assert!(typed >= 15);
+    assert!(typed >= 15 || !is_committed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,8 +358,8 @@ async fn a_touch_changes_what_connect_mongos_touch_changes() {
             ours.remove("updatedAt").is_some(),
             after.remove("updatedAt").is_some()
         );
-        assert_eq!(ours, after, "{}", case.name());
+        assert_eq!(said(&ours), said(&after), "{}", case.name());
         touched += 1;
     }
-    assert!(touched >= 4);
+    assert!(touched >= 4 || !is_committed());
 }

@@ -1,0 +1,133 @@
+//! A session's data as one struct: each key is a field, `null` is a key that is missing, and an error
+//! knows whose it is.
+
+use std::fmt;
+use std::vec::IntoIter;
+
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer as _, MapAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+use crate::record::{Field, ValueError, without_lone_surrogates};
+
+/// The data as a `T`.
+pub(super) fn read_struct<T: DeserializeOwned>(data: &[Field<'_>]) -> Result<T, ValueError> {
+    let there: Vec<_> = data.iter().filter(|field| field.value != "null").collect();
+    let mended: Vec<String> = there.iter().map(|field| mended(field.value)).collect();
+    let names: Vec<String> = there
+        .iter()
+        .map(|field| field.name().into_owned())
+        .collect();
+    let pairs: Vec<Pair<'_>> = names
+        .iter()
+        .map(String::as_str)
+        .zip(mended.iter().map(String::as_str))
+        .collect();
+    let data = Data {
+        pairs: pairs.into_iter(),
+        next: None,
+    };
+    T::deserialize(data).map_err(|error| ValueError::read::<T>(&error.key, error.source))
+}
+
+/// A text in which Rust's strings can hold everything.
+fn mended(json: &str) -> String {
+    if json.contains("\\u") {
+        without_lone_surrogates(json)
+    } else {
+        json.to_owned()
+    }
+}
+
+/// A key and its value's JSON.
+type Pair<'a> = (&'a str, &'a str);
+
+struct Data<'a> {
+    pairs: IntoIter<Pair<'a>>,
+    /// Whose key was given out, and whose value was not.
+    next: Option<Pair<'a>>,
+}
+
+/// What was wrong, and with which key; empty where no one key is.
+#[derive(Debug)]
+struct FieldError {
+    key: String,
+    source: serde_json::Error,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl std::error::Error for FieldError {}
+
+impl serde::de::Error for FieldError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self {
+            key: String::new(),
+            source: serde::de::Error::custom(message),
+        }
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self {
+            key: field.to_owned(),
+            source: serde::de::Error::missing_field(field),
+        }
+    }
+}
+
+impl<'de> Deserializer<'de> for Data<'de> {
+    type Error = FieldError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        visitor.visit_map(self)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, FieldError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> MapAccess<'de> for Data<'de> {
+    type Error = FieldError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, FieldError> {
+        self.next = self.pairs.next();
+        let Some((key, _)) = self.next else {
+            return Ok(None);
+        };
+        seed.deserialize(key.into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, FieldError> {
+        let (key, json) = self.next.take().expect("a value follows its key");
+        let mut value = serde_json::Deserializer::from_str(json);
+        seed.deserialize(&mut value).map_err(|source| FieldError {
+            key: key.to_owned(),
+            source,
+        })
+    }
+}

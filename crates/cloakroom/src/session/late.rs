@@ -1,0 +1,82 @@
+//! After the head of the response: what needs a cookie in it is refused, and what is lost is said.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::state::State;
+use super::{Inner, Session, SessionError};
+use crate::engine::{Held, Phase};
+use crate::policy::Unset;
+
+impl Session {
+    /// Takes note that the head of the response is on its way, and no cookie can be added to it.
+    pub(crate) fn head_is_sent(&self) {
+        self.0.head_sent.store(true, Relaxed);
+    }
+
+    /// Refuses what gives the client another cookie.
+    pub(crate) fn must_precede_head(&self) -> Result<(), SessionError> {
+        if self.0.head_sent.load(Relaxed) {
+            return Err(SessionError::HeadersSent);
+        }
+        Ok(())
+    }
+
+    /// Refuses to store what the client could not name.
+    pub(super) fn must_be_with_client(&self) -> Result<(), SessionError> {
+        self.lock(|held| self.may_store(held))
+    }
+
+    /// Makes changes to a session that has not ended. One that is not stored by the time that the head
+    /// is sent never will be.
+    pub(super) fn change<R>(
+        &self,
+        with: impl FnOnce(&mut Held) -> Result<R, SessionError>,
+    ) -> Result<R, SessionError> {
+        let changed = self.live(|held| {
+            self.may_store(held)?;
+            with(held)
+        })??;
+        self.note_late();
+        Ok(changed)
+    }
+
+    /// Takes note of a change that only `save` and `update` store any more.
+    pub(super) fn note_late(&self) {
+        if self.0.head_sent.load(Relaxed) {
+            self.0.late.store(true, Relaxed);
+        }
+    }
+
+    fn may_store(&self, held: &Held) -> Result<(), SessionError> {
+        let is_with_client = held.base.is_some() && held.stored.as_ref() == Some(&held.id);
+        if is_with_client || held.phase == Phase::Detached {
+            return Ok(());
+        }
+        self.must_precede_head()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let State::Held(held) = state
+            && *self.late.get_mut()
+            && loses_changes(held, self.backend.policy.settings().unset)
+        {
+            tracing::warn!(
+                id = ?held.id,
+                "a session was changed after the head of its response had been sent, and not saved: \
+                 the change is lost"
+            );
+        }
+    }
+}
+
+fn loses_changes(held: &Held, unset: Unset) -> bool {
+    match held.phase {
+        Phase::Live => held.is_dirty() || held.cookie_changed,
+        Phase::Unset => unset == Unset::Destroy && held.stored.is_some(),
+        Phase::Destroyed | Phase::Detached => false,
+    }
+}
