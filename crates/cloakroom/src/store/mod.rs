@@ -5,6 +5,13 @@
 
 mod any;
 mod changes;
+#[cfg(any(
+    feature = "redis",
+    feature = "postgres",
+    feature = "mongodb",
+    feature = "near"
+))]
+mod completion;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod delegate;
@@ -18,6 +25,8 @@ pub mod memory;
 pub mod mongodb;
 #[cfg(feature = "near")]
 pub mod near;
+#[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
+mod plaintext;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]

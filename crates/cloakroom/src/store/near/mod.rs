@@ -27,6 +27,7 @@ pub use stats::NearStats;
 use self::judge::Source;
 use self::memory::Memory;
 use self::own::{Forgetting, Writing};
+use super::completion::to_completion;
 use super::{
     Changes, Entry, Hint, Hints, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
 };
@@ -176,9 +177,10 @@ impl Store for NearStore {
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [id, id]);
-            self.0.store.create(id, entry).await
+        let (near, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
+        to_completion(async move {
+            let _writing = Writing::to(&near.memory, [&id, &id]);
+            near.store.create(&id, &entry).await
         })
     }
 
@@ -188,9 +190,11 @@ impl Store for NearStore {
         read: &'a RecordText,
         entry: &'a Entry,
     ) -> StoreFuture<'a, Written> {
-        Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [id, id]);
-            self.0.store.update(id, read, entry).await
+        let (near, id) = (Arc::clone(&self.0), id.clone());
+        let (read, entry) = (read.clone(), entry.clone());
+        to_completion(async move {
+            let _writing = Writing::to(&near.memory, [&id, &id]);
+            near.store.update(&id, &read, &entry).await
         })
     }
 
@@ -200,16 +204,19 @@ impl Store for NearStore {
         read: &'a RecordText,
         entry: &'a Entry,
     ) -> StoreFuture<'a, bool> {
-        Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [id, id]);
-            self.0.store.touch(id, read, entry).await
+        let (near, id) = (Arc::clone(&self.0), id.clone());
+        let (read, entry) = (read.clone(), entry.clone());
+        to_completion(async move {
+            let _writing = Writing::to(&near.memory, [&id, &id]);
+            near.store.touch(&id, &read, &entry).await
         })
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [id, id]);
-            self.0.store.destroy(id).await
+        let (near, id) = (Arc::clone(&self.0), id.clone());
+        to_completion(async move {
+            let _writing = Writing::to(&near.memory, [&id, &id]);
+            near.store.destroy(&id).await
         })
     }
 
@@ -220,9 +227,11 @@ impl Store for NearStore {
         new: &'a SessionId,
         entry: &'a Entry,
     ) -> StoreFuture<'a, Written> {
-        Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [old, new]);
-            self.0.store.replace(old, read, new, entry).await
+        let (near, old, read) = (Arc::clone(&self.0), old.clone(), read.cloned());
+        let (new, entry) = (new.clone(), entry.clone());
+        to_completion(async move {
+            let _writing = Writing::to(&near.memory, [&old, &new]);
+            near.store.replace(&old, read.as_ref(), &new, &entry).await
         })
     }
 
@@ -231,10 +240,11 @@ impl Store for NearStore {
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
-        Box::pin(async move {
-            let forgetting = Forgetting::of(&self.0.memory);
-            let ended = self.0.store.destroy_of_user(user, keep).await?;
-            self.0.catch_up(forgetting).await;
+        let (near, user, keep) = (Arc::clone(&self.0), user.to_owned(), keep.cloned());
+        to_completion(async move {
+            let forgetting = Forgetting::of(&near.memory);
+            let ended = near.store.destroy_of_user(&user, keep.as_ref()).await?;
+            near.catch_up(forgetting).await;
             Ok(ended)
         })
     }
