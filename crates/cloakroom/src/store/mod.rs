@@ -5,12 +5,7 @@
 
 mod any;
 mod changes;
-#[cfg(any(
-    feature = "redis",
-    feature = "postgres",
-    feature = "mongodb",
-    feature = "near"
-))]
+#[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
 mod completion;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -27,7 +27,6 @@ pub use stats::NearStats;
 use self::judge::Source;
 use self::memory::Memory;
 use self::own::{Forgetting, Writing};
-use super::completion::to_completion;
 use super::{
     Changes, Entry, Hint, Hints, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
 };
@@ -177,10 +176,9 @@ impl Store for NearStore {
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
-        let (near, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
-        to_completion(async move {
-            let _writing = Writing::to(&near.memory, [&id, &id]);
-            near.store.create(&id, &entry).await
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [id, id]);
+            self.0.store.create(id, entry).await
         })
     }
 
@@ -190,11 +188,9 @@ impl Store for NearStore {
         read: &'a RecordText,
         entry: &'a Entry,
     ) -> StoreFuture<'a, Written> {
-        let (near, id) = (Arc::clone(&self.0), id.clone());
-        let (read, entry) = (read.clone(), entry.clone());
-        to_completion(async move {
-            let _writing = Writing::to(&near.memory, [&id, &id]);
-            near.store.update(&id, &read, &entry).await
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [id, id]);
+            self.0.store.update(id, read, entry).await
         })
     }
 
@@ -204,19 +200,16 @@ impl Store for NearStore {
         read: &'a RecordText,
         entry: &'a Entry,
     ) -> StoreFuture<'a, bool> {
-        let (near, id) = (Arc::clone(&self.0), id.clone());
-        let (read, entry) = (read.clone(), entry.clone());
-        to_completion(async move {
-            let _writing = Writing::to(&near.memory, [&id, &id]);
-            near.store.touch(&id, &read, &entry).await
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [id, id]);
+            self.0.store.touch(id, read, entry).await
         })
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        let (near, id) = (Arc::clone(&self.0), id.clone());
-        to_completion(async move {
-            let _writing = Writing::to(&near.memory, [&id, &id]);
-            near.store.destroy(&id).await
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [id, id]);
+            self.0.store.destroy(id).await
         })
     }
 
@@ -227,11 +220,9 @@ impl Store for NearStore {
         new: &'a SessionId,
         entry: &'a Entry,
     ) -> StoreFuture<'a, Written> {
-        let (near, old, read) = (Arc::clone(&self.0), old.clone(), read.cloned());
-        let (new, entry) = (new.clone(), entry.clone());
-        to_completion(async move {
-            let _writing = Writing::to(&near.memory, [&old, &new]);
-            near.store.replace(&old, read.as_ref(), &new, &entry).await
+        Box::pin(async move {
+            let _writing = Writing::to(&self.0.memory, [old, new]);
+            self.0.store.replace(old, read, new, entry).await
         })
     }
 
@@ -240,11 +231,10 @@ impl Store for NearStore {
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
-        let (near, user, keep) = (Arc::clone(&self.0), user.to_owned(), keep.cloned());
-        to_completion(async move {
-            let forgetting = Forgetting::of(&near.memory);
-            let ended = near.store.destroy_of_user(&user, keep.as_ref()).await?;
-            near.catch_up(forgetting).await;
+        Box::pin(async move {
+            let forgetting = Forgetting::of(&self.0.memory);
+            let ended = self.0.store.destroy_of_user(user, keep).await?;
+            self.0.catch_up(forgetting).await;
             Ok(ended)
         })
     }
