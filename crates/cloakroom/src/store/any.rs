@@ -173,7 +173,17 @@ fn memory() -> Result<AnyStore, ConnectError> {
 fn sqlite(path: &str) -> Result<AnyStore, ConnectError> {
     // `sqlite:///path` and `sqlite:path` are both written.
     let path = path.strip_prefix("//").unwrap_or(path);
-    AnyStore::of("sqlite", super::sqlite::SqliteStore::open(path))
+    // Other programs' URLs have parameters, which would be a part of the file's name here.
+    let has_parameters = path
+        .split_once('?')
+        .is_some_and(|(_, query)| query.contains('='));
+    let opened = if has_parameters {
+        let why = "the URL of SQLite takes no parameters: write sqlite:PATH";
+        Err(StoreError::new(super::StoreErrorKind::Invalid, why))
+    } else {
+        super::sqlite::SqliteStore::open(path)
+    };
+    AnyStore::of("sqlite", opened)
 }
 
 #[cfg(not(feature = "sqlite"))]

@@ -5,6 +5,8 @@
 
 mod any;
 mod changes;
+#[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
+mod completion;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod delegate;
@@ -18,6 +20,8 @@ pub mod memory;
 pub mod mongodb;
 #[cfg(feature = "near")]
 pub mod near;
+#[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
+mod plaintext;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]

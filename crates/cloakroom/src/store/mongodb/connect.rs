@@ -9,7 +9,7 @@ use mongodb::bson::doc;
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{
     Acknowledgment, ClientOptions, CollectionOptions, IndexOptions, ReadPreference,
-    SelectionCriteria, WriteConcern,
+    SelectionCriteria, ServerAddress, Tls, WriteConcern,
 };
 use mongodb::{Client, Collection, IndexModel};
 
@@ -19,7 +19,7 @@ use super::form::Form;
 use super::options::{AutoRemove, MongoOptions};
 use super::seen::Seen;
 use super::tombs::Tombs;
-use crate::store::{StoreError, StoreErrorKind, UserKeys};
+use crate::store::{StoreError, StoreErrorKind, UserKeys, plaintext};
 
 /// How long a request waits for a server to be found, unless the URL says otherwise.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -103,15 +103,41 @@ impl Inner {
 pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
     let mut parsed = ClientOptions::parse(url).await.map_err(|error| {
         // The driver's text may repeat the URL, and with it a password.
+        if let ErrorKind::InvalidArgument { message, .. } = &*error.kind {
+            return unknown(url, message).unwrap_or_else(not_a_url);
+        }
         match *error.kind {
             ErrorKind::DnsResolve { .. } => write_failed(error),
             _ => not_a_url(),
         }
     })?;
+    if !matches!(parsed.tls, Some(Tls::Enabled(_))) {
+        let hosts = parsed.hosts.iter().map(|host| match host {
+            ServerAddress::Tcp { host, .. } => host.as_str(),
+            _ => "",
+        });
+        plaintext::warn("mongodb", hosts, "add tls=true to the URL of MongoDB");
+    }
     parsed.server_selection_timeout.get_or_insert(PATIENCE);
     parsed.connect_timeout.get_or_insert(PATIENCE);
     parsed.heartbeat_freq.get_or_insert(HEARTBEAT);
     Ok(parsed)
+}
+
+/// The error for an option that the driver does not know, by its name: no other part of the URL is
+/// repeated.
+fn unknown(url: &str, message: &str) -> Option<StoreError> {
+    let (name, _) = message.split_once(" is an invalid option")?;
+    let query = url.rsplit_once('@').map_or(url, |(_, rest)| rest);
+    let (_, query) = query.split_once('?')?;
+    let mut names = query.split('&').filter_map(|pair| pair.split('=').next());
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_there = is_name && names.any(|there| there.eq_ignore_ascii_case(name));
+    is_there.then(|| {
+        let text =
+            format!("the URL has an option {name} that the driver does not know: take it out");
+        StoreError::new(StoreErrorKind::Invalid, text)
+    })
 }
 
 pub(super) fn not_a_url() -> StoreError {

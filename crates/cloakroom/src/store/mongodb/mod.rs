@@ -38,6 +38,7 @@ pub use self::webcrypto::WebCrypto;
 use self::form::Form;
 use self::seen::Seen;
 use self::tombs::Tombs;
+use super::completion::to_completion;
 use super::{
     Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, Stored,
     UserKeys, Written,
@@ -164,7 +165,8 @@ impl Store for MongoStore {
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
-        Box::pin(async move { self.0.create(&self.0.stored_id(id), entry).await })
+        let (store, id, entry) = (Arc::clone(&self.0), self.0.stored_id(id), entry.clone());
+        to_completion(async move { store.create(&id, &entry).await })
     }
 
     fn update<'a>(
@@ -173,7 +175,9 @@ impl Store for MongoStore {
         read: &'a RecordText,
         entry: &'a Entry,
     ) -> StoreFuture<'a, Written> {
-        Box::pin(async move { self.0.update(&self.0.stored_id(id), read, entry).await })
+        let (store, id) = (Arc::clone(&self.0), self.0.stored_id(id));
+        let (read, entry) = (read.clone(), entry.clone());
+        to_completion(async move { store.update(&id, &read, &entry).await })
     }
 
     fn touch<'a>(
@@ -182,11 +186,14 @@ impl Store for MongoStore {
         _: &'a RecordText,
         entry: &'a Entry,
     ) -> StoreFuture<'a, bool> {
-        Box::pin(async move { self.0.touch(&self.0.stored_id(id), entry.expires).await })
+        let (store, id) = (Arc::clone(&self.0), self.0.stored_id(id));
+        let expires = entry.expires;
+        to_completion(async move { store.touch(&id, expires).await })
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        Box::pin(async move { self.0.destroy(&self.0.stored_id(id)).await })
+        let (store, id) = (Arc::clone(&self.0), self.0.stored_id(id));
+        to_completion(async move { store.destroy(&id).await })
     }
 
     fn replace<'a>(
@@ -198,10 +205,13 @@ impl Store for MongoStore {
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
         let _ = retired;
-        Box::pin(async move {
-            let (old, new) = (self.0.stored_id(old), self.0.stored_id(new));
-            self.0.replace(&old, read, &new, entry).await
-        })
+        let (store, old, new) = (
+            Arc::clone(&self.0),
+            self.0.stored_id(old),
+            self.0.stored_id(new),
+        );
+        let (read, entry) = (read.cloned(), entry.clone());
+        to_completion(async move { store.replace(&old, read.as_ref(), &new, &entry).await })
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {
@@ -229,10 +239,9 @@ impl Store for MongoStore {
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
-        Box::pin(async move {
-            let keep = keep.map(|id| self.0.stored_id(id));
-            self.0.destroy_of_user(user, keep.as_deref()).await
-        })
+        let (store, user) = (Arc::clone(&self.0), user.to_owned());
+        let keep = keep.map(|id| self.0.stored_id(id));
+        to_completion(async move { store.destroy_of_user(&user, keep.as_deref()).await })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Connections: the URL, TLS, the pool.
 
 use std::future::{Future, poll_fn};
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -8,16 +9,19 @@ use deadpool_postgres::{
     Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
 };
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinHandle;
-use tokio_postgres::config::{SslMode, SslNegotiation, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode, SslNegotiation, TargetSessionAttrs};
 use tokio_postgres::tls::TlsStream;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::Fault;
 use super::options::PostgresOptions;
-use crate::store::StoreErrorKind;
+use super::url::{Said, Tls};
+use crate::store::{StoreErrorKind, plaintext};
 
 /// How long a call waits for one of the pool's connections; a manager's own bound is shorter.
 const WAIT: Duration = Duration::from_secs(5);
@@ -29,15 +33,14 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// The driver's own idle time before keepalives, by which one sees that the URL sets none.
 const UNSET_KEEPALIVE: Duration = Duration::from_hours(2);
 
-pub(super) fn pool(url: &str, options: &PostgresOptions) -> Result<Pool, Fault> {
-    let config = config(url, options)?;
+pub(super) fn pool(server: &Server, options: &PostgresOptions) -> Result<Pool, Fault> {
+    let Server { config, connector } = server.clone();
     let login = config.get_connect_timeout().copied().unwrap_or_default() * 2;
-    let connect = Connector::new(&config)?;
     let manager = ManagerConfig {
         // A closed connection is seen without asking; anything more would cost a round trip.
         recycling_method: RecyclingMethod::Fast,
     };
-    Pool::builder(Manager::from_connect(config, connect, manager))
+    Pool::builder(Manager::from_connect(config, connector, manager))
         .max_size(options.pool_size)
         .runtime(Runtime::Tokio1)
         .timeouts(Timeouts {
@@ -49,29 +52,32 @@ pub(super) fn pool(url: &str, options: &PostgresOptions) -> Result<Pool, Fault> 
         .map_err(|_| Fault::new(StoreErrorKind::Invalid, "the pool cannot be built"))
 }
 
-fn config(url: &str, options: &PostgresOptions) -> Result<Config, Fault> {
-    // The parser's own message may quote a part of the URL.
-    let mut config: Config = url.parse().map_err(|_| {
-        Fault::new(
-            StoreErrorKind::Invalid,
-            "this is no URL that PostgreSQL's driver takes: \
-             postgres://USER:PASSWORD@HOST:PORT/DATABASE?option=value, special characters as %XX",
-        )
-    })?;
-    complete(&mut config, options);
-    Ok(config)
-}
-
-/// Connections that are in no pool, for whoever listens.
-pub(super) struct Apart {
+/// Where connections lead, and how they are encrypted.
+#[derive(Clone)]
+pub(super) struct Server {
     config: Config,
     connector: Connector,
 }
 
-impl Apart {
-    pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, Fault> {
-        let config = config(url, options)?;
-        let connector = Connector::new(&config)?;
+impl Server {
+    /// What a URL says and the options complete, and warns of what is not as the URL has it.
+    pub(super) fn new(said: Said, options: &PostgresOptions) -> Result<Self, Fault> {
+        if !said.aside.is_empty() {
+            tracing::warn!(
+                "parameters of the PostgreSQL URL that mean nothing here are set aside: {}",
+                said.aside.join(", ")
+            );
+        }
+        let mut config = said.config;
+        complete(&mut config, options);
+        let hosts = hosts(&config);
+        let is_local = hosts.iter().all(|host| plaintext::is_local(host));
+        config.ssl_mode(mode(said.tls, is_local));
+        let connector = Connector::new(&config, said.roots.as_deref())?;
+        if matches!(connector, Connector::Plain) {
+            let cure = "add sslmode=verify-full to the URL of PostgreSQL";
+            plaintext::warn("postgres", hosts.iter().map(String::as_str), cure);
+        }
         Ok(Self { config, connector })
     }
 
@@ -139,25 +145,58 @@ fn complete(config: &mut Config, options: &PostgresOptions) {
     }
 }
 
+/// How connections are encrypted, by what the URL says. `prefer` is heeded on this machine alone:
+/// elsewhere, whoever is on the way could answer that the server has no TLS.
+fn mode(tls: Option<Tls>, is_local: bool) -> SslMode {
+    match tls {
+        None | Some(Tls::Off) => SslMode::Disable,
+        Some(Tls::Preferred) if is_local => SslMode::Prefer,
+        Some(Tls::Preferred | Tls::Required) => SslMode::Require,
+    }
+}
+
+fn hosts(config: &Config) -> Vec<String> {
+    let names = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        #[cfg(unix)]
+        Host::Unix(path) => path.display().to_string(),
+    });
+    let addresses = config.get_hostaddrs().iter().map(ToString::to_string);
+    names.chain(addresses).collect()
+}
+
 /// Opens connections, and drives them without a word: the driver's messages may hold a record.
+#[derive(Clone)]
 enum Connector {
     Plain,
     Tls(MakeRustlsConnect),
 }
 
 impl Connector {
-    fn new(config: &Config) -> Result<Self, Fault> {
-        match config.get_ssl_mode() {
-            SslMode::Require => {
-                let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                let tls = tls(config, roots)?;
-                Ok(Self::Tls(MakeRustlsConnect::new(tls)))
-            }
-            // What is tried and given up when refused protects from nobody.
-            _ => Ok(Self::Plain),
+    fn new(config: &Config, roots: Option<&Path>) -> Result<Self, Fault> {
+        if config.get_ssl_mode() == SslMode::Disable {
+            return Ok(Self::Plain);
         }
+        let tls = tls(config, trusted(roots)?)?;
+        Ok(Self::Tls(MakeRustlsConnect::new(tls)))
     }
+}
+
+/// The system's roots, or those in a file.
+fn trusted(file: Option<&Path>) -> Result<RootCertStore, Fault> {
+    let mut roots = RootCertStore::empty();
+    let Some(file) = file else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return Ok(roots);
+    };
+    let found =
+        CertificateDer::pem_file_iter(file).and_then(|found| found.collect::<Result<Vec<_>, _>>());
+    roots.add_parsable_certificates(found.unwrap_or_default());
+    if roots.is_empty() {
+        let text = "the URL's parameter sslrootcert names no file with a certificate in PEM";
+        return Err(Fault::new(StoreErrorKind::Invalid, text));
+    }
+    Ok(roots)
 }
 
 /// TLS that checks the server's name and certificate.
@@ -210,4 +249,30 @@ where
         // Whoever uses the client learns that it is closed.
         let _ = connection.await;
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x11_prefer_gives_way_on_this_machine_alone() {
+        use SslMode::{Disable, Prefer, Require};
+        #[rustfmt::skip]
+        let table = [
+            (None,                 true,  Disable), // as node-postgres has it; warned of elsewhere
+            (None,                 false, Disable),
+            (Some(Tls::Off),       true,  Disable),
+            (Some(Tls::Off),       false, Disable),
+            (Some(Tls::Preferred), true,  Prefer),
+            (Some(Tls::Preferred), false, Require),
+            (Some(Tls::Required),  true,  Require),
+            (Some(Tls::Required),  false, Require),
+        ];
+        for (tls, is_local, expected) in table {
+            assert_eq!(mode(tls, is_local), expected, "{tls:?}, local: {is_local}");
+        }
+        let config: Config = "host=a,/run/b hostaddr=10.0.0.1,127.0.0.1".parse().unwrap();
+        assert_eq!(hosts(&config), ["a", "/run/b", "10.0.0.1", "127.0.0.1"]);
+    }
 }

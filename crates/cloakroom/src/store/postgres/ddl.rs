@@ -158,7 +158,7 @@ fn shield(names: &Names) -> Ddl {
     let function = names.qualified(&names.derived("cloakroom_", "_shield"));
     let body = format!(
         "BEGIN
-    IF EXISTS (SELECT FROM {tombs} AS d WHERE d.sid = NEW.sid) THEN
+    IF EXISTS (SELECT FROM {tombs} AS d WHERE d.sid = NEW.sid::text) THEN
         IF TG_WHEN = 'AFTER' THEN
             DELETE FROM {table} AS s WHERE s.sid = NEW.sid;
         END IF;
@@ -212,7 +212,7 @@ const NOTIFY: [(&str, &str); 3] = [
 pub(super) fn notify(names: &Names) -> Ddl {
     let function = names.qualified(&names.derived("cloakroom_", "_notify"));
     let hash = |sid: &str| {
-        format!("pg_notify('{CHANGED}', encode(sha256(convert_to({sid}, 'UTF8')), 'hex'))")
+        format!("pg_notify('{CHANGED}', encode(sha256(convert_to({sid}::text, 'UTF8')), 'hex'))")
     };
     let (old, new) = (hash("OLD.sid"), hash("NEW.sid"));
     let body = format!(
@@ -266,7 +266,7 @@ pub(super) fn ended(names: &Names) -> Ddl {
     let body = format!(
         "BEGIN
     IF TG_OP = 'DELETE' OR OLD.sid <> NEW.sid OR NEW.expire::timestamptz <= now() THEN
-        PERFORM pg_notify('{ENDED}', encode(sha256(convert_to(OLD.sid, 'UTF8')), 'hex'));
+        PERFORM pg_notify('{ENDED}', encode(sha256(convert_to(OLD.sid::text, 'UTF8')), 'hex'));
     END IF;
     RETURN NULL;
 END

@@ -177,6 +177,14 @@ fn broken(error: &Error) -> String {
                 .to_owned()
         }
         Some(kind) => format!("PostgreSQL cannot be reached: {error}: {kind}"),
+        None if lacks_tls(error) => "the server has no TLS: turn it on there, or write \
+             sslmode=disable into the URL and have sessions go over the network as plain text"
+            .to_owned(),
         None => format!("PostgreSQL cannot be reached: {error}"),
     }
+}
+
+fn lacks_tls(error: &Error) -> bool {
+    let source = error.source().map(ToString::to_string);
+    source.is_some_and(|text| text.contains("does not support TLS"))
 }

@@ -16,7 +16,9 @@ mod options;
 mod prune;
 mod reads;
 mod schema;
+mod sid;
 mod sql;
+mod url;
 mod users;
 mod writes;
 
@@ -32,8 +34,10 @@ pub use self::options::PostgresOptions;
 
 use self::lines::Lines;
 use self::names::Names;
+use self::sid::Sid;
 use self::sql::{Column, Sql};
 use self::users::Users;
+use super::completion::to_completion;
 use super::{
     Changes, Ends, Entry, Hints, Page, RetiredId, Store, StoreError, StoreFuture, StoreOptions,
     Stored, UserKeys, Written,
@@ -46,15 +50,17 @@ use crate::record::RecordText;
 ///
 /// A column `sess` of the type `json` keeps records byte for byte. One of the type `jsonb` keeps
 /// their values, and takes no `\u0000` and no lone surrogate. A column `expire` with a time zone does
-/// as well as connect-pg-simple's without.
+/// as well as connect-pg-simple's without; `sid` may be `varchar`, `text`, `char(n)` or `uuid`, which
+/// takes a policy whose ids are UUIDs.
 ///
 /// What was acknowledged is as safe as `synchronous_commit` makes it, but for a touch: it never
 /// waits for the disk.
 ///
 /// Connections come from a pool and recover by themselves after the server was away. With
-/// `sslmode=require` in the URL they are encrypted, and the server's certificate and name are
-/// checked against the system's roots (or the file in `SSL_CERT_FILE`); otherwise they are plain, as
-/// node-postgres has it. Behind `PgBouncer`'s transaction mode, let it keep prepared statements
+/// `sslmode=require` or `verify-full` in the URL they are encrypted, and the server's certificate and
+/// name are checked against the system's roots (or the file in `SSL_CERT_FILE`, or the one that the
+/// URL's `sslrootcert` names). `prefer` is the same, but for a server on this machine that has no TLS.
+/// Without any they are plain, as node-postgres has it, and to another machine that is warned of. Behind `PgBouncer`'s transaction mode, let it keep prepared statements
 /// (`max_prepared_statements`).
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);
@@ -68,10 +74,11 @@ struct Inner {
     lines: Arc<Lines>,
     names: Names,
     sql: Sql,
+    sid: Sid,
     column: Column,
     mixed_fleet: bool,
     /// Where whoever listens connects to.
-    apart: connect::Apart,
+    apart: connect::Server,
     notify_ends: bool,
     /// Whether the database tells of changes.
     notifies: bool,
@@ -85,6 +92,10 @@ struct Inner {
 impl PostgresStore {
     /// Opens the table `session` of the database that `url` names:
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's parameters behind a `?`.
+    ///
+    /// Parameters of node-postgres and Prisma are heeded where they mean something here (`max`,
+    /// `connection_limit`, `connectionTimeoutMillis`, `statement_timeout`, `ssl`, `sslrootcert`), and go
+    /// before what the options say; a warning names the others.
     ///
     /// # Errors
     ///
@@ -114,16 +125,20 @@ impl PostgresStore {
     /// do, [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) where the server
     /// cannot be reached or refuses; `source` says what to mend, and never repeats the URL.
     pub async fn connect_options(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
-        let pool = connect::pool(url, &options)?;
+        let said = url::read(url)?;
+        let options = match said.pool_size {
+            Some(size) => options.pool_size(size),
+            None => options,
+        };
+        let server = connect::Server::new(said, &options)?;
+        let pool = connect::pool(&server, &options)?;
         let names = Names::new(options.schema.as_deref(), &options.table);
-        let apart = connect::Apart::new(url, &options)?;
-        let mut inner = Inner::new(pool, apart, names, &options);
+        let mut inner = Inner::new(pool, server, names, &options);
         let ready = schema::prepare(&inner, &options).await?;
         inner.created = ready.created;
         inner.notifies = ready.notifies;
-        if ready.column != inner.column {
-            inner.column = ready.column;
-            inner.sql = Sql::new(&inner.names, ready.column, options.mixed_fleet);
+        if (ready.sid, ready.column) != (inner.sid, inner.column) {
+            inner.fit(ready.sid, ready.column, &options);
         }
         // The connection that did so is the first line, before readers meet at the pool.
         Lines::add(&inner.lines).await;
@@ -154,15 +169,16 @@ impl PostgresStore {
 }
 
 impl Inner {
-    fn new(pool: Pool, apart: connect::Apart, names: Names, options: &PostgresOptions) -> Self {
+    fn new(pool: Pool, apart: connect::Server, names: Names, options: &PostgresOptions) -> Self {
         let mixed_fleet = options.mixed_fleet;
-        let users = Users::new(&names, mixed_fleet, &options.user_keys);
-        let sql = Sql::new(&names, Column::Json, mixed_fleet);
+        let users = Users::new(&names, Sid::Text, mixed_fleet, &options.user_keys);
+        let sql = Sql::new(&names, Sid::Text, Column::Json, mixed_fleet);
         Self {
             lines: Lines::new(&pool, &sql, options.pool_size),
             pool,
             sql,
             names,
+            sid: Sid::Text,
             column: Column::Json,
             mixed_fleet,
             apart,
@@ -175,6 +191,16 @@ impl Inner {
         }
     }
 
+    /// Writes the statements for columns of other types than connect-pg-simple's.
+    fn fit(&mut self, sid: Sid, column: Column, options: &PostgresOptions) {
+        let (names, mixed_fleet) = (&self.names, options.mixed_fleet);
+        self.sql = Sql::new(names, sid, column, mixed_fleet);
+        self.lines = Lines::new(&self.pool, &self.sql, options.pool_size);
+        let users = Users::new(names, sid, mixed_fleet, &options.user_keys);
+        self.users.store(Arc::new(users));
+        (self.sid, self.column) = (sid, column);
+    }
+
     /// Now, as the statements take it.
     fn now(&self) -> f64 {
         whole_seconds(self.clock.now())
@@ -182,7 +208,7 @@ impl Inner {
 
     fn index_by(&self, keys: &UserKeys) {
         if self.users.load().keys() != keys {
-            let users = Users::new(&self.names, self.mixed_fleet, keys);
+            let users = Users::new(&self.names, self.sid, self.mixed_fleet, keys);
             self.users.store(Arc::new(users));
         }
     }
@@ -207,11 +233,6 @@ fn whole_seconds(instant: Timestamp) -> f64 {
     {
         seconds as f64
     }
-}
-
-/// Whether an id can be in the table at all: no text there holds a NUL.
-fn is_storable(id: &SessionId) -> bool {
-    !id.expose().contains('\0')
 }
 
 impl fmt::Debug for PostgresStore {
@@ -240,7 +261,8 @@ impl Store for PostgresStore {
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
-        Box::pin(self.0.create(id, entry))
+        let (store, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
+        to_completion(async move { store.create(&id, &entry).await })
     }
 
     fn update<'a>(
@@ -249,7 +271,9 @@ impl Store for PostgresStore {
         read: &'a RecordText,
         entry: &'a Entry,
     ) -> StoreFuture<'a, Written> {
-        Box::pin(self.0.update(id, read, entry))
+        let (store, id, read, entry) =
+            (Arc::clone(&self.0), id.clone(), read.clone(), entry.clone());
+        to_completion(async move { store.update(&id, &read, &entry).await })
     }
 
     fn touch<'a>(
@@ -258,11 +282,13 @@ impl Store for PostgresStore {
         _: &'a RecordText,
         entry: &'a Entry,
     ) -> StoreFuture<'a, bool> {
-        Box::pin(self.0.touch(id, entry))
+        let (store, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
+        to_completion(async move { store.touch(&id, &entry).await })
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        Box::pin(self.0.destroy(id))
+        let (store, id) = (Arc::clone(&self.0), id.clone());
+        to_completion(async move { store.destroy(&id).await })
     }
 
     fn replace<'a>(
@@ -274,7 +300,9 @@ impl Store for PostgresStore {
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
         let _ = retired;
-        Box::pin(self.0.replace(old, read, new, entry))
+        let (store, old, read) = (Arc::clone(&self.0), old.clone(), read.cloned());
+        let (new, entry) = (new.clone(), entry.clone());
+        to_completion(async move { store.replace(&old, read.as_ref(), &new, &entry).await })
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {
@@ -302,7 +330,8 @@ impl Store for PostgresStore {
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
-        Box::pin(self.0.destroy_of_user(user, keep))
+        let (store, user, keep) = (Arc::clone(&self.0), user.to_owned(), keep.cloned());
+        to_completion(async move { store.destroy_of_user(&user, keep.as_ref()).await })
     }
 }
 

@@ -6,9 +6,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio_postgres::Row;
 
+use super::Inner;
 use super::call::Text;
 use super::fault::Fault;
-use super::{Inner, is_storable};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{Page, StoreError, StoreErrorKind, Stored};
@@ -20,7 +20,7 @@ const PAGE: usize = 100_000;
 
 impl Inner {
     pub(super) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
-        if !is_storable(id) {
+        if !self.sid.holds(id.expose()) {
             return Ok(None);
         }
         let now = self.now();
@@ -37,8 +37,9 @@ impl Inner {
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<Option<Timestamp>>, StoreError> {
-        let texts = ids.iter().filter(|id| is_storable(id));
-        let texts: Vec<Text<'_>> = texts.map(|id| Text(id.expose())).collect();
+        let texts = ids.iter().map(SessionId::expose);
+        let texts = texts.filter(|id| self.sid.holds(id));
+        let texts: Vec<Text<'_>> = texts.map(Text).collect();
         let rows = self.read(&self.sql.living, &[&texts, &self.now()]).await?;
         let mut living = HashMap::with_capacity(rows.len());
         for row in &rows {
@@ -47,7 +48,7 @@ impl Inner {
         }
         Ok(ids
             .iter()
-            .map(|id| living.get(id.expose()).copied())
+            .map(|id| living.get(&*self.sid.as_read(id.expose())).copied())
             .collect())
     }
 

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use super::fault::Fault;
 use super::names::Names;
 use super::options::PostgresOptions;
+use super::sid::Sid;
 use super::sql::Column;
 use super::{Inner, ddl};
 use crate::store::StoreErrorKind;
@@ -16,6 +17,7 @@ const CHECK: &str = r#"
 SELECT current_setting('server_version_num')::int4 AS version,
        ($2::text IS NULL OR EXISTS (SELECT FROM pg_namespace WHERE nspname = $2::text)) AS schema,
        c.oid IS NOT NULL AS "table",
+       c.relkind IN ('v', 'm') AS view,
        (SELECT typname::text FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
         WHERE attrelid = c.oid AND attname = 'sid' AND NOT attisdropped) AS sid,
        (SELECT typname::text FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
@@ -44,6 +46,8 @@ struct Found {
     version: i32,
     schema: bool,
     table: bool,
+    /// It is a view, which has rows of its own as little as a key.
+    view: Option<bool>,
     sid: Option<String>,
     sess: Option<String>,
     expire: Option<String>,
@@ -56,6 +60,7 @@ struct Found {
 
 /// A table that can be worked with.
 pub(super) struct Ready {
+    pub(super) sid: Sid,
     pub(super) column: Column,
     /// Whether it was not there before.
     pub(super) created: bool,
@@ -95,6 +100,7 @@ impl Found {
             version: row.try_get("version")?,
             schema: row.try_get("schema")?,
             table: row.try_get("table")?,
+            view: row.try_get("view")?,
             sid: row.try_get("sid")?,
             sess: row.try_get("sess")?,
             expire: row.try_get("expire")?,
@@ -109,7 +115,7 @@ impl Found {
     /// The statements that make what is not there.
     fn missing(&self, names: &Names, options: &PostgresOptions) -> Vec<String> {
         let mut missing = Vec::new();
-        if self.version < OLDEST || !self.schema {
+        if self.version < OLDEST || !self.schema || self.view == Some(true) {
             return missing;
         }
         if !self.table {
@@ -145,7 +151,15 @@ impl Found {
                  let create_table be true"
             ));
         }
-        has_type(&table, "sid", self.sid.as_deref(), &["varchar", "text"])?;
+        if self.view == Some(true) {
+            return wrong(format!(
+                "{table} is a view, which has no unique key: give the name of the table behind it"
+            ));
+        }
+        let sid = self.sid.as_deref().and_then(Sid::named);
+        if sid.is_none() {
+            has_type(&table, "sid", self.sid.as_deref(), &["varchar"])?;
+        }
         has_type(&table, "sess", self.sess.as_deref(), &["json", "jsonb"])?;
         has_type(
             &table,
@@ -187,6 +201,7 @@ impl Found {
             _ => Column::Json,
         };
         Ok(Ready {
+            sid: sid.unwrap_or(Sid::Text),
             column,
             created: false,
             notifies: self.notify,

@@ -5,6 +5,7 @@
 //! `expire` is not before the next whole second. `$2` is that second throughout.
 
 use super::names::Names;
+use super::sid::Sid;
 
 /// How a row is known as one whose user the index cannot tell.
 pub(super) const UNINDEXABLE: &str = r"E'\x01unindexable'";
@@ -95,9 +96,10 @@ pub(super) struct UserSql {
 const EXPIRES: &str = "date_part('epoch', s.expire::timestamptz)";
 
 impl Sql {
-    pub(super) fn new(names: &Names, column: Column, mixed_fleet: bool) -> Self {
+    pub(super) fn new(names: &Names, sid: Sid, column: Column, mixed_fleet: bool) -> Self {
         let table = names.table();
-        let shape = Shape::new(names, mixed_fleet);
+        let shape = Shape::new(names, sid, mixed_fleet);
+        let (one, each) = (sid.value("$1"), sid.values("$1"));
         let live = shape.live("$2");
         let same = column.same("$6");
         let destroy = |condition: &str| {
@@ -111,7 +113,7 @@ impl Sql {
         };
         let scan = |after: &str| {
             format!(
-                "SELECT s.sid FROM {table} AS s WHERE {live}{after} ORDER BY s.sid LIMIT $1::int8"
+                "SELECT s.sid::text FROM {table} AS s WHERE {live}{after} ORDER BY s.sid LIMIT $1::int8"
             )
         };
         let get = |sid: &str| {
@@ -120,23 +122,23 @@ impl Sql {
             )
         };
         Self {
-            get: get("$1::text"),
+            get: get(&one),
             // As if one were asked for after the other: a look into the index for each, however small
             // the table. The inner SELECT keeps the planner from planning anew by their number, LIMIT
             // from joining them all.
             get_many: format!(
                 "SELECT s.*, k.place FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS k (sid, place),
                  LATERAL ({} LIMIT 1) AS s",
-                get("k.sid")
+                get(&sid.value("k.sid"))
             ),
             living: format!(
-                "SELECT s.sid, {EXPIRES} FROM {table} AS s
-                 WHERE s.sid = ANY($1::text[]) AND {live}"
+                "SELECT s.sid::text, {EXPIRES} FROM {table} AS s
+                 WHERE s.sid = ANY({each}) AND {live}"
             ),
             create: shape.create(&column.value("$3")),
             update: format!(
                 "UPDATE {table} AS s SET sess = {}, expire = to_timestamp($4::float8)
-                 WHERE s.sid = $1::text AND {live} AND {} RETURNING true",
+                 WHERE s.sid = {one} AND {live} AND {} RETURNING true",
                 column.value("$3"),
                 column.same("$5"),
             ),
@@ -144,16 +146,16 @@ impl Sql {
             touch: format!(
                 "WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
                  UPDATE {table} AS s SET expire = to_timestamp($3::float8) FROM lazily
-                 WHERE s.sid = $1::text AND {live} RETURNING true"
+                 WHERE s.sid = {one} AND {live} RETURNING true"
             ),
-            destroy: destroy("s.sid = $1::text"),
+            destroy: destroy(&format!("s.sid = {one}")),
             replace_read: replace(
-                &format!("s.sid = $1::text AND {live} AND {same}"),
+                &format!("s.sid = {one} AND {live} AND {same}"),
                 " FROM gone",
             ),
-            replace_any: replace("s.sid = $1::text", ""),
+            replace_any: replace(&format!("s.sid = {one}"), ""),
             scan_first: scan(""),
-            scan_next: scan(" AND s.sid > $3::text"),
+            scan_next: scan(&format!(" AND s.sid > {}", sid.value("$3"))),
             count: format!(
                 "SELECT count(*) FROM {table} AS s WHERE {}",
                 shape.live("$1")
@@ -164,31 +166,32 @@ impl Sql {
                  (SELECT pg_try_advisory_xact_lock(hashtextextended($2::text, 0)) AS held), ",
                 "(SELECT held FROM lock)",
             ),
-            prune_tombs: shape.tombs.as_ref().map(|tombs| prune_tombs(&table, tombs)),
+            prune_tombs: shape.tombs.as_ref().map(|tombs| prune_tombs(&table, sid, tombs)),
             all: format!(
-                "SELECT s.sid, s.sess::text FROM {table} AS s WHERE {}",
+                "SELECT s.sid::text, s.sess::text FROM {table} AS s WHERE {}",
                 shape.live("$1")
             ),
             lock: format!(
-                "SELECT s.sid, s.sess::text FROM {table} AS s
-                 WHERE s.sid = ANY($1::text[]) AND {live} ORDER BY s.sid FOR UPDATE OF s"
+                "SELECT s.sid::text, s.sess::text FROM {table} AS s
+                 WHERE s.sid = ANY({each}) AND {live} ORDER BY s.sid FOR UPDATE OF s"
             ),
-            destroy_many: destroy("s.sid = ANY($1::text[])"),
+            destroy_many: destroy(&format!("s.sid = ANY({each})")),
         }
     }
 }
 
 impl UserSql {
-    pub(super) fn new(names: &Names, mixed_fleet: bool, function: &str) -> Self {
+    pub(super) fn new(names: &Names, sid: Sid, mixed_fleet: bool, function: &str) -> Self {
         let table = names.table();
-        let shape = Shape::new(names, mixed_fleet);
+        let shape = Shape::new(names, sid, mixed_fleet);
         let live = shape.live("$2");
         let of = |value: &str| {
             format!(
-                "SELECT s.sid, s.sess::text FROM {table} AS s WHERE {function}(s.sess) = {value} AND {live}"
+                "SELECT s.sid::text, s.sess::text FROM {table} AS s WHERE {function}(s.sess) = {value} AND {live}"
             )
         };
-        let theirs = format!("{function}(s.sess) = $1::text AND s.sid IS DISTINCT FROM $3::text");
+        let kept = sid.value("$3");
+        let theirs = format!("{function}(s.sess) = $1::text AND s.sid IS DISTINCT FROM {kept}");
         let gone = shape.gone(&theirs, "$2");
         Self {
             of_user: format!("{} UNION ALL {}", of("$1::text"), of(UNINDEXABLE)),
@@ -208,13 +211,15 @@ impl UserSql {
 /// The parts that statements share.
 struct Shape {
     table: String,
+    sid: Sid,
     tombs: Option<String>,
 }
 
 impl Shape {
-    fn new(names: &Names, mixed_fleet: bool) -> Self {
+    fn new(names: &Names, sid: Sid, mixed_fleet: bool) -> Self {
         Self {
             table: names.table(),
+            sid,
             tombs: mixed_fleet.then(|| names.tombs()),
         }
     }
@@ -223,7 +228,9 @@ impl Shape {
         let unexpired = format!("s.expire >= to_timestamp({now}::float8)");
         match &self.tombs {
             Some(tombs) => {
-                format!("{unexpired} AND NOT EXISTS (SELECT FROM {tombs} AS d WHERE d.sid = s.sid)")
+                format!(
+                    "{unexpired} AND NOT EXISTS (SELECT FROM {tombs} AS d WHERE d.sid = s.sid::text)"
+                )
             }
             None => unexpired,
         }
@@ -233,7 +240,7 @@ impl Shape {
     fn gone(&self, condition: &str, now: &str) -> String {
         let (table, live) = (&self.table, self.live(now));
         let gone = format!(
-            "gone AS (DELETE FROM {table} AS s WHERE {condition} RETURNING s.sid, ({live}) AS live)"
+            "gone AS (DELETE FROM {table} AS s WHERE {condition} RETURNING s.sid::text, ({live}) AS live)"
         );
         let Some(tombs) = &self.tombs else {
             return gone;
@@ -246,13 +253,13 @@ impl Shape {
     }
 
     fn create(&self, text: &str) -> String {
-        let table = &self.table;
+        let (table, sid) = (&self.table, self.sid.value("$1"));
         let unmarked = self.tombs.as_ref().map_or(String::new(), |tombs| {
             format!(" WHERE NOT EXISTS (SELECT FROM {tombs} AS d WHERE d.sid = $1::text)")
         });
         format!(
             "INSERT INTO {table} AS s (sid, sess, expire)
-             SELECT $1::text, {text}, to_timestamp($4::float8){unmarked}
+             SELECT {sid}, {text}, to_timestamp($4::float8){unmarked}
              ON CONFLICT (sid) DO UPDATE SET sess = excluded.sess, expire = excluded.expire
              WHERE s.expire < to_timestamp($2::float8) RETURNING true"
         )
@@ -261,7 +268,7 @@ impl Shape {
     /// Stores `$3`, or fails by a division by zero where that id is taken: what the statement
     /// deleted has to be as if it had not been.
     fn put_or_fail(&self, text: &str, only: &str) -> String {
-        let table = &self.table;
+        let (table, sid) = (&self.table, self.sid.value("$3"));
         let expire = self.tombs.as_ref().map_or_else(
             || "$5::float8".to_owned(),
             |tombs| {
@@ -272,7 +279,7 @@ impl Shape {
         );
         format!(
             "INSERT INTO {table} AS s (sid, sess, expire)
-             SELECT $3::text, {text}, to_timestamp({expire}){only}
+             SELECT {sid}, {text}, to_timestamp({expire}){only}
              ON CONFLICT (sid) DO UPDATE SET sess = excluded.sess,
              expire = to_timestamp($5::float8 / (s.expire < to_timestamp($2::float8))::int)
              RETURNING true"
@@ -291,9 +298,14 @@ impl Shape {
     }
 }
 
-fn prune_tombs(table: &str, tombs: &str) -> String {
+fn prune_tombs(table: &str, sid: Sid, tombs: &str) -> String {
+    // A mark may be older than the column's type, and name what that does not hold.
+    let marked = match sid {
+        Sid::Uuid => "CASE WHEN due.sid ~ '^[0-9a-f-]{36}$' THEN due.sid::uuid END".to_owned(),
+        Sid::Text | Sid::Char => sid.value("due.sid"),
+    };
     format!(
         "WITH due AS (DELETE FROM {tombs} WHERE until <= to_timestamp($1::float8) RETURNING sid)
-         DELETE FROM {table} AS s USING due WHERE s.sid = due.sid"
+         DELETE FROM {table} AS s USING due WHERE s.sid = {marked}"
     )
 }

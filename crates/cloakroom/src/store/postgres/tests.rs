@@ -1,3 +1,4 @@
+mod completion;
 mod lines;
 mod lost_lines;
 mod mixed;

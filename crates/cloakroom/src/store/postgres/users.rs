@@ -13,6 +13,7 @@ use super::call::{Params, Text};
 use super::fault::{Fault, Phase};
 use super::names::Names;
 use super::reads::{id_in, unreadable};
+use super::sid::Sid;
 use super::sql::UserSql;
 use super::{Inner, ddl};
 use crate::id::SessionId;
@@ -34,11 +35,11 @@ pub(super) struct Users {
 }
 
 impl Users {
-    pub(super) fn new(names: &Names, mixed_fleet: bool, keys: &UserKeys) -> Self {
+    pub(super) fn new(names: &Names, sid: Sid, mixed_fleet: bool, keys: &UserKeys) -> Self {
         let function = ddl::user_function(names, keys);
         Self {
             keys: keys.clone(),
-            sql: UserSql::new(names, mixed_fleet, &function),
+            sql: UserSql::new(names, sid, mixed_fleet, &function),
             function,
             indexed: AtomicBool::new(false),
             warned: AtomicBool::new(false),
@@ -103,7 +104,8 @@ impl Inner {
         user: &str,
         keep: Option<&SessionId>,
     ) -> Result<Pass, StoreError> {
-        let kept = keep.map(SessionId::expose).and_then(bindable);
+        let kept = keep.map(SessionId::expose).filter(|id| self.sid.holds(id));
+        let kept = kept.map(Text);
         let mut pass = None;
         if self.is_indexed(users).await? {
             let params: Params<'_> = &[&indexable(user), &self.now(), &kept];

@@ -7,14 +7,15 @@ use tokio_postgres::error::SqlState;
 
 use super::call::Text;
 use super::fault::Fault;
-use super::{Inner, is_storable, whole_seconds};
+use super::sid::Sid;
+use super::{Inner, whole_seconds};
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{Entry, StoreError, StoreErrorKind, Written};
 
 impl Inner {
     pub(super) async fn create(&self, id: &SessionId, entry: &Entry) -> Result<(), StoreError> {
-        refuse_unstorable(id)?;
+        refuse_unstorable(self.sid, id)?;
         let (sid, text) = (Text(id.expose()), Text(&entry.text));
         let expire = whole_seconds(entry.expires);
         let rows = self
@@ -32,7 +33,7 @@ impl Inner {
         read: &RecordText,
         entry: &Entry,
     ) -> Result<Written, StoreError> {
-        if !is_storable(id) {
+        if !self.sid.holds(id.expose()) {
             return Ok(Written::Gone);
         }
         let (sid, text) = (Text(id.expose()), Text(&entry.text));
@@ -54,7 +55,7 @@ impl Inner {
     }
 
     pub(super) async fn touch(&self, id: &SessionId, entry: &Entry) -> Result<bool, StoreError> {
-        if !is_storable(id) {
+        if !self.sid.holds(id.expose()) {
             return Ok(false);
         }
         let (sid, expire) = (Text(id.expose()), whole_seconds(entry.expires));
@@ -65,7 +66,7 @@ impl Inner {
     }
 
     pub(super) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
-        if !is_storable(id) {
+        if !self.sid.holds(id.expose()) {
             return Ok(false);
         }
         let rows = self
@@ -81,12 +82,12 @@ impl Inner {
         new: &SessionId,
         entry: &Entry,
     ) -> Result<Written, StoreError> {
-        refuse_unstorable(new)?;
+        refuse_unstorable(self.sid, new)?;
         if old == new {
             return Err(StoreErrorKind::IdTaken.into());
         }
         // An id that cannot be stored stands for one that is not there.
-        let from = is_storable(old).then(|| Text(old.expose()));
+        let from = self.sid.holds(old.expose()).then(|| Text(old.expose()));
         let (to, text) = (Text(new.expose()), Text(&entry.text));
         let (expire, now) = (whole_seconds(entry.expires), self.now());
         let replaced = match read {
@@ -112,11 +113,15 @@ impl Inner {
     }
 }
 
-fn refuse_unstorable(id: &SessionId) -> Result<(), Fault> {
-    is_storable(id).then_some(()).ok_or_else(|| {
-        Fault::new(
-            StoreErrorKind::Invalid,
-            "PostgreSQL holds no id with a NUL in it",
-        )
-    })
+fn refuse_unstorable(sid: Sid, id: &SessionId) -> Result<(), Fault> {
+    let why = match sid {
+        _ if sid.holds(id.expose()) => return Ok(()),
+        Sid::Text => "PostgreSQL holds no id with a NUL in it",
+        Sid::Char => "a column sid of the type char holds no id with a NUL or a blank at its end",
+        Sid::Uuid => {
+            "the column sid has the type uuid and holds no other ids: give the policy an id_generator \
+             that makes UUIDs, or the column the type varchar"
+        }
+    };
+    Err(Fault::new(StoreErrorKind::Invalid, why))
 }

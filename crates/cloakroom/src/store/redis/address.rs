@@ -3,7 +3,7 @@
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 
 use super::invalid;
-use crate::store::StoreError;
+use crate::store::{StoreError, plaintext};
 
 const FORMS: &str = "write redis://USER:PASSWORD@HOST:PORT/DB, rediss://…, redis+unix:PATH, \
                      redis+cluster://HOST:PORT,HOST:PORT or redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB";
@@ -21,7 +21,20 @@ pub(super) enum Address {
 }
 
 impl Address {
+    /// Parses a URL, and warns of what it says that is not heeded.
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
+        let address = Self::parse_hosts(url)?;
+        let unheeded = unheeded(url)?;
+        if !unheeded.is_empty() {
+            tracing::warn!(
+                "parameters of the Redis URL that mean nothing here are set aside: {}",
+                unheeded.join(", ")
+            );
+        }
+        Ok(address)
+    }
+
+    fn parse_hosts(url: &str) -> Result<Self, StoreError> {
         let (scheme, rest) = url.split_once(':').ok_or_else(|| invalid(FORMS))?;
         let hosts = || rest.strip_prefix("//").ok_or_else(|| invalid(FORMS));
         match scheme {
@@ -60,9 +73,66 @@ impl Address {
         infos.iter().any(is_tls)
     }
 
+    /// Warns where sessions go to another machine as plain text.
+    pub(super) fn warn_of_plaintext(&self) {
+        let infos: Vec<&ConnectionInfo> = match self {
+            Self::Server(info) => vec![info],
+            Self::Cluster(nodes) => nodes.iter().collect(),
+            Self::Sentinel { sentinels, .. } => sentinels.iter().collect(),
+        };
+        let hosts = infos.iter().filter_map(|info| match info.addr() {
+            ConnectionAddr::Tcp(host, _) => Some(host.as_str()),
+            _ => None,
+        });
+        plaintext::warn("redis", hosts, "write rediss:// into the URL of Redis");
+    }
+
     pub(super) fn is_cluster(&self) -> bool {
         matches!(self, Self::Cluster(_))
     }
+}
+
+/// The names of a URL's parameters that are not heeded.
+///
+/// # Errors
+///
+/// `Invalid` for those by which sessions would lie elsewhere, or go unencrypted.
+fn unheeded(url: &str) -> Result<Vec<&str>, StoreError> {
+    let heeded: &[&str] = match url.split(':').next() {
+        Some("redis+unix") => &["protocol", "db", "user", "pass"],
+        _ => &["protocol"],
+    };
+    let begin = url.rfind('@').unwrap_or(0);
+    let Some((_, query)) = url[begin..].split_once('?') else {
+        return Ok(Vec::new());
+    };
+    let query = query.split('#').next().unwrap_or_default();
+    let names = query
+        .split('&')
+        .map(|pair| pair.split('=').next().unwrap_or_default());
+    let names: Vec<&str> = names.filter(|name| !heeded.contains(name)).collect();
+    for name in &names {
+        match *name {
+            "tls" | "ssl" => {
+                return Err(invalid("for TLS write rediss://, no parameter tls or ssl"));
+            }
+            "db" | "database" => {
+                return Err(invalid(
+                    "write the database as the URL's path: redis://HOST:PORT/DB",
+                ));
+            }
+            _ => {}
+        }
+    }
+    let is_name = |name: &&str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    Ok(names
+        .into_iter()
+        .filter(is_name)
+        .filter(|name| !name.is_empty())
+        .collect())
 }
 
 /// The part up to and with the `@`, and what follows it.
@@ -87,7 +157,7 @@ fn info(url: &str) -> Result<ConnectionInfo, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use super::{Address, unheeded};
 
     #[test]
     fn urls_name_servers() {
@@ -121,6 +191,25 @@ mod tests {
                 }
             };
             assert_eq!(found, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn x12_a_parameter_is_heeded_named_or_refused() {
+        #[rustfmt::skip]
+        let table: [(&str, Option<&[&str]>); 9] = [
+            ("redis://h",                                  Some(&[])),
+            ("redis://h/1?protocol=resp3",                 Some(&[])),
+            ("redis+unix:///run/r.sock?db=2&user=a&pass=b", Some(&[])),
+            ("redis://:p?x=1@h/0",                         Some(&[])),
+            ("redis://h?family=6&keyPrefix=a",             Some(&["family", "keyPrefix"])),
+            ("rediss://h?ssl_cert_reqs=none#insecure",     Some(&["ssl_cert_reqs"])),
+            ("redis://h?db=3",                             None),
+            ("redis://h?tls=true",                         None),
+            ("redis://h?protocol=resp3&ssl=true",          None),
+        ];
+        for (url, expected) in table {
+            assert_eq!(unheeded(url).ok().as_deref(), expected, "{url}");
         }
     }
 

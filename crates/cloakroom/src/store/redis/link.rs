@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::RedisOptions;
 use super::address::Address;
+use super::driver::Driver;
 use super::facts::Facts;
 use super::failure::{Effect, Remedy, is_safe, remedy, told, unreachable};
 use super::request::{Connection, Form, Node, Request};
@@ -37,8 +38,9 @@ struct Line {
     made: Instant,
     /// When it was begun to be made: it leads to what was the server then.
     begun: Instant,
-    /// Also set by the connection itself, as soon as it ends.
+    /// Also set by the connection itself as soon as it ends, and with the runtime that drives it.
     broken: Arc<AtomicBool>,
+    _driver: Driver,
 }
 
 /// Makes connections and keeps the latest.
@@ -49,7 +51,14 @@ pub(super) struct Link {
     /// A node of the cluster, or what sentinels watch, for its settings.
     seed: Option<(ConnectionInfo, Option<TlsCertificates>)>,
     /// Where a slot that is on its way was last asked for.
-    aside: Mutex<Option<(Node, MultiplexedConnection)>>,
+    aside: Mutex<Option<Aside>>,
+}
+
+/// A connection to a node that is about to own a slot.
+struct Aside {
+    node: Node,
+    connection: MultiplexedConnection,
+    driver: Driver,
 }
 
 /// What outlives a caller that hangs up while it connects.
@@ -230,14 +239,19 @@ impl Link {
     /// client then does not know it.
     async fn aside(&self, node: &Node) -> RedisResult<MultiplexedConnection> {
         let mut aside = self.aside.lock().await;
-        if let Some((of, one)) = &*aside
-            && of == node
+        if let Some(known) = &*aside
+            && known.node == *node
+            && !known.driver.is_gone()
         {
-            return Ok(one.clone());
+            return Ok(known.connection.clone());
         }
-        let one = self.apart_at(node, &self.shared.config).await?;
-        *aside = Some((node.clone(), one.clone()));
-        Ok(one)
+        let connection = self.apart_at(node, &self.shared.config).await?;
+        *aside = Some(Aside {
+            node: node.clone(),
+            connection: connection.clone(),
+            driver: Driver::watched(Arc::default()),
+        });
+        Ok(connection)
     }
 
     async fn line(&self) -> Result<Arc<Line>, StoreError> {
@@ -308,6 +322,7 @@ impl Shared {
             silent: AtomicU64::new(0),
             made: Instant::now(),
             begun,
+            _driver: Driver::watched(Arc::clone(&broken)),
             broken,
         });
         if self.line.swap(Some(Arc::clone(&line))).is_some() {

@@ -7,6 +7,7 @@
 mod address;
 mod call;
 mod changes;
+mod driver;
 mod ends;
 mod facts;
 mod failure;
@@ -36,6 +37,7 @@ use self::keys::Keys;
 use self::link::Link;
 use self::scripts::Scripts;
 use self::seen::Seen;
+use super::completion::to_completion;
 use super::{
     Changes, Ends, Entry, Hints, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
     StoreOptions, Stored, UserKeys, Written,
@@ -117,6 +119,7 @@ impl RedisStore {
             return Err(invalid(NO_PROVIDER));
         }
         let link = Link::open(&address, &options).await?;
+        address.warn_of_plaintext();
         let facts = link.facts().await;
         if facts.too_old {
             return Err(invalid("Redis 7.0 or newer is needed, or Valkey"));
@@ -171,7 +174,8 @@ impl Store for RedisStore {
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
-        Box::pin(self.0.create(id, entry))
+        let (store, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
+        to_completion(async move { store.create(&id, &entry).await })
     }
 
     fn update<'a>(
@@ -180,7 +184,9 @@ impl Store for RedisStore {
         read: &'a RecordText,
         entry: &'a Entry,
     ) -> StoreFuture<'a, Written> {
-        Box::pin(self.0.update(id, read, entry))
+        let (store, id, read, entry) =
+            (Arc::clone(&self.0), id.clone(), read.clone(), entry.clone());
+        to_completion(async move { store.update(&id, &read, &entry).await })
     }
 
     fn touch<'a>(
@@ -189,11 +195,13 @@ impl Store for RedisStore {
         _: &'a RecordText,
         entry: &'a Entry,
     ) -> StoreFuture<'a, bool> {
-        Box::pin(self.0.touch(id, entry))
+        let (store, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
+        to_completion(async move { store.touch(&id, &entry).await })
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        Box::pin(self.0.destroy(id))
+        let (store, id) = (Arc::clone(&self.0), id.clone());
+        to_completion(async move { store.destroy(&id).await })
     }
 
     fn replace<'a>(
@@ -205,7 +213,9 @@ impl Store for RedisStore {
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
         let _ = retired;
-        Box::pin(self.0.replace(old, read, new, entry))
+        let (store, old, read) = (Arc::clone(&self.0), old.clone(), read.cloned());
+        let (new, entry) = (new.clone(), entry.clone());
+        to_completion(async move { store.replace(&old, read.as_ref(), &new, &entry).await })
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {
@@ -235,7 +245,8 @@ impl Store for RedisStore {
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
-        Box::pin(self.0.destroy_of_user(user, keep))
+        let (store, user, keep) = (Arc::clone(&self.0), user.to_owned(), keep.cloned());
+        to_completion(async move { store.destroy_of_user(&user, keep.as_ref()).await })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The steps that Redis does as a whole, in its own Lua.
 //!
-//! Records are compared and set as they are: no script parses or writes their JSON, because Redis's
-//! own reader would change numbers and empty arrays.
+//! Records are compared and set as they are: no script writes their JSON, because Redis's own reader
+//! would change numbers and empty arrays. One looks for a single number in it, member by member.
 
 use std::sync::atomic::AtomicBool;
 
@@ -59,16 +59,46 @@ local has = {}
 for i = 1, #ARGV[1] do has[string.sub(ARGV[1], i, i)] = KEYS[i] end
 local session, old, tomb, old_tomb, index = has.s, has.o, has.t, has.T, has.i
 local function ended(key) return key and redis.call('EXISTS', key) == 1 end
+local function closing_quote(text, at)
+  repeat
+    at = string.find(text, '[\"\\\\]', at + 1)
+    local escapes = at and string.byte(text, at) == 92
+    if escapes then at = at + 1 end
+  until not escapes
+  return at
+end
+local function member(text, at, name)
+  -- Where the value of an object's own member begins; the object's own brace is the first step.
+  if string.sub(text, at, at) ~= '{' then return end
+  local depth = 0
+  while true do
+    at = string.find(text, '[\"{}%[%]]', at)
+    if not at then return end
+    local sign = string.sub(text, at, at)
+    if sign == '\"' then
+      local ends = closing_quote(text, at)
+      if not ends then return end
+      local value = string.match(text, '^%s*:%s*()', ends + 1)
+      if value and depth == 1 and string.sub(text, at + 1, ends - 1) == name then return value end
+      at = ends
+    elseif sign == '{' or sign == '[' then depth = depth + 1
+    else depth = depth - 1 end
+    if depth == 0 then return end
+    at = at + 1
+  end
+end
+local function own_age(text)
+  local cookie = member(text, string.match(text, '^%s*()'), 'cookie')
+  local age = cookie and member(text, cookie, 'originalMaxAge')
+  return age and tonumber(string.match(text, '^[%d.eE+-]+', age) or '')
+end
 local function lifetime(key)
-  -- What Express brings back gets its whole time anew; a cookie without an end has a day.
+  -- What Express brings back gets its whole time anew; a cookie without an end has a day. The text
+  -- holds a visitor's data as well: the cookie's own member alone counts.
   local longest = math.max(redis.call('PTTL', key), 86400000)
   local text = redis.pcall('GET', key)
-  if type(text) == 'string' then
-    for age in string.gmatch(text, '\"originalMaxAge\":(%d+)') do
-      longest = math.max(longest, tonumber(age))
-    end
-  end
-  return math.min(longest, 34560000000)
+  local age = type(text) == 'string' and own_age(text)
+  return math.min(math.max(longest, age or 0), 34560000000)
 end
 local function mark(key, of, ttl)
   if not key then return end

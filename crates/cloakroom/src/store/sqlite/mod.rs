@@ -31,6 +31,10 @@ use crate::record::RecordText;
 /// A write that was acknowledged is on the disk (`synchronous=FULL`). Several processes may share
 /// the file on one machine. Expired sessions are deleted every minute, a hundred at a time, so that
 /// nobody's write waits for long.
+///
+/// The file is created for its owner alone (0600). What is deleted is overwritten in it at once, and
+/// in the write-ahead log within a minute, or when the last clone of the store is dropped: that waits
+/// for the writes that are under way.
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Threads>);
 

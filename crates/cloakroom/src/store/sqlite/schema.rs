@@ -1,6 +1,8 @@
 //! The file: its table, and how a connection to it is set up.
 
 use std::path::Path;
+#[cfg(unix)]
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Result, TransactionBehavior};
@@ -22,17 +24,67 @@ CREATE INDEX IF NOT EXISTS cloakroom_sessions_user ON cloakroom_sessions (user)
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// Held by whoever creates a file.
+#[cfg(unix)]
+static CREATING: Mutex<()> = Mutex::new(());
+/// How long to wait for readers before the write-ahead log is emptied: there is another time.
+const READERS_DONE: Duration = Duration::from_millis(100);
+
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+    create_private(path);
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     write_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // What is deleted is overwritten: a copy of the file holds no session that ended.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     // Ten processes may start at once: whoever comes second finds the table.
     let setup = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     setup.execute_batch(TABLE)?;
     setup.commit()?;
+    // A process that was killed left its log.
+    truncate_log(&connection);
     Ok(connection)
 }
+
+/// Empties the write-ahead log, where the text of a destroyed session stays otherwise.
+///
+/// While others read or write, it stays for another time.
+pub(super) fn truncate_log(connection: &Connection) {
+    let emptied = connection
+        .busy_timeout(READERS_DONE)
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+        .and(connection.busy_timeout(BUSY));
+    if let Err(error) = emptied {
+        tracing::debug!(%error, "the write-ahead log of the SQLite store stays for now");
+    }
+}
+
+/// Creates the file for its owner alone; SQLite would let everybody read it, and gives its log the
+/// same permissions. Those of a file that is there are its owner's affair.
+#[cfg(unix)]
+fn create_private(path: &Path) {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+
+    let is_file = !path.as_os_str().is_empty() && !path.starts_with(":memory:");
+    if !is_file || path.to_string_lossy().starts_with("file:") {
+        return;
+    }
+    // Closing a file ends the locks that this process has on it, those of SQLite as well: it is closed
+    // before anybody else here opens it, and never opened where it is there.
+    let turn = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut create = std::fs::OpenOptions::new();
+    // Where it cannot be created, SQLite says why.
+    drop(create.write(true).create_new(true).mode(0o600).open(path));
+    drop(turn);
+    let mode = std::fs::metadata(path).map(|file| file.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        tracing::warn!("others than its owner may read the SQLite file of sessions: chmod 600 it");
+    }
+}
+
+#[cfg(not(unix))]
+fn create_private(_: &Path) {}
 
 /// Turns the file over to WAL. Of ten processes that start at once nine find it locked, and SQLite
 /// does not wait here as it does elsewhere.

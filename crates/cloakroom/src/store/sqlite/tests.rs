@@ -104,3 +104,72 @@ async fn two_stores_on_one_file_are_one() {
     other.destroy(&id).await.unwrap();
     assert_eq!(one.get(&id).await.unwrap(), None);
 }
+
+/// X7: whatever the umask is, others read neither the file nor its log.
+#[cfg(unix)]
+#[tokio::test]
+async fn x7_the_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = TempDir::new().unwrap();
+    let store = SqliteStore::open(directory.path().join("sessions.db")).unwrap();
+    let (id, entry) = (SessionId::random(), secret());
+    store.create(&id, &entry).await.unwrap();
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode();
+        names.push(file.file_name().into_string().unwrap());
+        assert_eq!(mode & 0o777, 0o600, "{names:?}");
+    }
+    names.sort();
+    assert_eq!(names, ["sessions.db", "sessions.db-shm", "sessions.db-wal"]);
+}
+
+/// X7: a copy of the files tells nothing of a session that ended.
+#[tokio::test]
+async fn x7_a_destroyed_session_leaves_no_text() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("sessions.db");
+    // Another process has the file open, so that it is not the last close that removes the log.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let count = "SELECT count(*) FROM cloakroom_sessions";
+    for _ in 0..20 {
+        let (id, entry) = (SessionId::random(), secret());
+        store.create(&id, &entry).await.unwrap();
+        store.destroy(&id).await.unwrap();
+    }
+    assert_eq!(other.query_row(count, [], |row| row.get(0)), Ok(0));
+    drop(store);
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let found = bytes
+            .windows(7)
+            .filter(|window| window == b"hunter2")
+            .count();
+        assert_eq!(found, 0, "of {} bytes", bytes.len());
+    }
+}
+
+/// A record larger than a page, so that parts of it lie in pages of their own.
+fn secret() -> Entry {
+    Entry {
+        text: format!(
+            "{{\"cookie\":{{}},\"secret\":\"{}\"}}",
+            "hunter2".repeat(2000)
+        )
+        .into(),
+        expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
+        user: None,
+    }
+}
+
+/// X12: what other programs' URLs have would be a part of the file's name.
+#[tokio::test]
+async fn x12_a_url_with_parameters_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("sessions.db?mode=rwc");
+    let url = format!("sqlite:{}", path.display());
+    assert!(crate::store::AnyStore::connect(&url).await.is_err());
+    assert!(!path.exists());
+}

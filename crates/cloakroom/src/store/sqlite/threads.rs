@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Result, TransactionBehavior};
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::failed;
 use super::reads::Read;
-use super::schema::{open_reader, open_writer};
+use super::schema::{open_reader, open_writer, truncate_log};
 use super::writes::Write;
 use crate::clock::Clock;
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
@@ -28,9 +28,11 @@ type ReadJob = Box<dyn FnOnce(&Read<'_>) + Send>;
 type WriteJob = Box<dyn FnOnce(Option<&Write<'_>>) -> Reply + Send>;
 type Reply = Box<dyn FnOnce(std::result::Result<(), StoreErrorKind>) + Send>;
 
-/// The ends of the queues; the threads end when this goes.
+/// The ends of the queues; the threads end when this is dropped, which waits for the last write.
 pub(super) struct Threads {
-    writer: Sender<WriteJob>,
+    writer: Option<Sender<WriteJob>>,
+    /// The thread that writes.
+    writing: Option<JoinHandle<()>>,
     readers: Vec<Sender<ReadJob>>,
     next_reader: AtomicUsize,
 }
@@ -40,7 +42,7 @@ impl Threads {
         let connection = open_writer(path)?;
         let (writer, jobs) = channel();
         let writer_clock = clock.clone();
-        spawn("cloakroom-write", move || {
+        let writing = spawn("cloakroom-write", move || {
             write_jobs(connection, &writer_clock, &jobs);
         });
         let mut readers = Vec::with_capacity(READERS);
@@ -54,7 +56,8 @@ impl Threads {
             readers.push(reader);
         }
         Ok(Self {
-            writer,
+            writer: Some(writer),
+            writing,
             readers,
             next_reader: AtomicUsize::new(0),
         })
@@ -93,9 +96,11 @@ impl Threads {
                 let _ = done.send(committed.map_err(StoreError::from).and(written));
             })
         });
-        let sent = self.writer.send(job);
+        let sent = self.writer.as_ref().map(|writer| writer.send(job));
         Box::pin(async move {
-            sent.map_err(|_| StoreError::from(StoreErrorKind::Unavailable))?;
+            if !matches!(sent, Some(Ok(()))) {
+                return Err(StoreErrorKind::Unavailable.into());
+            }
             outcome
                 .await
                 .unwrap_or_else(|_| Err(StoreErrorKind::Unknown.into()))
@@ -103,12 +108,26 @@ impl Threads {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
-    let spawned = thread::Builder::new().name(name.into()).spawn(work);
-    if let Err(error) = spawned {
-        // The queue's other end is gone with the closure: every call says `Unavailable`.
-        tracing::error!(%error, "a thread of the SQLite store cannot be started");
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.writer = None;
+        self.readers.clear();
+        // A program that ends right after this leaves no log behind.
+        let writing = self.writing.take();
+        if let Some(writing) = writing.filter(|one| one.thread().id() != thread::current().id()) {
+            let _ = writing.join();
+        }
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
+    let spawned = thread::Builder::new().name(name.into()).spawn(work);
+    spawned
+        .inspect_err(|error| {
+            // The queue's other end is gone with the closure: every call says `Unavailable`.
+            tracing::error!(%error, "a thread of the SQLite store cannot be started");
+        })
+        .ok()
 }
 
 fn read_jobs(connection: &Connection, clock: &Clock, jobs: &Receiver<ReadJob>) {
@@ -124,12 +143,17 @@ fn write_jobs(mut connection: Connection, clock: &Clock, jobs: &Receiver<WriteJo
         match first {
             Ok(first) => commit(&mut connection, clock, batch(first, jobs)),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => break,
         }
         if Instant::now() >= next_prune {
-            next_prune = Instant::now() + prune(&connection, clock);
+            let pause = prune(&connection, clock);
+            if !pause.is_zero() {
+                truncate_log(&connection);
+            }
+            next_prune = Instant::now() + pause;
         }
     }
+    truncate_log(&connection);
 }
 
 /// Whatever waits by now goes into one transaction.

@@ -30,6 +30,25 @@ async fn a_server_that_is_not_there_is_unavailable_within_two_seconds() {
     assert!(matches!(error, ConnectError::Store("mongodb", _)));
 }
 
+/// X12: an option of the Node driver alone is named, and nothing else of the URL.
+#[tokio::test]
+async fn x12_an_option_that_the_driver_does_not_know_is_named() {
+    for (url, name) in [
+        (
+            "mongodb://u:hunter22@h/d?w=1&useNewUrlParser=true",
+            Some("usenewurlparser"),
+        ),
+        ("mongodb://u:p@h/d?hunter22%20=1", None),
+    ] {
+        let error = MongoStore::connect(url).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Invalid);
+        let text = error.source().unwrap().to_string().to_ascii_lowercase();
+        assert_eq!(text.contains("an option"), name.is_some(), "{text}");
+        assert!(name.is_none_or(|name| text.contains(name)), "{text}");
+        says_nothing_of(&error, &["hunter22"]);
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_url_is_invalid() {
     for url in [
@@ -195,4 +214,49 @@ async fn the_usual_way_is_one_round_trip() {
         store.destroy(&id).await.unwrap();
         assert_eq!(proxy.take_trips(), 1, "{form}");
     }
+}
+
+/// V8: the client disconnects while a login is between its two commands, and while a logout is.
+#[tokio::test(flavor = "multi_thread")]
+async fn v8_a_login_and_a_logout_are_finished_when_their_caller_goes_away() {
+    let proxy = Proxy::to(Mongo::shared().port());
+    let (port, name) = (proxy.port(), database());
+    let url = format!("mongodb://127.0.0.1:{port}/{name}?directConnection=true");
+    let options = MongoOptions::new().clock(clock()).mixed_fleet(true);
+    let store = MongoStore::connect_options(&url, options).await.unwrap();
+    let (old, new, entry) = (SessionId::random(), SessionId::random(), entry(""));
+    store.create(&old, &entry).await.unwrap();
+    let is_there = async |id: &SessionId, expected: bool| {
+        for _ in 0..100 {
+            if store.get(id).await.unwrap().is_some() == expected {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    };
+    let patience = Duration::from_millis(150);
+    proxy.freeze(true);
+    let replacing = store.replace(&old, Some(&entry.text), &new, &entry);
+    assert!(tokio::time::timeout(patience, replacing).await.is_err());
+    proxy.freeze(false);
+    assert!(is_there(&new, true).await, "the login was lost");
+    assert!(is_there(&old, false).await, "the old id is left");
+    proxy.freeze(true);
+    let leaving = tokio::time::timeout(patience, store.destroy(&new)).await;
+    assert!(leaving.is_err());
+    proxy.freeze(false);
+    let sessions = super::collection::<mongodb::bson::Document>(&name, "sessions").await;
+    for _ in 0..100 {
+        if sessions
+            .count_documents(mongodb::bson::doc! {})
+            .await
+            .unwrap()
+            == 0
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the logout was lost: a mark, and the session under it");
 }

@@ -5,7 +5,8 @@ use tokio::task::JoinSet;
 
 use super::super::{PostgresStore, UserKeys};
 use super::{open, options, raw, raw_to, reason, stored, unique};
-use crate::store::{AnyStore, Store as _, StoreErrorKind};
+use crate::id::SessionId;
+use crate::store::{AnyStore, Store as _, StoreErrorKind, Written};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_processes_may_start_at_once_on_an_empty_database() {
@@ -98,6 +99,7 @@ async fn a_table_that_does_not_do_says_why_and_how_to_mend_it() {
         ("sid varchar PRIMARY KEY, sess json, expire timestamp", ""),
         ("sid text PRIMARY KEY, sess jsonb, expire timestamptz", ""),
         ("sid text UNIQUE, sess json, expire timestamp", ""),
+        ("sid char(32) PRIMARY KEY, sess json, expire timestamp", ""),
         ("sid varchar, sess json, expire timestamp", "is not unique: ALTER TABLE"),
         ("sid varchar, sess json, expire timestamp, UNIQUE (sid, expire)", "is not unique"),
         ("sid varchar, sess json, expire timestamp, UNIQUE (sid) DEFERRABLE", "is not unique"),
@@ -123,6 +125,186 @@ async fn a_table_that_does_not_do_says_why_and_how_to_mend_it() {
         let reason = reason(&error);
         assert!(reason.contains(said) && reason.contains(&name), "{reason}");
         assert!(!reason.contains('\n'));
+    }
+}
+
+/// X13: the table of `NodeBB`, and one of somebody whose ids are UUIDs.
+#[tokio::test]
+async fn x13_a_sid_may_be_char_or_uuid() {
+    let raw = raw().await;
+    let uuid =
+        |last: u8| SessionId::from_store(&format!("123e4567-e89b-42d3-a456-4266141740{last:02}"));
+    let short = |last: u8| SessionId::from_store(&format!("shorter-than-the-column-{last:02}"));
+    let random = |_| SessionId::random();
+    let table: [(&str, &dyn Fn(u8) -> SessionId); 4] = [
+        ("char(32)", &random),
+        ("char(32)", &short),
+        ("char(32) COLLATE \"C\"", &short),
+        ("uuid", &uuid),
+    ];
+    for (kind, ids) in table {
+        for mixed_fleet in [false, true] {
+            let name = unique("sids");
+            raw.batch_execute(&format!(
+                "CREATE TABLE {name} (sid {kind} PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL)"
+            ))
+            .await
+            .unwrap();
+            let options = options(&name)
+                .mixed_fleet(mixed_fleet)
+                .notify_ends(true)
+                .notify_changes(true);
+            let store = open(options.clone()).await;
+            for ddl in PostgresStore::ddl(&options, &UserKeys::default()) {
+                store
+                    .apply(&ddl)
+                    .await
+                    .map_err(|error| reason(&error))
+                    .unwrap();
+            }
+            let (one, two, three) = (ids(1), ids(2), ids(3));
+            lives_its_life(&store, [&one, &two, &three]).await;
+        }
+    }
+}
+
+async fn lives_its_life(store: &PostgresStore, [one, two, three]: [&SessionId; 3]) {
+    let (ada, next) = (
+        super::entry(r#","userId":"ada""#),
+        super::entry(r#","userId":"ada","n":1"#),
+    );
+    let stranger = SessionId::from_store("no-uuid-and-longer-than-any-column-of-32");
+    assert_eq!(store.get(&stranger).await.unwrap(), None);
+    assert!(!store.destroy(&stranger).await.unwrap());
+    store
+        .create(one, &ada)
+        .await
+        .map_err(|error| reason(&error))
+        .unwrap();
+    assert_eq!(
+        store.create(one, &ada).await.unwrap_err().kind(),
+        StoreErrorKind::IdTaken
+    );
+    assert_eq!(store.get(one).await.unwrap().unwrap().text, ada.text);
+    assert_eq!(
+        store.update(one, &ada.text, &next).await.unwrap(),
+        Written::Saved
+    );
+    assert!(store.touch(one, &next.text, &next).await.unwrap());
+    let living = store
+        .living(&[one.clone(), stranger.clone()])
+        .await
+        .unwrap();
+    assert!(living[0].is_some() && living[1].is_none());
+    assert_eq!(
+        store
+            .replace(one, Some(&next.text), two, &next)
+            .await
+            .unwrap(),
+        Written::Saved
+    );
+    assert_eq!(
+        store
+            .replace(&stranger, Some(&next.text), three, &next)
+            .await
+            .unwrap(),
+        Written::Gone
+    );
+    store.create(three, &ada).await.unwrap();
+    let taken = store.replace(two, None, three, &ada).await.unwrap_err();
+    assert_eq!(taken.kind(), StoreErrorKind::IdTaken);
+    let (first, second) = tokio::join!(store.get(two), store.get(three));
+    assert!(first.unwrap().is_some() && second.unwrap().is_some());
+    let first = store.scan(None, 1).await.unwrap();
+    let second = store.scan(first.next.as_deref(), 1).await.unwrap();
+    let by_id = |mut ids: Vec<SessionId>| {
+        ids.sort_by(|one, other| one.expose().cmp(other.expose()));
+        ids
+    };
+    let scanned = by_id([first.ids, second.ids].concat());
+    assert_eq!(scanned, by_id(vec![two.clone(), three.clone()]));
+    assert_eq!(store.of_user("ada").await.unwrap().len(), 2);
+    assert_eq!(store.destroy_of_user("ada", Some(two)).await.unwrap(), 1);
+    assert_eq!(
+        store.destroy_of_user("ada", Some(&stranger)).await.unwrap(),
+        1
+    );
+    store.prune().await.unwrap();
+    assert_eq!(store.count().await.unwrap(), 0);
+}
+
+/// X13: an id that a column of UUIDs cannot hold is refused, with the cure.
+#[tokio::test]
+async fn x13_a_column_of_uuids_says_what_ids_it_takes() {
+    let name = unique("uuids");
+    let create = format!("CREATE TABLE {name} (sid uuid PRIMARY KEY, sess json, expire timestamp)");
+    raw().await.batch_execute(&create).await.unwrap();
+    let store = open(options(&name)).await;
+    let refused = store.create(&SessionId::random(), &super::entry("")).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Invalid);
+    assert!(
+        reason(&refused).contains("id_generator"),
+        "{}",
+        reason(&refused)
+    );
+}
+
+/// X13: a view has no key, and cannot be given one.
+#[tokio::test]
+async fn x13_a_view_gets_no_statement_that_cannot_work() {
+    let (table, view) = (unique("behind"), unique("view"));
+    let create = format!(
+        "CREATE TABLE {table} (sid varchar PRIMARY KEY, sess json NOT NULL, expire timestamp NOT NULL);
+         CREATE VIEW {view} AS SELECT * FROM {table}"
+    );
+    raw().await.batch_execute(&create).await.unwrap();
+    let url = Postgres::shared().url();
+    let options = options(&view).mixed_fleet(true).notify_changes(true);
+    let refused = PostgresStore::connect_options(&url, options)
+        .await
+        .unwrap_err();
+    let reason = reason(&refused);
+    assert_eq!(refused.kind(), StoreErrorKind::Invalid);
+    assert!(
+        reason.contains("is a view") && reason.contains("the table behind it"),
+        "{reason}"
+    );
+    assert!(!reason.contains("ALTER TABLE"), "{reason}");
+}
+
+/// X12: URLs that an Express team has, as they are.
+#[tokio::test]
+async fn x12_a_url_of_node_postgres_or_prisma_opens_the_store() {
+    for query in [
+        "schema=public",
+        "pgbouncer=true&connection_limit=5",
+        "max=2&idleTimeoutMillis=30000&connectionTimeoutMillis=20000",
+        "uselibpqcompat=true&sslmode=disable",
+        "ssl=false",
+        "sslmode=prefer",
+        "statement_timeout=20000&application_name=shop&keepAlive=true",
+    ] {
+        let url = format!("{}?{query}", Postgres::shared().url());
+        let store = PostgresStore::connect_options(&url, options(&unique("urls"))).await;
+        let store = store.map_err(|error| reason(&error)).expect(query);
+        stored(&store, "").await;
+    }
+    let url = format!("{}?unheard=1", Postgres::shared().url());
+    let error = PostgresStore::connect(&url).await.unwrap_err();
+    assert!(
+        reason(&error).contains("a parameter unheard"),
+        "{}",
+        reason(&error)
+    );
+    // A server without TLS, where it is asked for.
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let url = format!("{}?sslmode={mode}", Postgres::shared().url());
+        let error = PostgresStore::connect_options(&url, options("session")).await;
+        assert!(
+            reason(&error.unwrap_err()).contains("the server has no TLS"),
+            "{mode}"
+        );
     }
 }
 
@@ -163,7 +345,7 @@ async fn no_error_repeats_the_url() {
             StoreErrorKind::Invalid,
         ),
         (
-            "postgres://u:hunter2@h/d?hunter2=1",
+            "postgres://u:hunter2@h/d?unheard=hunter2",
             StoreErrorKind::Invalid,
         ),
         (
@@ -196,8 +378,8 @@ async fn no_error_repeats_a_record_or_an_id() {
     let store = open(options(&unique("secret"))).await;
     let mut entry = super::entry("");
     entry.text = r#"{"hunter2":hunter2"#.into();
-    let id = crate::id::SessionId::from_store("hunter2");
-    let long = crate::id::SessionId::from_store(&"hunter2".repeat(2000));
+    let id = SessionId::from_store("hunter2");
+    let long = SessionId::from_store(&"hunter2".repeat(2000));
     let refused = store.create(&id, &entry).await.unwrap_err();
     let too_long = store.create(&long, &super::entry("")).await;
     for error in [refused, store.create(&id, &entry).await.unwrap_err()]

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use rustls::RootCertStore;
 use testbed::Postgres;
 use tokio_postgres::Config;
@@ -11,7 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::PostgresStore;
 use super::super::connect::tls;
-use super::{options, reason};
+use super::{options, raw_to, reason};
 use crate::store::StoreErrorKind;
 
 /// The certificate and its key: self-signed, for `localhost` and 127.0.0.1.
@@ -80,4 +82,34 @@ async fn tls_is_had_where_it_is_required_and_checked() {
         .port(server.port())
         .ssl_mode(config.get_ssl_mode());
     assert!(elsewhere.connect(trusting).await.is_err());
+}
+
+/// X11: whatever asks for TLS gets it, `prefer` as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn x11_prefer_is_encrypted_and_checked_where_the_server_has_tls() {
+    let (server, directory) = encrypting();
+    let issuer = directory.path().join("issuer.pem");
+    let pem = BASE64_STANDARD.encode(ANCHOR);
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{pem}\n-----END CERTIFICATE-----\n");
+    fs::write(&issuer, pem).unwrap();
+    let plain = raw_to(&server.url()).await;
+    for mode in ["prefer", "allow", "require", "verify-ca", "verify-full"] {
+        let url = format!("{}?sslmode={mode}&application_name={mode}", server.url());
+        // Nobody but this file speaks for the certificate.
+        let refused = PostgresStore::connect_options(&url, options("session")).await;
+        let refused = reason(&refused.unwrap_err());
+        assert!(refused.contains("TLS handshake"), "{mode}: {refused}");
+
+        let url = format!("{url}&sslrootcert={}", issuer.display());
+        let store = PostgresStore::connect_options(&url, options("session")).await;
+        let _store = store.map_err(|error| reason(&error)).expect(mode);
+        let asked =
+            "SELECT bool_and(s.ssl) FROM pg_stat_ssl AS s JOIN pg_stat_activity AS a USING (pid)
+                     WHERE a.application_name = $1";
+        let row = plain.query_one(asked, &[&mode]).await.unwrap();
+        assert_eq!(row.get::<_, Option<bool>>(0), Some(true), "{mode}");
+    }
+    let nothing = format!("{}?sslmode=require&sslrootcert=/nowhere", server.url());
+    let refused = PostgresStore::connect(&nothing).await.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Invalid);
 }

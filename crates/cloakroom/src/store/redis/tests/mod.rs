@@ -55,6 +55,7 @@ mod cluster_mixed {
 }
 
 mod cluster_changes;
+mod completion;
 mod faults;
 mod odd;
 mod servers;

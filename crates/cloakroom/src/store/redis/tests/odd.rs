@@ -186,3 +186,46 @@ async fn a_mark_outlives_all_that_express_may_bring_back() {
         }
     }
 }
+
+/// W9: a visitor's data hold what looks like a cookie's age, in every place that is not the cookie.
+#[tokio::test]
+async fn w9_only_the_cookies_own_age_prolongs_a_mark() {
+    let redis = Redis::start();
+    let options = RedisOptions::default().mixed_fleet(true);
+    let store = RedisStore::connect_options(&redis.url(), options)
+        .await
+        .unwrap();
+    let (day, year) = (86_400, 34_560_000);
+    #[rustfmt::skip]
+    let table = [
+        (r#"{"cookie":{"originalMaxAge":60000},"x":{"originalMaxAge":34560000000}}"#, day),
+        (r#"{"cookie":{"originalMaxAge":60000},"originalMaxAge":34560000000}"#, day),
+        (r#"{"originalMaxAge":34560000000,"cookie":{"originalMaxAge":60000}}"#, day),
+        (r#"{"x":{"cookie":{"originalMaxAge":34560000000}},"cookie":{"originalMaxAge":60000}}"#, day),
+        (r#"{"x":[{"cookie":{"originalMaxAge":34560000000}}],"cookie":{"path":"/"}}"#, day),
+        (r#"{"cookie":{"x":{"originalMaxAge":34560000000},"originalMaxAge":60000}}"#, day),
+        (r#"{"x":"\",\"cookie\":{\"originalMaxAge\":34560000000}","cookie":{"originalMaxAge":null}}"#, day),
+        (r#"{"x":"cookie","y":["cookie",{"originalMaxAge":34560000000}],"cookie":{"originalMaxAge":60000}}"#, day),
+        (r#"{"x":"}}{[\\","cookie":{"originalMaxAge":34560000000}}"#, year),
+        (r#"{"x":"\ud800","cookie":{"path":"/","originalMaxAge":34560000000}}"#, year),
+        (r#" { "cookie" : { "originalMaxAge" : 34560000000 } } "#, year),
+        (r#"{"cookie":{"originalMaxAge":1e99}}"#, year),
+        (r#"{"cookie":{"originalMaxAge":-60000}}"#, day),
+        (r#"{"cookie":{"originalMaxAge":"34560000000"}}"#, day),
+        (r#"{"cookie":"originalMaxAge","x":{"originalMaxAge":34560000000}}"#, day),
+        (r#"["cookie",{"originalMaxAge":34560000000}]"#, day),
+        (r#""cookie":{"originalMaxAge":34560000000}"#, day),
+        (r#"{"x":{"cookie":{"originalMaxAge":34560000000"#, day),
+        ("{", day),
+        ("", day),
+    ];
+    for (text, lasts) in table {
+        let id = SessionId::random();
+        redis.command(&["SET", &format!("sess:{}", id.expose()), text, "EX", "60"]);
+        store.destroy(&id).await.unwrap();
+        let left = redis.command(&["TTL", &store.0.keys.tomb(&id)]);
+        let left: i64 = left[1..].trim_end().parse().unwrap();
+        let allowed = lasts + 880..=lasts + 900;
+        assert!(allowed.contains(&left), "{text}: {left}");
+    }
+}

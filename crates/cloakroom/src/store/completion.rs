@@ -1,0 +1,151 @@
+//! Runs a write to its end, also where its caller goes away.
+//!
+//! A server drops a handler's future when its client disconnects, at any await. A write may be
+//! between two of its steps then: the connection made and nothing sent, a script that the server does
+//! not know, a new id stored and the old one not yet deleted.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// How long a write may go on that nobody waits for: longer than a store's own time-outs for connecting
+/// and for an answer, so that only a server that hangs comes to it.
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Returns a future that does what `write` does; dropped in the middle, it goes on as a task.
+///
+/// One that was never polled has not begun, and does nothing. Outside a runtime, and in one that is
+/// shutting down, a write ends where its caller does.
+pub(super) fn to_completion<T: Send + 'static>(
+    write: impl Future<Output = T> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = T> + Send>> {
+    Box::pin(Completion {
+        write: Some(Box::pin(write)),
+        has_begun: false,
+    })
+}
+
+struct Completion<F>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    write: Option<Pin<Box<F>>>,
+    has_begun: bool,
+}
+
+impl<F> Future for Completion<F>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.has_begun = true;
+        // Taken out meanwhile: what panics is not polled again.
+        let Some(mut write) = self.write.take() else {
+            return Poll::Pending;
+        };
+        let polled = write.as_mut().poll(context);
+        if polled.is_pending() {
+            self.write = Some(write);
+        }
+        polled
+    }
+}
+
+impl<F> Drop for Completion<F>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    fn drop(&mut self) {
+        let Some(write) = self.write.take().filter(|_| self.has_begun) else {
+            return;
+        };
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(timeout(COMPLETION_TIMEOUT, write));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// A write of two steps, and what has been done of it.
+    fn two_steps() -> (Arc<AtomicUsize>, Arc<Notify>, impl Future<Output = ()>) {
+        let (done, between) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let write = to_completion({
+            let (done, between) = (Arc::clone(&done), Arc::clone(&between));
+            async move {
+                done.fetch_add(1, Ordering::Relaxed);
+                between.notified().await;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        (done, between, write)
+    }
+
+    async fn poll_once(write: &mut (impl Future<Output = ()> + Unpin)) -> Poll<()> {
+        poll_fn(|context| Poll::Ready(Pin::new(&mut *write).poll(context))).await
+    }
+
+    /// V8: the client disconnects between two steps.
+    #[tokio::test]
+    async fn v8_a_write_that_was_begun_is_finished_when_its_caller_goes_away() {
+        let (done, between, write) = two_steps();
+        let mut write = Box::pin(write);
+        assert!(poll_once(&mut write).await.is_pending());
+        drop(write);
+        between.notify_one();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(done.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_was_not_begun_does_nothing() {
+        let (done, between, write) = two_steps();
+        between.notify_one();
+        drop(write);
+        tokio::task::yield_now().await;
+        assert_eq!(done.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_hangs_is_given_up_after_a_time() {
+        let (done, _between, write) = two_steps();
+        let mut write = Box::pin(write);
+        assert!(poll_once(&mut write).await.is_pending());
+        drop(write);
+        tokio::time::sleep(COMPLETION_TIMEOUT * 2).await;
+        assert_eq!(
+            (done.load(Ordering::Relaxed), Arc::strong_count(&done)),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn outside_a_runtime_a_write_ends_with_its_caller() {
+        let (done, _between, write) = two_steps();
+        let mut write = Box::pin(write);
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime
+            .unwrap()
+            .block_on(async { assert!(poll_once(&mut write).await.is_pending()) });
+        drop(write);
+        assert_eq!(
+            (done.load(Ordering::Relaxed), Arc::strong_count(&done)),
+            (1, 1)
+        );
+    }
+}

@@ -1,0 +1,414 @@
+//! What a URL says: the driver's parameters, and those of others that the same URL is given to.
+//!
+//! node-postgres, Prisma and libpq each have parameters that the driver refuses. Those that mean
+//! something here are heeded; those that concern the other program alone are set aside, by name.
+
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use percent::decode;
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+
+use super::fault::Fault;
+use crate::store::StoreErrorKind;
+
+/// What a URL says of encryption; of two, the stronger counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tls {
+    Off,
+    Preferred,
+    Required,
+}
+
+/// A URL, understood.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) config: Config,
+    /// `None` where it says nothing.
+    pub(super) tls: Option<Tls>,
+    /// The file with the certificates that are trusted instead of the system's.
+    pub(super) roots: Option<PathBuf>,
+    pub(super) pool_size: Option<usize>,
+    /// The parameters that are not heeded.
+    pub(super) aside: Vec<&'static str>,
+}
+
+/// What the driver itself takes.
+const DRIVERS: [&str; 18] = [
+    "user",
+    "password",
+    "dbname",
+    "options",
+    "application_name",
+    "sslnegotiation",
+    "host",
+    "hostaddr",
+    "port",
+    "connect_timeout",
+    "tcp_user_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "target_session_attrs",
+    "channel_binding",
+    "load_balance_hosts",
+];
+/// The server's settings that node-postgres takes from a URL.
+const SETTINGS: [&str; 3] = [
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+];
+/// What concerns another program alone, or is always so here: node-postgres's pool, Prisma's,
+/// poolers of hosting firms, libpq's files.
+const ASIDE: [&str; 35] = [
+    "schema",
+    "pgbouncer",
+    "min",
+    "idleTimeoutMillis",
+    "maxUses",
+    "maxLifetimeSeconds",
+    "allowExitOnIdle",
+    "keepAlive",
+    "keepAliveInitialDelayMillis",
+    "query_timeout",
+    "binary",
+    "enableChannelBinding",
+    "pool_timeout",
+    "socket_timeout",
+    "statement_cache_size",
+    "single_use_connections",
+    "sslcert",
+    "sslkey",
+    "sslpassword",
+    "sslaccept",
+    "sslidentity",
+    "sslcrl",
+    "sslcrldir",
+    "sslsni",
+    "sslcompression",
+    "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
+    "gssencmode",
+    "gsslib",
+    "krbsrvname",
+    "requirepeer",
+    "passfile",
+    "service",
+    "supa",
+    "workaround",
+];
+
+/// Reads a URL, or libpq's `host=… user=…`.
+///
+/// # Errors
+///
+/// `Invalid`, with a text that names the parameter and repeats no value.
+pub(super) fn read(url: &str) -> Result<Said, Fault> {
+    let is_url = ["postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme));
+    if !is_url {
+        return read_pairs(url);
+    }
+    // What stands before an @ may hold a question mark: it is a password.
+    let begin = url.find('@').unwrap_or(0);
+    let (front, query) = match url[begin..].find('?') {
+        Some(at) => (&url[..begin + at], &url[begin + at + 1..]),
+        None => (url, ""),
+    };
+    let mut parameters = Parameters::default();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if !parameters.take(name, value)? {
+            // A password with a sign that has to be escaped may have been taken for a parameter.
+            let is_name = is_name(name) && !query.contains('@');
+            return Err(if is_name { unknown(name) } else { no_url() });
+        }
+    }
+    let url = format!("{front}?{}", parameters.drivers.join("&"));
+    let config = Config::from_str(&url).map_err(|_| no_url())?;
+    Ok(parameters.said(config))
+}
+
+fn read_pairs(pairs: &str) -> Result<Said, Fault> {
+    let config = Config::from_str(pairs).map_err(|_| no_url())?;
+    let mode = match config.get_ssl_mode() {
+        SslMode::Require => Tls::Required,
+        SslMode::Disable => Tls::Off,
+        _ => Tls::Preferred,
+    };
+    Ok(Said {
+        config,
+        tls: pairs.contains("sslmode").then_some(mode),
+        roots: None,
+        pool_size: None,
+        aside: Vec::new(),
+    })
+}
+
+/// The parameters of a URL, sorted.
+#[derive(Default)]
+struct Parameters {
+    drivers: Vec<String>,
+    tls: Option<Tls>,
+    roots: Option<PathBuf>,
+    pool_size: Option<usize>,
+    connect_timeout: Option<Duration>,
+    application: Option<String>,
+    settings: Vec<String>,
+    aside: Vec<&'static str>,
+}
+
+impl Parameters {
+    /// Takes a parameter; false for one that nobody knows.
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Fault> {
+        let wrong = |cure| Err(wrong_value(name, cure));
+        match name {
+            "sslmode" | "ssl" => match tls(value) {
+                Some(tls) => self.tls = self.tls.max(Some(tls)),
+                None if value == "no-verify" => {
+                    return wrong(
+                        "certificates are always checked here: write sslmode=require, and sslrootcert=FILE \
+                         with the issuer's certificate where the system does not know it",
+                    );
+                }
+                None => return wrong("write disable, prefer, require, verify-ca or verify-full"),
+            },
+            // Its modes check less than ours.
+            "uselibpqcompat" => {}
+            "sslrootcert" if value == "system" => {}
+            "sslrootcert" => self.roots = Some(decode(value).into()),
+            "max" | "connection_limit" => match value.parse::<usize>() {
+                Ok(size) if size > 0 => self.pool_size = Some(size),
+                _ => return wrong("write how many connections, at least 1"),
+            },
+            "connectionTimeoutMillis" => match value.parse::<u64>() {
+                Ok(0) => {}
+                Ok(millis) => self.connect_timeout = Some(Duration::from_millis(millis)),
+                Err(_) => return wrong("write a number of milliseconds"),
+            },
+            "fallback_application_name" => self.application = Some(decode(value)),
+            "client_encoding" | "encoding" if is_utf8(value) => {}
+            "client_encoding" | "encoding" => return wrong("sessions are UTF-8: take it out"),
+            "keepalives_count" => self.drivers.push(format!("keepalives_retries={value}")),
+            "database" | "db" => self.drivers.push(format!("dbname={value}")),
+            "target_session_attrs" if value == "primary" => {
+                self.drivers
+                    .push("target_session_attrs=read-write".to_owned());
+            }
+            "target_session_attrs" if value.contains("standby") => {
+                return wrong("sessions are written: write read-write");
+            }
+            _ if SETTINGS.contains(&name) => {
+                if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                    return wrong("write a number of milliseconds");
+                }
+                self.settings.push(format!("-c {name}={value}"));
+            }
+            _ if DRIVERS.contains(&name) => self.drivers.push(format!("{name}={value}")),
+            _ => match ASIDE.iter().find(|known| **known == name) {
+                Some(known) => self.aside.push(*known),
+                None => return Ok(false),
+            },
+        }
+        Ok(true)
+    }
+
+    fn said(self, mut config: Config) -> Said {
+        if let Some(timeout) = self.connect_timeout {
+            config.connect_timeout(timeout);
+        }
+        if let Some(name) = self
+            .application
+            .filter(|_| config.get_application_name().is_none())
+        {
+            config.application_name(name);
+        }
+        if !self.settings.is_empty() {
+            let options = config.get_options().map(str::to_owned);
+            let all: Vec<String> = options.into_iter().chain(self.settings).collect();
+            config.options(all.join(" "));
+        }
+        Said {
+            config,
+            tls: self.tls,
+            roots: self.roots,
+            pool_size: self.pool_size,
+            aside: self.aside,
+        }
+    }
+}
+
+/// Both `sslmode` of libpq and `ssl` of node-postgres.
+fn tls(value: &str) -> Option<Tls> {
+    match value {
+        "disable" | "false" | "0" => Some(Tls::Off),
+        "allow" | "prefer" => Some(Tls::Preferred),
+        "require" | "verify-ca" | "verify-full" | "true" | "1" => Some(Tls::Required),
+        _ => None,
+    }
+}
+
+fn is_utf8(value: &str) -> bool {
+    ["utf8", "utf-8", "unicode", "auto"].contains(&value.to_ascii_lowercase().as_str())
+}
+
+/// What cannot be a value or a part of one that stands in the wrong place.
+fn is_name(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.len() <= 40
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(is_letter)
+}
+
+fn unknown(name: &str) -> Fault {
+    let text = format!(
+        "the URL has a parameter {name} that means nothing here: take it out, or set what it is for in \
+         PostgresOptions"
+    );
+    Fault::new(StoreErrorKind::Invalid, text)
+}
+
+fn wrong_value(name: &str, cure: &str) -> Fault {
+    let text = format!("the URL's parameter {name} does not do: {cure}");
+    Fault::new(StoreErrorKind::Invalid, text)
+}
+
+/// The parser's own message may quote a part of the URL.
+fn no_url() -> Fault {
+    Fault::new(
+        StoreErrorKind::Invalid,
+        "this is no URL that PostgreSQL's driver takes: \
+         postgres://USER:PASSWORD@HOST:PORT/DATABASE?option=value, special characters as %XX",
+    )
+}
+
+mod percent {
+    /// Takes the escapes out; one that is malformed stands for itself.
+    pub(super) fn decode(text: &str) -> String {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.as_bytes();
+        while let [first, after @ ..] = rest {
+            let escaped = (*first == b'%').then(|| after.get(..2)).flatten();
+            let escaped = escaped.and_then(|hex| std::str::from_utf8(hex).ok());
+            match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+                Some(byte) => {
+                    bytes.push(byte);
+                    rest = &after[2..];
+                }
+                None => {
+                    bytes.push(*first);
+                    rest = after;
+                }
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(query: &str) -> Said {
+        let url = format!("postgres://u:p@h/d?{query}");
+        read(&url).unwrap_or_else(|fault| panic!("{query}: {fault}"))
+    }
+
+    #[test]
+    fn x11_a_mode_is_never_weaker_than_the_url_says() {
+        use Tls::{Off, Preferred, Required};
+        #[rustfmt::skip]
+        let table = [
+            ("",                                         None),
+            ("sslmode=disable",                          Some(Off)),
+            ("uselibpqcompat=true&sslmode=disable",      Some(Off)),
+            ("ssl=false",                                Some(Off)),
+            ("ssl=0",                                    Some(Off)),
+            ("sslmode=allow",                            Some(Preferred)),
+            ("sslmode=prefer",                           Some(Preferred)),
+            ("sslmode=require",                          Some(Required)),
+            ("sslmode=verify-ca",                        Some(Required)),
+            ("sslmode=verify-full",                      Some(Required)),
+            ("ssl=true",                                 Some(Required)),
+            ("ssl=1",                                    Some(Required)),
+            ("sslmode=require&ssl=false",                Some(Required)),
+            ("sslmode=disable&sslmode=prefer",           Some(Preferred)),
+            ("uselibpqcompat=true&sslmode=require",      Some(Required)),
+        ];
+        for (query, tls) in table {
+            assert_eq!(said(query).tls, tls, "{query}");
+        }
+        assert_eq!(read("host=h user=u").unwrap().tls, None);
+        assert_eq!(read("host=h sslmode=prefer").unwrap().tls, Some(Preferred));
+        assert_eq!(read("host=h sslmode=require").unwrap().tls, Some(Required));
+    }
+
+    #[test]
+    fn x12_what_others_say_in_a_url_is_heeded_or_set_aside_by_name() {
+        assert_eq!(said("max=20").pool_size, Some(20));
+        assert_eq!(said("connection_limit=3").pool_size, Some(3));
+        let second = Duration::from_secs(1);
+        let timeout = said("connectionTimeoutMillis=1000");
+        assert_eq!(timeout.config.get_connect_timeout(), Some(&second));
+        let options = said("statement_timeout=5000&lock_timeout=1s&options=-c%20geqo=off");
+        let options = options.config.get_options().map(str::to_owned);
+        let expected = "-c geqo=off -c statement_timeout=5000 -c lock_timeout=1s";
+        assert_eq!(options.as_deref(), Some(expected));
+        let named = said("fallback_application_name=my%20app");
+        assert_eq!(named.config.get_application_name(), Some("my app"));
+        let named = said("fallback_application_name=a&application_name=b");
+        assert_eq!(named.config.get_application_name(), Some("b"));
+        let roots = said("sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem").roots;
+        assert_eq!(roots, Some("/etc/ca.pem".into()));
+        assert_eq!(said("sslmode=verify-full&sslrootcert=system").roots, None);
+        let prisma = said("schema=public&pgbouncer=true&connection_limit=1&pool_timeout=0");
+        assert_eq!(prisma.aside, ["schema", "pgbouncer", "pool_timeout"]);
+        let node = said(
+            "client_encoding=UTF8&keepAlive=true&idleTimeoutMillis=1&target_session_attrs=primary",
+        );
+        assert_eq!(node.aside, ["keepAlive", "idleTimeoutMillis"]);
+        for name in ASIDE {
+            assert_eq!(said(&format!("{name}=x")).aside, [name]);
+        }
+        let plain = said("connect_timeout=3&application_name=a&");
+        assert!(plain.aside.is_empty() && plain.pool_size.is_none());
+    }
+
+    #[test]
+    fn x12_what_does_not_do_is_named_without_its_value() {
+        #[rustfmt::skip]
+        let table = [
+            ("postgres://u:p@h/d?unheard=hunter2",            "a parameter unheard that"),
+            ("postgres://u:p@h/d?sslmode=hunter2",            "sslmode does not do: write disable"),
+            ("postgres://u:p@h/d?sslmode=no-verify",          "sslmode does not do: certificates are always"),
+            ("postgres://u:p@h/d?ssl=no-verify",              "ssl does not do: certificates are always"),
+            ("postgres://u:p@h/d?max=hunter2",                "max does not do"),
+            ("postgres://u:p@h/d?max=0",                      "max does not do"),
+            ("postgres://u:p@h/d?connectionTimeoutMillis=-1", "connectionTimeoutMillis does not do"),
+            ("postgres://u:p@h/d?statement_timeout=1%20-c",   "statement_timeout does not do"),
+            ("postgres://u:p@h/d?client_encoding=hunter2",    "client_encoding does not do"),
+            ("postgres://u:p@h/d?target_session_attrs=standby", "target_session_attrs does not do"),
+            ("postgres://u:p@h/d?connect_timeout=hunter2",    "this is no URL"),
+            ("postgres://u:p@h/d?hunter2%20=1",               "this is no URL"),
+            ("postgres://u:p@ss?hunter2=x@h/d",               "this is no URL"),
+            ("postgres://u:hunter2@h:hunter2/d",              "this is no URL"),
+            ("hunter2",                                       "this is no URL"),
+        ];
+        for (url, expected) in table {
+            let fault = read(url).unwrap_err();
+            let text = fault.to_string();
+            assert_eq!(fault.kind, StoreErrorKind::Invalid);
+            assert!(
+                text.contains(expected) && !text.contains("hunter2"),
+                "{url}: {text}"
+            );
+        }
+        let password = read("postgres://u:p?a=b@h/d?max=2").unwrap();
+        assert_eq!(password.config.get_password(), Some(&b"p?a=b"[..]));
+    }
+}
