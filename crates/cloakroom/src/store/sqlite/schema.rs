@@ -1,12 +1,13 @@
-//! The file: its table, and how a connection to it is set up.
+//! The file: its tables, and how a connection to it is set up.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Result, TransactionBehavior};
 
-/// Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes.
-const TABLE: &str = "
+/// Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes. A file of an
+/// earlier version gets what it lacks.
+const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS cloakroom_sessions (
     seq     INTEGER PRIMARY KEY AUTOINCREMENT,
     sid     TEXT NOT NULL UNIQUE,
@@ -17,6 +18,12 @@ CREATE TABLE IF NOT EXISTS cloakroom_sessions (
 CREATE INDEX IF NOT EXISTS cloakroom_sessions_expires ON cloakroom_sessions (expires);
 CREATE INDEX IF NOT EXISTS cloakroom_sessions_user ON cloakroom_sessions (user)
     WHERE user IS NOT NULL;
+CREATE TABLE IF NOT EXISTS cloakroom_retired (
+    sid       TEXT PRIMARY KEY,
+    successor TEXT NOT NULL,
+    until     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS cloakroom_retired_until ON cloakroom_retired (until);
 ";
 
 /// How long to wait for another process that writes.
@@ -29,7 +36,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Ten processes may start at once: whoever comes second finds the table.
     let setup = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    setup.execute_batch(TABLE)?;
+    setup.execute_batch(TABLES)?;
     setup.commit()?;
     Ok(connection)
 }
