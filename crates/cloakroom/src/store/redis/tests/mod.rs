@@ -57,5 +57,6 @@ mod cluster_mixed {
 mod cluster_changes;
 mod faults;
 mod odd;
+mod retired;
 mod servers;
 mod users;
