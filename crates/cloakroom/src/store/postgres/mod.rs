@@ -15,6 +15,7 @@ mod names;
 mod options;
 mod prune;
 mod reads;
+mod retired;
 mod schema;
 mod sql;
 mod users;
@@ -121,10 +122,13 @@ impl PostgresStore {
         let ready = schema::prepare(&inner, &options).await?;
         inner.created = ready.created;
         inner.notifies = ready.notifies;
-        if ready.column != inner.column {
-            inner.column = ready.column;
-            inner.sql = Sql::new(&inner.names, ready.column, options.mixed_fleet);
-        }
+        inner.column = ready.column;
+        inner.sql = Sql::new(
+            &inner.names,
+            ready.column,
+            options.mixed_fleet,
+            ready.retires,
+        );
         // The connection that did so is the first line, before readers meet at the pool.
         Lines::add(&inner.lines).await;
         let inner = Arc::new(inner);
@@ -134,9 +138,10 @@ impl PostgresStore {
         Ok(Self(inner))
     }
 
-    /// Shows what can be made in the database: `table`, `user_index`, `tombstones`, `shield`,
-    /// `notify`, `ended`. All but `table` are optional, and `tombstones` is needed with
-    /// [`mixed_fleet`](PostgresOptions::mixed_fleet).
+    /// Shows what can be made in the database: `table`, `user_index`, `tombstones`, `retired`,
+    /// `shield`, `notify`, `ended`. All but `table` are optional, and `tombstones` is needed with
+    /// [`mixed_fleet`](PostgresOptions::mixed_fleet). Without `retired`, late requests of whoever has
+    /// just signed in or out may get sessions of their own; a store that may create it does.
     pub fn ddl(options: &PostgresOptions, keys: &UserKeys) -> Vec<Ddl> {
         let names = Names::new(options.schema.as_deref(), &options.table);
         ddl::all(&names, keys)
@@ -157,7 +162,7 @@ impl Inner {
     fn new(pool: Pool, apart: connect::Apart, names: Names, options: &PostgresOptions) -> Self {
         let mixed_fleet = options.mixed_fleet;
         let users = Users::new(&names, mixed_fleet, &options.user_keys);
-        let sql = Sql::new(&names, Column::Json, mixed_fleet);
+        let sql = Sql::new(&names, Column::Json, mixed_fleet, false);
         Self {
             lines: Lines::new(&pool, &sql, options.pool_size),
             pool,
@@ -273,8 +278,15 @@ impl Store for PostgresStore {
         entry: &'a Entry,
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
-        let _ = retired;
-        Box::pin(self.0.replace(old, read, new, entry))
+        Box::pin(self.0.replace(old, read, new, entry, retired))
+    }
+
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        Box::pin(self.0.retire(id))
+    }
+
+    fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
+        Box::pin(self.0.retired(id))
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {
