@@ -21,7 +21,8 @@ async fn v2_a_note_stands_for_a_minute_in_a_collection_of_its_own() {
     let [old, new] = ["old", "new"].map(SessionId::from_store);
     let entry = entry("");
     store.create(&old, &entry).await.unwrap();
-    let replacing = store.replace(&old, Some(&entry.text), &new, &entry, &renewed("next"));
+    let renewed = renewed("next");
+    let replacing = store.replace(&old, Some(&entry.text), &new, &entry, &renewed);
     assert_eq!(replacing.await.unwrap(), Written::Saved);
     let notes = collection::<Document>(&database, "sessions_retired").await;
     let until = DateTime::from_millis(NOW + 60_000);
@@ -90,7 +91,8 @@ async fn v6_a_live_session_is_replaced_whatever_was_noted() {
         let entry = entry("");
         store.create(&old, &entry).await.unwrap();
         let notes = store.0.notes.as_ref().unwrap();
-        let left = notes.add("old", "left", &renewed("left"), store.0.now());
+        let renewed = renewed("left");
+        let left = notes.add("old", "left", &renewed, store.0.now());
         left.await.unwrap();
         let replacing = store.replace(&old, None, &new, &entry, &RetiredId::Closed);
         assert_eq!(replacing.await.unwrap(), Written::Saved);
