@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -22,6 +22,10 @@ pub struct Proxy {
 #[derive(Debug, Default)]
 struct State {
     trips: AtomicU64,
+    /// Round trips that began while no other was under way.
+    waits: AtomicU64,
+    /// How many connections have asked and were not answered yet.
+    asking: AtomicUsize,
     /// Nothing passes back to the client: answers are lost, requests are not.
     deaf: AtomicBool,
     cut: AtomicBool,
@@ -63,6 +67,12 @@ impl Proxy {
     /// what goes out together is one round trip.
     pub fn take_trips(&self) -> u64 {
         self.state.trips.swap(0, Ordering::SeqCst)
+    }
+
+    /// How often somebody waited, since this was last asked: round trips that overlap, on several
+    /// connections, are waited for once.
+    pub fn take_waits(&self) -> u64 {
+        self.state.waits.swap(0, Ordering::SeqCst)
     }
 
     /// From now on requests arrive and answers do not.
@@ -122,6 +132,13 @@ impl State {
         self.cut.load(Ordering::SeqCst) && self.concerns(said)
     }
 
+    fn begins_trip(&self) {
+        self.trips.fetch_add(1, Ordering::SeqCst);
+        if self.asking.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.waits.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     /// Whether an answer passes, which may take its time.
     fn passes(&self, said: &Said) -> bool {
         while self.frozen.load(Ordering::SeqCst) && self.concerns(said) && !self.is_cut(said) {
@@ -154,16 +171,21 @@ fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
         pump(client, to_server, &asking, &said, |bytes| {
             said.hear(bytes);
             if asks.swap(false, Ordering::SeqCst) {
-                asking.trips.fetch_add(1, Ordering::SeqCst);
+                asking.begins_trip();
             }
             true
         });
     });
     thread::spawn(move || {
         pump(server, to_client, &answering, &heard, |_| {
-            answers.store(true, Ordering::SeqCst);
+            if !answers.swap(true, Ordering::SeqCst) {
+                answering.asking.fetch_sub(1, Ordering::SeqCst);
+            }
             answering.passes(&heard)
         });
+        if !answers.swap(true, Ordering::SeqCst) {
+            answering.asking.fetch_sub(1, Ordering::SeqCst);
+        }
     });
 }
 

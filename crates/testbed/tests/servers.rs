@@ -59,7 +59,24 @@ fn a_proxy_counts_round_trips() {
         stream.write_all(b"PING\r\nPING\r\n").unwrap();
         stream.read_exact(&mut [0; 14]).unwrap();
     }
-    assert_eq!(proxy.take_trips(), 3);
+    assert_eq!((proxy.take_trips(), proxy.take_waits()), (3, 3));
+}
+
+#[test]
+fn a_proxy_counts_what_overlaps_as_one_wait() {
+    use std::io::{Read as _, Write as _};
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port());
+    let connect = || std::net::TcpStream::connect(("127.0.0.1", proxy.port())).unwrap();
+    let mut streams = [connect(), connect()];
+    // Redis answers the first only when a list is pushed to, by the second.
+    streams[0].write_all(b"BLPOP list 5\r\n").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    streams[1].write_all(b"LPUSH list a\r\n").unwrap();
+    for stream in &mut streams {
+        stream.read_exact(&mut [0; 4]).unwrap();
+    }
+    assert_eq!((proxy.take_trips(), proxy.take_waits()), (2, 1));
 }
 
 #[test]

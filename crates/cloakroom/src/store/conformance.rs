@@ -193,6 +193,7 @@ macro_rules! conformance_suite {
             destroy_retires_no_id
             a_retired_id_is_not_replaced_again
             of_many_replacements_of_an_unknown_id_one_wins
+            nobody_finds_a_replaced_id_neither_live_nor_retired
             a_retired_id_is_no_session_and_is_forgotten
             strange_ids_are_only_unknown
             living_tells_which_sessions_live_and_until_when

@@ -75,7 +75,7 @@ async fn count(server: &dyn Server, sign_in: u64) {
     }
     let forged = format!("connect.sid={}x", client.cookies["connect.sid"]);
     for (request, most) in MOST.into_iter().chain([("sign in", sign_in)]) {
-        proxy.take_trips();
+        proxy.take_waits();
         let answer = match request {
             "read" => client.get("/who").await,
             "write" => client.get("/write").await,
@@ -90,7 +90,7 @@ async fn count(server: &dyn Server, sign_in: u64) {
             _ => client.get("/plain").await,
         };
         assert!(answer.status.is_success(), "{request}");
-        let trips = proxy.take_trips();
+        let trips = proxy.take_waits();
         assert!(trips <= most, "{request}: {trips} round trips");
         if most > 0 {
             assert!(
@@ -118,6 +118,7 @@ async fn of_postgres() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_mongodb() {
-    // Stored first, then ended: MongoDB does both at once in a transaction only.
+    // Stored first, while the old id is noted as retired, then ended: MongoDB does all at once in a
+    // transaction only.
     count(Mongo::shared(), 3).await;
 }

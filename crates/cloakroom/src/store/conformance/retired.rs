@@ -105,6 +105,40 @@ pub async fn of_many_replacements_of_an_unknown_id_one_wins(subject: &Subject) {
     assert_eq!(stored, 1);
 }
 
+/// Whoever finds no session under an id that is being replaced finds that it is retired, however soon
+/// they look, and also where the caller's patience ends in the middle.
+pub async fn nobody_finds_a_replaced_id_neither_live_nor_retired(subject: &Subject) {
+    for n in 0..32 {
+        let entry = subject.entry("");
+        let old = subject.stored(&entry).await;
+        let replacing = tokio::spawn({
+            let (subject, old) = (subject.clone(), old.clone());
+            async move {
+                let (read, new) = (
+                    Some(&entry.text).filter(|_| n % 2 == 0),
+                    SessionId::random(),
+                );
+                let closed = RetiredId::Closed;
+                let replacing = subject.store.replace(&old, read, &new, &entry, &closed);
+                let patience = Duration::from_micros(1 << (n / 2));
+                let _ = tokio::time::timeout(patience, replacing).await;
+            }
+        });
+        loop {
+            let is_over = replacing.is_finished();
+            if subject.text_of(&old).await.is_none() {
+                assert!(subject.store.retired(&old).await.unwrap().is_some());
+                break;
+            }
+            if is_over {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        replacing.await.unwrap();
+    }
+}
+
 /// A retired id opens nothing, is no session to be counted or listed, and is unknown after a minute.
 ///
 /// With a store that goes by the machine's clock or a server's the minute is not waited for.

@@ -17,6 +17,7 @@ use super::Inner;
 use super::errors::write_failed;
 use super::form::Form;
 use super::options::{AutoRemove, MongoOptions};
+use super::retired::Notes;
 use super::seen::Seen;
 use super::tombs::Tombs;
 use crate::store::{StoreError, StoreErrorKind, UserKeys, plaintext};
@@ -54,6 +55,8 @@ impl Inner {
             .selection_criteria(primary)
             .build();
         let sessions = database.collection_with_options(&options.collection, reading.clone());
+        let notes = [&options.collection, "_retired"].concat();
+        let notes = Notes(database.collection_with_options(&notes, reading.clone()));
         let tombs = options.mixed_fleet.then(|| {
             let name = [&options.collection, "_tombs"].concat();
             Tombs {
@@ -62,17 +65,19 @@ impl Inner {
             }
         });
         if options.auto_remove == AutoRemove::Native {
-            expire(&sessions).await?;
+            expire(&sessions).await.map_err(write_failed)?;
         } else {
             let ping = database.run_command(doc! { "ping": 1 });
             ping.await.map_err(write_failed)?;
         }
         if let Some(tombs) = &tombs {
-            expire(&tombs.collection).await?;
+            expire(&tombs.collection).await.map_err(write_failed)?;
         }
+        let notes = allowed(notes).await?;
         Ok(Self {
             sessions,
             tombs,
+            notes,
             form,
             options,
             seen: Mutex::new(Seen::default()),
@@ -147,12 +152,34 @@ pub(super) fn not_a_url() -> StoreError {
     )
 }
 
+/// The collection of retired ids with its index; `None` where the user may not use it, for the store can
+/// do without.
+async fn allowed(notes: Notes) -> Result<Option<Notes>, StoreError> {
+    match expire(&notes.0).await {
+        Ok(()) => Ok(Some(notes)),
+        Err(error) if is_unauthorized(&error) => {
+            tracing::warn!(
+                collection = notes.0.name(),
+                "the user of MongoDB may not use the collection of retired ids: late requests of \
+                 whoever has just signed in or out may get sessions of their own; grant it the role \
+                 readWrite there, and connect again"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(write_failed(error)),
+    }
+}
+
+fn is_unauthorized(error: &Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Command(command) if command.code == 13)
+}
+
 /// Creates the TTL index, as connect-mongo does: where there is one, nothing happens.
 #[expect(
     deprecated,
     reason = "connect-mongo says it: the index is the same to a server that compares"
 )]
-async fn expire<T: Send + Sync>(collection: &Collection<T>) -> Result<(), StoreError> {
+async fn expire<T: Send + Sync>(collection: &Collection<T>) -> mongodb::error::Result<()> {
     let options = IndexOptions::builder()
         .name("expires_1".to_owned())
         .background(true)
@@ -167,7 +194,7 @@ async fn expire<T: Send + Sync>(collection: &Collection<T>) -> Result<(), StoreE
             tracing::warn!("the index on `expires` has other options: expired sessions may stay");
             Ok(())
         }
-        other => other.map(drop).map_err(write_failed),
+        other => other.map(drop),
     }
 }
 

@@ -1,5 +1,8 @@
 //! What ends sessions: a logout, another id, the time.
 
+use std::time::Duration;
+
+use futures_util::future::join;
 use mongodb::bson::{Document, doc};
 
 use super::Inner;
@@ -9,7 +12,11 @@ use super::errors::write_failed;
 use super::tombs::Mark;
 use super::writes::TRIES;
 use crate::record::RecordText;
-use crate::store::{Entry, StoreError, StoreErrorKind, Written};
+use crate::store::{Entry, RetiredId, StoreError, StoreErrorKind, Written};
+
+/// How long whoever noted an id may take until the session is gone; a note that stands longer beside a
+/// live session is left from somebody who gave up.
+const UNDER_WAY: Duration = Duration::from_millis(50);
 
 impl Inner {
     pub(super) async fn destroy(&self, id: &str) -> Result<bool, StoreError> {
@@ -51,18 +58,23 @@ impl Inner {
         read: Option<&RecordText>,
         new: &str,
         entry: &Entry,
+        retired: &RetiredId,
     ) -> Result<Written, StoreError> {
         let Some(read) = read else {
-            self.create(new, entry).await?;
-            self.destroy(old).await?;
-            return Ok(Written::Saved);
+            return self.replace_any(old, new, entry, retired).await;
         };
         if let Some(tombs) = &self.tombs
             && tombs.has(old, self.now()).await?
         {
             return Ok(Written::Gone);
         }
-        self.create(new, entry).await?;
+        let noting = async {
+            match &self.notes {
+                Some(notes) => notes.add(old, new, retired, self.now()).await,
+                None => Ok(()),
+            }
+        };
+        self.create_and_note(old, new, entry, noting).await?;
         let ended = self.end(old, read).await;
         let undo = match &ended {
             Ok(ended) => *ended != Written::Saved,
@@ -70,13 +82,96 @@ impl Inner {
             Err(error) => error.kind() != StoreErrorKind::Unknown,
         };
         if undo {
-            self.seen().forget(new);
-            let undone = self.delete(doc! { "_id": new }).await;
+            let undone = self.undo(old, new).await;
             if ended.is_ok() {
                 undone?;
             }
         }
         ended
+    }
+
+    /// Replaces whatever `old` holds, unless that is retired already.
+    async fn replace_any(
+        &self,
+        old: &str,
+        new: &str,
+        entry: &Entry,
+        retired: &RetiredId,
+    ) -> Result<Written, StoreError> {
+        let Some(notes) = &self.notes else {
+            self.create(new, entry).await?;
+            self.destroy(old).await?;
+            return Ok(Written::Saved);
+        };
+        let noting = notes.claim(old, new, retired, self.now());
+        let is_first = self.create_and_note(old, new, entry, noting).await?;
+        if !is_first && !self.is_left_live(old).await? {
+            self.undo(old, new).await?;
+            return Ok(Written::Gone);
+        }
+        if !is_first {
+            notes.overwrite(old, new, retired, self.now()).await?;
+        }
+        self.destroy(old).await?;
+        Ok(Written::Saved)
+    }
+
+    /// Whether a session that was noted as retired lives, and is not about to go.
+    async fn is_left_live(&self, id: &str) -> Result<bool, StoreError> {
+        let id = [id.to_owned()];
+        for pause in [Duration::ZERO, UNDER_WAY] {
+            tokio::time::sleep(pause).await;
+            if self.living(&id).await? == [None] {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Stores the new session while the old id is noted: both before the old session goes, and neither
+    /// where one of them fails.
+    async fn create_and_note<T>(
+        &self,
+        old: &str,
+        new: &str,
+        entry: &Entry,
+        noting: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match join(self.create(new, entry), noting).await {
+            (Ok(()), Ok(noted)) => Ok(noted),
+            (Ok(()), Err(error)) => {
+                let _ = self.undo(old, new).await;
+                Err(error)
+            }
+            (Err(error), _) => {
+                self.take_back(old, new).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes back a new session that nobody knows yet, and the note that it takes the place of `old`.
+    async fn undo(&self, old: &str, new: &str) -> Result<(), StoreError> {
+        self.seen().forget(new);
+        let deleting = self.delete(doc! { "_id": new });
+        let (deleted, ()) = join(deleting, self.take_back(old, new)).await;
+        deleted.map(drop)
+    }
+
+    /// Best effort: a note beside a live session tells nobody anything, and is over in a minute.
+    async fn take_back(&self, old: &str, new: &str) {
+        if let Some(notes) = &self.notes {
+            let _ = notes.take_back(old, new).await;
+        }
+    }
+
+    /// Ends a session as [`destroy`](Self::destroy) does, once it is noted that its id is closed.
+    pub(super) async fn retire(&self, id: &str) -> Result<bool, StoreError> {
+        if let Some(notes) = &self.notes {
+            let closed = RetiredId::Closed;
+            notes.claim(id, "", &closed, self.now()).await?;
+        }
+        self.destroy(id).await
     }
 
     /// Deletes a session that still has the text that was read.
@@ -116,6 +211,9 @@ impl Inner {
         let now = self.now();
         if let Some(tombs) = &self.tombs {
             tombs.prune(now).await?;
+        }
+        if let Some(notes) = &self.notes {
+            notes.prune(now).await?;
         }
         let over = doc! { "expires": { "$lte": date(now) } };
         let pruned = self.sessions.delete_many(over).await;

@@ -15,6 +15,7 @@ mod kruptein;
 mod options;
 mod parse;
 mod reads;
+mod retired;
 mod sealer;
 mod seen;
 mod tombs;
@@ -36,6 +37,7 @@ pub use self::options::{AutoRemove, MongoOptions};
 pub use self::webcrypto::WebCrypto;
 
 use self::form::Form;
+use self::retired::Notes;
 use self::seen::Seen;
 use self::tombs::Tombs;
 use super::completion::to_completion;
@@ -53,8 +55,9 @@ use crate::record::RecordText;
 /// What ends a session waits for a majority and its journals (`w: "majority", j: true`), so that no
 /// election brings it back; other writes have the write concern of the URL.
 ///
-/// A login that gives a session a new id, [`replace`](Store::replace), takes two commands: the new
-/// document is stored before the old one goes, and a crash in between leaves both.
+/// A login that gives a session a new id, [`replace`](Store::replace), takes two steps: the new
+/// document is stored, and the old id noted as retired, before the old one goes, and a crash in between
+/// leaves both. So does a logout, [`retire`](Store::retire): it notes, then deletes.
 ///
 /// Where sessions are texts, [`of_user`](Store::of_user) has the server look through all of them: no
 /// index speaks of what Express wrote. With [`stringify(false)`](MongoOptions::stringify) there
@@ -65,6 +68,7 @@ pub struct MongoStore(Arc<Inner>);
 struct Inner {
     sessions: Collection<RawDocumentBuf>,
     tombs: Option<Tombs>,
+    notes: Option<Notes>,
     form: Form,
     options: MongoOptions,
     seen: Mutex<Seen>,
@@ -204,14 +208,31 @@ impl Store for MongoStore {
         entry: &'a Entry,
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
-        let _ = retired;
         let (store, old, new) = (
             Arc::clone(&self.0),
             self.0.stored_id(old),
             self.0.stored_id(new),
         );
-        let (read, entry) = (read.cloned(), entry.clone());
-        to_completion(async move { store.replace(&old, read.as_ref(), &new, &entry).await })
+        let (read, entry, retired) = (read.cloned(), entry.clone(), retired.clone());
+        to_completion(async move {
+            store
+                .replace(&old, read.as_ref(), &new, &entry, &retired)
+                .await
+        })
+    }
+
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        let (store, id) = (Arc::clone(&self.0), self.0.stored_id(id));
+        to_completion(async move { store.retire(&id).await })
+    }
+
+    fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
+        Box::pin(async move {
+            match &self.0.notes {
+                Some(notes) => notes.get(&self.0.stored_id(id), self.0.now()).await,
+                None => Ok(None),
+            }
+        })
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {

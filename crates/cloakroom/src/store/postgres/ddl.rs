@@ -37,6 +37,7 @@ pub(super) fn all(names: &Names, keys: &UserKeys) -> Vec<Ddl> {
         table(names),
         user_index(names, keys),
         tombs(names),
+        retired(names),
         shield(names),
         notify(names),
         ended(names),
@@ -81,6 +82,23 @@ fn tomb_table(names: &Names) -> String {
     until timestamptz NOT NULL
 );
 "
+    )
+}
+
+pub(super) fn retired(names: &Names) -> Ddl {
+    let table = names.retired();
+    Ddl::new(
+        "retired",
+        "the ids that were replaced or ended within the last minute, so that a late request of whoever \
+         has just signed in or out begins no session of its own",
+        &format!(
+            "CREATE TABLE IF NOT EXISTS {table} (
+    sid varchar NOT NULL PRIMARY KEY,
+    successor text NOT NULL,
+    until timestamptz NOT NULL
+);
+"
+        ),
     )
 }
 

@@ -15,6 +15,7 @@ mod names;
 mod options;
 mod prune;
 mod reads;
+mod retired;
 mod schema;
 mod sid;
 mod sql;
@@ -137,8 +138,8 @@ impl PostgresStore {
         let ready = schema::prepare(&inner, &options).await?;
         inner.created = ready.created;
         inner.notifies = ready.notifies;
-        if (ready.sid, ready.column) != (inner.sid, inner.column) {
-            inner.fit(ready.sid, ready.column, &options);
+        if (ready.sid, ready.column, ready.retires) != (inner.sid, inner.column, inner.retires()) {
+            inner.fit(ready.sid, ready.column, ready.retires, &options);
         }
         // The connection that did so is the first line, before readers meet at the pool.
         Lines::add(&inner.lines).await;
@@ -149,9 +150,10 @@ impl PostgresStore {
         Ok(Self(inner))
     }
 
-    /// Shows what can be made in the database: `table`, `user_index`, `tombstones`, `shield`,
-    /// `notify`, `ended`. All but `table` are optional, and `tombstones` is needed with
-    /// [`mixed_fleet`](PostgresOptions::mixed_fleet).
+    /// Shows what can be made in the database: `table`, `user_index`, `tombstones`, `retired`,
+    /// `shield`, `notify`, `ended`. All but `table` are optional, and `tombstones` is needed with
+    /// [`mixed_fleet`](PostgresOptions::mixed_fleet). Without `retired`, late requests of whoever has
+    /// just signed in or out may get sessions of their own; a store that may create it does.
     pub fn ddl(options: &PostgresOptions, keys: &UserKeys) -> Vec<Ddl> {
         let names = Names::new(options.schema.as_deref(), &options.table);
         ddl::all(&names, keys)
@@ -172,7 +174,7 @@ impl Inner {
     fn new(pool: Pool, apart: connect::Server, names: Names, options: &PostgresOptions) -> Self {
         let mixed_fleet = options.mixed_fleet;
         let users = Users::new(&names, Sid::Text, mixed_fleet, &options.user_keys);
-        let sql = Sql::new(&names, Sid::Text, Column::Json, mixed_fleet);
+        let sql = Sql::new(&names, Sid::Text, Column::Json, mixed_fleet, false);
         Self {
             lines: Lines::new(&pool, &sql, options.pool_size),
             pool,
@@ -192,9 +194,9 @@ impl Inner {
     }
 
     /// Writes the statements for columns of other types than connect-pg-simple's.
-    fn fit(&mut self, sid: Sid, column: Column, options: &PostgresOptions) {
+    fn fit(&mut self, sid: Sid, column: Column, retires: bool, options: &PostgresOptions) {
         let (names, mixed_fleet) = (&self.names, options.mixed_fleet);
-        self.sql = Sql::new(names, sid, column, mixed_fleet);
+        self.sql = Sql::new(names, sid, column, mixed_fleet, retires);
         self.lines = Lines::new(&self.pool, &self.sql, options.pool_size);
         let users = Users::new(names, sid, mixed_fleet, &options.user_keys);
         self.users.store(Arc::new(users));
@@ -299,10 +301,22 @@ impl Store for PostgresStore {
         entry: &'a Entry,
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
-        let _ = retired;
         let (store, old, read) = (Arc::clone(&self.0), old.clone(), read.cloned());
-        let (new, entry) = (new.clone(), entry.clone());
-        to_completion(async move { store.replace(&old, read.as_ref(), &new, &entry).await })
+        let (new, entry, retired) = (new.clone(), entry.clone(), retired.clone());
+        to_completion(async move {
+            store
+                .replace(&old, read.as_ref(), &new, &entry, &retired)
+                .await
+        })
+    }
+
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        let (store, id) = (Arc::clone(&self.0), id.clone());
+        to_completion(async move { store.retire(&id).await })
+    }
+
+    fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
+        Box::pin(self.0.retired(id))
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {

@@ -32,6 +32,11 @@ impl Names {
         self.qualified(&self.derived("", "_tomb"))
     }
 
+    /// The table of retired ids, quoted and with its schema.
+    pub(super) fn retired(&self) -> String {
+        self.qualified(&self.derived("", "_retired"))
+    }
+
     /// Something else in the schema of the table.
     pub(super) fn qualified(&self, name: &str) -> String {
         match &self.schema {

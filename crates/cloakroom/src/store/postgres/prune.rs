@@ -15,13 +15,13 @@ use crate::store::StoreError;
 impl Inner {
     /// Deletes what has expired, but for rows that others hold at the moment.
     pub(super) async fn prune(&self) -> Result<u64, StoreError> {
-        self.prune_tombs().await?;
+        self.prune_marks().await?;
         self.prune_all(&self.sql.prune, &[&self.now()]).await
     }
 
     /// Does so unless another process does already.
     async fn prune_alone(&self) -> Result<u64, StoreError> {
-        self.prune_tombs().await?;
+        self.prune_marks().await?;
         let lock = format!("cloakroom prune {}", self.names.table());
         self.prune_all(&self.sql.prune_alone, &[&self.now(), &lock])
             .await
@@ -39,9 +39,13 @@ impl Inner {
         }
     }
 
-    async fn prune_tombs(&self) -> Result<(), StoreError> {
+    /// Tombstones, and ids that were retired for long enough.
+    async fn prune_marks(&self) -> Result<(), StoreError> {
         if let Some(sql) = &self.sql.prune_tombs {
             self.write(sql, &[&self.now()]).await?;
+        }
+        if let Some(sql) = &self.sql.retired {
+            self.prune_all(&sql.prune, &[&self.instant()]).await?;
         }
         Ok(())
     }

@@ -32,6 +32,10 @@ SELECT current_setting('server_version_num')::int4 AS version,
                 has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'), true)
                 AS allowed,
        to_regclass($3::text) IS NOT NULL AS tombs,
+       coalesce(has_table_privilege(to_regclass($4::text), 'SELECT') AND
+                has_table_privilege(to_regclass($4::text), 'INSERT') AND
+                has_table_privilege(to_regclass($4::text), 'UPDATE') AND
+                has_table_privilege(to_regclass($4::text), 'DELETE'), false) AS retires,
        EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'cloakroom_ended') AS ended,
        HAS_NOTIFY AS notify
 FROM (SELECT to_regclass($1::text) AS oid) AS found LEFT JOIN pg_class AS c ON c.oid = found.oid
@@ -54,6 +58,7 @@ struct Found {
     unique: bool,
     allowed: bool,
     tombs: bool,
+    retires: bool,
     ended: bool,
     notify: bool,
 }
@@ -66,10 +71,40 @@ pub(super) struct Ready {
     pub(super) created: bool,
     /// Whether the database tells of changes.
     pub(super) notifies: bool,
+    /// Whether ids are known for a while after they were retired.
+    pub(super) retires: bool,
 }
 
-/// Looks at the table, and creates it where that is asked and needed.
+/// Looks at the table, and creates it where that is asked and needed; the same for that of retired
+/// ids, which the store can do without.
 pub(super) async fn prepare(inner: &Inner, options: &PostgresOptions) -> Result<Ready, Fault> {
+    let mut ready = prepare_table(inner, options).await?;
+    if !ready.retires && options.create_table {
+        ready.retires = create_retired(inner).await?;
+    }
+    if !ready.retires {
+        tracing::warn!(
+            table = inner.names.retired(),
+            "the table of retired ids is missing, or the role may not use it: late requests of whoever \
+             has just signed in or out may get sessions of their own; run the statements `retired` of \
+             PostgresStore::ddl as the owner, GRANT SELECT, INSERT, UPDATE, DELETE on it, and connect \
+             again"
+        );
+    }
+    Ok(ready)
+}
+
+/// Creates the table of retired ids; `false` where the server refuses, for a team's role may not have
+/// the right to create.
+async fn create_retired(inner: &Inner) -> Result<bool, Fault> {
+    match inner.run_batch(&ddl::retired(&inner.names).sql).await {
+        Ok(()) => Ok(look(inner).await?.retires),
+        Err(fault) if fault.code.is_some() => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+async fn prepare_table(inner: &Inner, options: &PostgresOptions) -> Result<Ready, Fault> {
     let names = &inner.names;
     let found = look(inner).await?;
     let missing = found.missing(names, options);
@@ -84,10 +119,10 @@ pub(super) async fn prepare(inner: &Inner, options: &PostgresOptions) -> Result<
 
 async fn look(inner: &Inner) -> Result<Found, Fault> {
     let names = &inner.names;
-    let (table, tombs) = (names.table(), names.tombs());
+    let (table, tombs, retired) = (names.table(), names.tombs(), names.retired());
     let check = CHECK.replace("HAS_NOTIFY", &ddl::has_notify(names));
     let rows = inner
-        .read(&check, &[&table, &names.schema(), &tombs])
+        .read(&check, &[&table, &names.schema(), &tombs, &retired])
         .await?;
     rows.first()
         .and_then(|row| Found::read(row).ok())
@@ -107,6 +142,7 @@ impl Found {
             unique: row.try_get("unique")?,
             allowed: row.try_get("allowed")?,
             tombs: row.try_get("tombs")?,
+            retires: row.try_get("retires")?,
             ended: row.try_get("ended")?,
             notify: row.try_get("notify")?,
         })
@@ -205,6 +241,7 @@ impl Found {
             column,
             created: false,
             notifies: self.notify,
+            retires: self.retires,
         })
     }
 }

@@ -5,6 +5,7 @@
 //! `expire` is not before the next whole second. `$2` is that second throughout.
 
 use super::names::Names;
+use super::retired::{self, RetiredSql};
 use super::sid::Sid;
 
 /// How a row is known as one whose user the index cannot tell.
@@ -59,10 +60,14 @@ pub(super) struct Sql {
     pub(super) touch: String,
     /// `$1` sid; whether the row was live.
     pub(super) destroy: String,
-    /// `$1` old sid, `$3` new sid, `$4` text, `$5` expire, `$6` the text that was read.
+    /// `$1` old sid, `$3` new sid, `$4` text, `$5` expire, `$6` the text that was read; where ids are
+    /// retired also `$7` the reason, `$8` until when.
     pub(super) replace_read: String,
-    /// The same but for `$6`: whatever became of the old row.
+    /// The same without the text that was read: whatever became of the old row. Where ids are retired
+    /// `$6` is the reason, `$7` until when, `$8` now.
     pub(super) replace_any: String,
+    /// What else is done with retired ids, where there is a table for them.
+    pub(super) retired: Option<RetiredSql>,
     /// `$1` how many.
     pub(super) scan_first: String,
     /// `$1` how many, `$3` the last sid of the page before.
@@ -96,7 +101,13 @@ pub(super) struct UserSql {
 const EXPIRES: &str = "date_part('epoch', s.expire::timestamptz)";
 
 impl Sql {
-    pub(super) fn new(names: &Names, sid: Sid, column: Column, mixed_fleet: bool) -> Self {
+    pub(super) fn new(
+        names: &Names,
+        sid: Sid,
+        column: Column,
+        mixed_fleet: bool,
+        retires: bool,
+    ) -> Self {
         let table = names.table();
         let shape = Shape::new(names, sid, mixed_fleet);
         let (one, each) = (sid.value("$1"), sid.values("$1"));
@@ -106,10 +117,18 @@ impl Sql {
             let gone = shape.gone(condition, "$2");
             format!("WITH {gone} SELECT live FROM gone")
         };
-        let replace = |condition: &str, only: &str| {
+        let retired = retires.then(|| names.retired());
+        let replace = |condition: &str, only: &str, noted: String| {
             let gone = shape.gone(condition, "$2");
             let put = shape.put_or_fail(&column.value("$4"), only);
-            format!("WITH {gone}, new AS ({put}) SELECT true FROM new")
+            format!("WITH {gone}{noted}, new AS ({put}) SELECT true FROM new")
+        };
+        let note_read = retired.as_deref().map(retired::note_of_gone);
+        let note_any = retired.as_deref().map(retired::note_unless_retired);
+        let only_noted = match &retired {
+            // An id that no table holds is replaced every time.
+            Some(_) => " WHERE $1::text IS NULL OR EXISTS (SELECT FROM noted)",
+            None => "",
         };
         let scan = |after: &str| {
             format!(
@@ -152,8 +171,16 @@ impl Sql {
             replace_read: replace(
                 &format!("s.sid = {one} AND {live} AND {same}"),
                 " FROM gone",
+                note_read.unwrap_or_default(),
             ),
-            replace_any: replace(&format!("s.sid = {one}"), ""),
+            replace_any: replace(
+                &format!("s.sid = {one}"),
+                only_noted,
+                note_any.unwrap_or_default(),
+            ),
+            retired: retired.map(|retired| {
+                RetiredSql::new(&retired, &shape.gone(&format!("s.sid = {one}"), "$2"))
+            }),
             scan_first: scan(""),
             scan_next: scan(&format!(" AND s.sid > {}", sid.value("$3"))),
             count: format!(

@@ -6,6 +6,7 @@ mod node;
 mod pool;
 mod pruning;
 mod races;
+mod retired;
 mod schema;
 mod tls;
 mod users;

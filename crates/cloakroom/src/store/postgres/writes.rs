@@ -5,13 +5,13 @@
 
 use tokio_postgres::error::SqlState;
 
-use super::call::Text;
+use super::call::{Params, Text};
 use super::fault::Fault;
 use super::sid::Sid;
 use super::{Inner, whole_seconds};
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, StoreError, StoreErrorKind, Written};
+use crate::store::{Entry, RetiredId, StoreError, StoreErrorKind, Written};
 
 impl Inner {
     pub(super) async fn create(&self, id: &SessionId, entry: &Entry) -> Result<(), StoreError> {
@@ -81,6 +81,7 @@ impl Inner {
         read: Option<&RecordText>,
         new: &SessionId,
         entry: &Entry,
+        retired: &RetiredId,
     ) -> Result<Written, StoreError> {
         refuse_unstorable(self.sid, new)?;
         if old == new {
@@ -90,20 +91,24 @@ impl Inner {
         let from = self.sid.holds(old.expose()).then(|| Text(old.expose()));
         let (to, text) = (Text(new.expose()), Text(&entry.text));
         let (expire, now) = (whole_seconds(entry.expires), self.now());
+        let (why, at, until) = (Text(retired.as_str()), self.instant(), self.retired_until());
         let replaced = match read {
             Some(read) => {
-                self.write(
-                    &self.sql.replace_read,
-                    &[&from, &now, &to, &text, &expire, &Text(read)],
-                )
-                .await
+                let text_read = Text(read);
+                let params: Params<'_> =
+                    &[&from, &now, &to, &text, &expire, &text_read, &why, &until];
+                let params = &params[..if self.retires() { 8 } else { 6 }];
+                self.write(&self.sql.replace_read, params).await
             }
             None => {
-                self.write(&self.sql.replace_any, &[&from, &now, &to, &text, &expire])
-                    .await
+                let params: Params<'_> = &[&from, &now, &to, &text, &expire, &why, &until, &at];
+                let params = &params[..if self.retires() { 8 } else { 5 }];
+                self.write(&self.sql.replace_any, params).await
             }
         };
         match replaced {
+            // Whatever the old id held: it was retired already.
+            Ok(rows) if rows.is_empty() && read.is_none() => Ok(Written::Gone),
             Ok(rows) => self.written(!rows.is_empty(), old).await,
             Err(fault) if fault.is(&SqlState::DIVISION_BY_ZERO) => {
                 Err(StoreErrorKind::IdTaken.into())

@@ -3,6 +3,9 @@
 use super::RedisOptions;
 use crate::id::SessionId;
 
+/// What the keys begin with of marks beside sessions: of ids that were destroyed, and retired.
+const MARKS: [&str; 2] = ["tomb:{", "retired:{"];
+
 /// Makes keys of ids and users.
 pub(super) struct Keys {
     prefix: String,
@@ -33,12 +36,22 @@ impl Keys {
         [&self.prefix, id.expose()].concat()
     }
 
-    /// The mark that a session was destroyed: in the slot of its key, whatever that contains.
+    /// The mark that a session was destroyed.
     pub(super) fn tomb(&self, id: &SessionId) -> String {
+        self.beside("tomb", id)
+    }
+
+    /// The note why an id was retired.
+    pub(super) fn retired(&self, id: &SessionId) -> String {
+        self.beside("retired", id)
+    }
+
+    /// A key in the slot of a session's, whatever that contains.
+    fn beside(&self, name: &str, id: &SessionId) -> String {
         let key = self.session(id);
         match hash_tag(&key) {
-            Some(tag) => format!("tomb:{{{tag}}}:{key}"),
-            None => format!("tomb:{{{key}}}"),
+            Some(tag) => format!("{name}:{{{tag}}}:{key}"),
+            None => format!("{name}:{{{key}}}"),
         }
     }
 
@@ -64,11 +77,15 @@ impl Keys {
         pattern + "*"
     }
 
-    /// The id in a key that a scan has found; `None` for what is no session although an empty
-    /// prefix fits it.
+    /// The id in a key that a scan has found; `None` for what is no session although a prefix
+    /// fits it that is empty, or the beginning of a mark's name.
     pub(super) fn id(&self, key: &str) -> Option<SessionId> {
         let id = key.strip_prefix(&self.prefix)?;
-        let is_other = self.prefix.is_empty() && id.starts_with("tomb:{");
+        let is_mark = |mark: &&str| {
+            let rest = mark.strip_prefix(&self.prefix);
+            rest.is_some_and(|rest| !rest.is_empty() && id.starts_with(rest))
+        };
+        let is_other = MARKS.iter().any(is_mark);
         (!is_other).then(|| SessionId::from_store(id))
     }
 }
@@ -92,6 +109,8 @@ mod tests {
             ("{a}s:", "b", "{a}s:b", "tomb:{a}:{a}s:b", "{a}s:*"),
             ("a*[1]:", "b", "a*[1]:b", "tomb:{a*[1]:b}", r"a\*\[1\]:*"),
             ("", "abc", "abc", "tomb:{abc}", "*"),
+            ("tomb:", "abc", "tomb:abc", "tomb:{tomb:abc}", "tomb:*"),
+            ("r", "abc", "rabc", "tomb:{rabc}", "r*"),
         ];
         for (prefix, id, session, tomb, pattern) in table {
             let keys = Keys::new(&RedisOptions::default().prefix(prefix), false);
@@ -99,8 +118,11 @@ mod tests {
             assert_eq!(keys.session(&id), session);
             assert_eq!(keys.tomb(&id), tomb);
             assert_eq!(keys.pattern(), pattern);
-            assert_eq!(keys.id(session), Some(id));
+            assert_eq!(keys.id(session), Some(id.clone()));
             assert_eq!(keys.id(tomb), None);
+            let retired = tomb.replacen("tomb", "retired", 1);
+            assert_eq!(keys.retired(&id), retired);
+            assert_eq!(keys.id(&retired), None);
         }
         assert_eq!(
             Keys::new(&RedisOptions::default(), false).index("7"),

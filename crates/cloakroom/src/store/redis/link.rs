@@ -16,7 +16,7 @@ use super::RedisOptions;
 use super::address::Address;
 use super::driver::Driver;
 use super::facts::Facts;
-use super::failure::{Effect, Remedy, is_safe, remedy, told, unreachable};
+use super::failure::{Effect, Remedy, is_denied, is_safe, remedy, told, unreachable};
 use super::request::{Connection, Form, Node, Request};
 use super::sentinels::Sentinels;
 use super::source::{Source, client};
@@ -116,6 +116,15 @@ impl Link {
             _ => String::new(),
         };
         Facts::of(&info)
+    }
+
+    /// Whether scripts may use a key, by the rights of the connection's user.
+    pub(super) async fn may_use(&self, key: &str) -> bool {
+        let mut script = redis::cmd("EVAL");
+        script.arg("return 1").arg(1).arg(key);
+        let said = self.send(&script.into(), Effect::Read).await;
+        // Where it is not known, the first request that needs it says so.
+        !said.is_err_and(|error| is_denied(&error))
     }
 
     /// Another connection, which nobody shares.

@@ -61,6 +61,8 @@ struct Inner {
     keys: Keys,
     scripts: Scripts,
     mixed_fleet: bool,
+    /// Whether ids are known for a while after they were retired.
+    retires: bool,
     /// Sessions may be in no index.
     looks_at_all: bool,
     user_keys: ArcSwap<UserKeys>,
@@ -129,12 +131,23 @@ impl RedisStore {
                 "Redis evicts sessions when its memory is full: set maxmemory-policy noeviction"
             );
         }
+        let keys = Keys::new(&options, address.is_cluster());
+        let retires = link
+            .may_use(&keys.retired(&SessionId::from_store("probe")))
+            .await;
+        if !retires {
+            tracing::warn!(
+                "the user of Redis may not use the keys ~retired:*: late requests of whoever has just \
+                 signed in or out may get sessions of their own; grant them and connect again"
+            );
+        }
         let scripts = Scripts::new(facts.compares && !address.is_cluster());
         Ok(Self(Arc::new(Inner {
             link,
-            keys: Keys::new(&options, address.is_cluster()),
+            keys,
             scripts,
             mixed_fleet: options.mixed_fleet,
+            retires,
             looks_at_all: options.mixed_fleet && !options.express_indexes,
             user_keys: ArcSwap::default(),
             seen: Seen::default(),
@@ -212,10 +225,22 @@ impl Store for RedisStore {
         entry: &'a Entry,
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
-        let _ = retired;
         let (store, old, read) = (Arc::clone(&self.0), old.clone(), read.cloned());
-        let (new, entry) = (new.clone(), entry.clone());
-        to_completion(async move { store.replace(&old, read.as_ref(), &new, &entry).await })
+        let (new, entry, retired) = (new.clone(), entry.clone(), retired.clone());
+        to_completion(async move {
+            store
+                .replace(&old, read.as_ref(), &new, &entry, &retired)
+                .await
+        })
+    }
+
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        let (store, id) = (Arc::clone(&self.0), id.clone());
+        to_completion(async move { store.retire(&id).await })
+    }
+
+    fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
+        Box::pin(self.0.retired(id))
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {

@@ -11,7 +11,7 @@ use super::request::{Node, Request};
 use super::{Inner, invalid};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{Page, StoreError, StoreErrorKind, Stored};
+use crate::store::{Page, RetiredId, StoreError, StoreErrorKind, Stored};
 
 /// How many sessions of a cluster are asked for at the same time.
 const AT_ONCE: usize = 256;
@@ -55,6 +55,22 @@ impl Inner {
             }
             (Some(Value::BulkString(text)), Some(Value::Int(ttl)), _) => {
                 stored(text, ttl, self.clock.now())
+            }
+            _ => Err(corrupt()),
+        }
+    }
+
+    /// Returns the reason why an id was retired, for as long as Redis keeps the note.
+    pub(super) async fn retired(&self, id: &SessionId) -> Result<Option<RetiredId>, StoreError> {
+        if !self.retires {
+            return Ok(None);
+        }
+        let asked = of_key("GET", &self.keys.retired(id)).into();
+        match self.link.send(&asked, Effect::Read).await? {
+            Value::Nil => Ok(None),
+            Value::BulkString(text) => {
+                let text = String::from_utf8(text).map_err(|_| corrupt())?;
+                Ok(Some(text.into()))
             }
             _ => Err(corrupt()),
         }

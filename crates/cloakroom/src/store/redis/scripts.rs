@@ -5,6 +5,8 @@
 
 use std::sync::atomic::AtomicBool;
 
+use crate::store::RETIRED_FOR;
+
 /// A script and the hash that Redis knows it by.
 pub(super) struct Script {
     pub(super) code: String,
@@ -13,7 +15,8 @@ pub(super) struct Script {
 
 impl Script {
     fn new(code: &str) -> Self {
-        Self::of(format!("{PRELUDE}{code}"))
+        let retired_for = RETIRED_FOR.as_millis();
+        Self::of(format!("local retired_for = {retired_for}{PRELUDE}{code}"))
     }
 
     fn of(code: String) -> Self {
@@ -29,8 +32,9 @@ pub(super) struct Scripts {
     /// The same for a session alone: neither mark nor index, and an expiry that lies ahead.
     pub(super) swap: Script,
     pub(super) touch: Script,
+    /// Destroys a session, and retires its id where a key for that is given.
     pub(super) destroy: Script,
-    /// Deletes a session that still has the text that was read.
+    /// Retires a session that still has the text that was read.
     pub(super) take: Script,
     pub(super) replace: Script,
     /// The server compares and sets without a script.
@@ -52,8 +56,8 @@ impl Scripts {
     }
 }
 
-/// `ARGV[1]` names what the keys are: `s` the session, `o` the old one, `t` and `T` their marks, `i`
-/// the index, `f` the fence.
+/// `ARGV[1]` names what the keys are: `s` the session, `o` the old one, `t` and `T` their marks, `r` the
+/// note that the old one, or the only one, is retired, `i` the index, `f` the fence.
 const PRELUDE: &str = "
 local has = {}
 for i = 1, #ARGV[1] do has[string.sub(ARGV[1], i, i)] = KEYS[i] end
@@ -106,6 +110,13 @@ local function mark(key, of, ttl)
   if redis.call('PTTL', key) < ttl then
     redis.call('SET', key, '1', 'PX', string.format('%.0f', ttl))
   end
+end
+local function retire(why)
+  if has.r then redis.call('SET', has.r, why, 'PX', retired_for) end
+end
+-- Of an id without a session: whether it was in use a moment ago.
+local function is_retired(key, mark)
+  return ended(has.r) and (ended(mark) or not ended(key))
 end
 local function enter(id, ttl)
   if not index then return end
@@ -168,37 +179,47 @@ return live
 /// ttl of the mark.
 const DESTROY: &str = "
 local was_ended = ended(tomb)
+if not ended(has.r) then retire('') end
 mark(tomb, session, ARGV[2])
 local deleted = redis.call('DEL', session)
 if was_ended then return 0 end
 return deleted
 ";
 
-/// ttl of the mark, text that was read.
+/// ttl of the mark, what the id is known as, text that was read if any.
 const TAKE: &str = "
-if ended(tomb) then return false end
-local other, current = changed(session, ARGV[3])
-if other then return current end
+if ARGV[4] then
+  if ended(tomb) then return false end
+  local other, current = changed(session, ARGV[4])
+  if other then return current end
+elseif is_retired(session, tomb) then
+  return false
+end
+retire(ARGV[3])
 mark(tomb, session, ARGV[2])
 redis.call('DEL', session)
 return 1
 ";
 
-/// id, ttl, text, ttl of the index, ttl of the mark, the old id, text that was read if any.
+/// id, ttl, text, ttl of the index, ttl of the mark, the old id, what that is known as, text that was
+/// read if any.
 const REPLACE: &str = "
 if ended(tomb) or redis.call('EXISTS', session) == 1 then return 0 end
-if ARGV[8] then
+if ARGV[9] then
   if ended(old_tomb) then return false end
-  local other, current = changed(old, ARGV[8])
+  local other, current = changed(old, ARGV[9])
   if other then return current end
   -- All sessions of the user are being ended: this one is not to slip away.
   if ended(has.f) and redis.call('SISMEMBER', index, ARGV[7]) == 1 then return false end
+elseif is_retired(old, old_tomb) then
+  return false
 end
 if tonumber(ARGV[3]) > 0 then
   local wrong = enter(ARGV[2], ARGV[5])
   if wrong then return wrong end
   redis.call('SET', session, ARGV[4], 'PX', ARGV[3])
 end
+retire(ARGV[8])
 mark(old_tomb, old, ARGV[6])
 redis.call('DEL', old)
 if index then redis.call('SREM', index, ARGV[7]) end

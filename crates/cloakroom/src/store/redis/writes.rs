@@ -13,7 +13,7 @@ use super::reads::{corrupt, stored};
 use super::request::Request;
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, StoreError, StoreErrorKind, Written};
+use crate::store::{Entry, RetiredId, StoreError, StoreErrorKind, Written};
 
 /// How long a mark stands beyond what Express may bring back: longer than its requests last.
 const MARK: Duration = Duration::from_mins(15);
@@ -186,6 +186,20 @@ impl Inner {
         Ok(self.link.send(&request, Effect::Write).await? == Value::Int(1))
     }
 
+    /// Ends a session as [`destroy`](Self::destroy) does, and notes that its id is closed.
+    pub(super) async fn retire(&self, id: &SessionId) -> Result<bool, StoreError> {
+        let Some(retired) = self.note(id) else {
+            return self.destroy(id).await;
+        };
+        let request = Call::of(&self.scripts.destroy)
+            .key('s', self.keys.session(id))
+            .maybe_key('t', self.mark(id))
+            .key('r', retired)
+            .argument(MARK.as_millis().to_string())
+            .into();
+        Ok(self.link.send(&request, Effect::Write).await? == Value::Int(1))
+    }
+
     async fn delete(&self, id: &SessionId) -> Result<bool, StoreError> {
         let mut command = redis::cmd("DEL");
         command.arg(self.keys.session(id));
@@ -198,9 +212,10 @@ impl Inner {
         read: Option<&RecordText>,
         new: &SessionId,
         entry: &Entry,
+        retired: &RetiredId,
     ) -> Result<Written, StoreError> {
         if self.keys.are_spread() {
-            return self.replace_in_steps(old, read, new, entry).await;
+            return self.replace_in_steps(old, read, new, entry, retired).await;
         }
         let ttl = self.ttl(entry);
         let index = entry.user.as_ref().map(|user| self.keys.index(user));
@@ -209,11 +224,13 @@ impl Inner {
             .key('o', self.keys.session(old))
             .maybe_key('t', self.mark(new))
             .maybe_key('T', self.mark(old))
+            .maybe_key('r', self.note(old))
             .maybe_key('i', index)
             .maybe_key('f', entry.user.as_ref().map(|user| self.keys.fence(user)))
             .session(new, entry, ttl)
             .argument(MARK.as_millis().to_string())
-            .argument(old.expose());
+            .argument(old.expose())
+            .argument(retired.as_str());
         if let Some(read) = read {
             request = request.argument(&**read);
         }
@@ -232,26 +249,36 @@ impl Inner {
         read: Option<&RecordText>,
         new: &SessionId,
         entry: &Entry,
+        retired: &RetiredId,
     ) -> Result<Written, StoreError> {
         self.create(new, entry).await?;
-        let Some(read) = read else {
-            self.destroy(old).await?;
-            return Ok(Written::Saved);
-        };
-        let said = if self.is_fenced(entry, old).await? {
-            Said::Gone
-        } else {
-            let request = Call::of(&self.scripts.take)
-                .key('s', self.keys.session(old))
-                .maybe_key('t', self.mark(old))
-                .argument(MARK.as_millis().to_string())
-                .argument(&**read);
-            self.call(request).await?
+        let said = match read {
+            Some(_) if self.is_fenced(entry, old).await? => Said::Gone,
+            _ => self.take(old, read, retired).await?,
         };
         if !matches!(said, Said::Done) {
             self.delete(new).await?;
         }
         self.written(said)
+    }
+
+    /// Ends a session and notes why its id is retired: all of that lies in one slot.
+    async fn take(
+        &self,
+        id: &SessionId,
+        read: Option<&RecordText>,
+        retired: &RetiredId,
+    ) -> Result<Said, StoreError> {
+        let mut request = Call::of(&self.scripts.take)
+            .key('s', self.keys.session(id))
+            .maybe_key('t', self.mark(id))
+            .maybe_key('r', self.note(id))
+            .argument(MARK.as_millis().to_string())
+            .argument(retired.as_str());
+        if let Some(read) = read {
+            request = request.argument(&**read);
+        }
+        self.call(request).await
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Said, StoreError> {
@@ -296,6 +323,11 @@ impl Inner {
 
     fn mark(&self, id: &SessionId) -> Option<String> {
         self.mixed_fleet.then(|| self.keys.tomb(id))
+    }
+
+    /// The key of the note that an id is retired, where the user may write it.
+    fn note(&self, id: &SessionId) -> Option<String> {
+        self.retires.then(|| self.keys.retired(id))
     }
 
     /// The index that a script has to enter the session into: none where it is known to stand there

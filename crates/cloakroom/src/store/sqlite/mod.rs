@@ -9,6 +9,7 @@
 )]
 
 mod reads;
+mod retired;
 mod schema;
 mod threads;
 mod writes;
@@ -18,7 +19,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::threads::Threads;
-use self::writes::Write;
 use super::{
     Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
 };
@@ -122,12 +122,22 @@ impl Store for SqliteStore {
         entry: &'a Entry,
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written> {
-        let _ = retired;
         let (old, read, new, entry) = (old.clone(), read.cloned(), new.clone(), entry.clone());
+        let retired = retired.clone();
         let replacing = self
             .0
-            .write(move |writer| writer.replace(&old, read.as_ref(), &new, &entry));
+            .write(move |writer| writer.replace(&old, read.as_ref(), &new, &entry, &retired));
         Box::pin(async move { replacing.await?.ok_or(StoreErrorKind::IdTaken.into()) })
+    }
+
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        let id = id.clone();
+        self.0.write(move |writer| writer.retire(&id))
+    }
+
+    fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
+        let id = id.clone();
+        self.0.read(move |reader| reader.retired(&id))
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {
@@ -135,8 +145,8 @@ impl Store for SqliteStore {
             let mut pruned = 0;
             loop {
                 let some = self.0.write(|writer| writer.prune_some()).await?;
-                pruned += some as u64;
-                if some < Write::PRUNED_AT_ONCE {
+                pruned += some.sessions as u64;
+                if !some.is_full {
                     return Ok(pruned);
                 }
             }

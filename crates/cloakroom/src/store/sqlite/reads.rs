@@ -13,7 +13,7 @@ pub(super) struct Read<'a> {
 }
 
 impl Read<'_> {
-    fn now(&self) -> i64 {
+    pub(super) fn now(&self) -> i64 {
         self.clock.now().as_millis()
     }
 

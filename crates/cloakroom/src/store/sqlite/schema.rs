@@ -1,4 +1,4 @@
-//! The file: its table, and how a connection to it is set up.
+//! The file: its tables, and how a connection to it is set up.
 
 use std::path::Path;
 #[cfg(unix)]
@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Result, TransactionBehavior};
 
-/// Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes.
-const TABLE: &str = "
+/// Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes. A file of an
+/// earlier version gets what it lacks.
+const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS cloakroom_sessions (
     seq     INTEGER PRIMARY KEY AUTOINCREMENT,
     sid     TEXT NOT NULL UNIQUE,
@@ -19,6 +20,12 @@ CREATE TABLE IF NOT EXISTS cloakroom_sessions (
 CREATE INDEX IF NOT EXISTS cloakroom_sessions_expires ON cloakroom_sessions (expires);
 CREATE INDEX IF NOT EXISTS cloakroom_sessions_user ON cloakroom_sessions (user)
     WHERE user IS NOT NULL;
+CREATE TABLE IF NOT EXISTS cloakroom_retired (
+    sid       TEXT PRIMARY KEY,
+    successor TEXT NOT NULL,
+    until     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS cloakroom_retired_until ON cloakroom_retired (until);
 ";
 
 /// How long to wait for another process that writes.
@@ -40,7 +47,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "secure_delete", "ON")?;
     // Ten processes may start at once: whoever comes second finds the table.
     let setup = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    setup.execute_batch(TABLE)?;
+    setup.execute_batch(TABLES)?;
     setup.commit()?;
     // A process that was killed left its log.
     truncate_log(&connection);

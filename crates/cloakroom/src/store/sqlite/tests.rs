@@ -9,7 +9,7 @@ use super::SqliteStore;
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::conformance::{self, Subject};
-use crate::store::{Entry, Store as _, StoreErrorKind};
+use crate::store::{Entry, RETIRED_FOR, RetiredId, Store as _, StoreErrorKind};
 
 fn subject() -> Subject {
     let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
@@ -172,4 +172,38 @@ async fn x12_a_url_with_parameters_is_refused() {
     let url = format!("sqlite:{}", path.display());
     assert!(crate::store::AnyStore::connect(&url).await.is_err());
     assert!(!path.exists());
+}
+
+/// V2: a file of an earlier version gets the table of retired ids, and rows that are over go.
+#[tokio::test]
+async fn v2_an_earlier_file_knows_retired_ids_and_forgets_them() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("sessions.db");
+    drop(SqliteStore::with_clock(&path, clock.clone()).unwrap());
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch("DROP TABLE cloakroom_retired").unwrap();
+
+    let store = SqliteStore::with_clock(&path, clock.clone()).unwrap();
+    let ids: Vec<SessionId> = (0..250).map(|_| SessionId::random()).collect();
+    try_join_all(ids.iter().map(|id| store.retire(id)))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.retired(&ids[0]).await.unwrap(),
+        Some(RetiredId::Closed)
+    );
+    let rows = |condition: &str| -> i64 {
+        let count = format!("SELECT count(*) FROM cloakroom_retired WHERE {condition}");
+        file.query_row(&count, [], |row| row.get(0)).unwrap()
+    };
+    let until = clock.now().after(RETIRED_FOR).as_millis();
+    assert_eq!(rows(&format!("until = {until}")), 250);
+    assert_eq!(store.count().await.unwrap(), 0);
+    store.prune().await.unwrap();
+    assert_eq!(rows("true"), 250, "known for a minute");
+    clock.advance(RETIRED_FOR);
+    assert_eq!(store.retired(&ids[0]).await.unwrap(), None);
+    assert_eq!(store.prune().await.unwrap(), 0, "no session went");
+    assert_eq!(rows("true"), 0);
 }

@@ -202,7 +202,7 @@ fn transact(connection: &mut Connection, clock: &Clock, jobs: Vec<WriteJob>) -> 
 /// more, after whoever wants to write meanwhile.
 fn prune(connection: &Connection, clock: &Clock) -> Duration {
     match (Write { connection, clock }).prune_some() {
-        Ok(Write::PRUNED_AT_ONCE) => Duration::ZERO,
+        Ok(pruned) if pruned.is_full => Duration::ZERO,
         Ok(_) => PRUNE_EVERY,
         Err(error) => {
             tracing::warn!(%error, "expired sessions cannot be deleted");

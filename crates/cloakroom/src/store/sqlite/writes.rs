@@ -3,10 +3,11 @@
 use rusqlite::{Connection, Result, params};
 
 use super::reads::Read;
+use super::retired::Pruned;
 use crate::clock::Clock;
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, Stored, Written};
+use crate::store::{Entry, RetiredId, Stored, Written};
 
 /// A connection that writes, in the middle of a transaction.
 pub(super) struct Write<'a> {
@@ -21,7 +22,7 @@ impl Write<'_> {
     /// writes some megabytes: tens of milliseconds.
     pub(super) const PRUNED_AT_ONCE: usize = 100;
 
-    fn now(&self) -> i64 {
+    pub(super) fn now(&self) -> i64 {
         self.clock.now().as_millis()
     }
 
@@ -115,6 +116,7 @@ impl Write<'_> {
         read: Option<&RecordText>,
         new: &SessionId,
         entry: &Entry,
+        retired: &RetiredId,
     ) -> Result<Option<Written>> {
         if self.live(new)?.is_some() {
             return Ok(None);
@@ -124,15 +126,24 @@ impl Write<'_> {
             (Some(stored), Some(read)) if stored.text != *read => {
                 return Ok(Some(Written::Changed(stored)));
             }
+            (None, None) if self.is_retired(old)? => return Ok(Some(Written::Gone)),
             _ => {}
         }
-        // Should the second fail, two sessions are left, not none.
+        // Should the last fail, two sessions are left, not none.
         self.put(new, entry)?;
+        self.note_retired(old, retired)?;
         self.destroy(old)?;
         Ok(Some(Written::Saved))
     }
 
-    pub(super) fn prune_some(&self) -> Result<usize> {
+    /// Deletes some of what expired, and some ids that were retired for long enough.
+    pub(super) fn prune_some(&self) -> Result<Pruned> {
+        let (sessions, ids) = (self.prune_sessions()?, self.prune_retired()?);
+        let is_full = sessions.max(ids) >= Self::PRUNED_AT_ONCE;
+        Ok(Pruned { sessions, is_full })
+    }
+
+    fn prune_sessions(&self) -> Result<usize> {
         let mut delete = self.connection.prepare_cached(
             "DELETE FROM cloakroom_sessions WHERE seq IN
              (SELECT seq FROM cloakroom_sessions WHERE expires <= ?1 LIMIT ?2)",

@@ -7,6 +7,7 @@ mod fleet;
 mod ids;
 mod node;
 mod outages;
+mod retired;
 mod suites;
 mod users;
 mod vectors;

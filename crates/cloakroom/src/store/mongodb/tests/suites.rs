@@ -54,6 +54,13 @@ mod hashed_ids {
         replace_moves_a_session
         replace_refuses_what_changed_or_went
         replace_refuses_a_taken_id
+        a_replaced_id_is_known_as_retired
+        a_refused_replacement_retires_nothing
+        retire_ends_a_session_and_knows_its_id
+        destroy_retires_no_id
+        a_retired_id_is_not_replaced_again
+        of_many_replacements_of_an_unknown_id_one_wins
+        nobody_finds_a_replaced_id_neither_live_nor_retired
         strange_ids_are_only_unknown
         prune_lets_go_of_what_expired
         scan_refuses_a_foreign_cursor

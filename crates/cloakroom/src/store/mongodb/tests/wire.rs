@@ -116,4 +116,7 @@ async fn a_replace_whose_end_is_unknown_leaves_the_new_session() {
     let other = connect(&database, MongoOptions::new().clock(clock())).await;
     assert!(other.get(&new).await.unwrap().is_some());
     assert!(other.get(&old).await.unwrap().is_none());
+    // V2: the old id is not only gone.
+    let known = other.retired(&old).await.unwrap();
+    assert_eq!(known, Some(RetiredId::Closed));
 }

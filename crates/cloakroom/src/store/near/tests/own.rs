@@ -12,7 +12,7 @@ use super::fake::{entry, n, record, warm};
 #[tokio::test(start_paused = true)]
 async fn what_this_process_writes_it_sees_at_once() {
     for write in [
-        "create", "update", "touch", "destroy", "replace", "as new", "of user",
+        "create", "update", "touch", "destroy", "retire", "replace", "as new", "of user",
     ] {
         let (fake, near, id) = warm().await;
         let (text, other) = (record(1).text, SessionId::random());
@@ -22,6 +22,7 @@ async fn what_this_process_writes_it_sees_at_once() {
             "update" => drop(near.update(&id, &text, &next).await.unwrap()),
             "touch" => drop(near.touch(&id, &text, &next).await.unwrap()),
             "destroy" => drop(near.destroy(&id).await.unwrap()),
+            "retire" => drop(near.retire(&id).await.unwrap()),
             "replace" => drop(
                 near.replace(&id, None, &other, &next, &RetiredId::Closed)
                     .await
@@ -107,4 +108,26 @@ async fn a_logout_everywhere_that_the_link_does_not_confirm_forgets_all() {
         near.destroy_of_user("ada", None).await.unwrap();
         assert_eq!(near.stats().flushes, flushes);
     }
+}
+
+/// V2: what another process retires is not looked for in a copy, nor is what it stores.
+#[cfg(feature = "memory")]
+#[tokio::test]
+async fn v2_a_retired_id_is_asked_for_every_time() {
+    use crate::store::memory::MemoryStore;
+
+    let store = Arc::new(MemoryStore::new());
+    let near = NearStore::with(store.clone(), &NearOptions::default());
+    let (old, new, entry) = (SessionId::random(), SessionId::random(), entry(1));
+    near.create(&old, &entry).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(near.retired(&old).await.unwrap(), None);
+        assert_eq!(near.get(&new).await.unwrap(), None);
+    }
+    let renewed = RetiredId::Renewed("successor".to_owned());
+    let replacing = store.replace(&old, Some(&entry.text), &new, &entry, &renewed);
+    assert_eq!(replacing.await.unwrap(), Written::Saved);
+    assert_eq!(near.get(&old).await.unwrap(), None);
+    assert_eq!(near.retired(&old).await.unwrap(), Some(renewed));
+    assert!(near.get(&new).await.unwrap().is_some());
 }

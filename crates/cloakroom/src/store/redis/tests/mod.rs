@@ -58,5 +58,6 @@ mod cluster_changes;
 mod completion;
 mod faults;
 mod odd;
+mod retired;
 mod servers;
 mod users;
