@@ -1,11 +1,10 @@
 //! The life of one record.
 
-use crate::store::RetiredId;
 use std::collections::HashSet;
 
 use super::{LONGER, SHORT, Subject, text};
 use crate::id::SessionId;
-use crate::store::{StoreErrorKind, Stored, Written};
+use crate::store::{RetiredId, StoreErrorKind, Stored, Written};
 
 /// A record is there once it was created, and not before.
 pub async fn absent_until_created(subject: &Subject) {

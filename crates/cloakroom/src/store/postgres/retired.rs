@@ -3,10 +3,10 @@
 //! Its instants are exact, unlike those of sessions, which are whole seconds. A statement locks the
 //! session's row before that of the note: two that meet wait for each other in one order.
 
+use super::Inner;
 use super::call::Text;
 use super::reads::unreadable;
 use super::sql::PRUNED_AT_ONCE;
-use super::{Inner, is_storable};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{RETIRED_FOR, RetiredId, StoreError};
@@ -88,7 +88,12 @@ impl Inner {
 
     /// Ends a session and notes that its id is closed, unless that is retired already.
     pub(super) async fn retire(&self, id: &SessionId) -> Result<bool, StoreError> {
-        let Some(sql) = self.sql.retired.as_ref().filter(|_| is_storable(id)) else {
+        let Some(sql) = self
+            .sql
+            .retired
+            .as_ref()
+            .filter(|_| self.sid.holds(id.expose()))
+        else {
             return self.destroy(id).await;
         };
         let (until, at) = (self.retired_until(), self.instant());
@@ -100,7 +105,12 @@ impl Inner {
 
     /// Returns the reason why an id was retired, as long as it is known.
     pub(super) async fn retired(&self, id: &SessionId) -> Result<Option<RetiredId>, StoreError> {
-        let Some(sql) = self.sql.retired.as_ref().filter(|_| is_storable(id)) else {
+        let Some(sql) = self
+            .sql
+            .retired
+            .as_ref()
+            .filter(|_| self.sid.holds(id.expose()))
+        else {
             return Ok(None);
         };
         let rows = self

@@ -1,6 +1,5 @@
 //! Sessions that are BSON documents.
 
-use crate::store::RetiredId;
 use std::error::Error as _;
 
 use mongodb::bson::{Bson, doc};
@@ -9,7 +8,7 @@ use super::{clock, connect, database, entry, found, node_sets, text};
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::mongodb::{MongoOptions, MongoStore, WebCrypto};
-use crate::store::{Entry, Store as _, StoreErrorKind, Written};
+use crate::store::{Entry, RetiredId, Store as _, StoreErrorKind, Written};
 
 async fn store(database: &str) -> MongoStore {
     connect(

@@ -1,6 +1,5 @@
 //! Express, which brings back what was destroyed.
 
-use crate::store::RetiredId;
 use std::time::Duration;
 
 use mongodb::bson::Document;
@@ -10,7 +9,7 @@ use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::mongodb::tombs::Mark;
 use crate::store::mongodb::{MongoOptions, MongoStore};
-use crate::store::{Entry, Store as _, StoreErrorKind, Written};
+use crate::store::{Entry, RetiredId, Store as _, StoreErrorKind, Written};
 
 struct Fleet {
     database: String,

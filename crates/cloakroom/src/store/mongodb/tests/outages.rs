@@ -8,7 +8,7 @@ use testbed::{Mongo, Proxy, free_port};
 use super::{clock, connect, database, entry, node_sets, text};
 use crate::id::SessionId;
 use crate::store::mongodb::{Algorithm, Encoding, Kruptein, MongoOptions, MongoStore, WebCrypto};
-use crate::store::{AnyStore, ConnectError, Store as _, StoreError, StoreErrorKind};
+use crate::store::{AnyStore, ConnectError, RetiredId, Store as _, StoreError, StoreErrorKind};
 
 fn says_nothing_of(error: &StoreError, secrets: &[&str]) {
     let source = error.source().map(|source| format!("{source} {source:?}"));
@@ -237,7 +237,7 @@ async fn v8_a_login_and_a_logout_are_finished_when_their_caller_goes_away() {
     };
     let patience = Duration::from_millis(150);
     proxy.freeze(true);
-    let replacing = store.replace(&old, Some(&entry.text), &new, &entry);
+    let replacing = store.replace(&old, Some(&entry.text), &new, &entry, &RetiredId::Closed);
     assert!(tokio::time::timeout(patience, replacing).await.is_err());
     proxy.freeze(false);
     assert!(is_there(&new, true).await, "the login was lost");

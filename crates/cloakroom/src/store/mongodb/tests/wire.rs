@@ -1,6 +1,5 @@
 //! The commands themselves: what they ask the server for, and what is left when one is lost.
 
-use crate::store::RetiredId;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::{clock, connect, database, entry, found};
 use crate::id::SessionId;
 use crate::store::mongodb::connect::parse;
 use crate::store::mongodb::{Inner, MongoOptions, MongoStore};
-use crate::store::{Store as _, StoreErrorKind};
+use crate::store::{RetiredId, Store as _, StoreErrorKind};
 
 /// A store of which each command is shown before it goes out.
 async fn watched(

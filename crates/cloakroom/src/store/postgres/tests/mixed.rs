@@ -3,8 +3,7 @@
 use super::super::{PostgresStore, UserKeys};
 use super::{entry, eventually, open, options, raw, stored, unique, until_blocked};
 use crate::id::SessionId;
-use crate::store::RetiredId;
-use crate::store::{Store as _, StoreErrorKind, Written};
+use crate::store::{RetiredId, Store as _, StoreErrorKind, Written};
 
 fn upsert(table: &str) -> String {
     format!(

@@ -1,6 +1,5 @@
 //! The statements of connect-pg-simple against our rows, and ours against its.
 
-use crate::store::RetiredId;
 use testbed::Postgres;
 use tokio_postgres::Client;
 
@@ -8,7 +7,7 @@ use super::super::{PostgresStore, whole_seconds};
 use super::{entry, now, open, options, raw, raw_to, stored, unique};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
-use crate::store::{Store as _, StoreErrorKind, Written};
+use crate::store::{RetiredId, Store as _, StoreErrorKind, Written};
 
 /// What connect-pg-simple sends, with casts where its driver sends text.
 struct Node<'a> {

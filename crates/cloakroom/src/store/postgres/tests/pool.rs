@@ -1,6 +1,5 @@
 //! Connections: how many round trips, and what happens when they break.
 
-use crate::store::RetiredId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::super::PostgresStore;
 use super::{entry, open, options, raw_to, reason, stored, unique, until_blocked};
 use crate::id::SessionId;
-use crate::store::{Store as _, StoreErrorKind, Written};
+use crate::store::{RetiredId, Store as _, StoreErrorKind, Written};
 
 pub(super) async fn own(server: &Postgres, connections: usize) -> PostgresStore {
     let options = options("session").pool_size(connections);

@@ -1,12 +1,11 @@
 //! What happens while a statement waits for a row that another one changes.
 
-use crate::store::RetiredId;
 use tokio_postgres::{Client, Transaction};
 
 use super::super::PostgresStore;
 use super::{entry, open, options, raw, stored, unique, until_blocked};
 use crate::id::SessionId;
-use crate::store::{Store as _, Written};
+use crate::store::{RetiredId, Store as _, Written};
 
 struct Scene {
     table: String,

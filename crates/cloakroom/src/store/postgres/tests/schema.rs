@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use super::super::{PostgresStore, UserKeys};
 use super::{open, options, raw, raw_to, reason, stored, unique};
 use crate::id::SessionId;
-use crate::store::{AnyStore, Store as _, StoreErrorKind, Written};
+use crate::store::{AnyStore, RetiredId, Store as _, StoreErrorKind, Written};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_processes_may_start_at_once_on_an_empty_database() {
@@ -198,20 +198,29 @@ async fn lives_its_life(store: &PostgresStore, [one, two, three]: [&SessionId; 3
     assert!(living[0].is_some() && living[1].is_none());
     assert_eq!(
         store
-            .replace(one, Some(&next.text), two, &next)
+            .replace(one, Some(&next.text), two, &next, &RetiredId::Closed)
             .await
             .unwrap(),
         Written::Saved
     );
     assert_eq!(
         store
-            .replace(&stranger, Some(&next.text), three, &next)
+            .replace(
+                &stranger,
+                Some(&next.text),
+                three,
+                &next,
+                &RetiredId::Closed
+            )
             .await
             .unwrap(),
         Written::Gone
     );
     store.create(three, &ada).await.unwrap();
-    let taken = store.replace(two, None, three, &ada).await.unwrap_err();
+    let taken = store
+        .replace(two, None, three, &ada, &RetiredId::Closed)
+        .await
+        .unwrap_err();
     assert_eq!(taken.kind(), StoreErrorKind::IdTaken);
     let (first, second) = tokio::join!(store.get(two), store.get(three));
     assert!(first.unwrap().is_some() && second.unwrap().is_some());

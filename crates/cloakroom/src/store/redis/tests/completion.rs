@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::super::RedisStore;
 use super::{entry_of, options};
 use crate::id::SessionId;
-use crate::store::{Store, Written};
+use crate::store::{RetiredId, Store, Written};
 
 /// Asks until a session is as it is to be.
 async fn eventually(store: &RedisStore, id: &SessionId, is_there: bool) -> bool {
@@ -42,7 +42,7 @@ async fn v8_a_write_ends_well_on_a_server_that_has_not_loaded_its_script() {
 
         redis.command(&["SCRIPT", "FLUSH"]);
         proxy.freeze(true);
-        let replacing = store.replace(&id, Some(&entry.text), &new, &entry);
+        let replacing = store.replace(&id, Some(&entry.text), &new, &entry, &RetiredId::Closed);
         assert!(timeout(patience, replacing).await.is_err());
         proxy.freeze(false);
         assert!(eventually(&store, &new, true).await, "the login was lost");

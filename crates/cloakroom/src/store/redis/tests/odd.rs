@@ -1,6 +1,5 @@
 //! What others do to the keys, and servers that refuse.
 
-use crate::store::RetiredId;
 use std::time::Duration;
 
 use testbed::{Redis, RedisOptions as Server};
@@ -9,7 +8,7 @@ use super::super::{RedisOptions, RedisStore};
 use super::entry_of;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{Entry, Store, StoreErrorKind};
+use crate::store::{Entry, RetiredId, Store, StoreErrorKind};
 
 #[tokio::test]
 async fn the_index_outlives_a_session_that_express_prolongs() {

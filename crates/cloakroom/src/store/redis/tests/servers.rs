@@ -1,7 +1,6 @@
 //! The server as it may be: behind a path, a password, TLS, Sentinel; gone and back; holding what
 //! is no session.
 
-use crate::store::RetiredId;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use super::super::{RedisOptions, RedisStore};
 use super::options;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{AnyStore, Entry, Store, StoreErrorKind, StoreOptions, Written};
+use crate::store::{AnyStore, Entry, RetiredId, Store, StoreErrorKind, StoreOptions, Written};
 
 fn entry(data: &str) -> Entry {
     Entry {
