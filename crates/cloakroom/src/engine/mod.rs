@@ -8,6 +8,6 @@ mod open;
 mod tests;
 
 pub(crate) use close::{CookieOp, Plan, StoreOp, close, wants_renewal};
-pub(crate) use edit::{Change, Edit, EditError, Merged, merge};
+pub(crate) use edit::{Change, Edit, EditError, Merged, amend, merge};
 pub(crate) use held::{Held, Phase, Sent};
-pub(crate) use open::open;
+pub(crate) use open::{belongs, open};

@@ -1,6 +1,7 @@
 //! Carries plans out against a store: the one place where decisions meet I/O.
 
 mod close;
+mod roles;
 mod users;
 
 use std::fmt;
@@ -117,7 +118,12 @@ impl Manager {
                 return Ok(None);
             }
         };
-        let held = engine::open(ticket.clone(), record, stored.expires, self.0.now());
+        if !engine::belongs(self.policy(), record.stamp().map(AsRef::as_ref)) {
+            tracing::debug!(?id, "a session of another realm");
+            return Ok(None);
+        }
+        let now = self.0.now();
+        let held = engine::open(self.policy(), ticket.clone(), record, stored.expires, now);
         if held.is_none() {
             Box::pin(self.end(id)).await;
         }

@@ -16,6 +16,15 @@ use crate::record::{RecordLimit, UserKeys};
 pub struct PolicyBuilder {
     settings: Settings,
     name: Result<CookieName, PolicyError>,
+    realm: Realm,
+}
+
+/// Where a policy's realm comes from.
+#[derive(Clone, Debug)]
+enum Realm {
+    /// The cookie's name, where it is not Express's.
+    OfName,
+    Set(Option<Box<str>>),
 }
 
 /// Settings that contradict each other, or that no cookie can say.
@@ -55,6 +64,9 @@ pub enum PolicyError {
     /// A date so far ahead that no cookie can say it.
     #[error("a time-out is at most 100 years")]
     TimeoutTooLong,
+    /// A text of visible characters.
+    #[error("a realm is a text without control characters: use `no_realm` for none")]
+    Realm,
     /// Nobody could sign in.
     #[error("a user needs at least one session: raise `max_sessions`")]
     NoSession,
@@ -101,10 +113,12 @@ impl PolicyBuilder {
             note_devices: true,
             clear_on_login: false,
             max_sessions: None,
+            realm: None,
         };
         Self {
             name: Ok(settings.name.clone()),
             settings,
+            realm: Realm::OfName,
         }
     }
 
@@ -116,6 +130,7 @@ impl PolicyBuilder {
             .secure(Secure::Never)
             .same_site(SameSite::Unset)
             .id_grammar(IdGrammar::any())
+            .no_realm()
     }
 
     /// Sets the cookie's name. Default: `connect.sid`, as in Express.
@@ -344,8 +359,10 @@ impl PolicyBuilder {
     ///
     /// [`PolicyError`], whose text says what to change.
     pub fn build(self) -> Result<Policy, PolicyError> {
+        let name = self.name?;
         let settings = Settings {
-            name: self.name?,
+            realm: self.realm.resolve(&name),
+            name,
             ..self.settings
         };
         check::prefix(&settings)?;

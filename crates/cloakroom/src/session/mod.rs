@@ -26,7 +26,7 @@ use crate::id::SessionId;
 use crate::live::{Ended, Watched};
 use crate::policy::{CookieMut, RequestInfo};
 use crate::record::{
-    self, DeviceNote, Field, UserKeys, is_reserved, is_value, stringify, without_lone_surrogates,
+    self, DeviceNote, Field, Stamp, UserKeys, is_reserved, is_value, stringify, without_lone_surrogates,
 };
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -333,9 +333,18 @@ impl Session {
         self.0.backend.policy.settings().user_keys.clone()
     }
 
-    pub(crate) fn note_login(&self, device: Option<&DeviceNote>) -> Result<(), SessionError> {
-        let now = self.0.backend.now();
-        self.live(|held| held.note_login(now, device))
+    pub(crate) fn note_login(
+        &self,
+        device: Option<&DeviceNote>,
+        fingerprint: Option<String>,
+    ) -> Result<(), SessionError> {
+        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        self.live(|held| held.note_login(policy, now, device, fingerprint))
+    }
+
+    pub(crate) fn note_by(&self, by: Option<(String, String)>) -> Result<(), SessionError> {
+        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        self.live(|held| held.note_by(policy, now, by))
     }
 
     /// What its last login noted.
@@ -352,8 +361,9 @@ impl Session {
         self.lock(|held| held.phase = Phase::Destroyed);
     }
 
-    pub(crate) fn login_time(&self) -> Option<Timestamp> {
-        self.lock(|held| held.stamp.as_ref()?.login())
+    /// What cloakroom notes of the session.
+    pub(crate) fn stamp(&self) -> Option<Arc<Stamp>> {
+        self.lock(|held| held.stamp.clone())
     }
 
     pub(crate) fn request(&self) -> &RequestInfo {

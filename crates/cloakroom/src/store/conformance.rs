@@ -103,14 +103,14 @@ impl Subject {
         Entry {
             text: text(data),
             expires: self.now().after(lifetime),
-            user: None,
+            users: Vec::new(),
         }
     }
 
     fn entry_of(&self, user: &str) -> Entry {
         let data = format!(r#","userId":"{user}""#);
         Entry {
-            user: Some(user.to_owned()),
+            users: vec![user.to_owned()],
             ..self.entry(&data)
         }
     }

@@ -139,7 +139,8 @@ impl Backend {
 
     /// The ids of a user's live sessions, as the store has them.
     pub(crate) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
-        self.in_long_time(self.store.of_user(user), StoreErrorKind::Unavailable)
+        let name = self.policy.index_name(user);
+        self.in_long_time(self.store.of_user(&name), StoreErrorKind::Unavailable)
             .await
     }
 
@@ -149,7 +150,8 @@ impl Backend {
         user: &str,
         keep: Option<&SessionId>,
     ) -> Result<u64, StoreError> {
-        let ending = self.store.destroy_of_user(user, keep);
+        let name = self.policy.index_name(user);
+        let ending = self.store.destroy_of_user(&name, keep);
         let ended = self.in_long_time(ending, StoreErrorKind::Unknown).await;
         self.live.look_at_all();
         ended

@@ -27,7 +27,7 @@ fn entry(clock: &ManualClock, seconds: u64, user: Option<&str>) -> Entry {
     Entry {
         text: "{\"cookie\":{}}".into(),
         expires,
-        user: user.map(str::to_owned),
+        users: user.map(str::to_owned).into_iter().collect(),
     }
 }
 

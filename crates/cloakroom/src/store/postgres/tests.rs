@@ -71,7 +71,7 @@ fn entry(data: &str) -> Entry {
     Entry {
         text: format!(r#"{{"cookie":{{}}{data}}}"#).into(),
         expires: now().after(Duration::from_mins(10)),
-        user: None,
+        users: Vec::new(),
     }
 }
 

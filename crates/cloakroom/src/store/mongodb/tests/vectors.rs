@@ -116,7 +116,7 @@ impl Case {
         Entry {
             text: text.into(),
             expires: Timestamp::from_millis(expires),
-            user: None,
+            users: Vec::new(),
         }
     }
 
