@@ -37,7 +37,7 @@ pub use living::*;
 pub use races::*;
 pub use users::*;
 
-use super::{Entry, Store};
+use super::{Entry, Store, UserKeys};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::record::{RecordText, renormalize};
@@ -112,6 +112,15 @@ impl Subject {
         Entry {
             users: vec![user.to_owned()],
             ..self.entry(&data)
+        }
+    }
+
+    /// A record with these data, as an index has it that goes by the default keys.
+    fn entry_naming(&self, data: &str) -> Entry {
+        let entry = self.entry(data);
+        Entry {
+            users: UserKeys::default().users_of(&entry.text),
+            ..entry
         }
     }
 
@@ -194,6 +203,8 @@ macro_rules! conformance_suite {
             scan_refuses_a_foreign_cursor
             sessions_of_a_user_are_found
             sessions_follow_their_user
+            a_session_that_names_two_users_is_found_for_both
+            realms_keep_their_users_apart
             destroy_of_user_ends_all_but_one
             a_session_on_the_move_does_not_escape
             of_many_creators_one_wins
