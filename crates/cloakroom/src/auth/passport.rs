@@ -44,7 +44,7 @@ pub trait Passport: Send + Sync {
     /// An account, as the application knows it.
     type User: Send;
 
-    /// What the session keeps of a user: a text, a number, or an object with such an `id`.
+    /// What the session keeps of a user: a text, a number, or an object with such an `id`, `_id` or `sub`.
     fn serialize(&self, user: &Self::User) -> Value;
 
     /// The user that a session's value stands for; `None` where there is no such account any more.

@@ -223,8 +223,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the longest life of a session, used or not; it is kept in the record and nothing moves
-    /// it. Default: 24 hours (NIST SP 800-63B-4 §2.2.3; OWASP ASVS 7.3.2).
+    /// Sets the longest life of a session, used or not; it is kept in the record, and nothing moves it
+    /// but a login, with which a new life begins. Default: 24 hours (NIST SP 800-63B-4 §2.2.3; OWASP ASVS 7.3.2).
     pub fn absolute_timeout(mut self, absolute_timeout: Duration) -> Self {
         self.settings.absolute_timeout = Some(absolute_timeout);
         self

@@ -195,7 +195,7 @@ impl Session {
         self.0.request.address
     }
 
-    /// When it began; `None` for a session of another writer, or of a policy without absolute and
+    /// When it began, or its user signed in last; `None` for a session of another writer, or of a policy without absolute and
     /// renewal time-outs, whose record does not say.
     pub fn created(&self) -> Option<SystemTime> {
         self.lock(|held| held.stamp.as_ref().map(|stamp| stamp.created().into()))
