@@ -51,6 +51,10 @@ pub(crate) struct Times {
 
 /// How far ahead the clock of another server may be.
 const SKEW: Duration = Duration::from_mins(1);
+/// How far a server's clock may have been set back since a session began.
+const SET_BACK: Duration = Duration::from_hours(1);
+/// The earliest instant that JavaScript's dates have: what is earlier is no time.
+const EARLIEST: i64 = -8_640_000_000_000_000;
 /// When a stamp began that does not say so: made now where it is read.
 const UNKNOWN: i64 = i64::MAX;
 
@@ -73,10 +77,11 @@ impl Stamp {
     /// come is none.
     pub(crate) fn clamped(&self, times: Times, now: Timestamp) -> Option<Self> {
         let latest = now.after(SKEW).as_millis();
-        let created = if self.created > latest {
-            now.as_millis()
-        } else {
+        let possible = EARLIEST..=now.after(SET_BACK).as_millis();
+        let created = if possible.contains(&self.created) {
             self.created
+        } else {
+            now.as_millis()
         };
         let until = |timeout| Timestamp::from_millis(created).after(timeout).as_millis();
         let deadline = match times.absolute.map(until) {
@@ -283,7 +288,9 @@ mod tests {
             (Some(500),  r#"{"created":1000000000,"deadline":1000000001}"#,      None),
             (Some(500),  r#"{"created":999000000}"#,                             Some(r#"{"created":999000000,"deadline":999500000}"#)),
             (Some(500),  r#"{"created":9999999999999,"deadline":9999999999999}"#, Some(r#"{"created":NOW,"deadline":1000500000}"#)),
-            // Another server's clock may be ahead.
+            (Some(500),  r#"{"created":-9223372036854775808,"deadline":9223372036854775807}"#, Some(r#"{"created":NOW,"deadline":1000500000}"#)),
+            // Another server's clock may be ahead, or this one's was set back.
+            (Some(500),  r#"{"created":1003600000,"deadline":1004100000}"#,      None),
             (Some(500),  r#"{"created":1000030000,"deadline":1000530000}"#,      None),
             (None,       r#"{"created":1000000000,"deadline":9999999999999}"#,   None),
             (None,       r#"{"created":1000000000,"renewed":9999999999999,"login":9999999999999}"#, Some(r#"{"created":NOW}"#)),

@@ -87,7 +87,7 @@ async fn records_that_grow_in_their_place_stay_within_the_bytes() {
     let (small, user) = (entry(&clock, 60, Some("ada")), Some("ada".to_owned()));
     let large = Entry {
         text: format!("{{\"cookie\":{{}},\"a\":\"{}\"}}", "x".repeat(600)).into(),
-        user,
+        users: user.into_iter().collect(),
         ..small.clone()
     };
     for id in &fill(&store, &small, 40).await {
