@@ -188,7 +188,10 @@ impl Session {
     pub fn authenticated_at(&self) -> Option<SystemTime> {
         let stamp = self.stamp()?;
         let login = stamp.login()?;
-        let is_own = |user: String| self.is_fingerprint_of(stamp.last()?, &user).then_some(login);
+        let is_own = |user: String| {
+            self.is_fingerprint_of(stamp.last()?, &user)
+                .then_some(login)
+        };
         self.user().and_then(is_own).map(SystemTime::from)
     }
 

@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::Policy;
 use crate::record::{
-    COOKIE, CookieState, Entry, Owner, Patch, Record, RecordLimit, STAMP, Stamp, index_names, is_value,
+    COOKIE, CookieState, Entry, Owner, Patch, Record, RecordLimit, STAMP, Stamp, index_names,
+    is_value,
 };
 
 /// A function from a key's value as JSON, if it has one, to its next value.

@@ -209,7 +209,12 @@ impl Held {
     }
 
     /// Notes who acts in the user's place, with a proof; `None`: nobody any more.
-    pub(crate) fn note_by(&mut self, policy: &Policy, now: Timestamp, by: Option<(String, String)>) {
+    pub(crate) fn note_by(
+        &mut self,
+        policy: &Policy,
+        now: Timestamp,
+        by: Option<(String, String)>,
+    ) {
         self.stamp_mut(policy, now).note_by(by);
     }
 

@@ -24,9 +24,9 @@ pub(crate) use js::{stringify, unescape, without_lone_surrogates};
 pub(crate) use json::is_value;
 pub(crate) use patch::{Patch, object};
 pub(crate) use stamp::{DeviceNote, Stamp, Times};
-pub use stored::{Entry, Stored};
 #[cfg(feature = "memory")]
 pub(crate) use stored::split;
+pub use stored::{Entry, Stored};
 pub use text::RecordText;
 pub use users::UserKeys;
 pub(crate) use users::{

@@ -311,8 +311,7 @@ mod tests {
 
     #[test]
     fn what_it_says_of_realm_and_users_comes_back() {
-        let json =
-            r#"{"created":5,"realm":"st\"aff","last":"f","by":"r\u001foot","proof":"p"}"#;
+        let json = r#"{"created":5,"realm":"st\"aff","last":"f","by":"r\u001foot","proof":"p"}"#;
         let stamp = Stamp::parse(json).unwrap();
         assert_eq!(stamp.realm(), Some("st\"aff"));
         assert_eq!(stamp.by(), Some(("r\u{1f}oot", "p")));

@@ -64,9 +64,13 @@ impl Entry {
 pub(crate) fn split(joined: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let several = joined.strip_prefix(SEVERAL);
     let one = Some(joined).filter(|joined| several.is_none() && !joined.is_empty());
-    let parts = several.into_iter().flat_map(|several| several.split(SEVERAL));
+    let parts = several
+        .into_iter()
+        .flat_map(|several| several.split(SEVERAL));
     let named = parts.filter(|part| !part.is_empty()).filter_map(unhex);
-    one.map(Cow::Borrowed).into_iter().chain(named.map(Cow::Owned))
+    one.map(Cow::Borrowed)
+        .into_iter()
+        .chain(named.map(Cow::Owned))
 }
 
 #[cfg(feature = "memory")]

@@ -196,7 +196,10 @@ pub(crate) fn user_id(json: &str) -> Option<String> {
 
 /// Returns the part of a user's value that names the user; the value itself where it is no object.
 pub(crate) fn id_in(user: &Value) -> &Value {
-    let at = |path: &&str| path.split('.').try_fold(user, |value, step| value.get(step));
+    let at = |path: &&str| {
+        path.split('.')
+            .try_fold(user, |value, step| value.get(step))
+    };
     let names = |value: &&Value| match value {
         Value::String(text) => !text.is_empty(),
         value => value.is_number(),

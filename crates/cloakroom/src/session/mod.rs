@@ -26,7 +26,8 @@ use crate::id::SessionId;
 use crate::live::{Ended, Watched};
 use crate::policy::{CookieMut, RequestInfo};
 use crate::record::{
-    self, DeviceNote, Field, Stamp, UserKeys, is_reserved, is_value, stringify, without_lone_surrogates,
+    self, DeviceNote, Field, Stamp, UserKeys, is_reserved, is_value, stringify,
+    without_lone_surrogates,
 };
 use crate::store::{StoreError, StoreErrorKind};
 

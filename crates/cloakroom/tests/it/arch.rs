@@ -182,7 +182,13 @@ fn one_module_says_who_is_signed_in() {
         // What the servers look by, held to it by tests.
         "store/postgres/ddl.rs", "store/mongodb/users.rs", "store/conformance",
     ];
-    let notions = ["owner_by(", "user_id(", "OF_OBJECT", "\"passport", "\"userId\""];
+    let notions = [
+        "owner_by(",
+        "user_id(",
+        "OF_OBJECT",
+        "\"passport",
+        "\"userId\"",
+    ];
     for (file, text) in files() {
         if may.iter().any(|may| file.starts_with(may)) {
             continue;

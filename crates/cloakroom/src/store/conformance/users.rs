@@ -111,8 +111,14 @@ pub async fn realms_keep_their_users_apart(subject: &Subject) {
     assert_ne!(in_staff, name);
     let staff = subject.stored(&of_staff).await;
     let customer = subject.stored(&subject.entry_of(&name)).await;
-    assert_eq!(found(subject, &in_staff).await, HashSet::from([staff.clone()]));
-    assert_eq!(found(subject, &name).await, HashSet::from([customer.clone()]));
+    assert_eq!(
+        found(subject, &in_staff).await,
+        HashSet::from([staff.clone()])
+    );
+    assert_eq!(
+        found(subject, &name).await,
+        HashSet::from([customer.clone()])
+    );
     let ended = subject.store.destroy_of_user(&in_staff, None).await;
     assert_eq!(ended.unwrap(), 1);
     assert_eq!(subject.text_of(&staff).await, None);

@@ -6,7 +6,9 @@ use std::time::Duration;
 use cloakroom::auth::{Access, Require};
 use cloakroom::policy::{AtLimit, PolicyBuilder, RequestInfo};
 use cloakroom::store::{Entry, Store as _, UserKeys};
-use cloakroom::{KeyRing, ManualClock, Manager, MemoryStore, Policy, Session, SessionId, Timestamp};
+use cloakroom::{
+    KeyRing, Manager, ManualClock, MemoryStore, Policy, Session, SessionId, Timestamp,
+};
 use serde_json::{Value, json};
 
 use super::policy;
@@ -39,7 +41,10 @@ impl Place {
     /// Stores a record as another program would.
     async fn put(&self, data: Value) -> SessionId {
         let mut record = json!({ "cookie": { "originalMaxAge": 1_800_000, "path": "/" } });
-        record.as_object_mut().unwrap().extend(data.as_object().unwrap().clone());
+        record
+            .as_object_mut()
+            .unwrap()
+            .extend(data.as_object().unwrap().clone());
         let id = SessionId::random();
         self.store.create(&id, &self.entry(&record)).await.unwrap();
         id
@@ -74,7 +79,10 @@ async fn open(layer: &Manager, id: &SessionId) -> Session {
     let name = layer.policy().name().as_str();
     let signed = cloakroom::cookie::sign(id.expose(), layer.policy().keys());
     let cookie = format!("{name}=s:{signed}");
-    layer.open([cookie.as_bytes()], RequestInfo::default()).await.unwrap()
+    layer
+        .open([cookie.as_bytes()], RequestInfo::default())
+        .await
+        .unwrap()
 }
 
 async fn new(layer: &Manager) -> Session {
@@ -101,7 +109,11 @@ async fn w1_a_session_that_names_two_users_is_nobodys_and_ends_with_either() {
             assert_eq!(access, Access::LoginRequired);
             assert!(session.devices().await.unwrap().is_empty());
             assert!(layer.devices_of(name, None).await.unwrap().is_empty());
-            assert_eq!(layer.end_sessions_of(name, None).await.unwrap(), 1, "{name} {passport}");
+            assert_eq!(
+                layer.end_sessions_of(name, None).await.unwrap(),
+                1,
+                "{name} {passport}"
+            );
             assert!(open(&layer, &id).await.is_new());
         }
     }
@@ -137,7 +149,9 @@ async fn w2_the_next_user_finds_nothing_of_one_who_was_signed_out_by_hand() {
                 session.login("ada").await.unwrap();
                 session.insert("roles", ["admin"]).unwrap();
                 session.insert("address", "her street").unwrap();
-                session.insert("passport", json!({ "user": "ada" })).unwrap();
+                session
+                    .insert("passport", json!({ "user": "ada" }))
+                    .unwrap();
                 session.save().await.unwrap();
                 place
                     .rewrite(&session.id(), |record| match way {
@@ -174,7 +188,9 @@ async fn w2_the_next_user_finds_nothing_of_one_who_was_signed_out_by_hand() {
 async fn w2_whom_express_signed_in_and_out_again_leaves_nothing_either() {
     let place = Place::new();
     let layer = place.layer(policy());
-    let id = place.put(json!({ "userId": "ada", "address": "her street" })).await;
+    let id = place
+        .put(json!({ "userId": "ada", "address": "her street" }))
+        .await;
     let session = open(&layer, &id).await;
     session.insert("seen", true).unwrap();
     session.save().await.unwrap();
@@ -202,7 +218,10 @@ async fn w2_a_rotated_key_still_knows_who_signed_in_last() {
     layer.policy().keys().exchange(&ring);
     let session = open(&layer, &session.id()).await;
     session.login("ada").await.unwrap();
-    assert_eq!(session.get::<String>("cart").unwrap().as_deref(), Some("hat"));
+    assert_eq!(
+        session.get::<String>("cart").unwrap().as_deref(),
+        Some("hat")
+    );
 }
 
 /// W2: a right that was withdrawn does not outlive a new login of the same user.
@@ -219,7 +238,10 @@ async fn w2_a_login_drops_roles_that_the_handler_does_not_set_after_it() {
     session.save().await.unwrap();
     let session = open(&layer, &session.id()).await;
     assert_eq!(session.get_raw("roles").unwrap(), None);
-    assert_eq!(session.get::<String>("cart").unwrap().as_deref(), Some("hat"));
+    assert_eq!(
+        session.get::<String>("cart").unwrap().as_deref(),
+        Some("hat")
+    );
 }
 
 /// W4: NIST SP 800-63B-4 §5.2.
@@ -278,7 +300,10 @@ async fn w6_what_another_writer_does_to_the_stamp_moves_no_time_out() {
     // One that was dropped begins at first sight, and is not fresh.
     let session = open(&layer, &place.put(json!({ "userId": "ada" })).await).await;
     let fresh = Require::login().fresh(Duration::from_hours(1));
-    assert_eq!(fresh.check(&session, session.expires()), Access::StepUpRequired);
+    assert_eq!(
+        fresh.check(&session, session.expires()),
+        Access::StepUpRequired
+    );
 }
 
 /// W3: two layers over one store and one secret are two namespaces.
@@ -318,7 +343,12 @@ async fn w3_the_cookie_of_one_layer_opens_nothing_in_another() {
     assert_eq!(own.end_sessions_of("7", None).await.unwrap(), 2);
     assert_eq!(shop.sessions_of("7").await.unwrap(), [sessions[0].clone()]);
     // And a name that looks like a realm's.
-    assert!(own.sessions_of("\u{1f}shop.sid\u{1f}7").await.unwrap().is_empty());
+    assert!(
+        own.sessions_of("\u{1f}shop.sid\u{1f}7")
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -326,11 +356,20 @@ fn w3_which_policies_have_a_realm() {
     let realm = |policy: PolicyBuilder| policy.build().unwrap().realm().map(str::to_owned);
     assert_eq!(realm(policy()), None);
     assert_eq!(realm(policy().name("connect.sid")), None);
-    assert_eq!(realm(policy().name("shop.sid")).as_deref(), Some("shop.sid"));
-    assert_eq!(realm(policy().name("shop.sid").realm("x")).as_deref(), Some("x"));
+    assert_eq!(
+        realm(policy().name("shop.sid")).as_deref(),
+        Some("shop.sid")
+    );
+    assert_eq!(
+        realm(policy().name("shop.sid").realm("x")).as_deref(),
+        Some("x")
+    );
     assert_eq!(realm(policy().name("shop.sid").no_realm()), None);
     assert_eq!(realm(Policy::express(keys()).name("shop.sid")), None);
-    assert_eq!(realm(Policy::express(keys()).realm("x")).as_deref(), Some("x"));
+    assert_eq!(
+        realm(Policy::express(keys()).realm("x")).as_deref(),
+        Some("x")
+    );
     for bad in ["", "a\u{1f}b", "\n"] {
         assert!(policy().realm(bad).build().is_err(), "{bad:?}");
     }
@@ -387,15 +426,24 @@ async fn w5_a_guard_may_ask_for_the_roles() {
             Ok::<_, std::io::Error>(roles.iter().map(|&role| role.to_owned()).collect())
         })
     };
-    assert_eq!(require(&["admin"]).check_now(&session, now).await.unwrap(), Access::Granted);
-    assert_eq!(require(&[]).check_now(&session, now).await.unwrap(), Access::Forbidden);
+    assert_eq!(
+        require(&["admin"]).check_now(&session, now).await.unwrap(),
+        Access::Granted
+    );
+    assert_eq!(
+        require(&[]).check_now(&session, now).await.unwrap(),
+        Access::Forbidden
+    );
     // Nobody passes by what the session says once another is to be asked.
     assert_eq!(require(&["admin"]).check(&session, now), Access::Forbidden);
     let broken = Require::role("admin")
         .roles_from(async |_| Err::<Vec<String>, _>(std::io::Error::other("down")));
     assert!(broken.check_now(&session, now).await.is_err());
     let nobody = new(&layer).await;
-    assert_eq!(broken.check_now(&nobody, now).await.unwrap(), Access::LoginRequired);
+    assert_eq!(
+        broken.check_now(&nobody, now).await.unwrap(),
+        Access::LoginRequired
+    );
 }
 
 /// W8: support staff in a user's place.
@@ -435,9 +483,16 @@ async fn w8_whoever_acts_for_a_user_neither_counts_as_the_user_nor_outlives_thei
     assert_eq!(session.impersonator().as_deref(), Some("root"));
     // Back, and there again.
     assert!(session.stop_impersonating().unwrap());
-    assert_eq!((session.user().as_deref(), session.impersonator()), (Some("root"), None));
+    assert_eq!(
+        (session.user().as_deref(), session.impersonator()),
+        (Some("root"), None)
+    );
     assert!(!session.stop_impersonating().unwrap());
-    assert_eq!(fresh.check(&session, now), Access::Granted, "root's own login");
+    assert_eq!(
+        fresh.check(&session, now),
+        Access::Granted,
+        "root's own login"
+    );
     session.impersonate("ada").unwrap();
     layer.close(&session).await.unwrap();
     // The end of root's sessions is the end of it; hers goes on.
