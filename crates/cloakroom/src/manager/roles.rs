@@ -1,7 +1,5 @@
 //! Rights that change while their user is signed in.
 
-use std::sync::Arc;
-
 use super::Manager;
 use crate::auth::ROLES;
 use crate::engine::EditError;
@@ -106,6 +104,6 @@ impl Manager {
         let merged = amended.map_err(|error: EditError| SaveError::Edit(error))?;
         let updating = self.0.store.update(key, record.text(), &merged.entry);
         let written = self.0.in_time(updating, StoreErrorKind::Unknown).await?;
-        Ok((Arc::clone(&record).text().clone(), written))
+        Ok((record.text().clone(), written))
     }
 }
