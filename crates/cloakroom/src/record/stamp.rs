@@ -95,8 +95,8 @@ impl Stamp {
         (!is_same).then(|| Self {
             created,
             deadline,
-            login,
             renewed,
+            login,
             ..self.clone()
         })
     }

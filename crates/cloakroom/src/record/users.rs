@@ -13,7 +13,7 @@ const PASSPORT: &str = "passport";
 /// Where Passport keeps its user, its `key` option left at the default.
 pub(crate) const PASSPORT_USER: &str = "passport.user";
 /// What names the user that an object stands for, first found first: Mongoose's `_id`, as its driver's
-/// extended JSON writes it as well, and the `sub` of OpenID Connect.
+/// extended JSON writes it as well, and the `sub` of OIDC.
 pub(crate) const OF_OBJECT: [&str; 4] = ["id", "_id", "_id.$oid", "sub"];
 /// Divides the realm from the user in the names of an index; no realm holds it.
 pub(crate) const DIVIDER: char = '\u{1f}';
