@@ -33,7 +33,7 @@ async fn change(text: &str) {
     let manager = Manager::new(policy, store.clone());
     let id = SessionId::random();
     let expires = Clock::System.now().after(Duration::from_secs(60));
-    let entry = Entry { text: text.into(), expires, user: None };
+    let entry = Entry { text: text.into(), expires, users: Vec::new() };
     store.create(&id, &entry).await.expect("a new id can be stored");
     let cookie = format!("connect.sid=s:{}", sign(id.expose(), &keys));
     let session = manager.open([cookie.as_bytes()], RequestInfo::default()).await.expect("it opens");

@@ -72,6 +72,28 @@ test('where Passport keeps the data of the session, nobody is taken for another'
   assert.equal(await who('rust', other), null)
 })
 
+// W1: two users one after the other, in every order of sides, with the session's data kept and not.
+for (const first of ['express', 'keeping', 'rust']) {
+  for (const second of ['express', 'keeping', 'rust']) {
+    test(`grace at ${first} and then ada at ${second}: grace is over, by /me and by a guard`, async () => {
+      const at = side => side === 'keeping' ? keeping : servers[side]
+      const visitor = new Visitor()
+      assert.equal((await visitor.login(at(first), 'grace')).status, 200)
+      assert.equal(await who('rust', visitor), 'grace')
+      assert.equal((await visitor.login(at(second), 'ada')).status, 200)
+      const both = first === 'rust' && second === 'keeping'
+      assert.equal(await who('rust', visitor), both ? null : 'ada')
+      assert.equal(await passes(visitor), !both)
+      // A login in Rust puts an end to any contradiction, and a logout anywhere signs out.
+      assert.equal((await visitor.login(servers.rust, 'ada')).status, 200)
+      assert.equal(await who('rust', visitor), 'ada')
+      assert.equal((await visitor.submit(`${at(second).url}/logout`, {})).status, 204)
+      assert.equal(await who('rust', visitor), null)
+      assert.equal(await passes(visitor), false)
+    })
+  }
+}
+
 test('who has no account on a side is nobody there, and loses nothing', async () => {
   const visitor = new Visitor()
   const form = { username: 'eve', password: 'apple' }
@@ -84,6 +106,11 @@ async function signedIn (side, user = 'ada') {
   const visitor = new Visitor()
   assert.equal((await visitor.login(servers[side], user)).status, 200)
   return visitor
+}
+
+/** Whether a guard of ours lets a visitor through. */
+async function passes (visitor) {
+  return (await visitor.submit(`${servers.rust.url}/count`, {})).status !== 401
 }
 
 /** Who a side says is signed in, `null` for nobody. */

@@ -150,7 +150,7 @@ impl Fleet {
         Entry {
             text: text(n, version).into(),
             expires,
-            user: self.has_users.then(|| user(n)),
+            users: self.has_users.then(|| user(n)).into_iter().collect(),
         }
     }
 

@@ -62,7 +62,7 @@ async fn bytes_per_session() {
     let entry = Entry {
         text: text.as_str().into(),
         expires,
-        user: None,
+        users: Vec::new(),
     };
     let before = resident();
     for _ in 0..SESSIONS {

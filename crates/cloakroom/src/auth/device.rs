@@ -1,6 +1,7 @@
 //! A session as its user knows it: not by its id, but by where they signed in.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::agent;
@@ -39,7 +40,10 @@ impl Device {
         now: Timestamp,
     ) -> Option<Self> {
         let record = Record::parse(stored.text, policy.settings().record_limit).ok()?;
-        let stamp = record.stamp();
+        let stamp = record.stamp().map(|stamp| {
+            let clamped = stamp.clamped(policy.times(), now);
+            clamped.map_or_else(|| Arc::clone(stamp), Arc::new)
+        });
         let deadline = stamp.as_ref().and_then(|stamp| stamp.deadline());
         if deadline.is_some_and(|deadline| deadline <= now) {
             return None;

@@ -3,7 +3,6 @@
 use std::panic::resume_unwind;
 use std::time::Duration;
 
-use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
 use super::Device;
@@ -113,7 +112,11 @@ impl Session {
             return Ok(0);
         };
         self.must_precede_head()?;
-        self.renew_login(true)?;
+        if self.impersonator().is_some() {
+            self.hand_over()?;
+        } else {
+            self.renew_login(&user, true)?;
+        }
         let session = self.clone();
         let changing = tokio::spawn(async move {
             let renewed = session.save().await;
@@ -143,8 +146,8 @@ impl Session {
             return Ok(());
         };
         let own = self.key();
-        let mut others = self.backend().of_user(user).await?;
-        others.retain(|key| Some(key) != own.as_ref());
+        let mut others = find(self.backend(), user).await?;
+        others.retain(|found| Some(&found.key) != own.as_ref());
         if others.len() < most {
             Ok(())
         } else {
@@ -298,11 +301,15 @@ async fn find(backend: &Backend, user: &str) -> Result<Vec<Found>, StoreError> {
 }
 
 impl Found {
-    /// What a record tells, where it is still this user's.
+    /// What a record tells, where this user is signed in by it: neither one whose keys contradict each
+    /// other counts, nor one in which somebody else acts in the user's place.
     fn of(backend: &Backend, user: &str, key: SessionId, stored: Stored) -> Option<Self> {
         let policy = &backend.policy;
-        let owner = policy.settings().user_keys.user_of(&stored.text);
-        if owner.as_deref() != Some(user) {
+        let names = policy.settings().user_keys.users_of(&stored.text);
+        if !matches!(&*names, [name] if *name == policy.index_name(user)) {
+            return None;
+        }
+        if !policy.settings().user_keys.owner_of(&stored.text).is(user) {
             return None;
         }
         let names = policy.keys().names_for(key.expose());
@@ -317,5 +324,5 @@ impl Found {
 }
 
 fn is(handle: &str, other: &str) -> bool {
-    handle.as_bytes().ct_eq(other.as_bytes()).into()
+    super::login::is_same(handle, other)
 }

@@ -1,6 +1,8 @@
 //! Who may pass: decided here, said in a framework's words by `web/`.
 
+use std::error::Error;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,11 +23,16 @@ pub enum Access {
 }
 
 type Predicate = Arc<dyn Fn(&Session) -> bool + Send + Sync>;
+type BoxError = Box<dyn Error + Send + Sync>;
+type Roles = Pin<Box<dyn Future<Output = Result<Vec<String>, BoxError>> + Send>>;
+type RoleSource = Arc<dyn Fn(String) -> Roles + Send + Sync>;
 
 /// What a visitor has to be to pass; all of it is asked for.
 ///
 /// Roles are the texts in the session's `roles`, an array, as in `session.insert("roles",
-/// ["admin"])`.
+/// ["admin"])`. They are a snapshot of the login: a right that is taken away holds in sessions that are
+/// open until [`Manager::set_roles_of`](crate::Manager::set_roles_of) changes them all, or the guard asks
+/// the application's own database by [`roles_from`](Self::roles_from).
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,6 +49,7 @@ pub struct Require {
     roles: Vec<Vec<String>>,
     fresh: Option<Duration>,
     predicates: Vec<Predicate>,
+    source: Option<RoleSource>,
 }
 
 impl Require {
@@ -51,10 +59,12 @@ impl Require {
             roles: Vec::new(),
             fresh: None,
             predicates: Vec::new(),
+            source: None,
         }
     }
 
-    /// Somebody with this role.
+    /// Somebody with this role, by the session's own account of it: see [`Require`] for how a right is
+    /// taken away from sessions that are open.
     pub fn role(role: impl Into<String>) -> Self {
         Self::login().and_any_role([role.into()])
     }
@@ -90,6 +100,35 @@ impl Require {
         self
     }
 
+    /// Asks this function for the roles of whoever is signed in, each time, in the place of the session's
+    /// `roles`: the application's database, so that a right that is taken away is gone at once.
+    ///
+    /// It is called with the user as [`Session::user`] says it, and only where a role is asked for. An
+    /// error is 503: whose rights are not known passes no guard.
+    ///
+    /// ```
+    /// use cloakroom::auth::Require;
+    ///
+    /// async fn roles_of(user: String) -> Result<Vec<String>, std::io::Error> {
+    ///     Ok(if user == "ada" { vec!["admin".into()] } else { vec![] })
+    /// }
+    ///
+    /// let admin = Require::role("admin").roles_from(roles_of);
+    /// # let _ = admin;
+    /// ```
+    pub fn roles_from<S, F, E>(mut self, source: S) -> Self
+    where
+        S: Fn(String) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Vec<String>, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.source = Some(Arc::new(move |user| {
+            let asking = source(user);
+            Box::pin(async move { asking.await.map_err(Into::into) })
+        }));
+        self
+    }
+
     /// Whether it asks for more than a login: then a guard looks at the session as it is stored, past
     /// every cache.
     #[cfg(any(feature = "tower", feature = "actix"))]
@@ -97,13 +136,40 @@ impl Require {
         !self.roles.is_empty() || self.fresh.is_some() || !self.predicates.is_empty()
     }
 
-    /// Whether a session may pass at this time. Roles are looked at before the time of the login:
-    /// nobody is asked for a password that would not let them in.
+    /// Whether a session may pass at this time, by the roles that it has itself; where they are to be
+    /// [asked for](Self::roles_from), nobody has one here: use [`check_now`](Self::check_now).
+    ///
+    /// Roles are looked at before the time of the login: nobody is asked for a password that would not
+    /// let them in.
     pub fn check(&self, session: &Session, now: SystemTime) -> Access {
         if session.is_ended() || session.user().is_none() {
             return Access::LoginRequired;
         }
-        let has: Vec<String> = session.get(ROLES).ok().flatten().unwrap_or_default();
+        let own = || session.get(ROLES).ok().flatten();
+        let has: Option<Vec<String>> = self.source.is_none().then(own).flatten();
+        self.check_with(&has.unwrap_or_default(), session, now)
+    }
+
+    /// Whether a session may pass at this time, by the roles that [`roles_from`](Self::roles_from) gives
+    /// where it is set, otherwise by its own.
+    ///
+    /// # Errors
+    ///
+    /// What that function says: answer 503.
+    pub async fn check_now(&self, session: &Session, now: SystemTime) -> Result<Access, BoxError> {
+        let source = self.source.as_ref().filter(|_| !self.roles.is_empty());
+        let Some(source) = source else {
+            return Ok(self.check(session, now));
+        };
+        let user = session.user().filter(|_| !session.is_ended());
+        let Some(user) = user else {
+            return Ok(Access::LoginRequired);
+        };
+        Ok(self.check_with(&source(user).await?, session, now))
+    }
+
+    /// What is left to decide of somebody who is signed in and has these roles.
+    fn check_with(&self, has: &[String], session: &Session, now: SystemTime) -> Access {
         let may = self
             .roles
             .iter()
@@ -136,6 +202,7 @@ impl fmt::Debug for Require {
             .field("roles", &self.roles)
             .field("fresh", &self.fresh)
             .field("predicates", &self.predicates.len())
+            .field("asks_for_roles", &self.source.is_some())
             .finish()
     }
 }

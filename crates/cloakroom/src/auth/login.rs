@@ -6,13 +6,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use subtle::ConstantTimeEq as _;
 
 use super::csrf::{SECRET, drawn};
-use crate::record::{DeviceNote, ValueError, named_by, stringify, user_at};
+use crate::record::{DeviceNote, Owner, UserKeys, ValueError, stringify, user_id};
 use crate::session::{Session, SessionError};
 
 /// Where the roles of whoever is signed in are kept.
-pub(super) const ROLES: &str = "roles";
+pub(crate) const ROLES: &str = "roles";
 
 impl Session {
     /// Makes the session its user's: under a new id, so that an id planted before is worth nothing
@@ -20,7 +21,11 @@ impl Session {
     ///
     /// The data stays, unless the policy's
     /// [`clear_on_login`](crate::policy::PolicyBuilder::clear_on_login) says otherwise; that of
-    /// another user who was signed in goes. The user is stored under the first of the policy's
+    /// another user who was signed in goes, also where another program has signed that user out and
+    /// kept the session. The roles of guards ([`Require::role`](super::Require::role)) go in any case:
+    /// set them after the login. A login of the same user again, for a step-up, is a login like any
+    /// other; with each the session's absolute time-out begins again (NIST SP 800-63B-4 §5.2). The user
+    /// is stored under the first of the policy's
     /// [`user_keys`](crate::policy::PolicyBuilder::user_keys), `userId`, where Express and the index
     /// of users look. Nothing is stored before the end of the request: record, id and index change in
     /// one operation where the store can. Only where the policy bounds a user's sessions
@@ -36,7 +41,7 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Value`] for a user that is
-    /// neither a text nor a number, nor an object with such an `id`; [`SessionError::Store`] where the
+    /// neither a text nor a number, nor an object with such an `id`, `_id` or `sub`; [`SessionError::Store`] where the
     /// store did not give this request its session, and the policy let it go on;
     /// [`SessionError::TooManySessions`], and what [`save`](Self::save) says, where the policy bounds
     /// a user's sessions; [`SessionError::HeadersSent`] once the response's head is on its way.
@@ -61,29 +66,49 @@ impl Session {
 
     fn become_of(&self, name: &str, user: Value) -> Result<(), SessionError> {
         let keys = self.user_keys();
-        let is_anothers = keys.paths().any(|path| self.names_another(path, name));
+        let is_anothers = self.is_anothers(&keys, name);
         if is_anothers || self.backend().policy.settings().clear_on_login {
             self.leave_data(!is_anothers)?;
         }
-        self.renew_login(!is_anothers)?;
-        let path = keys.paths().next().unwrap_or("userId").to_owned();
-        self.store_user(&path, user)
+        // A right that was withdrawn does not outlive the next login.
+        self.remove(ROLES)?;
+        self.renew_login(name, !is_anothers)?;
+        let mut paths = keys.paths();
+        self.store_user(paths.next().unwrap_or("userId"), user)?;
+        // What Passport left behind when it signed somebody out would contradict it.
+        if !self.owner_by(&keys).is(name) {
+            for path in paths {
+                self.remove(path.split('.').next().unwrap_or(path))?;
+            }
+        }
+        Ok(())
     }
 
-    /// Whether the user at this path is another: Express may have moved one of them and kept the rest.
-    pub(super) fn names_another(&self, path: &str, name: &str) -> bool {
-        let other = self.find(|held| user_at(path, |key| held.data(key)));
-        other.is_some_and(|other| other != name)
+    /// Whether a session that is to be this user's was another's: by what it says, or by what it said
+    /// when it was written here last.
+    pub(super) fn is_anothers(&self, keys: &UserKeys, name: &str) -> bool {
+        let last = self.stamp();
+        let last = last.as_ref().and_then(|stamp| stamp.last());
+        let is_last = || last.is_none_or(|last| self.is_fingerprint_of(last, name));
+        is_anothers(&self.owner_by(keys), last.is_some(), is_last, name)
+    }
+
+    /// Whether a stamp's fingerprint is that of this user, by any key of the ring.
+    pub(super) fn is_fingerprint_of(&self, fingerprint: &str, name: &str) -> bool {
+        let keys = self.backend().policy.keys();
+        let own = keys.fingerprints_of(name);
+        own.iter().any(|own| is_same(own, fingerprint))
     }
 
     /// Gives the session of a user another id, and notes that the user proved who they are just now.
-    pub(super) fn renew_login(&self, is_same_user: bool) -> Result<(), SessionError> {
+    pub(super) fn renew_login(&self, name: &str, is_same_user: bool) -> Result<(), SessionError> {
         // Tokens of forms from before the login are of no more use.
         self.remove(SECRET)?;
         self.hand_over()?;
         let known = self.device_note().filter(|_| is_same_user);
         let device = self.device(known.map(|note| note.handle))?;
-        self.note_login(device.as_ref())
+        let own = self.backend().policy.keys().fingerprints_of(name);
+        self.note_login(device.as_ref(), own.into_iter().next())
     }
 
     /// Where this request comes from, if the policy wants it noted.
@@ -139,18 +164,40 @@ impl Session {
         Ok(())
     }
 
-    /// Who is signed in, as the index of users calls them: by the first of the policy's
-    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys) that the session has. What Express or
-    /// Passport wrote counts as well.
+    /// Returns who is signed in, by the policy's
+    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys). What Express or Passport wrote counts as
+    /// well.
+    ///
+    /// Nobody is where the keys name two users, or Passport's object is left without its user beside
+    /// a key that names one: one of them is out of date (`keepSessionInfo`). A warning says so; see
+    /// [`UserKeys`].
     pub fn user(&self) -> Option<String> {
-        let keys = self.user_keys();
-        self.find(|held| keys.user_by(|key| held.data(key)))
+        let owner = self.owner_by(&self.user_keys());
+        if matches!(owner, Owner::Contradiction(_)) {
+            tracing::warn!(
+                "a session names two users, or one whom Passport has signed out: nobody is signed in"
+            );
+        }
+        owner.user()
+    }
+
+    /// Who is signed in by these keys.
+    pub(super) fn owner_by(&self, keys: &UserKeys) -> Owner {
+        let owner = self.find(|held| Some(keys.owner_by(|key| held.data(key))));
+        owner.unwrap_or(Owner::Nobody)
     }
 
     /// When the user gave a password, or whatever [`login`](Self::login) was called for; `None` for
-    /// a session that another program signed in.
+    /// a session that another program signed in, whoever was signed in before, and while one user
+    /// [acts in the place of another](Self::impersonate).
     pub fn authenticated_at(&self) -> Option<SystemTime> {
-        self.login_time().map(SystemTime::from)
+        let stamp = self.stamp()?;
+        let login = stamp.login()?;
+        let is_own = |user: String| {
+            self.is_fingerprint_of(stamp.last()?, &user)
+                .then_some(login)
+        };
+        self.user().and_then(is_own).map(SystemTime::from)
     }
 
     pub(super) fn store_user(&self, path: &str, user: Value) -> Result<(), SessionError> {
@@ -165,6 +212,26 @@ impl Session {
         put(&mut root, &rest, user);
         self.insert(key, root)
     }
+}
+
+/// Whether what a session holds is not the user's who signs in: somebody else is signed in, or its keys
+/// contradict each other, or somebody was and nobody is.
+fn is_anothers(
+    owner: &Owner,
+    was_signed_in: bool,
+    is_last: impl FnOnce() -> bool,
+    name: &str,
+) -> bool {
+    match owner {
+        Owner::Nobody => was_signed_in,
+        Owner::User(user) => user != name || !is_last(),
+        Owner::Contradiction(_) => true,
+    }
+}
+
+/// Compares fingerprints in constant time.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
 /// Puts a value at the end of a path of keys, making objects on the way.
@@ -184,19 +251,42 @@ fn put(root: &mut Value, path: &[&str], value: Value) {
 /// What the index will call a user, so that both mean the same.
 fn name_of(user: &Value) -> Result<String, SessionError> {
     let json = stringify(user).map_err(|error| ValueError::write::<Value>("user", error))?;
-    named_by(&json).ok_or_else(no_user)
+    user_id(&json).ok_or_else(no_user)
 }
 
-fn no_user() -> SessionError {
-    ValueError::no_user("a text, a number, or an object with such an `id`").into()
+pub(super) fn no_user() -> SessionError {
+    ValueError::no_user("a text, a number, or an object with such an `id`, `_id` or `sub`").into()
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::name_of;
-    use crate::record::{UserKeys, stringify};
+    use super::{is_anothers, name_of};
+    use crate::record::{Owner, UserKeys, stringify};
+
+    #[test]
+    fn w2_what_a_session_holds_is_its_user_s_or_another_s() {
+        let two = || Owner::Contradiction(vec!["ada".into(), "eve".into()]);
+        let user = |name: &str| Owner::User(name.into());
+        #[rustfmt::skip]
+        let table = [ // now,            before,       another's, when ada signs in
+            (Owner::Nobody,   None,         false), // a visitor's cart
+            (Owner::Nobody,   Some(false),  true),  // signed out by `delete req.session.userId`
+            (Owner::Nobody,   Some(true),   true),
+            (user("ada"),     None,         false), // Express signed her in
+            (user("ada"),     Some(true),   false), // step-up
+            (user("ada"),     Some(false),  true),  // Express put her in another's place
+            (user("eve"),     None,         true),
+            (user("eve"),     Some(true),   true),
+            (two(),           None,         true),
+            (two(),           Some(true),   true),
+        ];
+        for (owner, last, another) in table {
+            let found = is_anothers(&owner, last.is_some(), || last.unwrap_or(true), "ada");
+            assert_eq!(found, another, "{owner:?} {last:?}");
+        }
+    }
 
     #[test]
     fn a_login_calls_its_user_as_the_index_does() {
@@ -209,6 +299,8 @@ mod tests {
             (json!(1e21),               Some("1e+21")),
             (json!({ "id": "ada" }),    Some("ada")),
             (json!({ "id": 2.0 }),      Some("2")),
+            (json!({ "_id": "64b0" }),  Some("64b0")),
+            (json!({ "sub": "s|1" }),   Some("s|1")),
             (json!({ "name": "ada" }),  None),
             (json!(""),                 None),
             (json!(null),               None),

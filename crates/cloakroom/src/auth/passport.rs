@@ -4,12 +4,11 @@ use std::future::Future;
 
 use serde_json::Value;
 
-use crate::record::{UserKeys, user_at};
+use crate::record::{Owner, PASSPORT_USER, id_in, user_id};
 use crate::session::{Session, SessionError};
 
 /// Where Passport keeps it: its `key` option, left at the default.
 const PASSPORT: &str = "passport";
-const PATH: &str = "passport.user";
 
 /// What an application tells Passport by `serializeUser` and `deserializeUser`, said once more for
 /// this side: the two have to agree on the value that lies between them.
@@ -45,7 +44,7 @@ pub trait Passport: Send + Sync {
     /// An account, as the application knows it.
     type User: Send;
 
-    /// What the session keeps of a user: a text, a number, or an object with such an `id`.
+    /// What the session keeps of a user: a text, a number, or an object with such an `id`, `_id` or `sub`.
     fn serialize(&self, user: &Self::User) -> Value;
 
     /// The user that a session's value stands for; `None` where there is no such account any more.
@@ -58,10 +57,11 @@ pub trait Passport: Send + Sync {
 impl Session {
     /// Who is signed in by Passport's account of it: what `req.user` is in Express.
     ///
-    /// As in Passport, `null`, `false` and the empty text are nobody, and 0 is somebody. Where the
-    /// session's first key of the policy's
+    /// As in Passport, `null`, `false` and the empty text are nobody, and 0 is somebody. It agrees with
+    /// [`user`](Self::user): where another of the policy's
     /// [`user_keys`](crate::policy::PolicyBuilder::user_keys) names another user, it is nobody's, with
-    /// a warning: Express moved one of the two and kept the other (`keepSessionInfo`).
+    /// a warning (`keepSessionInfo`); and so is an object without an `id`, `_id` or `sub`, for which
+    /// `user_keys` has to name a path of its own, `passport.user.uuid` say.
     ///
     /// # Errors
     ///
@@ -75,14 +75,21 @@ impl Session {
         let Some(user) = user.filter(is_somebody) else {
             return Ok(None);
         };
-        let (ours, theirs) = (self.user(), self.passport_name());
-        if theirs.is_some() && ours != theirs {
-            tracing::warn!(
-                "a session names two users: set the policy's user_keys to passport.user"
-            );
-            return Ok(None);
+        match self.owner_by(&self.user_keys().and_passport()) {
+            Owner::User(_) => Ok(strategy.deserialize(user).await),
+            Owner::Contradiction(_) => {
+                tracing::warn!(
+                    "a session names two users: set the policy's user_keys to passport.user"
+                );
+                Ok(None)
+            }
+            Owner::Nobody => {
+                tracing::warn!(
+                    "passport.user has no id, _id or sub: set the policy's user_keys to a path in it"
+                );
+                Ok(None)
+            }
         }
-        Ok(strategy.deserialize(user).await)
     }
 
     /// Signs a user in for both sides: [`login`](Self::login), and `passport.user` as Passport 0.7
@@ -100,19 +107,15 @@ impl Session {
         self.must_be_attached()?;
         self.must_precede_head()?;
         let value = strategy.serialize(user);
-        let id = value.get("id").unwrap_or(&value);
-        let named = format!(r#"{{"user":{id}}}"#);
-        let name = UserKeys::new(["user"]).user_of(&named);
-        // `login` looks where the policy's keys are, and this need not be one of them.
-        if name.is_some_and(|name| self.names_another(PATH, &name)) {
+        let id = id_in(&value);
+        let name = user_id(&id.to_string());
+        // `login` looks where the policy's keys are, and Passport's need not be one of them.
+        let keys = self.user_keys().and_passport();
+        if name.is_some_and(|name| self.is_anothers(&keys, &name)) {
             self.leave_data(false)?;
         }
         self.login(id).await?;
-        self.store_user(PATH, value)
-    }
-
-    fn passport_name(&self) -> Option<String> {
-        self.find(|held| user_at(PATH, |key| held.data(key)))
+        self.store_user(PASSPORT_USER, value)
     }
 }
 

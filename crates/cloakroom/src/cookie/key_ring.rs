@@ -178,6 +178,16 @@ impl KeyRing {
         self.0.load().all.iter().map(name).collect()
     }
 
+    /// Returns what stands for a user where no name is to be read, by each key, the newest key's first.
+    pub(crate) fn fingerprints_of(&self, user: &str) -> Vec<String> {
+        self.names_for(&["user\0", user].concat())
+    }
+
+    /// Returns what proves that one user acts in the place of another, by each key.
+    pub(crate) fn fingerprints_of_both(&self, by: &str, user: &str) -> Vec<String> {
+        self.names_for(&format!("by\0{}\0{by}{user}", by.len()))
+    }
+
     pub(super) fn sign(&self, message: &[u8]) -> SignatureText {
         self.0.load().all[0].sign(message)
     }

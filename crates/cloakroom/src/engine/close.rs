@@ -67,7 +67,9 @@ fn store_op(policy: &Policy, held: &Held, now: Timestamp) -> StoreOp {
         Some(_) if held.saved && held.cookie_changed => StoreOp::Update,
         // What was just saved has its new expiry already.
         Some(_) if held.saved => StoreOp::Nothing,
-        Some(_) if settings.resave || lacks_stamp(policy, held) => StoreOp::Update,
+        Some(_) if settings.resave || lacks_stamp(policy, held) || held.stamp_changed => {
+            StoreOp::Update
+        }
         Some(_) if is_touch_due(policy, held, now) => StoreOp::Touch,
         _ => StoreOp::Nothing,
     }

@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::Policy;
 use crate::record::{
-    CookieState, Entry, Patch, Record, RecordLimit, Stamp, ValueError, is_value, member_length,
+    COOKIE, CookieState, Entry, Owner, Patch, Record, RecordLimit, STAMP, Stamp, ValueError,
+    index_names, is_value, member_length,
 };
 
 /// Cookie and stamp of a record may grow by as many bytes until it is written.
@@ -97,7 +98,7 @@ pub(crate) fn merge(
     base: Option<&Record>,
     edits: &mut [&mut Edit],
 ) -> Result<Merged, EditError> {
-    let limit = policy.write_limit();
+    let depth = policy.write_limit().depth;
     let mut patch = Patch::default();
     let mut cookie = base.map_or_else(CookieState::default, |base| base.cookie().clone());
     let mut stamp = base.and_then(Record::stamp).cloned();
@@ -106,7 +107,7 @@ pub(crate) fn merge(
     for edit in edits {
         patch.extend(&edit.patch);
         if let Some(change) = &mut edit.change {
-            edit.value = Some(make(change, &mut patch, base, limit.depth)?);
+            edit.value = Some(make(change, &mut patch, base, depth)?);
         }
         if let Some(own) = &edit.cookie {
             cookie.clone_from(own);
@@ -118,38 +119,130 @@ pub(crate) fn merge(
         latest = latest.max(Some(edit.now));
     }
     let now = latest.unwrap_or(Timestamp::from_millis(0));
-    if stamp.is_none() {
-        stamp = new_stamp(policy, now);
-        stamp_changed = stamp.is_some();
+    match &stamp {
+        None => {
+            stamp = new_stamp(policy, now);
+            stamp_changed = stamp.is_some();
+        }
+        Some(read) => {
+            if let Some(clamped) = read.clamped(policy.times(), now) {
+                stamp = Some(Arc::new(clamped));
+                stamp_changed = true;
+            }
+        }
     }
+    let owner = owner_after(policy, &patch, base);
+    stamp_changed |= note_last(policy, &owner, stamp.as_mut());
     let deadline = stamp.as_ref().and_then(|stamp| stamp.deadline());
     cookie.touch(now);
     cookie.end_by(deadline);
-    let written = stamp.as_ref().filter(|_| stamp_changed);
-    let stamp_json = written.map(|stamp| stamp.to_json());
-    let cookie_json = cookie.to_json();
-    let fields = patch.lay(base, &cookie_json, stamp_json.as_deref());
-    let user = policy.settings().user_keys.user_in(&fields);
-    // A store in memory keeps it so, and need not copy it.
-    let prefixes = [key.expose(), user.as_deref().unwrap_or_default()];
-    let record = Record::of(prefixes, &fields, &cookie, stamp);
-    if !patch.is_empty() && grows(base, &record, limit) {
-        return Err(EditError::TooLarge);
+    let expires = lives_until(policy, cookie.expires(), deadline, now);
+    let laid = Laid {
+        base,
+        patch: &patch,
+        cookie: &cookie,
+        stamp,
+        stamp_changed,
+    };
+    laid.merged(policy, key, owner, expires)
+}
+
+/// Changes data of a record that nobody uses just now: neither its cookie nor its expiry moves.
+pub(crate) fn amend(
+    policy: &Policy,
+    key: &SessionId,
+    base: &Record,
+    patch: &Patch,
+    expires: Timestamp,
+) -> Result<Merged, EditError> {
+    let owner = owner_after(policy, patch, Some(base));
+    let laid = Laid {
+        base: Some(base),
+        patch,
+        cookie: base.cookie(),
+        stamp: base.stamp().cloned(),
+        stamp_changed: false,
+    };
+    laid.merged(policy, key, owner, expires)
+}
+
+/// What a new text is made of.
+struct Laid<'a> {
+    base: Option<&'a Record>,
+    patch: &'a Patch,
+    cookie: &'a CookieState,
+    stamp: Option<Arc<Stamp>>,
+    stamp_changed: bool,
+}
+
+impl Laid<'_> {
+    fn merged(
+        self,
+        policy: &Policy,
+        key: &SessionId,
+        owner: Owner,
+        expires: Timestamp,
+    ) -> Result<Merged, EditError> {
+        let limit = policy.write_limit();
+        let Self {
+            base,
+            patch,
+            cookie,
+            stamp,
+            stamp_changed,
+        } = self;
+        let written = stamp.as_ref().filter(|_| stamp_changed);
+        let stamp_json = written.map(|stamp| stamp.to_json());
+        let cookie_json = cookie.to_json();
+        let fields = patch.lay(base, &cookie_json, stamp_json.as_deref());
+        let realm = stamp.as_ref().and_then(|stamp| stamp.realm());
+        let by = stamp.as_ref().and_then(|stamp| stamp.by());
+        let users = index_names(owner, realm, by.map(|(by, _)| by));
+        // A store in memory keeps it so, and need not copy it.
+        let joined = Entry::joined(&users);
+        let record = Record::of([key.expose(), &joined], &fields, cookie, stamp.clone());
+        if !patch.is_empty() && grows(base, &record, limit) {
+            return Err(EditError::TooLarge);
+        }
+        debug_assert!(
+            Record::parse(record.text().clone(), policy.settings().record_limit)
+                .is_ok_and(|read| read == record)
+                || record.text().len() > limit.bytes,
+            "a record is what taking its text apart gives"
+        );
+        Ok(Merged {
+            entry: Entry {
+                text: record.text().clone(),
+                expires,
+                users,
+            },
+            record: Arc::new(record),
+        })
     }
-    debug_assert!(
-        Record::parse(record.text().clone(), policy.settings().record_limit)
-            .is_ok_and(|read| read == record)
-            || record.text().len() > limit.bytes,
-        "a record is what taking its text apart gives"
-    );
-    Ok(Merged {
-        entry: Entry {
-            text: record.text().clone(),
-            expires: lives_until(policy, cookie.expires(), deadline, now),
-            user,
-        },
-        record: Arc::new(record),
-    })
+}
+
+/// Who is signed in once a patch is laid over a record.
+fn owner_after(policy: &Policy, patch: &Patch, base: Option<&Record>) -> Owner {
+    let value_of = |key: &str| match patch.get(key) {
+        _ if key == COOKIE || key == STAMP => None,
+        Some(change) => change,
+        None => base?.get(key),
+    };
+    policy.settings().user_keys.owner_by(value_of)
+}
+
+/// Notes who signed in elsewhere, in Express say, where nothing is noted yet: it stays when that user
+/// is signed out there, so that the next one finds nothing of theirs.
+fn note_last(policy: &Policy, owner: &Owner, stamp: Option<&mut Arc<Stamp>>) -> bool {
+    let (Owner::User(user), Some(stamp)) = (owner, stamp) else {
+        return false;
+    };
+    if stamp.last().is_some() {
+        return false;
+    }
+    let fingerprint = policy.keys().fingerprints_of(user).into_iter().next();
+    Arc::make_mut(stamp).note_last(fingerprint);
+    true
 }
 
 /// Sets keys, or removes them (`None`): all of them or, where the session would be too large, none.

@@ -305,13 +305,46 @@ impl Held {
         }
     }
 
-    /// Notes that the user has signed in now; a record of a policy that notes nothing else says so, too.
-    pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<&DeviceNote>) {
-        let new = || Arc::new(Stamp::new(now, None));
-        let stamp = Arc::make_mut(self.stamp.get_or_insert_with(new));
+    /// Notes that the user has signed in now, and begins a new life with it; a record of a policy that
+    /// notes nothing else says so, too.
+    pub(crate) fn note_login(
+        &mut self,
+        policy: &Policy,
+        now: Timestamp,
+        device: Option<&DeviceNote>,
+        fingerprint: Option<String>,
+    ) {
+        let deadline = new_deadline(policy, now);
+        let stamp = self.stamp_mut(policy, now);
+        stamp.begin(now, deadline);
         stamp.note_login(now, device);
+        stamp.note_last(fingerprint);
+    }
+
+    /// Notes who acts in the user's place, with a proof; `None`: nobody any more.
+    pub(crate) fn note_by(
+        &mut self,
+        policy: &Policy,
+        now: Timestamp,
+        by: Option<(String, String)>,
+    ) {
+        self.stamp_mut(policy, now).note_by(by);
+    }
+
+    fn stamp_mut(&mut self, policy: &Policy, now: Timestamp) -> &mut Stamp {
         self.stamp_changed = true;
-        self.is_login = true;
+        let realm = policy.settings().realm.as_deref();
+        let new = || Arc::new(Stamp::new(now, None, realm));
+        Arc::make_mut(self.stamp.get_or_insert_with(new))
+    }
+
+    /// Bounds what another writer made of the stamp.
+    pub(crate) fn clamp_stamp(&mut self, policy: &Policy, now: Timestamp) {
+        let clamped = self.stamp.as_ref();
+        if let Some(clamped) = clamped.and_then(|stamp| stamp.clamped(policy.times(), now)) {
+            self.stamp = Some(Arc::new(clamped));
+            self.stamp_changed = true;
+        }
     }
 
     /// Begins another session in the place of this one; the old record goes when the new one is
@@ -465,9 +498,17 @@ impl Held {
 /// What a new session notes in its record, if the policy has a use for it.
 pub(super) fn new_stamp(policy: &Policy, now: Timestamp) -> Option<Arc<Stamp>> {
     let settings = policy.settings();
-    let wanted = settings.absolute_timeout.is_some() || settings.renewal_timeout.is_some();
+    let wanted = settings.absolute_timeout.is_some()
+        || settings.renewal_timeout.is_some()
+        || settings.realm.is_some();
     wanted.then(|| {
-        let deadline = settings.absolute_timeout.map(|timeout| now.after(timeout));
-        Arc::new(Stamp::new(now, deadline))
+        let deadline = new_deadline(policy, now);
+        Arc::new(Stamp::new(now, deadline, settings.realm.as_deref()))
     })
+}
+
+/// When a session ends that begins now, however often it is touched.
+fn new_deadline(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+    let timeout = policy.settings().absolute_timeout;
+    timeout.map(|timeout| now.after(timeout))
 }

@@ -12,7 +12,7 @@ use super::held::{Arrival, Held, Rotation};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::Policy;
-use crate::record::Record;
+use crate::record::{Owner, Record};
 
 /// The key of a session's roles.
 const ROLES: &str = "roles";
@@ -33,17 +33,17 @@ pub(crate) fn succession(
     base: Option<&Record>,
     record: &Record,
 ) -> Succession {
-    let user = |record: &Record| policy.settings().user_keys.user_by(|key| record.get(key));
+    let owner = |record: &Record| policy.settings().user_keys.owner_by(|key| record.get(key));
     let (Some(base), Some(rotation)) = (base, rotation) else {
         return Succession::Closed;
     };
-    let before = user(base);
+    let before = owner(base);
     let may_follow = match rotation {
         Rotation::Renewal => true,
-        Rotation::Regenerated => before.is_some(),
+        Rotation::Regenerated => matches!(before, Owner::User(_)),
         Rotation::Handover => false,
     };
-    if may_follow && before == user(record) && base.get(ROLES) == record.get(ROLES) {
+    if may_follow && before == owner(record) && base.get(ROLES) == record.get(ROLES) {
         Succession::Renewed
     } else {
         Succession::Closed
@@ -55,8 +55,8 @@ pub(crate) fn signs_in(policy: &Policy, held: &Held) -> bool {
     let keys = &policy.settings().user_keys;
     let found = |key: &str| held.base.as_ref().and_then(|base| base.get(key));
     let signs_in = || {
-        let user = keys.user_by(|key| held.data(key));
-        user.is_some() && user != keys.user_by(found)
+        let owner = keys.owner_by(|key| held.data(key));
+        matches!(owner, Owner::User(_)) && owner != keys.owner_by(found)
     };
     held.is_login || signs_in()
 }

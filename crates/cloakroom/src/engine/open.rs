@@ -6,31 +6,42 @@ use super::held::Held;
 use crate::clock::Timestamp;
 use crate::cookie::Ticket;
 use crate::id::SessionId;
-use crate::record::Record;
+use crate::policy::Policy;
+use crate::record::{Record, Stamp};
+
+/// Whether a record is one of the layer's own: of another realm, it is unknown to it, neither opened
+/// nor ended, whatever store and secret the two share.
+pub(crate) fn belongs(policy: &Policy, stamp: Option<&Stamp>) -> bool {
+    stamp.and_then(Stamp::realm) == policy.settings().realm.as_deref()
+}
 
 /// Opens the session that a request's ticket names; `None` where it is over although the store still
 /// holds it: a writer that knows no absolute time-out kept it alive.
 pub(crate) fn open(
+    policy: &Policy,
     ticket: Ticket,
     record: Arc<Record>,
     expires: Timestamp,
     now: Timestamp,
 ) -> Option<Box<Held>> {
-    is_live(&record, now).then(|| Box::new(Held::stored(ticket, record, expires)))
+    live(policy, Held::stored(ticket, record, expires), now)
 }
 
 /// Opens the session that the ticket's id was renewed to.
 pub(crate) fn open_successor(
+    policy: &Policy,
     ticket: Ticket,
     id: SessionId,
     record: Arc<Record>,
     expires: Timestamp,
     now: Timestamp,
 ) -> Option<Box<Held>> {
-    is_live(&record, now).then(|| Box::new(Held::successor(ticket, id, record, expires)))
+    live(policy, Held::successor(ticket, id, record, expires), now)
 }
 
-fn is_live(record: &Record, now: Timestamp) -> bool {
-    let deadline = record.stamp().and_then(|stamp| stamp.deadline());
-    deadline.is_none_or(|deadline| deadline > now)
+fn live(policy: &Policy, held: Held, now: Timestamp) -> Option<Box<Held>> {
+    let mut held = Box::new(held);
+    held.clamp_stamp(policy, now);
+    let is_over = held.deadline().is_some_and(|deadline| deadline <= now);
+    (!is_over).then_some(held)
 }

@@ -18,7 +18,7 @@ fn stored(policy: &Policy) -> Held {
     let (name, keys) = (&settings.name, &settings.keys);
     let field = format!("{}=s:{}", name.as_str(), cookie::sign("stored", keys));
     let ticket = cookie::find([field.as_bytes()], name, keys, &IdGrammar::any()).unwrap();
-    *open(ticket, record.into(), expires, NOW).expect("a live session")
+    *open(policy, ticket, record.into(), expires, NOW).expect("a live session")
 }
 
 fn fresh(policy: &Policy) -> Held {

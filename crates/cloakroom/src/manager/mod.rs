@@ -2,6 +2,7 @@
 
 mod close;
 mod open;
+mod roles;
 mod users;
 
 use std::fmt;
@@ -94,6 +95,7 @@ impl Manager {
         match self.load(&tickets).await {
             Ok(Opened::Live(held)) => Ok(Session::new(backend, request, held)),
             Ok(Opened::Unknown) => Ok(Session::fresh(backend, request, Some(tickets.first))),
+            Ok(Opened::Foreign) => Ok(Session::fresh(backend, request, None)),
             Ok(Opened::Closed) => {
                 let held = backend.fresh(&request, Some(tickets.first)).closed();
                 Ok(Session::new(backend, request, Box::new(held)))

@@ -19,6 +19,8 @@ pub(super) enum Opened {
     Closed,
     /// There is a record that cannot be read.
     Unread(Ticket),
+    /// There is a session of another realm, which this one neither opens nor ends.
+    Foreign,
 }
 
 impl Manager {
@@ -33,6 +35,7 @@ impl Manager {
             (Opened::Live(_), Opened::Live(_)) if self.rejects_duplicates() => Ok(Opened::Closed),
             (live @ Opened::Live(_), _) | (_, live @ Opened::Live(_)) => Ok(live),
             (unread @ Opened::Unread(_), _) | (_, unread @ Opened::Unread(_)) => Ok(unread),
+            (Opened::Foreign, _) | (_, Opened::Foreign) => Ok(Opened::Foreign),
             (unknown, _) => {
                 let following = self.or_follow(unknown, [&tickets.first, second]);
                 Box::pin(following).await
@@ -88,8 +91,12 @@ impl Manager {
         stored: Stored,
     ) -> Option<Box<Held>> {
         let record = self.0.record(stored.text).ok()?;
+        if !engine::belongs(self.policy(), record.stamp().map(AsRef::as_ref)) {
+            return None;
+        }
         let now = self.0.now();
         let held = engine::open_successor(
+            self.policy(),
             ticket.clone(),
             id.clone(),
             record.clone(),
@@ -123,8 +130,18 @@ impl Manager {
                 return Ok(Opened::Unread(ticket.clone()));
             }
         };
+        if !engine::belongs(self.policy(), record.stamp().map(AsRef::as_ref)) {
+            tracing::debug!(?id, "a session of another realm");
+            return Ok(Opened::Foreign);
+        }
         let now = self.0.now();
-        match engine::open(ticket.clone(), record.clone(), stored.expires, now) {
+        match engine::open(
+            self.policy(),
+            ticket.clone(),
+            record.clone(),
+            stored.expires,
+            now,
+        ) {
             Some(held) => Ok(Opened::Live(held)),
             None => {
                 Box::pin(self.0.remove_expired(id, &record)).await;

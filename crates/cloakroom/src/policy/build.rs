@@ -16,6 +16,15 @@ use crate::record::{RecordLimit, UserKeys};
 pub struct PolicyBuilder {
     settings: Settings,
     name: Result<CookieName, PolicyError>,
+    realm: Realm,
+}
+
+/// Where a policy's realm comes from.
+#[derive(Clone, Debug)]
+enum Realm {
+    /// The cookie's name, where it is not Express's.
+    OfName,
+    Set(Option<Box<str>>),
 }
 
 /// Settings that contradict each other, or that no cookie can say.
@@ -61,6 +70,9 @@ pub enum PolicyError {
     /// A date so far ahead that no cookie can say it.
     #[error("a time-out is at most 100 years")]
     TimeoutTooLong,
+    /// A text of visible characters.
+    #[error("a realm is a text without control characters: use `no_realm` for none")]
+    Realm,
     /// Nobody could sign in.
     #[error("a user needs at least one session: raise `max_sessions`")]
     NoSession,
@@ -116,10 +128,12 @@ impl PolicyBuilder {
             max_sessions: None,
             max_sockets_per_session: 64,
             max_sockets_per_address: 2_048,
+            realm: None,
         };
         Self {
             name: Ok(settings.name.clone()),
             settings,
+            realm: Realm::OfName,
         }
     }
 
@@ -132,7 +146,8 @@ impl PolicyBuilder {
             .secure(Secure::Never)
             .same_site(SameSite::Unset)
             .id_grammar(IdGrammar::any())
-            .cookie_life(CookieLife::Express);
+            .cookie_life(CookieLife::Express)
+            .no_realm();
         builder.settings.limits_writes = false;
         builder
     }
@@ -233,8 +248,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the longest life of a session, used or not; it is kept in the record and nothing moves
-    /// it. Default: 24 hours (NIST SP 800-63B-4 §2.2.3; OWASP ASVS 7.3.2).
+    /// Sets the longest life of a session, used or not; it is kept in the record, and nothing moves it
+    /// but a login, with which a new life begins. Default: 24 hours (NIST SP 800-63B-4 §2.2.3; OWASP ASVS 7.3.2).
     pub fn absolute_timeout(mut self, absolute_timeout: Duration) -> Self {
         self.settings.absolute_timeout = Some(absolute_timeout);
         self
@@ -417,8 +432,10 @@ impl PolicyBuilder {
     ///
     /// [`PolicyError`], whose text says what to change.
     pub fn build(self) -> Result<Policy, PolicyError> {
+        let name = self.name?;
         let settings = Settings {
-            name: self.name?,
+            realm: self.realm.resolve(&name),
+            name,
             ..self.settings
         };
         check::prefix(&settings)?;

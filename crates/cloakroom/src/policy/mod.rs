@@ -5,6 +5,7 @@ mod build;
 mod presets;
 mod proxy;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub use proxy::TrustedProxy;
 use crate::clock::Timestamp;
 use crate::cookie::{CookieName, KeyRing, fits_cookie};
 use crate::id::{IdGrammar, SessionId};
-use crate::record::{CookieState, RecordLimit, UserKeys};
+use crate::record::{CookieState, RecordLimit, Times, UserKeys, index_name};
 
 /// What happens to the record when a handler drops its session ([`Session::unset`]).
 ///
@@ -195,6 +196,8 @@ pub(crate) struct Settings {
     pub(crate) max_sessions: Option<(usize, AtLimit)>,
     pub(crate) max_sockets_per_session: usize,
     pub(crate) max_sockets_per_address: usize,
+    /// Which of several layers over one store this is.
+    pub(crate) realm: Option<Box<str>>,
 }
 
 impl Policy {
@@ -249,6 +252,23 @@ impl Policy {
         } else {
             limit.read()
         }
+    }
+
+    /// The realm that this layer's sessions belong to: see [`PolicyBuilder::realm`].
+    pub fn realm(&self) -> Option<&str> {
+        self.0.realm.as_deref()
+    }
+
+    /// The times that bound what a record says of its session.
+    pub(crate) fn times(&self) -> Times {
+        Times {
+            absolute: self.0.absolute_timeout,
+        }
+    }
+
+    /// What the store's index calls a user of this layer.
+    pub(crate) fn index_name<'a>(&self, user: &'a str) -> Cow<'a, str> {
+        index_name(self.realm(), user)
     }
 
     pub(crate) fn settings(&self) -> &Settings {

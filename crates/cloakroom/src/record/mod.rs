@@ -24,11 +24,15 @@ pub use js::renormalize;
 pub(crate) use js::{stringify, unescape, without_lone_surrogates};
 pub(crate) use json::is_value;
 pub(crate) use patch::{Patch, member_length, object};
-pub(crate) use stamp::{DeviceNote, Stamp};
+pub(crate) use stamp::{DeviceNote, Stamp, Times};
+#[cfg(feature = "memory")]
+pub(crate) use stored::split;
 pub use stored::{Entry, Stored};
 pub use text::RecordText;
 pub use users::UserKeys;
-pub(crate) use users::{named_by, user_at};
+pub(crate) use users::{
+    DIVIDER, OF_OBJECT, Owner, PASSPORT_USER, id_in, index_name, index_names, user_id,
+};
 pub use value::ValueError;
 
 use json::{Bounds, Member, Span};

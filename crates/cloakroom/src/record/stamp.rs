@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::num::ParseIntError;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,15 +35,70 @@ pub(crate) struct Stamp {
     /// Of the last login, as it is written: few requests ask for it, and one that cannot be read must
     /// not take the deadline with it.
     device: Option<Box<str>>,
+    /// The layer that the session belongs to, where layers are kept apart.
+    realm: Option<Box<str>>,
+    /// A keyed fingerprint of who signed in last: it stays when other writers sign that user out.
+    last: Option<Box<str>>,
+    /// Who acts in the user's place, by name, and a keyed fingerprint of both.
+    by: Option<Box<(String, String)>>,
 }
 
+/// What a policy says of a session's times, for [`Stamp::clamped`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) absolute: Option<Duration>,
+}
+
+/// How far ahead the clock of another server may be.
+const SKEW: Duration = Duration::from_mins(1);
+/// How far a server's clock may have been set back since a session began.
+const SET_BACK: Duration = Duration::from_hours(1);
+/// The earliest instant that JavaScript's dates have: what is earlier is no time.
+const EARLIEST: i64 = -8_640_000_000_000_000;
+/// When a stamp began that does not say so: made now where it is read.
+const UNKNOWN: i64 = i64::MAX;
+
 impl Stamp {
-    pub(crate) fn new(created: Timestamp, deadline: Option<Timestamp>) -> Self {
+    pub(crate) fn new(
+        created: Timestamp,
+        deadline: Option<Timestamp>,
+        realm: Option<&str>,
+    ) -> Self {
         Self {
             created: created.as_millis(),
             deadline: deadline.map(Timestamp::as_millis),
+            realm: realm.map(Into::into),
             ..Self::default()
         }
+    }
+
+    /// Returns the stamp that another writer's edits are bounded to, where it differs: nothing began in
+    /// the future, the session ends within the policy's absolute time-out, and a login that is still to
+    /// come is none.
+    pub(crate) fn clamped(&self, times: Times, now: Timestamp) -> Option<Self> {
+        let latest = now.after(SKEW).as_millis();
+        let possible = EARLIEST..=now.after(SET_BACK).as_millis();
+        let created = if possible.contains(&self.created) {
+            self.created
+        } else {
+            now.as_millis()
+        };
+        let until = |timeout| Timestamp::from_millis(created).after(timeout).as_millis();
+        let deadline = match times.absolute.map(until) {
+            Some(bound) => Some(self.deadline.map_or(bound, |own| own.min(bound))),
+            None => self.deadline,
+        };
+        let login = self.login.filter(|login| *login <= latest);
+        let renewed = self.renewed.filter(|renewed| *renewed <= latest);
+        let is_same = (created, deadline, login, renewed)
+            == (self.created, self.deadline, self.login, self.renewed);
+        (!is_same).then(|| Self {
+            created,
+            deadline,
+            renewed,
+            login,
+            ..self.clone()
+        })
     }
 
     #[cfg(test)]
@@ -52,9 +108,25 @@ impl Stamp {
     }
 
     /// Reads a stamp whose members were found in `text`; whatever is none counts as missing, and the
-    /// next save writes one.
+    /// next save writes one. Its realm counts in any case.
     pub(super) fn of(text: &str, members: &[Member]) -> Option<Self> {
+        let read = Self::read(text, members);
+        if read.is_some() {
+            return read;
+        }
+        let realm = |member: &&Member| &text[member.key.range()] == "realm";
+        let realm = members.iter().rev().find(realm)?;
+        let realm = string(&text[realm.value.range()])?;
+        Some(Self {
+            created: UNKNOWN,
+            realm: Some(realm.into()),
+            ..Self::default()
+        })
+    }
+
+    fn read(text: &str, members: &[Member]) -> Option<Self> {
         let (mut stamp, mut created) = (Self::default(), None);
+        let (mut by, mut proof) = (None, None);
         for member in members {
             let value = &text[member.value.range()];
             match &text[member.key.range()] {
@@ -63,16 +135,21 @@ impl Stamp {
                 "renewed" => stamp.renewed = millis(value).ok()?,
                 "login" => stamp.login = millis(value).ok()?,
                 "device" => stamp.device = Some(value.into()),
+                "realm" => stamp.realm = string(value).map(Into::into),
+                "last" => stamp.last = string(value).map(Into::into),
+                "by" => by = string(value),
+                "proof" => proof = string(value),
                 _ => {}
             }
         }
         stamp.created = created?;
+        stamp.by = by.map(|by| Box::new((by, proof.unwrap_or_default())));
         Some(stamp)
     }
 
     pub(crate) fn to_json(&self) -> String {
         let device = self.device.as_deref().unwrap_or_default();
-        let mut json = String::with_capacity(112 + device.len());
+        let mut json = String::with_capacity(160 + device.len());
         for (key, value) in [
             ("{\"created\":", Some(self.created)),
             (",\"deadline\":", self.deadline),
@@ -88,6 +165,20 @@ impl Stamp {
         if !device.is_empty() {
             json.push_str(",\"device\":");
             json.push_str(device);
+        }
+        let (by, proof) = self.by.as_deref().map_or((None, None), |(by, proof)| {
+            (Some(by.as_str()), Some(proof.as_str()))
+        });
+        for (key, value) in [
+            (",\"realm\":", self.realm.as_deref()),
+            (",\"last\":", self.last.as_deref()),
+            (",\"by\":", by),
+            (",\"proof\":", proof),
+        ] {
+            if let Some(quoted) = value.and_then(|value| js::stringify(value).ok()) {
+                json.push_str(key);
+                json.push_str(&quoted);
+            }
         }
         json.push('}');
         json
@@ -115,6 +206,37 @@ impl Stamp {
         is_handle(&note.handle).then_some(note)
     }
 
+    /// The layer that the session belongs to.
+    pub(crate) fn realm(&self) -> Option<&str> {
+        self.realm.as_deref()
+    }
+
+    /// The keyed fingerprint of who signed in last.
+    pub(crate) fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    pub(crate) fn note_last(&mut self, fingerprint: Option<String>) {
+        self.last = fingerprint.map(String::into_boxed_str);
+    }
+
+    /// Who acts in the user's place, with a keyed fingerprint of both.
+    pub(crate) fn by(&self) -> Option<(&str, &str)> {
+        let (by, proof) = self.by.as_deref()?;
+        Some((by, proof))
+    }
+
+    pub(crate) fn note_by(&mut self, by: Option<(String, String)>) {
+        self.by = by.map(Box::new);
+    }
+
+    /// Begins a new life, as a login does (NIST SP 800-63B-4 §5.2): only a changed id does not.
+    pub(crate) fn begin(&mut self, now: Timestamp, deadline: Option<Timestamp>) {
+        self.created = now.as_millis();
+        self.deadline = deadline.map(Timestamp::as_millis);
+        self.by = None;
+    }
+
     pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<&DeviceNote>) {
         self.login = Some(now.as_millis());
         self.device = device
@@ -133,6 +255,11 @@ fn is_handle(handle: &str) -> bool {
     (1..=64).contains(&handle.len()) && handle.bytes().all(is_token)
 }
 
+/// What a JSON string says; `None` for any other value, and for a text that says nothing.
+fn string(value: &str) -> Option<String> {
+    super::users::text(value).filter(|text| !text.is_empty())
+}
+
 /// A whole number, or `null`.
 fn millis(value: &str) -> Result<Option<i64>, ParseIntError> {
     match value {
@@ -143,8 +270,53 @@ fn millis(value: &str) -> Result<Option<i64>, ParseIntError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DeviceNote, Stamp};
+    use std::time::Duration;
+
+    use super::{DeviceNote, Stamp, Times};
     use crate::clock::Timestamp;
+
+    /// W6: what another writer may have done to it (`Object.assign(req.session, req.body)`).
+    #[test]
+    fn w6_a_foreign_writer_moves_neither_the_absolute_time_out_nor_the_freshness() {
+        let now = 1_000_000_000;
+        let json = |json: &str| json.replace("NOW", "1000000000");
+        #[rustfmt::skip]
+        let table = [
+            // absolute, as it is read,                                          clamped, if it is
+            (Some(500),  r#"{"created":1000000000,"deadline":1000500000}"#,      None),
+            (Some(500),  r#"{"created":1000000000,"deadline":9999999999999}"#,   Some(r#"{"created":NOW,"deadline":1000500000}"#)),
+            (Some(500),  r#"{"created":1000000000,"deadline":1000000001}"#,      None),
+            (Some(500),  r#"{"created":999000000}"#,                             Some(r#"{"created":999000000,"deadline":999500000}"#)),
+            (Some(500),  r#"{"created":9999999999999,"deadline":9999999999999}"#, Some(r#"{"created":NOW,"deadline":1000500000}"#)),
+            (Some(500),  r#"{"created":-9223372036854775808,"deadline":9223372036854775807}"#, Some(r#"{"created":NOW,"deadline":1000500000}"#)),
+            // Another server's clock may be ahead, or this one's was set back.
+            (Some(500),  r#"{"created":1003600000,"deadline":1004100000}"#,      None),
+            (Some(500),  r#"{"created":1000030000,"deadline":1000530000}"#,      None),
+            (None,       r#"{"created":1000000000,"deadline":9999999999999}"#,   None),
+            (None,       r#"{"created":1000000000,"renewed":9999999999999,"login":9999999999999}"#, Some(r#"{"created":NOW}"#)),
+            (None,       r#"{"created":1000000000,"login":1000000500}"#,         None),
+            // Nothing but its realm can be read.
+            (Some(500),  r#"{"created":"x","login":5,"realm":"staff"}"#,         Some(r#"{"created":NOW,"deadline":1000500000,"realm":"staff"}"#)),
+        ];
+        for (absolute, read, clamped) in table {
+            let times = Times {
+                absolute: absolute.map(Duration::from_secs),
+            };
+            let stamp = Stamp::parse(read).unwrap();
+            let found = stamp.clamped(times, Timestamp::from_millis(now));
+            let found = found.as_ref().map(Stamp::to_json);
+            assert_eq!(found, clamped.map(json), "{absolute:?} {read}");
+        }
+    }
+
+    #[test]
+    fn what_it_says_of_realm_and_users_comes_back() {
+        let json = r#"{"created":5,"realm":"st\"aff","last":"f","by":"r\u001foot","proof":"p"}"#;
+        let stamp = Stamp::parse(json).unwrap();
+        assert_eq!(stamp.realm(), Some("st\"aff"));
+        assert_eq!(stamp.by(), Some(("r\u{1f}oot", "p")));
+        assert_eq!(stamp.to_json(), json);
+    }
 
     #[test]
     fn what_is_no_stamp_counts_as_missing() {
@@ -205,7 +377,7 @@ mod tests {
             agent: Some("\"quoted\" \\ \u{7f} é".to_owned()),
             address: "2001:db8::1".parse().ok(),
         };
-        let mut stamp = Stamp::new(Timestamp::from_millis(5), None);
+        let mut stamp = Stamp::new(Timestamp::from_millis(5), None, None);
         stamp.note_login(Timestamp::from_millis(7), Some(&note));
         let stamp = Stamp::parse(&stamp.to_json()).unwrap();
         assert_eq!(stamp.device(), Some(note));

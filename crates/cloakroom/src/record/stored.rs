@@ -1,5 +1,8 @@
 //! A record on its way into a store and out of it.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use super::RecordText;
 use crate::clock::Timestamp;
 
@@ -19,6 +22,80 @@ pub struct Entry {
     pub text: RecordText,
     /// When the store may let it go.
     pub expires: Timestamp,
-    /// The user that it belongs to, for the index.
-    pub user: Option<String>,
+    /// The users that it names, for the index, each as an index calls them: one, or none; several where
+    /// its keys contradict each other, or one user acts in the place of another.
+    pub users: Vec<String>,
+}
+
+/// Begins the joined names of several users; hexadecimal, each between two of these.
+const SEVERAL: char = '\u{1}';
+
+impl Entry {
+    /// Returns several users as one text, for a store that has a place for one: a user's name is its own
+    /// text, unless it looks like several.
+    pub(crate) fn joined(users: &[String]) -> Cow<'_, str> {
+        match users {
+            [] => Cow::Borrowed(""),
+            [user] if !user.starts_with(SEVERAL) => Cow::Borrowed(user),
+            users => {
+                let mut joined = String::from(SEVERAL);
+                for user in users {
+                    joined += &Self::one_of_several(user)[1..];
+                }
+                Cow::Owned(joined)
+            }
+        }
+    }
+
+    /// Returns what the joined names of several users hold if this is one of them.
+    pub(crate) fn one_of_several(user: &str) -> String {
+        let mut part = String::from(SEVERAL);
+        for byte in user.bytes() {
+            // A String takes whatever is written to it.
+            let _ = write!(part, "{byte:02x}");
+        }
+        part.push(SEVERAL);
+        part
+    }
+}
+
+/// Returns the users in what [`Entry::joined`] gave.
+#[cfg(feature = "memory")]
+pub(crate) fn split(joined: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let several = joined.strip_prefix(SEVERAL);
+    let one = Some(joined).filter(|joined| several.is_none() && !joined.is_empty());
+    let parts = several
+        .into_iter()
+        .flat_map(|several| several.split(SEVERAL));
+    let named = parts.filter(|part| !part.is_empty()).filter_map(unhex);
+    one.map(Cow::Borrowed)
+        .into_iter()
+        .chain(named.map(Cow::Owned))
+}
+
+#[cfg(feature = "memory")]
+fn unhex(part: &str) -> Option<String> {
+    let byte = |at| u8::from_str_radix(part.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..part.len()).step_by(2).map(byte).collect();
+    String::from_utf8(bytes?).ok()
+}
+
+#[cfg(all(test, feature = "memory"))]
+mod tests {
+    use super::{Entry, split};
+
+    #[test]
+    fn users_that_are_joined_are_split_again_and_none_looks_like_another() {
+        let several = Entry::joined(&["ada".to_owned(), "é\u{1}".to_owned()]).into_owned();
+        #[rustfmt::skip]
+        let table: &[&[&str]] = &[&[], &["ada"], &["ada", "grace"], &["\u{1}ada"], &["\u{1}", "x"], &[&several], &["a\u{1}b"]];
+        for users in table {
+            let users: Vec<String> = users.iter().map(|&user| user.to_owned()).collect();
+            let joined = Entry::joined(&users);
+            let again: Vec<_> = split(&joined).collect();
+            assert_eq!(again, users, "{joined:?}");
+        }
+        assert!(several.contains(&Entry::one_of_several("ada")));
+        assert!(!several.contains(&Entry::one_of_several("da")));
+    }
 }

@@ -44,6 +44,9 @@ pub enum SessionError {
     /// The policy's `max_sessions` refuses another login of this user: end one of the others.
     #[error("the user has as many sessions as the policy allows: end another one first")]
     TooManySessions,
+    /// Nobody is signed in who could act in another's place.
+    #[error("nobody is signed in: call `login` first")]
+    NotSignedIn,
     /// The value of a key is of another type, or JSON cannot say it.
     #[error(transparent)]
     Value(#[from] ValueError),

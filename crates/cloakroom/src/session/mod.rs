@@ -32,7 +32,7 @@ use crate::live::{Full, SocketLimits, SocketPermit};
 use crate::policy::{CookieMut, RequestInfo};
 pub use crate::record::ValueError;
 use crate::record::{
-    self, DeviceNote, Field, RecordLimit, UserKeys, is_reserved, is_value, stringify,
+    self, DeviceNote, Field, RecordLimit, Stamp, UserKeys, is_reserved, is_value, stringify,
     without_lone_surrogates,
 };
 use crate::store::{StoreError, StoreErrorKind};
@@ -207,7 +207,7 @@ impl Session {
         self.0.request.address
     }
 
-    /// When it began; `None` for a session of another writer, or of a policy without absolute and
+    /// When it began, or its user signed in last; `None` for a session of another writer, or of a policy without absolute and
     /// renewal time-outs, whose record does not say.
     pub fn created(&self) -> Option<SystemTime> {
         self.lock(|held| held.stamp.as_ref().map(|stamp| stamp.created().into()))
@@ -366,9 +366,18 @@ impl Session {
         self.0.backend.policy.settings().user_keys.clone()
     }
 
-    pub(crate) fn note_login(&self, device: Option<&DeviceNote>) -> Result<(), SessionError> {
-        let now = self.0.backend.now();
-        self.live(|held| held.note_login(now, device))
+    pub(crate) fn note_login(
+        &self,
+        device: Option<&DeviceNote>,
+        fingerprint: Option<String>,
+    ) -> Result<(), SessionError> {
+        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        self.live(|held| held.note_login(policy, now, device, fingerprint))
+    }
+
+    pub(crate) fn note_by(&self, by: Option<(String, String)>) -> Result<(), SessionError> {
+        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        self.live(|held| held.note_by(policy, now, by))
     }
 
     /// What its last login noted.
@@ -385,8 +394,9 @@ impl Session {
         self.lock(|held| held.phase = Phase::Destroyed);
     }
 
-    pub(crate) fn login_time(&self) -> Option<Timestamp> {
-        self.lock(|held| held.stamp.as_ref()?.login())
+    /// What cloakroom notes of the session.
+    pub(crate) fn stamp(&self) -> Option<Arc<Stamp>> {
+        self.lock(|held| held.stamp.clone())
     }
 
     pub(crate) fn request(&self) -> &RequestInfo {

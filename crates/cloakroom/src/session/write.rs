@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use super::backend::{Followed, Saved};
 use super::{SaveError, Session, SessionError, parse, read};
 use crate::clock::Timestamp;
+#[cfg(any(feature = "tower", feature = "actix"))]
+use crate::engine::belongs;
 use crate::engine::{
     Arrival, Change, Edit, EditError, Held, Phase, Sent, is_shut_out, settle_predecessor, signs_in,
 };
@@ -58,7 +60,10 @@ impl Session {
         let limit = self.0.backend.policy.settings().record_limit;
         let record = Record::parse(stored.text, limit)
             .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error))?;
-        self.live(|held| held.was_reloaded(Arc::new(record), stored.expires))
+        self.live(|held| {
+            held.was_reloaded(Arc::new(record), stored.expires);
+            held.clamp_stamp(&self.0.backend.policy, self.now());
+        })
     }
 
     /// Whether the session is as it is stored now, where it came from a cache; changes of this request
@@ -83,7 +88,13 @@ impl Session {
         let Some((record, expires)) = read else {
             return Ok(false);
         };
-        self.lock(|held| held.was_confirmed(Arc::new(record), expires));
+        if !belongs(&backend.policy, record.stamp().map(AsRef::as_ref)) {
+            return Ok(false);
+        }
+        self.lock(|held| {
+            held.was_confirmed(Arc::new(record), expires);
+            held.clamp_stamp(&backend.policy, backend.now());
+        });
         Ok(true)
     }
 

@@ -39,7 +39,7 @@ pub use races::*;
 pub use retired::*;
 pub use users::*;
 
-use super::{Entry, Store};
+use super::{Entry, Store, UserKeys};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::record::{RecordText, renormalize};
@@ -105,15 +105,24 @@ impl Subject {
         Entry {
             text: text(data),
             expires: self.now().after(lifetime),
-            user: None,
+            users: Vec::new(),
         }
     }
 
     fn entry_of(&self, user: &str) -> Entry {
         let data = format!(r#","userId":"{user}""#);
         Entry {
-            user: Some(user.to_owned()),
+            users: vec![user.to_owned()],
             ..self.entry(&data)
+        }
+    }
+
+    /// A record with these data, as an index has it that goes by the default keys.
+    fn entry_naming(&self, data: &str) -> Entry {
+        let entry = self.entry(data);
+        Entry {
+            users: UserKeys::default().users_of(&entry.text),
+            ..entry
         }
     }
 
@@ -204,6 +213,8 @@ macro_rules! conformance_suite {
             scan_refuses_a_foreign_cursor
             sessions_of_a_user_are_found
             sessions_follow_their_user
+            a_session_that_names_two_users_is_found_for_both
+            realms_keep_their_users_apart
             destroy_of_user_ends_all_but_one
             a_session_on_the_move_does_not_escape
             of_many_creators_one_wins

@@ -238,10 +238,11 @@ pub trait Store: Send + Sync + 'static {
     /// there. The others need not care.
     fn index_by(&self, _: &UserKeys) {}
 
-    /// The ids of a user's live sessions.
+    /// The ids of a user's live sessions: those whose record names the user, alone or as one of several
+    /// ([`UserKeys::users_of`]); `user` is the name that indexes have, which also tells realms apart.
     fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>>;
 
-    /// Ends all sessions of a user but `keep`, and tells how many.
+    /// Ends all sessions of a user but `keep`, and tells how many: those of [`of_user`](Self::of_user).
     ///
     /// A session that was stored before this was called is ended; one whose login is still under
     /// way may outlive it.

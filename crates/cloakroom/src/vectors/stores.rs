@@ -31,7 +31,7 @@ fn entry(text: &str) -> Entry {
     Entry {
         text: text.into(),
         expires: expires.unwrap_or(Timestamp::from_millis(NOW + DAY)),
-        user: None,
+        users: Vec::new(),
     }
 }
 

@@ -70,7 +70,11 @@ impl Guard {
         match session {
             Ok(None) => Ok(Access::LoginRequired),
             Ok(Some(session)) if !session.is_detached() => {
-                Ok(self.require.check(&session, session.now().into()))
+                let access = self.require.check_now(&session, session.now().into());
+                access.await.map_err(|error| {
+                    tracing::error!(%error, "the roles of a user are not known");
+                    Refusal::Unavailable
+                })
             }
             // Nobody is sent to the login because the store is down.
             Ok(_) => Err(Refusal::Unavailable),

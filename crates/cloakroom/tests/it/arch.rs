@@ -18,7 +18,7 @@ const MAP: [(&str, &[&str]); 13] = [
     ("live",    &["clock", "id", "store"]),
     ("session", &["clock", "id", "places", "record", "cookie", "policy", "engine", "store", "live"]),
     ("auth",    &["clock", "id", "policy", "record", "session", "store"]),
-    ("manager", &["clock", "id", "cookie", "policy", "engine", "store", "session", "auth"]),
+    ("manager", &["clock", "id", "record", "cookie", "policy", "engine", "store", "session", "auth"]),
     ("web",     &["auth", "policy", "store", "live", "session", "manager"]),
 ];
 
@@ -171,6 +171,33 @@ fn frameworks_and_databases_stay_in_their_corners() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// W1: one module says who is signed in; whoever asks it goes by what it says.
+#[test]
+fn one_module_says_who_is_signed_in() {
+    #[rustfmt::skip]
+    let may = [
+        "record/", "auth/login.rs", "auth/passport.rs", "auth/impersonate.rs", "engine/edit.rs",
+        // What the servers look by, held to it by tests.
+        "store/postgres/ddl.rs", "store/mongodb/users.rs", "store/conformance",
+    ];
+    let notions = [
+        "owner_by(",
+        "user_id(",
+        "OF_OBJECT",
+        "\"passport",
+        "\"userId\"",
+    ];
+    for (file, text) in files() {
+        if may.iter().any(|may| file.starts_with(may)) {
+            continue;
+        }
+        for line in code(&text) {
+            let found = notions.iter().find(|notion| line.contains(*notion));
+            assert_eq!(found, None, "{file}: {line}");
+        }
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn entry(number: usize) -> Entry {
     Entry {
         text: text.as_str().into(),
         expires,
-        user: None,
+        users: Vec::new(),
     }
 }
 

@@ -69,7 +69,7 @@ async fn put(store: &dyn Store, id: &SessionId, text: &str, user: &str) -> bool 
     let entry = Entry {
         text: text.into(),
         expires: Clock::System.now().after(Duration::from_mins(5)),
-        user: Some(user.to_owned()),
+        users: vec![user.to_owned()],
     };
     store.create(id, &entry).await.is_ok()
 }

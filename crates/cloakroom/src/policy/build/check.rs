@@ -53,7 +53,12 @@ pub(super) fn ids(settings: &Settings) -> Result<(), PolicyError> {
 /// What concerns a user's sessions.
 pub(super) fn users(settings: &Settings) -> Result<(), PolicyError> {
     let none = settings.max_sessions.is_some_and(|(most, _)| most == 0);
-    first_broken(&[(none, PolicyError::NoSession)])
+    let is_none = |realm: &str| realm.is_empty() || realm.contains(char::is_control);
+    let bad_realm = settings.realm.as_deref().is_some_and(is_none);
+    first_broken(&[
+        (none, PolicyError::NoSession),
+        (bad_realm, PolicyError::Realm),
+    ])
 }
 
 /// What user agents demand of attributes together, and what a field can say at all.

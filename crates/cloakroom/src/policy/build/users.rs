@@ -1,6 +1,7 @@
 //! The settings that concern users and their logins.
 
-use super::PolicyBuilder;
+use super::{PolicyBuilder, Realm};
+use crate::cookie::CookieName;
 use crate::policy::AtLimit;
 use crate::record::UserKeys;
 
@@ -9,6 +10,30 @@ impl PolicyBuilder {
     /// Default: `userId`, then `passport.user`.
     pub fn user_keys(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.user_keys = UserKeys::new(keys);
+        self
+    }
+
+    /// Sets the realm that this layer's sessions belong to: of several layers over one store, each knows
+    /// its own sessions alone, and its own users, whatever secret they share.
+    ///
+    /// Default: the cookie's name where it is set by [`name`](Self::name), so that the value of one
+    /// cookie opens nothing as another; none for `connect.sid` and for
+    /// [`Policy::express`](crate::Policy::express), whose records Express reads and writes. The realm is
+    /// kept in the record. A record of another realm is as if absent, neither opened nor ended; one
+    /// without a realm, Express's for one, opens only where the policy has none.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = Realm::Set(Some(realm.into().into_boxed_str()));
+        self
+    }
+
+    /// Takes the sessions that belong to no realm, Express's, under a cookie's name of one's own.
+    ///
+    /// # Security
+    ///
+    /// Two layers without a realm over one store and one secret are one: the value of either's cookie
+    /// opens the session in both.
+    pub fn no_realm(mut self) -> Self {
+        self.realm = Realm::Set(None);
         self
     }
 
@@ -57,5 +82,16 @@ impl PolicyBuilder {
     pub fn max_sockets_per_address(mut self, most: usize) -> Self {
         self.settings.max_sockets_per_address = most;
         self
+    }
+}
+
+impl Realm {
+    /// The realm of a policy whose cookie has this name.
+    pub(super) fn resolve(self, name: &CookieName) -> Option<Box<str>> {
+        match self {
+            Self::OfName if *name == CookieName::default() => None,
+            Self::OfName => Some(name.as_str().into()),
+            Self::Set(realm) => realm,
+        }
     }
 }

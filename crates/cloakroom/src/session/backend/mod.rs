@@ -165,7 +165,7 @@ impl Backend {
         let entry = Entry {
             text: record.text().clone(),
             expires: Timestamp::from_millis(0),
-            user: None,
+            users: Vec::new(),
         };
         let removing = self.store.update(&key, record.text(), &entry);
         match self.in_time(removing, StoreErrorKind::Unknown).await {
@@ -191,7 +191,8 @@ impl Backend {
 
     /// The ids of a user's live sessions, as the store has them.
     pub(crate) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
-        self.in_long_time(self.store.of_user(user), StoreErrorKind::Unavailable)
+        let name = self.policy.index_name(user);
+        self.in_long_time(self.store.of_user(&name), StoreErrorKind::Unavailable)
             .await
     }
 
@@ -201,7 +202,8 @@ impl Backend {
         user: &str,
         keep: Option<&SessionId>,
     ) -> Result<u64, StoreError> {
-        let ending = self.store.destroy_of_user(user, keep);
+        let name = self.policy.index_name(user);
+        let ending = self.store.destroy_of_user(&name, keep);
         let ended = self.in_long_time(ending, StoreErrorKind::Unknown).await;
         self.live.look_at_all();
         ended

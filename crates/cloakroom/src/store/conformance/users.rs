@@ -73,6 +73,67 @@ pub async fn sessions_follow_their_user(subject: &Subject) {
     assert_eq!(found(subject, &grace).await, HashSet::new());
 }
 
+/// A session whose keys contradict each other signs nobody in, and whoever ends the sessions of either
+/// ends it: it is listed for both, and follows them.
+pub async fn a_session_that_names_two_users_is_found_for_both(subject: &Subject) {
+    let (ada, grace) = (user(), user());
+    let both = format!(r#","userId":"{grace}","passport":{{"user":"{ada}"}}"#);
+    let both = subject.entry_naming(&both);
+    assert_eq!(both.users, [grace.clone(), ada.clone()]);
+    let of_ada = subject.entry_of(&ada);
+    let id = subject.stored(&of_ada).await;
+    let updated = subject.store.update(&id, &of_ada.text, &both).await;
+    assert_eq!(updated.unwrap(), Written::Saved);
+    assert_eq!(found(subject, &ada).await, HashSet::from([id.clone()]));
+    assert_eq!(found(subject, &grace).await, HashSet::from([id.clone()]));
+    let new = SessionId::random();
+    let read = subject.text_of(&id).await.unwrap();
+    let replaced = subject
+        .store
+        .replace(&id, Some(&read), &new, &both, &RetiredId::Closed)
+        .await;
+    assert_eq!(replaced.unwrap(), Written::Saved);
+    assert_eq!(found(subject, &ada).await, HashSet::from([new.clone()]));
+    assert_eq!(found(subject, &grace).await, HashSet::from([new.clone()]));
+    // Once they agree, it is one user's.
+    let read = subject.text_of(&new).await.unwrap();
+    let of_grace = subject.entry_of(&grace);
+    let updated = subject.store.update(&new, &read, &of_grace).await;
+    assert_eq!(updated.unwrap(), Written::Saved);
+    assert_eq!(found(subject, &ada).await, HashSet::new());
+    assert_eq!(found(subject, &grace).await, HashSet::from([new.clone()]));
+    // And a new one that names both ends with the sessions of either.
+    for (ends, other) in [(&ada, &grace), (&grace, &ada)] {
+        let id = subject.stored(&both).await;
+        assert!(subject.store.destroy_of_user(ends, None).await.unwrap() > 0);
+        assert_eq!(subject.text_of(&id).await, None);
+        assert!(!found(subject, other).await.contains(&id));
+    }
+}
+
+/// Users of one name in two realms are two users.
+pub async fn realms_keep_their_users_apart(subject: &Subject) {
+    let name = user();
+    let of_staff = format!(r#","userId":"{name}","_ck":{{"created":1,"realm":"staff"}}"#);
+    let of_staff = subject.entry_naming(&of_staff);
+    let in_staff = of_staff.users[0].clone();
+    assert_ne!(in_staff, name);
+    let staff = subject.stored(&of_staff).await;
+    let customer = subject.stored(&subject.entry_of(&name)).await;
+    assert_eq!(
+        found(subject, &in_staff).await,
+        HashSet::from([staff.clone()])
+    );
+    assert_eq!(
+        found(subject, &name).await,
+        HashSet::from([customer.clone()])
+    );
+    let ended = subject.store.destroy_of_user(&in_staff, None).await;
+    assert_eq!(ended.unwrap(), 1);
+    assert_eq!(subject.text_of(&staff).await, None);
+    assert!(subject.text_of(&customer).await.is_some());
+}
+
 /// Ending a user's sessions ends them all, but the one that is to stay, and counts them.
 pub async fn destroy_of_user_ends_all_but_one(subject: &Subject) {
     let (ada, grace) = (user(), user());

@@ -166,8 +166,10 @@ impl Inner {
         }
         // At no time is a live session outside the set: others go through it meanwhile.
         self.users.add(&slot);
-        if let Some(old) = old.filter(|old| old.user() != slot.user()) {
-            self.users.remove(&old);
+        if let Some(old) = old {
+            let kept: HashSet<_> = slot.users().collect();
+            let gone = old.users().filter(|user| !kept.contains(user));
+            gone.for_each(|user| self.users.remove_one(&user, old.id()));
         }
         shard.insert(hash, slot, |slot| self.hash(slot.id()));
     }

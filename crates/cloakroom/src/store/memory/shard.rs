@@ -1,10 +1,12 @@
 //! A part of the store under one lock: a table, its size, and what goes when it is full.
 
+use std::borrow::Cow;
+
 use hashbrown::HashTable;
 
 use super::MemoryLimit;
 use crate::clock::Timestamp;
-use crate::record::RecordText;
+use crate::record::{RecordText, split};
 use crate::store::{Entry, Stored};
 
 /// How many sessions are looked at to find one that may go.
@@ -21,7 +23,8 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(id: &str, entry: &Entry) -> Self {
-        let prefixes = [id, entry.user.as_deref().unwrap_or_default()];
+        let users = Entry::joined(&entry.users);
+        let prefixes = [id, &*users];
         let is_behind = entry.text.prefixes() == prefixes;
         let text = if is_behind {
             entry.text.clone()
@@ -38,8 +41,13 @@ impl Slot {
         self.text.prefixes()[0]
     }
 
-    pub(super) fn user(&self) -> Option<&str> {
-        Some(self.text.prefixes()[1]).filter(|user| !user.is_empty())
+    /// The users that it names, in one text; empty for none.
+    pub(super) fn joined(&self) -> &str {
+        self.text.prefixes()[1]
+    }
+
+    pub(super) fn users(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        split(self.joined())
     }
 
     pub(super) fn stored(&self) -> Stored {
@@ -105,7 +113,7 @@ impl Shard {
         let found = self
             .table
             .find_mut(spread(hash), |old| old.id() == slot.id());
-        let Some(old) = found.filter(|old| old.user() == slot.user()) else {
+        let Some(old) = found.filter(|old| old.joined() == slot.joined()) else {
             return Err(slot);
         };
         let bytes = self.bytes - old.size() + slot.size();
@@ -144,7 +152,7 @@ impl Shard {
         }
         let goes = self
             .sample()
-            .min_by_key(|slot| (slot.expires > now, slot.user().is_some(), slot.expires))?;
+            .min_by_key(|slot| (slot.expires > now, !slot.joined().is_empty(), slot.expires))?;
         let (hash, id) = (hasher(goes), goes.id().to_owned());
         self.remove(hash, &id)
     }

@@ -27,7 +27,7 @@ fn entry(clock: &ManualClock, seconds: u64, user: Option<&str>) -> Entry {
     Entry {
         text: "{\"cookie\":{}}".into(),
         expires,
-        user: user.map(str::to_owned),
+        users: user.map(str::to_owned).into_iter().collect(),
     }
 }
 
@@ -87,7 +87,7 @@ async fn records_that_grow_in_their_place_stay_within_the_bytes() {
     let (small, user) = (entry(&clock, 60, Some("ada")), Some("ada".to_owned()));
     let large = Entry {
         text: format!("{{\"cookie\":{{}},\"a\":\"{}\"}}", "x".repeat(600)).into(),
-        user,
+        users: user.into_iter().collect(),
         ..small.clone()
     };
     for id in &fill(&store, &small, 40).await {

@@ -47,8 +47,13 @@ impl Users {
     }
 
     pub(super) fn add(&self, slot: &Slot) {
-        let Some(user) = slot.user() else { return };
-        let (hash, id) = (self.hash(user), Arc::from(slot.id()));
+        for user in slot.users() {
+            self.add_one(&user, slot.id());
+        }
+    }
+
+    fn add_one(&self, user: &str, id: &str) {
+        let (hash, id) = (self.hash(user), Arc::from(id));
         let mut owners = lock(self.part(hash));
         let is_it = |owner: &Owner| *owner.name == *user;
         let rehash = |owner: &Owner| spread(self.hash(&owner.name));
@@ -61,12 +66,17 @@ impl Users {
     }
 
     pub(super) fn remove(&self, slot: &Slot) {
-        let Some(user) = slot.user() else { return };
+        for user in slot.users() {
+            self.remove_one(&user, slot.id());
+        }
+    }
+
+    pub(super) fn remove_one(&self, user: &str, id: &str) {
         let hash = self.hash(user);
         let mut owners = lock(self.part(hash));
         let owner = owners.find_entry(spread(hash), |owner| *owner.name == *user);
         let Ok(mut owner) = owner else { return };
-        owner.get_mut().sessions.remove(slot.id());
+        owner.get_mut().sessions.remove(id);
         if owner.get().sessions.is_empty() {
             owner.remove();
         }

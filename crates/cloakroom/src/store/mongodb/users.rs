@@ -21,7 +21,7 @@ use super::reads::BATCH;
 use super::sealer::Sealer;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::record::stringify;
+use crate::record::{DIVIDER, OF_OBJECT, stringify};
 use crate::store::{StoreError, StoreErrorKind, UserKeys, restless};
 
 /// How often a user's sessions are looked for while they are ended: one that got another id
@@ -78,8 +78,8 @@ impl Inner {
         self.create_user_indexes();
         let keys = self.user_keys.load_full();
         let candidates = match &self.form {
-            Form::Text => text_says(user),
-            Form::Document => document_says(&keys, user),
+            Form::Text => text_says(plain(user)),
+            Form::Document => document_says(&keys, plain(user)),
             Form::Sealed(sealer) => sealed_may_say(sealer, &keys, user),
         };
         let filter = doc! { "$and": [self.live(), candidates] };
@@ -115,7 +115,7 @@ impl Inner {
             text => text?,
         };
         self.note_user(candidate, &session, &text).await;
-        Ok(keys.user_of(&text).as_deref() == Some(user))
+        Ok(keys.users_of(&text).iter().any(|named| named == user))
     }
 
     /// The fields of an encrypted session's document that spare decrypting it.
@@ -124,7 +124,14 @@ impl Inner {
             return Document::new();
         };
         let keys = self.user_keys.load();
-        let user = keys.user_of(text).map(|user| sealer.user(&user));
+        let users = keys.users_of(text);
+        let mut users: Vec<Bson> = users.iter().map(|user| sealer.user(user).into()).collect();
+        // Several are an array, of which a query finds each.
+        let user = match users.len() {
+            0 => Bson::Null,
+            1 => users.remove(0),
+            _ => users.into(),
+        };
         let tail = stored.get(stored.len().saturating_sub(TAIL)..);
         let of = [&key_mark(&keys), tail.unwrap_or(stored)].concat();
         doc! { "userId": user, "userOf": of }
@@ -185,6 +192,15 @@ async fn index<T: Send + Sync>(
     sessions.create_indexes(indexes).await.map(drop)
 }
 
+/// A user's own name in that of an index: documents say the realm elsewhere, and it is looked at in the
+/// text of each.
+fn plain(name: &str) -> &str {
+    let in_realm = name.strip_prefix(DIVIDER);
+    in_realm
+        .and_then(|rest| Some(rest.split_once(DIVIDER)?.1))
+        .unwrap_or(name)
+}
+
 /// The fields in which documents may name a user; `None` where a query cannot say one of them.
 fn fields(keys: &UserKeys) -> Option<Vec<String>> {
     let mut fields = Vec::new();
@@ -193,8 +209,11 @@ fn fields(keys: &UserKeys) -> Option<Vec<String>> {
         if path.contains('\0') || !path.split('.').all(sayable) {
             return None;
         }
-        fields.extend([format!("session.{path}"), format!("session.{path}.id")]);
+        fields.push(format!("session.{path}"));
+        let inside = OF_OBJECT.iter().filter(|path| !path.contains('$'));
+        fields.extend(inside.map(|inner| format!("session.{path}.{inner}")));
     }
+    fields.push("session._ck.by".to_owned());
     Some(fields)
 }
 
@@ -209,7 +228,13 @@ fn document_says(keys: &UserKeys, user: &str) -> Document {
     forms.extend(Timestamp::parse_iso(user).map(|at| Bson::DateTime(date(at))));
     forms.extend(Uuid::parse_str(user).ok().map(Bson::from));
     let says = |field: &String| {
-        let other = doc! { field: { "$type": ["binData", "symbol"] } };
+        // What lies inside an object cannot be asked for by every name: its text says.
+        let kinds: &[&str] = if field.ends_with("._id") {
+            &["binData", "symbol", "object"]
+        } else {
+            &["binData", "symbol"]
+        };
+        let other = doc! { field: { "$type": kinds } };
         [doc! { field: { "$in": &forms } }, other]
     };
     let says: Vec<Document> = fields.iter().flat_map(says).collect();

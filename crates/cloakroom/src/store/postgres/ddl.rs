@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::names::{Names, hash, literal};
 use super::sql::UNINDEXABLE;
+use crate::record::{DIVIDER, OF_OBJECT};
 use crate::store::UserKeys;
 
 /// One thing that can be made in the database, all of it or nothing.
@@ -138,35 +139,82 @@ fn mark(keys: &UserKeys) -> String {
     format!("user_{:08x}", hash(&user_body(keys, "json")))
 }
 
-/// The user by the rules of [`UserKeys::user_of`]. PostgreSQL cannot take apart a record with
-/// `\u0000` or a lone surrogate: such are set aside, to be read by the store itself.
+/// The user by the rules of [`UserKeys::users_of`]. A record that names several is set aside, to be read
+/// by the store itself, and so is one with `\u0000` or a lone surrogate, which PostgreSQL cannot take
+/// apart.
 fn user_body(keys: &UserKeys, kind: &str) -> String {
-    let mut body = format!("DECLARE\n    value {kind};\nBEGIN\n");
+    let mut body = format!(
+        "DECLARE
+    value {kind};
+    part {kind};
+    named text;
+    found text;
+    noted {kind};
+BEGIN
+"
+    );
+    let inside: Vec<String> = OF_OBJECT.iter().map(|path| steps(path)).collect();
     // No record that PostgreSQL can take apart has a key with a NUL.
     for path in keys.paths().filter(|path| !path.contains('\0')) {
-        let steps: Vec<String> = path.split('.').map(literal).collect();
         let _ = write!(
             body,
             "    value := record -> {};
-    IF {kind}_typeof(value) = 'object' THEN
-        value := value -> 'id';
+    named := NULL;
+    IF {kind}_typeof(value) IN ('string', 'number') THEN
+        named := nullif(value #>> '{{}}', '');
+    ELSIF {kind}_typeof(value) = 'object' THEN
+        FOREACH part IN ARRAY ARRAY[{}] LOOP
+            IF named IS NULL AND {kind}_typeof(part) IN ('string', 'number') THEN
+                named := nullif(part #>> '{{}}', '');
+            END IF;
+        END LOOP;
     END IF;
-    IF {kind}_typeof(value) IN ('string', 'number') AND value #>> '{{}}' <> '' THEN
-        RETURN value #>> '{{}}';
+    IF named <> found THEN
+        RETURN {UNINDEXABLE};
     END IF;
+    found := coalesce(found, named);
 ",
-            steps.join(" -> ")
+            steps(path),
+            inside
+                .iter()
+                .map(|steps| format!("value -> {steps}"))
+                .collect::<Vec<_>>()
+                .join(", ")
         );
     }
+    // The names of `index_names`: in a realm, and of whoever acts in the user's place.
+    let divider = format!("chr({})", u32::from(DIVIDER));
     let _ = write!(
         body,
-        "    RETURN NULL;
+        "    noted := record -> '_ck';
+    IF {kind}_typeof(noted) = 'object' THEN
+        IF {kind}_typeof(noted -> 'by') = 'string' THEN
+            named := nullif(noted ->> 'by', '');
+            IF named <> found THEN
+                RETURN {UNINDEXABLE};
+            END IF;
+            found := coalesce(found, named);
+        END IF;
+        IF {kind}_typeof(noted -> 'realm') = 'string' THEN
+            RETURN {divider} || replace(noted ->> 'realm', {divider}, '') || {divider} || found;
+        END IF;
+    END IF;
+    IF left(found, 1) = {divider} THEN
+        RETURN {divider} || {divider} || found;
+    END IF;
+    RETURN found;
 EXCEPTION WHEN OTHERS THEN
     RETURN {UNINDEXABLE};
 END
 "
     );
     body
+}
+
+/// A path of keys, as the operator `->` takes one after the other.
+fn steps(path: &str) -> String {
+    let steps: Vec<String> = path.split('.').map(literal).collect();
+    steps.join(" -> ")
 }
 
 /// Before a row is written, and after: an upsert that waited for the row to be destroyed passed the

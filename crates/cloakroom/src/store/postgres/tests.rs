@@ -73,7 +73,7 @@ fn entry(data: &str) -> Entry {
     Entry {
         text: format!(r#"{{"cookie":{{}}{data}}}"#).into(),
         expires: now().after(Duration::from_mins(10)),
-        user: None,
+        users: Vec::new(),
     }
 }
 

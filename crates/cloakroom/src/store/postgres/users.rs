@@ -53,7 +53,7 @@ impl Users {
     /// What cannot be read is nobody's, and no reason to tell anybody nothing.
     fn is_of(&self, row: &Row, user: &str) -> bool {
         let text: Result<&str, _> = row.try_get(1);
-        text.is_ok_and(|text| self.keys.user_of(text).as_deref() == Some(user))
+        text.is_ok_and(|text| self.keys.users_of(text).iter().any(|named| named == user))
     }
 }
 

@@ -50,8 +50,13 @@ impl Seen {
         lock(&self.entered).insert(self.mark(user, id), until);
     }
 
-    pub(super) fn note_owner(&self, id: &SessionId, text: &str, user: Option<&str>) {
-        let owner = user.map(|user| self.mark(user, id));
+    /// Notes whose a session with this text is; of several users each is asked for anew.
+    pub(super) fn note_owners(&self, id: &SessionId, text: &str, users: &[String]) {
+        let owner = match users {
+            [] => None,
+            [user] => Some(self.mark(user, id)),
+            _ => return,
+        };
         lock(&self.owners).insert(self.mark(text, id), owner);
     }
 
@@ -131,7 +136,7 @@ mod tests {
     #[test]
     fn a_session_whose_entry_failed_is_entered_again_although_its_text_is_known() {
         let (seen, id) = (Seen::default(), SessionId::from_store("a"));
-        seen.note_owner(&id, "text", Some("ada"));
+        seen.note_owners(&id, "text", &["ada".to_owned()]);
         assert!(!seen.knows(&id, "text", 10), "it is not entered yet");
         seen.note("ada", &id, 20);
         assert!(seen.knows(&id, "text", 10));
@@ -143,7 +148,7 @@ mod tests {
     #[test]
     fn another_text_or_another_key_may_name_another_user() {
         let (seen, id) = (Seen::default(), SessionId::from_store("a"));
-        seen.note_owner(&id, "text", None);
+        seen.note_owners(&id, "text", &[]);
         assert!(seen.knows(&id, "text", i64::MAX), "it is nobody's");
         assert!(!seen.knows(&id, "another text", 0));
         assert!(!seen.knows(&SessionId::from_store("b"), "text", 0));

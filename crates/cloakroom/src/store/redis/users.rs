@@ -131,9 +131,19 @@ impl Inner {
         entry: &Entry,
         id: &SessionId,
     ) -> Result<bool, StoreError> {
-        let Some(user) = &entry.user else {
-            return Ok(false);
-        };
+        for user in &entry.users {
+            if self.is_fenced_for(user, id).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) async fn is_fenced_for(
+        &self,
+        user: &str,
+        id: &SessionId,
+    ) -> Result<bool, StoreError> {
         let mut exists = redis::cmd("EXISTS");
         exists.arg(self.keys.fence(user));
         if self.link.send(&exists.into(), Effect::Read).await? == Value::Int(0) {
@@ -182,9 +192,8 @@ impl Inner {
             .iter()
             .zip(texts)
             .filter(|(_, text)| {
-                text.as_ref()
-                    .and_then(|text| keys.user_of(text))
-                    .is_some_and(|owner| owner == user)
+                let text = text.as_deref();
+                text.is_some_and(|text| keys.users_of(text).iter().any(|owner| owner == user))
             })
             .map(|(id, _)| id.clone())
             .collect()
@@ -307,13 +316,17 @@ impl RedisStore {
         if seen.knows(id, &stored.text, needed) {
             return;
         }
-        let user = self.0.user_keys.load().user_of(&stored.text);
-        seen.note_owner(id, &stored.text, user.as_deref());
-        let Some(user) = user.filter(|user| !seen.covers(user, id, needed)) else {
-            return;
-        };
-        seen.note(&user, id, until(ttl));
-        let (inner, id) = (Arc::clone(&self.0), id.clone());
+        let mut users = self.0.user_keys.load().users_of(&stored.text);
+        seen.note_owners(id, &stored.text, &users);
+        users.retain(|user| !seen.covers(user, id, needed));
+        for user in users {
+            seen.note(&user, id, until(ttl));
+            self.enter_soon(user, id.clone(), ttl);
+        }
+    }
+
+    fn enter_soon(&self, user: String, id: SessionId, ttl: i64) {
+        let inner = Arc::clone(&self.0);
         tokio::spawn(async move {
             let index = inner.keys.index(&user);
             if let Err(error) = inner.enter(&index, &id, ttl).await {

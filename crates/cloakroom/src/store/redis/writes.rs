@@ -218,7 +218,14 @@ impl Inner {
             return self.replace_in_steps(old, read, new, entry, retired).await;
         }
         let ttl = self.ttl(entry);
-        let index = entry.user.as_ref().map(|user| self.keys.index(user));
+        let (user, others) = owners(entry);
+        for other in others {
+            if read.is_some() && self.is_fenced_for(other, old).await? {
+                return Ok(Written::Gone);
+            }
+            self.enter_of(other, new, ttl).await?;
+        }
+        let index = user.map(|user| self.keys.index(user));
         let mut request = Call::of(&self.scripts.replace)
             .key('s', self.keys.session(new))
             .key('o', self.keys.session(old))
@@ -226,7 +233,7 @@ impl Inner {
             .maybe_key('T', self.mark(old))
             .maybe_key('r', self.note(old))
             .maybe_key('i', index)
-            .maybe_key('f', entry.user.as_ref().map(|user| self.keys.fence(user)))
+            .maybe_key('f', user.map(|user| self.keys.fence(user)))
             .session(new, entry, ttl)
             .argument(MARK.as_millis().to_string())
             .argument(old.expose())
@@ -338,33 +345,47 @@ impl Inner {
         entry: &Entry,
         ttl: i64,
     ) -> Result<Option<String>, StoreError> {
-        let Some(user) = entry.user.as_ref().filter(|_| ttl > 0) else {
+        let (user, others) = owners(entry);
+        for other in others {
+            Box::pin(self.enter_of(other, id, ttl)).await?;
+        }
+        let Some(user) = user.filter(|_| ttl > 0) else {
             return Ok(None);
         };
         if self.seen.covers(user, id, self.until(ttl)) {
             return Ok(None);
         }
-        let index = self.keys.index(user);
         if !self.keys.are_spread() {
-            return Ok(Some(index));
+            return Ok(Some(self.keys.index(user)));
         }
-        Box::pin(self.enter(&index, id, index_ttl(ttl))).await?;
-        self.is_entered(id, entry, ttl);
+        Box::pin(self.enter_of(user, id, ttl)).await?;
         Ok(None)
+    }
+
+    /// Enters a session into the index of one of its users, unless it is known to stand there.
+    async fn enter_of(&self, user: &str, id: &SessionId, ttl: i64) -> Result<(), StoreError> {
+        if ttl <= 0 || self.seen.covers(user, id, self.until(ttl)) {
+            return Ok(());
+        }
+        self.enter(&self.keys.index(user), id, index_ttl(ttl))
+            .await?;
+        self.seen.note(user, id, self.until(index_ttl(ttl)));
+        Ok(())
     }
 
     /// Notes what the next read need not find out: whose the session is, and that a script has entered
     /// it into that user's index.
     fn is_written(&self, id: &SessionId, entry: &Entry, ttl: i64, entered: bool) {
-        let user = entry.user.as_deref();
-        self.seen.note_owner(id, &entry.text, user);
+        self.seen.note_owners(id, &entry.text, &entry.users);
         if entered {
             self.is_entered(id, entry, ttl);
         }
     }
 
     fn is_entered(&self, id: &SessionId, entry: &Entry, ttl: i64) {
-        if let Some(user) = entry.user.as_ref().filter(|_| ttl > 0) {
+        if let (Some(user), _) = owners(entry)
+            && ttl > 0
+        {
             self.seen.note(user, id, self.until(index_ttl(ttl)));
         }
     }
@@ -384,6 +405,14 @@ impl Inner {
         // What is in the index twice is in it once.
         self.link.send(&pipeline.into(), Effect::Read).await?;
         Ok(())
+    }
+}
+
+/// The user whose index a script enters a record into, and others that it names.
+fn owners(entry: &Entry) -> (Option<&str>, &[String]) {
+    match entry.users.split_first() {
+        Some((user, others)) => (Some(user), others),
+        None => (None, &[]),
     }
 }
 

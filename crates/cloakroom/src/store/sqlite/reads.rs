@@ -4,7 +4,16 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
-use crate::store::{Page, Stored};
+use crate::store::{Entry, Page, Stored};
+
+/// The rows that name a user, `?1`, alone or as one of several, `?2`: those lie together in the index.
+macro_rules! of_user {
+    () => {
+        "((user = ?1 AND substr(?1, 1, 1) <> char(1))
+          OR (user >= char(1) AND user < char(2) AND instr(user, ?2) > 0))"
+    };
+}
+pub(super) use of_user;
 
 /// A connection that reads.
 pub(super) struct Read<'a> {
@@ -77,11 +86,14 @@ impl Read<'_> {
     }
 
     pub(super) fn of_user(&self, user: &str) -> Result<Vec<SessionId>> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT sid FROM cloakroom_sessions WHERE user = ?1 AND expires > ?2 ORDER BY seq",
-        )?;
+        let mut select = self.connection.prepare_cached(concat!(
+            "SELECT sid FROM cloakroom_sessions WHERE ",
+            of_user!(),
+            " AND expires > ?3 ORDER BY seq"
+        ))?;
+        let several = Entry::one_of_several(user);
         select
-            .query_map(params![user, self.now()], id_in)?
+            .query_map(params![user, several, self.now()], id_in)?
             .collect()
     }
 }

@@ -62,7 +62,7 @@ async fn a_write_waits_for_a_hundred_expired_records_at_most() {
     let entry = |minutes| Entry {
         text: "{\"cookie\":{}}".into(),
         expires: clock.now().after(Duration::from_mins(minutes)),
-        user: None,
+        users: Vec::new(),
     };
     let (brief, long) = (entry(1), entry(60));
     let ids: Vec<SessionId> = (0..1500).map(|_| SessionId::random()).collect();
@@ -97,7 +97,7 @@ async fn two_stores_on_one_file_are_one() {
     let entry = Entry {
         text: "{\"cookie\":{}}".into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
-        user: None,
+        users: Vec::new(),
     };
     one.create(&id, &entry).await.unwrap();
     assert_eq!(other.get(&id).await.unwrap().unwrap().text, entry.text);
@@ -160,7 +160,7 @@ fn secret() -> Entry {
         )
         .into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
-        user: None,
+        users: Vec::new(),
     }
 }
 

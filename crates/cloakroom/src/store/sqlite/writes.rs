@@ -1,8 +1,10 @@
 //! What is changed in the file, each inside the transaction of its batch.
 
+use std::borrow::Cow;
+
 use rusqlite::{Connection, Result, params};
 
-use super::reads::Read;
+use super::reads::{Read, of_user};
 use super::retired::Pruned;
 use crate::clock::Clock;
 use crate::id::SessionId;
@@ -52,7 +54,7 @@ impl Write<'_> {
             id.expose(),
             &*entry.text,
             entry.expires.as_millis(),
-            entry.user
+            column(entry)
         ])?;
         Ok(())
     }
@@ -71,7 +73,7 @@ impl Write<'_> {
         let updated = update.execute(params![
             &*entry.text,
             expires,
-            entry.user,
+            column(entry),
             id.expose(),
             self.now(),
             &**read
@@ -160,10 +162,18 @@ impl Write<'_> {
             clock: self.clock,
         }
         .of_user(user)?;
-        let mut delete = self
-            .connection
-            .prepare_cached("DELETE FROM cloakroom_sessions WHERE user = ?1 AND sid IS NOT ?2")?;
-        delete.execute(params![user, keep.map(SessionId::expose)])?;
+        let mut delete = self.connection.prepare_cached(concat!(
+            "DELETE FROM cloakroom_sessions WHERE ",
+            of_user!(),
+            " AND sid IS NOT ?3"
+        ))?;
+        let several = Entry::one_of_several(user);
+        delete.execute(params![user, several, keep.map(SessionId::expose)])?;
         Ok(live.iter().filter(|id| keep != Some(id)).count() as u64)
     }
+}
+
+/// The users of a record in one column; `NULL` for none.
+fn column(entry: &Entry) -> Option<Cow<'_, str>> {
+    Some(Entry::joined(&entry.users)).filter(|joined| !joined.is_empty())
 }

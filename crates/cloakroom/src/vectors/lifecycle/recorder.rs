@@ -73,7 +73,7 @@ impl Run {
         let entry = Entry {
             text: stored.into(),
             expires,
-            user: None,
+            users: Vec::new(),
         };
         wait(self.store.create(&SessionId::from_store(id), &entry)).unwrap();
     }

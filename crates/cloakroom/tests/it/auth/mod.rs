@@ -4,6 +4,7 @@ mod between;
 mod csrf;
 mod devices;
 mod guard;
+mod identity;
 mod login;
 mod passport;
 

@@ -166,7 +166,7 @@ async fn of_express(data: &str) -> (Visitor, Session) {
             .clock()
             .now()
             .after(std::time::Duration::from_hours(24)),
-        user: None,
+        users: Vec::new(),
     };
     visitor.manager.store().create(&id, &entry).await.unwrap();
     let signed = cloakroom::cookie::sign(id.expose(), &keys());

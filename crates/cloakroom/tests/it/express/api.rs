@@ -183,7 +183,7 @@ async fn change_elsewhere(session: &Session, gate: &Gate, path: &str) {
     let entry = cloakroom::store::Entry {
         text: text.into(),
         expires: stored.expires,
-        user: None,
+        users: Vec::new(),
     };
     gate.update(&id, &stored.text, &entry).await.unwrap();
 }

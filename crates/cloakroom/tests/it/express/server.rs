@@ -100,7 +100,7 @@ impl Server {
         let entry = Entry {
             text: text.into(),
             expires: self.app.clock.now().after(60 * MINUTE),
-            user: None,
+            users: Vec::new(),
         };
         let id = SessionId::from_store(id);
         self.app.store.create(&id, &entry).await.unwrap();

@@ -183,7 +183,7 @@ async fn print_what_is_held(manager: &Manager, visitor: &Watched) {
     let entry = Entry {
         text: stored.text.clone(),
         expires: stored.expires,
-        user: None,
+        users: Vec::new(),
     };
     let mut page = manager.store().scan(None, 10).await.unwrap();
     // As the stores have it that name the next part by an id, once they hold more than one part.
@@ -214,7 +214,7 @@ async fn poisoned_record(visitor: &mut Watched, store: &dyn Store) {
         let entry = Entry {
             text: RecordText::from(text),
             expires: stored.expires,
-            user: None,
+            users: Vec::new(),
         };
         assert_eq!(
             store.update(&id, &read, &entry).await.unwrap(),

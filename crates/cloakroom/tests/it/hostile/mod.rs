@@ -39,7 +39,7 @@ impl Site {
         let entry = Entry {
             text: text.into(),
             expires: Clock::System.now().after(Duration::from_hours(1)),
-            user: None,
+            users: Vec::new(),
         };
         let id = SessionId::from_store(id);
         self.store.create(&id, &entry).await.unwrap();

@@ -44,7 +44,7 @@ async fn a_session_kept_alive_from_outside_ends_at_its_absolute_time_out() {
     let entry = Entry {
         text: stored.text.clone(),
         expires: stored.expires.after(48 * HOUR),
-        user: None,
+        users: Vec::new(),
     };
     visit.store.touch(&id, &stored.text, &entry).await.unwrap();
     let kept = visit.cookie["connect.sid"].clone();
@@ -80,7 +80,7 @@ async fn sessions_of_another_writer_get_an_absolute_time_out_when_they_are_first
     let entry = Entry {
         text: foreign.as_str().into(),
         expires: stored.expires,
-        user: None,
+        users: Vec::new(),
     };
     visit.store.update(&id, &stored.text, &entry).await.unwrap();
     assert!(visit.read().await);

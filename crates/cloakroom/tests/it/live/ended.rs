@@ -125,7 +125,7 @@ async fn a_touch_elsewhere_keeps_it_alive_until_its_absolute_time_out(url: &str)
     let entry = Entry {
         text: stored.text.clone(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
-        user: None,
+        users: Vec::new(),
     };
     assert!(
         there

@@ -237,7 +237,7 @@ async fn what_express_brings_back_does_not_live() {
     let entry = Entry {
         text: r#"{"cookie":{"path":"/"}}"#.into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
-        user: None,
+        users: Vec::new(),
     };
     let ids = [SessionId::random(), SessionId::random()];
     for id in &ids {

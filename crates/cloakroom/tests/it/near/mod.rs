@@ -38,7 +38,7 @@ fn entry() -> Entry {
     Entry {
         text: r#"{"cookie":{"path":"/"},"n":1}"#.into(),
         expires: Timestamp::from(SystemTime::now()).after(Duration::from_hours(1)),
-        user: None,
+        users: Vec::new(),
     }
 }
 

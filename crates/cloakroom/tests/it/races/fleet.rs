@@ -193,7 +193,7 @@ impl Login {
             let entry = cloakroom::store::Entry {
                 text: format!(r#"{{"cookie":{{"path":"/"}},"userId":"{user}"}}"#).into(),
                 expires: Clock::System.now().after(std::time::Duration::from_mins(1)),
-                user: None,
+                users: Vec::new(),
             };
             manager.store().create(&session.id(), &entry).await.unwrap();
         }

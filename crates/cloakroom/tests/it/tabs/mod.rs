@@ -31,7 +31,6 @@ macro_rules! on_both {
         mod on_axum {
             $(
                 #[tokio::test]
-                #[ignore = "until ids that change are remembered: V1 to V4, V6"]
                 async fn $test() {
                     super::$test(crate::scenarios::site::Framework::Axum).await;
                 }
@@ -40,7 +39,6 @@ macro_rules! on_both {
         mod on_actix {
             $(
                 #[tokio::test]
-                #[ignore = "until ids that change are remembered: V1 to V4, V6"]
                 async fn $test() {
                     super::$test(crate::scenarios::site::Framework::Actix).await;
                 }

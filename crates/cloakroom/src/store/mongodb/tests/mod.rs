@@ -52,7 +52,7 @@ fn entry(data: &str) -> Entry {
     Entry {
         text: text(data),
         expires: Timestamp::from_millis(NOW + 60_000),
-        user: None,
+        users: Vec::new(),
     }
 }
 

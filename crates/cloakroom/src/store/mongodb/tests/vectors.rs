@@ -130,7 +130,7 @@ impl Case {
         Entry {
             text: text.into(),
             expires: Timestamp::from_millis(expires),
-            user: None,
+            users: Vec::new(),
         }
     }
 

@@ -51,7 +51,7 @@ pub(super) fn entry(n: u32) -> Entry {
     Entry {
         text,
         expires,
-        user: None,
+        users: Vec::new(),
     }
 }
 

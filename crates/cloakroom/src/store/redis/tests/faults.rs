@@ -158,7 +158,7 @@ async fn a_write_whose_connection_ends_before_its_answer_is_not_sent_again() {
             .unwrap();
     let (id, entry) = (SessionId::random(), entry_of(None));
     let next = Entry {
-        user: None,
+        users: Vec::new(),
         ..entry_of(Some("ada"))
     };
     store.create(&id, &entry).await.unwrap();

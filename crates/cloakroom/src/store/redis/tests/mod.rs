@@ -25,7 +25,7 @@ fn entry_of(user: Option<&str>) -> Entry {
     Entry {
         text: format!(r#"{{"cookie":{{"path":"/"}}{data}}}"#).into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
-        user: user.map(Into::into),
+        users: user.map(Into::into).into_iter().collect(),
     }
 }
 

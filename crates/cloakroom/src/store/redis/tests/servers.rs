@@ -17,7 +17,7 @@ fn entry(data: &str) -> Entry {
         text: format!(r#"{{"cookie":{{"originalMaxAge":null,"expires":null,"path":"/"}}{data}}}"#)
             .into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
-        user: None,
+        users: Vec::new(),
     }
 }
 
@@ -196,7 +196,7 @@ async fn one_round_trip_each() {
                 .await
                 .unwrap();
             let user = Entry {
-                user: Some("ada".into()),
+                users: vec!["ada".into()],
                 ..entry(r#","userId":"ada""#)
             };
             // Scripts are loaded at their first use.

@@ -14,7 +14,7 @@ fn entry_of(user: &str) -> Entry {
     Entry {
         text: format!(r#"{{"cookie":{{"path":"/"}},"userId":"{user}"}}"#).into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
-        user: Some(user.into()),
+        users: vec![user.into()],
     }
 }
 
@@ -168,7 +168,7 @@ async fn a_session_that_never_rests_is_ended_with_the_others() {
             let (visitor, new) = (SessionId::random(), SessionId::random());
             let anonymous = Entry {
                 text: r#"{"cookie":{"path":"/"}}"#.into(),
-                user: None,
+                users: Vec::new(),
                 ..entry.clone()
             };
             store.create(&visitor, &anonymous).await.unwrap();

@@ -1,0 +1,112 @@
+//! Rights that change while their user is signed in.
+
+use super::Manager;
+use crate::auth::ROLES;
+use crate::engine::EditError;
+use crate::id::SessionId;
+use crate::record::{Patch, RecordText, ValueError, stringify};
+use crate::session::{SaveError, SessionError};
+use crate::store::{StoreError, StoreErrorKind, Stored, Written};
+
+/// How often a user's sessions are gone through again, because some changed their ids meanwhile.
+const PASSES: usize = 64;
+
+/// What became of one of a user's sessions.
+enum Changed {
+    Done,
+    NotTheirs,
+    /// It ended, or goes on under another id.
+    Moved,
+}
+
+impl Manager {
+    /// Sets the roles that guards look at ([`Require::role`](crate::auth::Require::role)) in all live
+    /// sessions of a user, and tells in how many: nobody is signed out, and what else is in a session, or
+    /// is being changed in it, stays.
+    ///
+    /// For a right that is given or taken away while its user is signed in. Call it once the change is
+    /// stored where logins look: a login that is still under way sets the roles that it knows. Guards
+    /// read past every cache, so that it holds on every server when it returns. A session in which
+    /// somebody else [acts](crate::Session::impersonate) in the user's place is left alone.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] where the store failed: some may have been changed, and it may be called
+    /// again. [`SessionError::TooLarge`] where a session would grow beyond the policy's `record_limit`.
+    pub async fn set_roles_of(
+        &self,
+        user: &str,
+        roles: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<u64, SessionError> {
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        let mut patch = Patch::default();
+        patch.set(
+            ROLES,
+            stringify(&roles).map_err(|error| ValueError::write::<Vec<String>>(ROLES, error))?,
+        );
+        let mut done: Vec<SessionId> = Vec::new();
+        for _ in 0..PASSES {
+            let mut moved = false;
+            let mut keys = self.0.of_user(user).await?;
+            keys.retain(|key| !done.contains(key));
+            for key in keys {
+                match self.set_in(&key, user, &patch).await? {
+                    Changed::Done => done.push(key),
+                    Changed::NotTheirs => {}
+                    Changed::Moved => moved = true,
+                }
+            }
+            if !moved {
+                return Ok(done.len() as u64);
+            }
+        }
+        let reason = "the user's sessions change their ids faster than they can be changed";
+        Err(StoreError::new(StoreErrorKind::Unavailable, reason).into())
+    }
+
+    async fn set_in(
+        &self,
+        key: &SessionId,
+        user: &str,
+        patch: &Patch,
+    ) -> Result<Changed, SessionError> {
+        let Some(mut stored) = self.0.get_uncached_at(key).await? else {
+            return Ok(Changed::Moved);
+        };
+        loop {
+            if !self.is_own(&stored.text, user) {
+                return Ok(Changed::NotTheirs);
+            }
+            let (read, written) = self.amend(key, stored, patch).await?;
+            match written {
+                Written::Saved => return Ok(Changed::Done),
+                Written::Gone => return Ok(Changed::Moved),
+                // Others change it as well: over what stands by then, as often as it takes.
+                Written::Changed(current) if current.text == read => return Ok(Changed::Moved),
+                Written::Changed(current) => stored = current,
+            }
+        }
+    }
+
+    /// Whether this user is signed in by a record, and nobody in their place.
+    fn is_own(&self, text: &str, user: &str) -> bool {
+        let keys = &self.policy().settings().user_keys;
+        let names = keys.users_of(text);
+        keys.owner_of(text).is(user) && *names == [self.policy().index_name(user)]
+    }
+
+    async fn amend(
+        &self,
+        key: &SessionId,
+        stored: Stored,
+        patch: &Patch,
+    ) -> Result<(RecordText, Written), SessionError> {
+        let corrupt = |error| StoreError::new(StoreErrorKind::Corrupt, error);
+        let record = self.0.record(stored.text).map_err(corrupt)?;
+        let amended = crate::engine::amend(self.policy(), key, &record, patch, stored.expires);
+        let merged = amended.map_err(|error: EditError| SaveError::Edit(error))?;
+        let updating = self.0.store.update(key, record.text(), &merged.entry);
+        let written = self.0.in_time(updating, StoreErrorKind::Unknown).await?;
+        Ok((record.text().clone(), written))
+    }
+}
