@@ -102,7 +102,10 @@ impl Session {
             secret
         } else {
             let secret = drawn::<BYTES>()?;
-            self.insert(SECRET, BASE64_URL_SAFE_NO_PAD.encode(secret))?;
+            // A page that is late is shown all the same; its token is good for nothing.
+            if !self.is_shut_out() {
+                self.insert(SECRET, BASE64_URL_SAFE_NO_PAD.encode(secret))?;
+            }
             secret
         };
         let mask = drawn::<BYTES>()?;

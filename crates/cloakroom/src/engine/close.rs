@@ -17,6 +17,8 @@ pub(crate) enum StoreOp {
     Touch,
     Destroy,
     Replace,
+    /// What was changed is nobody's: the client's id was closed.
+    Refuse,
 }
 
 /// One decision on the cookie.
@@ -39,6 +41,10 @@ pub(crate) struct Plan {
 /// Decides what to do with a session once the handler has answered.
 pub(crate) fn close(policy: &Policy, held: &Held, now: Timestamp) -> Plan {
     let (store, cookie) = match held.phase {
+        // Who is told that something is done must find it done.
+        Phase::Live if is_shut_out(policy, held) && held.is_dirty() => {
+            (StoreOp::Refuse, CookieOp::Keep)
+        }
         Phase::Live if is_shut_out(policy, held) => (StoreOp::Nothing, CookieOp::Keep),
         Phase::Live => {
             let store = store_op(policy, held, now);

@@ -319,6 +319,7 @@ impl Held {
         stamp.begin(now, deadline);
         stamp.note_login(now, device);
         stamp.note_last(fingerprint);
+        self.is_login = true;
     }
 
     /// Notes who acts in the user's place, with a proof; `None`: nobody any more.

@@ -37,6 +37,11 @@ pub(crate) enum Ending {
 pub struct CloseError(#[source] SessionError);
 
 impl CloseError {
+    /// Whether the request came too late: by an id that a login or a logout has closed since. 409.
+    pub fn is_late(&self) -> bool {
+        matches!(self.0, SessionError::Gone)
+    }
+
     /// Whether trying again later may help: 503, otherwise 500.
     pub fn is_temporary(&self) -> bool {
         matches!(self.0, SessionError::Store(_) | SessionError::Conflict)
@@ -52,6 +57,9 @@ impl CloseError {
                 "the session could not be saved: others changed it at the same time"
             }
             SessionError::TooLarge => "the session could not be saved: it is too large",
+            SessionError::Gone => {
+                "nothing was saved: the session that this request belongs to has ended meanwhile"
+            }
             _ => "the session could not be saved",
         }
     }
@@ -98,7 +106,7 @@ impl Manager {
     ) -> Result<Closing, CloseError> {
         match self.carry_out(plan, session).await {
             Ok(()) => Ok(self.cookie(plan, session)),
-            Err(SaveError::Gone | SaveError::Closed) => {
+            Err(SaveError::Gone | SaveError::Closed) if plan.store != StoreOp::Refuse => {
                 // It ended elsewhere while this request ran. The cookie is left alone: by now the
                 // client may have been given another.
                 tracing::debug!("the session ended while a request ran; its changes are dropped");
@@ -111,6 +119,7 @@ impl Manager {
     async fn carry_out(&self, plan: Plan, session: &Session) -> Result<(), SaveError> {
         match plan.store {
             StoreOp::Nothing => Ok(()),
+            StoreOp::Refuse => Err(SaveError::Closed),
             StoreOp::Create | StoreOp::Update | StoreOp::Replace => session.write(plan.now).await,
             StoreOp::Touch => session.touch_now(plan.now).await,
             StoreOp::Destroy => match session.stored_or_unread() {
@@ -131,7 +140,9 @@ impl Manager {
             );
             return Ok(Closing::default());
         }
-        if !matches!(error, SessionError::UnusableId) {
+        if matches!(error, SessionError::Gone) {
+            tracing::debug!("a request came by an id that was closed; what it changed is refused");
+        } else if !matches!(error, SessionError::UnusableId) {
             tracing::error!(
                 ?error,
                 "a session could not be saved; the response becomes an error"

@@ -226,7 +226,7 @@ impl Session {
     }
 
     /// Whether nothing of this session may be stored.
-    fn is_shut_out(&self) -> bool {
+    pub(crate) fn is_shut_out(&self) -> bool {
         self.lock(|held| is_shut_out(&self.0.backend.policy, held))
     }
 

@@ -30,7 +30,12 @@ impl Answer {
 
     /// What stands in the place of a response whose session could not be stored.
     pub(super) fn of_unsaved(error: &CloseError) -> Self {
-        Self::new(if error.is_temporary() { 503 } else { 500 }, error.answer())
+        let status = match error {
+            error if error.is_temporary() => 503,
+            error if error.is_late() => 409,
+            _ => 500,
+        };
+        Self::new(status, error.answer())
     }
 }
 

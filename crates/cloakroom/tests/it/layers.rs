@@ -6,6 +6,7 @@ use actix_web::{App as Actix, FromRequest, web};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
+use axum::http::header::COOKIE;
 use axum::http::{Method, Request, StatusCode};
 use axum::routing::{any, get};
 use cloakroom::auth::Require;
@@ -220,11 +221,16 @@ async fn v15_a_layer_of_a_name_that_is_there_already_gives_that_one() {
 #[tokio::test]
 async fn v14_the_path_is_sent_and_not_matched_axum() {
     let layer = SessionLayer::new(manager(policy("shop.sid").path("/app")));
-    let mut client = Client::new(Router::new().route("/count", get(count)).layer(layer));
-    let answer = client.get("/count").await;
+    let router = Router::new().route("/count", get(count)).layer(layer);
+    let answer = Client::new(router.clone()).get("/count").await;
     assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "1"));
-    assert!(answer.set_cookie().unwrap().contains("; Path=/app;"));
-    assert_eq!(client.get("/count").await.body, "2");
+    let cookie = answer.set_cookie().unwrap();
+    assert!(cookie.contains("; Path=/app;"));
+    // The browser has it for `/app/count`; the proxy hands it on.
+    let value = cookie.split(';').next().unwrap();
+    let request = Request::get("/count").header(COOKIE, value);
+    let answer = send(&router, request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.body, "2");
 }
 
 #[actix_web::test]

@@ -179,7 +179,8 @@ async fn a_cookie_names_the_id_that_is_stored() {
     for _ in 0..8 {
         yield_now().await;
     }
-    session.regenerate().unwrap();
+    let late = session.regenerate();
+    assert!(matches!(late, Err(SessionError::HeadersSent)), "{late:?}");
     shop.faulty.work();
     let sent = closing.await.unwrap().set_cookie.unwrap();
     let cookie = sent.split(';').next().unwrap();

@@ -461,6 +461,7 @@ async fn w8_whoever_acts_for_a_user_neither_counts_as_the_user_nor_outlives_thei
     session.insert("notes", "of root").unwrap();
     layer.close(&session).await.unwrap();
     let before = session.id();
+    let session = open(&layer, &before).await;
     session.impersonate("ada").unwrap();
     layer.close(&session).await.unwrap();
     assert_ne!(session.id(), before);

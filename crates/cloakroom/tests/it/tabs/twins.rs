@@ -73,7 +73,8 @@ async fn v6_a_sign_in_that_was_sent_twice_signs_in(framework: Framework) {
             };
             for flight in both {
                 let answer = flight.deliver().await;
-                let what = format!("{path}, {loser_first}: {}", answer.body);
+                let sent = answer.set_cookies().join(" | ");
+                let what = format!("{path}, {loser_first}: {} {sent}", answer.body);
                 assert_eq!(answer.status, StatusCode::SEE_OTHER, "{what}");
                 let seen = who(&tab).await;
                 assert!(seen.starts_with(&user), "{what}: {seen}");
