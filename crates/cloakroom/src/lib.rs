@@ -41,12 +41,13 @@
 //! `redis`, `postgres`, `mongodb`, `near`, `conformance`. Without any, the core has no framework and no
 //! database.
 //!
-//! To begin: [`manual::start`]; which store when: `manual::stores`; logins, devices and guessing:
+//! To begin: [`manual::start`]; ids that change, late requests, and how long cookies live:
+//! [`manual::lifecycle`]; which store when: `manual::stores`; logins, devices and guessing:
 //! `manual::logins`; coming from Express: [`manual::from_express`]; where we differ:
 //! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are
-//! answered: `manual::attacks`; connections that outlive a request: `manual::live`;
-//! a cache in front of the store: `manual::near`; what ten million sessions need, and a thousand million:
-//! [`manual::sizing`].
+//! answered: `manual::attacks`; every error, and what to do then: [`manual::errors`]; connections that
+//! outlive a request: `manual::live`; a cache in front of the store: `manual::near`; what ten million
+//! sessions need, and a thousand million: [`manual::sizing`].
 
 pub mod auth;
 pub mod clock;
