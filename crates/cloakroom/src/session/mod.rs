@@ -250,6 +250,10 @@ impl Session {
     /// Gives the session another id when it is stored, and ends the old one: owed whenever a
     /// visitor's rights change. The data stays.
     ///
+    /// Where the same user stays signed in with the same `roles`, requests that are under way with the old
+    /// id go on in the session for a minute, and get no cookie; otherwise they are nobody's. See
+    /// [the life of a session](crate::manual::lifecycle).
+    ///
     /// # Errors
     ///
     /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::HeadersSent`] once the
