@@ -15,7 +15,8 @@ pub enum SessionError {
     /// This request has destroyed or dropped the session; `reset` begins another.
     #[error("this request has ended its session")]
     Ended,
-    /// The session was ended elsewhere, or its time was up, while this request ran.
+    /// The session was ended elsewhere, or its time was up, while this request ran; or the request came by
+    /// an id that a login or a logout has closed: see [`manual::lifecycle`](crate::manual::lifecycle).
     #[error("the session ended while this request ran")]
     Gone,
     /// The head of the response has been sent, and this needs a cookie in it: do it before the handler
