@@ -77,6 +77,20 @@ impl Edit {
         }
     }
 
+    /// Changes nothing but the expiry.
+    #[cfg(any(feature = "ws", feature = "socketio"))]
+    pub(crate) fn touch(now: Timestamp) -> Self {
+        Self {
+            patch: Patch::default(),
+            cookie: None,
+            stamp: None,
+            change: None,
+            rotation: None,
+            value: None,
+            now,
+        }
+    }
+
     pub(crate) fn add(&mut self, change: Change) {
         self.change = Some(change);
     }

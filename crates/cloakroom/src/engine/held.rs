@@ -305,6 +305,16 @@ impl Held {
         }
     }
 
+    /// Returns the id under which a session ends that another one was begun in the place of, by a client
+    /// that will not be given that one's id.
+    pub(crate) fn lost_id(&self) -> Option<SessionId> {
+        let is_reset = self.base.is_none() && self.rotation == Some(Rotation::Handover);
+        let is_lost = self.arrival == Arrival::Predecessor && is_reset && !self.is_login;
+        self.stored
+            .clone()
+            .filter(|stored| is_lost && *stored != self.id)
+    }
+
     /// Notes that the user has signed in now, and begins a new life with it; a record of a policy that
     /// notes nothing else says so, too.
     pub(crate) fn note_login(

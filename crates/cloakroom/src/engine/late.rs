@@ -61,6 +61,13 @@ pub(crate) fn signs_in(policy: &Policy, held: &Held) -> bool {
     held.is_login || signs_in()
 }
 
+/// Returns the user whom a request that signs in found signed in already.
+pub(crate) fn user_before(policy: &Policy, held: &Held) -> Option<String> {
+    let base = held.base.as_ref()?;
+    let owner = policy.settings().user_keys.owner_by(|key| base.get(key));
+    owner.user()
+}
+
 /// Whether nothing of the session may be stored: its client's id was closed.
 pub(crate) fn is_shut_out(policy: &Policy, held: &Held) -> bool {
     held.arrival == Arrival::Closed && held.stored.is_none() && !signs_in(policy, held)

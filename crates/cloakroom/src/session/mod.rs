@@ -4,6 +4,8 @@ mod backend;
 mod error;
 mod fields;
 mod late;
+#[cfg(any(feature = "ws", feature = "socketio"))]
+mod presence;
 mod state;
 mod typed;
 mod write;
@@ -20,6 +22,8 @@ use serde_json::value::RawValue;
 
 pub(crate) use backend::{Backend, Followed, SaveError};
 pub use error::SessionError;
+#[cfg(any(feature = "ws", feature = "socketio"))]
+pub(crate) use presence::Presence;
 use state::State;
 pub use typed::Typed;
 

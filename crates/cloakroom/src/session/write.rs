@@ -1,6 +1,7 @@
 //! The steps of a session that reach the store before the request is over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,10 +13,14 @@ use crate::clock::Timestamp;
 use crate::engine::belongs;
 use crate::engine::{
     Arrival, Change, Edit, EditError, Held, Phase, Sent, is_shut_out, settle_predecessor, signs_in,
+    user_before,
 };
 use crate::id::SessionId;
 use crate::record::{Record, Stored, ValueError, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
+
+/// How long a session is looked at that may be about to be refused.
+const SETTLING: Duration = Duration::from_millis(100);
 
 /// Where a session's record is to be written.
 enum Target {
@@ -212,17 +217,57 @@ impl Session {
     /// Where the id was closed while this request ran, a request that itself signs somebody in stores
     /// what it set under an id of its own; every other is refused.
     pub(crate) async fn write(&self, now: Timestamp) -> Result<(), SaveError> {
+        let backend = &self.0.backend;
         if self.is_shut_out() {
             return Err(SaveError::Gone);
         }
         self.settle_predecessor(now);
+        if let Some(id) = self.lock(|held| held.lost_id()) {
+            // Nobody would ever have the id that it is to get.
+            self.lock(|held| held.phase = Phase::Destroyed);
+            backend.end(&id).await?;
+            return Err(SaveError::Gone);
+        }
         match self.write_once(now).await {
-            Err(SaveError::Closed) if self.signs_in() => {
-                self.lock(Held::leave_closed);
-                Box::pin(self.write_once(now)).await
-            }
+            Err(SaveError::Closed) if self.signs_in() => Box::pin(self.write_apart(now)).await,
             outcome => outcome,
         }
+    }
+
+    /// Stores what a request that signs in has set under an id of its own, because the one that it came
+    /// by was closed while it ran.
+    ///
+    /// Where the user was signed in under that id, another sign-in closed it, whose session is there; or
+    /// all sessions of the user were ended, which the request must not outlive.
+    async fn write_apart(&self, now: Timestamp) -> Result<(), SaveError> {
+        let backend = &self.0.backend;
+        let before = self.lock(|held| user_before(&backend.policy, held));
+        self.lock(Held::leave_closed);
+        self.write_once(now).await?;
+        let (Some(user), Some(id)) = (before, self.stored_id()) else {
+            return Ok(());
+        };
+        let own = backend.key(&id).into_owned();
+        if self.has_another(&user, &own).await? {
+            return Ok(());
+        }
+        self.lock(|held| held.phase = Phase::Destroyed);
+        backend.destroy_at(&own).await?;
+        Err(SaveError::Gone)
+    }
+
+    /// Whether the user has another session, which is there for a while: in some stores one that is
+    /// about to be refused can be seen for a moment.
+    async fn has_another(&self, user: &str, own: &SessionId) -> Result<bool, SaveError> {
+        let backend = &self.0.backend;
+        let mut others = backend.of_user(user).await?;
+        others.retain(|key| key != own);
+        if others.is_empty() {
+            return Ok(false);
+        }
+        tokio::time::sleep(SETTLING).await;
+        let still = backend.of_user(user).await?;
+        Ok(others.iter().any(|key| still.contains(key)))
     }
 
     /// Whether nothing of this session may be stored.

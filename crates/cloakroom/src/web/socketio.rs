@@ -44,7 +44,7 @@ use super::handle::Missing;
 use super::origin::is_hijacked;
 use super::tower::found;
 use crate::live::{self, End, SocketPermit};
-use crate::session::Session;
+use crate::session::{Presence, Session};
 use crate::store::StoreError;
 
 /// The event that a client gets before it is disconnected.
@@ -148,12 +148,18 @@ pub async fn signed_in<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Soc
 /// with `{code: 4401, reason: "session ended"}`, or `"session expired"`, before. Done as well when the
 /// client has gone by itself.
 ///
+/// A visitor who holds the socket is there: the session does not reach its idle time-out meanwhile, only
+/// its absolute one.
+///
 /// For the connect handler: a socket that is not connected yet counts as gone. A socket without a
 /// session ([`SocketError`]) is disconnected at once; a session that is not stored has nothing that can
 /// end.
 pub async fn disconnect_at_end<A: Adapter>(socket: &SocketRef<A>) {
     match session(socket).await {
-        Ok(session) => watch(socket, session.ended()).await,
+        Ok(session) => {
+            let ended = session.ended();
+            watch(socket, ended, Presence::of(session)).await;
+        }
         Err(error) => {
             tracing::debug!(%error, "a socket has no session");
             disconnect(socket).await;
@@ -161,8 +167,11 @@ pub async fn disconnect_at_end<A: Adapter>(socket: &SocketRef<A>) {
     }
 }
 
-async fn watch<A: Adapter>(socket: &SocketRef<A>, mut ended: live::Ended) {
+async fn watch<A: Adapter>(socket: &SocketRef<A>, mut ended: live::Ended, mut presence: Presence) {
     while socket.connected() {
+        if presence.due_in().is_zero() {
+            presence.renew().await;
+        }
         if let Ok(end) = timeout(LOOK, &mut ended).await {
             let said = Ended {
                 code: End::CLOSE_CODE,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
 use axum_core::extract::FromRequestParts;
-use futures_util::future::join;
+use futures_util::future::{Either, join, select};
 use futures_util::{Sink, SinkExt, Stream};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -20,7 +20,7 @@ use http::request::Parts;
 use super::SessionRejection;
 use super::origin::is_hijacked;
 use crate::live::{End, Ended, SocketPermit};
-use crate::session::Session;
+use crate::session::{Presence, Session};
 
 /// How long a client has to take its leave before the connection is cut.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -60,6 +60,7 @@ pub struct LiveUpgrade {
     upgrade: WebSocketUpgrade,
     session: Session,
     permit: Permit,
+    keeps_alive: bool,
 }
 
 /// A socket that is counted among those of its session and its address.
@@ -122,6 +123,7 @@ impl<S: Send + Sync> FromRequestParts<S> for LiveUpgrade {
                 .read_buffer_size(READ_BUFFER),
             session,
             permit: Permit(permit),
+            keeps_alive: true,
         })
     }
 }
@@ -140,6 +142,16 @@ impl LiveUpgrade {
         self
     }
 
+    /// Lets the session rest while the socket is open: for one that a page holds by itself, to show a
+    /// number, say.
+    ///
+    /// Default: a visitor who holds a socket is there, and the session does not reach its idle time-out
+    /// meanwhile, only its absolute one.
+    pub fn in_background(mut self) -> Self {
+        self.keeps_alive = false;
+        self
+    }
+
     /// Answers the handshake, and calls `callback` with the connection once it is there.
     ///
     /// The session is watched as it is stored when the handshake's response has left.
@@ -153,13 +165,33 @@ impl LiveUpgrade {
             upgrade,
             session,
             permit,
+            keeps_alive,
         } = self;
         upgrade.on_upgrade(async move |socket| {
             let ended = session.ended();
+            let presence = keeps_alive.then(|| Presence::of(session.clone()));
             let line = Arc::new(Line::new(socket, permit));
             let keeping = keep(Arc::clone(&line), ended);
-            join(callback(LiveSocket { line, session }), keeping).await;
+            let serving = join(callback(LiveSocket { line, session }), keeping);
+            while_present(presence, serving).await;
         })
+    }
+}
+
+/// Serves a connection to its end, and keeps its session alive meanwhile.
+async fn while_present<T>(presence: Option<Presence>, serving: impl Future<Output = T>) -> T {
+    let Some(mut presence) = presence else {
+        return serving.await;
+    };
+    let renewing = pin!(async move {
+        loop {
+            tokio::time::sleep(presence.due_in()).await;
+            presence.renew().await;
+        }
+    });
+    match select(pin!(serving), renewing).await {
+        Either::Left((served, _)) => served,
+        Either::Right((never, _)) => never,
     }
 }
 

@@ -14,7 +14,7 @@ connect();
 
 // Keeps a connection; `over` says why the last one was ended, until it is known who is there now.
 function connect(over) {
-  const address = new URL('/ws', location.href);
+  const address = new URL('/ws?background', location.href);
   address.protocol = address.protocol.replace('http', 'ws');
   const socket = new WebSocket(address);
   const ask = () => document.visibilityState === 'visible' && socket.readyState === WebSocket.OPEN && socket.send('cart');

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::extract::RawQuery;
 use axum::response::Response;
 use cloakroom::Session;
 use cloakroom::web::socketio::{self, SocketError};
@@ -22,9 +23,13 @@ const LOOK: Duration = Duration::from_secs(2);
 const PROLONG: Duration = Duration::from_secs(1);
 
 /// `GET /ws`: `{"userId":"ada","cart":{"wool-scarf":2},"count":2}`, at first, after each change and in
-/// answer to any message. A message is as good as a request: the session is in use. A connection that
-/// is only held is not.
-pub(super) async fn socket(live: LiveUpgrade) -> Response {
+/// answer to any message. A message is as good as a request: the session is in use. So is a connection
+/// that is held, but for `/ws?background`, which all pages have for the number of the cart.
+pub(super) async fn socket(live: LiveUpgrade, RawQuery(query): RawQuery) -> Response {
+    let live = match query.as_deref() {
+        Some("background") => live.in_background(),
+        _ => live,
+    };
     live.on_upgrade(serve)
 }
 

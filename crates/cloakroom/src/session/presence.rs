@@ -1,0 +1,50 @@
+//! Visitors who are there as long as a connection of theirs is open.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{SaveError, Session};
+use crate::engine::Edit;
+
+/// How often at most an open connection moves the expiry of its session.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Keeps a session from reaching its idle time-out while a connection is open; not its absolute one.
+pub(crate) struct Presence {
+    session: Session,
+    moved: Instant,
+}
+
+impl Presence {
+    pub(crate) fn of(session: Session) -> Self {
+        Self {
+            session,
+            moved: Instant::now(),
+        }
+    }
+
+    /// Returns how long it is until the expiry is to be moved next: a third of the idle time-out after
+    /// it was moved.
+    pub(crate) fn due_in(&self) -> Duration {
+        let ttl = self.session.0.backend.policy.settings().browser_session_ttl;
+        let idle = self.session.lock(|held| held.cookie.max_age());
+        let interval = (idle.unwrap_or(ttl) / 3).max(SHORTEST);
+        interval.saturating_sub(self.moved.elapsed())
+    }
+
+    /// Moves the expiry of the session as it is stored. One that ended is left alone, and what its
+    /// handler has not saved is not stored by it.
+    pub(crate) async fn renew(&mut self) {
+        self.moved = Instant::now();
+        let (backend, now) = (&self.session.0.backend, self.session.now());
+        let stored = self
+            .session
+            .lock(|held| Some((held.stored.clone()?, held.base.clone()?)));
+        let Some((id, base)) = stored else { return };
+        let touching = backend.touch(&id, &base, Box::new(Edit::touch(now)));
+        if let Err(SaveError::Store(error)) = touching.await {
+            tracing::debug!(%error, "an open connection could not keep its session alive");
+        }
+    }
+}
