@@ -43,6 +43,10 @@ fn routes() -> Router {
             any(async |live: LiveUpgrade| live.on_upgrade(wait)),
         )
         .route(
+            "/background",
+            any(async |live: LiveUpgrade| live.in_background().on_upgrade(wait)),
+        )
+        .route(
             "/floods",
             any(async |live: LiveUpgrade| live.on_upgrade(flood)),
         )
@@ -217,10 +221,31 @@ async fn a_socket_says_that_its_session_has_expired() {
     let (here, _) = Node::pair_with("memory:", |policy| policy.idle_timeout(two)).await;
     let at = serve(&here.0).await;
     let cookie = here.sign_in(&user()).await;
-    let client = open(&at, "/waits", &[("cookie", &cookie)]).await.unwrap();
+    let at_once = open(&at, "/background", &[("cookie", &cookie)]);
+    let client = at_once.await.unwrap();
     sleep(Duration::from_millis(1_800)).await;
     let (code, reason) = closed("expired", client, Instant::now()).await;
     assert_eq!((code, &*reason), (End::CLOSE_CODE, "session expired"));
+}
+
+/// V1: a visitor who holds a socket is there, until the absolute time-out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn v1_a_held_socket_keeps_its_session_until_the_absolute_time_out() {
+    let (idle, absolute) = (Duration::from_secs(3), Duration::from_secs(8));
+    let times = |policy: cloakroom::policy::PolicyBuilder| {
+        policy.idle_timeout(idle).absolute_timeout(absolute)
+    };
+    let (here, there) = Node::pair_with("memory:", times).await;
+    let (at, user) = (serve(&here.0).await, user());
+    let cookie = here.sign_in(&user).await;
+    let begun = Instant::now();
+    let client = open(&at, "/waits", &[("cookie", &cookie)]).await.unwrap();
+    sleep(Duration::from_secs(6)).await;
+    let live = there.0.sessions_of(&user).await.unwrap().len();
+    assert_eq!(live, 1, "twice the idle time-out after the last request");
+    let (code, reason) = closed("absolute", client, begun + absolute).await;
+    assert_eq!((code, &*reason), (End::CLOSE_CODE, "session expired"));
+    assert!(begun.elapsed() >= absolute - Duration::from_secs(1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
