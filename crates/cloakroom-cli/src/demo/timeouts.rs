@@ -162,7 +162,7 @@ mod tests {
         let longer = ABSOLUTE + Duration::from_secs(1);
         assert!(builder().idle_timeout(longer).build().is_err());
         assert!(builder().absolute_timeout(IDLE).build().is_ok());
-        let shorter = IDLE - Duration::from_secs(1);
+        let shorter = IDLE.saturating_sub(Duration::from_secs(1));
         assert!(builder().absolute_timeout(shorter).build().is_err());
     }
 }

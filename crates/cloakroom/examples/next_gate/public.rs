@@ -69,8 +69,9 @@ mod tests {
         ];
         const FORBIDDEN: Rule = Rule::Refused(StatusCode::FORBIDDEN);
         const NOT_ALLOWED: Rule = Rule::Refused(StatusCode::METHOD_NOT_ALLOWED);
+        type Row<'a> = (Method, &'a [(&'a str, &'a str)], Rule);
         #[rustfmt::skip]
-        let table: [(Method, &[(&str, &str)], Rule); 13] = [
+        let table: [Row<'_>; 13] = [
             (Method::GET,     &[],                                                      Rule::Public),
             (Method::HEAD,    &[],                                                      Rule::Public),
             (Method::GET,     &[("connection", "upgrade")],                             Rule::Public),

@@ -267,7 +267,9 @@ fn period(text: &[u8]) -> usize {
 
 fn distinct(text: &[u8]) -> usize {
     let mut seen = [false; 256];
-    text.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    for byte in text {
+        seen[usize::from(*byte)] = true;
+    }
     seen.iter().filter(|seen| **seen).count()
 }
 
@@ -301,6 +303,8 @@ impl SignatureText {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD_NO_PAD;
 
@@ -375,10 +379,10 @@ mod tests {
         for _ in 0..2_000 {
             let mut bytes = [0; 48];
             getrandom::fill(&mut bytes).unwrap();
-            let hex: String = bytes[..16]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let hex = bytes[..16].iter().fold(String::new(), |mut hex, byte| {
+                write!(hex, "{byte:02x}").unwrap();
+                hex
+            });
             let base64 = BASE64_STANDARD_NO_PAD.encode(bytes);
             for secret in [&bytes[..32], hex.as_bytes(), base64.as_bytes()] {
                 assert!(KeyRing::new(secret).is_ok());

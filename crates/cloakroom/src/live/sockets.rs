@@ -99,7 +99,7 @@ fn leave<K: Eq + Hash>(open: &mut HashMap<K, usize>, key: Option<&K>) {
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address => address,
+        address @ IpAddr::V4(_) => address,
     }
 }
 

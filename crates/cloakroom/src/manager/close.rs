@@ -174,7 +174,7 @@ impl Manager {
             self.life(held, plan.now)
                 .and_then(|life| self.give(held, life))
         };
-        field.inspect_err(warn_of_unsayable).ok()
+        field.inspect_err(|error| warn_of_unsayable(*error)).ok()
     }
 
     /// Formats the field that gives a client the session's id.
@@ -202,7 +202,7 @@ impl Manager {
     }
 }
 
-fn warn_of_unsayable(error: &SetCookieError) {
+fn warn_of_unsayable(error: SetCookieError) {
     tracing::error!(%error, "a session's cookie cannot be sent");
 }
 

@@ -1,5 +1,6 @@
 //! What the store has for the tickets of a request.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Manager;
@@ -99,7 +100,7 @@ impl Manager {
             self.policy(),
             ticket.clone(),
             id.clone(),
-            record.clone(),
+            Arc::clone(&record),
             stored.expires,
             now,
         );
@@ -135,19 +136,17 @@ impl Manager {
             return Ok(Opened::Foreign);
         }
         let now = self.0.now();
-        match engine::open(
+        let held = engine::open(
             self.policy(),
             ticket.clone(),
-            record.clone(),
+            Arc::clone(&record),
             stored.expires,
             now,
-        ) {
-            Some(held) => Ok(Opened::Live(held)),
-            None => {
-                Box::pin(self.0.remove_expired(id, &record)).await;
-                Ok(Opened::Unknown)
-            }
+        );
+        if held.is_none() {
+            Box::pin(self.0.remove_expired(id, &record)).await;
         }
+        Ok(held.map_or(Opened::Unknown, Opened::Live))
     }
 }
 

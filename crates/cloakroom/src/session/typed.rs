@@ -67,11 +67,11 @@ impl<T: Serialize> Typed<T> {
     /// As for [`Session::insert`].
     pub fn commit(&mut self) -> Result<(), SessionError> {
         let after = fields(&self.value)?;
-        let is_new = |(key, value): &(&String, &Box<RawValue>)| {
-            let before = self.before.get(*key);
+        let is_new = |key: &str, value: &RawValue| {
+            let before = self.before.get(key);
             before.is_none_or(|before| before.get() != value.get())
         };
-        let set = after.iter().filter(is_new);
+        let set = after.iter().filter(|(key, value)| is_new(key, value));
         let mut changes: Vec<(&str, Option<String>)> = set
             .map(|(key, value)| (key.as_str(), Some(value.get().to_owned())))
             .collect();

@@ -20,16 +20,14 @@ pub(super) fn warn<'a>(
 /// a socket's path.
 pub(super) fn is_local(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    match address.parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().is_loopback(),
-        Err(_) => {
-            let name = host.trim_end_matches('.').to_ascii_lowercase();
-            name.is_empty()
-                || name.starts_with(['/', '@'])
-                || name == "localhost"
-                || name.ends_with(".localhost")
-        }
+    if let Ok(address) = address.parse::<IpAddr>() {
+        return address.to_canonical().is_loopback();
     }
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    name.is_empty()
+        || name.starts_with(['/', '@'])
+        || name == "localhost"
+        || name.ends_with(".localhost")
 }
 
 #[cfg(test)]

@@ -299,8 +299,8 @@ fn options_reach_the_wire_as_in_express() {
             }
         }
         let session = super::lifecycle::Run::new(builder.build().unwrap());
-        let sent = session.one_change();
-        assert_eq!(sent, case.set_cookie, "{}", case.cookie);
+        let field = session.one_change();
+        assert_eq!(field, case.set_cookie, "{}", case.cookie);
     }
 }
 

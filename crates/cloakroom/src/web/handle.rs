@@ -76,11 +76,12 @@ pub(super) struct Found<'a> {
 impl<'a> Found<'a> {
     /// Returns the handle of the innermost layer.
     pub(super) fn handle(self) -> Result<&'a SessionHandle, Missing> {
-        self.handle.ok_or_else(|| match self.outside {
+        let missing = match self.outside {
             None => Missing::Layer,
             Some(Outside { is_path: true, .. }) => Missing::Path,
             Some(_) => Missing::Target,
-        })
+        };
+        self.handle.ok_or(missing)
     }
 
     /// Returns the handle whose cookie has that name.

@@ -196,9 +196,10 @@ impl Ask {
         }
         if from.origin() != to.origin() && self.initiator == Initiator::SameOrigin {
             let is_same_host = from.host() == to.host() && from.scheme() == to.scheme();
-            self.initiator = match is_same_host {
-                true => Initiator::SameSite,
-                false => Initiator::CrossSite,
+            self.initiator = if is_same_host {
+                Initiator::SameSite
+            } else {
+                Initiator::CrossSite
             };
         }
         to.as_str().clone_into(&mut self.target);

@@ -13,7 +13,7 @@ const MAX_PAIR: usize = 4096;
 /// The bytes of an attribute's value beyond which the attribute counts as absent (§5.6).
 const MAX_ATTRIBUTE: usize = 1024;
 /// The longest that a cookie is kept (§5.5).
-const MAX_LIFE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+const MAX_LIFE: Duration = Duration::from_hours(400 * 24);
 /// How long a cookie without `SameSite` goes with another site's form (Chromium's Lax + POST).
 const LAX_ALLOWS_UNSAFE: Duration = Duration::from_mins(2);
 
@@ -169,9 +169,10 @@ impl Cookie {
         now: SystemTime,
     ) -> bool {
         let host = url.host_str().unwrap_or_default();
-        let host_matches = match self.host_only {
-            true => host == self.domain,
-            false => domain_match(host, &self.domain),
+        let host_matches = if self.host_only {
+            host == self.domain
+        } else {
+            domain_match(host, &self.domain)
         };
         host_matches
             && path_match(url.path(), &self.path)

@@ -76,7 +76,7 @@ mod tests {
     fn a_retired_id_is_known_for_a_minute() {
         let mut retired = Retired::default();
         retired.insert("a", &RetiredId::Closed, NOW);
-        let almost = NOW.after(RETIRED_FOR - Duration::from_millis(1));
+        let almost = NOW.after(RETIRED_FOR.saturating_sub(Duration::from_millis(1)));
         assert_eq!(retired.get("a", almost), Some(&RetiredId::Closed));
         assert_eq!(retired.get("a", NOW.after(RETIRED_FOR)), None);
         assert_eq!(retired.get("b", NOW), None);

@@ -190,7 +190,7 @@ fn trusted(file: Option<&Path>) -> Result<RootCertStore, Fault> {
         return Ok(roots);
     };
     let found =
-        CertificateDer::pem_file_iter(file).and_then(|found| found.collect::<Result<Vec<_>, _>>());
+        CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     roots.add_parsable_certificates(found.unwrap_or_default());
     if roots.is_empty() {
         let text = "the URL's parameter sslrootcert names no file with a certificate in PEM";

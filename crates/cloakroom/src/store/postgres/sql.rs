@@ -117,15 +117,15 @@ impl Sql {
             let gone = shape.gone(condition, "$2");
             format!("WITH {gone} SELECT live FROM gone")
         };
-        let retired = retires.then(|| names.retired());
+        let notes = retires.then(|| names.retired());
         let replace = |condition: &str, only: &str, noted: String| {
             let gone = shape.gone(condition, "$2");
             let put = shape.put_or_fail(&column.value("$4"), only);
             format!("WITH {gone}{noted}, new AS ({put}) SELECT true FROM new")
         };
-        let note_read = retired.as_deref().map(retired::note_of_gone);
-        let note_any = retired.as_deref().map(retired::note_unless_retired);
-        let only_noted = match &retired {
+        let note_read = notes.as_deref().map(retired::note_of_gone);
+        let note_any = notes.as_deref().map(retired::note_unless_retired);
+        let only_noted = match &notes {
             // An id that no table holds is replaced every time.
             Some(_) => " WHERE $1::text IS NULL OR EXISTS (SELECT FROM noted)",
             None => "",
@@ -178,8 +178,8 @@ impl Sql {
                 only_noted,
                 note_any.unwrap_or_default(),
             ),
-            retired: retired.map(|retired| {
-                RetiredSql::new(&retired, &shape.gone(&format!("s.sid = {one}"), "$2"))
+            retired: notes.map(|notes| {
+                RetiredSql::new(&notes, &shape.gone(&format!("s.sid = {one}"), "$2"))
             }),
             scan_first: scan(""),
             scan_next: scan(&format!(" AND s.sid > {}", sid.value("$3"))),

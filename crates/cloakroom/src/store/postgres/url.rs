@@ -295,16 +295,9 @@ mod percent {
         while let [first, after @ ..] = rest {
             let escaped = (*first == b'%').then(|| after.get(..2)).flatten();
             let escaped = escaped.and_then(|hex| std::str::from_utf8(hex).ok());
-            match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-                Some(byte) => {
-                    bytes.push(byte);
-                    rest = &after[2..];
-                }
-                None => {
-                    bytes.push(*first);
-                    rest = after;
-                }
-            }
+            let byte = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+            bytes.push(byte.unwrap_or(*first));
+            rest = if byte.is_some() { &after[2..] } else { after };
         }
         String::from_utf8_lossy(&bytes).into_owned()
     }

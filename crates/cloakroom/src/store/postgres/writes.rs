@@ -92,19 +92,15 @@ impl Inner {
         let (to, text) = (Text(new.expose()), Text(&entry.text));
         let (expire, now) = (whole_seconds(entry.expires), self.now());
         let (why, at, until) = (Text(retired.as_str()), self.instant(), self.retired_until());
-        let replaced = match read {
-            Some(read) => {
-                let text_read = Text(read);
-                let params: Params<'_> =
-                    &[&from, &now, &to, &text, &expire, &text_read, &why, &until];
-                let params = &params[..if self.retires() { 8 } else { 6 }];
-                self.write(&self.sql.replace_read, params).await
-            }
-            None => {
-                let params: Params<'_> = &[&from, &now, &to, &text, &expire, &why, &until, &at];
-                let params = &params[..if self.retires() { 8 } else { 5 }];
-                self.write(&self.sql.replace_any, params).await
-            }
+        let replaced = if let Some(read) = read {
+            let text_read = Text(read);
+            let params: Params<'_> = &[&from, &now, &to, &text, &expire, &text_read, &why, &until];
+            let params = &params[..if self.retires() { 8 } else { 6 }];
+            self.write(&self.sql.replace_read, params).await
+        } else {
+            let params: Params<'_> = &[&from, &now, &to, &text, &expire, &why, &until, &at];
+            let params = &params[..if self.retires() { 8 } else { 5 }];
+            self.write(&self.sql.replace_any, params).await
         };
         match replaced {
             // Whatever the old id held: it was retired already.

@@ -221,8 +221,8 @@ async fn a_socket_says_that_its_session_has_expired() {
     let (here, _) = Node::pair_with("memory:", |policy| policy.idle_timeout(two)).await;
     let at = serve(&here.0).await;
     let cookie = here.sign_in(&user()).await;
-    let at_once = open(&at, "/background", &[("cookie", &cookie)]);
-    let client = at_once.await.unwrap();
+    let fields = [("cookie", cookie.as_str())];
+    let client = open(&at, "/background", &fields).await.unwrap();
     sleep(Duration::from_millis(1_800)).await;
     let (code, reason) = closed("expired", client, Instant::now()).await;
     assert_eq!((code, &*reason), (End::CLOSE_CODE, "session expired"));

@@ -117,7 +117,7 @@ async fn v2_a_retired_id_is_asked_for_every_time() {
     use crate::store::memory::MemoryStore;
 
     let store = Arc::new(MemoryStore::new());
-    let near = NearStore::with(store.clone(), &NearOptions::default());
+    let near = NearStore::with(Arc::<MemoryStore>::clone(&store), &NearOptions::default());
     let (old, new, entry) = (SessionId::random(), SessionId::random(), entry(1));
     near.create(&old, &entry).await.unwrap();
     for _ in 0..2 {
