@@ -122,10 +122,10 @@ impl Manager {
             StoreOp::Refuse => Err(SaveError::Closed),
             StoreOp::Create | StoreOp::Update | StoreOp::Replace => session.write(plan.now).await,
             StoreOp::Touch => session.touch_now(plan.now).await,
-            StoreOp::Destroy => match session.stored_or_unread() {
-                Some(id) => self.0.end(&id).await.map_err(SaveError::from),
-                None => Ok(()),
-            },
+            StoreOp::Destroy => {
+                let ids = session.lock(|held| held.to_end());
+                self.0.end_all(&ids).await.map_err(SaveError::from)
+            }
         }
     }
 

@@ -106,18 +106,16 @@ impl Session {
     /// [`SessionError::Store`] where the store failed: the record may still be there. The cookie
     /// is cleared and nothing of the session is saved all the same.
     pub async fn destroy(&self) -> Result<(), SessionError> {
-        let id = self.live(|held| {
-            let id = held.stored_or_unread();
+        let ids = self.live(|held| {
+            let ids = held.to_end();
             held.phase = Phase::Destroyed;
             // What `reset` begins after it has no predecessor.
             held.superseded = None;
             held.is_unread = false;
-            id
+            held.left = None;
+            ids
         })?;
-        if let Some(id) = id {
-            self.0.backend.end(&id).await?;
-        }
-        Ok(())
+        Ok(self.0.backend.end_all(&ids).await?)
     }
 
     /// Reads the session past every cache; where it was renewed meanwhile, under the id that it has now.
@@ -216,6 +214,7 @@ impl Session {
             return Err(SaveError::Gone);
         }
         self.settle_predecessor(now);
+        self.end_left().await?;
         match self.write_once(now).await {
             Err(SaveError::Closed) if self.signs_in() => {
                 self.lock(Held::leave_closed);
@@ -223,6 +222,17 @@ impl Session {
             }
             outcome => outcome,
         }
+    }
+
+    /// Ends the record that could not be read, where this request has stored a session of its own before
+    /// it signed somebody in or gave it another id.
+    async fn end_left(&self) -> Result<(), StoreError> {
+        let left = self.lock(|held| held.left.clone());
+        if let Some(left) = left {
+            Box::pin(self.0.backend.end(&left)).await?;
+            self.lock(|held| held.left = None);
+        }
+        Ok(())
     }
 
     /// Whether nothing of this session may be stored.

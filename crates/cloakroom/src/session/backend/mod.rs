@@ -145,6 +145,15 @@ impl Backend {
         Ok(())
     }
 
+    /// Ends several; where one cannot be ended, the others end nevertheless.
+    pub(crate) async fn end_all(&self, ids: &[SessionId]) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
+        for id in ids {
+            outcome = outcome.and(self.end(id).await);
+        }
+        outcome
+    }
+
     async fn end_at(&self, key: &SessionId) -> Result<bool, StoreError> {
         if self.policy.settings().clear_cookie_on_destroy {
             self.ending(key, self.store.retire(key)).await
