@@ -36,6 +36,11 @@ export async function startExpress (store, options = {}) {
     request.logout(options, error => error ? next(error) : response.sendStatus(204)))
   app.get('/me', (request, response) =>
     request.user ? response.json({ user: request.user.name }) : response.sendStatus(401))
+  // What applications do to a session by themselves.
+  app.post('/note', (request, response) => change(request, response, session => { session.note = request.user?.name }))
+  app.post('/drop-user-id', (request, response) => change(request, response, session => { delete session.userId }))
+  app.post('/empty-passport', (request, response) => change(request, response, session => { session.passport = {} }))
+  app.post('/null-user', (request, response) => change(request, response, session => { session.user = null }))
   app.get('/data', (request, response) => response.json(request.session))
   const server = app.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -47,4 +52,9 @@ export async function startExpress (store, options = {}) {
       await client.close()
     }
   }
+}
+
+function change (request, response, how) {
+  how(request.session)
+  response.sendStatus(204)
 }

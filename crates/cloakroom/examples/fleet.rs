@@ -12,7 +12,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Parser;
-use cloakroom::auth::{Attempts, Passport};
+use cloakroom::auth::{Attempts, Passport, Require};
+use cloakroom::web::Guard;
 use cloakroom::{Session, SessionError, SessionLayer};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -63,6 +64,12 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         .route("/logout", post(logout))
         .route("/me", get(me))
         .route("/count", post(count))
+        .route("/note", post(note))
+        .route("/forget", post(forget))
+        .route("/password", post(password))
+        .route("/everywhere", post(everywhere))
+        .merge(guarded("/private", Require::login()))
+        .merge(guarded("/admin", Require::role("admin")))
         .with_state(accounts::attempts())
         .layer(SessionLayer::new(manager));
     flags.serve.serve(app).await
@@ -111,6 +118,39 @@ async fn count(session: Session) -> Result<Response, SessionError> {
     let step = |count: Option<u64>| count.unwrap_or(0) + 1;
     let count = session.update("count", step).await?;
     Ok(Json(json!({ "count": count })).into_response())
+}
+
+/// A page behind a guard: whom it lets in.
+fn guarded(path: &str, require: Require) -> Router<Attempts> {
+    let whom = async |session: Session| Json(json!({ "user": session.user() }));
+    let page = Router::new().route(path, get(whom));
+    page.route_layer(Guard::new(require))
+}
+
+/// Something of the user's own in the session.
+async fn note(session: Session) -> Result<StatusCode, SessionError> {
+    let Some(user) = session.passport_user(&Accounts).await? else {
+        return Ok(StatusCode::UNAUTHORIZED);
+    };
+    session.insert("note", user.name)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Signs out and keeps what is nobody's.
+async fn forget(session: Session) -> Result<StatusCode, SessionError> {
+    session.logout_keeping(&["theme"])?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What follows a change of the password, which the accounts here never change.
+async fn password(session: Session) -> Result<Response, SessionError> {
+    let ended = session.password_changed().await?;
+    Ok(Json(json!({ "ended": ended })).into_response())
+}
+
+async fn everywhere(session: Session) -> Result<Response, SessionError> {
+    let ended = session.end_all().await?;
+    Ok(Json(json!({ "ended": ended })).into_response())
 }
 
 fn nobody() -> Response {

@@ -36,6 +36,19 @@ const DEVIATIONS: [Deviation; 2] = [
     },
 ];
 
+/// Express begins a new session for a request that comes by an id which was destroyed or replaced; we
+/// refuse for a minute what such a request changes. It is compared as one without a cookie.
+pub(super) const LATE_IS_REFUSED: &str = "late_is_refused";
+
+/// Whether our lab has closed the id that a request came by.
+pub(super) fn closes(config: &Config, request: &Request, right: &Answer) -> bool {
+    let ended = request.has_any(&["destroy", "logout", "regenerate", "login"])
+        || (config.destroys_unset() && request.has_any(&["drop"]));
+    right.carried.is_some()
+        && right.carried != right.session
+        && (ended || !right.cookies.is_empty())
+}
+
 /// The name of the deviation that explains `difference`, if one does.
 pub(super) fn explain(case: &Case<'_>, difference: &Difference) -> Option<&'static str> {
     let deviation = DEVIATIONS
@@ -142,6 +155,34 @@ mod tests {
             let right = answer(session, carried, Some(CLEARING));
             let found = explained(seed, op, &answer(None, carried, None), &right);
             assert_eq!(found, name, "{seed} {op} {session:?} {carried:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_closed_where_its_session_ended_or_another_took_its_place() {
+        let (keeps, destroys) = (0, 3);
+        #[rustfmt::skip]
+        let table = [
+            (true,  keeps,    "destroy",    None,        Some("abc"), None),
+            (true,  keeps,    "regenerate", Some("xyz"), Some("abc"), None),
+            (true,  keeps,    "save",       Some("xyz"), Some("abc"), Some(NEW)),
+            (true,  destroys, "drop",       None,        Some("abc"), None),
+            (false, keeps,    "drop",       None,        Some("abc"), None),
+            (false, keeps,    "save",       Some("abc"), Some("abc"), None),
+            (false, keeps,    "all",        Some("xyz"), Some("abc"), None),
+            (false, keeps,    "destroy",    None,        None,        None),
+        ];
+        for (closed, seed, op, session, carried, cookie) in table {
+            let request = Request {
+                cookie: CookieChoice::Current,
+                target: Target::Run(vec![Step::Bare(op)]),
+            };
+            let right = answer(session, carried, cookie);
+            assert_eq!(
+                closes(Config::of(seed), &request, &right),
+                closed,
+                "{seed} {op}"
+            );
         }
     }
 

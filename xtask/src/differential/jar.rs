@@ -7,16 +7,33 @@ const NAME: &str = "connect.sid";
 
 /// The values that the server set in one sequence, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Jar(Vec<String>);
+pub(super) struct Jar {
+    values: Vec<String>,
+    /// Whether the last one is there no more.
+    is_cleared: bool,
+}
 
 impl Jar {
     pub(super) fn keep(&mut self, value: &str) {
-        self.0.push(value.to_owned());
+        self.values.push(value.to_owned());
+        self.is_cleared = false;
+    }
+
+    /// Takes the current cookie away; as a stale one it may come back.
+    pub(super) fn clear(&mut self) {
+        self.is_cleared = true;
+    }
+
+    fn current(&self) -> Option<&String> {
+        self.values.last().filter(|_| !self.is_cleared)
     }
 
     /// The `Cookie` header that a choice sends.
     pub(super) fn header(&self, choice: CookieChoice) -> Option<String> {
-        let current = self.0.last()?;
+        if let CookieChoice::Stale(_) = choice {
+            return self.valid(choice).map(|value| format!("{NAME}={value}"));
+        }
+        let current = self.current()?;
         match choice {
             CookieChoice::None => None,
             CookieChoice::Current | CookieChoice::Stale(_) => {
@@ -38,8 +55,8 @@ impl Jar {
 
     fn valid(&self, choice: CookieChoice) -> Option<&str> {
         let value = match choice {
-            CookieChoice::Current | CookieChoice::Twice => self.0.last(),
-            CookieChoice::Stale(index) => self.0.get(index % self.0.len().max(1)),
+            CookieChoice::Current | CookieChoice::Twice => self.current(),
+            CookieChoice::Stale(index) => self.values.get(index % self.values.len().max(1)),
             CookieChoice::None | CookieChoice::BadSignature | CookieChoice::Unsigned => None,
         };
         value.map(String::as_str)
@@ -58,7 +75,9 @@ mod tests {
 
     #[test]
     fn each_choice_sends_its_header() {
-        let jar = Jar(vec!["s%3Aold.AAA".to_owned(), "s%3Anew.BBB".to_owned()]);
+        let mut jar = Jar::default();
+        jar.keep("s%3Aold.AAA");
+        jar.keep("s%3Anew.BBB");
         #[rustfmt::skip]
         let table = [
             (CookieChoice::Current, Some("connect.sid=s%3Anew.BBB"), Some("new")),
@@ -73,5 +92,12 @@ mod tests {
             assert_eq!(jar.carried_sid(choice), carried, "{choice}");
             assert_eq!(Jar::default().header(choice), None, "{choice}");
         }
+        jar.clear();
+        for (choice, header, _) in table {
+            let is_stale = matches!(choice, CookieChoice::Stale(_));
+            assert_eq!(jar.header(choice).as_deref(), header.filter(|_| is_stale));
+        }
+        jar.keep("s%3Anext.CCC");
+        assert_eq!(jar.carried_sid(CookieChoice::Current), Some("next"));
     }
 }

@@ -1,10 +1,13 @@
 //! Two sides under one configuration, and a sequence of requests played against both.
 
+use std::collections::HashSet;
+
 use super::compare::{self, Aspect, Difference};
 use super::config::Config;
 use super::deviation::{self, Case};
 use super::lab::Lab;
-use super::sequence::Request;
+use super::sequence::{CookieChoice, Request};
+use super::set_cookie::SetCookie;
 use super::side::{Answer, Side};
 
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub(super) struct Pair {
     ours: Vec<bool>,
     /// Whose turn the first request of a sequence is.
     pub(super) first: usize,
+    /// The sessions whose ids our lab has closed in this sequence.
+    closed: HashSet<String>,
 }
 
 /// The labs of a side and the store that they share.
@@ -69,6 +74,7 @@ impl Pair {
             right: right.start(config)?,
             ours: right.labs.iter().map(|lab| lab.is_ours).collect(),
             first: 0,
+            closed: HashSet::new(),
         })
     }
 
@@ -76,10 +82,21 @@ impl Pair {
     pub(super) fn play(&mut self, requests: &[Request]) -> Result<Outcome, String> {
         self.left.begin();
         self.right.begin();
+        self.closed.clear();
         let mut outcome = Outcome::default();
         let mut turn = self.first;
         for request in requests {
-            self.exchange(request, turn, &mut outcome)?;
+            let is_ours = self.ours[turn % self.ours.len()];
+            if is_ours && self.would_be_refused(request) {
+                outcome.explained.push(deviation::LATE_IS_REFUSED);
+                let request = Request {
+                    cookie: CookieChoice::None,
+                    ..request.clone()
+                };
+                self.exchange(&request, turn, &mut outcome)?;
+            } else {
+                self.exchange(request, turn, &mut outcome)?;
+            }
             turn += 1;
             if outcome.difference.is_some() {
                 break;
@@ -87,6 +104,13 @@ impl Pair {
         }
         self.compare_records(turn, &mut outcome)?;
         Ok(outcome)
+    }
+
+    /// Whether a request comes by an id that our lab has closed, and does more than look.
+    fn would_be_refused(&self, request: &Request) -> bool {
+        let carried = self.right.carries(request.cookie);
+        carried.is_some_and(|carried| self.closed.contains(&carried))
+            && (self.config.saves_uninitialized() || !request.only_looks())
     }
 
     fn exchange(
@@ -121,9 +145,16 @@ impl Pair {
             }
         }
         self.left.keep(&left);
-        // A cookie that Express would not have set is forgotten, so that both clients go on alike.
+        // A cookie that Express would not have set is forgotten, and one that it would not have cleared
+        // is cleared for both, so that both clients go on alike.
         if as_express {
             self.right.keep(&right);
+        } else if right.cookies.iter().any(SetCookie::clears) {
+            self.left.clear();
+            self.right.clear();
+        }
+        if is_ours && deviation::closes(self.config, request, &right) {
+            self.closed.extend(right.carried.clone());
         }
         outcome.exchanges.push((left, right));
         Ok(())

@@ -60,6 +60,12 @@ impl Request {
         self.steps().iter().any(|step| ops.contains(&step.op()))
     }
 
+    /// Whether it reads at most.
+    pub(super) fn only_looks(&self) -> bool {
+        let looks = |step: &Step| ["get", "all", "sleep"].contains(&step.op());
+        self.steps().iter().all(looks)
+    }
+
     /// Whether the comparison is fair: the Rust side
     ///
     /// - puts the store's part of `regenerate` off to the next `save` or the end, and stores `add`

@@ -82,6 +82,16 @@ impl Side {
         }
     }
 
+    /// Takes the current cookie out of the jar.
+    pub(super) fn clear(&mut self) {
+        self.jar.clear();
+    }
+
+    /// The session whose id a choice of cookie would carry under a valid signature.
+    pub(super) fn carries(&self, choice: CookieChoice) -> Option<String> {
+        self.names.known(self.jar.carried_sid(choice)?)
+    }
+
     /// The records that this sequence left in the store, as the lab of this turn sees it.
     pub(super) fn new_records(&mut self, turn: usize) -> Result<Records, String> {
         let mut records = Records::default();

@@ -275,7 +275,11 @@ enum Ending {
 async fn end_once(backend: &Backend, user: &str, handle: &str) -> Result<Ending, StoreError> {
     let mut outcome = Ending::Absent;
     for key in backend.of_user(user).await? {
-        let Some(stored) = backend.get_uncached_at(&key).await? else {
+        let stored = match backend.get_uncached_at(&key).await {
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => continue,
+            stored => stored?,
+        };
+        let Some(stored) = stored else {
             outcome = Ending::Moved;
             continue;
         };
@@ -292,10 +296,13 @@ async fn end_once(backend: &Backend, user: &str, handle: &str) -> Result<Ending,
 async fn find(backend: &Backend, user: &str) -> Result<Vec<Found>, StoreError> {
     let mut found = Vec::new();
     for key in backend.of_user(user).await? {
-        let Some(stored) = backend.get_uncached_at(&key).await? else {
-            continue;
+        let stored = match backend.get_uncached_at(&key).await {
+            // What cannot be read is nobody's device, and no reason to list none.
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => None,
+            stored => stored?,
         };
-        found.extend(Found::of(backend, user, key, stored));
+        let of = |stored| Found::of(backend, user, key, stored);
+        found.extend(stored.and_then(of));
     }
     Ok(found)
 }

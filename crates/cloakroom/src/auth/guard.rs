@@ -145,8 +145,11 @@ impl Require {
         if session.is_ended() || session.user().is_none() {
             return Access::LoginRequired;
         }
+        // Those of a user who was signed in before are nobody's.
+        let is_asked = self.source.is_none() && !self.roles.is_empty();
+        let is_own = is_asked && session.has_own_roles();
         let own = || session.get(ROLES).ok().flatten();
-        let has: Option<Vec<String>> = self.source.is_none().then(own).flatten();
+        let has: Option<Vec<String>> = is_own.then(own).flatten();
         self.check_with(&has.unwrap_or_default(), session, now)
     }
 

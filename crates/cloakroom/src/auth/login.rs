@@ -93,6 +93,17 @@ impl Session {
         is_anothers(&self.owner_by(keys), last.is_some(), is_last, name)
     }
 
+    /// Whether the session's roles are those of whoever is signed in: not where another user signed in
+    /// here last, and another program put somebody else in that one's place.
+    pub(super) fn has_own_roles(&self) -> bool {
+        let stamp = self.stamp();
+        let Some(last) = stamp.as_ref().and_then(|stamp| stamp.last()) else {
+            return true;
+        };
+        let is_own = |user: String| self.is_fingerprint_of(last, &user);
+        self.impersonator().is_some() || self.user().is_some_and(is_own)
+    }
+
     /// Whether a stamp's fingerprint is that of this user, by any key of the ring.
     pub(super) fn is_fingerprint_of(&self, fingerprint: &str, name: &str) -> bool {
         let keys = self.backend().policy.keys();

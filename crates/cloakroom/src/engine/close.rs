@@ -140,9 +140,9 @@ fn unset(policy: &Policy, held: &Held) -> (StoreOp, CookieOp) {
         Unset::Keep if given_up => (StoreOp::Destroy, CookieOp::Keep),
         Unset::Keep => (StoreOp::Nothing, CookieOp::Keep),
         Unset::Destroy => {
-            let store = match held.stored_or_unread() {
-                Some(_) => StoreOp::Destroy,
-                None => StoreOp::Nothing,
+            let store = match held.to_end().as_slice() {
+                [] => StoreOp::Nothing,
+                _ => StoreOp::Destroy,
             };
             (store, clear(policy, held))
         }

@@ -79,6 +79,8 @@ pub(crate) struct Held {
     pub(crate) superseded: Option<SessionId>,
     /// Whether the client's id names a record that cannot be read.
     pub(crate) is_unread: bool,
+    /// The id of such a record, which is to end before this session is stored again.
+    pub(crate) left: Option<SessionId>,
     /// Why this request gave the session another id, if it did.
     pub(crate) rotation: Option<Rotation>,
     /// Whether this request proved who the user is.
@@ -118,6 +120,7 @@ impl Held {
             arrival: Arrival::Current,
             superseded,
             is_unread: false,
+            left: None,
             rotation: None,
             is_login: false,
             stored: None,
@@ -155,6 +158,7 @@ impl Held {
             arrival: Arrival::Current,
             superseded: None,
             is_unread: false,
+            left: None,
             rotation: None,
             is_login: false,
             saved: false,
@@ -214,14 +218,13 @@ impl Held {
             .is_none_or(|ticket| ticket.id != self.id)
     }
 
-    /// The id under which the store has a record that this request may end, whether or not it could
-    /// be read.
-    pub(crate) fn stored_or_unread(&self) -> Option<SessionId> {
+    /// The ids of the records that end with the session: its own, and what could not be read under the
+    /// client's.
+    pub(crate) fn to_end(&self) -> Vec<SessionId> {
         let unread = self.phase == Phase::Detached || self.is_unread;
         let ticket = self.ticket.as_ref().filter(|_| unread);
-        self.stored
-            .clone()
-            .or_else(|| ticket.map(|ticket| ticket.id.clone()))
+        let unread = ticket.map(|ticket| &ticket.id).or(self.left.as_ref());
+        self.stored.iter().chain(unread).cloned().collect()
     }
 
     pub(crate) fn client_has_ticket(&self) -> bool {
@@ -280,10 +283,17 @@ impl Held {
         }
     }
 
-    /// Takes the place of a record that could not be read, so that it ends when this one is stored.
+    /// Takes the place of a record that could not be read, so that it ends when this one is stored; with
+    /// another where this session is stored already.
     fn take_unread(&mut self) {
-        if std::mem::take(&mut self.is_unread) {
-            self.stored = self.ticket.as_ref().map(|ticket| ticket.id.clone());
+        if !std::mem::take(&mut self.is_unread) {
+            return;
+        }
+        let unread = self.ticket.as_ref().map(|ticket| ticket.id.clone());
+        if self.stored.is_none() {
+            self.stored = unread;
+        } else {
+            self.left = unread;
         }
     }
 

@@ -50,6 +50,19 @@ pub(crate) fn succession(
     }
 }
 
+/// Whether a request that meets another one's renewal leaves the id as that one gave it: it was about to
+/// change the id itself, and nothing but that.
+pub(crate) fn leaves_id(
+    policy: &Policy,
+    rotation: Option<Rotation>,
+    base: Option<&Record>,
+    record: &Record,
+) -> bool {
+    let owner = |record: &Record| policy.settings().user_keys.owner_by(|key| record.get(key));
+    rotation.is_some_and(|rotation| rotation < Rotation::Handover)
+        && base.is_some_and(|base| owner(base) == owner(record))
+}
+
 /// Whether a request signs somebody in: by a login, or by naming another user than it found.
 pub(crate) fn signs_in(policy: &Policy, held: &Held) -> bool {
     let keys = &policy.settings().user_keys;

@@ -122,10 +122,11 @@ impl Manager {
             StoreOp::Refuse => Err(SaveError::Closed),
             StoreOp::Create | StoreOp::Update | StoreOp::Replace => session.write(plan.now).await,
             StoreOp::Touch => session.touch_now(plan.now).await,
-            StoreOp::Destroy => match session.stored_or_unread() {
-                Some(id) => self.0.end(&id).await.map_err(SaveError::from),
-                None => Ok(()),
-            },
+            StoreOp::Destroy => {
+                let ids = session.lock(|held| held.to_end());
+                self.0.end_all(&ids).await?;
+                Ok(())
+            }
         }
     }
 
@@ -152,7 +153,9 @@ impl Manager {
     }
 
     fn cookie(&self, plan: Plan, session: &Session) -> Closing {
-        if plan.cookie == CookieOp::Keep {
+        // While it was stored, another request may have changed the id, whose answer brings the cookie.
+        let is_late = || session.lock(|held| engine::is_late(self.policy(), held));
+        if plan.cookie == CookieOp::Keep || is_late() {
             return Closing::default();
         }
         let field = session.lock(|held| self.field(plan, held, session.request()));

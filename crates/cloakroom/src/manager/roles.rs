@@ -2,11 +2,12 @@
 
 use super::Manager;
 use crate::auth::ROLES;
+use crate::clock::Timestamp;
 use crate::engine::EditError;
 use crate::id::SessionId;
-use crate::record::{Patch, RecordText, ValueError, stringify};
+use crate::record::{Patch, Record, RecordText, ValueError, stringify};
 use crate::session::{SaveError, SessionError};
-use crate::store::{StoreError, StoreErrorKind, Stored, Written};
+use crate::store::{StoreError, StoreErrorKind, Written};
 
 /// How often a user's sessions are gone through again, because some changed their ids meanwhile.
 const PASSES: usize = 64;
@@ -70,14 +71,22 @@ impl Manager {
         user: &str,
         patch: &Patch,
     ) -> Result<Changed, SessionError> {
-        let Some(mut stored) = self.0.get_uncached_at(key).await? else {
-            return Ok(Changed::Moved);
+        let mut stored = match self.0.get_uncached_at(key).await {
+            // No guard lets anybody in by what it cannot read.
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(Changed::NotTheirs),
+            stored => match stored? {
+                Some(stored) => stored,
+                None => return Ok(Changed::Moved),
+            },
         };
         loop {
             if !self.is_own(&stored.text, user) {
                 return Ok(Changed::NotTheirs);
             }
-            let (read, written) = self.amend(key, stored, patch).await?;
+            let Ok(record) = self.0.record(stored.text) else {
+                return Ok(Changed::NotTheirs);
+            };
+            let (read, written) = self.amend(key, &record, stored.expires, patch).await?;
             match written {
                 Written::Saved => return Ok(Changed::Done),
                 Written::Gone => return Ok(Changed::Moved),
@@ -98,12 +107,11 @@ impl Manager {
     async fn amend(
         &self,
         key: &SessionId,
-        stored: Stored,
+        record: &Record,
+        expires: Timestamp,
         patch: &Patch,
     ) -> Result<(RecordText, Written), SessionError> {
-        let corrupt = |error| StoreError::new(StoreErrorKind::Corrupt, error);
-        let record = self.0.record(stored.text).map_err(corrupt)?;
-        let amended = crate::engine::amend(self.policy(), key, &record, patch, stored.expires);
+        let amended = crate::engine::amend(self.policy(), key, record, patch, expires);
         let merged = amended.map_err(|error: EditError| SaveError::Edit(error))?;
         let updating = self.0.store.update(key, record.text(), &merged.entry);
         let written = self.0.in_time(updating, StoreErrorKind::Unknown).await?;

@@ -118,6 +118,29 @@ pub(crate) fn members_with(
     scanner.at_end().then_some(members)
 }
 
+/// Returns the members of an object of any size, with values of any depth, which are not looked into.
+pub(crate) fn outermost(text: &str) -> Option<Vec<Member>> {
+    let mut scanner = Scanner {
+        bytes: text.as_bytes(),
+        at: 0,
+    };
+    let mut members = Vec::with_capacity(8);
+    scanner.space();
+    scanner.each(b'{', b'}', |scanner| {
+        let (key, escaped) = scanner.key()?;
+        let start = scanner.at;
+        scanner.pass()?;
+        members.push(Member {
+            key,
+            value: Span::new(start, scanner.at)?,
+            escaped,
+        });
+        Some(())
+    })?;
+    scanner.space();
+    scanner.at_end().then_some(members)
+}
+
 /// Whether all of `text` is one JSON value, no deeper than `depth`.
 pub(crate) fn is_value(text: &str, depth: usize) -> bool {
     let mut scanner = Scanner {
@@ -182,6 +205,26 @@ impl Scanner<'_> {
             b'f' => self.literal(b"false"),
             b'n' => self.literal(b"null"),
             _ => self.number(),
+        }
+    }
+
+    /// Passes a value as far as its brackets go, however deep they are: without recursion.
+    fn pass(&mut self) -> Option<()> {
+        let mut open = 0_usize;
+        loop {
+            match self.peek()? {
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => open = open.checked_sub(1)?,
+                b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' if open > 0 => {}
+                _ => {
+                    self.value(0)?;
+                    self.at -= 1;
+                }
+            }
+            self.at += 1;
+            if open == 0 {
+                return Some(());
+            }
         }
     }
 

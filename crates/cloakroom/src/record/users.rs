@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::json::{self, Bounds, Member};
+use super::json::{self, Member};
 use super::{STAMP, name, unescape};
 
 /// Passport's object in a session: where it has no user, nobody is signed in by Passport's account.
@@ -220,12 +220,10 @@ fn value<'a>(json: &'a str, members: &[Member], key: &str) -> Option<&'a str> {
     Some(&json[found.value.range()])
 }
 
+/// Without bounds: Express opens records that are not read here, and a logout everywhere ends those as
+/// well.
 fn members(json: &str) -> Option<Vec<Member>> {
-    let bounds = Bounds {
-        depth: 128,
-        members: 8192,
-    };
-    json::members(json, bounds)
+    json::outermost(json)
 }
 
 fn scalar(json: &str) -> Option<String> {
@@ -247,6 +245,29 @@ mod tests {
     use serde_json::json;
 
     use super::{Owner, UserKeys, id_in, index_name, user_id};
+
+    /// V9: whom Express signs in by a record that is not read here, a logout everywhere signs out.
+    #[test]
+    fn v9_a_record_that_is_not_read_here_names_its_user_too() {
+        let (deep, many) = (100_000, 20_000);
+        let keys: String = (0..many).map(|key| format!(r#""k{key}":{key},"#)).collect();
+        let (open, close) = ("[".repeat(deep), "]".repeat(deep));
+        #[rustfmt::skip]
+        let table = [
+            ("deep arrays",  Some("ada"), format!(r#"{{"a":{open}{close},"userId":"ada"}}"#)),
+            ("deep objects", Some("ada"), format!(r#"{{"a":{}1{},"userId":"ada"}}"#, r#"{"b":"#.repeat(deep), "}".repeat(deep))),
+            ("deep beside",  Some("ada"), format!(r#"{{"passport":{{"x":{open}1 , "]" {close},"user":"ada"}}}}"#)),
+            ("many keys",    Some("ada"), format!(r#"{{{keys}"userId":"ada"}}"#)),
+            ("2 MiB",        Some("ada"), format!(r#"{{"a":"{}","userId":"ada"}}"#, "x".repeat(2 << 20))),
+            ("no end",       None,        format!(r#"{{"userId":"ada","a":{open}"#)),
+            ("too many ends", None,       r#"{"userId":"ada","a":[]]}"#.to_owned()),
+            ("no value",     None,        r#"{"userId":"ada","a":}"#.to_owned()),
+        ];
+        for (what, user, record) in table {
+            let named = UserKeys::default().users_of(&record);
+            assert_eq!(named.first().map(String::as_str), user, "{what}");
+        }
+    }
 
     /// W1, W7: one rule for every adapter, guard, list and index.
     #[test]

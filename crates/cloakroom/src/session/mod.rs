@@ -430,11 +430,6 @@ impl Session {
     }
 
     /// The id under which the store has it, if it has.
-    /// The id of a record that this request may end, whether or not it could be read.
-    pub(crate) fn stored_or_unread(&self) -> Option<SessionId> {
-        self.lock(|held| held.stored_or_unread())
-    }
-
     pub(crate) fn stored_id(&self) -> Option<SessionId> {
         self.lock(|held| held.stored.clone())
     }

@@ -111,16 +111,18 @@ impl Session {
     /// [`SessionError::Store`] where the store failed: the record may still be there. The cookie
     /// is cleared and nothing of the session is saved all the same.
     pub async fn destroy(&self) -> Result<(), SessionError> {
-        let id = self.live(|held| {
-            let id = held.stored_or_unread();
+        let ids = self.live(|held| {
+            let ids = held.to_end();
             held.phase = Phase::Destroyed;
             // What `reset` begins after it has no predecessor.
             held.superseded = None;
             held.is_unread = false;
-            id
+            held.left = None;
+            ids
         })?;
-        if let Some(id) = id {
-            self.0.backend.end(&id).await?;
+        if !ids.is_empty() && !self.0.backend.end_all(&ids).await? {
+            // Another request has closed the id, and its client may have been given another by now.
+            self.lock(|held| held.arrival = Arrival::Closed);
         }
         Ok(())
     }
@@ -222,14 +224,18 @@ impl Session {
             return Err(SaveError::Gone);
         }
         self.settle_predecessor(now);
+        self.end_left().await?;
         if let Some(id) = self.lock(|held| held.lost_id()) {
             // Nobody would ever have the id that it is to get.
             self.lock(|held| held.phase = Phase::Destroyed);
-            backend.end(&id).await?;
+            let _ = backend.end(&id).await?;
             return Err(SaveError::Gone);
         }
         match self.write_once(now).await {
             Err(SaveError::Closed) if self.signs_in() => Box::pin(self.write_apart(now)).await,
+            Err(SaveError::Gone) if self.signs_in_a_visitor() => {
+                Box::pin(self.write_apart(now)).await
+            }
             outcome => outcome,
         }
     }
@@ -270,9 +276,27 @@ impl Session {
         Ok(others.iter().any(|key| still.contains(key)))
     }
 
+    /// Ends the record that could not be read, where this request has stored a session of its own before
+    /// it signed somebody in or gave it another id.
+    async fn end_left(&self) -> Result<(), StoreError> {
+        let left = self.lock(|held| held.left.clone());
+        if let Some(left) = left {
+            Box::pin(self.0.backend.end(&left)).await?;
+            self.lock(|held| held.left = None);
+        }
+        Ok(())
+    }
+
     /// Whether nothing of this session may be stored.
     pub(crate) fn is_shut_out(&self) -> bool {
         self.lock(|held| is_shut_out(&self.0.backend.policy, held))
+    }
+
+    /// Whether this request signs somebody in where nobody was: the visitor's session may have expired
+    /// meanwhile.
+    fn signs_in_a_visitor(&self) -> bool {
+        let policy = &self.0.backend.policy;
+        self.lock(|held| signs_in(policy, held) && user_before(policy, held).is_none())
     }
 
     fn signs_in(&self) -> bool {
@@ -310,7 +334,10 @@ impl Session {
         let Some(successor) = saved.successor.take() else {
             return id;
         };
-        self.lock(|held| held.arrival = Arrival::Predecessor);
+        self.lock(|held| {
+            held.arrival = Arrival::Predecessor;
+            held.rotation = held.rotation.filter(|_| held.is_login);
+        });
         successor
     }
 

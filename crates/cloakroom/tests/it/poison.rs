@@ -1,6 +1,8 @@
 //! Records that no program of ours would write: whose they are gets a fresh session, and nobody else
 //! notices.
 
+mod unread;
+
 use std::time::Duration;
 
 use axum::Router;

@@ -135,14 +135,26 @@ impl Backend {
     ///
     /// Where the cookie goes with it, the id is known as closed for a minute: whatever is late with it
     /// must not get a cookie over that of the visitor's next session.
-    pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
+    /// Returns `false` where there was none under that id.
+    pub(crate) async fn end(&self, id: &SessionId) -> Result<bool, StoreError> {
         if self.end_at(&self.key(id)).await? {
-            return Ok(());
+            return Ok(true);
         }
-        if let Followed::Successor(id, _) = self.follow(id).await? {
-            self.end_at(&self.key(&id)).await?;
+        match self.follow(id).await? {
+            Followed::Successor(id, _) => self.end_at(&self.key(&id)).await,
+            Followed::Unknown | Followed::Closed => Ok(false),
         }
-        Ok(())
+    }
+
+    /// Ends several; where one cannot be ended, the others end nevertheless. Returns whether any was
+    /// there.
+    pub(crate) async fn end_all(&self, ids: &[SessionId]) -> Result<bool, StoreError> {
+        let mut outcome = Ok(false);
+        for id in ids {
+            let ended = self.end(id).await;
+            outcome = outcome.and_then(|before| Ok(before | ended?));
+        }
+        outcome
     }
 
     async fn end_at(&self, key: &SessionId) -> Result<bool, StoreError> {

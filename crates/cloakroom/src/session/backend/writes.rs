@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Backend, Followed, SaveError};
 use crate::clock::Timestamp;
-use crate::engine::{Edit, Merged, merge, succession};
+use crate::engine::{Edit, Merged, leaves_id, merge, succession};
 use crate::id::SessionId;
 use crate::record::{Entry, Record, RecordText, Stored};
 use crate::store::{self, StoreError, StoreErrorKind};
@@ -151,8 +151,16 @@ impl Backend {
                 }
                 Ok(store::Written::Gone) => {
                     let (next, stored) = self.renewed(&old).await?;
+                    let stays =
+                        leaves_id(&self.policy, edit.rotation, base.as_deref(), &merged.record);
                     if base.is_some() {
                         base = Some(self.parse(stored.text)?);
+                    }
+                    if let Some(base) = base.take_if(|_| stays) {
+                        let written = Box::pin(self.write(&next, base, &mut [&mut edit])).await?;
+                        let mut saved = written.of(&mut edit);
+                        saved.successor.get_or_insert(next);
+                        return Ok(saved);
                     }
                     old = Cow::Owned(next);
                 }

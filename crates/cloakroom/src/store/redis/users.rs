@@ -250,8 +250,9 @@ impl Inner {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
+        // As Node reads what is no UTF-8: whose it is, it says there as well.
         let text = |value| match value {
-            Value::BulkString(text) => String::from_utf8(text).ok(),
+            Value::BulkString(text) => Some(String::from_utf8_lossy(&text).into_owned()),
             _ => None,
         };
         if self.keys.are_spread() {
