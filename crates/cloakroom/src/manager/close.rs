@@ -152,7 +152,9 @@ impl Manager {
     }
 
     fn cookie(&self, plan: Plan, session: &Session) -> Closing {
-        if plan.cookie == CookieOp::Keep {
+        // Another request may have renewed the id while this one was stored.
+        let is_late = || session.lock(|held| engine::is_late(self.policy(), held));
+        if plan.cookie == CookieOp::Keep || is_late() {
             return Closing::default();
         }
         let field = session.lock(|held| self.field(plan, held, session.request()));

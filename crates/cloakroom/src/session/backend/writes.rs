@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Backend, Followed, SaveError};
 use crate::clock::Timestamp;
-use crate::engine::{Edit, Merged, merge, succession};
+use crate::engine::{Edit, Merged, Rotation, merge, succession};
 use crate::id::SessionId;
 use crate::record::{Entry, Record, RecordText, Stored};
 use crate::store::{self, StoreError, StoreErrorKind};
@@ -154,12 +154,31 @@ impl Backend {
                     if base.is_some() {
                         base = Some(self.parse(stored.text)?);
                     }
+                    if let (Some(base), Some(Rotation::Renewal)) = (&base, edit.rotation) {
+                        return self.follow_renewal(next, base, edit).await;
+                    }
                     old = Cow::Owned(next);
                 }
                 Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored.text)?),
             }
         }
         Err(SaveError::Conflict)
+    }
+
+    /// Writes an edit whose renewal another request has forestalled: one new id is enough, and of two
+    /// the browser might keep the one that is forgotten after a minute.
+    async fn follow_renewal(
+        &self,
+        next: SessionId,
+        base: &Arc<Record>,
+        mut edit: Box<Edit>,
+    ) -> Result<Saved, SaveError> {
+        let mut edits: [&mut Edit; 1] = [&mut edit];
+        let writing = self.write(&next, Arc::clone(base), &mut edits);
+        let written = Box::pin(writing).await?;
+        let mut saved = written.of(&mut edit);
+        saved.successor.get_or_insert(next);
+        Ok(saved)
     }
 
     fn tries(&self) -> Tries {
