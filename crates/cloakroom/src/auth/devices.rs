@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Device;
-use crate::engine::belongs;
 use crate::id::SessionId;
 use crate::policy::AtLimit;
 use crate::record::{RecordText, Stamp, Stored};
@@ -348,7 +347,8 @@ pub(crate) fn is_own(backend: &Backend, text: &RecordText, user: &str) -> bool {
         let proofs = policy.keys().fingerprints_of_both(by, user);
         proofs.iter().any(|own| is(own, proof))
     };
-    belongs(policy, stamp) && !stamp.and_then(Stamp::by).is_some_and(acts)
+    let is_here = stamp.and_then(Stamp::realm) == policy.realm();
+    is_here && !stamp.and_then(Stamp::by).is_some_and(acts)
 }
 
 fn is(handle: &str, other: &str) -> bool {
