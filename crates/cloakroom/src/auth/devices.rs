@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::Device;
 use crate::id::SessionId;
 use crate::policy::AtLimit;
-use crate::record::Stored;
-use crate::session::{Backend, Session, SessionError};
+use crate::record::{RecordText, Stamp, Stored};
+use crate::session::{Backend, Followed, Session, SessionError};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How often a bound is looked at again, after sessions that were to end changed their ids.
@@ -71,7 +71,7 @@ impl Session {
         let Some(user) = self.user() else {
             return Ok(0);
         };
-        let keep = self.key();
+        let keep = self.present_key().await?;
         let ended = self.backend().destroy_of_user(&user, keep.as_ref()).await?;
         Ok(ended)
     }
@@ -139,13 +139,25 @@ impl Session {
         Some(self.backend().key(&self.stored_id()?).into_owned())
     }
 
+    /// The same by now, were it renewed while this request runs.
+    pub(crate) async fn present_key(&self) -> Result<Option<SessionId>, StoreError> {
+        let Some(id) = self.stored_id() else {
+            return Ok(None);
+        };
+        let present = match self.backend().follow(&id).await? {
+            Followed::Successor(next, _) => next,
+            Followed::Unknown | Followed::Closed => id,
+        };
+        Ok(Some(self.backend().key(&present).into_owned()))
+    }
+
     /// Whether the policy lets the user have this session as well.
     pub(super) async fn may_be_one_more(&self, user: &str) -> Result<(), SessionError> {
         let limit = self.backend().policy.settings().max_sessions;
         let Some((most, AtLimit::Refuse)) = limit else {
             return Ok(());
         };
-        let own = self.key();
+        let own = self.present_key().await?;
         let mut others = find(self.backend(), user).await?;
         others.retain(|found| Some(&found.key) != own.as_ref());
         if others.len() < most {
@@ -312,11 +324,7 @@ impl Found {
     /// other counts, nor one in which somebody else acts in the user's place.
     fn of(backend: &Backend, user: &str, key: SessionId, stored: Stored) -> Option<Self> {
         let policy = &backend.policy;
-        let names = policy.settings().user_keys.users_of(&stored.text);
-        if !matches!(&*names, [name] if *name == policy.index_name(user)) {
-            return None;
-        }
-        if !policy.settings().user_keys.owner_of(&stored.text).is(user) {
+        if !is_own(backend, &stored.text, user) {
             return None;
         }
         let names = policy.keys().names_for(key.expose());
@@ -328,6 +336,26 @@ impl Found {
     fn is_called(&self, handle: &str) -> bool {
         is(&self.device.handle, handle) || self.names.iter().any(|name| is(name, handle))
     }
+}
+
+/// Whether this user is signed in by a record, and nobody acts in their place: a name without its proof,
+/// which another writer left there or made up, acts for nobody.
+pub(crate) fn is_own(backend: &Backend, text: &RecordText, user: &str) -> bool {
+    let policy = &backend.policy;
+    if !policy.settings().user_keys.owner_of(text).is(user) {
+        return false;
+    }
+    // What cannot be read is an error where it is to be changed.
+    let Ok(record) = backend.record(text.clone()) else {
+        return true;
+    };
+    let stamp = record.stamp().map(AsRef::as_ref);
+    let acts = |(by, proof): (&str, &str)| {
+        let proofs = policy.keys().fingerprints_of_both(by, user);
+        proofs.iter().any(|own| is(own, proof))
+    };
+    let is_here = stamp.and_then(Stamp::realm) == policy.realm();
+    is_here && !stamp.and_then(Stamp::by).is_some_and(acts)
 }
 
 fn is(handle: &str, other: &str) -> bool {

@@ -22,7 +22,8 @@ impl Session {
     ///
     /// [`SessionError::NotSignedIn`] where nobody is signed in; [`SessionError::Ended`] after `destroy`
     /// or `unset`; [`SessionError::Value`] for a user without a name; [`SessionError::Store`] where the
-    /// store did not give this request its session.
+    /// store did not give this request its session; [`SessionError::HeadersSent`] once the response's
+    /// head is on its way.
     pub fn impersonate(&self, user: &str) -> Result<(), SessionError> {
         if user.is_empty() {
             return Err(super::login::no_user());
@@ -62,6 +63,7 @@ impl Session {
     }
 
     fn act_as(&self, user: &str, by: Option<(String, String)>) -> Result<(), SessionError> {
+        self.must_precede_head()?;
         let keys = self.user_keys();
         self.leave_data(true)?;
         self.remove(SECRET)?;

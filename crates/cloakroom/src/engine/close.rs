@@ -65,6 +65,8 @@ fn store_op(policy: &Policy, held: &Held, now: Timestamp) -> StoreOp {
             Arrival::Predecessor if is_late(policy, held) => StoreOp::Destroy,
             _ => StoreOp::Replace,
         },
+        // Nobody would ever have its id.
+        None if is_late(policy, held) => StoreOp::Nothing,
         None if held.rotation.is_some() || settings.save_uninitialized || held.is_dirty() => {
             StoreOp::Create
         }

@@ -85,6 +85,8 @@ pub(crate) struct Held {
     pub(crate) rotation: Option<Rotation>,
     /// Whether this request proved who the user is.
     pub(crate) is_login: bool,
+    /// Whether this request let its user act in another's place, or as themselves again.
+    pub(crate) is_handed: bool,
     /// Whether this request has stored it already.
     pub(crate) saved: bool,
     /// Whether the handler asked for its expiry to be moved.
@@ -123,6 +125,7 @@ impl Held {
             left: None,
             rotation: None,
             is_login: false,
+            is_handed: false,
             stored: None,
             stored_expires: now,
             base: None,
@@ -161,6 +164,7 @@ impl Held {
             left: None,
             rotation: None,
             is_login: false,
+            is_handed: false,
             saved: false,
             touched: false,
             resets: 0,
@@ -242,6 +246,11 @@ impl Held {
     /// The same of a key that an application may have.
     pub(crate) fn data(&self, key: &str) -> Option<&str> {
         self.get(key).filter(|_| key != COOKIE && key != STAMP)
+    }
+
+    /// What this request found or, after a save, left.
+    pub(crate) fn found(&self) -> Option<&Record> {
+        self.base.as_deref().or(self.original.as_deref())
     }
 
     /// Whether there is something to write: the data is other than what was read or saved last.
@@ -340,6 +349,7 @@ impl Held {
         stamp.note_login(now, device);
         stamp.note_last(fingerprint);
         self.is_login = true;
+        self.is_handed = false;
     }
 
     /// Notes who acts in the user's place, with a proof; `None`: nobody any more.
@@ -350,6 +360,7 @@ impl Held {
         by: Option<(String, String)>,
     ) {
         self.stamp_mut(policy, now).note_by(by);
+        self.is_handed = true;
     }
 
     fn stamp_mut(&mut self, policy: &Policy, now: Timestamp) -> &mut Stamp {
@@ -384,6 +395,7 @@ impl Held {
         self.id = id;
         self.rotation = Some(Rotation::Handover);
         self.is_login = false;
+        self.is_handed = false;
         self.base = None;
         self.patch = Patch::default();
         self.cookie = cookie;

@@ -59,8 +59,15 @@ pub(crate) fn leaves_id(
     record: &Record,
 ) -> bool {
     let owner = |record: &Record| policy.settings().user_keys.owner_by(|key| record.get(key));
-    rotation.is_some_and(|rotation| rotation < Rotation::Handover)
-        && base.is_some_and(|base| owner(base) == owner(record))
+    let (Some(base), Some(rotation)) = (base, rotation) else {
+        return false;
+    };
+    let may_stay = match rotation {
+        Rotation::Renewal => true,
+        Rotation::Regenerated => base.get(ROLES) == record.get(ROLES),
+        Rotation::Handover => false,
+    };
+    may_stay && owner(base) == owner(record)
 }
 
 /// Whether a request signs somebody in: by a login, or by naming another user than it found.
@@ -74,11 +81,12 @@ pub(crate) fn signs_in(policy: &Policy, held: &Held) -> bool {
     held.is_login || signs_in()
 }
 
-/// Returns the user whom a request that signs in found signed in already.
+/// Returns the user of a request that signs in, where it found the same user signed in already.
 pub(crate) fn user_before(policy: &Policy, held: &Held) -> Option<String> {
-    let base = held.base.as_ref()?;
-    let owner = policy.settings().user_keys.owner_by(|key| base.get(key));
-    owner.user()
+    let (found, keys) = (held.found()?, &policy.settings().user_keys);
+    let user = keys.owner_by(|key| found.get(key)).user()?;
+    let now = keys.owner_by(|key| held.data(key));
+    now.is(&user).then_some(user)
 }
 
 /// Whether nothing of the session may be stored: its client's id was closed.

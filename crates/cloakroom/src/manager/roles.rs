@@ -1,7 +1,7 @@
 //! Rights that change while their user is signed in.
 
 use super::Manager;
-use crate::auth::ROLES;
+use crate::auth::{ROLES, devices};
 use crate::clock::Timestamp;
 use crate::engine::EditError;
 use crate::id::SessionId;
@@ -80,7 +80,7 @@ impl Manager {
             },
         };
         loop {
-            if !self.is_own(&stored.text, user) {
+            if !devices::is_own(&self.0, &stored.text, user) {
                 return Ok(Changed::NotTheirs);
             }
             let Ok(record) = self.0.record(stored.text) else {
@@ -95,13 +95,6 @@ impl Manager {
                 Written::Changed(current) => stored = current,
             }
         }
-    }
-
-    /// Whether this user is signed in by a record, and nobody in their place.
-    fn is_own(&self, text: &str, user: &str) -> bool {
-        let keys = &self.policy().settings().user_keys;
-        let names = keys.users_of(text);
-        keys.owner_of(text).is(user) && *names == [self.policy().index_name(user)]
     }
 
     async fn amend(

@@ -50,7 +50,10 @@ impl Manager {
         user: &str,
         keep: Option<&Session>,
     ) -> Result<u64, StoreError> {
-        let keep = keep.and_then(|session| Some(self.0.key(&session.stored_id()?).into_owned()));
+        let keep = match keep {
+            Some(session) => session.present_key().await?,
+            None => None,
+        };
         self.0.destroy_of_user(user, keep.as_ref()).await
     }
 }

@@ -12,8 +12,8 @@ use crate::clock::Timestamp;
 #[cfg(any(feature = "tower", feature = "actix"))]
 use crate::engine::belongs;
 use crate::engine::{
-    Arrival, Change, Edit, EditError, Held, Phase, Sent, is_shut_out, settle_predecessor, signs_in,
-    user_before,
+    Arrival, Change, Edit, EditError, Held, Phase, Sent, is_late, is_shut_out, settle_predecessor,
+    signs_in, user_before,
 };
 use crate::id::SessionId;
 use crate::record::{Record, Stored, ValueError, is_reserved, stringify};
@@ -120,11 +120,7 @@ impl Session {
             held.left = None;
             ids
         })?;
-        if !ids.is_empty() && !self.0.backend.end_all(&ids).await? {
-            // Another request has closed the id, and its client may have been given another by now.
-            self.lock(|held| held.arrival = Arrival::Closed);
-        }
-        Ok(())
+        Ok(self.0.backend.end_all(&ids).await?)
     }
 
     /// Reads the session past every cache; where it was renewed meanwhile, under the id that it has now.
@@ -220,18 +216,23 @@ impl Session {
     /// what it set under an id of its own; every other is refused.
     pub(crate) async fn write(&self, now: Timestamp) -> Result<(), SaveError> {
         let backend = &self.0.backend;
-        if self.is_shut_out() {
+        // Nobody would ever have its id.
+        if self.lock(|held| held.stored.is_none() && is_late(&backend.policy, held)) {
             return Err(SaveError::Gone);
         }
         self.settle_predecessor(now);
         self.end_left().await?;
+        // Once it is stored, the session itself says no more that this request signed somebody in.
+        self.lock(|held| held.is_login |= signs_in(&backend.policy, held));
         if let Some(id) = self.lock(|held| held.lost_id()) {
             // Nobody would ever have the id that it is to get.
             self.lock(|held| held.phase = Phase::Destroyed);
-            let _ = backend.end(&id).await?;
+            backend.end(&id).await?;
             return Err(SaveError::Gone);
         }
         match self.write_once(now).await {
+            // Who acts for another has proved nothing.
+            Err(SaveError::Closed) if self.lock(|held| held.is_handed) => Err(SaveError::Closed),
             Err(SaveError::Closed) if self.signs_in() => Box::pin(self.write_apart(now)).await,
             Err(SaveError::Gone) if self.signs_in_a_visitor() => {
                 Box::pin(self.write_apart(now)).await

@@ -18,6 +18,7 @@ mod outage;
 mod poison;
 mod races;
 mod scenarios;
+mod second_look;
 mod stores;
 mod support;
 mod tabs;

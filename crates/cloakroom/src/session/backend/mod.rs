@@ -135,24 +135,21 @@ impl Backend {
     ///
     /// Where the cookie goes with it, the id is known as closed for a minute: whatever is late with it
     /// must not get a cookie over that of the visitor's next session.
-    /// Returns `false` where there was none under that id.
-    pub(crate) async fn end(&self, id: &SessionId) -> Result<bool, StoreError> {
+    pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
         if self.end_at(&self.key(id)).await? {
-            return Ok(true);
+            return Ok(());
         }
-        match self.follow(id).await? {
-            Followed::Successor(id, _) => self.end_at(&self.key(&id)).await,
-            Followed::Unknown | Followed::Closed => Ok(false),
+        if let Followed::Successor(id, _) = self.follow(id).await? {
+            self.end_at(&self.key(&id)).await?;
         }
+        Ok(())
     }
 
-    /// Ends several; where one cannot be ended, the others end nevertheless. Returns whether any was
-    /// there.
-    pub(crate) async fn end_all(&self, ids: &[SessionId]) -> Result<bool, StoreError> {
-        let mut outcome = Ok(false);
+    /// Ends several; where one cannot be ended, the others end nevertheless.
+    pub(crate) async fn end_all(&self, ids: &[SessionId]) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
         for id in ids {
-            let ended = self.end(id).await;
-            outcome = outcome.and_then(|before| Ok(before | ended?));
+            outcome = outcome.and(self.end(id).await);
         }
         outcome
     }
