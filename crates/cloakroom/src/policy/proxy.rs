@@ -192,6 +192,20 @@ fn address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::{Insecurity, TrustedProxy};
 
+    type SchemeRow<'a> = (
+        &'a TrustedProxy,
+        &'a [&'a str],
+        &'a [&'a str],
+        Option<Insecurity>,
+    );
+
+    type CauseRow<'a> = (
+        &'a TrustedProxy,
+        Option<&'a str>,
+        &'a [&'a str],
+        Option<Insecurity>,
+    );
+
     #[test]
     fn a_client_cannot_say_that_it_is_another() {
         let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
@@ -224,14 +238,8 @@ mod tests {
     fn x4_the_scheme_is_read_from_the_right_as_far_as_proxies_are_ours() {
         let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
         let none: &[&str] = &[];
-        type Row<'a> = (
-            &'a TrustedProxy,
-            &'a [&'a str],
-            &'a [&'a str],
-            Option<Insecurity>,
-        );
         #[rustfmt::skip]
-        let table: [Row<'_>; 16] = [
+        let table: [SchemeRow<'_>; 16] = [
             (&ours, none,                     &["https"],               None),
             (&ours, none,                     &["HTTPS "],              None),
             (&ours, none,                     &["http"],                Some(Insecurity::PlainAtProxy)),
@@ -262,14 +270,8 @@ mod tests {
     fn v18_the_cause_is_found() {
         let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
         let (proxy, stranger) = (Some("10.0.0.1"), Some("192.0.2.1"));
-        type Row<'a> = (
-            &'a TrustedProxy,
-            Option<&'a str>,
-            &'a [&'a str],
-            Option<Insecurity>,
-        );
         #[rustfmt::skip]
-        let table: [Row<'_>; 9] = [
+        let table: [CauseRow<'_>; 9] = [
             (&TrustedProxy::None, proxy,    &["https"], Some(Insecurity::NoTrustedProxy)),
             (&TrustedProxy::None, None,     &[],        Some(Insecurity::NoTrustedProxy)),
             (&ours,               None,     &["https"], Some(Insecurity::PeerUnknown)),

@@ -83,6 +83,7 @@ impl Site {
         }
     }
 
+    #[expect(clippy::unused_async, reason = "as the other one")]
     async fn actix() -> Self {
         let (manager, gate, store) = Self::parts();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -76,6 +76,7 @@ async fn count(server: &dyn Server, sign_in: u64) {
     let forged = format!("connect.sid={}x", client.cookies["connect.sid"]);
     for (request, most) in MOST.into_iter().chain([("sign in", sign_in)]) {
         proxy.take_waits();
+        proxy.take_trips();
         let answer = match request {
             "read" => client.get("/who").await,
             "write" => client.get("/write").await,
@@ -90,8 +91,15 @@ async fn count(server: &dyn Server, sign_in: u64) {
             _ => client.get("/plain").await,
         };
         assert!(answer.status.is_success(), "{request}");
-        let trips = proxy.take_waits();
-        assert!(trips <= most, "{request}: {trips} round trips");
+        // A driver's own question, of whether its server lives, hides the waits of a request that it
+        // overlaps; then at most one of the round trips was made at the same time as another.
+        let (waits, trips) = (proxy.take_waits(), proxy.take_trips());
+        let waited = if waits == 0 {
+            trips.saturating_sub(1)
+        } else {
+            waits
+        };
+        assert!(waited <= most, "{request}: {waited} round trips");
         if most > 0 {
             assert!(
                 trips > 0,

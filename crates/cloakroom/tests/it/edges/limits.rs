@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Log, Visitor};
 use crate::support::keys;
 
+#[expect(clippy::needless_pass_by_value, reason = "it is the outcome of a call")]
 fn is_too_large<T: std::fmt::Debug>(outcome: Result<T, SessionError>, what: &str) {
     assert!(
         matches!(outcome, Err(SessionError::TooLarge)),
@@ -177,7 +178,8 @@ async fn of_express(data: &str) -> (Visitor, Session) {
 
 #[tokio::test]
 async fn v10_a_large_record_of_expresss_grows_here_as_there() {
-    let keys_of: String = (0..600).map(|key| format!(r#","k{key}":1"#)).collect();
+    let keys_of: Vec<String> = (0..600).map(|key| format!(r#","k{key}":1"#)).collect();
+    let keys_of = keys_of.concat();
     let deep = format!(r#","a":{}1{}"#, "[".repeat(100), "]".repeat(100));
     let records = [
         ("100 KB", format!(r#","a":"{}""#, "x".repeat(100_000))),
@@ -231,7 +233,8 @@ async fn v10_a_warning_names_the_size_of_what_is_beyond_the_read_limit() {
         warning.contains("2000083 bytes") && warning.contains("1048576"),
         "{warning}"
     );
-    let keys_of: String = (0..9000).map(|key| format!(r#","k{key}":1"#)).collect();
+    let keys_of: Vec<String> = (0..9000).map(|key| format!(r#","k{key}":1"#)).collect();
+    let keys_of = keys_of.concat();
     let (_, session) = of_express(&keys_of).await;
     assert!(session.is_new());
     assert!(log.text().contains("9000 keys"), "{}", log.text());

@@ -48,7 +48,7 @@ impl Raw {
             let database = client.default_database().unwrap();
             return Self::Mongo(database.collection("sessions"));
         }
-        Self::Own(manager.store().clone())
+        Self::Own(std::sync::Arc::clone(manager.store()))
     }
 
     /// Puts a text there as Express would.

@@ -52,6 +52,7 @@ impl Cookies {
         self.0.value_mut(name)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "as a map's own")]
     pub(crate) fn insert(&mut self, name: String, value: String) {
         self.0.plant(&name, &value, &ORIGIN.parse().unwrap());
     }
