@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn the_defaults_are_the_librarys() {
-        let builder = || Policy::builder(KeyRing::new("x".repeat(32)).unwrap());
+        let builder =
+            || Policy::builder(KeyRing::new("the secret of these tests, long enough").unwrap());
         assert!(builder().idle_timeout(ABSOLUTE).build().is_ok());
         let longer = ABSOLUTE + Duration::from_secs(1);
         assert!(builder().idle_timeout(longer).build().is_err());

@@ -30,9 +30,9 @@ pub(crate) use stored::split;
 pub use stored::{Entry, Stored};
 pub use text::RecordText;
 pub use users::UserKeys;
-pub(crate) use users::{
-    DIVIDER, OF_OBJECT, Owner, PASSPORT_USER, id_in, index_name, index_names, user_id,
-};
+#[cfg(any(feature = "mongodb", feature = "postgres"))]
+pub(crate) use users::{DIVIDER, OF_OBJECT};
+pub(crate) use users::{Owner, PASSPORT_USER, id_in, index_name, index_names, user_id};
 pub use value::ValueError;
 
 use json::{Bounds, Member, Span};
