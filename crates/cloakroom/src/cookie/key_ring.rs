@@ -252,7 +252,7 @@ impl Key {
     }
 }
 
-/// Whether a secret is long enough to look like one and is none: it is worth no more than what it
+/// Whether a secret is long enough to look like one and is none: it protects no more than what it
 /// repeats, or holds fewer different bytes than random text of its length ever does (fewer than six:
 /// once in 10^12 for 32 random hexadecimal digits).
 fn is_guessable(secret: &[u8]) -> bool {

@@ -11,8 +11,8 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::Policy;
 use crate::record::{
-    COOKIE, CookieState, Entry, Owner, Patch, Record, RecordLimit, STAMP, Stamp, ValueError,
-    index_names, is_value, member_length,
+    COOKIE, CookieState, Entry, Owner, Patch, Record, RecordLimit, RecordText, STAMP, Stamp,
+    ValueError, index_names, is_value, member_length,
 };
 
 /// Cookie and stamp of a record may grow by as many bytes until it is written.
@@ -31,6 +31,8 @@ pub(crate) struct Edit {
     change: Option<Change>,
     /// Why the session gets another id, if it does.
     pub(crate) rotation: Option<Rotation>,
+    /// The text of the session that has to be there still, although none of its data is kept.
+    pub(crate) required: Option<RecordText>,
     /// The value that the change came to when it was made last.
     pub(crate) value: Option<String>,
     now: Timestamp,
@@ -72,6 +74,7 @@ impl Edit {
             stamp: held.stamp.clone().filter(|_| held.stamp_changed),
             change: None,
             rotation: held.rotation,
+            required: None,
             value: None,
             now,
         }
@@ -86,9 +89,16 @@ impl Edit {
             stamp: None,
             change: None,
             rotation: None,
+            required: None,
             value: None,
             now,
         }
+    }
+
+    /// Sets the session that has to be there still, for a user who goes on in one without its data.
+    pub(crate) fn requiring(mut self, required: Option<RecordText>) -> Self {
+        self.required = required;
+        self
     }
 
     pub(crate) fn add(&mut self, change: Change) {

@@ -12,7 +12,7 @@ use super::held::{Arrival, Held, Rotation};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::Policy;
-use crate::record::{Owner, Record};
+use crate::record::{Owner, Record, RecordText};
 
 /// The key of a session's roles.
 const ROLES: &str = "roles";
@@ -87,6 +87,22 @@ pub(crate) fn user_before(policy: &Policy, held: &Held) -> Option<String> {
     let user = keys.owner_by(|key| found.get(key)).user()?;
     let now = keys.owner_by(|key| held.data(key));
     now.is(&user).then_some(user)
+}
+
+/// Whether a request signs somebody in who proved it, where it found nobody: the visitor's session may
+/// have expired meanwhile. Whoever was signed in may have been signed out everywhere.
+pub(crate) fn signs_in_a_visitor(policy: &Policy, held: &Held) -> bool {
+    let keys = &policy.settings().user_keys;
+    let is_nobodys = |found: &Record| keys.owner_by(|key| found.get(key)) == Owner::Nobody;
+    signs_in(policy, held) && !held.is_handed && held.found().is_none_or(is_nobodys)
+}
+
+/// Returns the text of the session that must be there still when its data is left behind: what it takes
+/// on, without a proof of a user's or for the same user, must not outlive a logout everywhere.
+pub(crate) fn required(policy: &Policy, held: &Held) -> Option<RecordText> {
+    let goes_on = || held.is_handed || user_before(policy, held).is_some();
+    let found = held.found().filter(|_| held.base.is_none() && goes_on())?;
+    Some(found.text().clone())
 }
 
 /// Whether nothing of the session may be stored: its client's id was closed.

@@ -12,7 +12,7 @@ pub(crate) use close::{CookieOp, Plan, StoreOp, close, cookie_expires, wants_ren
 pub(crate) use edit::{Change, Edit, EditError, Merged, amend, merge, set_within_limit};
 pub(crate) use held::{Arrival, Held, Phase, Rotation, Sent};
 pub(crate) use late::{
-    Succession, is_late, is_shut_out, leaves_id, settle_predecessor, signs_in, succession,
-    user_before,
+    Succession, is_late, is_shut_out, leaves_id, required, settle_predecessor, signs_in,
+    signs_in_a_visitor, succession, user_before,
 };
 pub(crate) use open::{belongs, open, open_successor};

@@ -12,8 +12,8 @@ use crate::clock::Timestamp;
 #[cfg(any(feature = "tower", feature = "actix"))]
 use crate::engine::belongs;
 use crate::engine::{
-    Arrival, Change, Edit, EditError, Held, Phase, Sent, is_late, is_shut_out, settle_predecessor,
-    signs_in, user_before,
+    Arrival, Change, Edit, EditError, Held, Phase, Sent, is_late, is_shut_out, required,
+    settle_predecessor, signs_in, signs_in_a_visitor, user_before,
 };
 use crate::id::SessionId;
 use crate::record::{Record, Stored, ValueError, is_reserved, stringify};
@@ -293,11 +293,8 @@ impl Session {
         self.lock(|held| is_shut_out(&self.0.backend.policy, held))
     }
 
-    /// Whether this request signs somebody in where nobody was: the visitor's session may have expired
-    /// meanwhile.
     fn signs_in_a_visitor(&self) -> bool {
-        let policy = &self.0.backend.policy;
-        self.lock(|held| signs_in(policy, held) && user_before(policy, held).is_none())
+        self.lock(|held| signs_in_a_visitor(&self.0.backend.policy, held))
     }
 
     fn signs_in(&self) -> bool {
@@ -361,8 +358,9 @@ impl Session {
                 (Some(_), Some(base)) => Target::Same(Arc::clone(base)),
                 _ => Target::New(held.superseded.clone()),
             };
+            let edit = Edit::of(held, now).requiring(required(&self.0.backend.policy, held));
             // Boxed, because the futures that carry it out each hold it several times.
-            (target, held.sent(), Box::new(Edit::of(held, now)))
+            (target, held.sent(), Box::new(edit))
         })
     }
 

@@ -169,6 +169,59 @@ async fn w8_acting_for_another_does_not_outlive_a_logout() {
     }
 }
 
+/// W8: nor an operator's ending of all sessions, which leaves no note of the id.
+#[tokio::test]
+async fn w8_acting_for_another_does_not_outlive_an_operators_ending() {
+    for stops in [false, true] {
+        let shop = Shop::new(|policy| policy);
+        let mut cookie = shop.signed_in("root").await;
+        if stops {
+            let session = shop.open(&cookie).await;
+            session.impersonate("ada").unwrap();
+            cookie = shop.close(&session).await.unwrap();
+        }
+        let acting = shop.open(&cookie).await;
+        shop.manager.end_sessions_of("root", None).await.unwrap();
+        if stops {
+            acting.stop_impersonating().unwrap();
+        } else {
+            acting.impersonate("ada").unwrap();
+        }
+        let sent = shop.close(&acting).await;
+        assert_eq!(sent, None, "stops {stops}");
+        assert_eq!(shop.store.count().await.unwrap(), 0, "stops {stops}");
+    }
+}
+
+/// V6: nor does a step-up, whether or not a login clears the data.
+#[tokio::test]
+async fn v6_a_step_up_does_not_outlive_an_operators_ending() {
+    for clears in [false, true] {
+        let shop = Shop::new(|policy| policy.clear_on_login(clears));
+        let cookie = shop.signed_in("ada").await;
+        let step_up = shop.open(&cookie).await;
+        shop.manager.end_sessions_of("ada", None).await.unwrap();
+        step_up.login("ada").await.unwrap();
+        assert_eq!(shop.close(&step_up).await, None, "clears {clears}");
+        assert_eq!(shop.sessions_of("ada").await, 0, "clears {clears}");
+    }
+}
+
+/// V6: a login whose anonymous session expires while it runs signs in all the same.
+#[tokio::test]
+async fn v6_a_login_outlives_the_anonymous_session_that_it_began_in() {
+    let shop = Shop::new(|policy| policy);
+    let visitor = shop.open("").await;
+    visitor.insert("cart", "a hat").unwrap();
+    let cookie = shop.close(&visitor).await.unwrap();
+    let login = shop.open(&cookie).await;
+    shop.store.destroy(&login.id()).await.unwrap();
+    login.login("ada").await.unwrap();
+    let cookie = shop.close(&login).await.expect("a cookie");
+    assert_eq!(shop.who(&cookie).await.as_deref(), Some("ada"));
+    assert_eq!(shop.open(&cookie).await.get_raw("cart").unwrap(), None);
+}
+
 /// V6: what a step-up must not outlive, it must not outlive where logins clear the data either.
 #[tokio::test]
 async fn v6_a_step_up_that_clears_the_data_does_not_outlive_a_logout_everywhere() {

@@ -69,7 +69,7 @@ impl Held {
 
 /// A request that is on its way to the server, or its answer on its way back.
 ///
-/// Dropping it hangs up.
+/// Dropping it disconnects.
 #[derive(Debug)]
 pub struct Flight {
     tab: Tab,

@@ -135,7 +135,8 @@ impl Backend {
                 succession(&self.policy, edit.rotation, base.as_deref(), &merged.record);
             let retired = self.retire_for(succession, &old, id);
             let (now, end) = tries.begin();
-            let read = base.as_ref().map(|base| base.text());
+            let required = edit.required.clone();
+            let read = base.as_ref().map(|base| base.text()).or(required.as_ref());
             let replacing = self
                 .store
                 .replace(&old_key, read, &key, &merged.entry, &retired);
@@ -155,6 +156,8 @@ impl Backend {
                         leaves_id(&self.policy, edit.rotation, base.as_deref(), &merged.record);
                     if base.is_some() {
                         base = Some(self.parse(stored.text)?);
+                    } else if edit.required.is_some() {
+                        edit.required = Some(stored.text);
                     }
                     if let Some(base) = base.take_if(|_| stays) {
                         let written = Box::pin(self.write(&next, base, &mut [&mut edit])).await?;
@@ -163,6 +166,10 @@ impl Backend {
                         return Ok(saved);
                     }
                     old = Cow::Owned(next);
+                }
+                // Of a session whose data is left behind only the text that it has by now counts.
+                Ok(store::Written::Changed(stored)) if base.is_none() => {
+                    edit.required = Some(stored.text);
                 }
                 Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored.text)?),
             }

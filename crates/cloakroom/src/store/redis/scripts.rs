@@ -97,7 +97,7 @@ local function own_age(text)
   return age and tonumber(string.match(text, '^[%d.eE+-]+', age) or '')
 end
 local function lifetime(key)
-  -- What Express brings back gets its whole time anew; a cookie without an end has a day. The text
+  -- What Express resurrects gets its whole time again; a cookie without an end has a day. The text
   -- holds a visitor's data as well: the cookie's own member alone counts.
   local longest = math.max(redis.call('PTTL', key), 86400000)
   local text = redis.pcall('GET', key)

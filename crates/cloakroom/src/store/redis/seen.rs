@@ -50,7 +50,7 @@ impl Seen {
         lock(&self.entered).insert(self.mark(user, id), until);
     }
 
-    /// Notes whose a session with this text is; of several users each is asked for anew.
+    /// Notes whose a session with this text is; of several users each is looked up again.
     pub(super) fn note_owners(&self, id: &SessionId, text: &str, users: &[String]) {
         let owner = match users {
             [] => None,
