@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 import { chromium } from 'playwright-core';
 
-const PROGRAM = process.env.CLOAKROOM_BIN ?? fromHere('../target/release/cloakroom');
+const PROGRAM = process.env.CLOAKROOM_BIN ?? fromHere('../target/debug/cloakroom');
 const CHROMIUM = '/usr/bin/chromium';
 const COOKIE = 'connect.sid';
 const START_LIMIT_MS = 20_000;

@@ -12,7 +12,7 @@ import { fromHere, ready, SECRET, startRedis, temporary } from './support.mjs'
 const { io } = createRequire(fromHere('../package.json'))('socket.io-client')
 const { WebSocket } = createRequire(fromHere('./package.json'))('ws')
 
-const DEMO = process.env.CLOAKROOM_BIN ?? fromHere('../../target/release/cloakroom')
+const DEMO = process.env.CLOAKROOM_BIN ?? fromHere('../../target/debug/cloakroom')
 const SOCKETS = 1000
 const AT_ONCE = 50
 const FORM = { 'content-type': 'application/json', accept: 'application/json', 'sec-fetch-site': 'same-origin' }
@@ -71,9 +71,11 @@ test('polling costs no write', async () => {
 
 test(`${SOCKETS} open WebSockets of one user are closed within two seconds`, async () => {
   const [here, there] = shops
-  const cookie = await signIn(there)
+  // A session may hold 64 sockets, so that this is a user with a device for every batch.
   const sockets = []
+  let cookie
   while (sockets.length < SOCKETS) {
+    cookie = await signIn(there)
     sockets.push(...await Promise.all(Array.from({ length: AT_ONCE }, () => open(here, cookie))))
   }
   const closes = sockets.map(socket => new Promise(resolve => {
@@ -81,7 +83,7 @@ test(`${SOCKETS} open WebSockets of one user are closed within two seconds`, asy
   }))
   const began = Date.now()
   const answer = await send(there, '/logout-all', cookie)
-  assert.ok((await answer.json()).ended >= 1)
+  assert.ok((await answer.json()).ended >= SOCKETS / AT_ONCE)
   const codes = new Set(await Promise.all(closes))
   const took = Date.now() - began
   console.log(`  ${SOCKETS} closed after ${took} ms`)

@@ -69,7 +69,6 @@ for (const mode of ['regenerates', 'keeps']) {
   })
 }
 
-
 test('roles that Express keeps for another user open no guard', async () => {
   const visitor = new Visitor()
   await visitor.login(rust, 'ada')
@@ -164,7 +163,7 @@ function judge ({ rust, express, isPrivate, isAdmin, note }) {
 async function endEverywhere (sides, visitor) {
   for (const user of USERS) {
     const elsewhere = new Visitor()
-    await elsewhere.login(sides.rust, user)
+    assert.equal((await elsewhere.login(sides.rust, user)).status, 200)
     assert.equal((await elsewhere.submit(`${sides.rust.url}/everywhere`, {})).status, 200)
   }
   for (const server of Object.values(sides)) assert.equal(await who(server, visitor), null, 'somebody after everywhere')

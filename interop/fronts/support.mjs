@@ -19,7 +19,7 @@ export const CHROMIUM = {
   executablePath: '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking']
 }
-const EXAMPLES = process.env.CLOAKROOM_EXAMPLES ?? fromHere('../../target/release/examples')
+const EXAMPLES = process.env.CLOAKROOM_EXAMPLES ?? fromHere('../../target/debug/examples')
 const READY_MS = 30_000
 
 export function fromHere (path) {
@@ -124,8 +124,13 @@ export class Visitor {
     return this.fetch(url, { method: 'POST', headers: { origin, ...headers }, body: new URLSearchParams(fields) })
   }
 
-  login (server, username, more = {}) {
-    return this.submit(`${server.url}/login`, { username, password: PASSWORDS[username], ...more })
+  /** Signs in; whoever comes too often waits as long as the answer says. */
+  async login (server, username, more = {}) {
+    for (;;) {
+      const answer = await this.submit(`${server.url}/login`, { username, password: PASSWORDS[username], ...more })
+      if (answer.status !== 429) return answer
+      await sleep(1000 * Number(answer.headers.get('retry-after')))
+    }
   }
 
   /** The header field that carries its cookies, for a request that is made by hand. */

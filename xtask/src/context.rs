@@ -74,9 +74,9 @@ impl Context {
         self.target.join("xtask")
     }
 
-    /// A file of the release profile.
-    pub(crate) fn release(&self, name: &str) -> PathBuf {
-        self.target.join("release").join(name)
+    /// A program of the profile that the tests are built with.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.target.join("debug").join(name)
     }
 
     /// Prepares Cargo with `words`, separated by spaces, as its arguments.
@@ -176,7 +176,7 @@ mod tests {
         });
         let context = Context::of(&metadata).unwrap();
         assert_eq!(context.features, ["axum"]);
-        assert_eq!(context.release("lab"), Path::new("/t/release/lab"));
+        assert_eq!(context.program("lab"), Path::new("/t/debug/lab"));
     }
 
     #[test]

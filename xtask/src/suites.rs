@@ -38,11 +38,14 @@ pub(crate) fn cargo(context: &Context) -> Result<Done, String> {
     Ok(judge(&finished, Counts::of_cargo(&finished.output)))
 }
 
-/// Builds what the next steps start, in one go, so that their dependencies are built once.
-pub(crate) fn release(context: &Context) -> Result<Done, String> {
-    let words = "build --release -p cloakroom-cli -p cloakroom --all-features \
-                 --bin cloakroom --example lab --example admin --example fleet --example next_gate";
-    context.require(&mut context.cargo(words))?;
+/// Builds what Node's tests start, with the profile and the features of Rust's tests: any other would
+/// compile the dependencies once more.
+pub(crate) const PROGRAMS: &str = "build --workspace --all-features --bin cloakroom --example lab \
+                                   --example sockets --example admin --example fleet --example next_gate";
+
+/// Builds what the next steps start.
+pub(crate) fn programs(context: &Context) -> Result<Done, String> {
+    context.require(&mut context.cargo(PROGRAMS))?;
     Ok(Done::default())
 }
 
@@ -57,8 +60,8 @@ pub(crate) fn node(context: &Context) -> Result<Done, String> {
             NODE_TIMEOUT_MS,
         ])
         .args(node_tests(&context.root.join("interop"))?)
-        .env("CLOAKROOM_BIN", context.release("cloakroom"))
-        .env("CLOAKROOM_LAB", context.release("examples/lab"));
+        .env("CLOAKROOM_BIN", context.program("cloakroom"))
+        .env("CLOAKROOM_LAB", context.program("examples/lab"));
     let finished = context.run(&mut command)?;
     Ok(judge(&finished, Counts::of_node(&finished.output)))
 }
@@ -71,15 +74,15 @@ pub(crate) fn fronts(context: &Context) -> Result<Done, String> {
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
         .args(["--test-timeout", NODE_TIMEOUT_MS])
         .args(node_tests(&context.root.join("interop/fronts"))?)
-        .env("CLOAKROOM_BIN", context.release("cloakroom"))
-        .env("CLOAKROOM_EXAMPLES", context.release("examples"));
+        .env("CLOAKROOM_BIN", context.program("cloakroom"))
+        .env("CLOAKROOM_EXAMPLES", context.program("examples"));
     let finished = context.run(&mut command)?;
     Ok(judge(&finished, Counts::of_node(&finished.output)))
 }
 
 /// Compares both labs; one test, whatever the number of its sequences.
 pub(crate) fn differential(context: &Context) -> Result<Done, String> {
-    let lab = context.release("examples/lab");
+    let lab = context.program("examples/lab");
     let words = ["differential", "--seeds", SEEDS, "--right"].map(Into::into);
     let line = Line::try_parse_from(words.into_iter().chain([lab.into_os_string()]))
         .map_err(|error| error.to_string())?;
@@ -157,13 +160,7 @@ mod tests {
 
     #[test]
     fn the_comparison_takes_its_command_line() {
-        let words = [
-            "differential",
-            "--seeds",
-            SEEDS,
-            "--right",
-            "/t/release/lab",
-        ];
+        let words = ["differential", "--seeds", SEEDS, "--right", "/t/debug/lab"];
         assert!(Line::try_parse_from(words).is_ok());
     }
 }

@@ -45,7 +45,7 @@ pub use context::{Context, Initiator};
 pub use cookie::{Cookie, Rejected, SameSite, default_path, domain_match, path_match};
 pub use flight::{Answer, Flight, Held};
 pub use jar::Jar;
-pub use wire::{Lost, Wire};
+pub use wire::{Exchange, Lost, Reply, Wire};
 
 /// A browser that is open at one site.
 #[derive(Clone, Debug)]

@@ -35,8 +35,10 @@ impl Lost {
     }
 }
 
-pub(super) type Reply = Result<Response<Bytes>, Lost>;
-type Exchange = Pin<Box<dyn Future<Output = Reply> + Send>>;
+/// What came back, if anything did.
+pub type Reply = Result<Response<Bytes>, Lost>;
+/// An answer that is on its way.
+pub type Exchange = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// What carries requests.
 #[derive(Clone)]
@@ -80,7 +82,12 @@ impl Wire {
         }))
     }
 
-    pub(super) fn carry(&self, request: Request<Full<Bytes>>) -> Exchange {
+    /// Carries a request, and resolves with the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// Says why there is none.
+    pub fn carry(&self, request: Request<Full<Bytes>>) -> Exchange {
         (self.0)(request)
     }
 }

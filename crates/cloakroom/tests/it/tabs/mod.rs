@@ -5,6 +5,7 @@
 
 mod idle;
 mod late;
+mod model;
 mod renewal;
 mod twins;
 
