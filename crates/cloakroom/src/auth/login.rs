@@ -70,6 +70,9 @@ impl Session {
         if is_anothers || self.backend().policy.settings().clear_on_login {
             self.leave_data(!is_anothers)?;
         }
+        if !self.owner_by(&keys).is(name) {
+            self.forget()?;
+        }
         // A right that was withdrawn does not outlive the next login.
         self.remove(ROLES)?;
         self.renew_login(name, !is_anothers)?;

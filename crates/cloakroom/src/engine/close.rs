@@ -172,7 +172,9 @@ fn is_touch_due(policy: &Policy, held: &Held, now: Timestamp) -> bool {
 fn touch_after(policy: &Policy, cookie: &CookieState) -> Duration {
     let settings = policy.settings();
     let lifetime = cookie.max_age().unwrap_or(settings.browser_session_ttl);
-    settings.touch_after.unwrap_or(lifetime / 20)
+    // A session may have a shorter time-out than its policy.
+    let after = settings.touch_after.filter(|after| *after < lifetime);
+    after.unwrap_or(lifetime / 20)
 }
 
 /// When a record whose cookie ends at `expires` may be let go.

@@ -1,6 +1,7 @@
 //! A session during one request: what was read, what was changed, what the client has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::close::lives_until;
 use crate::clock::Timestamp;
@@ -87,6 +88,8 @@ pub(crate) struct Held {
     pub(crate) is_login: bool,
     /// Whether this request let its user act in another's place, or as themselves again.
     pub(crate) is_handed: bool,
+    /// Whether this request asked for it to be remembered.
+    remembers: bool,
     /// Whether this request has stored it already.
     pub(crate) saved: bool,
     /// Whether the handler asked for its expiry to be moved.
@@ -126,6 +129,7 @@ impl Held {
             rotation: None,
             is_login: false,
             is_handed: false,
+            remembers: false,
             stored: None,
             stored_expires: now,
             base: None,
@@ -165,6 +169,7 @@ impl Held {
             rotation: None,
             is_login: false,
             is_handed: false,
+            remembers: false,
             saved: false,
             touched: false,
             resets: 0,
@@ -396,6 +401,7 @@ impl Held {
         self.rotation = Some(Rotation::Handover);
         self.is_login = false;
         self.is_handed = false;
+        self.remembers = false;
         self.base = None;
         self.patch = Patch::default();
         self.cookie = cookie;
@@ -414,6 +420,7 @@ impl Held {
         is_same_user: bool,
         now: Timestamp,
     ) {
+        let remembered = self.remembered_now();
         let stamp = self.stamp.take().filter(|_| is_same_user);
         let sets_cookie = self.sets_cookie;
         let own_cookie = self.cookie_changed.then(|| self.cookie.clone());
@@ -423,6 +430,39 @@ impl Held {
             self.stamp = stamp;
             self.stamp_changed = true;
         }
+        if let Some(timeout) = remembered {
+            self.remember(policy, timeout, now);
+        }
+    }
+
+    /// How long this request asked for the session to be remembered.
+    fn remembered_now(&self) -> Option<Duration> {
+        let stamp = self.stamp.as_ref().filter(|_| self.remembers)?;
+        stamp.remembered()
+    }
+
+    /// Gives the session time-outs of its own: one, absolute and idle.
+    pub(crate) fn remember(&mut self, policy: &Policy, timeout: Duration, now: Timestamp) {
+        self.stamp_mut(policy, now).remember(timeout);
+        self.set_idle_timeout(Some(timeout), now);
+        self.remembers = true;
+    }
+
+    /// Leaves the session to the policy's time-outs where another request had it remembered: whoever
+    /// signs in now did not ask for it.
+    pub(crate) fn forget(&mut self, policy: &Policy, now: Timestamp) {
+        let is_remembered = |stamp: &Arc<Stamp>| stamp.remembered().is_some();
+        if self.remembers || !self.stamp.as_ref().is_some_and(is_remembered) {
+            return;
+        }
+        self.stamp_mut(policy, now).forget();
+        self.set_idle_timeout(policy.settings().idle_timeout, now);
+    }
+
+    fn set_idle_timeout(&mut self, timeout: Option<Duration>, now: Timestamp) {
+        self.cookie.set_max_age(timeout, now);
+        self.sets_cookie = true;
+        self.cookie_changed = true;
     }
 
     /// What a write that begins now takes along.

@@ -126,6 +126,7 @@ impl PolicyBuilder {
             note_devices: true,
             clear_on_login: false,
             max_sessions: None,
+            remember_at_most: None,
             max_sockets_per_session: 64,
             max_sockets_per_address: 2_048,
             realm: None,

@@ -194,6 +194,7 @@ pub(crate) struct Settings {
     pub(crate) note_devices: bool,
     pub(crate) clear_on_login: bool,
     pub(crate) max_sessions: Option<(usize, AtLimit)>,
+    pub(crate) remember_at_most: Option<Duration>,
     pub(crate) max_sockets_per_session: usize,
     pub(crate) max_sockets_per_address: usize,
     /// Which of several layers over one store this is.
@@ -263,6 +264,7 @@ impl Policy {
     pub(crate) fn times(&self) -> Times {
         Times {
             absolute: self.0.absolute_timeout,
+            remembered: self.0.remember_at_most,
         }
     }
 
@@ -341,6 +343,7 @@ impl fmt::Debug for Settings {
             .field("absolute_timeout", &self.absolute_timeout)
             .field("secure", &self.secure)
             .field("same_site", &self.same_site)
+            .field("remember_at_most", &self.remember_at_most)
             .field("max_sockets_per_session", &self.max_sockets_per_session)
             .field("max_sockets_per_address", &self.max_sockets_per_address)
             .finish_non_exhaustive()

@@ -41,12 +41,16 @@ pub(crate) struct Stamp {
     last: Option<Box<str>>,
     /// Who acts in the user's place, by name, and a keyed fingerprint of both.
     by: Option<Box<(String, String)>>,
+    /// The session's own absolute time-out, in milliseconds, where it is remembered.
+    remember: Option<i64>,
 }
 
 /// What a policy says of a session's times, for [`Stamp::clamped`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     pub(crate) absolute: Option<Duration>,
+    /// The longest that a session may be remembered; `None` where none may.
+    pub(crate) remembered: Option<Duration>,
 }
 
 /// How far ahead the clock of another server may be.
@@ -73,8 +77,8 @@ impl Stamp {
     }
 
     /// Returns the stamp that another writer's edits are bounded to, where it differs: nothing began in
-    /// the future, the session ends within the policy's absolute time-out, and a login that is still to
-    /// come is none.
+    /// the future, the session ends within the policy's absolute time-out, or the time that it may be
+    /// remembered, and a login that is still to come is none.
     pub(crate) fn clamped(&self, times: Times, now: Timestamp) -> Option<Self> {
         let latest = now.after(SKEW).as_millis();
         let possible = EARLIEST..=now.after(SET_BACK).as_millis();
@@ -84,21 +88,36 @@ impl Stamp {
             now.as_millis()
         };
         let until = |timeout| Timestamp::from_millis(created).after(timeout).as_millis();
-        let deadline = match times.absolute.map(until) {
+        let remembered = self.remembered_within(times);
+        let deadline = match remembered.or(times.absolute).map(until) {
             Some(bound) => Some(self.deadline.map_or(bound, |own| own.min(bound))),
             None => self.deadline,
         };
         let login = self.login.filter(|login| *login <= latest);
         let renewed = self.renewed.filter(|renewed| *renewed <= latest);
-        let is_same = (created, deadline, login, renewed)
-            == (self.created, self.deadline, self.login, self.renewed);
+        let remember = remembered.map(length);
+        let is_same = (created, deadline, login, renewed, remember)
+            == (
+                self.created,
+                self.deadline,
+                self.login,
+                self.renewed,
+                self.remember,
+            );
         (!is_same).then(|| Self {
             created,
             deadline,
             renewed,
             login,
+            remember,
             ..self.clone()
         })
+    }
+
+    /// How long the session is remembered, as far as a policy allows.
+    fn remembered_within(&self, times: Times) -> Option<Duration> {
+        let own = Duration::from_millis(self.remember?.try_into().ok()?);
+        Some(own.min(times.remembered?))
     }
 
     #[cfg(test)]
@@ -134,6 +153,7 @@ impl Stamp {
                 "deadline" => stamp.deadline = millis(value).ok()?,
                 "renewed" => stamp.renewed = millis(value).ok()?,
                 "login" => stamp.login = millis(value).ok()?,
+                "remember" => stamp.remember = millis(value).unwrap_or(None),
                 "device" => stamp.device = Some(value.into()),
                 "realm" => stamp.realm = string(value).map(Into::into),
                 "last" => stamp.last = string(value).map(Into::into),
@@ -155,6 +175,7 @@ impl Stamp {
             (",\"deadline\":", self.deadline),
             (",\"renewed\":", self.renewed),
             (",\"login\":", self.login),
+            (",\"remember\":", self.remember),
         ] {
             if let Some(value) = value {
                 json.push_str(key);
@@ -230,11 +251,31 @@ impl Stamp {
         self.by = by.map(Box::new);
     }
 
-    /// Begins a new life, as a login does (NIST SP 800-63B-4 §5.2): only a changed id does not.
+    /// Begins a new life, as a login does (NIST SP 800-63B-4 §5.2): only a changed id does not. One that
+    /// is remembered is so from now on.
     pub(crate) fn begin(&mut self, now: Timestamp, deadline: Option<Timestamp>) {
         self.created = now.as_millis();
         self.deadline = deadline.map(Timestamp::as_millis);
         self.by = None;
+        if let Some(timeout) = self.remembered() {
+            self.remember(timeout);
+        }
+    }
+
+    /// How long the session is remembered, where it is.
+    pub(crate) fn remembered(&self) -> Option<Duration> {
+        self.remember?.try_into().ok().map(Duration::from_millis)
+    }
+
+    /// Gives the session an absolute time-out of its own, from when it began.
+    pub(crate) fn remember(&mut self, timeout: Duration) {
+        self.remember = Some(length(timeout));
+        self.deadline = Some(self.created().after(timeout).as_millis());
+    }
+
+    /// Leaves the session to the policy's time-outs again, from its next [`begin`](Self::begin) on.
+    pub(crate) fn forget(&mut self) {
+        self.remember = None;
     }
 
     pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<&DeviceNote>) {
@@ -247,6 +288,11 @@ impl Stamp {
     pub(crate) fn renew(&mut self, now: Timestamp) {
         self.renewed = Some(now.as_millis());
     }
+}
+
+/// A length of time in milliseconds.
+fn length(timeout: Duration) -> i64 {
+    timeout.as_millis().try_into().unwrap_or(i64::MAX)
 }
 
 /// Whether a handle is one that pages may put into an address as it is: another writer may have set it.
@@ -301,11 +347,37 @@ mod tests {
         for (absolute, read, clamped) in table {
             let times = Times {
                 absolute: absolute.map(Duration::from_secs),
+                remembered: None,
             };
             let stamp = Stamp::parse(read).unwrap();
             let found = stamp.clamped(times, Timestamp::from_millis(now));
             let found = found.as_ref().map(Stamp::to_json);
             assert_eq!(found, clamped.map(json), "{absolute:?} {read}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_remembered_as_long_as_the_policy_allows() {
+        #[rustfmt::skip]
+        let table = [
+            // most, as it is read,                                             clamped, if it is
+            (Some(900), r#"{"created":1000,"deadline":901000,"remember":900000}"#,  None),
+            (Some(900), r#"{"created":1000,"deadline":9999999,"remember":9999999}"#, Some(r#"{"created":1000,"deadline":901000,"remember":900000}"#)),
+            (Some(900), r#"{"created":1000,"deadline":9999999,"remember":20000}"#,  Some(r#"{"created":1000,"deadline":21000,"remember":20000}"#)),
+            (Some(900), r#"{"created":1000,"deadline":9999999,"remember":-5}"#,     Some(r#"{"created":1000,"deadline":101000}"#)),
+            (Some(900), r#"{"created":1000,"deadline":9999999,"remember":"x"}"#,    Some(r#"{"created":1000,"deadline":101000}"#)),
+            (None,      r#"{"created":1000,"deadline":901000,"remember":900000}"#,  Some(r#"{"created":1000,"deadline":101000}"#)),
+        ];
+        for (most, read, clamped) in table {
+            let times = Times {
+                absolute: Some(Duration::from_secs(100)),
+                remembered: most.map(Duration::from_secs),
+            };
+            let found = Stamp::parse(read)
+                .unwrap()
+                .clamped(times, Timestamp::from_millis(2000));
+            let found = found.as_ref().map(Stamp::to_json);
+            assert_eq!(found.as_deref(), clamped, "{most:?} {read}");
         }
     }
 

@@ -45,6 +45,10 @@ pub enum SessionError {
     /// The policy's `max_sessions` refuses another login of this user: end one of the others.
     #[error("the user has as many sessions as the policy allows: end another one first")]
     TooManySessions,
+    /// The policy remembers nobody: allow it by
+    /// [`remember_at_most`](crate::policy::PolicyBuilder::remember_at_most).
+    #[error("the policy remembers nobody: allow it by `remember_at_most`")]
+    RemembersNobody,
     /// Nobody is signed in who could act in another's place.
     #[error("nobody is signed in: call `login` first")]
     NotSignedIn,

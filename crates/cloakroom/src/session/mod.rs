@@ -6,6 +6,7 @@ mod fields;
 mod late;
 #[cfg(any(feature = "ws", feature = "socketio"))]
 mod presence;
+mod remember;
 mod state;
 mod typed;
 mod write;

@@ -116,6 +116,14 @@ pub(super) fn times(settings: &Settings) -> Result<(), PolicyError> {
             PolicyError::TimeoutTooShort,
         ),
         (
+            too_short(settings.remember_at_most),
+            PolicyError::TimeoutTooShort,
+        ),
+        (
+            settings.remember_at_most.is_some_and(|most| most > MOST),
+            PolicyError::TimeoutTooLong,
+        ),
+        (
             settings.store_timeout.is_zero(),
             PolicyError::TimeoutTooShort,
         ),

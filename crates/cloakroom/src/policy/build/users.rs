@@ -1,5 +1,7 @@
 //! The settings that concern users and their logins.
 
+use std::time::Duration;
+
 use super::{PolicyBuilder, Realm};
 use crate::cookie::CookieName;
 use crate::policy::AtLimit;
@@ -61,6 +63,16 @@ impl PolicyBuilder {
     /// signs in counts, and is bounded by the next login here.
     pub fn max_sessions(mut self, most: usize, at_limit: AtLimit) -> Self {
         self.settings.max_sessions = Some((most, at_limit));
+        self
+    }
+
+    /// Lets [`Session::remember`](crate::Session::remember) give a session time-outs of its own, and
+    /// bounds them.
+    ///
+    /// Default: nobody is remembered. NIST SP 800-63B-4 §2.1.3 has 30 days at AAL1, and nothing beyond the
+    /// absolute time-out above.
+    pub fn remember_at_most(mut self, most: Duration) -> Self {
+        self.settings.remember_at_most = Some(most);
         self
     }
 

@@ -19,6 +19,8 @@ use crate::support::keys;
 /// The address of the one proxy whose word counts.
 pub(crate) const PROXY: &str = "127.0.0.9";
 
+const DAY: Duration = Duration::from_hours(24);
+
 /// What the handlers and the scenarios share.
 pub(crate) struct App {
     /// The sessions of `connect.sid`, in the store that can be made to fail.
@@ -258,9 +260,13 @@ async fn cart(asked: Asked) -> Answer {
     Ok(Said::Text("ok".to_owned()))
 }
 
-/// Signs `user` in, as `role` where there is one, and leads to `next` where that is safe.
+/// Signs `user` in, as `role` where there is one and for `days` where they are given, and leads to `next`
+/// where that is safe.
 async fn login(asked: Asked) -> Answer {
     asked.session.login(asked.field("user")).await?;
+    if let Ok(days) = asked.field("days").parse::<f64>() {
+        asked.session.remember(DAY.mul_f64(days))?;
+    }
     let role = asked.field("role");
     if !role.is_empty() {
         asked.session.insert("roles", [role])?;

@@ -6,6 +6,7 @@
 mod idle;
 mod late;
 mod model;
+mod remember;
 mod renewal;
 mod twins;
 
