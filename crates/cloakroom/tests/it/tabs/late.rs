@@ -4,10 +4,10 @@ use axum::body::Bytes;
 use axum::http::{Method, Request, StatusCode};
 use testbed::browser::{Answer, Ask, Browser};
 
-use super::{Order, on_both, sign_in, signed_in, site, who};
-use crate::scenarios::site::Framework;
+use super::{Order, on_both_by_default, sign_in, signed_in, who};
+use crate::scenarios::site::Site;
 
-on_both!(
+on_both_by_default!(
     v2_a_late_request_does_not_sign_out_whoever_signed_in
     v2_an_id_from_before_the_login_is_worth_nothing
     v2_a_late_request_does_not_undo_a_change_of_the_id
@@ -48,8 +48,7 @@ async fn assert_writes(browser: &Browser, user: &str) {
     assert_eq!(who(&tab).await, format!("{user} with a hat"));
 }
 
-async fn v2_a_late_request_does_not_sign_out_whoever_signed_in(framework: Framework) {
-    let site = site(framework, |policy| policy).await;
+pub(super) async fn v2_a_late_request_does_not_sign_out_whoever_signed_in(site: &Site) {
     for (number, order) in Order::ALL.into_iter().enumerate() {
         for at in 0..late("").len() {
             let user = site.user("ada");
@@ -73,8 +72,7 @@ async fn v2_a_late_request_does_not_sign_out_whoever_signed_in(framework: Framew
 }
 
 /// The thief planted the id, or stole it: it reads nothing of the user's, and changes nothing.
-async fn v2_an_id_from_before_the_login_is_worth_nothing(framework: Framework) {
-    let site = site(framework, |policy| policy).await;
+pub(super) async fn v2_an_id_from_before_the_login_is_worth_nothing(site: &Site) {
     let user = site.user("ada");
     let browser = site.tabs();
     let token = browser.tab().page("/token").await.body;
@@ -116,13 +114,12 @@ impl Change {
     }
 }
 
-async fn v2_a_late_request_does_not_undo_a_change_of_the_id(framework: Framework) {
-    let site = site(framework, |policy| policy).await;
+pub(super) async fn v2_a_late_request_does_not_undo_a_change_of_the_id(site: &Site) {
     for change in Change::ALL {
         for order in Order::ALL {
             for (kind, ask) in late("no token") {
                 let (what, user) = (format!("{kind}, {change:?}, {order:?}"), site.user("ada"));
-                let browser = signed_in(&site, &user).await;
+                let browser = signed_in(site, &user).await;
                 let (one, two) = (browser.tab(), browser.tab());
                 let (late, changed) = (one.hold(ask), two.hold(change.ask(&user)));
                 let (late, changed) = order.play(late, changed).await;
@@ -146,8 +143,7 @@ async fn v2_a_late_request_does_not_undo_a_change_of_the_id(framework: Framework
     }
 }
 
-async fn v2_whoever_lost_the_answer_to_a_login_signs_in_again(framework: Framework) {
-    let site = site(framework, |policy| policy).await;
+pub(super) async fn v2_whoever_lost_the_answer_to_a_login_signs_in_again(site: &Site) {
     let (browser, user) = (site.tabs(), site.user("ada"));
     let tab = browser.tab();
     tab.page("/token").await;

@@ -1,13 +1,14 @@
 //! Tabs, late answers and cookies that end: what a real browser does to a session.
 //!
 //! Each test runs on axum and on actix, over TCP, by a clock that it moves; requests and answers
-//! overtake one another as it says.
+//! overtake one another as it says. Those of [`stores`] run on every store.
 
 mod idle;
 mod late;
 mod model;
 mod remember;
 mod renewal;
+mod stores;
 mod twins;
 
 use std::sync::Arc;
@@ -49,7 +50,31 @@ macro_rules! on_both {
     };
 }
 
-use on_both;
+/// The same, of functions that take a site with the default policy.
+macro_rules! on_both_by_default {
+    ($($test:ident)*) => {
+        mod on_axum {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    let site = super::super::site(crate::scenarios::site::Framework::Axum, |policy| policy);
+                    super::$test(&site.await).await;
+                }
+            )*
+        }
+        mod on_actix {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    let site = super::super::site(crate::scenarios::site::Framework::Actix, |policy| policy);
+                    super::$test(&site.await).await;
+                }
+            )*
+        }
+    };
+}
+
+use {on_both, on_both_by_default};
 
 /// Who the site takes a tab for, and what with: `ada with a hat`.
 async fn who(tab: &Tab) -> String {
