@@ -4,7 +4,7 @@ import { MongoClient } from 'mongodb'
 import pg from 'pg'
 import { createClient } from 'redis'
 
-/** `{text(sid), expires(sid) in ms since 1970, close()}` for a store's URL. */
+/** `{text(sid), put(sid, text) in its place, expires(sid) in ms since 1970, close()}` for a store's URL. */
 export async function openRaw (url) {
   if (url.startsWith('redis:')) return redis(url)
   if (url.startsWith('postgres:')) return postgres(url)
@@ -15,6 +15,7 @@ async function redis (url) {
   const client = await createClient({ url }).connect()
   return {
     text: sid => client.get(`sess:${sid}`),
+    put: (sid, text) => client.set(`sess:${sid}`, text, { KEEPTTL: true }),
     expires: async sid => Date.now() + await client.pTTL(`sess:${sid}`),
     close: async () => client.destroy()
   }
@@ -28,6 +29,7 @@ async function postgres (url) {
   }
   return {
     text: sid => one('sess::text', sid),
+    put: (sid, text) => pool.query('UPDATE session SET sess = $2::text::json WHERE sid = $1', [sid, text]),
     expires: async sid => Number(await one('extract(epoch FROM expire::timestamptz)', sid)) * 1000,
     close: () => pool.end()
   }
@@ -39,6 +41,7 @@ async function mongo (url) {
   const one = async sid => await sessions.findOne({ _id: sid })
   return {
     text: async sid => (await one(sid))?.session ?? null,
+    put: (sid, session) => sessions.updateOne({ _id: sid }, { $set: { session } }),
     expires: async sid => (await one(sid)).expires.getTime(),
     close: () => client.close()
   }
