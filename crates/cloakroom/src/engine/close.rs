@@ -52,7 +52,8 @@ pub(crate) fn close(policy: &Policy, held: &Held, now: Timestamp) -> Plan {
         }
         Phase::Unset => unset(policy, held),
         Phase::Destroyed => (StoreOp::Nothing, clear(policy, held)),
-        Phase::Detached => (StoreOp::Nothing, CookieOp::Keep),
+        // Who is still signed in must be able to try again.
+        Phase::NotEnded | Phase::Detached => (StoreOp::Nothing, CookieOp::Keep),
     };
     Plan { store, cookie, now }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Phase {
     Unset,
     /// The handler destroyed it, and the store has done so.
     Destroyed,
+    /// The same, but that the store has refused: the session is still there.
+    NotEnded,
     /// The store could not be asked, and the policy lets the request go on without: nothing of
     /// this session is ever saved.
     Detached,
@@ -234,6 +236,23 @@ impl Held {
         let ticket = self.ticket.as_ref().filter(|_| unread);
         let unread = ticket.map(|ticket| &ticket.id).or(self.left.as_ref());
         self.stored.iter().chain(unread).cloned().collect()
+    }
+
+    /// Takes note that the store has refused to end it.
+    pub(crate) fn was_not_ended(&mut self) {
+        if self.phase == Phase::Destroyed {
+            self.phase = Phase::NotEnded;
+        }
+    }
+
+    /// Lets it go, as the policy's `unset` says; of one that the store did not give, the client's record.
+    pub(crate) fn unset(&mut self) {
+        if self.phase == Phase::Detached {
+            self.left = self.ticket.as_ref().map(|ticket| ticket.id.clone());
+        }
+        if self.is_live() {
+            self.phase = Phase::Unset;
+        }
     }
 
     pub(crate) fn client_has_ticket(&self) -> bool {

@@ -133,7 +133,9 @@ impl Manager {
     fn unsaved(&self, error: SaveError, plan: Plan) -> Result<Closing, CloseError> {
         let error = SessionError::from(error);
         let anonymous = self.policy().settings().on_store_error == OnStoreError::Anonymous;
-        if plan.store == StoreOp::Touch || (anonymous && matches!(error, SessionError::Store(_))) {
+        // Who asked for the end of a session must not take it for ended.
+        let may_pass = anonymous && plan.store != StoreOp::Destroy;
+        if plan.store == StoreOp::Touch || (may_pass && matches!(error, SessionError::Store(_))) {
             // A touch that failed loses nobody's data; the session just ends a little sooner.
             tracing::warn!(
                 ?error,

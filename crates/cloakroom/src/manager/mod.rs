@@ -34,7 +34,7 @@ impl Manager {
     /// Sessions in a store that others hold as well, by a clock that a test may set.
     pub fn with_clock(policy: Policy, store: Arc<dyn Store>, clock: impl Into<Clock>) -> Self {
         store.index_by(&policy.settings().user_keys);
-        Self(Arc::new(Backend::new(policy, store, clock.into())))
+        Self(Backend::new(policy, store, clock.into()))
     }
 
     /// What was decided about these sessions.

@@ -113,6 +113,9 @@ impl Manager {
     /// Looks up the session that a ticket names.
     async fn look_up(&self, ticket: &Ticket) -> Result<Opened, StoreError> {
         let id = &ticket.id;
+        if self.0.end_unended(id).await? {
+            return Ok(Opened::Closed);
+        }
         let stored = match self.0.get(id).await {
             Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                 warn_of_unreadable(id, &error);

@@ -77,6 +77,6 @@ fn loses_changes(held: &Held, unset: Unset) -> bool {
     match held.phase {
         Phase::Live => held.is_dirty() || held.cookie_changed,
         Phase::Unset => unset == Unset::Destroy && held.stored.is_some(),
-        Phase::Destroyed | Phase::Detached => false,
+        Phase::Destroyed | Phase::NotEnded | Phase::Detached => false,
     }
 }

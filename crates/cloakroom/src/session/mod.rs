@@ -203,7 +203,12 @@ impl Session {
 
     /// Whether this request ended it, by [`destroy`](Self::destroy) or [`unset`](Self::unset).
     pub fn is_ended(&self) -> bool {
-        self.lock(|held| matches!(held.phase, Phase::Destroyed | Phase::Unset))
+        self.lock(|held| {
+            matches!(
+                held.phase,
+                Phase::Destroyed | Phase::NotEnded | Phase::Unset
+            )
+        })
     }
 
     /// The address that this request came from, by a trusted proxy's word where there is one: see
@@ -312,11 +317,7 @@ impl Session {
     /// Lets the session go: changes of this request are discarded, and the record is kept or
     /// deleted as the policy's `unset` says. Express's `req.session = null`.
     pub fn unset(&self) {
-        self.lock(|held| {
-            if held.phase == Phase::Live {
-                held.phase = Phase::Unset;
-            }
-        });
+        self.lock(|held| held.unset());
         self.note_late();
     }
 

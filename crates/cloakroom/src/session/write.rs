@@ -108,8 +108,11 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] where the store failed: the record may still be there. The cookie
-    /// is cleared and nothing of the session is saved all the same.
+    /// [`SessionError::Store`] where the store failed: say so, and it is asked again in the background until
+    /// it ends the session, as long as this process lives, and by the next request that shows the cookie.
+    /// Nothing of the session is saved all the same. The client keeps its cookie where the store has
+    /// certainly refused, and can try again; where the outcome is
+    /// [unknown](crate::store::StoreErrorKind::Unknown) it is cleared.
     pub async fn destroy(&self) -> Result<(), SessionError> {
         let ids = self.live(|held| {
             let ids = held.to_end();
@@ -120,7 +123,14 @@ impl Session {
             held.left = None;
             ids
         })?;
-        Ok(self.0.backend.end_all(&ids).await?)
+        let ended = self.0.backend.end_all(&ids).await;
+        if ended
+            .as_ref()
+            .is_err_and(|error| error.kind() != StoreErrorKind::Unknown)
+        {
+            self.lock(|held| held.was_not_ended());
+        }
+        Ok(ended?)
     }
 
     /// Reads the session past every cache; where it was renewed meanwhile, under the id that it has now.

@@ -5,11 +5,12 @@ mod ids;
 mod parsed;
 mod saves;
 mod successor;
+mod unended;
 mod writes;
 
 use std::borrow::Cow;
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -43,6 +44,9 @@ pub(crate) struct Backend {
     circuit: circuit::Circuit,
     parsed: parsed::Parsed,
     refused: ids::Refused,
+    unended: unended::Unended,
+    /// Itself, for tasks that must not keep it.
+    own: Weak<Self>,
 }
 
 /// How many times longer an operation on many sessions may take.
@@ -51,8 +55,8 @@ const LONG: u32 = 10;
 const QUICK: Duration = Duration::from_millis(100);
 
 impl Backend {
-    pub(crate) fn new(policy: Policy, store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self {
+    pub(crate) fn new(policy: Policy, store: Arc<dyn Store>, clock: Clock) -> Arc<Self> {
+        Arc::new_cyclic(|own| Self {
             policy,
             live: Watch::new(Arc::clone(&store), clock.clone()),
             #[cfg(any(feature = "ws", feature = "socketio"))]
@@ -63,7 +67,9 @@ impl Backend {
             circuit: circuit::Circuit::default(),
             parsed: parsed::Parsed::default(),
             refused: ids::Refused::default(),
-        }
+            unended: unended::Unended::default(),
+            own: own.clone(),
+        })
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -135,7 +141,15 @@ impl Backend {
     ///
     /// Where the cookie goes with it, the id is known as closed for a minute: whatever is late with it
     /// must not get a cookie over that of the visitor's next session.
+    ///
+    /// Where the store does not, it is asked again until it does.
     pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
+        let asked = self.asks(self.key(id).into_owned(), Some(id.clone()));
+        let outcome = self.end_once(id).await;
+        asked.answered(outcome)
+    }
+
+    async fn end_once(&self, id: &SessionId) -> Result<(), StoreError> {
         if self.end_at(&self.key(id)).await? {
             return Ok(());
         }
@@ -158,12 +172,18 @@ impl Backend {
         if self.policy.settings().clear_cookie_on_destroy {
             self.ending(key, self.store.retire(key)).await
         } else {
-            self.destroy_at(key).await
+            self.destroy_once(key).await
         }
     }
 
-    /// Ends a session by the id that the store has.
+    /// Ends a session by the id that the store has; where it does not, it is asked again until it does.
     pub(crate) async fn destroy_at(&self, key: &SessionId) -> Result<bool, StoreError> {
+        let asked = self.asks(key.clone(), None);
+        let outcome = self.destroy_once(key).await;
+        asked.answered(outcome)
+    }
+
+    async fn destroy_once(&self, key: &SessionId) -> Result<bool, StoreError> {
         self.ending(key, self.store.destroy(key)).await
     }
 
@@ -215,7 +235,24 @@ impl Backend {
         let ending = self.store.destroy_of_user(&name, keep);
         let ended = self.in_long_time(ending, StoreErrorKind::Unknown).await;
         self.live.look_at_all();
+        if ended.is_err() {
+            self.end_those_later(&name, keep).await;
+        }
         ended
+    }
+
+    /// Remembers a user's sessions of now, where the store can name them: those that begin later are none
+    /// that were to end.
+    async fn end_those_later(&self, name: &str, keep: Option<&SessionId>) {
+        let listing = self.store.of_user(name);
+        let listed = self.in_time(listing, StoreErrorKind::Unavailable).await;
+        let hashes_ids = self.policy.settings().hash_ids_at_rest;
+        for key in listed.unwrap_or_default() {
+            if Some(&key) != keep {
+                let id = (!hashes_ids).then(|| key.clone());
+                self.end_later(key, id);
+            }
+        }
     }
 
     /// Waits for an operation of the store as long as the policy lets it; not at all where others

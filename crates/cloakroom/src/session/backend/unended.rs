@@ -1,0 +1,270 @@
+//! Sessions that the store did not end when it was asked to: it is asked again until it does.
+//!
+//! Whoever signs out while the store refuses writes is told so, and is signed out as soon as it takes them
+//! again: by a task of this process, and by the next request that shows the cookie.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::Backend;
+use crate::id::SessionId;
+use crate::store::StoreError;
+
+/// The most sessions that are remembered: some 200 bytes each.
+const MAX_UNENDED: usize = 10_000;
+/// How many refusals in a row end a round: the store takes nothing yet.
+const MAX_REFUSALS: usize = 4;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The sessions that are still to be ended.
+#[derive(Default)]
+pub(super) struct Unended {
+    /// As many as there are, so that a request need not lock to learn that there is none.
+    count: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By the id that the store has, the client's own, where it is known: its renewals are followed.
+    ends: HashMap<SessionId, Option<SessionId>>,
+    /// In which order they are tried; it may name some that have ended since.
+    order: VecDeque<SessionId>,
+    is_tried: bool,
+}
+
+/// An end that the store was asked for; where its caller hangs up before it is known, it is asked again.
+pub(super) struct Asked<'a> {
+    backend: &'a Backend,
+    key: SessionId,
+    id: Option<SessionId>,
+    is_known: bool,
+}
+
+impl Unended {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Acquire) == 0
+    }
+
+    /// Takes one more; returns whether somebody has to begin trying.
+    fn add(&self, key: SessionId, id: Option<SessionId>) -> bool {
+        let mut state = self.lock();
+        if state.ends.insert(key.clone(), id).is_none() {
+            state.order.push_back(key);
+        }
+        if state.ends.len() > MAX_UNENDED {
+            let oldest = state.order.pop_front();
+            oldest.and_then(|key| state.ends.remove(&key));
+            tracing::error!("too many sessions could not be ended: the oldest is given up");
+        }
+        self.count.store(state.ends.len(), Ordering::Release);
+        !std::mem::replace(&mut state.is_tried, true)
+    }
+
+    fn remove(&self, key: &SessionId) {
+        let mut state = self.lock();
+        state.ends.remove(key);
+        self.count.store(state.ends.len(), Ordering::Release);
+    }
+
+    fn find(&self, key: &SessionId) -> Option<Option<SessionId>> {
+        self.lock().ends.get(key).cloned()
+    }
+
+    /// Returns the one that was tried longest ago, which is last then.
+    fn next(&self) -> Option<(SessionId, Option<SessionId>)> {
+        let mut state = self.lock();
+        while let Some(key) = state.order.pop_front() {
+            if let Some(id) = state.ends.get(&key).cloned() {
+                state.order.push_back(key.clone());
+                return Some((key, id));
+            }
+        }
+        None
+    }
+
+    /// Ends the trying where nothing is left; `false` where something is.
+    fn rest(&self) -> bool {
+        let mut state = self.lock();
+        state.is_tried = !state.ends.is_empty();
+        !state.is_tried
+    }
+}
+
+impl Backend {
+    /// Notes that the store is about to be asked for an end.
+    pub(super) fn asks(&self, key: SessionId, id: Option<SessionId>) -> Asked<'_> {
+        Asked {
+            backend: self,
+            key,
+            id,
+            is_known: false,
+        }
+    }
+
+    /// Remembers a session that the store has not ended, and tries again from now on.
+    pub(super) fn end_later(&self, key: SessionId, id: Option<SessionId>) {
+        tracing::warn!(id = ?key, "a session could not be ended: the store is asked again until it does");
+        if self.unended.add(key, id) {
+            match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(try_again(self.own.clone()))),
+                // The next request that fails to end one tries them all.
+                Err(_) => self.unended.lock().is_tried = false,
+            }
+        }
+    }
+
+    /// Ends a session that should have ended before; `false` where none of this id is to.
+    pub(crate) async fn end_unended(&self, id: &SessionId) -> Result<bool, StoreError> {
+        if self.unended.is_empty() {
+            return Ok(false);
+        }
+        let key = self.key(id);
+        let Some(own) = self.unended.find(&key) else {
+            return Ok(false);
+        };
+        self.try_to_end(&key, own.as_ref()).await?;
+        Ok(true)
+    }
+
+    async fn try_to_end(&self, key: &SessionId, id: Option<&SessionId>) -> Result<(), StoreError> {
+        match id {
+            Some(id) => self.end_once(id).await?,
+            None => drop(self.destroy_once(key).await?),
+        }
+        self.unended.remove(key);
+        tracing::info!(id = ?key, "a session has ended that the store had not ended when it was asked");
+        Ok(())
+    }
+
+    /// Tries each once, until the store has refused several in a row; returns whether one has ended.
+    async fn try_unended(&self) -> bool {
+        let (mut refusals, mut has_ended) = (0, false);
+        let most = self.unended.lock().order.len();
+        for _ in 0..most {
+            let Some((key, id)) = self.unended.next() else {
+                break;
+            };
+            match self.try_to_end(&key, id.as_ref()).await {
+                Ok(()) => (refusals, has_ended) = (0, true),
+                Err(_) => refusals += 1,
+            }
+            if refusals == MAX_REFUSALS {
+                break;
+            }
+        }
+        has_ended
+    }
+}
+
+/// Tries until all have ended, or nobody uses these sessions any more.
+async fn try_again(backend: Weak<Backend>) {
+    let mut pause = FIRST_PAUSE;
+    let _running = Running(backend.clone());
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(backend) = backend.upgrade() else {
+            return;
+        };
+        let has_ended = backend.try_unended().await;
+        if backend.unended.rest() {
+            return;
+        }
+        pause = pause_after(pause, has_ended);
+    }
+}
+
+fn pause_after(pause: Duration, has_ended: bool) -> Duration {
+    if has_ended {
+        FIRST_PAUSE
+    } else {
+        (pause * 2).min(LONGEST_PAUSE)
+    }
+}
+
+/// Says that nobody tries any more where the runtime ends before the task does.
+struct Running(Weak<Backend>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(backend) = self.0.upgrade() {
+            backend.unended.lock().is_tried = false;
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// Takes the store's answer; what it did not do is tried again.
+    pub(super) fn answered<T>(mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.is_known = outcome.is_ok();
+        outcome
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if !self.is_known {
+            self.backend.end_later(self.key.clone(), self.id.take());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: usize) -> SessionId {
+        SessionId::from_store(&format!("{number:024}"))
+    }
+
+    #[test]
+    fn they_are_tried_in_turn_and_only_by_one() {
+        let unended = Unended::default();
+        assert!(unended.is_empty() && unended.rest());
+        assert!(unended.add(id(1), None));
+        assert!(!unended.add(id(2), Some(id(3))));
+        assert!(!unended.add(id(1), None), "it is remembered once");
+        let order = [1, 2, 1].map(|number| Some(id(number)));
+        assert_eq!(order.map(|_| unended.next().map(|(key, _)| key)), order);
+        assert_eq!(unended.find(&id(2)), Some(Some(id(3))));
+        unended.remove(&id(1));
+        assert!(!unended.rest() && !unended.is_empty());
+        assert_eq!(unended.next().map(|(key, _)| key), Some(id(2)));
+        unended.remove(&id(2));
+        assert!(unended.is_empty() && unended.next().is_none() && unended.rest());
+        assert!(unended.add(id(4), None), "somebody has to begin anew");
+    }
+
+    #[test]
+    fn they_are_bounded() {
+        let unended = Unended::default();
+        for number in 0..MAX_UNENDED + 5 {
+            unended.add(id(number), None);
+        }
+        let state = unended.lock();
+        assert_eq!(
+            (state.ends.len(), state.order.len()),
+            (MAX_UNENDED, MAX_UNENDED)
+        );
+        assert!(!state.ends.contains_key(&id(4)) && state.ends.contains_key(&id(5)));
+    }
+
+    #[test]
+    fn the_pause_grows_while_nothing_ends() {
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..10 {
+            pause = pause_after(pause, false);
+        }
+        assert_eq!(pause, LONGEST_PAUSE);
+        assert_eq!(pause_after(pause, true), FIRST_PAUSE);
+    }
+}
