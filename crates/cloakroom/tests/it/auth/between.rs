@@ -229,9 +229,15 @@ async fn without_its_session_a_request_signs_nobody_in_or_out() {
     assert!(is_unavailable(session.end_others().await), "end_others");
     assert!(is_unavailable(session.password_changed().await), "password");
     assert!(is_unavailable(session.end_all().await), "end_all");
-    assert!(is_unavailable(session.logout().await), "logout");
     shop.faulty.work();
     assert_eq!(shop.user(&cookie).await.as_deref(), Some("ada"));
+    shop.faulty.fail(StoreErrorKind::Unavailable);
+    let session = shop.open(&cookie).await;
+    assert!(is_unavailable(session.logout().await), "logout");
+    assert_eq!(shop.close(&session, &cookie).await, cookie, "it is kept");
+    shop.faulty.work();
+    assert_eq!(shop.user(&cookie).await, None, "it is done later");
+    let cookie = shop.signed_in("ada").await;
     shop.faulty.fail(StoreErrorKind::Unavailable);
     let session = shop.open(&cookie).await;
     shop.faulty.work();
