@@ -50,8 +50,9 @@ async fn open_and_serve(options: &Options) -> Result<(), Problem> {
     let listener = serve::listen(options.addr).await?;
     let accounts = Accounts::seed().await;
     banner::print(options, &listener, store.kind(), &origin);
-    let shop = Shop::new(Manager::new(policy, store), accounts);
-    serve::serve(listener, routes::router(shop)).await
+    let manager = Manager::new(policy, store);
+    let shop = Shop::new(manager.clone(), accounts);
+    serve::serve(listener, routes::router(shop), &manager).await
 }
 
 async fn open_store(options: &Options) -> Result<AnyStore, Problem> {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use cloakroom::Manager;
 use tokio::net::TcpListener;
 
 use super::connections;
@@ -30,14 +31,22 @@ pub(super) async fn listen(addr: SocketAddr) -> Result<TcpListener, Problem> {
     })
 }
 
-/// Serves until SIGTERM or Ctrl-C, and then lets the requests under way finish.
-pub(super) async fn serve(listener: TcpListener, router: Router) -> Result<(), Problem> {
+/// Serves until SIGTERM or Ctrl-C, and then closes the WebSockets and lets the requests under way finish.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    manager: &Manager,
+) -> Result<(), Problem> {
     let failed = |error| Problem::failed(format!("the server failed: {error}"));
     let (mut first, mut all) = (
         Signals::new().map_err(failed)?,
         Signals::new().map_err(failed)?,
     );
-    let serving = connections::serve(listener, router, async move { first.next().await });
+    let ended = async {
+        first.next().await;
+        manager.close_sockets().await;
+    };
+    let serving = connections::serve(listener, router, ended);
     tokio::select! {
         () = serving => {}
         () = patience_ends(&mut all) => {}

@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 
 #[cfg(any(feature = "ws", feature = "socketio"))]
-pub(crate) use sockets::{Full, SocketLimits, SocketPermit, Sockets};
+pub(crate) use sockets::{Full, ShutDown, SocketLimits, SocketPermit, Sockets};
 pub(crate) use watch::Watch;
 
 use crate::clock::Timestamp;

@@ -5,6 +5,8 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use crate::id::SessionId;
 
 /// The most open sockets of one session and of one client address.
@@ -23,7 +25,14 @@ pub(crate) enum Full {
 
 /// The open sockets of this process.
 #[derive(Default)]
-pub(crate) struct Sockets(Mutex<Open>);
+pub(crate) struct Sockets {
+    open: Mutex<Open>,
+    /// Whether all are to be closed, because the server shuts down.
+    closing: watch::Sender<bool>,
+}
+
+/// Tells a socket that its server shuts down; while it lives, whoever shuts down waits for it.
+pub(crate) struct ShutDown(watch::Receiver<bool>);
 
 #[derive(Default)]
 struct Open {
@@ -69,7 +78,29 @@ impl Sockets {
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells all sockets, and those that are still opened, to close, and waits until they have.
+    pub(crate) async fn close(&self) {
+        self.closing.send_replace(true);
+        self.closing.closed().await;
+    }
+}
+
+impl SocketPermit {
+    /// Returns what tells this socket that the server shuts down.
+    pub(crate) fn shut_down(&self) -> ShutDown {
+        ShutDown(self.sockets.closing.subscribe())
+    }
+}
+
+impl ShutDown {
+    /// Waits until the server shuts down; for ever where nobody can say so any more.
+    pub(crate) async fn begins(&mut self) {
+        if self.0.wait_for(|is_closing| *is_closing).await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 

@@ -21,6 +21,10 @@ use crate::session::{Backend, Session};
 use crate::store::{Store, StoreError};
 use open::Opened;
 
+/// How long whoever shuts down waits for sockets to take their leave.
+#[cfg(feature = "ws")]
+const LAST_GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// The sessions of an application: a policy, a store, and a clock. Clones share all three.
 #[derive(Clone)]
 pub struct Manager(Arc<Backend>);
@@ -57,6 +61,30 @@ impl Manager {
         if !staleness.is_zero() {
             tokio::time::sleep(staleness).await;
         }
+    }
+
+    /// Closes the WebSockets of this process ([`LiveUpgrade`](crate::web::LiveUpgrade)), because its server
+    /// shuts down: with the code 1001, "going away", upon which clients connect again, to another
+    /// process. Those that are opened from now on are closed at once.
+    ///
+    /// Returns when all have taken their leave, within two seconds. Call it with the signal that ends the
+    /// server: no server waits for connections that were upgraded, and clients would learn of the end by
+    /// a broken line.
+    ///
+    /// ```no_run
+    /// # async fn signal() {}
+    /// # async fn f(listener: tokio::net::TcpListener, app: axum::Router, manager: cloakroom::Manager) {
+    /// let ended = async move {
+    ///     signal().await;
+    ///     manager.close_sockets().await;
+    /// };
+    /// let _ = axum::serve(listener, app).with_graceful_shutdown(ended).await;
+    /// # }
+    /// ```
+    #[cfg(feature = "ws")]
+    pub async fn close_sockets(&self) {
+        // A handler that holds on to its socket's task is not waited for.
+        let _ = tokio::time::timeout(LAST_GOODBYE, self.0.sockets.close()).await;
     }
 
     /// The clock that they go by.

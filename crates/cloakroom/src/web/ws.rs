@@ -19,7 +19,7 @@ use http::request::Parts;
 
 use super::SessionRejection;
 use super::origin::is_hijacked;
-use crate::live::{End, Ended, SocketPermit};
+use crate::live::{End, Ended, ShutDown, SocketPermit};
 use crate::session::{Presence, Session};
 
 /// How long a client has to take its leave before the connection is cut.
@@ -64,7 +64,7 @@ pub struct LiveUpgrade {
 }
 
 /// A socket that is counted among those of its session and its address.
-struct Permit(#[expect(dead_code, reason = "held until the socket is gone")] SocketPermit);
+struct Permit(SocketPermit);
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,10 +168,10 @@ impl LiveUpgrade {
             keeps_alive,
         } = self;
         upgrade.on_upgrade(async move |socket| {
-            let ended = session.ended();
+            let (ended, shut_down) = (session.ended(), permit.0.shut_down());
             let presence = keeps_alive.then(|| Presence::of(session.clone()));
             let line = Arc::new(Line::new(socket, permit));
-            let keeping = keep(Arc::clone(&line), ended);
+            let keeping = keep(Arc::clone(&line), ended, shut_down);
             let serving = join(callback(LiveSocket { line, session }), keeping);
             while_present(presence, serving).await;
         })
@@ -196,7 +196,8 @@ async fn while_present<T>(presence: Option<Presence>, serving: impl Future<Outpu
 }
 
 /// A WebSocket that is closed when its session ends, whatever its handler does meanwhile: with the code
-/// 4401 ([`End::CLOSE_CODE`]) and the reason `session ended` or `session expired`.
+/// 4401 ([`End::CLOSE_CODE`]) and the reason `session ended` or `session expired`; and when its server
+/// shuts down ([`Manager::close_sockets`](crate::Manager::close_sockets)), with 1001.
 ///
 /// [`recv`](Self::recv) then gives `None`, and [`send`](Self::send) an error. It is a [`Stream`] and a
 /// [`Sink`] as well, and may be split. A client that does not answer the close within a second is cut
@@ -230,7 +231,10 @@ impl LiveSocket {
 
     /// Why the session is over, once it is.
     pub fn end(&self) -> Option<End> {
-        self.line.lock().end
+        match self.line.lock().closing? {
+            Closing::SessionOver(end) => Some(end),
+            Closing::GoingAway => None,
+        }
     }
 }
 
@@ -248,7 +252,7 @@ impl Drop for LiveSocket {
         let mut state = self.line.lock();
         state.is_left = true;
         // Where the session is over, the close is under way.
-        if state.end.is_none() {
+        if state.closing.is_none() {
             state.socket = None;
         }
         state.wake();
@@ -301,7 +305,7 @@ struct Line(
 
 struct State {
     socket: Option<WebSocket>,
-    end: Option<End>,
+    closing: Option<Closing>,
     /// Whether the handler has let go of it.
     is_left: bool,
     reader: Option<Waker>,
@@ -309,15 +313,39 @@ struct State {
     keeper: Option<Waker>,
 }
 
+/// Why a connection is closed from this side.
+#[derive(Clone, Copy, Debug)]
+enum Closing {
+    SessionOver(End),
+    /// The server shuts down (RFC 6455 §7.4.1): clients connect again.
+    GoingAway,
+}
+
+impl Closing {
+    fn code(self) -> u16 {
+        match self {
+            Self::SessionOver(_) => End::CLOSE_CODE,
+            Self::GoingAway => 1001,
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Self::SessionOver(end) => end.reason(),
+            Self::GoingAway => "the server shuts down",
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0.map_or("the connection is closed", End::reason))]
-struct Closed(Option<End>);
+#[error("{}", .0.map_or("the connection is closed", Closing::reason))]
+struct Closed(Option<Closing>);
 
 impl State {
     /// The connection, for the handler.
     fn open(&mut self) -> Result<&mut WebSocket, axum::Error> {
-        let closed = || axum::Error::new(Closed(self.end));
-        match (&mut self.socket, self.end) {
+        let closed = || axum::Error::new(Closed(self.closing));
+        match (&mut self.socket, self.closing) {
             (Some(socket), None) => Ok(socket),
             _ => Err(closed()),
         }
@@ -336,7 +364,7 @@ impl Line {
     fn new(socket: WebSocket, permit: Permit) -> Self {
         let state = State {
             socket: Some(socket),
-            end: None,
+            closing: None,
             is_left: false,
             reader: None,
             writer: None,
@@ -383,11 +411,16 @@ impl Line {
     }
 }
 
-/// Closes the connection when the session ends; done when the handler has let go of it before.
-async fn keep(line: Arc<Line>, mut ended: Ended) {
-    let end = poll_fn(|context| {
+/// Closes the connection when the session ends or the server shuts down; done when the handler has let go
+/// of it before.
+async fn keep(line: Arc<Line>, mut ended: Ended, mut shut_down: ShutDown) {
+    let mut shutting_down = pin!(shut_down.begins());
+    let closing = poll_fn(|context| {
         if let Poll::Ready(end) = Pin::new(&mut ended).poll(context) {
-            return Poll::Ready(Some(end));
+            return Poll::Ready(Some(Closing::SessionOver(end)));
+        }
+        if shutting_down.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Closing::GoingAway));
         }
         let mut state = line.lock();
         if state.is_left {
@@ -396,22 +429,24 @@ async fn keep(line: Arc<Line>, mut ended: Ended) {
         state.keeper = Some(context.waker().clone());
         Poll::Pending
     });
-    let Some(end) = end.await else { return };
+    let Some(closing) = closing.await else {
+        return;
+    };
     {
         let mut state = line.lock();
-        state.end = Some(end);
+        state.closing = Some(closing);
         state.wake();
     }
     // A client that reads nothing, or answers nothing, is not waited for.
-    let _ = tokio::time::timeout(GOODBYE, say_goodbye(&line, end)).await;
+    let _ = tokio::time::timeout(GOODBYE, say_goodbye(&line, closing)).await;
     line.lock().socket = None;
 }
 
-async fn say_goodbye(line: &Line, end: End) -> Option<()> {
+async fn say_goodbye(line: &Line, closing: Closing) -> Option<()> {
     poll_fn(|context| line.poll_closing(|socket| socket.poll_ready(context))).await?;
     let close = Message::Close(Some(CloseFrame {
-        code: End::CLOSE_CODE,
-        reason: end.reason().into(),
+        code: closing.code(),
+        reason: closing.reason().into(),
     }));
     poll_fn(|_| {
         let close = close.clone();

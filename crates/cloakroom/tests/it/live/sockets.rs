@@ -228,6 +228,37 @@ async fn a_socket_says_that_its_session_has_expired() {
     assert_eq!((code, &*reason), (End::CLOSE_CODE, "session expired"));
 }
 
+/// R9: whoever shuts down says so, and clients connect to the next process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r9_a_server_that_shuts_down_closes_its_sockets_with_1001() {
+    let (here, _) = Node::pair("memory:").await;
+    let at = serve(&here.0).await;
+    let cookie = here.sign_in(&user()).await;
+    let fields = [("cookie", cookie.as_str())];
+    let mut clients = Vec::new();
+    for path in ["/receives", "/sends", "/splits", "/waits"] {
+        clients.push((path, open(&at, path, &fields).await.unwrap()));
+    }
+    let silent = open(&at, "/floods", &fields).await.unwrap();
+    sleep(BEGUN).await;
+    let heard = clients.into_iter().map(async |(path, client)| {
+        let (code, reason) = closed(path, client, Instant::now()).await;
+        assert_eq!((code, &*reason), (1001, "the server shuts down"), "{path}");
+    });
+    // It waits for those that answer, and not for ever for one that does not.
+    futures_util::future::join(
+        here.0.close_sockets(),
+        futures_util::future::join_all(heard),
+    )
+    .await;
+    drop(silent);
+    let late = open(&at, "/receives", &fields).await.unwrap();
+    let (code, _) = closed("late", late, Instant::now()).await;
+    assert_eq!(code, 1001);
+    let session = here.open(&cookie).await;
+    assert!(session.user().is_some(), "the session goes on");
+}
+
 /// V1: a visitor who holds a socket is there, until the absolute time-out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn v1_a_held_socket_keeps_its_session_until_the_absolute_time_out() {
