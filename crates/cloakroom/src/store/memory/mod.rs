@@ -1,5 +1,6 @@
 //! Sessions in this process's memory: for development, tests, and a single process.
 
+mod container;
 mod retired;
 mod shard;
 mod sweep;
@@ -29,7 +30,8 @@ const PASSES: usize = 1000;
 pub struct MemoryLimit {
     /// Sessions; a million unless set.
     pub sessions: usize,
-    /// Bytes of ids, users and records; 1 GiB unless set.
+    /// Bytes of ids, users and records; 1 GiB unless set, and at most a quarter of what the machine has, or
+    /// the container (Linux's control groups).
     pub bytes: usize,
 }
 
@@ -37,9 +39,17 @@ impl Default for MemoryLimit {
     fn default() -> Self {
         Self {
             sessions: 1_000_000,
-            bytes: 1 << 30,
+            bytes: default_bytes(container::memory()),
         }
     }
+}
+
+/// Returns how much a store holds that was not told, by what its process may have.
+fn default_bytes(memory: Option<u64>) -> usize {
+    let quarter = memory.map_or(usize::MAX, |bytes| {
+        usize::try_from(bytes / 4).unwrap_or(usize::MAX)
+    });
+    quarter.min(1 << 30)
 }
 
 /// A store in this process's memory; clones are the same store.
