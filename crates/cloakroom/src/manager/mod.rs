@@ -18,7 +18,7 @@ use crate::cookie::{self, Ticket, Tickets};
 pub(crate) use crate::engine::Plan;
 use crate::policy::{OnStoreError, Policy, RequestInfo};
 use crate::session::{Backend, Session};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoreErrorKind};
 use open::Opened;
 
 /// How long whoever shuts down waits for sockets to take their leave.
@@ -49,6 +49,34 @@ impl Manager {
     /// Where they lie.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
+    }
+
+    /// Asks the store whether sessions can be read and written just now: for the route that a load balancer
+    /// or an orchestrator looks at before it sends visitors here.
+    ///
+    /// It asks within the policy's [`store_timeout`](crate::policy::PolicyBuilder::store_timeout), at most
+    /// two round trips, whatever other requests found a moment ago, and changes nothing. Use it for
+    /// readiness; a process whose store is away is alive, and starting it again mends nothing.
+    ///
+    /// ```
+    /// # use axum::extract::State;
+    /// # use axum::http::StatusCode;
+    /// # use cloakroom::Manager;
+    /// async fn ready(State(manager): State<Manager>) -> StatusCode {
+    ///     match manager.check().await {
+    ///         Ok(()) => StatusCode::OK,
+    ///         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: the store cannot be reached, or refuses writes.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let timeout = self.policy().settings().store_timeout;
+        let checked = tokio::time::timeout(timeout, self.0.store.check()).await;
+        checked.unwrap_or_else(|elapsed| Err(StoreError::new(StoreErrorKind::Unavailable, elapsed)))
     }
 
     /// Waits until no server accepts what was ended before this is called: for as long as answers of

@@ -135,6 +135,11 @@ macro_rules! delegate_many {
             $inner.ends(hints)
         }
 
+        fn check(&self) -> $crate::store::StoreFuture<'_, ()> {
+            let $this = self;
+            $inner.check()
+        }
+
         fn prune(&self) -> $crate::store::StoreFuture<'_, u64> {
             let $this = self;
             $inner.prune()

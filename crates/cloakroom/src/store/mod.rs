@@ -218,6 +218,29 @@ pub trait Store: Send + Sync + 'static {
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, Written>;
 
+    /// Asks whether sessions can be read and written just now, and changes none: for a health route
+    /// ([`Manager::check`](crate::Manager::check)).
+    ///
+    /// The default looks for a session that is not there, and moves its expiry: a store that takes such a
+    /// write and would refuse another needs a method of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`] where it cannot be reached or refuses writes, as a standby does.
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let (id, text) = (SessionId::random(), RecordText::from("{}"));
+            let entry = Entry {
+                text,
+                expires: CHECKED_UNTIL,
+                users: Vec::new(),
+            };
+            self.get_uncached(&id).await?;
+            self.touch(&id, &entry.text, &entry).await?;
+            Ok(())
+        })
+    }
+
     /// Lets go of what expired, and tells how many records went. Stores do so by themselves; this
     /// does it now.
     fn prune(&self) -> StoreFuture<'_, u64>;
@@ -252,6 +275,9 @@ pub trait Store: Send + Sync + 'static {
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64>;
 }
+
+/// The year 2100: an expiry that every store can hold.
+const CHECKED_UNTIL: Timestamp = Timestamp::from_millis(4_102_444_800_000);
 
 /// Why a logout everywhere is given up.
 #[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]

@@ -360,3 +360,31 @@ async fn r2_a_logout_whose_client_hangs_up_is_done_later() {
     faulty.work();
     fleet.ends_there(&visitor, "hung up").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r9_a_health_route_learns_that_the_store_refuses_writes() {
+    for (name, fleet) in Fleet::all().await {
+        let before = fleet.there.store().count().await.unwrap();
+        for refuses in [false, true, false] {
+            fleet.refusal.set(refuses).await;
+            let checked = fleet.here.check().await;
+            assert_eq!(checked.is_err(), refuses, "{name}: {checked:?}");
+            let count = fleet.there.store().count().await.unwrap();
+            assert_eq!(count, before, "{name}: it changes nothing");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r9_a_health_route_learns_that_redis_is_full_and_that_it_is_gone() {
+    let mut server = Redis::start();
+    let store = connect(&server.url()).await;
+    let manager = Manager::with_clock(policy(OnStoreError::Unavailable), store, Clock::System);
+    manager.check().await.unwrap();
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    manager.check().await.unwrap_err();
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    manager.check().await.unwrap();
+    server.process().kill();
+    manager.check().await.unwrap_err();
+}

@@ -7,6 +7,7 @@
 mod address;
 mod call;
 mod changes;
+mod check;
 mod driver;
 mod ends;
 mod facts;
@@ -210,6 +211,10 @@ impl Store for RedisStore {
     ) -> StoreFuture<'a, bool> {
         let (store, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
         to_completion(async move { store.touch(&id, &entry).await })
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(self.0.check())
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {

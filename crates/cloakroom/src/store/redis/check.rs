@@ -1,0 +1,19 @@
+//! Whether the server takes writes, asked without one.
+
+use super::Inner;
+use super::failure::Effect;
+use crate::id::SessionId;
+use crate::store::StoreError;
+
+impl Inner {
+    /// Asks for a write that a server refuses as it would refuse a session's: as a replica, without the
+    /// replicas that it must have, when its memory is full. It is made only over a key that exists, and
+    /// none does.
+    pub(super) async fn check(&self) -> Result<(), StoreError> {
+        let mut command = redis::cmd("SET");
+        let key = self.keys.session(&SessionId::random());
+        command.arg(key).arg("").arg("PX").arg(1).arg("XX");
+        self.link.send(&command.into(), Effect::Read).await?;
+        Ok(())
+    }
+}
