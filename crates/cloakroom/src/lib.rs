@@ -1,48 +1,39 @@
 //! Server-side sessions for Rust web services, sharing one session with Express.
 //!
-//! ```
+//! ```no_run
 //! use axum::{Router, routing::get};
-//! use cloakroom::{KeyRing, Manager, MemoryStore, Policy, Secure, Session, SessionError, SessionLayer};
+//! use cloakroom::{
+//!     KeyRing, Manager, MemoryStore, Policy, Secure, Session, SessionError, SessionLayer,
+//! };
 //!
 //! async fn visit(session: Session) -> Result<String, SessionError> {
-//!     let n = session.update("n", |n: Option<u32>| n.unwrap_or(0) + 1).await?;
-//!     Ok(format!("visit {n}"))
+//!     let next = |n: Option<u32>| n.unwrap_or(0) + 1;
+//!     let n = session.update("n", next).await?;
+//!     Ok(format!("visit {n}\n"))
 //! }
 //!
-//! fn app(secret: &str) -> Result<Router, Box<dyn std::error::Error>> {
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // At least 32 bytes, as `openssl rand -base64 48` prints them.
-//!     let keys = KeyRing::new(secret)?;
+//!     let keys = KeyRing::new(std::env::var("SESSION_SECRET")?)?;
 //!     // `Auto` is for plain HTTP on your own machine: without it the cookie goes over TLS only.
 //!     let policy = Policy::builder(keys).secure(Secure::Auto).build()?;
 //!     let manager = Manager::new(policy, MemoryStore::new());
-//!     Ok(Router::new().route("/", get(visit)).layer(SessionLayer::new(manager)))
+//!
+//!     let app = Router::new()
+//!         .route("/", get(visit))
+//!         .layer(SessionLayer::new(manager));
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     axum::serve(listener, app).await?;
+//!     Ok(())
 //! }
-//! # use axum::body::{Body, to_bytes};
-//! # use axum::http::{Request, header};
-//! # use tower::ServiceExt as _;
-//! # #[tokio::main]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! #     // The page's own example counts, over plain HTTP.
-//! #     let app = app("the secret of this page, which is long enough")?;
-//! #     let mut cookie = String::new();
-//! #     for n in 1..=3 {
-//! #         let request = Request::get("/").header(header::COOKIE, &cookie);
-//! #         let response = app.clone().oneshot(request.body(Body::empty())?).await?;
-//! #         if let Some(field) = response.headers().get(header::SET_COOKIE) {
-//! #             cookie = field.to_str()?.split(';').next().unwrap_or_default().to_owned();
-//! #         }
-//! #         let body = to_bytes(response.into_body(), 100).await?;
-//! #         assert_eq!(body, format!("visit {n}"));
-//! #     }
-//! #     Ok(())
-//! # }
 //! ```
 //!
 //! Features: `axum` and `memory` (on), `actix`, `tower`, `ws`, `socketio`, `attempts`, `sqlite`,
 //! `redis`, `postgres`, `mongodb`, `near`, `conformance`. Without any, the core has no framework and no
 //! database.
 //!
-//! To begin: [`manual::start`]; ids that change, late requests, and how long cookies live:
+//! To begin: [`manual::start`]; what is promised, each with its test: [`manual::guarantees`]; ids that change, late requests, and how long cookies live:
 //! [`manual::lifecycle`]; which store when: `manual::stores`; logins, devices and guessing:
 //! `manual::logins`; coming from Express: [`manual::from_express`]; where we differ:
 //! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are

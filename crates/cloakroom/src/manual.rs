@@ -6,6 +6,12 @@ pub mod start {}
 #[doc = include_str!("manual/lifecycle.md")]
 pub mod lifecycle {}
 
+#[doc = include_str!("manual/guarantees.md")]
+pub mod guarantees {}
+
+#[doc = include_str!("manual/examples.md")]
+pub mod examples {}
+
 #[doc = include_str!("manual/from_express.md")]
 pub mod from_express {}
 

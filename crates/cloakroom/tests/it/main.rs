@@ -9,6 +9,7 @@ mod crash;
 mod disconnect;
 mod edges;
 mod express;
+mod front_page;
 mod hostile;
 mod layers;
 mod life;
