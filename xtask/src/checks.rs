@@ -32,9 +32,12 @@ pub(crate) fn clippy(context: &Context) -> Result<Done, String> {
     Ok(Done::default())
 }
 
-/// Compiles the library without features, and looks at what it depends on then.
+/// Compiles the library without features and the command with its own, and looks at what it depends on then.
 pub(crate) fn core(context: &Context) -> Result<Done, String> {
     let words = "clippy -p cloakroom --no-default-features -- -D warnings";
+    context.require(&mut context.cargo(words))?;
+    // As somebody builds it who tries it out.
+    let words = "clippy -p cloakroom-cli -- -D warnings";
     context.require(&mut context.cargo(words))?;
     let words = "tree -p cloakroom --no-default-features -e normal --prefix none --format {p}";
     let tree = context.require(&mut context.cargo(words))?;

@@ -6,8 +6,9 @@ mod problem;
 
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use cli::Command;
 use problem::Problem;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Problem> {
     log_to_stderr()?;
     // A provider that is there already is as good.
+    #[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
         Command::Demo(options) => demo::run(&options),
@@ -34,17 +36,46 @@ fn run(command: Command) -> Result<(), Problem> {
 
 /// Writes warnings to standard error, and what `RUST_LOG` asks for besides.
 fn log_to_stderr() -> Result<(), Problem> {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::WARN.into())
-        .from_env()
-        .map_err(|error| {
-            Problem::usage(format!(
-                "RUST_LOG cannot be read ({error}): write for example RUST_LOG=cloakroom=debug"
-            ))
-        })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    let asked = std::env::var("RUST_LOG").unwrap_or_default();
+    let filter = filter(&asked).map_err(|error| {
+        Problem::usage(format!(
+            "RUST_LOG cannot be read ({error}): write for example RUST_LOG=cloakroom=debug"
+        ))
+    })?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::registry().with(lines).with(filter);
+    subscriber.init();
     Ok(())
+}
+
+/// Reads what `RUST_LOG` asks for: levels by target; warnings of those that it does not name.
+fn filter(asked: &str) -> Result<Targets, ParseError> {
+    let targets = match asked.trim() {
+        "" => Targets::new(),
+        asked => asked.parse()?,
+    };
+    Ok(match targets.default_level() {
+        Some(_) => targets,
+        None => targets.with_default(LevelFilter::WARN),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+
+    #[test]
+    fn warnings_are_shown_unless_something_else_is_asked_for() {
+        for (asked, level) in [
+            ("", LevelFilter::WARN),
+            (" ", LevelFilter::WARN),
+            ("cloakroom=debug", LevelFilter::WARN),
+            ("info,cloakroom=trace", LevelFilter::INFO),
+            ("off", LevelFilter::OFF),
+        ] {
+            let filter = super::filter(asked).unwrap();
+            assert_eq!(filter.default_level(), Some(level), "{asked}");
+        }
+        super::filter("cloakroom=loud").unwrap_err();
+    }
 }

@@ -19,7 +19,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "cloakroom-data")]
     pub(super) data_dir: PathBuf,
 
-    /// Where sessions are kept: memory:, sqlite:PATH, redis://, postgres://, mongodb://…
+    /// Where sessions are kept: memory:, sqlite:PATH; redis://, postgres://, mongodb://… where built with
+    /// the features of these names
     /// [default: a file in the data directory]
     ///
     /// `?near=1s` at its end has sessions read from memory, whose answers are never older than that.
