@@ -17,6 +17,7 @@ mod near;
 mod outage;
 mod poison;
 mod races;
+mod restarts;
 mod scenarios;
 mod second_look;
 mod stores;
