@@ -19,6 +19,7 @@ mod outage;
 mod poison;
 mod races;
 mod refused;
+mod restarts;
 mod scenarios;
 mod second_look;
 mod stores;

@@ -4,9 +4,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::store::{StoreError, StoreErrorKind};
 
-/// What the text of an error begins with where the server refuses a user of few rights.
-const DENIED: &str = "NOPERM: ";
-const GRANT: &str = "this user lacks rights; grant ~sess:* ~user:* ~tomb:* ~retired:* +@read +@write \
+pub(super) const GRANT: &str = "this user lacks rights; grant ~sess:* ~user:* ~tomb:* ~retired:* +@read +@write \
     +@scripting, in a cluster +cluster|slots, behind Sentinel +role";
 
 /// Whether a command that may have been carried out can be repeated.
@@ -74,12 +72,6 @@ pub(super) fn told(error: &RedisError, effect: Effect) -> StoreError {
     StoreError::new(kind, said(error))
 }
 
-/// Whether the server refused a request because its user may not use one of the keys.
-pub(super) fn is_denied(error: &StoreError) -> bool {
-    let source = std::error::Error::source(error);
-    source.is_some_and(|source| source.to_string().starts_with(DENIED))
-}
-
 /// A failure to connect: nothing was sent.
 pub(super) fn unreachable(error: &RedisError) -> StoreError {
     let text = format!("cannot connect: {}", said(error));
@@ -88,7 +80,7 @@ pub(super) fn unreachable(error: &RedisError) -> StoreError {
 
 fn said(error: &RedisError) -> String {
     match error.code() {
-        Some("NOPERM") => [DENIED, GRANT].concat(),
+        Some("NOPERM") => ["NOPERM: ", GRANT].concat(),
         Some("NOINDEX") => {
             "the key user:<id>:sessions holds something else: choose another with user_prefix"
                 .to_owned()

@@ -70,12 +70,17 @@ impl Servers {
         target: Option<&Node>,
         config: &AsyncConnectionConfig,
     ) -> RedisResult<MultiplexedConnection> {
-        match target {
-            Some(node) => inner.link.apart_at(node, config).await,
-            None => match inner.link.apart(config).await? {
-                Connection::One(line) => Ok(line),
-                Connection::Cluster(_) => Err((ErrorKind::Client, "a cluster has several").into()),
-            },
+        let line = match target {
+            Some(node) => Connection::One(inner.link.apart_at(node, config).await?),
+            None => inner.link.apart(config).await?,
+        };
+        // Nothing is read over it before its server knows what was ended. Reads of a cluster go another way.
+        if !inner.keys.are_spread() {
+            inner.link.acquaint(&line).await?;
+        }
+        match line {
+            Connection::One(line) => Ok(line),
+            Connection::Cluster(_) => Err((ErrorKind::Client, "a cluster has several").into()),
         }
     }
 

@@ -1,51 +1,41 @@
 //! The one connection that all share: made when it is needed, given up when it fails.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, PushInfo, PushKind, RedisError,
-    RedisResult, TlsCertificates, Value,
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, RedisError, RedisResult,
+    TlsCertificates, Value,
 };
 use tokio::sync::Mutex;
 
 use super::RedisOptions;
 use super::address::Address;
 use super::driver::Driver;
-use super::facts::Facts;
-use super::failure::{Effect, Remedy, is_denied, is_safe, remedy, told, unreachable};
+use super::failure::{Effect, Remedy, is_safe, remedy, told, unreachable};
+use super::line::Line;
+use super::reads::corrupt;
+use super::replay::{End, Generation, Replay};
 use super::request::{Connection, Form, Node, Request};
 use super::sentinels::Sentinels;
-use super::source::{Source, client};
+use super::shared::Shared;
+use super::source::client;
+use super::waiting::Waiting;
+use crate::id::SessionId;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How often a command that a server refused for the moment is sent again.
 const RETRIES: u32 = 8;
 /// How long to wait before that, at first.
 const PAUSE: Duration = Duration::from_millis(10);
-/// An answer that is later than this while nothing else arrives makes a connection suspect.
-const SILENCE: Duration = Duration::from_millis(250);
-
-/// A connection, and whether it has failed.
-struct Line {
-    connection: Connection,
-    /// Since when requests are out and nothing has arrived, in milliseconds since `made`; 0 where
-    /// something has.
-    silent: AtomicU64,
-    made: Instant,
-    /// When it was begun to be made: it leads to what was the server then.
-    begun: Instant,
-    /// Also set by the connection itself as soon as it ends, and with the runtime that drives it.
-    broken: Arc<AtomicBool>,
-    _driver: Driver,
-}
 
 /// Makes connections and keeps the latest.
 pub(super) struct Link {
     shared: Arc<Shared>,
+    /// What is to be on replicas, too, goes over a connection of its own.
+    waiting: Option<Waiting>,
     /// Who knows the primary, where it is not always the same.
     pub(super) sentinels: Option<Sentinels>,
     /// A node of the cluster, or what sentinels watch, for its settings.
@@ -61,70 +51,56 @@ struct Aside {
     driver: Driver,
 }
 
-/// What outlives a caller that hangs up while it connects.
-struct Shared {
-    source: Source,
-    config: AsyncConnectionConfig,
-    timeout: Duration,
-    line: ArcSwapOption<Line>,
-    /// What was begun before is not used any more.
-    renewed: ArcSwapOption<Instant>,
-    /// Held by whoever connects: the others wait for what comes of it.
-    connecting: Arc<Mutex<()>>,
-    /// How often it came to nothing.
-    failures: AtomicU64,
+/// What a server said to a write.
+pub(super) struct Answer {
+    pub(super) value: Value,
+    /// The server that said it.
+    by: Generation,
+    /// It is on as many replicas as it has to be.
+    is_kept: bool,
+}
+
+impl Answer {
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unknown`] where what was written is on too few replicas.
+    pub(super) fn kept(&self) -> Result<(), StoreError> {
+        if self.is_kept {
+            return Ok(());
+        }
+        let why = "fewer replicas than wait_replicas asks for have it";
+        Err(StoreError::new(StoreErrorKind::Unknown, why))
+    }
 }
 
 impl Link {
     pub(super) async fn open(
         address: &Address,
         options: &RedisOptions,
+        replay: Arc<Replay>,
     ) -> Result<Self, StoreError> {
-        let source = Source::of(address, options).map_err(|error| unreachable(&error))?;
-        let shared = Shared {
-            source,
-            config: AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(options.connect_timeout))
-                .set_response_timeout(Some(options.response_timeout)),
-            timeout: options.connect_timeout,
-            line: ArcSwapOption::empty(),
-            renewed: ArcSwapOption::empty(),
-            connecting: Arc::default(),
-            failures: AtomicU64::new(0),
-        };
+        let shared = || Shared::of(address, options, Arc::clone(&replay));
+        let waiting = (options.wait_replicas > 0).then(shared).transpose();
+        let waiting = waiting.map_err(|error| unreachable(&error))?;
         let seed = match address {
             Address::Cluster(nodes) => nodes.first().cloned(),
             Address::Sentinel { server, .. } => Some(server.clone()),
             Address::Server(_) => None,
         };
         let link = Self {
-            shared: Arc::new(shared),
+            shared: Arc::new(shared().map_err(|error| unreachable(&error))?),
+            waiting: waiting.map(|shared| Waiting::of(options, shared)),
             sentinels: Sentinels::of(address),
             seed: seed.map(|seed| (seed, options.certificates.clone())),
             aside: Mutex::new(None),
         };
-        link.line().await?;
+        link.shared.line().await?;
         Ok(link)
     }
 
-    pub(super) async fn facts(&self) -> Facts {
-        let asked = Request::Anywhere(redis::cmd("INFO"));
-        let info = match self.send(&asked, Effect::Read).await {
-            Ok(Value::BulkString(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-            Ok(Value::VerbatimString { text, .. }) => text,
-            // A user may not ask; then nothing is known.
-            _ => String::new(),
-        };
-        Facts::of(&info)
-    }
-
-    /// Whether scripts may use a key, by the rights of the connection's user.
-    pub(super) async fn may_use(&self, key: &str) -> bool {
-        let mut script = redis::cmd("EVAL");
-        script.arg("return 1").arg(1).arg(key);
-        let said = self.send(&script.into(), Effect::Read).await;
-        // Where it is not known, the first request that needs it says so.
-        !said.is_err_and(|error| is_denied(&error))
+    /// The ends that this process keeps.
+    pub(super) fn replay(&self) -> &Replay {
+        &self.shared.replay
     }
 
     /// Another connection, which nobody shares.
@@ -167,9 +143,16 @@ impl Link {
 
     /// Sends a request once, and follows no server's word to another.
     pub(super) async fn send_once(&self, request: &Request<'_>) -> Result<Value, StoreError> {
-        let line = self.line().await?;
+        let line = self.shared.line().await?;
         let said = request.send(&line.connection, &Form::Plain).await;
         said.map_err(|error| told(&error, Effect::Read))
+    }
+
+    /// Sends a request once, and returns what the driver says.
+    pub(super) async fn try_send(&self, request: &Request<'_>) -> RedisResult<Value> {
+        let line = self.shared.line().await;
+        let line = line.map_err(|_| RedisError::from((redis::ErrorKind::Io, "no connection")))?;
+        line.send(request, &line.connection, &Form::Plain).await
     }
 
     /// Sends a request and returns the answer; again where that is safe and of use.
@@ -178,30 +161,126 @@ impl Link {
         request: &Request<'_>,
         effect: Effect,
     ) -> Result<Value, StoreError> {
-        // What is seldom needed has a box of its own: this future is a part of every request's.
-        let line = match self.shared.working() {
-            Some(line) => line,
-            None => Box::pin(self.line()).await?,
+        let (value, _) = self.send_over(&self.shared, request, effect).await?;
+        Ok(value)
+    }
+
+    /// Sends what changes something.
+    pub(super) async fn write(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
+        match self.waiting.as_ref().filter(|waiting| waiting.writes) {
+            Some(waiting) => Box::pin(self.send_waiting(waiting, request)).await,
+            None => self.send_write(request).await,
+        }
+    }
+
+    /// Sends what ends a session.
+    pub(super) async fn end(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
+        match &self.waiting {
+            Some(waiting) => Box::pin(self.send_waiting(waiting, request)).await,
+            None => self.send_write(request).await,
+        }
+    }
+
+    async fn send_write(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
+        let (value, by) = self.send_over(&self.shared, request, Effect::Write).await?;
+        let is_kept = true;
+        Ok(Answer { value, by, is_kept })
+    }
+
+    async fn send_waiting(
+        &self,
+        waiting: &Waiting,
+        request: &Request<'_>,
+    ) -> Result<Answer, StoreError> {
+        let waited = Request::Waited(request, waiting.command());
+        let (said, by) = self
+            .send_over(&waiting.shared, &waited, Effect::Write)
+            .await?;
+        let Value::Array(mut values) = said else {
+            return Err(corrupt());
         };
+        let Some(Value::Int(replicas)) = values.pop() else {
+            return Err(corrupt());
+        };
+        let value = match request {
+            Request::Pipeline(_) => Value::Array(values),
+            _ => values.pop().ok_or_else(corrupt)?,
+        };
+        let is_kept = waiting.heard(replicas);
+        Ok(Answer { value, by, is_kept })
+    }
+
+    /// Takes note of sessions that an answer has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unknown`] where a server has taken over that has not heard of it, or where it is
+    /// not on as many replicas as it has to be.
+    pub(super) async fn ended(&self, end: End, answer: &Answer) -> Result<(), StoreError> {
+        let holds =
+            self.replay().acknowledge(end, answer.by) || Box::pin(self.shared.settle()).await;
+        if !holds {
+            let why = "another server has taken over, which could not be told yet";
+            return Err(StoreError::new(StoreErrorKind::Unknown, why));
+        }
+        answer.kept()
+    }
+
+    /// Whether an id is known to have ended although a server may still have its session.
+    pub(super) fn bars(&self, id: &SessionId) -> bool {
+        self.replay().bars(id)
+    }
+
+    /// Tells the server behind a connection that nobody shares what it may not know.
+    pub(super) async fn acquaint(&self, connection: &Connection) -> RedisResult<()> {
+        let (generation, _) = self.replay().greet(connection).await?;
+        self.replay().tell(connection, generation).await;
+        Ok(())
+    }
+
+    /// Sends a request over one of the connections, and says which server has answered.
+    async fn send_over(
+        &self,
+        shared: &Arc<Shared>,
+        request: &Request<'_>,
+        effect: Effect,
+    ) -> Result<(Value, Generation), StoreError> {
+        // What is seldom needed has a box of its own: this future is a part of every request's.
+        let line = match shared.working() {
+            Some(line) => line,
+            None => shared.line().await?,
+        };
+        let by = self.generation(&line);
         match line.send(request, &line.connection, &Form::Plain).await {
-            Ok(value) => Ok(value),
-            Err(error) => Box::pin(self.send_again(request, effect, line, error)).await,
+            Ok(value) => Ok((value, by)),
+            Err(error) => Box::pin(self.send_again((shared, request, effect), line, error)).await,
+        }
+    }
+
+    /// The server that a line leads to; one of a cluster's may be lost at any moment.
+    fn generation(&self, line: &Line) -> Generation {
+        if line.is_of_cluster() {
+            self.replay().now()
+        } else {
+            line.generation
         }
     }
 
     /// The same after it has failed.
     async fn send_again(
         &self,
-        request: &Request<'_>,
-        effect: Effect,
+        (shared, request, effect): (&Arc<Shared>, &Request<'_>, Effect),
         mut line: Arc<Line>,
         mut error: RedisError,
-    ) -> Result<Value, StoreError> {
+    ) -> Result<(Value, Generation), StoreError> {
         let mut attempt = 0;
         loop {
             let remedy = remedy(&error);
             if remedy == Remedy::Reconnect {
                 self.give_up(&line).await;
+            }
+            if line.is_of_cluster() && matches!(remedy, Remedy::Reconnect | Remedy::Retry) {
+                self.replay().suspect();
             }
             let again = match remedy {
                 // Once, as the next connection has to do; and not after a wait for nothing.
@@ -221,7 +300,7 @@ impl Link {
             if form == Form::Plain {
                 tokio::time::sleep(PAUSE * attempt).await;
             }
-            line = self.line().await?;
+            line = shared.line().await?;
             let aside = match &form {
                 Form::Asking(node) => {
                     let aside = self.aside(node).await;
@@ -229,9 +308,12 @@ impl Link {
                 }
                 _ => None,
             };
-            let connection = aside.as_ref().unwrap_or(&line.connection);
+            let (connection, by) = (
+                aside.as_ref().unwrap_or(&line.connection),
+                self.generation(&line),
+            );
             match line.send(request, connection, &form).await {
-                Ok(value) => return Ok(value),
+                Ok(value) => return Ok((value, by)),
                 Err(failure) => error = failure,
             }
         }
@@ -262,142 +344,4 @@ impl Link {
         });
         Ok(connection)
     }
-
-    async fn line(&self) -> Result<Arc<Line>, StoreError> {
-        if let Some(line) = self.shared.working() {
-            return Ok(line);
-        }
-        let failures = self.shared.failures.load(Ordering::Relaxed);
-        let turn = Arc::clone(&self.shared.connecting).lock_owned().await;
-        if let Some(line) = self.shared.working() {
-            return Ok(line);
-        }
-        if self.shared.failures.load(Ordering::Relaxed) != failures {
-            let why = "cannot connect: others have just tried";
-            return Err(StoreError::new(StoreErrorKind::Unavailable, why));
-        }
-        // A task of its own: a caller of little patience leaves a connection to the next.
-        let shared = Arc::clone(&self.shared);
-        let connecting = tokio::spawn(async move {
-            let _turn = turn;
-            shared.connect_in_time().await
-        });
-        connecting
-            .await
-            .unwrap_or_else(|_| Err(StoreErrorKind::Unavailable.into()))
-    }
-}
-
-impl Line {
-    /// Sends a request, over this connection or over one beside it, and notices silence.
-    async fn send(
-        &self,
-        request: &Request<'_>,
-        connection: &Connection,
-        form: &Form,
-    ) -> RedisResult<Value> {
-        let watch = Watch::over(self);
-        let outcome = request.send(connection, form).await;
-        watch.answered(!outcome.as_ref().is_err_and(RedisError::is_io_error));
-        outcome
-    }
-}
-
-impl Shared {
-    fn working(&self) -> Option<Arc<Line>> {
-        let line = self.line.load_full()?;
-        let renewed = self.renewed.load();
-        let is_late = renewed
-            .as_ref()
-            .is_none_or(|renewed| line.begun >= **renewed);
-        (is_late && !line.broken.load(Ordering::Relaxed)).then_some(line)
-    }
-
-    async fn connect_in_time(&self) -> Result<Arc<Line>, StoreError> {
-        let (begun, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
-        let connected = match tokio::time::timeout(self.timeout, self.connect(&broken)).await {
-            Ok(connected) => connected.map_err(|error| unreachable(&error)),
-            Err(_) => Err(StoreError::new(
-                StoreErrorKind::Unavailable,
-                "cannot connect: no answer in time",
-            )),
-        };
-        let connection = connected.inspect_err(|error| {
-            self.failures.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(source = ?std::error::Error::source(error), "no connection to Redis");
-        })?;
-        let line = Arc::new(Line {
-            connection,
-            silent: AtomicU64::new(0),
-            made: Instant::now(),
-            begun,
-            _driver: Driver::watched(Arc::clone(&broken)),
-            broken,
-        });
-        if self.line.swap(Some(Arc::clone(&line))).is_some() {
-            tracing::info!("connected to Redis again");
-        }
-        Ok(line)
-    }
-
-    async fn connect(&self, broken: &Arc<AtomicBool>) -> RedisResult<Connection> {
-        let broken = Arc::clone(broken);
-        let config = self.config.clone().set_push_sender(move |push: PushInfo| {
-            if push.kind == PushKind::Disconnection {
-                broken.store(true, Ordering::Relaxed);
-            }
-            Ok::<_, std::convert::Infallible>(())
-        });
-        self.source.connect(&config).await
-    }
-}
-
-/// Notices a connection on which nothing arrives, also where nobody waits any more: a request's
-/// own time may be up before the connection's.
-struct Watch<'a> {
-    line: &'a Line,
-    begin: Instant,
-    answered: bool,
-}
-
-impl<'a> Watch<'a> {
-    fn over(line: &'a Line) -> Self {
-        let begin = Instant::now();
-        let since = millis(begin.duration_since(line.made)).max(1);
-        let _ = line
-            .silent
-            .compare_exchange(0, since, Ordering::Relaxed, Ordering::Relaxed);
-        Self {
-            line,
-            begin,
-            answered: false,
-        }
-    }
-
-    fn answered(mut self, answered: bool) {
-        self.answered = true;
-        if answered {
-            self.line.silent.store(0, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        if self.answered {
-            return;
-        }
-        let since = self.line.silent.load(Ordering::Relaxed);
-        let now = Instant::now();
-        let silent = since != 0
-            && millis(now.duration_since(self.line.made)).saturating_sub(since) >= millis(SILENCE);
-        // A caller of little patience does not see all of the silence itself.
-        if silent && now.duration_since(self.begin) >= SILENCE / 5 {
-            self.line.broken.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

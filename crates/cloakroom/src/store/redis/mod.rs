@@ -7,22 +7,28 @@
 mod address;
 mod call;
 mod changes;
-mod check;
+mod checks;
 mod driver;
+mod durability;
 mod ends;
 mod facts;
+mod health;
 mod failure;
 mod keys;
+mod line;
 mod lines;
 mod link;
 mod options;
 mod reads;
+mod replay;
 mod request;
 mod scripts;
 mod seen;
 mod sentinels;
+mod shared;
 mod source;
 mod users;
+mod waiting;
 mod walk;
 mod writes;
 
@@ -36,6 +42,7 @@ pub use options::RedisOptions;
 use self::address::Address;
 use self::keys::Keys;
 use self::link::Link;
+use self::replay::Replay;
 use self::scripts::Scripts;
 use self::seen::Seen;
 use super::completion::to_completion;
@@ -59,7 +66,7 @@ const NO_PROVIDER: &str = "TLS needs a crypto provider: call \
 
 struct Inner {
     link: Link,
-    keys: Keys,
+    keys: Arc<Keys>,
     scripts: Scripts,
     mixed_fleet: bool,
     /// Whether ids are known for a while after they were retired.
@@ -67,7 +74,7 @@ struct Inner {
     /// Sessions may be in no index.
     looks_at_all: bool,
     user_keys: ArcSwap<UserKeys>,
-    seen: Seen,
+    seen: Arc<Seen>,
     clock: Clock,
 }
 
@@ -121,9 +128,17 @@ impl RedisStore {
         if address.uses_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(invalid(NO_PROVIDER));
         }
-        let link = Link::open(&address, &options).await?;
+        let keys = Arc::new(Keys::new(&options, address.is_cluster()));
+        let seen = Arc::<Seen>::default();
+        let replay = Replay::new(
+            options.replay,
+            Arc::clone(&keys),
+            options.mixed_fleet,
+            Arc::clone(&seen),
+        );
+        let link = Link::open(&address, &options, Arc::new(replay)).await?;
         address.warn_of_plaintext();
-        let facts = link.facts().await;
+        let (facts, info) = link.facts().await;
         if facts.too_old {
             return Err(invalid("Redis 7.0 or newer is needed, or Valkey"));
         }
@@ -132,10 +147,10 @@ impl RedisStore {
                 "Redis evicts sessions when its memory is full: set maxmemory-policy noeviction"
             );
         }
-        let keys = Keys::new(&options, address.is_cluster());
-        let retires = link
-            .may_use(&keys.retired(&SessionId::from_store("probe")))
-            .await;
+        let probe = SessionId::from_store("probe");
+        link.must_use(&keys.session(&probe)).await?;
+        link.warn_of_losses(&info, &options).await;
+        let retires = link.may_use(&keys.retired(&probe)).await;
         if !retires {
             tracing::warn!(
                 "the user of Redis may not use the keys ~retired:*: late requests of whoever has just \
@@ -151,7 +166,7 @@ impl RedisStore {
             retires,
             looks_at_all: options.mixed_fleet && !options.express_indexes,
             user_keys: ArcSwap::default(),
-            seen: Seen::default(),
+            seen,
             clock: options.clock,
         })))
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::{ClientTlsConfig, TlsCertificates};
 
+use super::replay::Limits;
 use crate::clock::Clock;
 
 /// How sessions are kept in Redis. The defaults are connect-redis's.
@@ -17,6 +18,10 @@ pub struct RedisOptions {
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
     pub(super) certificates: Option<TlsCertificates>,
+    pub(super) replay: Limits,
+    pub(super) wait_replicas: u32,
+    pub(super) wait_timeout: Duration,
+    pub(super) wait_for_writes: bool,
     pub(super) clock: Clock,
 }
 
@@ -30,6 +35,13 @@ impl Default for RedisOptions {
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_millis(1500),
             certificates: None,
+            replay: Limits {
+                age: Duration::from_mins(70),
+                ids: 65_536,
+            },
+            wait_replicas: 0,
+            wait_timeout: Duration::from_millis(300),
+            wait_for_writes: false,
             clock: Clock::System,
         }
     }
@@ -102,6 +114,55 @@ impl RedisOptions {
             client_cert: certificate.into(),
             client_key: key.into(),
         });
+        self
+    }
+
+    /// Sets how long this process keeps the ids of sessions whose end the server has acknowledged, and how
+    /// many of them. Default: 70 minutes, 65,536 ids.
+    ///
+    /// A server that starts again from a snapshot, and a replica that takes over, may bring back sessions
+    /// that were ended. What is kept here is ended again before this process uses such a server; so an
+    /// end is undone only where every process is gone that made it. By its default settings Redis takes
+    /// a snapshot within an hour of a change, within five minutes of a hundred and within one of ten
+    /// thousand; 65,536 ids are an hour of 18 ends a second, five minutes of 218, one of 1,092. An id
+    /// takes about 150 bytes, a replaced one some hundred more, so that all of them take 10 to 20 MB.
+    ///
+    /// Servers are told apart by `INFO`: a user of few rights needs `+info`, or all is repeated each time
+    /// that a connection is made.
+    pub fn replay_ends(mut self, age: Duration, ids: usize) -> Self {
+        self.replay = Limits { age, ids };
+        self
+    }
+
+    /// Has no end repeated: sessions may come back that were ended.
+    pub fn without_replay(self) -> Self {
+        self.replay_ends(Duration::ZERO, 0)
+    }
+
+    /// Sets how many replicas have to have an end (a logout, a replaced id, a user's sessions) before it
+    /// is reported as done. Default: 0, nobody waits. In the URL: `?wait_replicas=1`.
+    ///
+    /// Ends then go over a connection of their own, with a `WAIT` behind each, and a failover to one of
+    /// these replicas brings nothing back. Where fewer have it in time, the outcome is
+    /// [`Unknown`](crate::store::StoreErrorKind::Unknown): the session is gone from the primary, and may
+    /// come back with a failover.
+    pub fn wait_replicas(mut self, replicas: u32) -> Self {
+        self.wait_replicas = replicas;
+        self
+    }
+
+    /// Sets how long replicas are waited for, half of the response time-out at most. Default: 300 ms.
+    ///
+    /// Once too few have answered, the next ends ask without waiting, until there are enough again.
+    pub fn wait_timeout(mut self, timeout: Duration) -> Self {
+        self.wait_timeout = timeout;
+        self
+    }
+
+    /// Sets whether all that is written waits for replicas, not ends alone. Default: false, because each
+    /// save then takes as long as the slowest of them.
+    pub fn wait_for_writes(mut self, wait: bool) -> Self {
+        self.wait_for_writes = wait;
         self
     }
 

@@ -45,6 +45,9 @@ impl Inner {
         let Value::Array(values) = said else {
             return Err(corrupt());
         };
+        if self.link.bars(id) {
+            return Ok(None);
+        }
         let mut values = values.into_iter();
         match (values.next(), values.next(), values.next()) {
             (Some(Value::Nil), ..) => Ok(None),
@@ -81,6 +84,16 @@ impl Inner {
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let mut living = self.lives_of(ids).await?;
+        for (id, expires) in ids.iter().zip(&mut living) {
+            if self.link.bars(id) {
+                *expires = None;
+            }
+        }
+        Ok(living)
+    }
+
+    async fn lives_of(&self, ids: &[SessionId]) -> Result<Vec<Option<Timestamp>>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }

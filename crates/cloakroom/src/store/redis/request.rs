@@ -29,6 +29,8 @@ pub(super) enum Request<'a> {
         keys: Vec<String>,
         arguments: Vec<Cow<'a, str>>,
     },
+    /// With a `WAIT` behind it.
+    Waited(&'a Request<'a>, Cmd),
 }
 
 /// The address of a node.
@@ -76,7 +78,7 @@ impl From<Pipeline> for Request<'_> {
 /// What goes to the server of a request.
 enum Sent<'a> {
     One(Cow<'a, Cmd>),
-    All(&'a Pipeline),
+    All(Cow<'a, Pipeline>),
 }
 
 impl Request<'_> {
@@ -87,7 +89,7 @@ impl Request<'_> {
                 let value = match self.sent(form) {
                     Sent::One(command) => one.send_packed_command(&command).await?,
                     Sent::All(all) => {
-                        Value::Array(one.send_packed_commands(all, 0, all.len()).await?)
+                        Value::Array(one.send_packed_commands(&all, 0, all.len()).await?)
                     }
                 };
                 value.extract_error()
@@ -102,9 +104,29 @@ impl Request<'_> {
         }
     }
 
+    /// Adds the request to what goes to a server together.
+    pub(super) fn add_to(&self, pipeline: &mut Pipeline, form: &Form) {
+        match self.sent(form) {
+            Sent::One(command) => {
+                pipeline.add_command(command.into_owned());
+            }
+            Sent::All(all) => {
+                for command in all.cmd_iter() {
+                    pipeline.add_command(command.clone());
+                }
+            }
+        }
+    }
+
     fn sent(&self, form: &Form) -> Sent<'_> {
         match self {
-            Self::Pipeline(pipeline) => Sent::All(pipeline),
+            Self::Pipeline(pipeline) => Sent::All(Cow::Borrowed(pipeline)),
+            Self::Waited(request, wait) => {
+                let mut all = Pipeline::with_capacity(4);
+                request.add_to(&mut all, form);
+                all.add_command(wait.clone());
+                Sent::All(Cow::Owned(all))
+            }
             Self::Command(command) | Self::ToNode(command, _) | Self::Anywhere(command) => {
                 Sent::One(Cow::Borrowed(command))
             }
@@ -147,7 +169,7 @@ impl Request<'_> {
         form: &Form,
     ) -> RedisResult<Value> {
         let value = match self.sent(form) {
-            Sent::All(all) => Value::Array(cluster.req_packed_commands(all, 0, all.len()).await?),
+            Sent::All(all) => Value::Array(cluster.req_packed_commands(&all, 0, all.len()).await?),
             Sent::One(command) => match self {
                 Self::ToNode(_, node) => {
                     let route = RoutingInfo::SingleNode(node.route());

@@ -19,6 +19,16 @@ impl Script {
         Self::of(format!("local retired_for = {retired_for}{PRELUDE}{code}"))
     }
 
+    /// Deletes a key that is not there, to see whether scripts may.
+    pub(super) fn probe() -> Self {
+        Self::of("return redis.call('DEL', KEYS[1])".to_owned())
+    }
+
+    /// Ends a session once more, as it was ended before.
+    pub(super) fn again() -> Self {
+        Self::new(AGAIN)
+    }
+
     fn of(code: String) -> Self {
         let hash = redis::Script::new(&code).get_hash().to_owned();
         Self { code, hash }
@@ -104,12 +114,14 @@ local function lifetime(key)
   local age = type(text) == 'string' and own_age(text)
   return math.min(math.max(longest, age or 0), 34560000000)
 end
-local function mark(key, of, ttl)
-  if not key then return end
-  ttl = lifetime(of) + ttl
-  if redis.call('PTTL', key) < ttl then
-    redis.call('SET', key, '1', 'PX', string.format('%.0f', ttl))
+local function delete(key, mark, ttl)
+  -- What frees memory comes first: a server that is full lets a script write after that.
+  ttl = mark and lifetime(key) + ttl
+  local deleted = redis.call('DEL', key)
+  if mark and redis.call('PTTL', mark) < ttl then
+    redis.call('SET', mark, '1', 'PX', string.format('%.0f', ttl))
   end
+  return deleted
 end
 local function retire(why)
   if has.r then redis.call('SET', has.r, why, 'PX', retired_for) end
@@ -178,11 +190,17 @@ return live
 
 /// ttl of the mark.
 const DESTROY: &str = "
-local was_ended = ended(tomb)
-if not ended(has.r) then retire('') end
-mark(tomb, session, ARGV[2])
-local deleted = redis.call('DEL', session)
+local was_ended, was_retired = ended(tomb), ended(has.r)
+local deleted = delete(session, tomb, ARGV[2])
+if not was_retired then retire('') end
 if was_ended then return 0 end
+return deleted
+";
+
+/// ttl of the mark, what the id is known as, for how much longer.
+const AGAIN: &str = "
+local deleted = delete(session, tomb, ARGV[2])
+if has.r then redis.call('SET', has.r, ARGV[3], 'PX', ARGV[4], 'NX') end
 return deleted
 ";
 
@@ -195,9 +213,8 @@ if ARGV[4] then
 elseif is_retired(session, tomb) then
   return false
 end
+delete(session, tomb, ARGV[2])
 retire(ARGV[3])
-mark(tomb, session, ARGV[2])
-redis.call('DEL', session)
 return 1
 ";
 
@@ -219,9 +236,8 @@ if tonumber(ARGV[3]) > 0 then
   if wrong then return wrong end
   redis.call('SET', session, ARGV[4], 'PX', ARGV[3])
 end
+delete(old, old_tomb, ARGV[6])
 retire(ARGV[8])
-mark(old_tomb, old, ARGV[6])
-redis.call('DEL', old)
 if index then redis.call('SREM', index, ARGV[7]) end
 return 1
 ";

@@ -64,6 +64,11 @@ impl Seen {
         lock(&self.entered).remove(self.mark(user, id));
     }
 
+    /// Another server may have lost what was entered.
+    pub(super) fn forget_entries(&self) {
+        *lock(&self.entered) = Generations::default();
+    }
+
     /// By other keys each session may be another user's.
     pub(super) fn forget_owners(&self) {
         *lock(&self.owners) = Generations::default();

@@ -1,5 +1,7 @@
 //! Where connections come from: a server, the nodes of a cluster, the sentinels that know the primary.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select_ok;
@@ -7,12 +9,14 @@ use redis::cluster::ClusterClient;
 use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion, RedisResult, TlsCertificates,
+    AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion, PushInfo, PushKind,
+    RedisResult, TlsCertificates,
 };
 use tokio::sync::Mutex;
 
 use super::RedisOptions;
 use super::address::Address;
+use super::replay::Replay;
 use super::request::Connection;
 
 pub(super) enum Source {
@@ -23,7 +27,11 @@ pub(super) enum Source {
 }
 
 impl Source {
-    pub(super) fn of(address: &Address, options: &RedisOptions) -> RedisResult<Self> {
+    pub(super) fn of(
+        address: &Address,
+        options: &RedisOptions,
+        replay: &Arc<Replay>,
+    ) -> RedisResult<Self> {
         let certificates = options.certificates.clone();
         Ok(match address {
             Address::Server(info) => Self::Server(Box::new(client(info.clone(), certificates)?)),
@@ -32,6 +40,9 @@ impl Source {
                 let mut builder = ClusterClient::builder(nodes.clone())
                 .retries(0)
                 .tcp_settings(tcp())
+                // So that the loss of a node is told, which the client mends by itself.
+                .use_protocol(ProtocolVersion::RESP3)
+                .push_sender(told_to(replay))
                 // Its nodes are connected to in two rounds, and one that hangs must not use up the time.
                 .connection_timeout(options.connect_timeout / 3)
                 .response_timeout(options.response_timeout);
@@ -83,6 +94,17 @@ impl Source {
                 Connection::One(select_ok(asked).await?.0)
             }
         })
+    }
+}
+
+/// Tells of nodes that were lost.
+fn told_to(replay: &Arc<Replay>) -> impl Fn(PushInfo) -> Result<(), Infallible> + use<> {
+    let replay = Arc::clone(replay);
+    move |push| {
+        if push.kind == PushKind::Disconnection {
+            replay.suspect();
+        }
+        Ok(())
     }
 }
 

@@ -10,13 +10,14 @@ use super::Inner;
 use super::call::Call;
 use super::failure::Effect;
 use super::reads::{corrupt, stored};
+use super::replay::End;
 use super::request::Request;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{Entry, RetiredId, StoreError, StoreErrorKind, Written};
 
 /// How long a mark stands beyond what Express may bring back: longer than its requests last.
-const MARK: Duration = Duration::from_mins(15);
+pub(super) const MARK: Duration = Duration::from_mins(15);
 
 /// What a script said.
 enum Said {
@@ -64,7 +65,14 @@ impl Inner {
         let ttl = self.ttl(entry);
         let index = self.index_for(id, entry, ttl).await?;
         let enters = index.is_some();
-        let said = if !enters && !self.mixed_fleet && ttl > 0 {
+        let said = if ttl <= 0 {
+            let request = Call::of(&self.scripts.update)
+                .key('s', self.keys.session(id))
+                .maybe_key('t', self.mark(id))
+                .session(id, entry, ttl)
+                .argument(&**read);
+            self.end(request.into(), end(id, None)).await?
+        } else if !enters && !self.mixed_fleet {
             self.swap(id, read, entry, ttl).await?
         } else {
             let request = Call::of(&self.scripts.update)
@@ -131,14 +139,15 @@ impl Inner {
             .arg(ttl);
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.add_command(set).cmd("PTTL").arg(&key);
-        let answer = self.link.send(&pipeline.into(), Effect::Write).await?;
-        let Value::Array(mut values) = answer else {
+        let answer = self.link.write(&pipeline.into()).await?;
+        let kept = answer.kept();
+        let Value::Array(mut values) = answer.value else {
             return Err(corrupt());
         };
         match (values.pop(), values.pop()) {
             (Some(Value::Int(_)), Some(Value::Nil)) => Ok(Said::Gone),
             (Some(Value::Int(_)), Some(Value::BulkString(text))) if text == read.as_bytes() => {
-                Ok(Said::Done)
+                kept.map(|()| Said::Done)
             }
             (Some(Value::Int(ttl)), Some(Value::BulkString(text))) => {
                 Ok(Said::Changed { text, ttl })
@@ -166,6 +175,12 @@ impl Inner {
                 .argument(index_ttl(ttl).to_string())
                 .into()
         };
+        if ttl <= 0 {
+            return Ok(matches!(
+                self.end(request, end(id, None)).await?,
+                Said::Done
+            ));
+        }
         // It may be sent twice: the second time nothing changes.
         let live = self.link.send(&request, Effect::Read).await? == Value::Int(1);
         if live && enters {
@@ -183,7 +198,7 @@ impl Inner {
             .key('t', mark)
             .argument(MARK.as_millis().to_string())
             .into();
-        Ok(self.link.send(&request, Effect::Write).await? == Value::Int(1))
+        self.destroyed(request, end(id, None)).await
     }
 
     /// Ends a session as [`destroy`](Self::destroy) does, and notes that its id is closed.
@@ -197,13 +212,21 @@ impl Inner {
             .key('r', retired)
             .argument(MARK.as_millis().to_string())
             .into();
-        Ok(self.link.send(&request, Effect::Write).await? == Value::Int(1))
+        self.destroyed(request, end(id, Some(&RetiredId::Closed)))
+            .await
+    }
+
+    /// Sends what ends a session whatever there is; whether there was one.
+    async fn destroyed(&self, request: Request<'_>, end: End) -> Result<bool, StoreError> {
+        let answer = self.link.end(&request).await?;
+        self.link.ended(end, &answer).await?;
+        Ok(answer.value == Value::Int(1))
     }
 
     async fn delete(&self, id: &SessionId) -> Result<bool, StoreError> {
         let mut command = redis::cmd("DEL");
         command.arg(self.keys.session(id));
-        Ok(self.link.send(&command.into(), Effect::Write).await? == Value::Int(1))
+        self.destroyed(command.into(), end(id, None)).await
     }
 
     pub(super) async fn replace(
@@ -241,7 +264,8 @@ impl Inner {
         if let Some(read) = read {
             request = request.argument(&**read);
         }
-        let written = self.written(self.call(request).await?)?;
+        let end = end(old, self.retires.then_some(retired));
+        let written = self.written(self.end(request.into(), end).await?)?;
         if written == Written::Saved {
             self.is_written(new, entry, ttl, true);
         }
@@ -285,7 +309,8 @@ impl Inner {
         if let Some(read) = read {
             request = request.argument(&**read);
         }
-        self.call(request).await
+        self.end(request.into(), end(id, self.retires.then_some(retired)))
+            .await
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Said, StoreError> {
@@ -293,7 +318,27 @@ impl Inner {
     }
 
     async fn ask(&self, request: Request<'_>) -> Result<Said, StoreError> {
-        match self.link.send(&request, Effect::Write).await? {
+        let answer = self.link.write(&request).await?;
+        let kept = answer.kept();
+        match Self::said(answer.value)? {
+            Said::Done => kept.map(|()| Said::Done),
+            said => Ok(said),
+        }
+    }
+
+    /// Sends what ends a session if it is done.
+    async fn end(&self, request: Request<'_>, end: End) -> Result<Said, StoreError> {
+        let mut answer = self.link.end(&request).await?;
+        let value = std::mem::replace(&mut answer.value, Value::Nil);
+        let said = Self::said(value)?;
+        if matches!(said, Said::Done) {
+            self.link.ended(end, &answer).await?;
+        }
+        Ok(said)
+    }
+
+    fn said(value: Value) -> Result<Said, StoreError> {
+        match value {
             Value::Int(1) => Ok(Said::Done),
             Value::Int(_) => Ok(Said::Taken),
             Value::Nil => Ok(Said::Gone),
@@ -405,6 +450,15 @@ impl Inner {
         // What is in the index twice is in it once.
         self.link.send(&pipeline.into(), Effect::Read).await?;
         Ok(())
+    }
+}
+
+/// What is kept of an end.
+fn end(id: &SessionId, note: Option<&RetiredId>) -> End {
+    let note = note.map(|note| note.as_str().into());
+    End {
+        id: id.clone(),
+        note,
     }
 }
 

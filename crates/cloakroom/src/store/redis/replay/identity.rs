@@ -1,0 +1,84 @@
+//! How a server is known: by what changes when it starts again, and when it becomes a primary.
+
+use super::log::Identity;
+
+/// The question.
+pub(super) fn asked() -> redis::Cmd {
+    let mut info = redis::cmd("INFO");
+    info.arg("server").arg("replication");
+    info
+}
+
+/// The identity that an answer of `INFO` gives: `run_id` is another after a restart, `master_replid`
+/// after a promotion, and after a replica was filled anew.
+pub(super) fn of_info(info: &str) -> Option<String> {
+    let field = |name: &str| {
+        let line = |line: &str| {
+            Some(
+                line.strip_prefix(name)?
+                    .strip_prefix(':')?
+                    .trim()
+                    .to_owned(),
+            )
+        };
+        info.lines()
+            .find_map(line)
+            .filter(|value| !value.is_empty())
+    };
+    let replication = field("master_replid").unwrap_or_default();
+    Some(format!("{}/{replication}", field("run_id")?))
+}
+
+/// What one of several servers said.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Is(String),
+    /// It answered, and did not say who it is.
+    Something,
+    Nothing,
+}
+
+/// The identity of a cluster: of each primary, by its address. `None` where one keeps it for itself; one
+/// that does not answer is another once it does.
+pub(super) fn of_all(each: &[(String, Said)]) -> Option<Identity> {
+    let each = each.iter().map(|(address, said)| match said {
+        Said::Is(identity) => Some(format!("{address}={identity}")),
+        Said::Nothing => Some(format!("{address}=?")),
+        Said::Something => None,
+    });
+    let all: Option<Vec<String>> = each.collect();
+    Some(Identity(all?.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Said, of_all, of_info};
+
+    #[test]
+    fn a_cluster_is_another_when_one_of_its_nodes_is() {
+        let of = |said: [Said; 2]| {
+            let [one, two] = said;
+            let all = of_all(&[("h:1".into(), one), ("h:2".into(), two)]);
+            all.map(|identity| identity.0)
+        };
+        let is = |text: &str| Said::Is(text.to_owned());
+        assert_eq!(of([is("a"), is("b")]).as_deref(), Some("h:1=a h:2=b"));
+        assert_eq!(of([is("a"), Said::Nothing]).as_deref(), Some("h:1=a h:2=?"));
+        assert_eq!(of([is("a"), Said::Something]), None);
+    }
+
+    #[test]
+    fn a_restart_and_a_promotion_are_told() {
+        #[rustfmt::skip]
+        let table = [
+            ("# Server\r\nrun_id:a1\r\n# Replication\r\nmaster_replid:b2\r\nmaster_replid2:c3\r\n", Some("a1/b2")),
+            ("run_id:a1\r\nmaster_replid2:c3", Some("a1/")),
+            ("master_replid:b2",               None),
+            ("run_id:\r\nmaster_replid:b2",    None),
+            ("",                               None),
+        ];
+        for (info, expected) in table {
+            assert_eq!(of_info(info).as_deref(), expected, "{info}");
+        }
+    }
+}

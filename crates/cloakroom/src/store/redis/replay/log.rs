@@ -1,0 +1,191 @@
+//! Which ends were acknowledged, by which server, and what is to be done again once another answers.
+//!
+//! A server that starts again from a snapshot, or a replica that takes over, may hold sessions whose end
+//! the one before it had acknowledged. Each such change is a generation. An end counts once the current
+//! generation has acknowledged it, and all that others acknowledged is pending.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use foldhash::HashMap;
+
+use crate::id::SessionId;
+
+/// What a server is known by between a restart or a change of its role and the next.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Identity(pub(super) String);
+
+/// A server as it was from one change to the next; later ones are greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) struct Generation(pub(super) u64);
+
+/// What is kept of an end.
+#[derive(Clone)]
+pub(in super::super) struct End {
+    pub(in super::super) id: SessionId,
+    /// What the id is known as for a while, where it was retired.
+    pub(in super::super) note: Option<Arc<str>>,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Limits {
+    pub(in super::super) age: Duration,
+    pub(in super::super) ids: usize,
+}
+
+/// Whether an end counts.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The current server has it.
+    Holds,
+    /// Another took over while the answer was on its way: that one has to be told as well.
+    Late,
+}
+
+/// An end that is to be done again.
+#[derive(Clone)]
+pub(super) struct Pending {
+    /// Its place among all ends.
+    pub(super) number: u64,
+    pub(super) end: End,
+    /// How long ago it was acknowledged.
+    pub(super) since: Duration,
+}
+
+/// The ends that were acknowledged last, the oldest first.
+pub(super) struct EndLog {
+    limits: Limits,
+    kept: VecDeque<Kept>,
+    /// The number of each id's latest end.
+    numbers: HashMap<SessionId, u64>,
+    /// The number of the oldest that is kept.
+    first: u64,
+    /// How the current server was known, where it said.
+    identity: Option<Identity>,
+    current: Generation,
+}
+
+struct Kept {
+    end: End,
+    at: Instant,
+    /// `None` where it is not known whether the server still has it.
+    by: Option<Generation>,
+}
+
+impl EndLog {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            kept: VecDeque::new(),
+            numbers: HashMap::default(),
+            first: 0,
+            identity: None,
+            current: Generation::default(),
+        }
+    }
+
+    pub(super) fn current(&self) -> Generation {
+        self.current
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Takes note of the server that a new connection leads to; whether it may have lost something. One
+    /// that does not say who it is may be any: it is told all, and other connections may lead to it as well.
+    pub(super) fn meet(&mut self, identity: Option<Identity>) -> bool {
+        let is_known = identity.is_some();
+        if is_known && identity == self.identity {
+            return false;
+        }
+        if is_known || self.identity.is_some() {
+            self.current.0 += 1;
+        }
+        self.identity = identity;
+        for kept in &mut self.kept {
+            kept.by = None;
+        }
+        true
+    }
+
+    /// Takes note of an end that `by` has acknowledged, or a server after it.
+    pub(super) fn acknowledge(&mut self, end: End, by: Generation, now: Instant) -> Standing {
+        let number = self.first + self.kept.len() as u64;
+        self.numbers.insert(end.id.clone(), number);
+        let kept = Kept {
+            end,
+            at: now,
+            by: Some(by),
+        };
+        self.kept.push_back(kept);
+        self.forget(now);
+        if by == self.current {
+            Standing::Holds
+        } else {
+            Standing::Late
+        }
+    }
+
+    /// Returns up to `most` ends that `generation` has not acknowledged, from the number `from` on.
+    pub(super) fn pending(
+        &mut self,
+        generation: Generation,
+        from: u64,
+        most: usize,
+        now: Instant,
+    ) -> Vec<Pending> {
+        self.forget(now);
+        let from = from.max(self.first);
+        let passed = usize::try_from(from - self.first).unwrap_or(usize::MAX);
+        let numbered = (from..).zip(self.kept.iter().skip(passed));
+        let pending = numbered.filter(|(_, kept)| kept.by != Some(generation));
+        let pending = pending.map(|(number, kept)| Pending {
+            number,
+            end: kept.end.clone(),
+            since: now.saturating_duration_since(kept.at),
+        });
+        pending.take(most).collect()
+    }
+
+    /// Takes note of ends that a server has acknowledged anew. What one says that is not the current
+    /// one any more counts for nothing.
+    pub(super) fn applied(&mut self, numbers: &[u64], by: Generation) {
+        if by != self.current {
+            return;
+        }
+        for number in numbers {
+            let at = number.checked_sub(self.first);
+            let at = at.and_then(|at| usize::try_from(at).ok());
+            if let Some(kept) = at.and_then(|at| self.kept.get_mut(at)) {
+                kept.by = Some(by);
+            }
+        }
+    }
+
+    /// Whether the current server has acknowledged all of them.
+    pub(super) fn is_settled(&self) -> bool {
+        self.kept.iter().all(|kept| kept.by == Some(self.current))
+    }
+
+    /// Whether a session is known to have ended.
+    pub(super) fn has(&self, id: &SessionId) -> bool {
+        self.numbers.contains_key(id)
+    }
+
+    /// Lets go of what is older than it has to be, and of the oldest where there are too many.
+    fn forget(&mut self, now: Instant) {
+        while let Some(oldest) = self.kept.front()
+            && (self.kept.len() > self.limits.ids
+                || now.saturating_duration_since(oldest.at) > self.limits.age)
+        {
+            if self.numbers.get(&oldest.end.id) == Some(&self.first) {
+                self.numbers.remove(&oldest.end.id);
+            }
+            self.kept.pop_front();
+            self.first += 1;
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Ends that are done again: a server that starts from a snapshot, or a replica that takes over, may not
+//! have heard of those that were acknowledged last.
+//!
+//! This process keeps its own. Each connection first asks the server who it is, and nothing else goes over
+//! it before what an unknown one has to be told was told. A cluster's client connects to nodes by itself:
+//! there the ids are barred from the moment a node was lost, and so they are where a server refuses.
+
+mod identity;
+mod log;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
+use redis::{Pipeline, RedisResult, Value};
+use tokio::sync::Notify;
+
+use self::identity::Said;
+pub(super) use self::log::{End, Generation, Limits};
+use self::log::{EndLog, Identity, Pending, Standing};
+use super::call::Call;
+use super::keys::Keys;
+use super::reads::{nodes_said, slots};
+use super::request::{Connection, Form, Node, Request};
+use super::scripts::Script;
+use super::seen::Seen;
+use super::writes::MARK;
+use crate::id::SessionId;
+use crate::store::RETIRED_FOR;
+
+/// How many ends go to a server together.
+const BATCH: usize = 500;
+/// How many go to a cluster at the same time.
+const AT_ONCE: usize = 32;
+
+/// The ends that this process saw acknowledged, and what has become of them.
+pub(super) struct Replay {
+    log: Mutex<EndLog>,
+    /// The current generation, for whoever does not want to wait for the log.
+    current: AtomicU64,
+    /// Nothing is kept.
+    is_off: bool,
+    /// What the log has is absent, whatever a server says.
+    bars: AtomicBool,
+    /// A connection was lost, or a cluster has changed, and nobody has looked yet.
+    suspects: AtomicBool,
+    pub(super) trouble: Notify,
+    /// Held by whoever tells a server: others find it done.
+    turn: tokio::sync::Mutex<()>,
+    again: Script,
+    keys: Arc<Keys>,
+    marks: bool,
+    seen: Arc<Seen>,
+}
+
+impl Replay {
+    pub(super) fn new(limits: Limits, keys: Arc<Keys>, marks: bool, seen: Arc<Seen>) -> Self {
+        Self {
+            log: Mutex::new(EndLog::new(limits)),
+            current: AtomicU64::new(0),
+            is_off: limits.ids == 0,
+            bars: AtomicBool::new(false),
+            suspects: AtomicBool::new(false),
+            trouble: Notify::new(),
+            turn: tokio::sync::Mutex::default(),
+            again: Script::again(),
+            keys,
+            marks,
+            seen,
+        }
+    }
+
+    /// Returns the generation of servers that a request which begins now is answered by at least.
+    pub(super) fn now(&self) -> Generation {
+        Generation(self.current.load(Ordering::Acquire))
+    }
+
+    /// Takes note of an acknowledged end; whether the current server has it.
+    pub(super) fn acknowledge(&self, end: End, by: Generation) -> bool {
+        if self.is_off {
+            return true;
+        }
+        let holds = self.log().acknowledge(end, by, Instant::now()) == Standing::Holds;
+        if !holds {
+            self.bars.store(true, Ordering::SeqCst);
+        }
+        holds
+    }
+
+    /// Whether an id is known to have ended although a server may still have its session.
+    pub(super) fn bars(&self, id: &SessionId) -> bool {
+        self.bars.load(Ordering::Relaxed) && self.log().has(id)
+    }
+
+    /// Notices that a server may be another than before: somebody is to look. In a cluster others go on
+    /// meanwhile, so that what was ended is barred.
+    pub(super) fn suspect(&self) {
+        if self.is_off || self.log().is_empty() {
+            return;
+        }
+        self.suspects.store(true, Ordering::SeqCst);
+        if self.keys.are_spread() {
+            self.bars.store(true, Ordering::SeqCst);
+        }
+        self.trouble.notify_one();
+    }
+
+    /// Says that somebody looks, at all that was noticed until now.
+    pub(super) fn look(&self) {
+        self.suspects.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_suspicious(&self) -> bool {
+        self.suspects.load(Ordering::SeqCst)
+    }
+
+    /// Asks a server who it is, before anybody else uses the connection; returns its generation, and
+    /// whether all servers of a cluster have answered.
+    ///
+    /// # Errors
+    ///
+    /// The driver's, where the connection is of no use.
+    pub(super) async fn greet(&self, connection: &Connection) -> RedisResult<(Generation, bool)> {
+        if self.is_off {
+            return Ok((self.now(), true));
+        }
+        let (identity, is_whole) = who(connection).await?;
+        let mut log = self.log();
+        let has_lost = log.meet(identity);
+        let generation = log.current();
+        self.current.store(generation.0, Ordering::Release);
+        if has_lost && !log.is_empty() {
+            self.bars.store(true, Ordering::SeqCst);
+        }
+        drop(log);
+        if has_lost {
+            // It may have lost what indexes were known to hold.
+            self.seen.forget_entries();
+        }
+        Ok((generation, is_whole))
+    }
+
+    /// Tells a server all that it has not acknowledged; whether it has done so.
+    pub(super) async fn tell(&self, connection: &Connection, generation: Generation) -> bool {
+        let _turn = self.turn.lock().await;
+        let (mut from, mut revived) = (0, 0_u64);
+        loop {
+            let pending = self.log().pending(generation, from, BATCH, Instant::now());
+            let Some(last) = pending.last() else {
+                break;
+            };
+            from = last.number + 1;
+            let said = self.send(connection, &pending).await;
+            let done = pending.iter().zip(&said).filter(|(_, said)| said.is_some());
+            let numbers: Vec<u64> = done.map(|(pending, _)| pending.number).collect();
+            revived += said.iter().flatten().filter(|deleted| **deleted).count() as u64;
+            self.log().applied(&numbers, generation);
+            if numbers.is_empty() && !self.keys.are_spread() {
+                // The connection is of no more use, or the server refuses them all.
+                break;
+            }
+        }
+        if revived > 0 {
+            tracing::warn!(
+                sessions = revived,
+                "Redis had brought back sessions that were ended; they are ended again"
+            );
+        }
+        self.settle()
+    }
+
+    /// Lifts the bar where the current server knows all.
+    fn settle(&self) -> bool {
+        let is_settled = self.log().is_settled();
+        if is_settled && !self.is_suspicious() {
+            self.bars.store(false, Ordering::SeqCst);
+            // What was noticed meanwhile is not overlooked.
+            if self.is_suspicious() && self.keys.are_spread() {
+                self.bars.store(true, Ordering::SeqCst);
+            }
+        }
+        is_settled
+    }
+
+    /// Sends some ends; of each, whether it was acknowledged, and whether there was a session.
+    async fn send(&self, connection: &Connection, pending: &[Pending]) -> Vec<Option<bool>> {
+        match connection {
+            Connection::One(one) => {
+                let mut pipeline = Pipeline::with_capacity(pending.len() + 1);
+                let mut load = redis::cmd("SCRIPT");
+                load.arg("LOAD").arg(&self.again.code);
+                pipeline.add_command(load);
+                for pending in pending {
+                    self.ends_again(pending).add_to(&mut pipeline, &Form::Plain);
+                }
+                let sent = one
+                    .clone()
+                    .send_packed_commands(&pipeline, 0, pipeline.len())
+                    .await;
+                let said = sent.unwrap_or_default().into_iter().skip(1).map(deleted);
+                said.chain(std::iter::repeat(None))
+                    .take(pending.len())
+                    .collect()
+            }
+            Connection::Cluster(_) => {
+                let each = pending
+                    .iter()
+                    .map(|pending| self.send_one(connection, pending));
+                let each: Vec<_> = each.collect();
+                stream::iter(each).buffered(AT_ONCE).collect().await
+            }
+        }
+    }
+
+    async fn send_one(&self, connection: &Connection, pending: &Pending) -> Option<bool> {
+        let request = self.ends_again(pending);
+        let mut said = request.send(connection, &Form::Plain).await;
+        if said
+            .as_ref()
+            .is_err_and(|error| error.code() == Some("NOSCRIPT"))
+        {
+            said = request.send(connection, &Form::Whole).await;
+        }
+        deleted(said.ok()?)
+    }
+
+    /// The request that ends a session again, with the marks that its end had.
+    fn ends_again<'a>(&'a self, pending: &'a Pending) -> Request<'a> {
+        let End { id, note } = &pending.end;
+        let left = RETIRED_FOR.saturating_sub(pending.since).as_millis();
+        let note = note.as_deref().filter(|_| left > 0);
+        if note.is_none() && !self.marks {
+            let mut command = redis::cmd("DEL");
+            command.arg(self.keys.session(id));
+            return command.into();
+        }
+        Call::of(&self.again)
+            .key('s', self.keys.session(id))
+            .maybe_key('t', self.marks.then(|| self.keys.tomb(id)))
+            .maybe_key('r', note.map(|_| self.keys.retired(id)))
+            .argument(MARK.as_millis().to_string())
+            .argument(note.unwrap_or_default())
+            .argument(left.to_string())
+            .into()
+    }
+
+    fn log(&self) -> MutexGuard<'_, EndLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn deleted(said: Value) -> Option<bool> {
+    match said {
+        Value::Int(count) => Some(count > 0),
+        _ => None,
+    }
+}
+
+/// Who the server is, or all primaries of a cluster, and whether each of them has answered.
+async fn who(connection: &Connection) -> RedisResult<(Option<Identity>, bool)> {
+    if let Connection::One(_) = connection {
+        let said = Request::from(identity::asked())
+            .send(connection, &Form::Plain)
+            .await;
+        return match said {
+            Ok(said) => Ok((
+                text(said)
+                    .and_then(|info| identity::of_info(&info))
+                    .map(Identity),
+                true,
+            )),
+            // A user may not ask.
+            Err(error) if error.code().is_some() => Ok((None, true)),
+            Err(error) => Err(error),
+        };
+    }
+    let Some(nodes) = primaries(connection).await else {
+        return Ok((None, false));
+    };
+    let each = join_all(nodes.into_iter().map(|node| who_is(connection, node))).await;
+    let is_whole = each.iter().all(|(_, said)| *said != Said::Nothing);
+    Ok((identity::of_all(&each), is_whole))
+}
+
+async fn who_is(connection: &Connection, node: Node) -> (String, Said) {
+    let address = format!("{}:{}", node.host, node.port);
+    let asked = Request::ToNode(identity::asked(), node);
+    let said = match asked.send(connection, &Form::Plain).await {
+        Ok(said) => text(said)
+            .and_then(|info| identity::of_info(&info))
+            .map_or(Said::Something, Said::Is),
+        Err(error) if error.code().is_some() => Said::Something,
+        Err(_) => Said::Nothing,
+    };
+    (address, said)
+}
+
+async fn primaries(connection: &Connection) -> Option<Vec<Node>> {
+    let said = Request::from(slots()).send(connection, &Form::Plain).await;
+    nodes_said(said.ok()?).ok()
+}
+
+/// The text of an answer to `INFO`.
+pub(super) fn text(said: Value) -> Option<String> {
+    match said {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Value::VerbatimString { text, .. } => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,190 @@
+//! Makes the connection that all share, and keeps the latest; before anybody uses one, its server is told
+//! what it may not know.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult};
+use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
+
+use super::RedisOptions;
+use super::address::Address;
+use super::failure::unreachable;
+use super::line::{Keeper, Line};
+use super::replay::{Generation, Replay};
+use super::request::Connection;
+use super::source::Source;
+use crate::store::{StoreError, StoreErrorKind, StoreFuture};
+
+/// How long to wait before a server is told again that did not take it, at first and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// What outlives a caller that hangs up while it connects.
+pub(super) struct Shared {
+    pub(super) source: Source,
+    pub(super) config: AsyncConnectionConfig,
+    timeout: Duration,
+    line: ArcSwapOption<Line>,
+    /// What was begun before is not used any more.
+    pub(super) renewed: ArcSwapOption<Instant>,
+    /// Held by whoever connects: the others wait for what comes of it.
+    connecting: Arc<Mutex<()>>,
+    /// How often it came to nothing.
+    failures: AtomicU64,
+    pub(super) replay: Arc<Replay>,
+}
+
+impl Shared {
+    pub(super) fn of(
+        address: &Address,
+        options: &RedisOptions,
+        replay: Arc<Replay>,
+    ) -> RedisResult<Self> {
+        Ok(Self {
+            source: Source::of(address, options, &replay)?,
+            config: AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(options.connect_timeout))
+                .set_response_timeout(Some(options.response_timeout)),
+            timeout: options.connect_timeout,
+            line: ArcSwapOption::empty(),
+            renewed: ArcSwapOption::empty(),
+            connecting: Arc::default(),
+            failures: AtomicU64::new(0),
+            replay,
+        })
+    }
+
+    pub(super) fn working(&self) -> Option<Arc<Line>> {
+        let line = self.line.load_full()?;
+        let renewed = self.renewed.load();
+        let is_late = renewed
+            .as_ref()
+            .is_none_or(|renewed| line.begun >= **renewed);
+        // A cluster's nodes are connected to anew by its client.
+        let leads_there = line.is_of_cluster() || line.generation == self.replay.now();
+        (is_late && leads_there && !line.broken.load(Ordering::Relaxed)).then_some(line)
+    }
+
+    async fn connect_in_time(self: &Arc<Self>) -> Result<Arc<Line>, StoreError> {
+        let (begun, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+        let connected = self.connect(&broken).await.inspect_err(|error| {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(source = ?std::error::Error::source(error), "no connection to Redis");
+        });
+        let (connection, generation, is_whole) = connected?;
+        let told = timeout(self.timeout, self.replay.tell(&connection, generation)).await;
+        let keeper = tokio::spawn(keep(Arc::downgrade(self), Arc::clone(&self.replay)));
+        let keeper = Keeper(keeper.abort_handle());
+        let line = Arc::new(Line::new(connection, generation, begun, broken, keeper));
+        if self.line.swap(Some(Arc::clone(&line))).is_some() {
+            tracing::info!("connected to Redis again");
+        }
+        if told != Ok(true) || !is_whole {
+            self.replay.suspect();
+        }
+        Ok(line)
+    }
+
+    /// Connects, and learns to which server.
+    async fn connect(
+        &self,
+        broken: &Arc<AtomicBool>,
+    ) -> Result<(Connection, Generation, bool), StoreError> {
+        let late = || {
+            StoreError::new(
+                StoreErrorKind::Unavailable,
+                "cannot connect: no answer in time",
+            )
+        };
+        let (broken, replay) = (Arc::clone(broken), Arc::clone(&self.replay));
+        let config = self.config.clone().set_push_sender(move |push: PushInfo| {
+            if push.kind == PushKind::Disconnection {
+                broken.store(true, Ordering::Relaxed);
+                replay.suspect();
+            }
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let connecting = timeout(self.timeout, self.source.connect(&config)).await;
+        let connection = connecting
+            .map_err(|_| late())?
+            .map_err(|error| unreachable(&error))?;
+        self.replay.look();
+        let (generation, is_whole) = match timeout(self.timeout, self.replay.greet(&connection))
+            .await
+        {
+            Ok(met) => met.map_err(|error| unreachable(&error))?,
+            // One node that hangs keeps nobody from the others.
+            Err(_) if matches!(connection, Connection::Cluster(_)) => (self.replay.now(), false),
+            Err(_) => return Err(late()),
+        };
+        Ok((connection, generation, is_whole))
+    }
+
+    /// Sees to it that the server knows what was ended; whether it does.
+    pub(super) async fn settle(self: &Arc<Self>) -> bool {
+        self.replay.look();
+        let Ok(line) = self.line().await else {
+            return false;
+        };
+        let (generation, is_whole) = if line.is_of_cluster() {
+            match timeout(self.timeout, self.replay.greet(&line.connection)).await {
+                Ok(Ok(met)) => met,
+                _ => return false,
+            }
+        } else {
+            (line.generation, true)
+        };
+        self.replay.tell(&line.connection, generation).await && is_whole
+    }
+
+    /// The connection that works, or a new one.
+    pub(super) fn line(self: &Arc<Self>) -> StoreFuture<'_, Arc<Line>> {
+        Box::pin(self.line_in_turn())
+    }
+
+    async fn line_in_turn(self: &Arc<Self>) -> Result<Arc<Line>, StoreError> {
+        if let Some(line) = self.working() {
+            return Ok(line);
+        }
+        let failures = self.failures.load(Ordering::Relaxed);
+        let turn = Arc::clone(&self.connecting).lock_owned().await;
+        if let Some(line) = self.working() {
+            return Ok(line);
+        }
+        if self.failures.load(Ordering::Relaxed) != failures {
+            let why = "cannot connect: others have just tried";
+            return Err(StoreError::new(StoreErrorKind::Unavailable, why));
+        }
+        // A task of its own: a caller of little patience leaves a connection to the next.
+        let shared = Arc::clone(self);
+        let connecting = tokio::spawn(async move {
+            let _turn = turn;
+            shared.connect_in_time().await
+        });
+        connecting
+            .await
+            .unwrap_or_else(|_| Err(StoreErrorKind::Unavailable.into()))
+    }
+}
+
+/// Tells the server what it has to know, whenever it may be another, until it knows.
+async fn keep(shared: Weak<Shared>, replay: Arc<Replay>) {
+    loop {
+        replay.trouble.notified().await;
+        let mut pause = PAUSE.0;
+        loop {
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            if shared.settle().await && !replay.is_suspicious() {
+                break;
+            }
+            drop(shared);
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+}

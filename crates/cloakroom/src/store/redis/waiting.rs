@@ -1,0 +1,62 @@
+//! Ends that count only once replicas have them, too: `WAIT` behind each, on the connection that it went
+//! over. That one stands still meanwhile, so that everything else has another.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::Cmd;
+
+use super::RedisOptions;
+use super::shared::Shared;
+
+/// What is asked once some replicas have just not answered: the next in line is not kept waiting.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
+/// How many replicas are to have what was written, and the connection for it.
+pub(super) struct Waiting {
+    pub(super) shared: Arc<Shared>,
+    replicas: u32,
+    patience: Duration,
+    /// Whether other writes wait as well.
+    pub(super) writes: bool,
+    /// The last time there were fewer.
+    lacks: AtomicBool,
+}
+
+impl Waiting {
+    pub(super) fn of(options: &RedisOptions, shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            replicas: options.wait_replicas,
+            // The connection is given up when an answer takes longer.
+            patience: options.wait_timeout.min(options.response_timeout / 2),
+            writes: options.wait_for_writes,
+            lacks: AtomicBool::new(false),
+        }
+    }
+
+    /// The command that waits.
+    pub(super) fn command(&self) -> Cmd {
+        let lacks = self.lacks.load(Ordering::Relaxed);
+        let patience = if lacks { AT_ONCE } else { self.patience };
+        let mut wait = redis::cmd("WAIT");
+        wait.arg(self.replicas)
+            .arg(patience.max(AT_ONCE).as_millis().to_string());
+        wait
+    }
+
+    /// Takes note of how many have it; whether they are enough.
+    pub(super) fn heard(&self, replicas: i64) -> bool {
+        let is_enough = replicas >= i64::from(self.replicas);
+        if !is_enough && !self.lacks.load(Ordering::Relaxed) {
+            tracing::warn!(
+                replicas,
+                wanted = self.replicas,
+                "too few replicas of Redis have what was ended: it may come back with a failover"
+            );
+        }
+        self.lacks.store(!is_enough, Ordering::Relaxed);
+        is_enough
+    }
+}

@@ -1,0 +1,131 @@
+//! One server that starts again.
+
+use std::sync::Arc;
+
+use cloakroom::store::Store;
+use testbed::Redis;
+
+use super::rig::{by_default, log_length, restart, restart_without, snapshot, with_log};
+use super::{Back, Sessions, ask, connect, rounds};
+
+/// How a server comes to forget.
+#[derive(Clone, Copy)]
+enum Forgets {
+    /// It starts from a snapshot that was taken before.
+    BySnapshot,
+    /// Its log has lost the last second.
+    ByLog,
+}
+
+/// Plays rounds, and returns how many had something back.
+async fn play(mut server: Redis, forgets: Forgets, count: usize, repeats: bool) -> usize {
+    let store: Arc<dyn Store> = Arc::new(connect(&server.url(), repeats).await);
+    let mut had_some = 0;
+    for round in 0..count {
+        let sessions = Sessions::create(&*store).await;
+        let length = match forgets {
+            Forgets::BySnapshot => {
+                snapshot(&server).await;
+                0
+            }
+            Forgets::ByLog => log_length(&server),
+        };
+        sessions.end(&*store).await;
+        match forgets {
+            Forgets::BySnapshot => restart(&mut server),
+            Forgets::ByLog => restart_without(&mut server, length),
+        }
+        let nodes = std::slice::from_ref(&server);
+        // Every third time nobody asks: the store notices by itself.
+        let back = if round % 3 == 2 && repeats {
+            Back {
+                there: Back::at_servers(&sessions, nodes, true).await,
+                ..Back::default()
+            }
+        } else {
+            Back::of(&sessions, &store, nodes, repeats).await
+        };
+        had_some += usize::from(!back.is_none());
+        if repeats {
+            assert!(back.is_none(), "round {round}: {back:?}");
+        }
+        // What was not ended goes on.
+        assert!(
+            ask(&*store, &sessions.live).await.is_some(),
+            "round {round}"
+        );
+    }
+    had_some
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r1_what_was_ended_stays_ended_when_redis_starts_from_its_last_snapshot() {
+    let count = rounds(20);
+    assert_eq!(
+        play(by_default(false), Forgets::BySnapshot, count, true).await,
+        0
+    );
+    eprintln!("{count} restarts from a snapshot, nothing came back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r1_what_was_ended_stays_ended_when_valkey_starts_from_its_last_snapshot() {
+    let count = rounds(5);
+    assert_eq!(
+        play(by_default(true), Forgets::BySnapshot, count, true).await,
+        0
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r1_what_was_ended_stays_ended_when_the_log_has_lost_its_last_second() {
+    let count = rounds(5);
+    assert_eq!(play(with_log(), Forgets::ByLog, count, true).await, 0);
+}
+
+/// The control: the rounds are such that sessions come back where nothing is repeated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_come_back_where_nothing_is_repeated() {
+    assert_eq!(
+        play(by_default(false), Forgets::BySnapshot, 3, false).await,
+        3
+    );
+    assert_eq!(
+        play(by_default(true), Forgets::BySnapshot, 1, false).await,
+        1
+    );
+    assert_eq!(play(with_log(), Forgets::ByLog, 1, false).await, 1);
+}
+
+/// Two processes: each repeats what it has ended itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r1_each_process_repeats_its_own_ends() {
+    let mut server = by_default(false);
+    let one: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
+    let two: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
+    let (first, second) = (Sessions::create(&*one).await, Sessions::create(&*two).await);
+    snapshot(&server).await;
+    first.end(&*one).await;
+    second.end(&*two).await;
+    restart(&mut server);
+    let nodes = std::slice::from_ref(&server);
+    for (sessions, store) in [(&first, &one), (&second, &two)] {
+        let back = Back::of(sessions, store, nodes, true).await;
+        assert!(back.is_none(), "{back:?}");
+    }
+}
+
+/// What comes back is deleted each time, not only the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r1_an_old_snapshot_that_is_used_twice_brings_nothing_back() {
+    let mut server = by_default(false);
+    let store: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
+    let sessions = Sessions::create(&*store).await;
+    snapshot(&server).await;
+    sessions.end(&*store).await;
+    for time in 0..3 {
+        restart(&mut server);
+        let back = Back::of(&sessions, &store, std::slice::from_ref(&server), true).await;
+        assert!(back.is_none(), "time {time}: {back:?}");
+    }
+}

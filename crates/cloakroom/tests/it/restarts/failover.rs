@@ -1,0 +1,86 @@
+//! A replica takes over that had not heard of the ends.
+
+use std::sync::Arc;
+
+use cloakroom::store::Store;
+use testbed::{Redis, Sentinels};
+use tokio::task::block_in_place;
+use tokio::time::{Instant, sleep};
+
+use super::rig::info;
+use super::{Back, LIMIT, LOOK, Sessions, connect, rounds};
+
+async fn holds(what: &str, mut so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !so() {
+        assert!(begin.elapsed() < LIMIT, "{what}");
+        sleep(LOOK).await;
+    }
+}
+
+/// Keeps replicas from following the primary from now on; everybody else may go on.
+fn cut_replication(primary: &Redis) {
+    let said = primary.command(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
+    assert_eq!(said, "+OK\r\n");
+    primary.command(&["CLIENT", "KILL", "TYPE", "replica"]);
+}
+
+fn is_primary(server: &Redis) -> bool {
+    info(server, "replication", "role") == "master"
+}
+
+async fn are_in_step(primary: &Redis, replica: &Redis) {
+    holds("the replica is in step", || {
+        let sent = info(primary, "replication", "master_repl_offset");
+        let got = info(replica, "replication", "slave_repl_offset");
+        info(replica, "replication", "master_link_status") == "up" && got == sent
+    })
+    .await;
+}
+
+/// Ends sessions that the replica does not hear of, ends the primary, and asks the one after it.
+async fn round(
+    sentinels: &mut Sentinels,
+    at: usize,
+    store: &Arc<dyn Store>,
+    repeats: bool,
+) -> Back {
+    let sessions = Sessions::create(&**store).await;
+    let servers = sentinels.servers();
+    are_in_step(&servers[at], &servers[1 - at]).await;
+    cut_replication(&servers[at]);
+    holds("the replica is cut off", || {
+        info(&servers[1 - at], "replication", "master_link_status") == "down"
+    })
+    .await;
+    sessions.end(&**store).await;
+    block_in_place(|| servers[at].process().kill());
+    holds("another primary", || is_primary(&servers[1 - at])).await;
+    let back = Back::of(&sessions, store, &servers[1 - at..=1 - at], repeats).await;
+    // The one that was the primary follows the other now.
+    block_in_place(|| servers[at].restart());
+    let port = servers[1 - at].port().to_string();
+    let said = servers[at].command(&["REPLICAOF", "127.0.0.1", &port]);
+    assert!(said.starts_with("+OK"), "{said}");
+    are_in_step(&servers[1 - at], &servers[at]).await;
+    back
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r3_what_was_ended_stays_ended_when_a_replica_takes_over_that_had_not_heard_of_it() {
+    let mut sentinels = Sentinels::start();
+    let store: Arc<dyn Store> = Arc::new(connect(&sentinels.url(), true).await);
+    for turn in 0..rounds(2).min(30) {
+        let back = round(&mut sentinels, turn % 2, &store, true).await;
+        assert!(back.is_none(), "turn {turn}: {back:?}");
+    }
+}
+
+/// The control.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_come_back_with_a_replica_where_nothing_is_repeated() {
+    let mut sentinels = Sentinels::start();
+    let store: Arc<dyn Store> = Arc::new(connect(&sentinels.url(), false).await);
+    let back = round(&mut sentinels, 0, &store, false).await;
+    assert_eq!(back.here.len(), 6, "{back:?}");
+}

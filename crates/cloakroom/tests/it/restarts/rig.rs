@@ -1,0 +1,109 @@
+//! Sessions, and what servers are made to forget.
+
+use std::fs;
+use std::time::SystemTime;
+
+use cloakroom::store::Entry;
+use cloakroom::{SessionId, Timestamp};
+use testbed::{Redis, RedisOptions};
+use tokio::task::block_in_place;
+use tokio::time::{Duration, Instant, sleep};
+
+use super::{LIMIT, LOOK};
+
+fn expiring(text: String, users: Vec<String>, in_: Duration) -> Entry {
+    Entry {
+        text: text.into(),
+        expires: Timestamp::from(SystemTime::now()).after(in_),
+        users,
+    }
+}
+
+pub(super) fn entry() -> Entry {
+    let text = r#"{"cookie":{"path":"/"},"n":1}"#.to_owned();
+    expiring(text, Vec::new(), Duration::from_hours(1))
+}
+
+pub(super) fn entry_of(user: &str) -> Entry {
+    let text = format!(r#"{{"cookie":{{"path":"/"}},"userId":"{user}"}}"#);
+    expiring(text, vec![user.to_owned()], Duration::from_hours(1))
+}
+
+/// An entry whose time is up.
+pub(super) fn over() -> Entry {
+    Entry {
+        expires: Timestamp::from_millis(1),
+        ..entry()
+    }
+}
+
+/// The configuration that a server has where nobody wrote one: it takes snapshots now and then.
+pub(super) fn by_default(valkey: bool) -> Redis {
+    with(valkey, &["--save", "3600 1 300 100 60 10000"])
+}
+
+/// A server that writes a log, and lets the disk have it once a second.
+pub(super) fn with_log() -> Redis {
+    with(false, &["--appendonly", "yes", "--appendfsync", "everysec"])
+}
+
+fn with(valkey: bool, arguments: &[&str]) -> Redis {
+    Redis::with(RedisOptions {
+        valkey,
+        arguments: arguments.iter().map(ToString::to_string).collect(),
+        ..RedisOptions::default()
+    })
+}
+
+/// Whether a server has a session, as any program may find it.
+pub(super) fn has(server: &Redis, id: &SessionId) -> bool {
+    let key = format!("sess:{}", id.expose());
+    server.command(&["EXISTS", &key]) == ":1\r\n"
+}
+
+/// Has the server take a snapshot, and waits until it is on the disk.
+pub(super) async fn snapshot(server: &Redis) {
+    let last = || info(server, "persistence", "rdb_saves");
+    let before = last();
+    assert!(server.command(&["BGSAVE"]).starts_with("+Background"));
+    let begin = Instant::now();
+    while last() == before {
+        assert!(begin.elapsed() < LIMIT, "no snapshot");
+        sleep(LOOK).await;
+    }
+}
+
+pub(super) fn info(server: &Redis, section: &str, field: &str) -> String {
+    let said = server.command(&["INFO", section]);
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap_or_default().trim().to_owned()
+}
+
+/// Ends the server as a power failure does, and starts it again with what its disk has.
+pub(super) fn restart(server: &mut Redis) {
+    block_in_place(|| server.restart());
+}
+
+/// How long the log's last part is, which grows.
+pub(super) fn log_length(server: &Redis) -> u64 {
+    fs::metadata(log(server)).expect("it writes one").len()
+}
+
+/// Ends the server, cuts what its log says after `length`, and starts it again: the last second had not
+/// reached the disk.
+pub(super) fn restart_without(server: &mut Redis, length: u64) {
+    server.process().kill();
+    let file = fs::File::options().write(true).open(log(server));
+    file.and_then(|file| file.set_len(length))
+        .expect("it can be cut");
+    restart(server);
+}
+
+fn log(server: &Redis) -> std::path::PathBuf {
+    let files = fs::read_dir(server.directory().join("appendonlydir")).expect("it has a log");
+    let mut parts = files.flatten().map(|file| file.path());
+    let is_growing = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(".incr.aof");
+    parts.find(is_growing).expect("a part of it grows")
+}
