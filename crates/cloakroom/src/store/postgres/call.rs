@@ -1,5 +1,5 @@
-//! One statement on one connection: prepared once, sent in one round trip, tried again where that
-//! is harmless.
+//! One statement on one connection: prepared once, or without a name behind a pooler; sent in one round
+//! trip, tried again where that is harmless.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,17 +7,49 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use deadpool_postgres::{ClientWrapper, Object};
+use futures_util::TryStreamExt as _;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Error, Row};
+use tokio_postgres::{Error, Row, RowStream};
 
 use super::Inner;
 use super::fault::{Fault, Phase};
 use super::lines::Lines;
 
-pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+pub(super) type Params<'a> = &'a [&'a dyn Param];
+
+/// A parameter, whose type a statement without a name has to be told.
+pub(super) trait Param: Sync {
+    fn kind(&self) -> Type;
+    fn value(&self) -> &(dyn ToSql + Sync);
+}
+
+macro_rules! params {
+    ($($of:ty => $kind:ident),* $(,)?) => {
+        $(impl Param for $of {
+            fn kind(&self) -> Type {
+                Type::$kind
+            }
+
+            fn value(&self) -> &(dyn ToSql + Sync) {
+                self
+            }
+        })*
+    };
+}
+
+params! {
+    Text<'_> => TEXT,
+    Option<Text<'_>> => TEXT,
+    Vec<Text<'_>> => TEXT_ARRAY,
+    String => TEXT,
+    Option<&str> => TEXT,
+    i64 => INT8,
+    f64 => FLOAT8,
+    Option<f64> => FLOAT8,
+}
 
 /// A text as a parameter: an id, a record, a user. The driver logs parameters at the level `debug`,
 /// and sees nothing of this one.
@@ -81,19 +113,36 @@ impl Inner {
         params: Params<'_>,
     ) -> Result<Vec<Row>, Fault> {
         let lease = self.lease().await?;
-        let prepared = lease.client().prepare_cached(sql).await;
-        let statement = match prepared {
-            Ok(statement) => statement,
-            Err(error) => return Err(lease.failed(&error, Phase::Before)),
+        let outcome = match self.send(lease.client(), sql, params).await {
+            Ok(rows) => rows.try_collect().await.map_err(|error| (error, phase)),
+            Err((error, Phase::Sent)) => Err((error, phase)),
+            Err(before) => Err(before),
         };
-        let outcome = lease.client().query(&statement, params).await;
         match outcome {
             Ok(rows) => {
                 lease.settle();
                 Ok(rows)
             }
-            Err(error) => Err(lease.failed(&error, phase)),
+            Err((error, phase)) => Err(lease.failed(&error, phase)),
         }
+    }
+
+    /// Sends a statement, and says how far it came where that fails.
+    pub(super) async fn send(
+        &self,
+        client: &ClientWrapper,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<RowStream, (Error, Phase)> {
+        let sent = |error| (error, Phase::Sent);
+        if self.pooler.is_there() {
+            let typed = params.iter().map(|param| (param.value(), param.kind()));
+            return client.query_typed_raw(sql, typed).await.map_err(sent);
+        }
+        let prepared = client.prepare_cached(sql).await;
+        let statement = prepared.map_err(|error| (error, Phase::Before))?;
+        let values = params.iter().map(|param| param.value());
+        client.query_raw(&statement, values).await.map_err(sent)
     }
 
     /// Runs statements that are no prepared ones, in one transaction.
@@ -133,12 +182,6 @@ impl Lease<'_> {
     pub(super) fn client(&self) -> &ClientWrapper {
         self.object
             .as_ref()
-            .expect("it is held until it is settled")
-    }
-
-    pub(super) fn client_mut(&mut self) -> &mut ClientWrapper {
-        self.object
-            .as_mut()
             .expect("it is held until it is settled")
     }
 

@@ -13,7 +13,8 @@ use deadpool_postgres::{Object, Pool, Timeouts};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
-use super::line::{FULL, Found, Line, Statements};
+use super::line::{FULL, Found, Line, Query, Statements};
+use super::pooler::Pooler;
 use super::sql::Sql;
 use crate::id::SessionId;
 
@@ -26,6 +27,7 @@ const PREPARE: Duration = Duration::from_secs(3);
 
 pub(super) struct Lines {
     pool: Pool,
+    pooler: Arc<Pooler>,
     one: String,
     many: String,
     most: usize,
@@ -75,9 +77,10 @@ fn choose(loads: impl Iterator<Item = Load>, most: usize) -> Choice {
 }
 
 impl Lines {
-    pub(super) fn new(pool: &Pool, sql: &Sql, pool_size: usize) -> Arc<Self> {
+    pub(super) fn new(pool: &Pool, pooler: &Arc<Pooler>, sql: &Sql, pool_size: usize) -> Arc<Self> {
         Arc::new(Self {
             pool: pool.clone(),
+            pooler: Arc::clone(pooler),
             one: sql.get.clone(),
             many: sql.get_many.clone(),
             most: (pool_size / 2).min(MOST),
@@ -160,9 +163,19 @@ impl Lines {
     }
 
     async fn prepare(&self, object: &Object) -> Option<Statements> {
+        if self.pooler.is_there() {
+            return Some(Statements {
+                one: Query::Text(self.one.clone()),
+                many: Query::Text(self.many.clone()),
+            });
+        }
+        let (one, many) = (
+            object.prepare_cached(&self.one).await.ok()?,
+            object.prepare_cached(&self.many).await.ok()?,
+        );
         Some(Statements {
-            one: object.prepare_cached(&self.one).await.ok()?,
-            many: object.prepare_cached(&self.many).await.ok()?,
+            one: Query::Prepared(one),
+            many: Query::Prepared(many),
         })
     }
 }

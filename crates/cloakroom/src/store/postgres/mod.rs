@@ -13,6 +13,7 @@ mod line;
 mod lines;
 mod names;
 mod options;
+mod pooler;
 mod prune;
 mod reads;
 mod retired;
@@ -35,6 +36,7 @@ pub use self::options::PostgresOptions;
 
 use self::lines::Lines;
 use self::names::Names;
+use self::pooler::Pooler;
 use self::sid::Sid;
 use self::sql::{Column, Sql};
 use self::users::Users;
@@ -61,8 +63,11 @@ use crate::record::RecordText;
 /// `sslmode=require` or `verify-full` in the URL they are encrypted, and the server's certificate and
 /// name are checked against the system's roots (or the file in `SSL_CERT_FILE`, or the one that the
 /// URL's `sslrootcert` names). `prefer` is the same, but for a server on this machine that has no TLS.
-/// Without any they are plain, as node-postgres has it, and to another machine that is warned of. Behind `PgBouncer`'s transaction mode, let it keep prepared statements
-/// (`max_prepared_statements`).
+/// Without any they are plain, as node-postgres has it, and to another machine that is warned of.
+///
+/// A pooler in front of the server (`PgBouncer` in any of its modes) is noticed when a connection is made:
+/// statements then go without names, for another process may have the connection next. What listens to
+/// notifications needs the server's own URL there ([`PostgresOptions::listen_url`]).
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);
 
@@ -72,6 +77,7 @@ pub struct PostgresStore(Arc<Inner>);
 )]
 struct Inner {
     pool: Pool,
+    pooler: Arc<Pooler>,
     lines: Arc<Lines>,
     names: Names,
     sql: Sql,
@@ -132,12 +138,18 @@ impl PostgresStore {
             None => options,
         };
         let server = connect::Server::new(said, &options)?;
-        let pool = connect::pool(&server, &options)?;
+        let apart = match &options.listen_url {
+            Some(url) => connect::Server::new(url::read(url)?, &options)?,
+            None => server.clone(),
+        };
+        let pooler = Arc::<Pooler>::default();
+        let pool = connect::pool(&server, &options, &pooler)?;
         let names = Names::new(options.schema.as_deref(), &options.table);
-        let mut inner = Inner::new(pool, server, names, &options);
+        let mut inner = Inner::new(pool, pooler, apart, names, &options);
+        let can_listen = connect::can_listen(&inner, &options).await?;
         let ready = schema::prepare(&inner, &options).await?;
         inner.created = ready.created;
-        inner.notifies = ready.notifies;
+        inner.notifies = ready.notifies && can_listen;
         if (ready.sid, ready.column, ready.retires) != (inner.sid, inner.column, inner.retires()) {
             inner.fit(ready.sid, ready.column, ready.retires, &options);
         }
@@ -171,13 +183,20 @@ impl PostgresStore {
 }
 
 impl Inner {
-    fn new(pool: Pool, apart: connect::Server, names: Names, options: &PostgresOptions) -> Self {
+    fn new(
+        pool: Pool,
+        pooler: Arc<Pooler>,
+        apart: connect::Server,
+        names: Names,
+        options: &PostgresOptions,
+    ) -> Self {
         let mixed_fleet = options.mixed_fleet;
         let users = Users::new(&names, Sid::Text, mixed_fleet, &options.user_keys);
         let sql = Sql::new(&names, Sid::Text, Column::Json, mixed_fleet, false);
         Self {
-            lines: Lines::new(&pool, &sql, options.pool_size),
+            lines: Lines::new(&pool, &pooler, &sql, options.pool_size),
             pool,
+            pooler,
             sql,
             names,
             sid: Sid::Text,
@@ -197,7 +216,7 @@ impl Inner {
     fn fit(&mut self, sid: Sid, column: Column, retires: bool, options: &PostgresOptions) {
         let (names, mixed_fleet) = (&self.names, options.mixed_fleet);
         self.sql = Sql::new(names, sid, column, mixed_fleet, retires);
-        self.lines = Lines::new(&self.pool, &self.sql, options.pool_size);
+        self.lines = Lines::new(&self.pool, &self.pooler, &self.sql, options.pool_size);
         let users = Users::new(names, sid, mixed_fleet, &options.user_keys);
         self.users.store(Arc::new(users));
         (self.sid, self.column) = (sid, column);

@@ -82,10 +82,10 @@ pub(super) struct Sql {
     pub(super) prune_tombs: Option<String>,
     /// All live rows.
     pub(super) all: String,
-    /// `$1` sids: those rows, locked.
-    pub(super) lock: String,
-    /// `$1` sids; whether each was live.
-    pub(super) destroy_many: String,
+    /// `$1` sids: those live rows.
+    pub(super) read_many: String,
+    /// `$1` sids, `$3` the texts that were read; whether each was live, no row for one that was changed.
+    pub(super) destroy_read: String,
 }
 
 /// The statements that use the index of users.
@@ -198,11 +198,15 @@ impl Sql {
                 "SELECT s.sid::text, s.sess::text FROM {table} AS s WHERE {}",
                 shape.live("$1")
             ),
-            lock: format!(
+            read_many: format!(
                 "SELECT s.sid::text, s.sess::text FROM {table} AS s
-                 WHERE s.sid = ANY({each}) AND {live} ORDER BY s.sid FOR UPDATE OF s"
+                 WHERE s.sid = ANY({each}) AND {live} "
             ),
-            destroy_many: destroy(&format!("s.sid = ANY({each})")),
+            destroy_read: destroy(&format!(
+                "s.sid = ANY({each}) AND EXISTS
+                 (SELECT FROM unnest($1::text[], $3::text[]) AS k (sid, text)
+                  WHERE k.sid = s.sid::text AND k.text = s.sess::text)"
+            )),
         }
     }
 }

@@ -4,6 +4,7 @@ mod lost_lines;
 mod mixed;
 mod node;
 mod pool;
+mod pooler;
 mod pruning;
 mod races;
 mod retired;

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::TryStreamExt as _;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
 
 use super::call::{Params, Text};
 use super::fault::{Fault, Phase};
@@ -146,56 +145,26 @@ impl Inner {
         }
     }
 
+    /// Reads what they say, and deletes those that still say it: a transaction would hold rows between
+    /// two round trips, and a pooler may let none be.
     async fn end_once(
         &self,
         users: &Users,
         user: &str,
         candidates: &[SessionId],
     ) -> Result<(u64, bool), Fault> {
-        let mut lease = self.lease().await?;
-        let outcome = self
-            .end_on(lease.client_mut(), users, user, candidates)
-            .await;
-        match outcome {
-            Ok(ended) => {
-                lease.settle();
-                Ok(ended)
-            }
-            Err((error, phase)) => Err(lease.failed(&error, phase)),
-        }
-    }
-
-    async fn end_on(
-        &self,
-        client: &mut deadpool_postgres::ClientWrapper,
-        users: &Users,
-        user: &str,
-        candidates: &[SessionId],
-    ) -> Result<(u64, bool), (tokio_postgres::Error, Phase)> {
-        let before = |error| (error, Phase::Before);
-        let sent = |error| (error, Phase::Sent);
-        let sids: Vec<Text<'_>> = candidates.iter().map(|id| Text(id.expose())).collect();
         let now = self.now();
-        let transaction = client.transaction().await.map_err(before)?;
-        let lock = transaction.prepare_cached(&self.sql.lock).await;
-        let found = transaction
-            .query(&lock.map_err(before)?, &[&sids, &now])
-            .await
-            .map_err(before)?;
-        let mut theirs: Vec<Text<'_>> = Vec::new();
-        for row in &found {
-            if users.is_of(row, user) {
-                theirs.push(Text(row.try_get(0).map_err(before)?));
-            }
-        }
-        let delete = transaction.prepare_cached(&self.sql.destroy_many).await;
-        let gone = transaction
-            .query(&delete.map_err(before)?, &[&theirs, &now])
-            .await
-            .map_err(before)?;
-        transaction.commit().await.map_err(sent)?;
+        let sids: Vec<Text<'_>> = candidates.iter().map(|id| Text(id.expose())).collect();
+        let found = self.read(&self.sql.read_many, &[&sids, &now]).await?;
+        let theirs = found.iter().filter(|row| users.is_of(row, user));
+        let theirs =
+            theirs.filter_map(|row| Some((Text(row.try_get(0).ok()?), Text(row.try_get(1).ok()?))));
+        let (sids, texts): (Vec<Text<'_>>, Vec<Text<'_>>) = theirs.unzip();
+        let params: Params<'_> = &[&sids, &now, &texts];
+        let gone = self.write(&self.sql.destroy_read, params).await?;
         let ended = gone.iter().filter(|row| row.try_get(0).unwrap_or(false));
-        Ok((ended.count() as u64, found.len() < candidates.len()))
+        let slipped = found.len() < candidates.len() || gone.len() < sids.len();
+        Ok((ended.count() as u64, slipped))
     }
 
     /// Reads every live row, as of one instant, one at a time.
@@ -208,10 +177,8 @@ impl Inner {
         let found = {
             let client = lease.client();
             let reading = async {
-                let statement = client.prepare_cached(&self.sql.all).await?;
-                let now = self.now();
-                let params: [&(dyn ToSql + Sync); 1] = [&now];
-                let mut rows = pin!(client.query_raw(&statement, params).await?);
+                let sent = self.send(client, &self.sql.all, &[&self.now()]).await;
+                let mut rows = pin!(sent.map_err(|(error, _)| error)?);
                 let mut found = Vec::new();
                 while let Some(row) = rows.try_next().await? {
                     if users.is_of(&row, user) {

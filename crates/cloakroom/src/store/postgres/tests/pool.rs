@@ -214,6 +214,7 @@ async fn each_operation_is_one_round_trip() {
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
     let options = options(&unique("trips")).pool_size(1).mixed_fleet(true);
     let store = PostgresStore::connect_options(&url, options).await.unwrap();
+    assert!(!store.0.pooler.is_there(), "a proxy was taken for a pooler");
     let record = entry(r#","userId":"ada""#);
     let mut trips = Vec::new();
     // The first round prepares the statements.
