@@ -27,7 +27,7 @@ use super::url::{Said, Tls};
 use crate::store::{StoreErrorKind, plaintext};
 
 /// How long a call waits for one of the pool's connections; a manager's own bound is shorter.
-const WAIT: Duration = Duration::from_secs(5);
+pub(super) const WAIT: Duration = Duration::from_secs(5);
 /// A peer that is silent for this long is asked whether it is there, and not hours later.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const PROBES: u32 = 3;
@@ -61,6 +61,20 @@ pub(super) fn pool(
         })
         .build()
         .map_err(|_| Fault::new(StoreErrorKind::Invalid, "the pool cannot be built"))
+}
+
+/// Whether the pool may open more connections than the server grants, which is warned of. A pooler has
+/// its own.
+pub(super) fn is_too_many(pool_size: usize, granted: usize, pooler: &Pooler) -> bool {
+    let is_too_many = pool_size > granted && !pooler.is_there();
+    if is_too_many {
+        tracing::warn!(
+            "PostgreSQL grants {granted} connections to all processes together, and the pool of each may \
+             have {pool_size}: it gets {granted}; lower PostgresOptions::pool_size, or raise \
+             max_connections, or the role's or the database's CONNECTION LIMIT"
+        );
+    }
+    is_too_many
 }
 
 /// Whether notifications reach this process; an error where they are asked for and do not.

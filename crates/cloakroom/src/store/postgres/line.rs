@@ -74,7 +74,7 @@ struct Queue {
 
 struct Ask {
     id: SessionId,
-    now: f64,
+    now: i64,
     answer: Option<oneshot::Sender<Found>>,
 }
 
@@ -102,7 +102,7 @@ impl Line {
     }
 
     /// Reads a session; `None` where the line was given up meanwhile.
-    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: f64) -> Option<Found> {
+    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<Found> {
         let (answer, answered) = oneshot::channel();
         let mut reader = Reader::of(self);
         self.put(Ask {
@@ -181,7 +181,7 @@ impl Line {
 
     async fn send(&self, asks: &[Ask]) -> Result<RowStream, Error> {
         let Statements { one, many } = &self.statements;
-        let now = asks.last().map_or(0.0, |ask| ask.now);
+        let now = asks.last().map_or(0, |ask| ask.now);
         let sids: Vec<Text<'_>> = asks.iter().map(|ask| Text(ask.id.expose())).collect();
         let (query, sids): (_, &dyn Param) = match &sids[..] {
             [sid] => (one, sid),

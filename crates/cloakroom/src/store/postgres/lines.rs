@@ -4,7 +4,7 @@
 //! the pool: what waits for a row that others hold, or reads many, has connections of its own. Where no
 //! line is to be had, a read has one of its own as well.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) struct Lines {
     pooler: Arc<Pooler>,
     one: String,
     many: String,
-    most: usize,
+    most: AtomicUsize,
     each: ArcSwap<Vec<Arc<Line>>>,
     opening: AtomicBool,
 }
@@ -83,14 +83,14 @@ impl Lines {
             pooler: Arc::clone(pooler),
             one: sql.get.clone(),
             many: sql.get_many.clone(),
-            most: (pool_size / 2).min(MOST),
+            most: AtomicUsize::new((pool_size / 2).min(MOST)),
             each: ArcSwap::default(),
             opening: AtomicBool::new(false),
         })
     }
 
     /// Reads a session; `None` where no line could.
-    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: f64) -> Option<Found> {
+    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<Found> {
         self.line()?.get(id, now).await
     }
 
@@ -99,6 +99,18 @@ impl Lines {
         for line in self.each.load().iter() {
             line.close();
         }
+    }
+
+    /// Lets go of all but a few, for good: the server grants fewer connections than the pool has room for.
+    pub(super) fn keep(&self, few: usize) {
+        self.most.fetch_min(few, Ordering::Relaxed);
+        for line in self.each.load().iter().skip(few) {
+            line.close();
+        }
+    }
+
+    fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
     }
 
     pub(super) fn forget(&self, gone: &Line) {
@@ -117,7 +129,7 @@ impl Lines {
 
     fn line(self: &Arc<Self>) -> Option<Arc<Line>> {
         let each = self.each.load();
-        let choice = choose(each.iter().map(|line| line.load()), self.most);
+        let choice = choose(each.iter().map(|line| line.load()), self.most());
         if choice.open {
             self.open();
         }
@@ -139,7 +151,7 @@ impl Lines {
 
     /// Opens one more; false where there is no room, or no connection to be had.
     pub(super) async fn add(self: &Arc<Self>) -> bool {
-        if self.each.load().len() >= self.most {
+        if self.each.load().len() >= self.most() {
             return false;
         }
         let at_once = Timeouts {

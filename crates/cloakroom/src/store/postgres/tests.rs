@@ -66,6 +66,11 @@ async fn jsonb_table() -> String {
     table
 }
 
+/// An instant as connect-pg-simple writes it.
+fn whole_seconds(instant: Timestamp) -> f64 {
+    (instant.as_millis() as f64 / 1000.0).ceil()
+}
+
 fn now() -> Timestamp {
     SystemTime::now().into()
 }

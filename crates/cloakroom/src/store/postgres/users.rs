@@ -12,8 +12,7 @@ use super::call::{Params, Text};
 use super::fault::{Fault, Phase};
 use super::names::Names;
 use super::reads::{id_in, unreadable};
-use super::sid::Sid;
-use super::sql::UserSql;
+use super::sql::{Layout, UserSql};
 use super::{Inner, ddl};
 use crate::id::SessionId;
 use crate::store::{StoreError, UserKeys, restless};
@@ -34,11 +33,11 @@ pub(super) struct Users {
 }
 
 impl Users {
-    pub(super) fn new(names: &Names, sid: Sid, mixed_fleet: bool, keys: &UserKeys) -> Self {
+    pub(super) fn new(names: &Names, layout: Layout, keys: &UserKeys) -> Self {
         let function = ddl::user_function(names, keys);
         Self {
             keys: keys.clone(),
-            sql: UserSql::new(names, sid, mixed_fleet, &function),
+            sql: UserSql::new(names, layout, &function),
             function,
             indexed: AtomicBool::new(false),
             warned: AtomicBool::new(false),
@@ -103,12 +102,14 @@ impl Inner {
         user: &str,
         keep: Option<&SessionId>,
     ) -> Result<Pass, StoreError> {
-        let kept = keep.map(SessionId::expose).filter(|id| self.sid.holds(id));
+        let kept = keep
+            .map(SessionId::expose)
+            .filter(|id| self.layout.sid.holds(id));
         let kept = kept.map(Text);
         let mut pass = None;
         if self.is_indexed(users).await? {
             let params: Params<'_> = &[&indexable(user), &self.now(), &kept];
-            match self.write(&users.sql.destroy_of_user, params).await {
+            match self.write_many(&users.sql.destroy_of_user, params).await {
                 Ok(rows) => pass = Some(read_pass(&rows, users, user)?),
                 Err(fault) => users.unless_undefined(fault)?,
             }
@@ -161,7 +162,7 @@ impl Inner {
             theirs.filter_map(|row| Some((Text(row.try_get(0).ok()?), Text(row.try_get(1).ok()?))));
         let (sids, texts): (Vec<Text<'_>>, Vec<Text<'_>>) = theirs.unzip();
         let params: Params<'_> = &[&sids, &now, &texts];
-        let gone = self.write(&self.sql.destroy_read, params).await?;
+        let gone = self.write_many(&self.sql.destroy_read, params).await?;
         let ended = gone.iter().filter(|row| row.try_get(0).unwrap_or(false));
         let slipped = found.len() < candidates.len() || gone.len() < sids.len();
         Ok((ended.count() as u64, slipped))
@@ -203,7 +204,7 @@ impl Inner {
         if users.indexed.load(Ordering::Relaxed) {
             return Ok(true);
         }
-        let signature = format!("{}({})", users.function, self.column.name());
+        let signature = format!("{}({})", users.function, self.layout.column.name());
         let rows = self
             .read(
                 "SELECT to_regprocedure($1::text) IS NOT NULL",
