@@ -15,10 +15,11 @@ struct Package {
 }
 
 #[rustfmt::skip]
-const NEEDED: [Package; 8] = [
+const NEEDED: [Package; 9] = [
     Package { name: "chromium",       program: "/usr/bin/chromium" },
     Package { name: "nginx-light",    program: "/usr/sbin/nginx" },
     Package { name: "openssl",        program: "/usr/bin/openssl" },
+    Package { name: "pgbouncer",      program: "/usr/sbin/pgbouncer" },
     Package { name: "postgresql",     program: "/usr/lib/postgresql" },
     Package { name: "procps",         program: "/bin/kill" },
     Package { name: "redis-server",   program: "/usr/bin/redis-server" },

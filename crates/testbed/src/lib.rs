@@ -11,6 +11,7 @@
 pub mod browser;
 mod directory;
 mod mongo;
+mod pgbouncer;
 mod postgres;
 mod process;
 mod proxy;
@@ -18,6 +19,7 @@ mod redis;
 
 pub use directory::{Directory, directory};
 pub use mongo::Mongo;
+pub use pgbouncer::{PgBouncer, PoolMode};
 pub use postgres::Postgres;
 pub use process::{Process, free_port};
 pub use proxy::Proxy;

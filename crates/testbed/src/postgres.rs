@@ -164,13 +164,18 @@ fn ready(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
         return false;
     };
+    let mut answer = [0];
+    stream.write_all(&login()).is_ok() && stream.read_exact(&mut answer).is_ok() && answer == *b"R"
+}
+
+/// The first message of a connection.
+pub(crate) fn login() -> Vec<u8> {
     let parameters = b"user\0postgres\0database\0postgres\0\0";
     let length = u32::try_from(8 + parameters.len()).expect("it is short");
     let mut startup = length.to_be_bytes().to_vec();
     startup.extend(196_608_u32.to_be_bytes());
     startup.extend(parameters);
-    let mut answer = [0];
-    stream.write_all(&startup).is_ok() && stream.read_exact(&mut answer).is_ok() && answer == *b"R"
+    startup
 }
 
 /// A data directory made once for all servers of this process.
@@ -207,7 +212,7 @@ fn template() -> &'static Path {
     })
 }
 
-fn open_to_server(directory: &Path) {
+pub(crate) fn open_to_server(directory: &Path) {
     if let Some(user) = user() {
         for path in [directory, directory.parent().expect("it lies in one")] {
             let opened = Command::new("chmod").arg("755").arg(path).status();
@@ -219,7 +224,7 @@ fn open_to_server(directory: &Path) {
 }
 
 /// The user that the server runs as: it refuses to be root.
-fn user() -> Option<&'static str> {
+pub(crate) fn user() -> Option<&'static str> {
     use std::os::unix::fs::MetadataExt as _;
     let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     root.then_some("postgres")

@@ -23,6 +23,7 @@ pub enum StoreErrorKind {
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
+    is_held_up: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -31,8 +32,25 @@ impl StoreError {
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind,
+            is_held_up: false,
             source: Some(source.into()),
         }
+    }
+
+    /// Returns an error of the kind [`StoreErrorKind::Unavailable`] for an operation that others held up, a
+    /// transaction that has the record for one: nothing was done, and the store works for everybody else.
+    ///
+    /// A [`Manager`](crate::Manager) answers 503 to this request, and takes it for no sign of an outage.
+    pub fn held_up(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            is_held_up: true,
+            ..Self::new(StoreErrorKind::Unavailable, source)
+        }
+    }
+
+    /// Returns whether others held the operation up, while the store works.
+    pub fn is_held_up(&self) -> bool {
+        self.is_held_up
     }
 
     /// What can be done about it.
@@ -43,7 +61,11 @@ impl StoreError {
 
 impl From<StoreErrorKind> for StoreError {
     fn from(kind: StoreErrorKind) -> Self {
-        Self { kind, source: None }
+        Self {
+            kind,
+            is_held_up: false,
+            source: None,
+        }
     }
 }
 
@@ -51,6 +73,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             StoreErrorKind::IdTaken => "the session id is taken",
+            StoreErrorKind::Unavailable if self.is_held_up => "the session is held by others",
             StoreErrorKind::Unavailable => "the session store is unavailable",
             StoreErrorKind::Unknown => "the session store did not answer in time",
             StoreErrorKind::Corrupt => "the stored session cannot be read",

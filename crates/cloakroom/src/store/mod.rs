@@ -27,6 +27,8 @@ pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod retired;
+#[cfg(any(feature = "postgres", feature = "mongodb"))]
+mod skew;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod url;

@@ -14,6 +14,7 @@ mod hostile;
 mod layers;
 mod life;
 mod live;
+mod locked;
 mod near;
 mod outage;
 mod poison;

@@ -1,6 +1,7 @@
 //! Spares requests the wait for a store that does not answer.
 //!
-//! A failure that comes at once costs nobody anything, and is not counted.
+//! A failure that comes at once costs nobody anything, and is not counted. Neither is a wait while others
+//! were answered: a record that is locked keeps waiting who wants to change it, and the store works.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,14 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Open, it refuses operations at once; one at a time is let through, and its success closes it.
 #[derive(Default)]
-pub(super) struct Circuit(Mutex<State>);
+pub(super) struct Circuit(Mutex<Count>);
+
+#[derive(Clone, Copy, Default)]
+struct Count {
+    state: State,
+    /// How many operations were answered.
+    answers: u64,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -90,20 +98,40 @@ impl State {
 impl Circuit {
     /// Leave for an operation that begins now; `None` where it is refused.
     pub(super) fn enter(&self, now: Instant) -> Option<Permit<'_>> {
-        let pass = self.change(|state| state.enter(now));
+        let (pass, answers) = self.change(|count| {
+            let (state, pass) = count.state.enter(now);
+            (Count { state, ..count }, (pass, count.answers))
+        });
         (pass != Pass::Refused).then_some(Permit {
             circuit: self,
             begin: now,
+            answers,
             probes: pass == Pass::Probe,
             ended: false,
         })
     }
 
-    fn change<T>(&self, change: impl FnOnce(State) -> (State, T)) -> T {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (next, result) = change(*state);
-        *state = next;
+    fn change<T>(&self, change: impl FnOnce(Count) -> (Count, T)) -> T {
+        let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, result) = change(*count);
+        *count = next;
         result
+    }
+}
+
+impl Count {
+    /// After an operation that began when so many were answered.
+    fn leave(self, end: End, before: u64, now: Instant) -> Self {
+        let (end, answers) = match end {
+            End::Answered => (end, self.answers.wrapping_add(1)),
+            // The store answers, only not this one: the others go on.
+            End::WaitedInVain if self.answers != before => (End::FailedAtOnce, self.answers),
+            _ => (end, self.answers),
+        };
+        Self {
+            state: self.state.leave(end, now),
+            answers,
+        }
     }
 }
 
@@ -111,6 +139,8 @@ impl Circuit {
 pub(super) struct Permit<'a> {
     circuit: &'a Circuit,
     begin: Instant,
+    /// How many operations were answered before this.
+    answers: u64,
     probes: bool,
     ended: bool,
 }
@@ -126,9 +156,9 @@ impl Permit<'_> {
             false if now - self.begin < WAIT => End::FailedAtOnce,
             false => End::WaitedInVain,
         };
-        let (was, is) = self.circuit.change(|state| {
-            let next = state.leave(end, now);
-            (next, (state, next))
+        let (was, is) = self.circuit.change(|count| {
+            let next = count.leave(end, self.answers, now);
+            (next, (count.state, next.state))
         });
         match (was, is) {
             (State::Closed { .. }, State::Open { .. }) => {
@@ -148,11 +178,16 @@ impl Drop for Permit<'_> {
             return;
         }
         let now = Instant::now();
-        self.circuit.change(|state| match self.probes {
-            true => (state.given_up(now), ()),
+        self.circuit.change(|count| match self.probes {
+            true => {
+                let state = count.state.given_up(now);
+                (Count { state, ..count }, ())
+            }
             // Its caller has waited in vain, were it less long than the policy lets it.
-            false if self.begin.elapsed() >= WAIT => (state.leave(End::WaitedInVain, now), ()),
-            false => (state, ()),
+            false if self.begin.elapsed() >= WAIT => {
+                (count.leave(End::WaitedInVain, self.answers, now), ())
+            }
+            false => (count, ()),
         });
     }
 }
@@ -210,10 +245,14 @@ mod tests {
     #[test]
     fn a_caller_that_hangs_up_leaves_its_place_to_the_next() {
         let circuit = Circuit::default();
-        circuit.change(|_| {
+        let open = State::Open {
+            until: Instant::now(),
+        };
+        circuit.change(|count| {
             (
-                State::Open {
-                    until: Instant::now(),
+                Count {
+                    state: open,
+                    ..count
                 },
                 (),
             )
@@ -224,5 +263,19 @@ mod tests {
         drop(probe);
         enter().unwrap().end(true);
         assert!(enter().is_some());
+    }
+
+    #[test]
+    fn r8_waits_in_vain_do_not_open_it_while_others_are_answered() {
+        for answered in [true, false] {
+            let circuit = Circuit::default();
+            let waiting: Vec<Permit<'_>> = (0..2 * FAILURES)
+                .map(|_| circuit.enter(Instant::now() - WAIT).unwrap())
+                .collect();
+            circuit.enter(Instant::now()).unwrap().end(answered);
+            waiting.into_iter().for_each(|permit| permit.end(false));
+            let is_open = circuit.enter(Instant::now()).is_none();
+            assert_eq!(is_open, !answered);
+        }
     }
 }

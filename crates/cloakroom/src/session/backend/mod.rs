@@ -298,10 +298,8 @@ impl Backend {
                 .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed))),
         };
         permit.end(!outcome.as_ref().is_err_and(|error| {
-            matches!(
-                error.kind(),
-                StoreErrorKind::Unavailable | StoreErrorKind::Unknown
-            )
+            let kinds = [StoreErrorKind::Unavailable, StoreErrorKind::Unknown];
+            kinds.contains(&error.kind()) && !error.is_held_up()
         }));
         outcome
     }

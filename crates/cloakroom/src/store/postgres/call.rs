@@ -1,5 +1,5 @@
-//! One statement on one connection: prepared once, sent in one round trip, tried again where that
-//! is harmless.
+//! One statement on one connection: prepared once, or without a name behind a pooler; sent in one round
+//! trip, tried again where that is harmless.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,17 +7,48 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use deadpool_postgres::{ClientWrapper, Object};
+use futures_util::TryStreamExt as _;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Error, Row};
+use tokio_postgres::{Error, Row, RowStream};
 
 use super::Inner;
+use super::connect::WAIT;
 use super::fault::{Fault, Phase};
 use super::lines::Lines;
 
-pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+pub(super) type Params<'a> = &'a [&'a dyn Param];
+
+/// A parameter, whose type a statement without a name has to be told.
+pub(super) trait Param: Sync {
+    fn kind(&self) -> Type;
+    fn value(&self) -> &(dyn ToSql + Sync);
+}
+
+macro_rules! params {
+    ($($of:ty => $kind:ident),* $(,)?) => {
+        $(impl Param for $of {
+            fn kind(&self) -> Type {
+                Type::$kind
+            }
+
+            fn value(&self) -> &(dyn ToSql + Sync) {
+                self
+            }
+        })*
+    };
+}
+
+params! {
+    Text<'_> => TEXT,
+    Option<Text<'_>> => TEXT,
+    Vec<Text<'_>> => TEXT_ARRAY,
+    String => TEXT,
+    Option<&str> => TEXT,
+    i64 => INT8,
+}
 
 /// A text as a parameter: an id, a record, a user. The driver logs parameters at the level `debug`,
 /// and sees nothing of this one.
@@ -48,6 +79,11 @@ impl ToSql for Text<'_> {
 
 /// How often a statement is sent again that certainly changed nothing.
 const RETRIES: usize = 3;
+/// How long a statement is tried in all that needs a row which others hold: a request has two seconds,
+/// unless its policy says otherwise.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long it waits in between, without a connection.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How long a connection whose user went away has to say that it is well.
 ///
 /// Meanwhile it counts as one of the pool's, so that a slow server is not given more to do.
@@ -61,7 +97,42 @@ impl Inner {
 
     /// Runs a statement of which one must know whether it was done.
     pub(super) async fn write(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
-        self.run(Phase::Sent, sql, params).await
+        self.run_patiently(PATIENCE, sql, params).await
+    }
+
+    /// The same for one on many rows, whose caller waits longer.
+    pub(super) async fn write_many(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, Fault> {
+        self.run_patiently(PATIENCE * 10, sql, params).await
+    }
+
+    /// Runs a statement again and again while others hold a row that it needs.
+    ///
+    /// It waits without a connection in between, and a few at a time with one, so that there are
+    /// connections for those who need other rows.
+    async fn run_patiently(
+        &self,
+        patience: Duration,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, Fault> {
+        let limit = Instant::now() + patience;
+        let mut turn = None;
+        loop {
+            let fault = match self.run(Phase::Sent, sql, params).await {
+                Err(fault) if fault.is_locked() && self.layout.is_brief => fault,
+                outcome => return outcome,
+            };
+            drop(turn.take());
+            sleep(PAUSE).await;
+            match timeout_at(limit, self.waiting.acquire()).await {
+                Ok(next) if Instant::now() < limit => turn = next.ok(),
+                _ => return Err(fault),
+            }
+        }
     }
 
     async fn run(&self, phase: Phase, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
@@ -81,19 +152,36 @@ impl Inner {
         params: Params<'_>,
     ) -> Result<Vec<Row>, Fault> {
         let lease = self.lease().await?;
-        let prepared = lease.client().prepare_cached(sql).await;
-        let statement = match prepared {
-            Ok(statement) => statement,
-            Err(error) => return Err(lease.failed(&error, Phase::Before)),
+        let outcome = match self.send(lease.client(), sql, params).await {
+            Ok(rows) => rows.try_collect().await.map_err(|error| (error, phase)),
+            Err((error, Phase::Sent)) => Err((error, phase)),
+            Err(before) => Err(before),
         };
-        let outcome = lease.client().query(&statement, params).await;
         match outcome {
             Ok(rows) => {
                 lease.settle();
                 Ok(rows)
             }
-            Err(error) => Err(lease.failed(&error, phase)),
+            Err((error, phase)) => Err(lease.failed(&error, phase)),
         }
+    }
+
+    /// Sends a statement, and says how far it came where that fails.
+    pub(super) async fn send(
+        &self,
+        client: &ClientWrapper,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<RowStream, (Error, Phase)> {
+        let sent = |error| (error, Phase::Sent);
+        if self.pooler.is_there() {
+            let typed = params.iter().map(|param| (param.value(), param.kind()));
+            return client.query_typed_raw(sql, typed).await.map_err(sent);
+        }
+        let prepared = client.prepare_cached(sql).await;
+        let statement = prepared.map_err(|error| (error, Phase::Before))?;
+        let values = params.iter().map(|param| param.value());
+        client.query_raw(&statement, values).await.map_err(sent)
     }
 
     /// Runs statements that are no prepared ones, in one transaction.
@@ -109,14 +197,28 @@ impl Inner {
         }
     }
 
+    /// A connection of the pool; where the server grants it no more of them, the next that is free.
     pub(super) async fn lease(&self) -> Result<Lease<'_>, Fault> {
-        let object = self.pool.get().await;
-        object
-            .map(|object| Lease {
-                object: Some(object),
-                lines: &self.lines,
-            })
-            .map_err(|error| Fault::of_pool(&error))
+        let limit = Instant::now() + WAIT;
+        loop {
+            while self.full.is_noted() && self.pool.status().available == 0 {
+                if Instant::now() >= limit {
+                    break;
+                }
+                sleep(PAUSE).await;
+            }
+            let object = self.pool.get().await;
+            let fault = match object {
+                Ok(object) => return Ok(Lease::of(object, &self.lines)),
+                Err(error) => Fault::of_pool(&error),
+            };
+            if !fault.is_full() || Instant::now() >= limit {
+                return Err(fault);
+            }
+            self.full.note();
+            // What reads share is left to whoever needs one for itself.
+            self.lines.keep(self.pool.status().size / 2);
+        }
     }
 }
 
@@ -129,16 +231,17 @@ pub(super) struct Lease<'a> {
     lines: &'a Lines,
 }
 
-impl Lease<'_> {
+impl<'a> Lease<'a> {
+    fn of(object: Object, lines: &'a Lines) -> Self {
+        Self {
+            object: Some(object),
+            lines,
+        }
+    }
+
     pub(super) fn client(&self) -> &ClientWrapper {
         self.object
             .as_ref()
-            .expect("it is held until it is settled")
-    }
-
-    pub(super) fn client_mut(&mut self) -> &mut ClientWrapper {
-        self.object
-            .as_mut()
             .expect("it is held until it is settled")
     }
 

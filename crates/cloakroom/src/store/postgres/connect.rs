@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -18,13 +19,15 @@ use tokio_postgres::tls::TlsStream;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::fault::Fault;
+use super::Inner;
+use super::fault::{Fault, Phase};
 use super::options::PostgresOptions;
+use super::pooler::{Pooler, is_direct};
 use super::url::{Said, Tls};
 use crate::store::{StoreErrorKind, plaintext};
 
 /// How long a call waits for one of the pool's connections; a manager's own bound is shorter.
-const WAIT: Duration = Duration::from_secs(5);
+pub(super) const WAIT: Duration = Duration::from_secs(5);
 /// A peer that is silent for this long is asked whether it is there, and not hours later.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const PROBES: u32 = 3;
@@ -33,8 +36,16 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// The driver's own idle time before keepalives, by which one sees that the URL sets none.
 const UNSET_KEEPALIVE: Duration = Duration::from_hours(2);
 
-pub(super) fn pool(server: &Server, options: &PostgresOptions) -> Result<Pool, Fault> {
+pub(super) fn pool(
+    server: &Server,
+    options: &PostgresOptions,
+    pooler: &Arc<Pooler>,
+) -> Result<Pool, Fault> {
     let Server { config, connector } = server.clone();
+    let connector = Looking {
+        connector,
+        pooler: Arc::clone(pooler),
+    };
     let login = config.get_connect_timeout().copied().unwrap_or_default() * 2;
     let manager = ManagerConfig {
         // A closed connection is seen without asking; anything more would cost a round trip.
@@ -50,6 +61,51 @@ pub(super) fn pool(server: &Server, options: &PostgresOptions) -> Result<Pool, F
         })
         .build()
         .map_err(|_| Fault::new(StoreErrorKind::Invalid, "the pool cannot be built"))
+}
+
+/// Whether the pool may open more connections than the server grants, which is warned of. A pooler has
+/// its own.
+pub(super) fn is_too_many(pool_size: usize, granted: usize, pooler: &Pooler) -> bool {
+    let is_too_many = pool_size > granted && !pooler.is_there();
+    if is_too_many {
+        tracing::warn!(
+            "PostgreSQL grants {granted} connections to all processes together, and the pool of each may \
+             have {pool_size}: it gets {granted}; lower PostgresOptions::pool_size, or raise \
+             max_connections, or the role's or the database's CONNECTION LIMIT"
+        );
+    }
+    is_too_many
+}
+
+/// Whether notifications reach this process; an error where they are asked for and do not.
+///
+/// It makes the first connection, by which one sees where all lead.
+pub(super) async fn can_listen(inner: &Inner, options: &PostgresOptions) -> Result<bool, Fault> {
+    inner.lease().await?.settle();
+    if options.listen_url.is_some() {
+        return listens_directly(&inner.apart).await.map(|()| true);
+    }
+    if !inner.pooler.is_there() {
+        return Ok(true);
+    }
+    tracing::info!("a pooler stands in front of PostgreSQL: statements go without names");
+    if options.notify_ends || options.notify_changes {
+        let text = "a pooler stands in front of PostgreSQL, and may pass no notifications on: give the \
+                    server's own URL in PostgresOptions::listen_url, or leave notify_ends and \
+                    notify_changes off";
+        return Err(Fault::new(StoreErrorKind::Invalid, text));
+    }
+    Ok(false)
+}
+
+async fn listens_directly(server: &Server) -> Result<(), Fault> {
+    let failed = |error: Error| Fault::of(&error, Phase::Before);
+    let (client, _) = server.connect(|_| {}).await.map_err(failed)?;
+    if is_direct(&client).await.map_err(failed)? {
+        return Ok(());
+    }
+    let text = "PostgresOptions::listen_url leads to a pooler as well: give the server's own URL";
+    Err(Fault::new(StoreErrorKind::Invalid, text))
 }
 
 /// Where connections lead, and how they are encrypted.
@@ -222,22 +278,36 @@ pub(super) fn tls(config: &Config, roots: RootCertStore) -> Result<ClientConfig,
 type Connecting<'a> =
     Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
 
-impl Connect for Connector {
+/// Opens the pool's connections, and looks where each leads.
+struct Looking {
+    connector: Connector,
+    pooler: Arc<Pooler>,
+}
+
+impl Connect for Looking {
     fn connect(&self, config: &Config) -> Connecting<'_> {
-        let mut config = config.clone();
+        let config = config.clone();
         Box::pin(async move {
-            match self {
-                Self::Plain => {
-                    config.ssl_mode(SslMode::Disable);
-                    let (client, connection) = config.connect(NoTls).await?;
-                    Ok((client, drive(connection)))
-                }
-                Self::Tls(tls) => {
-                    let (client, connection) = config.connect(tls.clone()).await?;
-                    Ok((client, drive(connection)))
-                }
-            }
+            let (client, driven) = self.connector.open(config).await?;
+            self.pooler.look(&client).await?;
+            Ok((client, driven))
         })
+    }
+}
+
+impl Connector {
+    async fn open(&self, mut config: Config) -> Result<(Client, JoinHandle<()>), Error> {
+        match self {
+            Self::Plain => {
+                config.ssl_mode(SslMode::Disable);
+                let (client, connection) = config.connect(NoTls).await?;
+                Ok((client, drive(connection)))
+            }
+            Self::Tls(tls) => {
+                let (client, connection) = config.connect(tls.clone()).await?;
+                Ok((client, drive(connection)))
+            }
+        }
     }
 }
 

@@ -46,6 +46,16 @@ impl Fault {
         self.code.as_ref() == Some(code)
     }
 
+    /// Whether the server has no connection left for this pool.
+    pub(super) fn is_full(&self) -> bool {
+        self.is(&SqlState::TOO_MANY_CONNECTIONS)
+    }
+
+    /// Whether others hold a row.
+    pub(super) fn is_locked(&self) -> bool {
+        self.is(&SqlState::LOCK_NOT_AVAILABLE)
+    }
+
     /// No connection was to be had.
     pub(super) fn of_pool(error: &PoolError) -> Self {
         let unavailable = |text| Self::new(StoreErrorKind::Unavailable, text);
@@ -97,9 +107,15 @@ impl std::error::Error for Fault {}
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
-        Self::new(fault.kind, fault)
+        match &fault.code {
+            Some(code) if HELD_UP.contains(code) => Self::held_up(fault),
+            _ => Self::new(fault.kind, fault),
+        }
     }
 }
+
+/// The server has answered, and did nothing: others hold the row, or somebody or a time-out cancelled it.
+const HELD_UP: [SqlState; 2] = [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED];
 
 /// Errors after which nothing was done, and which are over by the next try: a deadlock, a
 /// connection of before a restart, a prepared statement that a proxy forgot.
@@ -153,6 +169,14 @@ fn meaning(code: &SqlState) -> (StoreErrorKind, &'static str) {
             Unavailable,
             "the table was altered since the store connected: connect again to learn what is wrong",
         ),
+        "55P03" => (
+            Unavailable,
+            "others hold the row or the table for longer than a request can wait",
+        ),
+        "57014" => (
+            Unavailable,
+            "the statement was cancelled, or took longer than statement_timeout",
+        ),
         other => (Unavailable, by_class(other)),
     }
 }
@@ -160,7 +184,7 @@ fn meaning(code: &SqlState) -> (StoreErrorKind, &'static str) {
 fn by_class(code: &str) -> &'static str {
     match code.get(..2) {
         Some("53") => "the server is out of connections, memory or disk",
-        Some("57") => "the server is starting, stopping or cancelled the statement",
+        Some("57") => "the server is starting or stopping",
         _ => "the statement failed; the server's log has the details",
     }
 }

@@ -15,10 +15,9 @@ use futures_util::TryStreamExt as _;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, RowStream, Statement};
 
-use super::call::Text;
+use super::call::{Param, Text};
 use super::lines::{Lines, Load};
 use super::reads::stored;
 use crate::id::SessionId;
@@ -52,10 +51,17 @@ pub(super) struct Line {
     lines: Weak<Lines>,
 }
 
-/// What its connection has prepared.
+/// What it asks.
 pub(super) struct Statements {
-    pub(super) one: Statement,
-    pub(super) many: Statement,
+    pub(super) one: Query,
+    pub(super) many: Query,
+}
+
+pub(super) enum Query {
+    /// Known to its connection.
+    Prepared(Statement),
+    /// Sent each time: behind a pooler nothing stays prepared.
+    Text(String),
 }
 
 #[derive(Default)]
@@ -68,7 +74,7 @@ struct Queue {
 
 struct Ask {
     id: SessionId,
-    now: f64,
+    now: i64,
     answer: Option<oneshot::Sender<Found>>,
 }
 
@@ -96,7 +102,7 @@ impl Line {
     }
 
     /// Reads a session; `None` where the line was given up meanwhile.
-    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: f64) -> Option<Found> {
+    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<Found> {
         let (answer, answered) = oneshot::channel();
         let mut reader = Reader::of(self);
         self.put(Ask {
@@ -175,13 +181,23 @@ impl Line {
 
     async fn send(&self, asks: &[Ask]) -> Result<RowStream, Error> {
         let Statements { one, many } = &self.statements;
-        let now = asks.last().map_or(0.0, |ask| ask.now);
+        let now = asks.last().map_or(0, |ask| ask.now);
         let sids: Vec<Text<'_>> = asks.iter().map(|ask| Text(ask.id.expose())).collect();
-        let (statement, sids): (_, &(dyn ToSql + Sync)) = match &sids[..] {
+        let (query, sids): (_, &dyn Param) = match &sids[..] {
             [sid] => (one, sid),
             _ => (many, &sids),
         };
-        self.object().query_raw(statement, [sids, &now]).await
+        let params: [&dyn Param; 2] = [sids, &now];
+        match query {
+            Query::Prepared(statement) => {
+                let values = params.map(Param::value);
+                self.object().query_raw(statement, values).await
+            }
+            Query::Text(sql) => {
+                let typed = params.map(|param| (param.value(), param.kind()));
+                self.object().query_typed_raw(sql, typed).await
+            }
+        }
     }
 
     fn give_up(&self, end: End) {

@@ -4,7 +4,7 @@
 //! the pool: what waits for a row that others hold, or reads many, has connections of its own. Where no
 //! line is to be had, a read has one of its own as well.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use deadpool_postgres::{Object, Pool, Timeouts};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
-use super::line::{FULL, Found, Line, Statements};
+use super::line::{FULL, Found, Line, Query, Statements};
+use super::pooler::Pooler;
 use super::sql::Sql;
 use crate::id::SessionId;
 
@@ -26,9 +27,10 @@ const PREPARE: Duration = Duration::from_secs(3);
 
 pub(super) struct Lines {
     pool: Pool,
+    pooler: Arc<Pooler>,
     one: String,
     many: String,
-    most: usize,
+    most: AtomicUsize,
     each: ArcSwap<Vec<Arc<Line>>>,
     opening: AtomicBool,
 }
@@ -75,19 +77,20 @@ fn choose(loads: impl Iterator<Item = Load>, most: usize) -> Choice {
 }
 
 impl Lines {
-    pub(super) fn new(pool: &Pool, sql: &Sql, pool_size: usize) -> Arc<Self> {
+    pub(super) fn new(pool: &Pool, pooler: &Arc<Pooler>, sql: &Sql, pool_size: usize) -> Arc<Self> {
         Arc::new(Self {
             pool: pool.clone(),
+            pooler: Arc::clone(pooler),
             one: sql.get.clone(),
             many: sql.get_many.clone(),
-            most: (pool_size / 2).min(MOST),
+            most: AtomicUsize::new((pool_size / 2).min(MOST)),
             each: ArcSwap::default(),
             opening: AtomicBool::new(false),
         })
     }
 
     /// Reads a session; `None` where no line could.
-    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: f64) -> Option<Found> {
+    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<Found> {
         self.line()?.get(id, now).await
     }
 
@@ -96,6 +99,18 @@ impl Lines {
         for line in self.each.load().iter() {
             line.close();
         }
+    }
+
+    /// Lets go of all but a few, for good: the server grants fewer connections than the pool has room for.
+    pub(super) fn keep(&self, few: usize) {
+        self.most.fetch_min(few, Ordering::Relaxed);
+        for line in self.each.load().iter().skip(few) {
+            line.close();
+        }
+    }
+
+    fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
     }
 
     pub(super) fn forget(&self, gone: &Line) {
@@ -114,7 +129,7 @@ impl Lines {
 
     fn line(self: &Arc<Self>) -> Option<Arc<Line>> {
         let each = self.each.load();
-        let choice = choose(each.iter().map(|line| line.load()), self.most);
+        let choice = choose(each.iter().map(|line| line.load()), self.most());
         if choice.open {
             self.open();
         }
@@ -136,7 +151,7 @@ impl Lines {
 
     /// Opens one more; false where there is no room, or no connection to be had.
     pub(super) async fn add(self: &Arc<Self>) -> bool {
-        if self.each.load().len() >= self.most {
+        if self.each.load().len() >= self.most() {
             return false;
         }
         let at_once = Timeouts {
@@ -160,9 +175,19 @@ impl Lines {
     }
 
     async fn prepare(&self, object: &Object) -> Option<Statements> {
+        if self.pooler.is_there() {
+            return Some(Statements {
+                one: Query::Text(self.one.clone()),
+                many: Query::Text(self.many.clone()),
+            });
+        }
+        let (one, many) = (
+            object.prepare_cached(&self.one).await.ok()?,
+            object.prepare_cached(&self.many).await.ok()?,
+        );
         Some(Statements {
-            one: object.prepare_cached(&self.one).await.ok()?,
-            many: object.prepare_cached(&self.many).await.ok()?,
+            one: Query::Prepared(one),
+            many: Query::Prepared(many),
         })
     }
 }

@@ -9,16 +9,19 @@ mod connect;
 mod ddl;
 mod ends;
 mod fault;
+mod full;
 mod line;
 mod lines;
 mod names;
 mod options;
+mod pooler;
 mod prune;
 mod reads;
 mod retired;
 mod schema;
 mod sid;
 mod sql;
+mod time;
 mod url;
 mod users;
 mod writes;
@@ -28,15 +31,18 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use deadpool_postgres::Pool;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
 
+use self::full::Full;
 use self::lines::Lines;
 use self::names::Names;
+use self::pooler::Pooler;
 use self::sid::Sid;
-use self::sql::{Column, Sql};
+use self::sql::{Column, Expire, Layout, Sql};
 use self::users::Users;
 use super::completion::to_completion;
 use super::{
@@ -61,23 +67,22 @@ use crate::record::RecordText;
 /// `sslmode=require` or `verify-full` in the URL they are encrypted, and the server's certificate and
 /// name are checked against the system's roots (or the file in `SSL_CERT_FILE`, or the one that the
 /// URL's `sslrootcert` names). `prefer` is the same, but for a server on this machine that has no TLS.
-/// Without any they are plain, as node-postgres has it, and to another machine that is warned of. Behind `PgBouncer`'s transaction mode, let it keep prepared statements
-/// (`max_prepared_statements`).
+/// Without any they are plain, as node-postgres has it, and to another machine that is warned of.
+///
+/// A pooler in front of the server (`PgBouncer` in any of its modes) is noticed when a connection is made:
+/// statements then go without names, for another process may have the connection next. What listens to
+/// notifications needs the server's own URL there ([`PostgresOptions::listen_url`]).
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);
 
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, each asked for by name"
-)]
 struct Inner {
     pool: Pool,
+    full: Full,
+    pooler: Arc<Pooler>,
     lines: Arc<Lines>,
     names: Names,
     sql: Sql,
-    sid: Sid,
-    column: Column,
-    mixed_fleet: bool,
+    layout: Layout,
     /// Where whoever listens connects to.
     apart: connect::Server,
     notify_ends: bool,
@@ -87,6 +92,8 @@ struct Inner {
     created: bool,
     clock: Clock,
     users: ArcSwap<Users>,
+    /// How many may have a connection at once who wait for a row that others hold.
+    waiting: Semaphore,
     pruner: OnceLock<AbortHandle>,
 }
 
@@ -131,15 +138,28 @@ impl PostgresStore {
             Some(size) => options.pool_size(size),
             None => options,
         };
+        let is_brief = !said.has_lock_timeout;
         let server = connect::Server::new(said, &options)?;
-        let pool = connect::pool(&server, &options)?;
+        let apart = match &options.listen_url {
+            Some(url) => connect::Server::new(url::read(url)?, &options)?,
+            None => server.clone(),
+        };
+        let pooler = Arc::<Pooler>::default();
+        let pool = connect::pool(&server, &options, &pooler)?;
+        let mut options = options;
         let names = Names::new(options.schema.as_deref(), &options.table);
-        let mut inner = Inner::new(pool, server, names, &options);
+        let mut inner = Inner::new(pool, pooler, apart, names, is_brief, &options);
+        let can_listen = connect::can_listen(&inner, &options).await?;
         let ready = schema::prepare(&inner, &options).await?;
         inner.created = ready.created;
-        inner.notifies = ready.notifies;
-        if (ready.sid, ready.column, ready.retires) != (inner.sid, inner.column, inner.retires()) {
-            inner.fit(ready.sid, ready.column, ready.retires, &options);
+        inner.notifies = ready.notifies && can_listen;
+        let layout = ready.fit(inner.layout);
+        if connect::is_too_many(options.pool_size, ready.connections, &inner.pooler) {
+            options = options.pool_size(ready.connections);
+            inner.pool = connect::pool(&server, &options, &inner.pooler)?;
+            inner.fit(layout, &options);
+        } else if layout != inner.layout {
+            inner.fit(layout, &options);
         }
         // The connection that did so is the first line, before readers meet at the pool.
         Lines::add(&inner.lines).await;
@@ -171,46 +191,62 @@ impl PostgresStore {
 }
 
 impl Inner {
-    fn new(pool: Pool, apart: connect::Server, names: Names, options: &PostgresOptions) -> Self {
-        let mixed_fleet = options.mixed_fleet;
-        let users = Users::new(&names, Sid::Text, mixed_fleet, &options.user_keys);
-        let sql = Sql::new(&names, Sid::Text, Column::Json, mixed_fleet, false);
-        Self {
-            lines: Lines::new(&pool, &sql, options.pool_size),
-            pool,
-            sql,
-            names,
+    fn new(
+        pool: Pool,
+        pooler: Arc<Pooler>,
+        apart: connect::Server,
+        names: Names,
+        is_brief: bool,
+        options: &PostgresOptions,
+    ) -> Self {
+        // Columns as connect-pg-simple's, until they were looked at.
+        let layout = Layout {
             sid: Sid::Text,
             column: Column::Json,
-            mixed_fleet,
+            expire: Expire::Local,
+            mixed_fleet: options.mixed_fleet,
+            retires: false,
+            is_set: matches!(options.clock, Clock::Manual(_)),
+            is_brief,
+        };
+        let sql = Sql::new(&names, layout);
+        let users = Users::new(&names, layout, &options.user_keys);
+        Self {
+            lines: Lines::new(&pool, &pooler, &sql, options.pool_size),
+            pool,
+            full: Full::default(),
+            pooler,
+            sql,
+            names,
+            layout,
             apart,
             notify_ends: options.notify_ends,
             notifies: false,
             created: false,
             clock: options.clock.clone(),
             users: ArcSwap::from_pointee(users),
+            waiting: Semaphore::new((options.pool_size / 4).max(1)),
             pruner: OnceLock::new(),
         }
     }
 
-    /// Writes the statements for columns of other types than connect-pg-simple's.
-    fn fit(&mut self, sid: Sid, column: Column, retires: bool, options: &PostgresOptions) {
-        let (names, mixed_fleet) = (&self.names, options.mixed_fleet);
-        self.sql = Sql::new(names, sid, column, mixed_fleet, retires);
-        self.lines = Lines::new(&self.pool, &self.sql, options.pool_size);
-        let users = Users::new(names, sid, mixed_fleet, &options.user_keys);
+    /// Writes the statements for a table as it was found.
+    fn fit(&mut self, layout: Layout, options: &PostgresOptions) {
+        self.sql = Sql::new(&self.names, layout);
+        self.lines = Lines::new(&self.pool, &self.pooler, &self.sql, options.pool_size);
+        let users = Users::new(&self.names, layout, &options.user_keys);
         self.users.store(Arc::new(users));
-        (self.sid, self.column) = (sid, column);
+        self.layout = layout;
     }
 
-    /// Now, as the statements take it.
-    fn now(&self) -> f64 {
-        whole_seconds(self.clock.now())
+    /// Now, as the statements take it: by this process's clock.
+    fn now(&self) -> i64 {
+        millis(self.clock.now())
     }
 
     fn index_by(&self, keys: &UserKeys) {
         if self.users.load().keys() != keys {
-            let users = Users::new(&self.names, self.sid, self.mixed_fleet, keys);
+            let users = Users::new(&self.names, self.layout, keys);
             self.users.store(Arc::new(users));
         }
     }
@@ -224,17 +260,10 @@ impl Drop for Inner {
     }
 }
 
-/// An instant in whole seconds, rounded up as connect-pg-simple rounds.
-fn whole_seconds(instant: Timestamp) -> f64 {
-    // What was over in 1970 is over; PostgreSQL's calendar begins later than JavaScript's.
-    let seconds = instant.as_millis().max(0).saturating_add(999) / 1000;
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the seconds of JavaScript's dates are exact in a double"
-    )]
-    {
-        seconds as f64
-    }
+/// An instant as the statements take it: what was over in 1970 is over, and PostgreSQL's calendar begins
+/// later than JavaScript's.
+fn millis(instant: Timestamp) -> i64 {
+    instant.as_millis().max(0)
 }
 
 impl fmt::Debug for PostgresStore {

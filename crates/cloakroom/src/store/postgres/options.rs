@@ -1,12 +1,13 @@
 //! What a store in PostgreSQL can be told.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::store::UserKeys;
 
 /// What a [`PostgresStore`](super::PostgresStore) is told beside its URL.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 #[expect(
     clippy::struct_excessive_bools,
@@ -20,6 +21,7 @@ pub struct PostgresOptions {
     pub(super) mixed_fleet: bool,
     pub(super) notify_ends: bool,
     pub(super) notify_changes: bool,
+    pub(super) listen_url: Option<String>,
     pub(super) prune_every: Option<Duration>,
     pub(super) create_table: bool,
     pub(super) user_keys: UserKeys,
@@ -37,6 +39,7 @@ impl PostgresOptions {
             mixed_fleet: false,
             notify_ends: false,
             notify_changes: false,
+            listen_url: None,
             prune_every: Some(Duration::from_mins(15)),
             create_table: true,
             user_keys: UserKeys::default(),
@@ -99,7 +102,7 @@ impl PostgresOptions {
     /// somebody waits.
     ///
     /// Default: false; then the sessions that are waited for are asked for twice a second, a thousand
-    /// in a statement. `PgBouncer`'s transaction mode passes no notifications on: leave it off there.
+    /// in a statement. Behind a pooler it takes a [`listen_url`](Self::listen_url).
     pub fn notify_ends(mut self, notify: bool) -> Self {
         self.notify_ends = notify;
         self
@@ -111,10 +114,20 @@ impl PostgresOptions {
     ///
     /// Default: false. Triggers that are there are used all the same; without them a cache gives out
     /// what it read within its bound, and nothing older. A commit of a save then takes a lock that all
-    /// notifying commits share. `PgBouncer`'s transaction mode passes no notifications on, which is
-    /// noticed.
+    /// notifying commits share. Behind a pooler it takes a [`listen_url`](Self::listen_url).
     pub fn notify_changes(mut self, notify: bool) -> Self {
         self.notify_changes = notify;
+        self
+    }
+
+    /// Sets the URL of the server itself, where the store's own leads to a pooler: connections that
+    /// listen to notifications go there.
+    ///
+    /// Default: none, the store's own URL. A pooler may pass no notifications on, or not for long, so that
+    /// [`notify_ends`](Self::notify_ends) and [`notify_changes`](Self::notify_changes) are refused behind
+    /// one.
+    pub fn listen_url(mut self, url: impl Into<String>) -> Self {
+        self.listen_url = Some(url.into());
         self
     }
 
@@ -159,6 +172,25 @@ impl PostgresOptions {
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self
+    }
+}
+
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A URL may hold a password.
+        f.debug_struct("PostgresOptions")
+            .field("schema", &self.schema)
+            .field("table", &self.table)
+            .field("pool_size", &self.pool_size)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("mixed_fleet", &self.mixed_fleet)
+            .field("notify_ends", &self.notify_ends)
+            .field("notify_changes", &self.notify_changes)
+            .field("listen_url", &self.listen_url.is_some())
+            .field("prune_every", &self.prune_every)
+            .field("create_table", &self.create_table)
+            .field("user_keys", &self.user_keys)
+            .finish_non_exhaustive()
     }
 }
 

@@ -45,7 +45,7 @@ impl Inner {
             self.write(sql, &[&self.now()]).await?;
         }
         if let Some(sql) = &self.sql.retired {
-            self.prune_all(&sql.prune, &[&self.instant()]).await?;
+            self.prune_all(&sql.prune, &[&self.now()]).await?;
         }
         Ok(())
     }

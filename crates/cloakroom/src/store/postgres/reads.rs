@@ -20,7 +20,7 @@ const PAGE: usize = 100_000;
 
 impl Inner {
     pub(super) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
-        if !self.sid.holds(id.expose()) {
+        if !self.layout.sid.holds(id.expose()) {
             return Ok(None);
         }
         let now = self.now();
@@ -38,7 +38,7 @@ impl Inner {
         ids: &[SessionId],
     ) -> Result<Vec<Option<Timestamp>>, StoreError> {
         let texts = ids.iter().map(SessionId::expose);
-        let texts = texts.filter(|id| self.sid.holds(id));
+        let texts = texts.filter(|id| self.layout.sid.holds(id));
         let texts: Vec<Text<'_>> = texts.map(Text).collect();
         let rows = self.read(&self.sql.living, &[&texts, &self.now()]).await?;
         let mut living = HashMap::with_capacity(rows.len());
@@ -48,7 +48,7 @@ impl Inner {
         }
         Ok(ids
             .iter()
-            .map(|id| living.get(&*self.sid.as_read(id.expose())).copied())
+            .map(|id| living.get(&*self.layout.sid.as_read(id.expose())).copied())
             .collect())
     }
 
@@ -90,12 +90,12 @@ pub(super) fn stored(row: &Row) -> Result<Stored, StoreError> {
 
 /// The instant in the second column.
 fn expires(row: &Row) -> Result<Timestamp, StoreError> {
-    let seconds: f64 = row.try_get(1).map_err(|_| unreadable())?;
+    let millis: f64 = row.try_get(1).map_err(|_| unreadable())?;
     #[expect(
         clippy::cast_possible_truncation,
         reason = "an infinite time is the furthest that a timestamp can say"
     )]
-    let expires = Timestamp::from_millis((seconds * 1000.0).round() as i64);
+    let expires = Timestamp::from_millis(millis.round() as i64);
     Ok(expires)
 }
 

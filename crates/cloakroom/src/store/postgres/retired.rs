@@ -7,16 +7,16 @@ use super::Inner;
 use super::call::Text;
 use super::reads::unreadable;
 use super::sql::PRUNED_AT_ONCE;
-use crate::clock::Timestamp;
+use super::time::Time;
 use crate::id::SessionId;
 use crate::store::{RETIRED_FOR, RetiredId, StoreError};
 
 /// The statements about retired ids alone.
 #[derive(Debug)]
 pub(super) struct RetiredSql {
-    /// `$1` sid, `$2` now in whole seconds, `$3` until when, `$4` now; whether the row was live.
+    /// `$1` sid; whether the row was live.
     pub(super) retire: String,
-    /// `$1` sid, `$2` now.
+    /// `$1` sid.
     pub(super) retired: String,
     /// `$1` now; how many rows went.
     pub(super) prune: String,
@@ -24,23 +24,26 @@ pub(super) struct RetiredSql {
 
 impl RetiredSql {
     /// For the table `retired`; `gone` deletes the session's row.
-    pub(super) fn new(retired: &str, gone: &str) -> Self {
+    pub(super) fn new(retired: &str, gone: &str, is_set: bool) -> Self {
+        let (time, first) = (Time::told("$2", is_set), Time::told("$1", is_set));
+        let (now, until) = (time.after(0), time.after(RETIRED_FOR.as_millis()));
+        let first = first.after(0);
         Self {
             retire: format!(
                 "WITH {gone}, noted AS (INSERT INTO {retired} AS r (sid, successor, until)
-                 SELECT $1::text, '', to_timestamp($3::float8)
+                 SELECT $1::text, '', {until}
                  FROM (SELECT count(*) AS rows FROM gone) AS g WHERE g.rows >= 0
                  ON CONFLICT (sid) DO UPDATE SET successor = excluded.successor, until = excluded.until
-                 WHERE r.until <= to_timestamp($4::float8))
+                 WHERE r.until <= {now})
                  SELECT live FROM gone"
             ),
             retired: format!(
                 "SELECT r.successor FROM {retired} AS r
-                 WHERE r.sid = $1::text AND r.until > to_timestamp($2::float8)"
+                 WHERE r.sid = $1::text AND r.until > {now}"
             ),
             prune: format!(
                 "WITH old AS MATERIALIZED
-                 (SELECT r.sid FROM {retired} AS r WHERE r.until <= to_timestamp($1::float8)
+                 (SELECT r.sid FROM {retired} AS r WHERE r.until <= {first}
                   LIMIT {PRUNED_AT_ONCE} FOR UPDATE OF r SKIP LOCKED),
                  past AS (DELETE FROM {retired} AS r USING old WHERE r.sid = old.sid RETURNING true)
                  SELECT count(*) FROM past"
@@ -49,24 +52,26 @@ impl RetiredSql {
     }
 }
 
-/// Part of a statement that notes the id of the row that is `gone`: `$7` why, `$8` until when.
-pub(super) fn note_of_gone(retired: &str) -> String {
+/// Part of a statement that notes the id of the row that is `gone`: `$7` why.
+pub(super) fn note_of_gone(retired: &str, time: &Time) -> String {
+    let until = time.after(RETIRED_FOR.as_millis());
     format!(
         ", noted AS (INSERT INTO {retired} (sid, successor, until)
-         SELECT sid::text, $7::text, to_timestamp($8::float8) FROM gone
+         SELECT sid::text, $7::text, {until} FROM gone
          ON CONFLICT (sid) DO UPDATE SET successor = excluded.successor, until = excluded.until)"
     )
 }
 
-/// Part of a statement that notes `$1` whether or not there was a row: `$6` why, `$7` until when. It
-/// has no row where the id is retired at `$8` already, and no session of it was live.
-pub(super) fn note_unless_retired(retired: &str) -> String {
+/// Part of a statement that notes `$1` whether or not there was a row: `$6` why. It has no row where the id
+/// is retired already, and no session of it was live.
+pub(super) fn note_unless_retired(retired: &str, time: &Time) -> String {
+    let (now, until) = (time.after(0), time.after(RETIRED_FOR.as_millis()));
     format!(
         ", noted AS (INSERT INTO {retired} AS r (sid, successor, until)
-         SELECT $1::text, $6::text, to_timestamp($7::float8)
+         SELECT $1::text, $6::text, {until}
          FROM (SELECT count(*) AS rows FROM gone) AS g WHERE g.rows >= 0 AND $1::text IS NOT NULL
          ON CONFLICT (sid) DO UPDATE SET successor = excluded.successor, until = excluded.until
-         WHERE r.until <= to_timestamp($8::float8) OR EXISTS (SELECT FROM gone WHERE live)
+         WHERE r.until <= {now} OR EXISTS (SELECT FROM gone WHERE live)
          RETURNING true)"
     )
 }
@@ -77,28 +82,18 @@ impl Inner {
         self.sql.retired.is_some()
     }
 
-    /// Now, to the millisecond.
-    pub(super) fn instant(&self) -> f64 {
-        exact_seconds(self.clock.now())
-    }
-
-    pub(super) fn retired_until(&self) -> f64 {
-        exact_seconds(self.clock.now().after(RETIRED_FOR))
-    }
-
     /// Ends a session and notes that its id is closed, unless that is retired already.
     pub(super) async fn retire(&self, id: &SessionId) -> Result<bool, StoreError> {
         let Some(sql) = self
             .sql
             .retired
             .as_ref()
-            .filter(|_| self.sid.holds(id.expose()))
+            .filter(|_| self.layout.sid.holds(id.expose()))
         else {
             return self.destroy(id).await;
         };
-        let (until, at) = (self.retired_until(), self.instant());
         let rows = self
-            .write(&sql.retire, &[&Text(id.expose()), &self.now(), &until, &at])
+            .write(&sql.retire, &[&Text(id.expose()), &self.now()])
             .await?;
         Ok(rows.iter().any(|row| row.try_get(0).unwrap_or(false)))
     }
@@ -109,24 +104,15 @@ impl Inner {
             .sql
             .retired
             .as_ref()
-            .filter(|_| self.sid.holds(id.expose()))
+            .filter(|_| self.layout.sid.holds(id.expose()))
         else {
             return Ok(None);
         };
         let rows = self
-            .read(&sql.retired, &[&Text(id.expose()), &self.instant()])
+            .read(&sql.retired, &[&Text(id.expose()), &self.now()])
             .await?;
         let known = rows.first().map(|row| row.try_get::<_, String>(0));
         let known = known.transpose().map_err(|_| unreadable())?;
         Ok(known.map(RetiredId::from))
     }
-}
-
-fn exact_seconds(instant: Timestamp) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the milliseconds of JavaScript's dates are exact in a double"
-    )]
-    let millis = instant.as_millis().max(0) as f64;
-    millis / 1000.0
 }

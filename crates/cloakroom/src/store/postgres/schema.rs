@@ -6,9 +6,10 @@ use super::fault::Fault;
 use super::names::Names;
 use super::options::PostgresOptions;
 use super::sid::Sid;
-use super::sql::Column;
+use super::sql::{Column, Expire, Layout};
 use super::{Inner, ddl};
-use crate::store::StoreErrorKind;
+use crate::clock::Timestamp;
+use crate::store::{StoreErrorKind, skew};
 
 /// The oldest server whose SQL has all that the statements use.
 const OLDEST: i32 = 120_000;
@@ -37,7 +38,13 @@ SELECT current_setting('server_version_num')::int4 AS version,
                 has_table_privilege(to_regclass($4::text), 'UPDATE') AND
                 has_table_privilege(to_regclass($4::text), 'DELETE'), false) AS retires,
        EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'cloakroom_ended') AS ended,
-       HAS_NOTIFY AS notify
+       HAS_NOTIFY AS notify,
+       (date_part('epoch', clock_timestamp()) * 1000)::int8 AS clock,
+       least((SELECT nullif(rolconnlimit, -1) FROM pg_roles
+              WHERE rolname = session_user AND NOT rolsuper),
+             (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()),
+             current_setting('max_connections')::int4 -
+             current_setting('superuser_reserved_connections')::int4) AS connections
 FROM (SELECT to_regclass($1::text) AS oid) AS found LEFT JOIN pg_class AS c ON c.oid = found.oid
 "#;
 
@@ -61,18 +68,36 @@ struct Found {
     retires: bool,
     ended: bool,
     notify: bool,
+    clock: Timestamp,
+    connections: i32,
 }
 
 /// A table that can be worked with.
 pub(super) struct Ready {
     pub(super) sid: Sid,
     pub(super) column: Column,
+    pub(super) expire: Expire,
     /// Whether it was not there before.
     pub(super) created: bool,
     /// Whether the database tells of changes.
     pub(super) notifies: bool,
     /// Whether ids are known for a while after they were retired.
     pub(super) retires: bool,
+    /// How many connections the server lets the role have, in all processes.
+    pub(super) connections: usize,
+}
+
+impl Ready {
+    /// Returns a layout as it was found.
+    pub(super) fn fit(&self, layout: Layout) -> Layout {
+        Layout {
+            sid: self.sid,
+            column: self.column,
+            expire: self.expire,
+            retires: self.retires,
+            ..layout
+        }
+    }
 }
 
 /// Looks at the table, and creates it where that is asked and needed; the same for that of retired
@@ -106,7 +131,9 @@ async fn create_retired(inner: &Inner) -> Result<bool, Fault> {
 
 async fn prepare_table(inner: &Inner, options: &PostgresOptions) -> Result<Ready, Fault> {
     let names = &inner.names;
+    let asked = inner.clock.now();
     let found = look(inner).await?;
+    skew::warn("PostgreSQL", &inner.clock, asked, found.clock);
     let missing = found.missing(names, options);
     if missing.is_empty() || !options.create_table {
         return found.check(names, options);
@@ -145,6 +172,8 @@ impl Found {
             retires: row.try_get("retires")?,
             ended: row.try_get("ended")?,
             notify: row.try_get("notify")?,
+            clock: Timestamp::from_millis(row.try_get("clock")?),
+            connections: row.try_get("connections")?,
         })
     }
 
@@ -236,12 +265,18 @@ impl Found {
             Some("jsonb") => Column::Jsonb,
             _ => Column::Json,
         };
+        let expire = match self.expire.as_deref() {
+            Some("timestamptz") => Expire::Zoned,
+            _ => Expire::Local,
+        };
         Ok(Ready {
             sid: sid.unwrap_or(Sid::Text),
             column,
+            expire,
             created: false,
             notifies: self.notify,
             retires: self.retires,
+            connections: usize::try_from(self.connections).unwrap_or(0).max(1),
         })
     }
 }

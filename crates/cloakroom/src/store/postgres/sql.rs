@@ -1,15 +1,20 @@
 //! The statements, written once for a table.
 //!
-//! Instants go in as seconds through `to_timestamp`, as connect-pg-simple sends them, so that the
-//! connection's `TimeZone` reads and writes `expire` alike on both sides. A row is live by its rule:
-//! `expire` is not before the next whole second. `$2` is that second throughout.
+//! Instants become times through `to_timestamp`, as with connect-pg-simple, so that the connection's
+//! `TimeZone` reads and writes `expire` alike on both sides. A row is live by its rule: `expire` is not before
+//! the next whole second. `$2` is the process's now throughout, in milliseconds.
+
+use std::time::Duration;
 
 use super::names::Names;
 use super::retired::{self, RetiredSql};
 use super::sid::Sid;
+use super::time::Time;
 
 /// How a row is known as one whose user the index cannot tell.
 pub(super) const UNINDEXABLE: &str = r"E'\x01unindexable'";
+/// How long a mark stands: longer than a request of Express's that may bring a session back.
+const TOMB: Duration = Duration::from_mins(15);
 /// How many rows one step of pruning deletes: others write between the steps.
 pub(super) const PRUNED_AT_ONCE: u64 = 1000;
 
@@ -43,6 +48,46 @@ impl Column {
     }
 }
 
+/// The type of the column `expire`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expire {
+    /// Without a time zone: the connection's counts.
+    Local,
+    Zoned,
+}
+
+impl Expire {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Local => "timestamp",
+            Self::Zoned => "timestamptz",
+        }
+    }
+}
+
+/// What a table and its database are like, and how they are to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each asked for by name"
+)]
+pub(super) struct Layout {
+    pub(super) sid: Sid,
+    pub(super) column: Column,
+    pub(super) expire: Expire,
+    pub(super) mixed_fleet: bool,
+    /// Whether there is a table of retired ids.
+    pub(super) retires: bool,
+    /// Whether the process's clock is one that a test sets.
+    pub(super) is_set: bool,
+    /// Whether a statement says itself how long it waits for a row; else the URL does.
+    pub(super) is_brief: bool,
+}
+
+/// How long a statement waits for a row that others hold, before it gives its connection back and is sent
+/// again later. The setting ends with the statement.
+const BRIEFLY: &str = " AND (SELECT set_config('lock_timeout', '100ms', true)) IS NOT NULL";
+
 /// The statements of every operation.
 #[derive(Debug)]
 pub(super) struct Sql {
@@ -61,10 +106,10 @@ pub(super) struct Sql {
     /// `$1` sid; whether the row was live.
     pub(super) destroy: String,
     /// `$1` old sid, `$3` new sid, `$4` text, `$5` expire, `$6` the text that was read; where ids are
-    /// retired also `$7` the reason, `$8` until when.
+    /// retired also `$7` the reason.
     pub(super) replace_read: String,
     /// The same without the text that was read: whatever became of the old row. Where ids are retired
-    /// `$6` is the reason, `$7` until when, `$8` now.
+    /// `$6` is the reason.
     pub(super) replace_any: String,
     /// What else is done with retired ids, where there is a table for them.
     pub(super) retired: Option<RetiredSql>,
@@ -82,10 +127,10 @@ pub(super) struct Sql {
     pub(super) prune_tombs: Option<String>,
     /// All live rows.
     pub(super) all: String,
-    /// `$1` sids: those rows, locked.
-    pub(super) lock: String,
-    /// `$1` sids; whether each was live.
-    pub(super) destroy_many: String,
+    /// `$1` sids: those live rows.
+    pub(super) read_many: String,
+    /// `$1` sids, `$3` the texts that were read; whether each was live, no row for one that was changed.
+    pub(super) destroy_read: String,
 }
 
 /// The statements that use the index of users.
@@ -98,33 +143,32 @@ pub(super) struct UserSql {
     pub(super) destroy_of_user: String,
 }
 
-const EXPIRES: &str = "date_part('epoch', s.expire::timestamptz)";
-
 impl Sql {
-    pub(super) fn new(
-        names: &Names,
-        sid: Sid,
-        column: Column,
-        mixed_fleet: bool,
-        retires: bool,
-    ) -> Self {
+    pub(super) fn new(names: &Names, layout: Layout) -> Self {
+        let Layout { sid, column, .. } = layout;
         let table = names.table();
-        let shape = Shape::new(names, sid, mixed_fleet);
+        let shape = Shape::new(names, layout);
         let (one, each) = (sid.value("$1"), sid.values("$1"));
-        let live = shape.live("$2");
+        let time = Time::told("$2", layout.is_set);
+        let first = Time::told("$1", layout.is_set);
+        let (live, briefly, expires) = (shape.live(&time), shape.briefly, time.expires());
         let same = column.same("$6");
         let destroy = |condition: &str| {
-            let gone = shape.gone(condition, "$2");
+            let gone = shape.gone(condition, &time);
             format!("WITH {gone} SELECT live FROM gone")
         };
-        let notes = retires.then(|| names.retired());
+        let notes = layout.retires.then(|| names.retired());
         let replace = |condition: &str, only: &str, noted: String| {
-            let gone = shape.gone(condition, "$2");
-            let put = shape.put_or_fail(&column.value("$4"), only);
+            let gone = shape.gone(condition, &time);
+            let put = shape.put_or_fail(&column.value("$4"), only, &time);
             format!("WITH {gone}{noted}, new AS ({put}) SELECT true FROM new")
         };
-        let note_read = notes.as_deref().map(retired::note_of_gone);
-        let note_any = notes.as_deref().map(retired::note_unless_retired);
+        let note_read = notes
+            .as_deref()
+            .map(|notes| retired::note_of_gone(notes, &time));
+        let note_any = notes
+            .as_deref()
+            .map(|notes| retired::note_unless_retired(notes, &time));
         let only_noted = match &notes {
             // An id that no table holds is replaced every time.
             Some(_) => " WHERE $1::text IS NULL OR EXISTS (SELECT FROM noted)",
@@ -137,7 +181,7 @@ impl Sql {
         };
         let get = |sid: &str| {
             format!(
-                "SELECT s.sess::text, {EXPIRES} FROM {table} AS s WHERE s.sid = {sid} AND {live}"
+                "SELECT s.sess::text, {expires} FROM {table} AS s WHERE s.sid = {sid} AND {live}"
             )
         };
         Self {
@@ -151,21 +195,24 @@ impl Sql {
                 get(&sid.value("k.sid"))
             ),
             living: format!(
-                "SELECT s.sid::text, {EXPIRES} FROM {table} AS s
+                "SELECT s.sid::text, {expires} FROM {table} AS s
                  WHERE s.sid = ANY({each}) AND {live}"
             ),
-            create: shape.create(&column.value("$3")),
+            create: shape.create(&column.value("$3"), &time),
             update: format!(
-                "UPDATE {table} AS s SET sess = {}, expire = to_timestamp($4::float8)
-                 WHERE s.sid = {one} AND {live} AND {} RETURNING true",
+                "UPDATE {table} AS s SET sess = {}, expire = to_timestamp({})
+                 WHERE s.sid = {one} AND {live} AND {}{briefly} RETURNING true",
                 column.value("$3"),
+                time.seconds_of("$4"),
                 column.same("$5"),
             ),
             // A touch that a crash loses is no loss; the setting ends with the statement.
             touch: format!(
                 "WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-                 UPDATE {table} AS s SET expire = to_timestamp($3::float8) FROM lazily
-                 WHERE s.sid = {one} AND {live} RETURNING true"
+                 UPDATE {table} AS s SET expire = greatest(s.expire, to_timestamp({})::{}) FROM lazily
+                 WHERE s.sid = {one} AND {live}{briefly} RETURNING true",
+                time.seconds_of("$3"),
+                layout.expire.name(),
             ),
             destroy: destroy(&format!("s.sid = {one}")),
             replace_read: replace(
@@ -179,47 +226,53 @@ impl Sql {
                 note_any.unwrap_or_default(),
             ),
             retired: notes.map(|notes| {
-                RetiredSql::new(&notes, &shape.gone(&format!("s.sid = {one}"), "$2"))
+                RetiredSql::new(&notes, &shape.gone(&format!("s.sid = {one}"), &time), layout.is_set)
             }),
             scan_first: scan(""),
             scan_next: scan(&format!(" AND s.sid > {}", sid.value("$3"))),
             count: format!(
                 "SELECT count(*) FROM {table} AS s WHERE {}",
-                shape.live("$1")
+                shape.live(&first)
             ),
-            prune: shape.prune("", "true"),
+            prune: shape.prune("", "true", &first),
             prune_alone: shape.prune(
                 "lock AS MATERIALIZED
                  (SELECT pg_try_advisory_xact_lock(hashtextextended($2::text, 0)) AS held), ",
                 "(SELECT held FROM lock)",
+                &first,
             ),
-            prune_tombs: shape.tombs.as_ref().map(|tombs| prune_tombs(&table, sid, tombs)),
+            prune_tombs: (shape.tombs.as_ref()).map(|tombs| shape.prune_tombs(tombs, &first)),
             all: format!(
                 "SELECT s.sid::text, s.sess::text FROM {table} AS s WHERE {}",
-                shape.live("$1")
+                shape.live(&first)
             ),
-            lock: format!(
+            read_many: format!(
                 "SELECT s.sid::text, s.sess::text FROM {table} AS s
-                 WHERE s.sid = ANY({each}) AND {live} ORDER BY s.sid FOR UPDATE OF s"
+                 WHERE s.sid = ANY({each}) AND {live}"
             ),
-            destroy_many: destroy(&format!("s.sid = ANY({each})")),
+            destroy_read: destroy(&format!(
+                "s.sid = ANY({each}) AND EXISTS
+                 (SELECT FROM unnest($1::text[], $3::text[]) AS k (sid, text)
+                  WHERE k.sid = s.sid::text AND k.text = s.sess::text)"
+            )),
         }
     }
 }
 
 impl UserSql {
-    pub(super) fn new(names: &Names, sid: Sid, mixed_fleet: bool, function: &str) -> Self {
+    pub(super) fn new(names: &Names, layout: Layout, function: &str) -> Self {
         let table = names.table();
-        let shape = Shape::new(names, sid, mixed_fleet);
-        let live = shape.live("$2");
+        let shape = Shape::new(names, layout);
+        let time = Time::told("$2", layout.is_set);
+        let live = shape.live(&time);
         let of = |value: &str| {
             format!(
                 "SELECT s.sid::text, s.sess::text FROM {table} AS s WHERE {function}(s.sess) = {value} AND {live}"
             )
         };
-        let kept = sid.value("$3");
+        let kept = layout.sid.value("$3");
         let theirs = format!("{function}(s.sess) = $1::text AND s.sid IS DISTINCT FROM {kept}");
-        let gone = shape.gone(&theirs, "$2");
+        let gone = shape.gone(&theirs, &time);
         Self {
             of_user: format!("{} UNION ALL {}", of("$1::text"), of(UNINDEXABLE)),
             // All parts see the table at one instant. What is counted but not deleted was changed by
@@ -240,19 +293,22 @@ struct Shape {
     table: String,
     sid: Sid,
     tombs: Option<String>,
+    /// Part of a condition: that the statement waits for no row for long.
+    briefly: &'static str,
 }
 
 impl Shape {
-    fn new(names: &Names, sid: Sid, mixed_fleet: bool) -> Self {
+    fn new(names: &Names, layout: Layout) -> Self {
         Self {
             table: names.table(),
-            sid,
-            tombs: mixed_fleet.then(|| names.tombs()),
+            sid: layout.sid,
+            tombs: layout.mixed_fleet.then(|| names.tombs()),
+            briefly: if layout.is_brief { BRIEFLY } else { "" },
         }
     }
 
-    fn live(&self, now: &str) -> String {
-        let unexpired = format!("s.expire >= to_timestamp({now}::float8)");
+    fn live(&self, time: &Time) -> String {
+        let unexpired = format!("s.expire >= {}", time.second());
         match &self.tombs {
             Some(tombs) => {
                 format!(
@@ -264,75 +320,79 @@ impl Shape {
     }
 
     /// Deletes rows as the table `gone`, and marks the ids of those that were live.
-    fn gone(&self, condition: &str, now: &str) -> String {
-        let (table, live) = (&self.table, self.live(now));
+    fn gone(&self, condition: &str, time: &Time) -> String {
+        let Self { table, briefly, .. } = self;
+        let live = self.live(time);
         let gone = format!(
-            "gone AS (DELETE FROM {table} AS s WHERE {condition} RETURNING s.sid::text, ({live}) AS live)"
+            "gone AS (DELETE FROM {table} AS s WHERE {condition}{briefly}
+             RETURNING s.sid::text, ({live}) AS live)"
         );
         let Some(tombs) = &self.tombs else {
             return gone;
         };
         format!(
             "{gone}, tomb AS (INSERT INTO {tombs} (sid, until)
-             SELECT sid, to_timestamp({now}::float8) + interval '15 minutes' FROM gone WHERE live
-             ON CONFLICT (sid) DO UPDATE SET until = excluded.until)"
+             SELECT sid, {} FROM gone WHERE live
+             ON CONFLICT (sid) DO UPDATE SET until = excluded.until)",
+            time.after(TOMB.as_millis())
         )
     }
 
-    fn create(&self, text: &str) -> String {
-        let (table, sid) = (&self.table, self.sid.value("$1"));
+    fn create(&self, text: &str, time: &Time) -> String {
+        let Self { table, briefly, .. } = self;
+        let sid = self.sid.value("$1");
         let unmarked = self.tombs.as_ref().map_or(String::new(), |tombs| {
-            format!(" WHERE NOT EXISTS (SELECT FROM {tombs} AS d WHERE d.sid = $1::text)")
+            format!(" AND NOT EXISTS (SELECT FROM {tombs} AS d WHERE d.sid = $1::text)")
         });
         format!(
             "INSERT INTO {table} AS s (sid, sess, expire)
-             SELECT {sid}, {text}, to_timestamp($4::float8){unmarked}
+             SELECT {sid}, {text}, to_timestamp({}) WHERE true{unmarked}{briefly}
              ON CONFLICT (sid) DO UPDATE SET sess = excluded.sess, expire = excluded.expire
-             WHERE s.expire < to_timestamp($2::float8) RETURNING true"
+             WHERE s.expire < {} RETURNING true",
+            time.seconds_of("$4"),
+            time.second()
         )
     }
 
     /// Stores `$3`, or fails by a division by zero where that id is taken: what the statement
     /// deleted has to be as if it had not been.
-    fn put_or_fail(&self, text: &str, only: &str) -> String {
+    fn put_or_fail(&self, text: &str, only: &str, time: &Time) -> String {
         let (table, sid) = (&self.table, self.sid.value("$3"));
-        let expire = self.tombs.as_ref().map_or_else(
-            || "$5::float8".to_owned(),
-            |tombs| {
-                format!(
-                    "$5::float8 / (NOT EXISTS (SELECT FROM {tombs} AS d WHERE d.sid = $3::text))::int"
-                )
-            },
-        );
+        let (expire, second) = (time.seconds_of("$5"), time.second());
+        let unmarked = self.tombs.as_ref().map_or(String::new(), |tombs| {
+            format!(" / (NOT EXISTS (SELECT FROM {tombs} AS d WHERE d.sid = $3::text))::int")
+        });
         format!(
             "INSERT INTO {table} AS s (sid, sess, expire)
-             SELECT {sid}, {text}, to_timestamp({expire}){only}
+             SELECT {sid}, {text}, to_timestamp({expire}{unmarked}){only}
              ON CONFLICT (sid) DO UPDATE SET sess = excluded.sess,
-             expire = to_timestamp($5::float8 / (s.expire < to_timestamp($2::float8))::int)
+             expire = to_timestamp({expire} / (s.expire < {second})::int)
              RETURNING true"
         )
     }
 
-    fn prune(&self, lock: &str, held: &str) -> String {
-        let table = &self.table;
+    fn prune(&self, lock: &str, held: &str, time: &Time) -> String {
+        let (table, second) = (&self.table, time.second());
         format!(
             "WITH {lock}old AS MATERIALIZED
-             (SELECT s.sid FROM {table} AS s WHERE s.expire < to_timestamp($1::float8) AND {held}
+             (SELECT s.sid FROM {table} AS s WHERE s.expire < {second} AND {held}
               LIMIT {PRUNED_AT_ONCE} FOR UPDATE OF s SKIP LOCKED),
              gone AS (DELETE FROM {table} AS s USING old WHERE s.sid = old.sid RETURNING true)
              SELECT count(*) FROM gone"
         )
     }
-}
 
-fn prune_tombs(table: &str, sid: Sid, tombs: &str) -> String {
-    // A mark may be older than the column's type, and name what that does not hold.
-    let marked = match sid {
-        Sid::Uuid => "CASE WHEN due.sid ~ '^[0-9a-f-]{36}$' THEN due.sid::uuid END".to_owned(),
-        Sid::Text | Sid::Char => sid.value("due.sid"),
-    };
-    format!(
-        "WITH due AS (DELETE FROM {tombs} WHERE until <= to_timestamp($1::float8) RETURNING sid)
-         DELETE FROM {table} AS s USING due WHERE s.sid = {marked}"
-    )
+    fn prune_tombs(&self, tombs: &str, time: &Time) -> String {
+        let Self { table, briefly, .. } = self;
+        // A mark may be older than the column's type, and name what that does not hold.
+        let marked = match self.sid {
+            Sid::Uuid => "CASE WHEN due.sid ~ '^[0-9a-f-]{36}$' THEN due.sid::uuid END".to_owned(),
+            sid @ (Sid::Text | Sid::Char) => sid.value("due.sid"),
+        };
+        format!(
+            "WITH due AS (DELETE FROM {tombs} WHERE until <= {}{briefly} RETURNING sid)
+             DELETE FROM {table} AS s USING due WHERE s.sid = {marked}",
+            time.second()
+        )
+    }
 }

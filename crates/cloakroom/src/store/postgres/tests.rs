@@ -4,6 +4,7 @@ mod lost_lines;
 mod mixed;
 mod node;
 mod pool;
+mod pooler;
 mod pruning;
 mod races;
 mod retired;
@@ -63,6 +64,11 @@ async fn jsonb_table() -> String {
     );
     raw().await.batch_execute(&create).await.unwrap();
     table
+}
+
+/// An instant as connect-pg-simple writes it.
+fn whole_seconds(instant: Timestamp) -> f64 {
+    (instant.as_millis() as f64 / 1000.0).ceil()
 }
 
 fn now() -> Timestamp {

@@ -31,6 +31,8 @@ pub(super) struct Said {
     /// The file with the certificates that are trusted instead of the system's.
     pub(super) roots: Option<PathBuf>,
     pub(super) pool_size: Option<usize>,
+    /// Whether it says how long a statement waits for a lock.
+    pub(super) has_lock_timeout: bool,
     /// The parameters that are not heeded.
     pub(super) aside: Vec<&'static str>,
 }
@@ -56,10 +58,11 @@ const DRIVERS: [&str; 18] = [
     "channel_binding",
     "load_balance_hosts",
 ];
+const LOCK_TIMEOUT: &str = "lock_timeout";
 /// The server's settings that node-postgres takes from a URL.
 const SETTINGS: [&str; 3] = [
     "statement_timeout",
-    "lock_timeout",
+    LOCK_TIMEOUT,
     "idle_in_transaction_session_timeout",
 ];
 /// What concerns another program alone, or is always so here: node-postgres's pool, Prisma's,
@@ -146,6 +149,7 @@ fn read_pairs(pairs: &str) -> Result<Said, Fault> {
         tls: pairs.contains("sslmode").then_some(mode),
         roots: None,
         pool_size: None,
+        has_lock_timeout: pairs.contains(LOCK_TIMEOUT),
         aside: Vec::new(),
     })
 }
@@ -233,11 +237,14 @@ impl Parameters {
             let all: Vec<String> = options.into_iter().chain(self.settings).collect();
             config.options(all.join(" "));
         }
+        let options = config.get_options();
+        let has_lock_timeout = options.is_some_and(|options| options.contains(LOCK_TIMEOUT));
         Said {
             config,
             tls: self.tls,
             roots: self.roots,
             pool_size: self.pool_size,
+            has_lock_timeout,
             aside: self.aside,
         }
     }

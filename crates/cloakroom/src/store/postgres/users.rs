@@ -7,14 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::TryStreamExt as _;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
 
 use super::call::{Params, Text};
 use super::fault::{Fault, Phase};
 use super::names::Names;
 use super::reads::{id_in, unreadable};
-use super::sid::Sid;
-use super::sql::UserSql;
+use super::sql::{Layout, UserSql};
 use super::{Inner, ddl};
 use crate::id::SessionId;
 use crate::store::{StoreError, UserKeys, restless};
@@ -35,11 +33,11 @@ pub(super) struct Users {
 }
 
 impl Users {
-    pub(super) fn new(names: &Names, sid: Sid, mixed_fleet: bool, keys: &UserKeys) -> Self {
+    pub(super) fn new(names: &Names, layout: Layout, keys: &UserKeys) -> Self {
         let function = ddl::user_function(names, keys);
         Self {
             keys: keys.clone(),
-            sql: UserSql::new(names, sid, mixed_fleet, &function),
+            sql: UserSql::new(names, layout, &function),
             function,
             indexed: AtomicBool::new(false),
             warned: AtomicBool::new(false),
@@ -104,12 +102,14 @@ impl Inner {
         user: &str,
         keep: Option<&SessionId>,
     ) -> Result<Pass, StoreError> {
-        let kept = keep.map(SessionId::expose).filter(|id| self.sid.holds(id));
+        let kept = keep
+            .map(SessionId::expose)
+            .filter(|id| self.layout.sid.holds(id));
         let kept = kept.map(Text);
         let mut pass = None;
         if self.is_indexed(users).await? {
             let params: Params<'_> = &[&indexable(user), &self.now(), &kept];
-            match self.write(&users.sql.destroy_of_user, params).await {
+            match self.write_many(&users.sql.destroy_of_user, params).await {
                 Ok(rows) => pass = Some(read_pass(&rows, users, user)?),
                 Err(fault) => users.unless_undefined(fault)?,
             }
@@ -146,56 +146,26 @@ impl Inner {
         }
     }
 
+    /// Reads what they say, and deletes those that still say it: a transaction would hold rows between
+    /// two round trips, and a pooler may let none be.
     async fn end_once(
         &self,
         users: &Users,
         user: &str,
         candidates: &[SessionId],
     ) -> Result<(u64, bool), Fault> {
-        let mut lease = self.lease().await?;
-        let outcome = self
-            .end_on(lease.client_mut(), users, user, candidates)
-            .await;
-        match outcome {
-            Ok(ended) => {
-                lease.settle();
-                Ok(ended)
-            }
-            Err((error, phase)) => Err(lease.failed(&error, phase)),
-        }
-    }
-
-    async fn end_on(
-        &self,
-        client: &mut deadpool_postgres::ClientWrapper,
-        users: &Users,
-        user: &str,
-        candidates: &[SessionId],
-    ) -> Result<(u64, bool), (tokio_postgres::Error, Phase)> {
-        let before = |error| (error, Phase::Before);
-        let sent = |error| (error, Phase::Sent);
-        let sids: Vec<Text<'_>> = candidates.iter().map(|id| Text(id.expose())).collect();
         let now = self.now();
-        let transaction = client.transaction().await.map_err(before)?;
-        let lock = transaction.prepare_cached(&self.sql.lock).await;
-        let found = transaction
-            .query(&lock.map_err(before)?, &[&sids, &now])
-            .await
-            .map_err(before)?;
-        let mut theirs: Vec<Text<'_>> = Vec::new();
-        for row in &found {
-            if users.is_of(row, user) {
-                theirs.push(Text(row.try_get(0).map_err(before)?));
-            }
-        }
-        let delete = transaction.prepare_cached(&self.sql.destroy_many).await;
-        let gone = transaction
-            .query(&delete.map_err(before)?, &[&theirs, &now])
-            .await
-            .map_err(before)?;
-        transaction.commit().await.map_err(sent)?;
+        let sids: Vec<Text<'_>> = candidates.iter().map(|id| Text(id.expose())).collect();
+        let found = self.read(&self.sql.read_many, &[&sids, &now]).await?;
+        let theirs = found.iter().filter(|row| users.is_of(row, user));
+        let theirs =
+            theirs.filter_map(|row| Some((Text(row.try_get(0).ok()?), Text(row.try_get(1).ok()?))));
+        let (sids, texts): (Vec<Text<'_>>, Vec<Text<'_>>) = theirs.unzip();
+        let params: Params<'_> = &[&sids, &now, &texts];
+        let gone = self.write_many(&self.sql.destroy_read, params).await?;
         let ended = gone.iter().filter(|row| row.try_get(0).unwrap_or(false));
-        Ok((ended.count() as u64, found.len() < candidates.len()))
+        let slipped = found.len() < candidates.len() || gone.len() < sids.len();
+        Ok((ended.count() as u64, slipped))
     }
 
     /// Reads every live row, as of one instant, one at a time.
@@ -208,10 +178,8 @@ impl Inner {
         let found = {
             let client = lease.client();
             let reading = async {
-                let statement = client.prepare_cached(&self.sql.all).await?;
-                let now = self.now();
-                let params: [&(dyn ToSql + Sync); 1] = [&now];
-                let mut rows = pin!(client.query_raw(&statement, params).await?);
+                let sent = self.send(client, &self.sql.all, &[&self.now()]).await;
+                let mut rows = pin!(sent.map_err(|(error, _)| error)?);
                 let mut found = Vec::new();
                 while let Some(row) = rows.try_next().await? {
                     if users.is_of(&row, user) {
@@ -236,7 +204,7 @@ impl Inner {
         if users.indexed.load(Ordering::Relaxed) {
             return Ok(true);
         }
-        let signature = format!("{}({})", users.function, self.column.name());
+        let signature = format!("{}({})", users.function, self.layout.column.name());
         let rows = self
             .read(
                 "SELECT to_regprocedure($1::text) IS NOT NULL",

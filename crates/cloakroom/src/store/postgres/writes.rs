@@ -8,16 +8,16 @@ use tokio_postgres::error::SqlState;
 use super::call::{Params, Text};
 use super::fault::Fault;
 use super::sid::Sid;
-use super::{Inner, whole_seconds};
+use super::{Inner, millis};
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{Entry, RetiredId, StoreError, StoreErrorKind, Written};
 
 impl Inner {
     pub(super) async fn create(&self, id: &SessionId, entry: &Entry) -> Result<(), StoreError> {
-        refuse_unstorable(self.sid, id)?;
+        refuse_unstorable(self.layout.sid, id)?;
         let (sid, text) = (Text(id.expose()), Text(&entry.text));
-        let expire = whole_seconds(entry.expires);
+        let expire = millis(entry.expires);
         let rows = self
             .write(&self.sql.create, &[&sid, &self.now(), &text, &expire])
             .await?;
@@ -33,11 +33,11 @@ impl Inner {
         read: &RecordText,
         entry: &Entry,
     ) -> Result<Written, StoreError> {
-        if !self.sid.holds(id.expose()) {
+        if !self.layout.sid.holds(id.expose()) {
             return Ok(Written::Gone);
         }
         let (sid, text) = (Text(id.expose()), Text(&entry.text));
-        let expire = whole_seconds(entry.expires);
+        let expire = millis(entry.expires);
         let rows = self
             .write(
                 &self.sql.update,
@@ -55,10 +55,10 @@ impl Inner {
     }
 
     pub(super) async fn touch(&self, id: &SessionId, entry: &Entry) -> Result<bool, StoreError> {
-        if !self.sid.holds(id.expose()) {
+        if !self.layout.sid.holds(id.expose()) {
             return Ok(false);
         }
-        let (sid, expire) = (Text(id.expose()), whole_seconds(entry.expires));
+        let (sid, expire) = (Text(id.expose()), millis(entry.expires));
         let rows = self
             .write(&self.sql.touch, &[&sid, &self.now(), &expire])
             .await?;
@@ -66,7 +66,7 @@ impl Inner {
     }
 
     pub(super) async fn destroy(&self, id: &SessionId) -> Result<bool, StoreError> {
-        if !self.sid.holds(id.expose()) {
+        if !self.layout.sid.holds(id.expose()) {
             return Ok(false);
         }
         let rows = self
@@ -83,23 +83,27 @@ impl Inner {
         entry: &Entry,
         retired: &RetiredId,
     ) -> Result<Written, StoreError> {
-        refuse_unstorable(self.sid, new)?;
+        refuse_unstorable(self.layout.sid, new)?;
         if old == new {
             return Err(StoreErrorKind::IdTaken.into());
         }
         // An id that cannot be stored stands for one that is not there.
-        let from = self.sid.holds(old.expose()).then(|| Text(old.expose()));
+        let from = self
+            .layout
+            .sid
+            .holds(old.expose())
+            .then(|| Text(old.expose()));
         let (to, text) = (Text(new.expose()), Text(&entry.text));
-        let (expire, now) = (whole_seconds(entry.expires), self.now());
-        let (why, at, until) = (Text(retired.as_str()), self.instant(), self.retired_until());
+        let (expire, now) = (millis(entry.expires), self.now());
+        let why = Text(retired.as_str());
         let replaced = if let Some(read) = read {
             let text_read = Text(read);
-            let params: Params<'_> = &[&from, &now, &to, &text, &expire, &text_read, &why, &until];
-            let params = &params[..if self.retires() { 8 } else { 6 }];
+            let params: Params<'_> = &[&from, &now, &to, &text, &expire, &text_read, &why];
+            let params = &params[..if self.retires() { 7 } else { 6 }];
             self.write(&self.sql.replace_read, params).await
         } else {
-            let params: Params<'_> = &[&from, &now, &to, &text, &expire, &why, &until, &at];
-            let params = &params[..if self.retires() { 8 } else { 5 }];
+            let params: Params<'_> = &[&from, &now, &to, &text, &expire, &why];
+            let params = &params[..if self.retires() { 6 } else { 5 }];
             self.write(&self.sql.replace_any, params).await
         };
         match replaced {

@@ -3,8 +3,8 @@
 use testbed::Postgres;
 use tokio_postgres::Client;
 
-use super::super::{PostgresStore, whole_seconds};
-use super::{entry, now, open, options, raw, raw_to, stored, unique};
+use super::super::PostgresStore;
+use super::{entry, now, open, options, raw, raw_to, stored, unique, whole_seconds};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::{RetiredId, Store as _, StoreErrorKind, Written};

@@ -120,6 +120,23 @@ async fn own_read_only(server: &Postgres) -> PostgresStore {
     own(server, 1).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn r9_a_pool_that_the_server_does_not_fill_shares_what_it_has() {
+    let server = Postgres::start(&["max_connections=8", "superuser_reserved_connections=3"]);
+    let stores = [own(&server, 10).await, own(&server, 10).await];
+    assert_eq!(stores[0].0.pool.status().max_size, 5);
+    let calls = (0..400).map(async |number: usize| {
+        let store = &stores[number % 2];
+        let (id, record) = (SessionId::random(), entry(""));
+        store.create(&id, &record).await?;
+        store.touch(&id, &record.text, &record).await?;
+        store.destroy(&id).await
+    });
+    for ended in futures_util::future::join_all(calls).await {
+        assert!(ended.map_err(|error| reason(&error)).unwrap());
+    }
+}
+
 #[tokio::test]
 async fn dropped_calls_do_not_use_up_the_pool() {
     let table = unique("aborted");
@@ -214,6 +231,7 @@ async fn each_operation_is_one_round_trip() {
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
     let options = options(&unique("trips")).pool_size(1).mixed_fleet(true);
     let store = PostgresStore::connect_options(&url, options).await.unwrap();
+    assert!(!store.0.pooler.is_there(), "a proxy was taken for a pooler");
     let record = entry(r#","userId":"ada""#);
     let mut trips = Vec::new();
     // The first round prepares the statements.

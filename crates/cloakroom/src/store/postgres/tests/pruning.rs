@@ -96,7 +96,7 @@ async fn only_a_touch_may_be_lost_in_a_crash() {
     let before = transaction.query_one(show, &[]).await.unwrap();
     assert_eq!(before.get::<_, &str>(0), "on");
     let touched = transaction
-        .query(&store.0.sql.touch, &[&sid, &now, &(now + 60.0)])
+        .query(&store.0.sql.touch, &[&sid, &now, &(now + 60_000)])
         .await;
     assert_eq!(touched.unwrap().len(), 1);
     let during = transaction.query_one(show, &[]).await.unwrap();

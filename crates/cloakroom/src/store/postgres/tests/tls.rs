@@ -102,7 +102,11 @@ async fn x11_prefer_is_encrypted_and_checked_where_the_server_has_tls() {
 
         let url = format!("{url}&sslrootcert={}", issuer.display());
         let store = PostgresStore::connect_options(&url, options("session")).await;
-        let _store = store.map_err(|error| reason(&error)).expect(mode);
+        let store = store.map_err(|error| reason(&error)).expect(mode);
+        assert!(
+            !store.0.pooler.is_there(),
+            "a server was taken for a pooler"
+        );
         let asked =
             "SELECT bool_and(s.ssl) FROM pg_stat_ssl AS s JOIN pg_stat_activity AS a USING (pid)
                      WHERE a.application_name = $1";

@@ -1,0 +1,25 @@
+//! A server that grants no more connections: nobody asks it for another for a while.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long nobody asks: others may have closed theirs by then.
+const FOR: Duration = Duration::from_millis(250);
+
+/// When that was found, if ever.
+#[derive(Debug, Default)]
+pub(super) struct Full(Mutex<Option<Instant>>);
+
+impl Full {
+    pub(super) fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Returns whether it was found a moment ago.
+    pub(super) fn is_noted(&self) -> bool {
+        let noted = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.is_some_and(|noted| noted.elapsed() < FOR)
+    }
+}

@@ -1,0 +1,68 @@
+//! How far this machine's clock is from a server's, said once for each store that connects.
+
+use std::time::Duration;
+
+use crate::clock::{Clock, Timestamp};
+
+/// What clocks that are kept right by NTP never differ by.
+const TOLERATED: Duration = Duration::from_secs(5);
+
+/// Warns where a server's clock is another than this process's; `asked` is when it was asked.
+///
+/// A clock that a test sets is none to be compared.
+pub(super) fn warn(store: &str, clock: &Clock, asked: Timestamp, server: Timestamp) {
+    if matches!(clock, Clock::Manual(_)) {
+        return;
+    }
+    if let Some(text) = sentence(store, asked, clock.now(), server) {
+        tracing::warn!("{text}");
+    }
+}
+
+/// The server looked at its clock at some time between question and answer.
+fn sentence(
+    store: &str,
+    asked: Timestamp,
+    answered: Timestamp,
+    server: Timestamp,
+) -> Option<String> {
+    let (ahead, behind) = (asked.since(server), server.since(answered));
+    let (skew, side) = match ahead > behind {
+        true => (ahead, "ahead of"),
+        false => (behind, "behind"),
+    };
+    (skew > TOLERATED).then(|| {
+        format!(
+            "this machine's clock is {} s {side} that of {store}: absolute time-outs come that much \
+             {} for whoever is served here; set both by NTP",
+            skew.as_secs(),
+            if ahead > behind { "earlier" } else { "later" },
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r5_a_skew_is_said_where_the_wait_does_not_explain_it() {
+        #[rustfmt::skip]
+        let table = [ // asked, answered, server, what is said
+            (0,          10,        5,          None),
+            (0,          10,        5_010,      None),
+            (0,          9_000,     4_000,      None), // a slow answer
+            (0,          10,        5_011,      Some("5 s behind that of X: absolute time-outs come that much later")),
+            (3_600_000,  3_600_010, 0,          Some("3600 s ahead of that of X: absolute time-outs come that much earlier")),
+        ];
+        for (asked, answered, server, expected) in table {
+            let [asked, answered, server] = [asked, answered, server].map(Timestamp::from_millis);
+            let said = sentence("X", asked, answered, server);
+            match (said, expected) {
+                (None, None) => {}
+                (Some(said), Some(expected)) => assert!(said.contains(expected), "{said}"),
+                (said, _) => panic!("{said:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Rows that somebody else holds: whoever wants to change them waits, and nobody else.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use cloakroom::{Manager, Policy, Session, SessionError, SessionLayer};
+use futures_util::future::{join, join_all};
+use testbed::{PgBouncer, PoolMode, Postgres};
+
+use crate::support::servers::connect;
+use crate::support::{Client, keys};
+
+const LOCKED: usize = 12;
+const OTHERS: usize = 20;
+/// Requests of all others.
+const REQUESTS: usize = 2000;
+
+/// The requests of a signed-in visitor each change the session.
+async fn app(url: &str) -> Router {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    async fn write(session: Session) -> Result<String, SessionError> {
+        session.insert("number", NUMBER.fetch_add(1, Ordering::SeqCst))?;
+        Ok(session.get("userId")?.unwrap_or_else(|| "nobody".into()))
+    }
+    async fn held(session: Session) -> Result<(), SessionError> {
+        session.insert("userId", "held")
+    }
+    async fn free(session: Session) -> Result<(), SessionError> {
+        session.insert("userId", "free")
+    }
+    let policy = Policy::builder(keys()).secure(cloakroom::Secure::Never);
+    let store = connect(url).await;
+    let manager = Manager::with_clock(policy.build().unwrap(), store, cloakroom::Clock::System);
+    Router::new()
+        .route("/held", get(held))
+        .route("/free", get(free))
+        .route("/write", get(write))
+        .layer(SessionLayer::new(manager))
+}
+
+async fn visitors(router: &Router, path: &str, count: usize) -> Vec<Client> {
+    let mut visitors = Vec::new();
+    for _ in 0..count {
+        let mut client = Client::new(router.clone());
+        assert_eq!(client.get(path).await.status, StatusCode::OK);
+        visitors.push(client);
+    }
+    visitors
+}
+
+/// A transaction that holds the rows of those who are held, until it is dropped.
+struct Lock(Child);
+
+impl Lock {
+    fn take(url: &str) -> Self {
+        let mut psql = Command::new("psql")
+            .args([url, "-qAt"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lock = "BEGIN;
+             SELECT 'locked ' || count(*) FROM (SELECT FROM session WHERE sess ->> 'userId' = 'held' FOR UPDATE) AS s;\n";
+        psql.stdin
+            .as_mut()
+            .unwrap()
+            .write_all(lock.as_bytes())
+            .unwrap();
+        let said = BufReader::new(psql.stdout.take().unwrap()).lines().next();
+        assert_eq!(said.unwrap().unwrap(), format!("locked {LOCKED}"));
+        Self(psql)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn others_are_served(url: &str, direct: &str) {
+    let router = app(url).await;
+    let held = visitors(&router, "/held", LOCKED).await;
+    let free = visitors(&router, "/free", OTHERS).await;
+    let lock = Lock::take(direct);
+    let over = Arc::new(AtomicBool::new(false));
+    // Each of the held has two tabs that try again and again.
+    let tabs = held.iter().chain(&held).map(async |visitor| {
+        let (mut visitor, mut refused) = (visitor.clone(), 0);
+        while !over.load(Ordering::SeqCst) {
+            let status = visitor.get("/write").await.status;
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+            refused += 1;
+        }
+        refused
+    });
+    let asking = free.iter().map(async |visitor| {
+        let (mut visitor, mut failed) = (visitor.clone(), 0);
+        for _ in 0..REQUESTS / OTHERS {
+            let answer = visitor.get("/write").await;
+            failed += usize::from(answer.status != StatusCode::OK || answer.body != "free");
+        }
+        failed
+    });
+    let others = async {
+        let failed: Vec<usize> = join_all(asking).await;
+        over.store(true, Ordering::SeqCst);
+        failed.into_iter().sum::<usize>()
+    };
+    let (refused, failed) = join(join_all(tabs), others).await;
+    assert_eq!(failed, 0, "of {REQUESTS} requests of others failed");
+    assert!(refused.iter().all(|refused| *refused > 0), "{refused:?}");
+    drop(lock);
+    for mut visitor in held {
+        let answer = visitor.get("/write").await;
+        assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "held"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r8_twelve_locked_rows_delay_nobody_else() {
+    let url = Postgres::shared().create_database("locked");
+    others_are_served(&url, &url).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r8_twelve_locked_rows_behind_a_pooler_delay_nobody_else() {
+    let server = Postgres::shared();
+    let direct = server.create_database("locked_behind");
+    let pooler = PgBouncer::start(server, PoolMode::Transaction, 10);
+    others_are_served(&pooler.url("locked_behind"), &direct).await;
+}
