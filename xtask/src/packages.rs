@@ -15,7 +15,7 @@ struct Package {
 }
 
 #[rustfmt::skip]
-const NEEDED: [Package; 8] = [
+const NEEDED: [Package; 9] = [
     Package { name: "chromium",       program: "/usr/bin/chromium" },
     Package { name: "nginx-light",    program: "/usr/sbin/nginx" },
     Package { name: "openssl",        program: "/usr/bin/openssl" },
@@ -23,6 +23,7 @@ const NEEDED: [Package; 8] = [
     Package { name: "procps",         program: "/bin/kill" },
     Package { name: "redis-server",   program: "/usr/bin/redis-server" },
     Package { name: "redis-sentinel", program: "/usr/bin/redis-sentinel" },
+    Package { name: "strace",         program: "/usr/bin/strace" },
     Package { name: "valgrind",       program: "/usr/bin/valgrind" },
 ];
 

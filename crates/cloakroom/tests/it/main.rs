@@ -9,6 +9,7 @@ mod crash;
 mod disconnect;
 mod edges;
 mod express;
+mod files;
 mod hostile;
 mod layers;
 mod life;
