@@ -11,6 +11,7 @@
 pub mod browser;
 mod directory;
 mod mongo;
+mod pace;
 mod postgres;
 mod process;
 mod proxy;
@@ -18,6 +19,7 @@ mod redis;
 
 pub use directory::{Directory, directory};
 pub use mongo::Mongo;
+pub use pace::{Pace, pace};
 pub use postgres::Postgres;
 pub use process::{Process, free_port};
 pub use proxy::Proxy;
