@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { startPace } from './pace.mjs';
 import { fromHere, launch, openShop, submit, ticket, visit } from './shop.mjs';
 
 const SCREENSHOTS = fromHere('../target/screenshots');
@@ -83,11 +84,12 @@ test('a session that another browser ends says so without a reload', async () =>
       await picture(desk, 'light', 'devices', '/devices');
       const others = desk.getByRole('button', { name: /^Sign out ?: Safari on iPhone/ });
       assert.equal(await others.count(), 1, 'the phone is the only one of its kind');
-      const ended = Date.now();
+      const pace = await startPace();
       assert.equal(await submit(desk, others), 303);
       await phone.getByRole('heading', { name: 'You are signed out' }).waitFor();
-      const after = Date.now() - ended;
-      assert.ok(after < 3000, `it took ${after} ms to say so`);
+      const [after, bound] = [pace.took(), await pace.allows(3000)];
+      assert.ok(after < bound, `it took ${after} ms of ${bound} to say so`);
+      pace.stop();
     });
     assert.equal(await phone.evaluate(() => window.loadedOnce), true, 'the page was not loaded again');
     assert.equal(await phone.locator('.count').count(), 0, 'the cart is empty');

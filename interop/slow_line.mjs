@@ -56,11 +56,11 @@ class SlowLine {
 
   /** The exchanges that `wanted` picks, once there are `count` of them. */
   async seen(count, wanted, what) {
-    for (const end = Date.now() + 10_000; Date.now() < end; await sleep(5)) {
+    for (const end = Date.now() + 60_000; Date.now() < end; await sleep(5)) {
       const found = this.exchanges.filter(wanted);
       if (found.length >= count) return found;
     }
-    throw new Error(`${what}: not ${count} in ten seconds`);
+    throw new Error(`${what}: not ${count} in a minute`);
   }
 
   /** Notes a request, and passes it on when it may go. */

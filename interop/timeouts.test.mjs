@@ -34,29 +34,46 @@ after(async () => {
 
 // All at once: each of them takes as long as a session lasts.
 describe('a session of four seconds, thirty at most', { concurrency: true }, () => {
-  test('V1: a tab that only reads', (t) => staysUntilTheEnd(t, {}, reads));
-  test('V1: a tab that only reads, without JavaScript', (t) => staysUntilTheEnd(t, { javaScriptEnabled: false }, reads));
-  test('V1: a tab that polls', (t) => staysUntilTheEnd(t, {}, polls));
-  test('V1: a tab that talks over a WebSocket', (t) => staysUntilTheEnd(t, {}, talks));
+  test('V1: a tab that only reads', () => staysUntilTheEnd({}, reads));
+  test('V1: a tab that only reads, without JavaScript', () => staysUntilTheEnd({ javaScriptEnabled: false }, reads));
+  test('V1: a tab that polls', () => staysUntilTheEnd({}, polls));
+  test('V1: a tab that talks over a WebSocket', () => staysUntilTheEnd({}, talks));
   test('V1: a jar of curl', curlsJar);
   test('a tab that is left alone is out, and says so', leftAlone);
   test('a tab that is left alone without JavaScript is out', leftAloneWithoutScript);
 });
 
+/** How often somebody starts again who was kept from coming in time by the machine. */
+const ATTEMPTS = 5;
+
+/** Plays a story until nothing but the shop has decided it. */
+async function unlessLate(story) {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    if (await story()) return;
+  }
+  assert.fail(`${ATTEMPTS} times there were more than ${IDLE_S} s between two looks`);
+}
+
 /** Signs in and does `look` each second: it says `ada` until the absolute time-out, and nobody after it. */
-async function staysUntilTheEnd(t, options, look) {
+async function staysUntilTheEnd(options, look) {
+  await unlessLate(() => stays(options, look));
+}
+
+async function stays(options, look) {
+  let inTime;
   await visit(browser, options, async (page) => {
     page.setDefaultTimeout(PATIENCE_MS);
     // Before it, because the session begins somewhere within.
     const began = Date.now();
     assert.equal(await shop.signIn(page), 303);
     const surelyOver = Date.now() + (ABSOLUTE_S + 1) * 1000;
-    const looks = look(page);
-    await untilOver(t, began, surelyOver, looks);
+    inTime = await untilOver(began, surelyOver, look(page));
   }, [/status of 401/, /WebSocket/]);
+  return inTime;
 }
 
-async function untilOver(t, began, surelyOver, look) {
+/** `false` where a look took so long that it may have come too late: that says nothing of the shop. */
+async function untilOver(began, surelyOver, look) {
   let last = Date.now();
   for (let second = 1; ; second++) {
     await sleep(began + second * 1000 - Date.now());
@@ -64,13 +81,13 @@ async function untilOver(t, began, surelyOver, look) {
     if (asked - began > (ABSOLUTE_S - 1) * 1000) break;
     const name = await look();
     const gap = (Date.now() - last) / 1000;
-    // A look that took so long may have come too late; that says nothing of the shop.
-    if (name !== 'ada' && gap > IDLE_S) return t.skip(`this machine is too busy: ${gap} s between two looks`);
+    if (name !== 'ada' && gap > IDLE_S) return false;
     assert.equal(name, 'ada', `after ${(asked - began) / 1000} s`);
     last = asked;
   }
   await sleep(surelyOver - Date.now());
   assert.equal(await look(), undefined, 'the absolute time-out is over');
+  return true;
 }
 
 /** The name in the head of a page, which is loaded for it. */
@@ -100,7 +117,11 @@ function talks(page) {
   }));
 }
 
-async function curlsJar(t) {
+async function curlsJar() {
+  await unlessLate(curls);
+}
+
+async function curls() {
   const folder = mkdtempSync(join(tmpdir(), 'cloakroom-curl-'));
   const jar = join(folder, 'jar');
   const curl = async (...words) => {
@@ -112,7 +133,7 @@ async function curlsJar(t) {
     const body = JSON.stringify({ username: 'ada', password: PASSWORD });
     const headers = ['-H', 'content-type: application/json', '-H', `origin: ${shop.url}`];
     assert.equal(await curl(...headers, '-d', body, `${shop.url}/login`), 'ada');
-    await untilOver(t, began, Date.now() + (ABSOLUTE_S + 1) * 1000, () => curl(`${shop.url}/me`));
+    return await untilOver(began, Date.now() + (ABSOLUTE_S + 1) * 1000, () => curl(`${shop.url}/me`));
   } finally {
     rmSync(folder, { recursive: true });
   }

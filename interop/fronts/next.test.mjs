@@ -93,15 +93,13 @@ test('what a build names by its content is public, cached, and costs no session'
 
 test('a page that is streamed arrives in parts', async () => {
   const visitor = await signedIn()
-  const begin = performance.now()
   const page = await visitor.page(`${gate.url}/slow`)
   const parts = []
   const decoder = new TextDecoder()
-  for await (const part of page.body) parts.push({ at: performance.now() - begin, text: decoder.decode(part, { stream: true }) })
-  const first = parts.find(({ text }) => text.includes('the first part'))
-  const last = parts.find(({ text }) => text.includes('the last part'))
-  assert.ok(last.at - first.at > 700, `${first.at} ms, ${last.at} ms`)
-  assert.doesNotMatch(first.text, /the last part/)
+  for await (const part of page.body) parts.push(decoder.decode(part, { stream: true }))
+  const first = parts.findIndex(text => text.includes('the first part'))
+  const last = parts.findIndex(text => text.includes('the last part'))
+  assert.ok(first >= 0 && last > first, `parts ${first} and ${last} of ${parts.length}`)
 })
 
 test('a route handler gets what was posted', async () => {

@@ -24,6 +24,7 @@ const NEEDED: [Package; 9] = [
     Package { name: "procps",         program: "/bin/kill" },
     Package { name: "redis-server",   program: "/usr/bin/redis-server" },
     Package { name: "redis-sentinel", program: "/usr/bin/redis-sentinel" },
+    Package { name: "strace",         program: "/usr/bin/strace" },
     Package { name: "valgrind",       program: "/usr/bin/valgrind" },
 ];
 

@@ -11,6 +11,7 @@
 pub mod browser;
 mod directory;
 mod mongo;
+mod pace;
 mod pgbouncer;
 mod postgres;
 mod process;
@@ -19,6 +20,7 @@ mod redis;
 
 pub use directory::{Directory, directory};
 pub use mongo::Mongo;
+pub use pace::{Pace, pace};
 pub use pgbouncer::{PgBouncer, PoolMode};
 pub use postgres::Postgres;
 pub use process::{Process, free_port};

@@ -9,6 +9,7 @@ mod crash;
 mod disconnect;
 mod edges;
 mod express;
+mod files;
 mod front_page;
 mod hostile;
 mod layers;

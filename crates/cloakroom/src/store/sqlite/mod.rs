@@ -8,10 +8,14 @@
     reason = "a path names one lifetime, and the job must take any"
 )]
 
+mod files;
+mod readers;
 mod reads;
+mod refusal;
 mod retired;
 mod schema;
 mod threads;
+mod writer;
 mod writes;
 
 use std::fmt;
@@ -32,6 +36,10 @@ use crate::record::RecordText;
 /// the file on one machine. Expired sessions are deleted every minute, a hundred at a time, so that
 /// nobody's write waits for long.
 ///
+/// A file that is deleted, moved or replaced while it is open is left at once: what was not stored in
+/// the file that is at the path now is not acknowledged. Until that is open, within a second,
+/// operations are [`StoreErrorKind::Unavailable`].
+///
 /// The file is created for its owner alone (0600). What is deleted is overwritten in it at once, and
 /// in the write-ahead log within a minute, or when the last clone of the store is dropped: that waits
 /// for the writes that are under way.
@@ -43,8 +51,8 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Unavailable`] where the file cannot be opened or written, or is no
-    /// database; the cause is in `source`.
+    /// [`StoreErrorKind::Unavailable`] where the file cannot be opened or written, is no database, or
+    /// was written by a newer version: `source` names the file and says what to do.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::with_clock(path, Clock::System)
     }
@@ -55,7 +63,7 @@ impl SqliteStore {
     ///
     /// As for [`open`](Self::open).
     pub fn with_clock(path: impl AsRef<Path>, clock: impl Into<Clock>) -> Result<Self, StoreError> {
-        let threads = Threads::start(path.as_ref(), &clock.into()).map_err(failed)?;
+        let threads = Threads::start(path.as_ref(), &clock.into()).map_err(refused)?;
         Ok(Self(Arc::new(threads)))
     }
 }
@@ -181,6 +189,10 @@ impl Store for SqliteStore {
         self.0
             .write(move |writer| writer.destroy_of_user(&user, keep.as_ref()))
     }
+}
+
+fn refused(refusal: refusal::Refusal) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, refusal)
 }
 
 fn failed(error: rusqlite::Error) -> StoreError {

@@ -5,7 +5,13 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Result, TransactionBehavior};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::refusal::Refusal;
+
+/// The version of the tables; a file of a later one is refused.
+pub(super) const SCHEMA: i64 = 1;
 
 /// Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes. A file of an
 /// earlier version gets what it lacks.
@@ -28,6 +34,17 @@ CREATE TABLE IF NOT EXISTS cloakroom_retired (
 CREATE INDEX IF NOT EXISTS cloakroom_retired_until ON cloakroom_retired (until);
 ";
 
+/// The version is in a table: `user_version` belongs to the application whose file this may be.
+const VERSION: &str = "
+CREATE TABLE IF NOT EXISTS cloakroom_schema (version INTEGER NOT NULL) STRICT;
+";
+
+/// What the statements of this version read.
+const COLUMNS: [&str; 2] = [
+    "SELECT seq, sid, record, expires, user FROM cloakroom_sessions",
+    "SELECT sid, successor, until FROM cloakroom_retired",
+];
+
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -37,34 +54,79 @@ static CREATING: Mutex<()> = Mutex::new(());
 /// How long to wait for readers before the write-ahead log is emptied: there is another time.
 const READERS_DONE: Duration = Duration::from_millis(100);
 
-pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+/// Opens the file for the thread that writes, creates what it lacks, and writes into it: what cannot
+/// be written is found out here, not at the first login.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, Refusal> {
     create_private(path);
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY)?;
-    write_ahead(&connection)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    // What is deleted is overwritten: a copy of the file holds no session that ended.
-    connection.pragma_update(None, "secure_delete", "ON")?;
-    // Ten processes may start at once: whoever comes second finds the table.
-    let setup = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    setup.execute_batch(TABLES)?;
-    setup.commit()?;
+    let refused = |error| Refusal::of(path, error);
+    let mut connection = Connection::open(path).map_err(refused)?;
+    if connection.path().is_none_or(str::is_empty) {
+        return Err(Refusal::no_file(path));
+    }
+    // SQLite opens for reading what it cannot write, and would leave a log of that kind beside it.
+    if connection.is_readonly("main").map_err(refused)? {
+        return Err(Refusal::read_only(path));
+    }
+    configure(&connection).map_err(refused)?;
+    set_up(&mut connection, path)?;
     // A process that was killed left its log.
     truncate_log(&connection);
     Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    write_ahead(connection)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // What is deleted is overwritten: a copy of the file holds no session that ended.
+    connection.pragma_update(None, "secure_delete", "ON")
+}
+
+/// Creates what the file lacks, where it is not of a later version.
+fn set_up(connection: &mut Connection, path: &Path) -> Result<(), Refusal> {
+    let refused = |error| Refusal::of(path, error);
+    // Ten processes may start at once: whoever comes second finds the tables.
+    let setup = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(refused)?;
+    setup.execute_batch(VERSION).map_err(refused)?;
+    let version: Option<i64> = setup
+        .query_row("SELECT max(version) FROM cloakroom_schema", [], |row| {
+            row.get(0)
+        })
+        .map_err(|error| Refusal::of_statement(path, error))?;
+    if let Some(later) = version.filter(|version| *version > SCHEMA) {
+        return Err(Refusal::newer(path, later));
+    }
+    let ours = setup.execute_batch(TABLES).and_then(|()| {
+        let mut columns = COLUMNS.into_iter();
+        columns.try_for_each(|columns| setup.prepare(columns).map(drop))
+    });
+    ours.map_err(|error| Refusal::of_statement(path, error))?;
+    // Written anew each time, though it be the same: it is the proof that the file can be written.
+    let write =
+        format!("DELETE FROM cloakroom_schema; INSERT INTO cloakroom_schema VALUES ({SCHEMA})");
+    setup.execute_batch(&write).map_err(refused)?;
+    setup.commit().map_err(refused)
 }
 
 /// Empties the write-ahead log, where the text of a destroyed session stays otherwise.
 ///
 /// While others read or write, it stays for another time.
 pub(super) fn truncate_log(connection: &Connection) {
-    let emptied = connection
-        .busy_timeout(READERS_DONE)
-        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
-        .and(connection.busy_timeout(BUSY));
-    if let Err(error) = emptied {
+    if let Err(error) = empty_log(connection) {
         tracing::debug!(%error, "the write-ahead log of the SQLite store stays for now");
     }
+}
+
+/// Brings what the log holds into the file; `false` where somebody reads or writes.
+pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(READERS_DONE)?;
+    let is_empty = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        Ok(row.get::<_, i64>(0)? == 0)
+    });
+    connection.busy_timeout(BUSY)?;
+    is_empty
 }
 
 /// Creates the file for its owner alone; SQLite would let everybody read it, and gives its log the
@@ -95,7 +157,7 @@ fn create_private(_: &Path) {}
 
 /// Turns the file over to WAL. Of ten processes that start at once nine find it locked, and SQLite
 /// does not wait here as it does elsewhere.
-fn write_ahead(connection: &Connection) -> Result<()> {
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let limit = Instant::now() + BUSY;
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
@@ -110,11 +172,24 @@ fn write_ahead(connection: &Connection) -> Result<()> {
     }
 }
 
-pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+/// Opens the file for a thread that reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, Refusal> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    Ok(connection)
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        leave_the_log(&connection)?;
+        Ok(connection)
+    };
+    open().map_err(|error| Refusal::of(path, error))
+}
+
+/// Keeps the end of a connection from deleting the log: SQLite goes by its name, which may be that of
+/// another database by now.
+pub(super) fn leave_the_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .map(drop)
 }

@@ -2,31 +2,23 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Result, TransactionBehavior};
+use rusqlite::Result;
 use tokio::sync::oneshot;
 
 use super::failed;
+use super::readers::{ReadJob, Reader};
 use super::reads::Read;
-use super::schema::{open_reader, open_writer, truncate_log};
+use super::refusal::Refusal;
+use super::writer::{WriteJob, Writer};
 use super::writes::Write;
 use crate::clock::Clock;
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 
 /// Threads that read: as many reads wait for the disk at once.
 const READERS: usize = 2;
-/// The most writes that one transaction takes.
-const BATCH: usize = 256;
-/// How often what expired is looked for.
-const PRUNE_EVERY: Duration = Duration::from_mins(1);
-
-type ReadJob = Box<dyn FnOnce(&Read<'_>) + Send>;
-/// Does its part of a transaction, if there is one, and returns what to say at the end of it.
-type WriteJob = Box<dyn FnOnce(Option<&Write<'_>>) -> Reply + Send>;
-type Reply = Box<dyn FnOnce(std::result::Result<(), StoreErrorKind>) + Send>;
 
 /// The ends of the queues; the threads end when this is dropped, which waits for the last write.
 pub(super) struct Threads {
@@ -38,23 +30,18 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    pub(super) fn start(path: &Path, clock: &Clock) -> Result<Self> {
-        let connection = open_writer(path)?;
-        let (writer, jobs) = channel();
-        let writer_clock = clock.clone();
-        let writing = spawn("cloakroom-write", move || {
-            write_jobs(connection, &writer_clock, &jobs);
-        });
+    pub(super) fn start(path: &Path, clock: &Clock) -> std::result::Result<Self, Refusal> {
+        let mut writing = Writer::open(path, clock)?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
-            let connection = open_reader(path)?;
-            let clock = clock.clone();
+            let reading = Reader::open(path, clock, writing.files())?;
             let (reader, jobs) = channel();
-            spawn("cloakroom-read", move || {
-                read_jobs(&connection, &clock, &jobs);
-            });
+            spawn("cloakroom-read", move || reading.work(&jobs));
+            writing.is_followed_by(reader.clone());
             readers.push(reader);
         }
+        let (writer, jobs) = channel();
+        let writing = spawn("cloakroom-write", move || writing.work(&jobs));
         Ok(Self {
             writer: Some(writer),
             writing,
@@ -68,9 +55,12 @@ impl Threads {
         read: impl FnOnce(&Read<'_>) -> Result<T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let (done, outcome) = oneshot::channel();
-        let job: ReadJob = Box::new(move |reader| {
-            let _ = done.send(read(reader).map_err(failed));
-        });
+        let job = ReadJob::Read(Box::new(move |reader| {
+            let _ = done.send(match reader {
+                Some(reader) => read(reader).map_err(failed),
+                None => Err(StoreErrorKind::Unavailable.into()),
+            });
+        }));
         let turn = self.next_reader.fetch_add(1, Ordering::Relaxed) % self.readers.len();
         let sent = self.readers[turn].send(job);
         Box::pin(async move {
@@ -128,85 +118,4 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<
             tracing::error!(%error, "a thread of the SQLite store cannot be started");
         })
         .ok()
-}
-
-fn read_jobs(connection: &Connection, clock: &Clock, jobs: &Receiver<ReadJob>) {
-    while let Ok(job) = jobs.recv() {
-        job(&Read { connection, clock });
-    }
-}
-
-fn write_jobs(mut connection: Connection, clock: &Clock, jobs: &Receiver<WriteJob>) {
-    let mut next_prune = Instant::now() + PRUNE_EVERY;
-    loop {
-        let first = jobs.recv_timeout(next_prune.saturating_duration_since(Instant::now()));
-        match first {
-            Ok(first) => commit(&mut connection, clock, batch(first, jobs)),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        if Instant::now() >= next_prune {
-            let pause = prune(&connection, clock);
-            if !pause.is_zero() {
-                truncate_log(&connection);
-            }
-            next_prune = Instant::now() + pause;
-        }
-    }
-    truncate_log(&connection);
-}
-
-/// Whatever waits by now goes into one transaction.
-fn batch(first: WriteJob, jobs: &Receiver<WriteJob>) -> Vec<WriteJob> {
-    let mut batch = vec![first];
-    while batch.len() < BATCH {
-        match jobs.try_recv() {
-            Ok(job) => batch.push(job),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-        }
-    }
-    batch
-}
-
-fn commit(connection: &mut Connection, clock: &Clock, jobs: Vec<WriteJob>) {
-    let committed = transact(connection, clock, jobs);
-    if let Err(error) = committed {
-        tracing::error!(%error, "the SQLite store cannot write");
-    }
-}
-
-fn transact(connection: &mut Connection, clock: &Clock, jobs: Vec<WriteJob>) -> Result<()> {
-    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            for job in jobs {
-                job(None)(Ok(()));
-            }
-            return Err(error);
-        }
-    };
-    let writer = Write {
-        connection: &transaction,
-        clock,
-    };
-    let replies: Vec<Reply> = jobs.into_iter().map(|job| job(Some(&writer))).collect();
-    let committed = transaction.commit();
-    let said = committed.as_ref().map_err(|_| StoreErrorKind::Unavailable);
-    for reply in replies {
-        reply(said.copied());
-    }
-    committed
-}
-
-/// Deletes one batch of expired sessions and tells when to come again: at once where there may be
-/// more, after whoever wants to write meanwhile.
-fn prune(connection: &Connection, clock: &Clock) -> Duration {
-    match (Write { connection, clock }).prune_some() {
-        Ok(pruned) if pruned.is_full => Duration::ZERO,
-        Ok(_) => PRUNE_EVERY,
-        Err(error) => {
-            tracing::warn!(%error, "expired sessions cannot be deleted");
-            PRUNE_EVERY
-        }
-    }
 }

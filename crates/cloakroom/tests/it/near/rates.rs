@@ -81,10 +81,11 @@ async fn nineteen_of_twenty_reads_while_sessions_are_touched() {
         nodes.push((near, manager));
     }
     let mut visitors = JoinSet::new();
-    let end = Instant::now() + Duration::from_secs(10);
+    // A busy machine visits less often: what is compared are counts, of as many visits.
+    let visits_each = 600;
     for visitor in 0..8 {
         let nodes: Vec<Manager> = nodes.iter().map(|(_, manager)| manager.clone()).collect();
-        visitors.spawn(visits(nodes, visitor, end));
+        visitors.spawn(visits(nodes, visitor, visits_each));
     }
     let touches: usize = visitors.join_all().await.into_iter().sum();
     let (hits, misses) = nodes.iter().fold((0, 0), |(hits, misses), (near, _)| {
@@ -94,7 +95,7 @@ async fn nineteen_of_twenty_reads_while_sessions_are_touched() {
     let rate = 100.0 * hits as f64 / (hits + misses) as f64;
     eprintln!("{hits} hits, {misses} misses, {touches} touches: {rate:.1} %");
     assert!(
-        touches >= 16,
+        touches >= 8,
         "a touch is due every three seconds: {touches}"
     );
     assert!(rate >= 95.0, "{rate:.1} %");
@@ -102,15 +103,14 @@ async fn nineteen_of_twenty_reads_while_sessions_are_touched() {
 
 /// A visitor who comes to one server after the other, a hundred times a second; how often the session
 /// was touched.
-async fn visits(nodes: Vec<Manager>, visitor: usize, end: Instant) -> usize {
+async fn visits(nodes: Vec<Manager>, visitor: usize, visits: usize) -> usize {
     let session = nodes[0].open([], RequestInfo::default()).await.unwrap();
     session.insert("visitor", visitor).unwrap();
     let closing = nodes[0].close(&session).await.unwrap();
     let field = closing.set_cookie.unwrap();
     let cookie = field.split(';').next().unwrap().to_owned();
-    let (mut touches, mut at) = (0, 0);
-    while Instant::now() < end {
-        at += 1;
+    let mut touches = 0;
+    for at in 1..=visits {
         let manager = &nodes[at % nodes.len()];
         let cookies = [cookie.as_bytes()];
         let session = manager.open(cookies, RequestInfo::default()).await.unwrap();

@@ -169,7 +169,7 @@ async fn the_url_of_any_store_turns_it_on() {
         // A link that comes up meanwhile has everything forgotten once.
         while any.near_store().unwrap().stats().hits == 0 {
             assert!(any.get(&id).await.unwrap().is_some(), "{store}");
-            assert!(begin.elapsed() < Duration::from_secs(10), "{store}");
+            assert!(begin.elapsed() < Duration::from_mins(1), "{store}");
         }
     }
 }

@@ -116,7 +116,7 @@ async fn a_user_with_one_right_more_has_a_link() {
     let begin = Instant::now();
     while near.stats().staleness.is_none() {
         near.get(&SessionId::random()).await.unwrap();
-        assert!(begin.elapsed() < Duration::from_secs(10), "no link");
+        assert!(begin.elapsed() < Duration::from_mins(1), "no link");
         sleep(Duration::from_millis(10)).await;
     }
 }

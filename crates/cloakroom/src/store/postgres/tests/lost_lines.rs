@@ -243,7 +243,6 @@ fn a_store_outlives_the_runtime_that_it_was_opened_on() {
     std::thread::sleep(Duration::from_millis(20));
     first.shutdown_background();
     Runtime::new().unwrap().block_on(async {
-        let start = Instant::now();
         for _ in 0..10 {
             timeout(SOON, assert_reads(&store, &session)).await.unwrap();
             sleep(Duration::from_millis(1)).await;
@@ -253,6 +252,5 @@ fn a_store_outlives_the_runtime_that_it_was_opened_on() {
             lines(&store) > 0
         })
         .await;
-        assert!(start.elapsed() < Duration::from_secs(10));
     });
 }

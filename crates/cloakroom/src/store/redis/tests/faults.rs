@@ -1,6 +1,6 @@
 //! Connections that hang or end, and callers of little patience.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use testbed::{Proxy, Redis};
 
@@ -25,7 +25,7 @@ async fn callers_of_little_patience_get_a_new_connection_too() {
     }
     proxy.lose_answers(false);
     let mut last = None;
-    for _ in 0..20 {
+    for _ in 0..200 {
         last = tokio::time::timeout(Duration::from_millis(200), store.get(&id))
             .await
             .ok();
@@ -86,11 +86,10 @@ async fn a_save_that_waits_for_another_ends_in_time_too() {
     faulty.hang();
     let first = tokio::spawn(async move { one.save().await });
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let begin = Instant::now();
+    let pace = testbed::pace();
     assert!(two.save().await.is_err());
-    let took = begin.elapsed();
+    assert!(pace.is_within(Duration::from_millis(600)), "500 ms: {pace}");
     let _ = first.await;
-    assert!(took < Duration::from_millis(600), "{took:?} of 500 ms");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,16 +103,17 @@ async fn the_circuit_opens_where_all_callers_hang_up() {
         let open = manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default());
         let _ = tokio::time::timeout(Duration::from_millis(300), open).await;
     }
-    faulty.take_calls();
-    let begin = Instant::now();
-    let _ = tokio::time::timeout(
-        Duration::from_millis(300),
-        manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default()),
-    )
-    .await;
+    // Now and then one is let through, to see: most are refused, and the store is not asked.
+    let mut refused = 0;
+    for _ in 0..20 {
+        faulty.take_calls();
+        let open = manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default());
+        let opened = tokio::time::timeout(Duration::from_millis(300), open).await;
+        refused += usize::from(matches!(opened, Ok(Err(_))) && faulty.take_calls().is_empty());
+    }
     assert!(
-        begin.elapsed() < Duration::from_millis(100),
-        "every request still waits until its client hangs up"
+        refused > 10,
+        "every request still waits until its client hangs up: {refused}"
     );
 }
 
@@ -131,7 +131,7 @@ async fn who_waits_for_a_connection_shares_what_comes_of_it() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     // Takes connections and says nothing, like a host that went silent.
     let _mute = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let begin = Instant::now();
+    let pace = testbed::pace();
     let tasks: Vec<_> = (0..10)
         .map(|_| {
             let store = store.clone();
@@ -141,11 +141,8 @@ async fn who_waits_for_a_connection_shares_what_comes_of_it() {
     for t in tasks {
         assert!(t.await.unwrap());
     }
-    assert!(
-        begin.elapsed() < Duration::from_millis(1200),
-        "{:?}",
-        begin.elapsed()
-    );
+    // One after the other would be five seconds.
+    assert!(pace.is_within(Duration::from_millis(1200)), "{pace}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -177,10 +177,10 @@ async fn an_answer_that_is_lost_is_never_a_success_and_never_repeated() {
         .unwrap();
     proxy.lose_answers(true);
     let (read, next) = (entry("").text, entry(r#","a":1"#));
-    let begin = Instant::now();
+    let pace = testbed::pace();
     let error = store.update(&id, &read, &next).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unknown);
-    assert!(begin.elapsed() < Duration::from_secs(1));
+    assert!(pace.is_within(Duration::from_secs(1)), "{pace}");
     proxy.lose_answers(false);
     // It was carried out, once.
     assert_eq!(store.get(&id).await.unwrap().unwrap().text, next.text);
@@ -244,7 +244,7 @@ async fn a_failover_is_followed() {
     sentinels.servers()[0].process().kill();
     let begin = Instant::now();
     while store.get(&id).await.is_err() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "no failover");
+        assert!(begin.elapsed() < Duration::from_mins(2), "no failover");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(store.get(&id).await.unwrap().is_some());

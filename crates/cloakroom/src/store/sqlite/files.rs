@@ -1,0 +1,137 @@
+//! Which files an open database consists of, and whether they are still those at its path.
+//!
+//! SQLite goes on writing into a file that was deleted or renamed: nobody else would find what it
+//! acknowledges there. The file system numbers files; a number that an open file has is given to no
+//! other.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+/// What the file system calls a file: its device and its number there.
+type FileId = (u64, u64);
+
+/// The files of a database as they were when it was opened.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    /// Where whoever opened it looked for it, from the root.
+    path: PathBuf,
+    log: PathBuf,
+    index: PathBuf,
+    opened: Seen,
+}
+
+/// What was at the three paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    database: Option<FileId>,
+    log: Option<FileId>,
+    index: Option<FileId>,
+}
+
+/// Where the files of an open database are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// All are at their paths.
+    Here,
+    /// The database is; its write-ahead log, or the index of that, is not.
+    LogGone,
+    /// Another file, or none, is at the path of the database.
+    Gone,
+}
+
+impl Files {
+    /// Looks at the files of a connection that has just written.
+    pub(super) fn of(connection: &Connection, path: &Path) -> Self {
+        // SQLite resolves links, and keeps the log beside the file itself.
+        let resolved = connection.path().unwrap_or_default();
+        let is_uri = path.to_string_lossy().starts_with("file:");
+        let given = std::path::absolute(path).ok().filter(|_| !is_uri);
+        let mut files = Self {
+            path: given.unwrap_or_else(|| resolved.into()),
+            log: format!("{resolved}-wal").into(),
+            index: format!("{resolved}-shm").into(),
+            opened: Seen {
+                database: None,
+                log: None,
+                index: None,
+            },
+        };
+        files.opened = files.look();
+        files
+    }
+
+    /// Tells where the files are now: three questions to the file system.
+    pub(super) fn standing(&self) -> Standing {
+        judge(self.opened, self.look())
+    }
+
+    /// Tells whether the database is still the one that was opened: one question.
+    pub(super) fn is_here(&self) -> bool {
+        file_id(&self.path) == self.opened.database
+    }
+
+    fn look(&self) -> Seen {
+        Seen {
+            database: file_id(&self.path),
+            log: file_id(&self.log),
+            index: file_id(&self.index),
+        }
+    }
+}
+
+/// Decides what the files of a database are by what they were.
+fn judge(opened: Seen, now: Seen) -> Standing {
+    if now.database != opened.database {
+        return Standing::Gone;
+    }
+    if (now.log, now.index) != (opened.log, opened.index) {
+        return Standing::LogGone;
+    }
+    Standing::Here
+}
+
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+/// Elsewhere a file that is open cannot be taken away.
+#[cfg(not(unix))]
+fn file_id(_: &Path) -> Option<FileId> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Seen, Standing, judge};
+
+    #[test]
+    fn a_file_is_known_by_its_number() {
+        let seen = |database, log, index| {
+            let id = |number: u64| Some((1, number)).filter(|_| number > 0);
+            Seen {
+                database: id(database),
+                log: id(log),
+                index: id(index),
+            }
+        };
+        #[rustfmt::skip]
+        let table = [ // database, log, index
+            (7, 8, 9, Standing::Here),
+            (0, 8, 9, Standing::Gone),     // deleted, or its directory moved
+            (0, 0, 0, Standing::Gone),
+            (6, 8, 9, Standing::Gone),     // another file in its place
+            (7, 0, 9, Standing::LogGone),  // deleted
+            (7, 6, 9, Standing::LogGone),  // somebody who came later began another
+            (7, 8, 0, Standing::LogGone),
+            (7, 0, 0, Standing::LogGone),
+        ];
+        for (database, log, index, standing) in table {
+            let now = seen(database, log, index);
+            assert_eq!(judge(seen(7, 8, 9), now), standing, "{now:?}");
+        }
+    }
+}

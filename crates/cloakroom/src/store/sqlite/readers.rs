@@ -1,0 +1,100 @@
+//! A thread that reads, and leaves its file when it is not the one at the path any more.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use rusqlite::Connection;
+
+use super::files::Files;
+use super::reads::Read;
+use super::refusal::Refusal;
+use super::schema::open_reader;
+use crate::clock::Clock;
+
+/// What a thread that reads is asked.
+pub(super) enum ReadJob {
+    /// Reads, if there is a file to read.
+    Read(Box<dyn FnOnce(Option<&Read<'_>>) + Send>),
+    /// Leaves the file, drops the first, and opens what the writer has opened then.
+    Follow(Sender<()>, Receiver<Option<Files>>),
+}
+
+/// A connection that reads.
+pub(super) struct Reader {
+    path: PathBuf,
+    clock: Clock,
+    open: Option<(Connection, Files)>,
+}
+
+impl Reader {
+    pub(super) fn open(path: &Path, clock: &Clock, files: Files) -> Result<Self, Refusal> {
+        Ok(Self {
+            path: path.to_owned(),
+            clock: clock.clone(),
+            open: Some((open_reader(path)?, files)),
+        })
+    }
+
+    pub(super) fn work(mut self, jobs: &Receiver<ReadJob>) {
+        while let Ok(job) = jobs.recv() {
+            match job {
+                ReadJob::Read(read) => self.read(read),
+                ReadJob::Follow(closed, opened) => self.follow(closed, &opened),
+            }
+        }
+    }
+
+    /// A file that has lost its place answers nobody: a session may have ended in the one that took it.
+    fn read(&self, read: Box<dyn FnOnce(Option<&Read<'_>>) + Send>) {
+        let open = self.open.as_ref().filter(|(_, files)| files.is_here());
+        let reader = open.map(|(connection, _)| Read {
+            connection,
+            clock: &self.clock,
+        });
+        read(reader.as_ref());
+    }
+
+    fn follow(&mut self, closed: Sender<()>, opened: &Receiver<Option<Files>>) {
+        self.open = None;
+        drop(closed);
+        // Where the writer has opened nothing, or ended, there is nothing to read.
+        let Ok(Some(files)) = opened.recv() else {
+            return;
+        };
+        match open_reader(&self.path) {
+            Ok(connection) => self.open = Some((connection, files)),
+            Err(error) => tracing::error!(%error, "the SQLite file of sessions cannot be read"),
+        }
+    }
+}
+
+/// Readers that have left their file, and wait for the writer to open one.
+pub(super) struct Waiting(Vec<Sender<Option<Files>>>);
+
+impl Waiting {
+    /// Has them all leave, and returns once they have.
+    pub(super) fn of(readers: &[Sender<ReadJob>]) -> Self {
+        let (closed, all_closed) = channel();
+        let mut waiting = Vec::with_capacity(readers.len());
+        for reader in readers {
+            let (opened, following) = channel();
+            if reader
+                .send(ReadJob::Follow(closed.clone(), following))
+                .is_ok()
+            {
+                waiting.push(opened);
+            }
+        }
+        drop(closed);
+        // It ends with the last of them.
+        while all_closed.recv().is_ok() {}
+        Self(waiting)
+    }
+
+    /// Lets them go on, with what was opened.
+    pub(super) fn go_on(self, opened: Option<&Files>) {
+        for reader in self.0 {
+            let _ = reader.send(opened.cloned());
+        }
+    }
+}

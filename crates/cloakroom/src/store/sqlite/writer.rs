@@ -1,0 +1,246 @@
+//! The thread that writes: whatever waits goes into one transaction, and nothing is acknowledged that
+//! went into a file which has lost its place.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::files::{Files, Standing};
+use super::readers::{ReadJob, Waiting};
+use super::refusal::Refusal;
+use super::schema::{empty_log, leave_the_log, open_writer, truncate_log};
+use super::writes::Write;
+use crate::clock::Clock;
+use crate::store::StoreErrorKind;
+
+/// The most writes that one transaction takes.
+const BATCH: usize = 256;
+/// How often what expired is looked for.
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
+/// How often a thread that has nothing to write looks after its files, for those that read.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Does its part of a transaction, if there is one, and returns what to say at the end of it.
+pub(super) type WriteJob = Box<dyn FnOnce(Option<&Write<'_>>) -> Reply + Send>;
+pub(super) type Reply = Box<dyn FnOnce(Result<(), StoreErrorKind>) + Send>;
+
+/// A connection that writes, and the threads that follow it to another file.
+pub(super) struct Writer {
+    path: PathBuf,
+    clock: Clock,
+    /// `None`: it has lost its file, and there is no other yet.
+    open: Option<Database>,
+    readers: Vec<Sender<ReadJob>>,
+}
+
+/// An open file.
+struct Database {
+    connection: Connection,
+    files: Files,
+}
+
+impl Writer {
+    pub(super) fn open(path: &Path, clock: &Clock) -> Result<Self, Refusal> {
+        Ok(Self {
+            path: path.to_owned(),
+            clock: clock.clone(),
+            open: Some(Database::open(path)?),
+            readers: Vec::new(),
+        })
+    }
+
+    /// What it has just opened.
+    pub(super) fn files(&self) -> Files {
+        let open = self.open.as_ref().expect("open begins with a file");
+        open.files.clone()
+    }
+
+    pub(super) fn is_followed_by(&mut self, reader: Sender<ReadJob>) {
+        self.readers.push(reader);
+    }
+
+    pub(super) fn work(mut self, jobs: &Receiver<WriteJob>) {
+        let mut next_prune = Instant::now() + PRUNE_EVERY;
+        loop {
+            let pause = next_prune.saturating_duration_since(Instant::now());
+            match jobs.recv_timeout(pause.min(LOOK_EVERY)) {
+                Ok(first) => self.commit(batch(first, jobs)),
+                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if Instant::now() >= next_prune {
+                next_prune = Instant::now() + self.prune();
+            }
+        }
+        if let Some(database) = self.open.take() {
+            database.end();
+        }
+    }
+
+    fn commit(&mut self, jobs: Vec<WriteJob>) {
+        self.look();
+        let Some(database) = &mut self.open else {
+            for job in jobs {
+                job(None)(Ok(()));
+            }
+            return;
+        };
+        let (replies, committed) = database.transact(&self.clock, jobs);
+        let said = committed.and_then(|()| database.is_kept());
+        for reply in replies {
+            reply(said);
+        }
+    }
+
+    /// Looks whether the file is where it was, and leaves it where it is not.
+    fn look(&mut self) {
+        let standing = self.open.as_ref().map(|open| open.files.standing());
+        if standing == Some(Standing::Here) {
+            return;
+        }
+        // Nobody of this process may have the old files open when the new ones are written.
+        let waiting = Waiting::of(&self.readers);
+        let left = self.open.take().map_or(Left::Nothing, Database::leave);
+        self.open = match left {
+            Left::Busy(database) => Some(database),
+            Left::Nothing => Database::open(&self.path).ok().inspect(|_| {
+                tracing::warn!("the SQLite file of sessions is there again");
+            }),
+            Left::Behind(standing) => self.open_after(standing),
+        };
+        waiting.go_on(self.open.as_ref().map(|open| &open.files));
+    }
+
+    /// Says once what became of the old file.
+    fn open_after(&self, standing: Standing) -> Option<Database> {
+        let opened = Database::open(&self.path);
+        match (&opened, standing) {
+            (Ok(_), Standing::Gone) => tracing::error!(
+                "the SQLite file of sessions was deleted, moved or replaced while it was open: the one \
+                 at its path is used from now on, and who is not in it has to sign in once more"
+            ),
+            (Ok(_), _) => tracing::error!(
+                "the write-ahead log of the SQLite file of sessions, or its index, was deleted while it \
+                 was open: what it held is in the file now"
+            ),
+            (Err(error), _) => tracing::error!(
+                %error,
+                "the SQLite file of sessions is gone: nothing is stored until it can be opened again"
+            ),
+        }
+        opened.ok()
+    }
+
+    /// Deletes one batch of expired sessions and tells when to come again: at once where there may be
+    /// more, after whoever wants to write meanwhile.
+    fn prune(&self) -> Duration {
+        let Some(database) = &self.open else {
+            return PRUNE_EVERY;
+        };
+        let (connection, clock) = (&database.connection, &self.clock);
+        match (Write { connection, clock }).prune_some() {
+            Ok(pruned) if pruned.is_full => return Duration::ZERO,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "expired sessions cannot be deleted"),
+        }
+        truncate_log(connection);
+        PRUNE_EVERY
+    }
+}
+
+/// What became of a file that is not to be used any more.
+enum Left {
+    /// There was none.
+    Nothing,
+    /// It is closed.
+    Behind(Standing),
+    /// Its log is in use, and holds what is nowhere else: it stays until that is saved.
+    Busy(Database),
+}
+
+impl Database {
+    fn open(path: &Path) -> Result<Self, Refusal> {
+        let connection = open_writer(path)?;
+        let files = Files::of(&connection, path);
+        Ok(Self { connection, files })
+    }
+
+    fn transact(
+        &mut self,
+        clock: &Clock,
+        jobs: Vec<WriteJob>,
+    ) -> (Vec<Reply>, Result<(), StoreErrorKind>) {
+        let failed = |error: rusqlite::Error| {
+            tracing::error!(%error, "the SQLite store cannot write");
+            StoreErrorKind::Unavailable
+        };
+        let begin = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = match begin {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                let replies = jobs.into_iter().map(|job| job(None)).collect();
+                return (replies, Err(failed(error)));
+            }
+        };
+        let connection = &transaction;
+        let writer = Write { connection, clock };
+        let replies = jobs.into_iter().map(|job| job(Some(&writer))).collect();
+        (replies, transaction.commit().map_err(failed))
+    }
+
+    /// Tells whether what was just committed is there for whoever opens the path.
+    fn is_kept(&self) -> Result<(), StoreErrorKind> {
+        match self.files.standing() {
+            Standing::Here => Ok(()),
+            // The log has no name any more; the file has.
+            Standing::LogGone if matches!(empty_log(&self.connection), Ok(true)) => Ok(()),
+            Standing::LogGone | Standing::Gone => Err(StoreErrorKind::Unknown),
+        }
+    }
+
+    /// Saves what only an unnamed log holds, and closes.
+    ///
+    /// A file that was moved is whole then as well.
+    fn leave(self) -> Left {
+        let standing = self.files.standing();
+        if matches!(
+            (standing, empty_log(&self.connection)),
+            (Standing::LogGone, Ok(false))
+        ) {
+            return Left::Busy(self);
+        }
+        self.close();
+        Left::Behind(standing)
+    }
+
+    /// Closes in order, and takes the log along where it is this file's.
+    fn end(self) {
+        truncate_log(&self.connection);
+        if self.files.standing() != Standing::Here {
+            self.close();
+        }
+    }
+
+    /// Closes and leaves the log: what has its name now may belong to another file.
+    fn close(self) {
+        if let Err(error) = leave_the_log(&self.connection) {
+            tracing::warn!(%error, "the end of a SQLite connection may delete another file's log");
+        }
+    }
+}
+
+/// Whatever waits by now goes into one transaction.
+fn batch(first: WriteJob, jobs: &Receiver<WriteJob>) -> Vec<WriteJob> {
+    let mut batch = vec![first];
+    while batch.len() < BATCH {
+        match jobs.try_recv() {
+            Ok(job) => batch.push(job),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+        }
+    }
+    batch
+}

@@ -1,0 +1,23 @@
+//! What can happen to SQLite's file: it cannot be written, or somebody takes it away.
+
+mod lost;
+mod refused;
+
+use std::time::Duration;
+
+use cloakroom::store::Entry;
+use cloakroom::{Clock, SessionId};
+
+/// A session of an hour.
+fn entry() -> Entry {
+    Entry {
+        text: r#"{"cookie":{},"userId":"ada"}"#.into(),
+        expires: Clock::System.now().after(Duration::from_hours(1)),
+        users: vec!["ada".to_owned()],
+    }
+}
+
+/// So many new ids.
+fn ids(count: usize) -> Vec<SessionId> {
+    (0..count).map(|_| SessionId::random()).collect()
+}
