@@ -310,3 +310,6 @@ pub(super) fn text(said: Value) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
