@@ -36,6 +36,10 @@ pub mod deviations {}
 #[doc = include_str!("manual/stores.md")]
 pub mod stores {}
 
+#[cfg(all(feature = "redis", feature = "postgres", feature = "mongodb"))]
+#[doc = include_str!("manual/durability.md")]
+pub mod durability {}
+
 #[cfg(all(feature = "ws", feature = "socketio", feature = "postgres"))]
 #[doc = include_str!("manual/live.md")]
 pub mod live {}

@@ -106,6 +106,12 @@ impl Redis {
         self.wait();
     }
 
+    /// The same with another configuration beyond the usual one.
+    pub fn restart_with(&mut self, arguments: &[&str]) {
+        self.options.arguments = arguments.iter().map(ToString::to_string).collect();
+        self.restart();
+    }
+
     /// Runs one command and returns what the server says, in the protocol's own form.
     pub fn command(&self, words: &[&str]) -> String {
         command(self.port, words).expect("Redis answers")

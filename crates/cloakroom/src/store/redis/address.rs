@@ -1,5 +1,7 @@
 //! Which servers a URL names.
 
+use std::borrow::Cow;
+
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 
 use super::invalid;
@@ -92,6 +94,36 @@ impl Address {
     }
 }
 
+/// A URL without its `wait_replicas=…`, and how many it names.
+///
+/// # Errors
+///
+/// `Invalid` for what is no number, and for two of them.
+pub(super) fn split_wait(url: &str) -> Result<(Cow<'_, str>, Option<u32>), StoreError> {
+    // A password may contain any sign.
+    let host = url.rfind('@').unwrap_or(0);
+    let Some(at) = url[host..].find('?') else {
+        return Ok((url.into(), None));
+    };
+    let (front, query) = url.split_at(host + at);
+    let named = |parameter: &&str| parameter.split('=').next() == Some("wait_replicas");
+    let (waits, rest): (Vec<&str>, Vec<&str>) = query[1..].split('&').partition(named);
+    let digits = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = match waits[..] {
+        [] => return Ok((url.into(), None)),
+        [one] => one.split_once('=').map(|(_, number)| number).filter(digits),
+        _ => None,
+    };
+    let number = number.and_then(|number| number.parse().ok());
+    let number = number.ok_or_else(|| invalid("wait_replicas takes a number of replicas, once"))?;
+    let rest = if rest.is_empty() {
+        front.to_owned()
+    } else {
+        format!("{front}?{}", rest.join("&"))
+    };
+    Ok((rest.into(), Some(number)))
+}
+
 /// The names of a URL's parameters that are not heeded.
 ///
 /// # Errors
@@ -157,7 +189,7 @@ fn info(url: &str) -> Result<ConnectionInfo, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Address, unheeded};
+    use super::{Address, split_wait, unheeded};
 
     #[test]
     fn urls_name_servers() {
@@ -210,6 +242,28 @@ mod tests {
         ];
         for (url, expected) in table {
             assert_eq!(unheeded(url).ok().as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn r3_a_url_says_how_many_replicas_are_waited_for() {
+        #[rustfmt::skip]
+        let table: [(&str, Option<(&str, Option<u32>)>); 10] = [
+            ("redis://h",                                   Some(("redis://h", None))),
+            ("redis://h?wait_replicas=1",                   Some(("redis://h", Some(1)))),
+            ("redis://h/2?protocol=resp3&wait_replicas=2",  Some(("redis://h/2?protocol=resp3", Some(2)))),
+            ("redis+sentinel://a:1,b:2/n/5?wait_replicas=1&x=y", Some(("redis+sentinel://a:1,b:2/n/5?x=y", Some(1)))),
+            ("redis://:p?wait_replicas=9@h/0",              Some(("redis://:p?wait_replicas=9@h/0", None))),
+            ("redis://h?wait_replicas",                     None),
+            ("redis://h?wait_replicas=",                    None),
+            ("redis://h?wait_replicas=one",                 None),
+            ("redis://h?wait_replicas=-1",                  None),
+            ("redis://h?wait_replicas=1&wait_replicas=2",   None),
+        ];
+        for (url, expected) in table {
+            let found = split_wait(url).ok();
+            let expected = expected.map(|(url, number)| (url.into(), number));
+            assert_eq!(found, expected, "{url}");
         }
     }
 

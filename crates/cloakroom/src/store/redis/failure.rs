@@ -2,10 +2,15 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use super::invalid;
 use crate::store::{StoreError, StoreErrorKind};
 
 pub(super) const GRANT: &str = "this user lacks rights; grant ~sess:* ~user:* ~tomb:* ~retired:* +@read +@write \
     +@scripting, in a cluster +cluster|slots, behind Sentinel +role";
+
+const NO_RESP3: &str = "this server does not speak RESP3 (HELLO 3): connect to Redis 7.0 or newer, or to \
+    Valkey, and let proxies pass it on";
+const FULL: &str = "OOM: Redis is full; raise its maxmemory";
 
 /// Whether a command that may have been carried out can be repeated.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,10 +77,29 @@ pub(super) fn told(error: &RedisError, effect: Effect) -> StoreError {
     StoreError::new(kind, said(error))
 }
 
+/// Whether a server refused a write because its memory is full.
+pub(super) fn is_full(error: &StoreError) -> bool {
+    let source = std::error::Error::source(error);
+    source.is_some_and(|source| source.to_string() == FULL)
+}
+
 /// A failure to connect: nothing was sent.
 pub(super) fn unreachable(error: &RedisError) -> StoreError {
+    if speaks_no_resp3(error) {
+        return invalid(NO_RESP3);
+    }
     let text = format!("cannot connect: {}", said(error));
     StoreError::new(StoreErrorKind::Unavailable, text)
+}
+
+/// Whether a server refused the first words of a connection, `HELLO 3`.
+fn speaks_no_resp3(error: &RedisError) -> bool {
+    let unknown = || {
+        error
+            .detail()
+            .is_some_and(|said| said.contains("unknown command"))
+    };
+    error.code() == Some("NOPROTO") || error.code() == Some("ERR") && unknown()
 }
 
 fn said(error: &RedisError) -> String {
@@ -85,7 +109,7 @@ fn said(error: &RedisError) -> String {
             "the key user:<id>:sessions holds something else: choose another with user_prefix"
                 .to_owned()
         }
-        Some("OOM") => "OOM: Redis is full; raise its maxmemory".to_owned(),
+        Some("OOM") => FULL.to_owned(),
         Some(code) => format!("Redis answers {code}"),
         None => error.category().to_owned(),
     }

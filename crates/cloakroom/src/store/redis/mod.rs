@@ -39,7 +39,7 @@ use arc_swap::ArcSwap;
 
 pub use options::RedisOptions;
 
-use self::address::Address;
+use self::address::{Address, split_wait};
 use self::keys::Keys;
 use self::link::Link;
 use self::replay::Replay;
@@ -123,8 +123,12 @@ impl RedisStore {
     /// # Errors
     ///
     /// As for [`connect`](Self::connect).
-    pub async fn connect_options(url: &str, options: RedisOptions) -> Result<Self, StoreError> {
-        let address = Address::parse(url)?;
+    pub async fn connect_options(url: &str, mut options: RedisOptions) -> Result<Self, StoreError> {
+        let (url, replicas) = split_wait(url)?;
+        if let Some(replicas) = replicas {
+            options = options.wait_replicas(replicas);
+        }
+        let address = Address::parse(&url)?;
         if address.uses_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(invalid(NO_PROVIDER));
         }

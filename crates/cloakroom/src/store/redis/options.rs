@@ -125,7 +125,7 @@ impl RedisOptions {
     /// end is undone only where every process is gone that made it. By its default settings Redis takes
     /// a snapshot within an hour of a change, within five minutes of a hundred and within one of ten
     /// thousand; 65,536 ids are an hour of 18 ends a second, five minutes of 218, one of 1,092. An id
-    /// takes about 150 bytes, a replaced one some hundred more, so that all of them take 10 to 20 MB.
+    /// takes about 180 bytes, a replaced one some hundred more, so that all of them take 12 to 20 MB.
     ///
     /// Servers are told apart by `INFO`: a user of few rights needs `+info`, or all is repeated each time
     /// that a connection is made.

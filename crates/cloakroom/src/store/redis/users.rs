@@ -12,7 +12,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::Value;
 
-use super::failure::Effect;
+use super::failure::{Effect, is_full};
 use super::reads::corrupt;
 use super::request::Request;
 use super::walk::Walk;
@@ -117,12 +117,16 @@ impl Inner {
 
     /// Keeps the user's sessions from changing their ids for a moment: one that does so all the time
     /// would never be caught. Logins go on.
-    async fn raise_fence(&self, user: &str) -> Result<(), StoreError> {
+    pub(super) async fn raise_fence(&self, user: &str) -> Result<(), StoreError> {
         let mut command = redis::cmd("SET");
         command.arg(self.keys.fence(user)).arg("1");
         command.arg("EX").arg(FENCE_SECONDS);
-        self.link.send(&command.into(), Effect::Read).await?;
-        Ok(())
+        match self.link.send(&command.into(), Effect::Read).await {
+            // A server that is full takes no fence: without one, a session that changes its id all the
+            // time may take longer to catch.
+            Err(error) if is_full(&error) => Ok(()),
+            said => said.map(|_| ()),
+        }
     }
 
     /// Whether a session of the user's own may not change its id just now.

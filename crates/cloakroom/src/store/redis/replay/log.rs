@@ -113,6 +113,7 @@ impl EndLog {
 
     /// Takes note of an end that `by` has acknowledged, or a server after it.
     pub(super) fn acknowledge(&mut self, end: End, by: Generation, now: Instant) -> Standing {
+        self.forget(now, 1);
         let number = self.first + self.kept.len() as u64;
         self.numbers.insert(end.id.clone(), number);
         let kept = Kept {
@@ -121,7 +122,6 @@ impl EndLog {
             by: Some(by),
         };
         self.kept.push_back(kept);
-        self.forget(now);
         if by == self.current {
             Standing::Holds
         } else {
@@ -137,7 +137,7 @@ impl EndLog {
         most: usize,
         now: Instant,
     ) -> Vec<Pending> {
-        self.forget(now);
+        self.forget(now, 0);
         let from = from.max(self.first);
         let passed = usize::try_from(from - self.first).unwrap_or(usize::MAX);
         let numbered = (from..).zip(self.kept.iter().skip(passed));
@@ -175,10 +175,10 @@ impl EndLog {
         self.numbers.contains_key(id)
     }
 
-    /// Lets go of what is older than it has to be, and of the oldest where there are too many.
-    fn forget(&mut self, now: Instant) {
+    /// Lets go of what is older than it has to be, and of the oldest until there is room for so many.
+    fn forget(&mut self, now: Instant, room: usize) {
         while let Some(oldest) = self.kept.front()
-            && (self.kept.len() > self.limits.ids
+            && (self.kept.len() + room > self.limits.ids
                 || now.saturating_duration_since(oldest.at) > self.limits.age)
         {
             if self.numbers.get(&oldest.end.id) == Some(&self.first) {

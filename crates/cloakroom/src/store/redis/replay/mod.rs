@@ -157,7 +157,7 @@ impl Replay {
             let numbers: Vec<u64> = done.map(|(pending, _)| pending.number).collect();
             revived += said.iter().flatten().filter(|deleted| **deleted).count() as u64;
             self.log().applied(&numbers, generation);
-            if numbers.is_empty() && !self.keys.are_spread() {
+            if numbers.is_empty() {
                 // The connection is of no more use, or the server refuses them all.
                 break;
             }
@@ -310,3 +310,6 @@ pub(super) fn text(said: Value) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,8 +56,10 @@ mod cluster_mixed {
 
 mod cluster_changes;
 mod completion;
+mod connecting;
 mod faults;
 mod odd;
+mod repeated;
 mod retired;
 mod servers;
 mod users;

@@ -1,0 +1,105 @@
+//! The protocol of ends that are repeated, held to a model of it: servers start again from snapshots, are
+//! filled from others and taken over from, answers are late or lost, a second restart comes into the
+//! telling, and a telling fails half way.
+//!
+//! Spoiled protocols, each of them an error that somebody might make, must be told apart from the good one.
+
+mod spoiled;
+mod world;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+use self::spoiled::Spoil;
+use self::world::{Step, World};
+
+/// How many sequences are played; `CLOAKROOM_SEQUENCES` for more.
+const SEQUENCES: u32 = 2000;
+const MAX_STEPS: usize = 80;
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Create),
+        2 => Just(Step::Snapshot),
+        6 => any::<usize>().prop_map(Step::End),
+        6 => any::<usize>().prop_map(Step::Answer),
+        3 => Just(Step::Restart),
+        1 => Just(Step::FillAnew),
+        2 => Just(Step::TakeOver),
+        1 => Just(Step::Cut),
+        6 => any::<bool>().prop_map(Step::Connect),
+        8 => (1..4_usize, any::<bool>()).prop_map(|(most, fails)| Step::Tell { most, fails }),
+        5 => Just(Step::Told),
+        1 => (1..60_u64).prop_map(Step::Wait),
+    ]
+}
+
+fn play(sequences: u32, spoil: Option<Spoil>) -> Result<(), String> {
+    let config = Config {
+        cases: sequences,
+        failure_persistence: None,
+        // That something is found is enough where it was put in.
+        max_shrink_iters: if spoil.is_some() { 0 } else { 10_000 },
+        ..Config::default()
+    };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let played = runner.run(
+        &(any::<bool>(), vec(step(), 1..MAX_STEPS)),
+        |(names, steps)| {
+            let mut world = World::new(names, spoil);
+            for step in &steps {
+                world.play(step).map_err(TestCaseError::fail)?;
+            }
+            Ok(())
+        },
+    );
+    played.map_err(|error| match error {
+        TestError::Fail(reason, steps) => format!("{reason}, after {steps:?}"),
+        abort @ TestError::Abort(_) => abort.to_string(),
+    })
+}
+
+#[test]
+fn r1_no_sequence_brings_back_what_was_acknowledged() {
+    let said = std::env::var("CLOAKROOM_SEQUENCES").ok();
+    let sequences = said.map_or(SEQUENCES, |said| said.parse().expect("a number"));
+    play(sequences, None).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The control: whatever is spoiled is found out.
+#[test]
+fn the_model_finds_every_spoiled_protocol_out() {
+    for spoil in Spoil::ALL {
+        let begin = std::time::Instant::now();
+        let found = play(20_000, Some(spoil));
+        eprintln!("{spoil:?} {:?}", begin.elapsed());
+        assert!(found.is_err(), "{spoil:?} was not found out");
+    }
+}
+
+/// The steps are such that every part of the protocol is gone through.
+#[test]
+fn the_sequences_go_through_all_of_it() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..SEQUENCES {
+        let steps = vec(step(), 1..MAX_STEPS)
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
+        let mut world = World::new(true, None);
+        for step in &steps {
+            world.play(step).unwrap();
+        }
+        seen.extend(world.seen);
+    }
+    #[rustfmt::skip]
+    let all = [
+        "an end by a server that was replaced", "an end out of the bound", "told", "told half", "told in vain",
+        "told what had come back", "told while another took over",
+    ];
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
+}

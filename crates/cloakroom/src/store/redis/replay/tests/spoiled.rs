@@ -1,0 +1,164 @@
+//! The log, and what somebody might get wrong around it.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::super::log::{End, EndLog, Generation, Identity, Limits, Pending, Standing};
+
+/// An error in the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoil {
+    /// Another server is taken for the one before.
+    NeverMeets,
+    /// A server is told by its run alone.
+    KnowsRunsOnly,
+    /// One that does not say who it is, is taken for the one before.
+    TrustsTheUnknown,
+    /// What failed half way counts as done.
+    CountsTheUnanswered,
+    /// What a server said that has been replaced counts for the one after it.
+    CountsTheReplaced,
+    /// An end is reported although another server has taken over.
+    ReportsTheLate,
+    /// An end that was repeated is forgotten.
+    RepeatsOnce,
+    /// The newest end is let go where there are too many.
+    KeepsTheOldest,
+    /// Ends are let go too early.
+    ForgetsEarly,
+    /// Ids are barred no longer once the telling begins.
+    LiftsTheBarFirst,
+    /// Ids are barred no longer once the telling is over, however it ended.
+    LiftsTheBarAnyway,
+    /// Only the first of several parts is told.
+    TellsOnePart,
+    /// The oldest end is passed over.
+    PassesOneOver,
+}
+
+impl Spoil {
+    pub(super) const ALL: [Self; 13] = [
+        Self::NeverMeets,
+        Self::KnowsRunsOnly,
+        Self::TrustsTheUnknown,
+        Self::CountsTheUnanswered,
+        Self::CountsTheReplaced,
+        Self::ReportsTheLate,
+        Self::RepeatsOnce,
+        Self::KeepsTheOldest,
+        Self::ForgetsEarly,
+        Self::LiftsTheBarFirst,
+        Self::LiftsTheBarAnyway,
+        Self::TellsOnePart,
+        Self::PassesOneOver,
+    ];
+}
+
+/// As [`EndLog`], but for one error.
+pub(super) struct Log {
+    log: EndLog,
+    spoil: Option<Spoil>,
+    limits: Limits,
+    count: usize,
+    has_met: bool,
+    done: HashSet<u64>,
+}
+
+impl Log {
+    pub(super) fn new(limits: Limits, spoil: Option<Spoil>) -> Self {
+        let mut kept = limits;
+        if spoil == Some(Spoil::ForgetsEarly) {
+            kept.age /= 2;
+        }
+        Self {
+            log: EndLog::new(kept),
+            spoil,
+            limits,
+            count: 0,
+            has_met: false,
+            done: HashSet::new(),
+        }
+    }
+
+    pub(super) fn is(&self, spoil: Spoil) -> bool {
+        self.spoil == Some(spoil)
+    }
+
+    pub(super) fn current(&self) -> Generation {
+        self.log.current()
+    }
+
+    pub(super) fn meet(&mut self, identity: Option<(u32, u32)>) -> bool {
+        let first = !std::mem::replace(&mut self.has_met, true);
+        let identity = match self.spoil {
+            Some(Spoil::NeverMeets) => Some((0, 0)),
+            Some(Spoil::KnowsRunsOnly) => identity.map(|(run, _)| (run, 0)),
+            Some(Spoil::TrustsTheUnknown) if identity.is_none() && !first => return false,
+            _ => identity,
+        };
+        self.log
+            .meet(identity.map(|(run, replication)| Identity(format!("{run}/{replication}"))))
+    }
+
+    pub(super) fn acknowledge(&mut self, end: End, by: Generation, now: Instant) -> Standing {
+        self.count += 1;
+        if self.is(Spoil::KeepsTheOldest) && self.count > self.limits.ids {
+            return Standing::Holds;
+        }
+        let standing = self.log.acknowledge(end, by, now);
+        if self.is(Spoil::ReportsTheLate) {
+            return Standing::Holds;
+        }
+        standing
+    }
+
+    pub(super) fn pending(
+        &mut self,
+        generation: Generation,
+        from: u64,
+        most: usize,
+        now: Instant,
+    ) -> Vec<Pending> {
+        if self.is(Spoil::TellsOnePart) && from > 0 {
+            return Vec::new();
+        }
+        let from = from + u64::from(self.is(Spoil::PassesOneOver) && from == 0);
+        let mut pending = self.log.pending(generation, from, most, now);
+        pending.retain(|pending| !self.done.contains(&pending.number));
+        pending
+    }
+
+    pub(super) fn applied(&mut self, numbers: &[u64], by: Generation) {
+        if self.is(Spoil::RepeatsOnce) {
+            self.done.extend(numbers);
+        }
+        let by = if self.is(Spoil::CountsTheReplaced) {
+            self.log.current()
+        } else {
+            by
+        };
+        self.log.applied(numbers, by);
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        let unaware = [
+            Spoil::LiftsTheBarAnyway,
+            Spoil::TellsOnePart,
+            Spoil::PassesOneOver,
+            Spoil::RepeatsOnce,
+        ];
+        self.log.is_settled() || unaware.iter().any(|spoil| self.is(*spoil))
+    }
+
+    pub(super) fn has(&self, end: &End) -> bool {
+        self.log.has(&end.id)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.limits.age
+    }
+}
