@@ -24,7 +24,33 @@ pub struct Faulty {
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
+    /// The one call that goes wrong, counted from the next, which is 1.
+    one: Option<(usize, OneFault)>,
     calls: Vec<&'static str>,
+}
+
+#[derive(Clone, Copy)]
+enum OneFault {
+    Fail(StoreErrorKind),
+    LoseAnswer,
+}
+
+impl State {
+    /// Notes a call, and tells what becomes of it.
+    fn enter(&mut self, name: &'static str) -> Option<Fault> {
+        self.calls.push(name);
+        match &mut self.one {
+            Some((1, _)) => {
+                let (_, fault) = self.one.take()?;
+                Some(Fault::One(fault))
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                self.fault
+            }
+            None => self.fault,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -34,6 +60,7 @@ enum Fault {
     HoldAnswer,
     LoseAnswer,
     Panic,
+    One(OneFault),
 }
 
 impl Faulty {
@@ -67,6 +94,21 @@ impl Faulty {
         self.set(Some(Fault::LoseAnswer));
     }
 
+    /// The `n`th call from now fails at once, with nothing done; the next one is the first.
+    pub fn fail_call(&self, n: usize, kind: StoreErrorKind) {
+        self.lock().one = Some((n, OneFault::Fail(kind)));
+    }
+
+    /// The `n`th call from now is carried out, and is [`Unknown`](StoreErrorKind::Unknown) to the caller.
+    pub fn lose_answer_of_call(&self, n: usize) {
+        self.lock().one = Some((n, OneFault::LoseAnswer));
+    }
+
+    /// Whether the call that was to go wrong has come.
+    pub fn has_failed_call(&self) -> bool {
+        self.lock().one.is_none()
+    }
+
     /// From now on every call panics when it is waited for.
     pub fn panic(&self) {
         self.set(Some(Fault::Panic));
@@ -74,6 +116,7 @@ impl Faulty {
 
     /// From now on it works again.
     pub fn work(&self) {
+        self.lock().one = None;
         self.set(None);
         self.works.send_replace(());
     }
@@ -96,14 +139,16 @@ impl Faulty {
         name: &'static str,
         call: impl FnOnce() -> StoreFuture<'a, T>,
     ) -> StoreFuture<'a, T> {
-        let fault = {
-            let mut state = self.lock();
-            state.calls.push(name);
-            state.fault
-        };
+        let fault = self.lock().enter(name);
         match fault {
             None => call(),
-            Some(Fault::Fail(kind)) => Box::pin(async move { Err(StoreError::from(kind)) }),
+            Some(Fault::One(OneFault::LoseAnswer)) => {
+                let call = call();
+                Box::pin(async move { call.await.and(Err(StoreErrorKind::Unknown.into())) })
+            }
+            Some(Fault::Fail(kind) | Fault::One(OneFault::Fail(kind))) => {
+                Box::pin(async move { Err(StoreError::from(kind)) })
+            }
             Some(Fault::Hang) => Box::pin(std::future::pending()),
             Some(Fault::HoldAnswer) => {
                 let (call, mut works) = (call(), self.works.subscribe());
