@@ -11,6 +11,7 @@ mod context;
 mod counts;
 mod deny;
 mod differential;
+mod faults;
 mod interop;
 mod packages;
 mod paths;
@@ -48,6 +49,8 @@ enum Task {
     Interop(interop::Options),
     /// Count the instructions of the library's paths, and hold them to their table.
     Paths(paths::Options),
+    /// Bring about what goes wrong in production, on real servers, and say what is seen.
+    Faults(faults::Options),
     /// Measure cloakroom and its peers side by side, and write bench/RESULTS.md.
     Bench(bench::Options),
     /// Measure each store from a thousand sessions to ten million, and write bench/SCALE.md.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Task::Differential(options) => compare_labs(&options),
         Task::Interop(options) => interop::run(&options),
         Task::Paths(options) => paths::run(options),
+        Task::Faults(options) => faults::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Scale(options) => scale::run(&options),
     };

@@ -10,10 +10,14 @@ use cloakroom::store::sqlite::SqliteStore;
 use cloakroom::store::{Entry, Store as _};
 use cloakroom::{Clock, Timestamp};
 
+use crate::faults::{control, rounds, saw};
+
 const KILLS: usize = 50;
 const WRITERS: usize = 8;
 /// Names the file, in the process that is to be killed.
 const FILE: &str = "CLOAKROOM_TEST_CRASH_FILE";
+/// Whether that process acknowledges what it has not written yet: the control.
+const EARLY: &str = "CLOAKROOM_TEST_CRASH_EARLY";
 
 fn entry(number: usize) -> Entry {
     let expires: Timestamp = Clock::System.now().after(Duration::from_hours(1));
@@ -42,6 +46,10 @@ async fn writes_until_it_is_killed() {
         tasks.spawn(async move {
             for number in 0.. {
                 let id = SessionId::random();
+                if std::env::var_os(EARLY).is_some() {
+                    let line = format!("stored {} {}", id.expose(), number + 1_000_000);
+                    writeln!(std::io::stdout(), "{line}").unwrap();
+                }
                 store.create(&id, &entry(number)).await.unwrap();
                 let updated = entry(number + 1_000_000);
                 store
@@ -65,9 +73,9 @@ async fn writes_until_it_is_killed() {
 async fn what_was_acknowledged_survives_50_kills() {
     let directory = tempfile::TempDir::new().unwrap();
     let file = directory.path().join("sessions.db");
-    let mut acknowledged = 0;
-    for kill in 0..KILLS {
-        let stored = write_and_kill(&file, Duration::from_millis(40 + (kill as u64 * 7) % 60));
+    let (mut acknowledged, kills) = (0, rounds(KILLS));
+    for kill in 0..kills {
+        let stored = write_and_kill(&file, kill, &[]);
         let store = SqliteStore::open(&file).unwrap();
         for (id, number) in &stored {
             let found = store.get(&SessionId::from_store(id)).await.unwrap();
@@ -82,16 +90,48 @@ async fn what_was_acknowledged_survives_50_kills() {
         acknowledged += stored.len();
     }
     assert!(
-        acknowledged > KILLS * 10,
+        acknowledged > kills * 10,
         "only {acknowledged} writes in all: nothing was tested"
+    );
+    let load = format!("SQLite: {WRITERS} writers in another process, killed {kills} times");
+    saw(
+        "F01",
+        &load,
+        &format!("{acknowledged} acknowledged, 0 lost"),
     );
 }
 
+/// The control: a process that acknowledges before it writes loses some.
+#[tokio::test]
+async fn what_was_acknowledged_too_early_is_lost() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = directory.path().join("sessions.db");
+    for kill in 0..KILLS {
+        let stored = write_and_kill(&file, kill, &[(EARLY, "1")]);
+        let store = SqliteStore::open(&file).unwrap();
+        let mut lost = 0;
+        for (id, _) in &stored {
+            let found = store.get(&SessionId::from_store(id)).await.unwrap();
+            lost += usize::from(found.is_none());
+        }
+        if lost > 0 {
+            let seen = format!(
+                "a writer that acknowledges first: {lost} lost by the {}th kill",
+                kill + 1
+            );
+            return control("F01", &seen);
+        }
+    }
+    panic!("a control that loses nothing proves nothing");
+}
+
 /// The records that a process had acknowledged when it was killed.
-fn write_and_kill(file: &Path, after: Duration) -> Vec<(String, usize)> {
+fn write_and_kill(file: &Path, kill: usize, more: &[(&str, &str)]) -> Vec<(String, usize)> {
+    let after = Duration::from_millis(40 + (kill as u64 * 7) % 60);
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::writes_until_it_is_killed", "--nocapture"])
         .env(FILE, file)
+        .envs(more.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

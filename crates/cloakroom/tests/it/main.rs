@@ -9,6 +9,7 @@ mod crash;
 mod disconnect;
 mod edges;
 mod express;
+mod faults;
 mod files;
 mod front_page;
 mod hostile;

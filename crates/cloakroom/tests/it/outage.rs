@@ -20,6 +20,7 @@ use testbed::{Mongo, Pace, Postgres, Redis, RedisOptions, Server};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use crate::faults::saw;
 use crate::support::servers::connect;
 use crate::support::{Client, keys, send};
 
@@ -232,14 +233,15 @@ fn is_over(answers: &[Answer], back: Instant) -> bool {
 }
 
 async fn survive(server: Box<dyn Server>, trouble: Trouble, on_store_error: OnStoreError) {
-    let router = app(&server.url(), on_store_error).await;
+    let url = server.url();
+    let router = app(&url, on_store_error).await;
     let mut cookies = Vec::new();
     for _ in 0..VISITORS {
         let mut client = Client::new(router.clone());
         assert_eq!(client.get("/in").await.status, StatusCode::OK);
         cookies.push(format!("connect.sid={}", client.cookies["connect.sid"]));
     }
-    let control = Control::of(server.url());
+    let control = Control::of(url.clone());
     let happening = trouble.happen(server);
     let (answers, _server, back) = requests(&router, &cookies, happening).await;
     assert!(answers.len() > 100, "{} requests", answers.len());
@@ -281,10 +283,15 @@ async fn survive(server: Box<dyn Server>, trouble: Trouble, on_store_error: OnSt
         .filter(|answer| answer.took > DEADLINE / 2 && !answer.is_well())
         .count();
     assert!(waited < answers.len() / 3, "{waited} of {}", answers.len());
-    eprintln!(
-        "{trouble:?}: {} requests, {troubled} refused, {waited} of them after a wait, {empty} anonymous",
+    let load = format!(
+        "{}: {trouble:?}, {} requests",
+        url.split(':').next().unwrap(),
         answers.len()
     );
+    let seen = format!(
+        "{troubled} refused, {waited} of them after a wait, {empty} anonymous; 0 late, 0 lost"
+    );
+    saw("F12", &load, &seen);
     for cookie in cookies {
         let request = Request::get("/").header(COOKIE, cookie);
         let answer = send(&router, request.body(Body::empty()).unwrap()).await;

@@ -28,7 +28,38 @@ const READS: [&str; 6] = ["get", "living", "retired", "scan", "count", "of_user"
 struct State {
     fault: Option<Fault>,
     spares_reads: bool,
+    /// The one call that goes wrong, counted from the next, which is 1.
+    one: Option<(usize, OneFault)>,
     calls: Vec<&'static str>,
+}
+
+#[derive(Clone, Copy)]
+enum OneFault {
+    Fail(StoreErrorKind),
+    LoseAnswer,
+}
+
+impl State {
+    /// Notes a call, and tells what becomes of it.
+    fn enter(&mut self, name: &'static str) -> Option<Fault> {
+        self.calls.push(name);
+        match &mut self.one {
+            Some((1, _)) => {
+                let (_, fault) = self.one.take()?;
+                Some(Fault::One(fault))
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                self.lasting(name)
+            }
+            None => self.lasting(name),
+        }
+    }
+
+    fn lasting(&self, name: &str) -> Option<Fault> {
+        let is_spared = self.spares_reads && READS.contains(&name);
+        self.fault.filter(|_| !is_spared)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -38,6 +69,7 @@ enum Fault {
     HoldAnswer,
     LoseAnswer,
     Panic,
+    One(OneFault),
 }
 
 impl Faulty {
@@ -71,6 +103,21 @@ impl Faulty {
         self.set(Some(Fault::LoseAnswer));
     }
 
+    /// The `n`th call from now fails at once, with nothing done; the next one is the first.
+    pub fn fail_call(&self, n: usize, kind: StoreErrorKind) {
+        self.lock().one = Some((n, OneFault::Fail(kind)));
+    }
+
+    /// The `n`th call from now is carried out, and is [`Unknown`](StoreErrorKind::Unknown) to the caller.
+    pub fn lose_answer_of_call(&self, n: usize) {
+        self.lock().one = Some((n, OneFault::LoseAnswer));
+    }
+
+    /// Whether the call that was to go wrong has come.
+    pub fn has_failed_call(&self) -> bool {
+        self.lock().one.is_none()
+    }
+
     /// From now on every call panics when it is waited for.
     pub fn panic(&self) {
         self.set(Some(Fault::Panic));
@@ -84,6 +131,7 @@ impl Faulty {
 
     /// From now on it works again.
     pub fn work(&self) {
+        self.lock().one = None;
         self.set(None);
         self.works.send_replace(());
     }
@@ -106,15 +154,16 @@ impl Faulty {
         name: &'static str,
         call: impl FnOnce() -> StoreFuture<'a, T>,
     ) -> StoreFuture<'a, T> {
-        let fault = {
-            let mut state = self.lock();
-            state.calls.push(name);
-            let is_spared = state.spares_reads && READS.contains(&name);
-            state.fault.filter(|_| !is_spared)
-        };
+        let fault = self.lock().enter(name);
         match fault {
             None => call(),
-            Some(Fault::Fail(kind)) => Box::pin(async move { Err(StoreError::from(kind)) }),
+            Some(Fault::One(OneFault::LoseAnswer)) => {
+                let call = call();
+                Box::pin(async move { call.await.and(Err(StoreErrorKind::Unknown.into())) })
+            }
+            Some(Fault::Fail(kind) | Fault::One(OneFault::Fail(kind))) => {
+                Box::pin(async move { Err(StoreError::from(kind)) })
+            }
             Some(Fault::Hang) => Box::pin(std::future::pending()),
             Some(Fault::HoldAnswer) => {
                 let (call, mut works) = (call(), self.works.subscribe());

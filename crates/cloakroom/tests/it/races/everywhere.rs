@@ -9,8 +9,8 @@ use cloakroom::{Manager, Session};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::fleet::rounds;
 use super::{Visitor, secure};
+use crate::faults::rounds;
 use crate::support::servers::{connect, on_every_store};
 
 /// What a request does with its session, if somebody is still signed in to it.

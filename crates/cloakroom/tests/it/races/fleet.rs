@@ -11,7 +11,8 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::{ENOUGH, Visitor, secure, together};
-use crate::support::servers::{connect, on_every_shared_store, on_every_store, on_one_store};
+use crate::faults::{control, rounds, saw};
+use crate::support::servers::{connect, kind, on_every_shared_store, on_every_store, on_one_store};
 
 /// Names the store and the cookie, in a process that adds.
 const URL: &str = "CLOAKROOM_TEST_ADD_URL";
@@ -19,11 +20,6 @@ const COOKIE: &str = "CLOAKROOM_TEST_ADD_COOKIE";
 const BLIND: &str = "CLOAKROOM_TEST_ADD_BLIND";
 const PROCESSES: u64 = 4;
 const STEPS: u64 = 250;
-
-pub(super) fn rounds(default: usize) -> usize {
-    let rounds = std::env::var("CLOAKROOM_ROUNDS").ok();
-    rounds.map_or(default, |rounds| rounds.parse().expect("a number"))
-}
 
 async fn of_1000_changes_none_is_lost_at_a_mean_of_2_2_round_trips(url: &str) {
     let counted = Faulty::new(connect(url).await);
@@ -37,6 +33,8 @@ async fn of_1000_changes_none_is_lost_at_a_mean_of_2_2_round_trips(url: &str) {
     let calls = counted.take_calls();
     let trips = calls.len();
     assert!(trips <= 2200, "{trips} round trips");
+    let load = format!("{}: 1,000 requests that set a key each, at once", kind(url));
+    saw("F09", &load, &format!("0 lost, {trips} round trips"));
     // The policy's limit of 512 keys holds for all of them together.
     assert_eq!(visitor.open().await.unwrap().keys().len(), 1001);
 }
@@ -92,12 +90,23 @@ async fn four_processes_add(url: &str, blind: bool) -> Option<u64> {
 async fn four_processes_that_add_1000_come_to_1000(url: &str) {
     let n = four_processes_add(url, false).await;
     assert_eq!(n, Some(PROCESSES * STEPS));
+    let load = format!(
+        "{}: {PROCESSES} processes, {STEPS} steps each on one key",
+        kind(url)
+    );
+    saw("F10", &load, &format!("{} steps", PROCESSES * STEPS));
 }
 
 /// The control.
 async fn four_processes_on_a_blind_store_lose_steps(url: &str) {
     let n = four_processes_add(url, true).await;
     assert!(n < Some(PROCESSES * STEPS), "{n:?}");
+    let left = n.unwrap_or(0);
+    let seen = format!(
+        "{}: a store that writes whatever comes keeps {left}",
+        kind(url)
+    );
+    control("F10", &seen);
 }
 
 /// How many of the rounds, each a logout among 1,000 saves on four servers, bring a session back.
@@ -136,6 +145,11 @@ async fn undone(store: Arc<dyn Store>, rounds: usize, saves: usize) -> usize {
 async fn no_logout_is_undone_by_1000_saves_of_four_servers(url: &str) {
     let rounds = rounds(2);
     assert_eq!(undone(connect(url).await, rounds, 1000).await, 0);
+    let load = format!(
+        "{}: a logout among 1,000 saves on four servers, {rounds} rounds",
+        kind(url)
+    );
+    saw("F05", &load, "0 undone");
 }
 
 /// The control.
@@ -203,16 +217,24 @@ impl Login {
 
 async fn no_login_that_races_a_logout_everywhere_escapes_the_index(url: &str) {
     let manager = Visitor::manager(connect(url).await);
-    assert_eq!(
-        outside_the_index(&manager, rounds(20), Login::Saved).await,
-        0
+    let rounds = rounds(20);
+    assert_eq!(outside_the_index(&manager, rounds, Login::Saved).await, 0);
+    let load = format!(
+        "{}: 6 logins race a logout everywhere, {rounds} rounds",
+        kind(url)
     );
+    saw("F26", &load, "0 live sessions outside the index");
 }
 
 /// The control, on stores whose index is what their writers enter.
 async fn a_login_past_the_index_escapes_it(url: &str) {
     let manager = Visitor::manager(connect(url).await);
-    assert!(outside_the_index(&manager, 2, Login::PastTheIndex).await > 0);
+    let outside = outside_the_index(&manager, 2, Login::PastTheIndex).await;
+    assert!(outside > 0);
+    control(
+        "F26",
+        &format!("{}: logins past the index, {outside} outside", kind(url)),
+    );
 }
 
 on_every_store!(

@@ -14,8 +14,9 @@ use cloakroom::{Clock, Manager, Policy, Session, SessionError};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use crate::faults::{control, rounds, saw};
 use crate::support::keys;
-use crate::support::servers::{connect, on_every_store};
+use crate::support::servers::{connect, kind, on_every_store};
 
 /// How often a control tries to show what goes wrong without a guard.
 const ENOUGH: usize = 500;
@@ -161,13 +162,19 @@ async fn no_logout_is_undone_by_1000_saves_in_flight(url: &str) {
     assert!(!visitor.is_signed_in().await);
 }
 
-async fn no_logout_is_undone_in_200_rounds(url: &str) {
+async fn no_logout_is_undone_in_many_rounds(url: &str) {
     let store = connect(url).await;
-    for round in 0..200 {
+    let rounds = rounds(200);
+    for round in 0..rounds {
         let visitor = Arc::new(Visitor::new(Arc::clone(&store)).await);
         logout_among_saves(&visitor, 8).await;
         assert!(!visitor.is_signed_in().await, "round {round}");
     }
+    saw(
+        "F05",
+        &format!("{}: a logout among 8 saves, {rounds} rounds", kind(url)),
+        "0 undone",
+    );
 }
 
 /// The control: a store that writes whatever comes brings sessions back.
@@ -178,7 +185,13 @@ async fn a_blind_store_undoes_logouts(url: &str) {
         let visitor = Arc::new(Visitor::new(Arc::clone(&store)).await);
         logout_among_saves(&visitor, 8).await;
         if visitor.is_signed_in().await {
-            return;
+            return control(
+                "F05",
+                &format!(
+                    "{}: a store that writes whatever comes undoes one",
+                    kind(url)
+                ),
+            );
         }
     }
     panic!("a control that revives nothing proves nothing");
@@ -197,7 +210,8 @@ async fn logout_among_saves(visitor: &Arc<Visitor>, saves: usize) {
 
 async fn no_save_on_the_old_id_reaches_a_login(url: &str) {
     let store = connect(url).await;
-    for round in 0..100 {
+    let rounds = rounds(100);
+    for round in 0..rounds {
         let visitor = Arc::new(Visitor::new(Arc::clone(&store)).await);
         let login = visitor.open().await.unwrap();
         login.reset().unwrap();
@@ -231,6 +245,15 @@ async fn no_save_on_the_old_id_reaches_a_login(url: &str) {
             stored.text
         );
     }
+    let load = format!(
+        "{}: a login among 7 saves on the old id, {rounds} rounds",
+        kind(url)
+    );
+    saw(
+        "F06",
+        &load,
+        "0 old ids that open, 0 writes that reached the new one",
+    );
 }
 
 /// What a client that hangs up leaves: one state or the other, and a session that works.
@@ -342,7 +365,7 @@ on_every_store!(
     of_200_requests_that_add_one_no_step_is_lost
     read_and_insert_loses_steps
     no_logout_is_undone_by_1000_saves_in_flight
-    no_logout_is_undone_in_200_rounds
+    no_logout_is_undone_in_many_rounds
     a_blind_store_undoes_logouts
     no_save_on_the_old_id_reaches_a_login
     a_client_that_hangs_up_takes_nobody_elses_save_with_it

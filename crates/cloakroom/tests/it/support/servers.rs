@@ -27,6 +27,14 @@ pub(crate) fn url(store: &str) -> String {
     }
 }
 
+/// Which store a URL of [`url`] is of; another server's is called by its scheme.
+pub(crate) fn kind(url: &str) -> &str {
+    if url == Redis::shared_valkey().url() {
+        return "valkey";
+    }
+    url.split(':').next().unwrap_or_default()
+}
+
 pub(crate) async fn connect(url: &str) -> Arc<dyn Store> {
     AnyStore::connect(url)
         .await

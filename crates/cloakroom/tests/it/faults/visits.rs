@@ -1,0 +1,159 @@
+//! A program that signs in, makes steps and signs out in one SQLite file, and notes before and after each
+//! what it asks and what it is told. Others run it, and take something away from it.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use cloakroom::store::sqlite::SqliteStore;
+use cloakroom::store::{Entry, Store, StoreError, Written};
+use cloakroom::{Clock, SessionId};
+use tokio::task::JoinSet;
+
+use super::ledger::{Ledger, Verdict};
+
+/// Names the file, in the process that writes.
+const FILE: &str = "CLOAKROOM_TEST_VISITS_FILE";
+/// How many visitors there are at once, and how many each are one after the other.
+const VISITS: &str = "CLOAKROOM_TEST_VISITS";
+const STEPS: u64 = 3;
+
+/// A session that has made so many steps.
+pub(super) fn entry(id: &SessionId, steps: u64) -> Entry {
+    Entry {
+        text: format!(
+            r#"{{"cookie":{{}},"userId":"{}","steps":{steps},"pad":"{}"}}"#,
+            id.expose(),
+            "x".repeat(400)
+        )
+        .into(),
+        expires: Clock::System.now().after(Duration::from_hours(1)),
+        users: vec![id.expose().to_owned()],
+    }
+}
+
+fn note(what: &str, told: &str, id: &SessionId) {
+    let line = format!("note {what} {told} {}\n", id.expose());
+    std::io::stdout().write_all(line.as_bytes()).unwrap();
+}
+
+/// Asks for something, and notes it before: SQLite's store has a write in its queue once it is called.
+async fn noted<T>(
+    what: &str,
+    id: &SessionId,
+    ask: impl AsyncFnOnce() -> Result<T, StoreError>,
+    is_done: impl FnOnce(&T) -> bool,
+) -> bool {
+    note(what, "asks", id);
+    let answer = ask().await;
+    let done = answer.as_ref().is_ok_and(is_done);
+    note(what, if done { "done" } else { "unknown" }, id);
+    done
+}
+
+/// Signs in, makes steps, and in one of two cases signs out.
+async fn visit(store: &SqliteStore, leaves: bool) {
+    let id = SessionId::random();
+    let mut read = entry(&id, 0);
+    if !noted(
+        "begin",
+        &id,
+        async || store.create(&id, &read).await,
+        |()| true,
+    )
+    .await
+    {
+        return;
+    }
+    for step in 1..=STEPS {
+        let next = entry(&id, step);
+        let update = async || store.update(&id, &read.text, &next).await;
+        if noted("step", &id, update, |written| *written == Written::Saved).await {
+            read = next;
+        } else if let Ok(Some(stored)) = store.get(&id).await {
+            read.text = stored.text;
+        }
+    }
+    if leaves {
+        noted("end", &id, async || store.retire(&id).await, |_| true).await;
+    }
+}
+
+/// The program itself. Run by itself it does nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn visits_a_file_in_a_process_of_its_own() {
+    let (Some(file), Ok(visits)) = (std::env::var_os(FILE), std::env::var(VISITS)) else {
+        return;
+    };
+    // The test's own program has begun a line.
+    println!();
+    let (at_once, each) = visits.split_once('x').unwrap();
+    let (at_once, each): (usize, usize) = (at_once.parse().unwrap(), each.parse().unwrap());
+    let Ok(store) = SqliteStore::open(file) else {
+        return println!("\nnote refused");
+    };
+    let mut visitors = JoinSet::new();
+    for visitor in 0..at_once {
+        let store = store.clone();
+        visitors.spawn(async move {
+            for number in 0..each {
+                visit(&store, (visitor + number) % 2 == 0).await;
+            }
+        });
+    }
+    visitors.join_all().await;
+    // It works, whatever went wrong before.
+    visit(&store, false).await;
+    println!("\nnote over");
+}
+
+/// Runs the program to its end, started by another if there is one before it.
+pub(super) fn run(program: &[&str], file: &Path, at_once: usize, each: usize) -> Output {
+    let own = std::env::current_exe().unwrap();
+    let mut words: Vec<&OsStr> = program.iter().map(OsStr::new).collect();
+    words.push(own.as_os_str());
+    let test = "faults::visits::visits_a_file_in_a_process_of_its_own";
+    Command::new(words[0])
+        .args(&words[1..])
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(FILE, file)
+        .env(VISITS, format!("{at_once}x{each}"))
+        .output()
+        .expect("strace is installed")
+}
+
+/// How many sessions of a ledger are in the file as they may be, and the others.
+pub(super) async fn judge(file: &Path, ledger: &Ledger) -> Vec<Verdict> {
+    let Ok(store) = SqliteStore::open(file) else {
+        return vec![Verdict::Lost];
+    };
+    let mut verdicts = Vec::new();
+    for (session, account) in ledger.iter() {
+        let Ok(stored) = store.get(&SessionId::from_store(session)).await else {
+            verdicts.push(Verdict::Lost);
+            continue;
+        };
+        let steps = stored.map(|stored| {
+            let (_, rest) = stored.text.split_once("\"steps\":").unwrap();
+            rest.split_once(',').unwrap().0.parse().unwrap()
+        });
+        verdicts.push(account.judge(steps));
+    }
+    drop(store);
+    let file = rusqlite::Connection::open(file).unwrap();
+    let sound: String = file
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap_or_default();
+    if sound != "ok" {
+        verdicts.push(Verdict::Lost);
+    }
+    verdicts
+}
+
+/// How many are not as they may be.
+pub(super) fn broken(verdicts: &[Verdict]) -> usize {
+    let broken = verdicts.iter().filter(|verdict| **verdict != Verdict::Kept);
+    broken.count()
+}

@@ -1,0 +1,161 @@
+//! The table of a run, and the page of the manual that holds it.
+
+use super::Extent;
+use super::outcome::Outcome;
+
+/// One row for each fault.
+pub(crate) fn table(outcomes: &[Outcome]) -> String {
+    let mut rows = vec![
+        "| | fault | load | what must hold | what was seen | control |".to_owned(),
+        "|---|---|---|---|---|---|".to_owned(),
+    ];
+    rows.extend(outcomes.iter().map(row));
+    rows.join("\n")
+}
+
+fn row(outcome: &Outcome) -> String {
+    let part = outcome.part;
+    let cells = if outcome.is_here() {
+        [
+            loads(outcome),
+            part.holds.to_owned(),
+            seen(outcome),
+            control(outcome),
+        ]
+    } else {
+        [
+            "–".to_owned(),
+            part.holds.to_owned(),
+            format!("not in this suite: {}", part.instead),
+            "–".to_owned(),
+        ]
+    };
+    let cells = cells.map(|cell| cell.replace('|', "\\|"));
+    format!("| {} | {} | {} |", part.name, part.fault, cells.join(" | "))
+}
+
+fn loads(outcome: &Outcome) -> String {
+    let loads = outcome.seen.iter().map(|(load, _)| load.as_str());
+    or_else(grouped(loads), outcome.part.load)
+}
+
+/// What was seen on each store, where it was not the same on all, and how many tests passed.
+fn seen(outcome: &Outcome) -> String {
+    let seen = outcome
+        .seen
+        .iter()
+        .map(|(load, seen)| match load.split_once(": ") {
+            Some((store, _)) => format!("{store}: {seen}"),
+            None => seen.clone(),
+        });
+    let seen: Vec<String> = seen.collect();
+    let groups = grouped(seen.iter().map(String::as_str));
+    let is_one = outcome
+        .seen
+        .iter()
+        .all(|(_, seen)| *seen == outcome.seen[0].1);
+    let said = match outcome.seen.first() {
+        Some((_, all)) if is_one => all.clone(),
+        _ => groups,
+    };
+    let parts = [said, outcome.verdict()];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("; ")
+}
+
+fn control(outcome: &Outcome) -> String {
+    let controls = outcome.controls.iter().map(String::as_str);
+    or_else(grouped(controls), outcome.part.control)
+}
+
+fn or_else(said: String, otherwise: &str) -> String {
+    if said.is_empty() {
+        otherwise.to_owned()
+    } else {
+        said
+    }
+}
+
+/// `a: x`, `b: x`, `c: y` as `a, b: x; c: y`.
+fn grouped<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in lines {
+        let (store, rest) = line.split_once(": ").unwrap_or(("", line));
+        match groups.iter_mut().find(|(known, _)| *known == rest) {
+            Some((_, stores)) => stores.push(store),
+            None => groups.push((rest, vec![store])),
+        }
+    }
+    let groups: Vec<String> = groups
+        .into_iter()
+        .map(|(rest, mut stores)| {
+            stores.dedup();
+            match stores.join(", ") {
+                stores if stores.is_empty() => rest.to_owned(),
+                stores => format!("{stores}: {rest}"),
+            }
+        })
+        .collect();
+    groups.join("; ")
+}
+
+/// The page, whole.
+pub(crate) fn page(outcomes: &[Outcome], extent: Extent, versions: &[String]) -> String {
+    let rounds = match extent {
+        Extent::Full => "all rounds",
+        Extent::Everyday | Extent::Short => "a tenth of the rounds that `--full` plays",
+    };
+    format!(
+        "{HEAD}\n{}\n\nThis run: {rounds}; {}. With no failure in N tries, the rate of failures is below 3/N with 95 %\n\
+         confidence.\n",
+        table(outcomes),
+        versions.join("; ")
+    )
+}
+
+const HEAD: &str = "\
+# Faults, and what is seen of them
+
+`cargo xtask faults` brings about what goes wrong in production, on real servers that it starts itself, and compares what
+is stored afterwards with what clients were told: for each session `acknowledged ≤ stored ≤ acknowledged + unknown`. What ended
+and was acknowledged stays ended. A control is the same with something that must fail: a harness that sees nothing there proves
+nothing. This page is written by `cargo xtask faults --write`; every cell is of that run.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::Outcome;
+    use super::super::parts::PARTS;
+    use super::*;
+    use crate::context::Finished;
+
+    #[test]
+    fn a_row_says_what_was_seen_on_each_store() {
+        let mut outcome = Outcome::of(&PARTS[4]);
+        let name = PARTS[4].name;
+        let output = format!(
+            "fault: {name} | a: 1 round | 0 undone\nfault: {name} | b: 1 round | 0 undone\ncontrol: {name} | a|b lose\n\
+             test result: ok. 2 passed; 0 failed"
+        );
+        outcome.add(&Finished {
+            success: true,
+            output,
+        });
+        let row = row(&outcome);
+        assert!(row.contains("| a, b: 1 round |"), "{row}");
+        assert!(row.contains("| 0 undone; 2 passed |"), "{row}");
+        assert!(row.contains("a\\|b lose"), "{row}");
+    }
+
+    #[test]
+    fn what_differs_is_said_of_each_store() {
+        let lines = ["a: x", "b: y", "c: x", "z"];
+        assert_eq!(grouped(lines.into_iter()), "a, c: x; b: y; z");
+    }
+
+    #[test]
+    fn what_is_not_here_is_said() {
+        let part = PARTS.iter().find(|part| part.tests.is_empty()).unwrap();
+        assert!(row(&Outcome::of(part)).contains("not in this suite"));
+    }
+}
