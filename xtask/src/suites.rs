@@ -13,6 +13,9 @@ use crate::steps::Done;
 /// As many sequences as run in a few seconds; `cargo xtask differential` plays more.
 const SEEDS: &str = "1..=300";
 
+/// More than two cores would have: most tests wait for servers, and for time to pass.
+const TEST_THREADS: &str = "4";
+
 /// The longest that one file of Node's tests may take, in milliseconds.
 const NODE_TIMEOUT_MS: &str = "300000";
 
@@ -34,6 +37,7 @@ pub(crate) fn npm(context: &Context) -> Result<Done, String> {
 /// Runs the unit, integration and documentation tests.
 pub(crate) fn cargo(context: &Context) -> Result<Done, String> {
     let mut command = context.cargo("test --workspace --all-features --no-fail-fast");
+    command.env("RUST_TEST_THREADS", TEST_THREADS);
     let finished = context.run(&mut command)?;
     Ok(judge(&finished, Counts::of_cargo(&finished.output)))
 }
