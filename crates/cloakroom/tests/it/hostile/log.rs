@@ -43,6 +43,7 @@ async fn no_id_cookie_or_secret_reaches_a_log() {
         "no session for a request",
         "a session's cookie cannot be sent",
         "the session ended while a request ran",
+        "a session could not be ended",
         "printed: Session { id: SessionId(#",
         "the driver's own words",
         "no such table",
@@ -78,6 +79,9 @@ async fn everything_goes_wrong(store: Arc<dyn Store>, secrets: &Secrets, on_erro
     bad_cookies(&mut visitor).await;
     outage(&mut visitor, &gate, on_error).await;
     print_what_is_held(&manager, &visitor).await;
+    // The session whose logout failed has ended by now, or is about to.
+    let mut visitor = Watched::of(&manager, &store, secrets);
+    visitor.expect("/set", 200).await;
     poisoned_record(&mut visitor, &*store).await;
     visitor.expect("/set", 200).await;
     visitor.expect("/gone", 200).await;
