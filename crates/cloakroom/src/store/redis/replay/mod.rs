@@ -199,7 +199,11 @@ impl Replay {
                     .clone()
                     .send_packed_commands(&pipeline, 0, pipeline.len())
                     .await;
-                let said = sent.unwrap_or_default().into_iter().skip(1).map(deleted);
+                let said = sent
+                    .unwrap_or_default()
+                    .into_iter()
+                    .skip(1)
+                    .map(|said| deleted(&said));
                 said.chain(std::iter::repeat(None))
                     .take(pending.len())
                     .collect()
@@ -223,7 +227,7 @@ impl Replay {
         {
             said = request.send(connection, &Form::Whole).await;
         }
-        deleted(said.ok()?)
+        deleted(&said.ok()?)
     }
 
     /// The request that ends a session again, with the marks that its end had.
@@ -251,9 +255,9 @@ impl Replay {
     }
 }
 
-fn deleted(said: Value) -> Option<bool> {
+fn deleted(said: &Value) -> Option<bool> {
     match said {
-        Value::Int(count) => Some(count > 0),
+        Value::Int(count) => Some(*count > 0),
         _ => None,
     }
 }
