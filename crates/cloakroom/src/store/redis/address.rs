@@ -245,10 +245,13 @@ mod tests {
         }
     }
 
+    /// The URL without it, and how many.
+    type Split<'a> = (&'a str, Option<u32>);
+
     #[test]
     fn r3_a_url_says_how_many_replicas_are_waited_for() {
         #[rustfmt::skip]
-        let table: [(&str, Option<(&str, Option<u32>)>); 10] = [
+        let table: [(&str, Option<Split<'_>>); 10] = [
             ("redis://h",                                   Some(("redis://h", None))),
             ("redis://h?wait_replicas=1",                   Some(("redis://h", Some(1)))),
             ("redis://h/2?protocol=resp3&wait_replicas=2",  Some(("redis://h/2?protocol=resp3", Some(2)))),

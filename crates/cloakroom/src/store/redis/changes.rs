@@ -53,7 +53,10 @@ impl Following {
         id: &SessionId,
     ) -> Result<Option<Stored>, StoreError> {
         let (inner, line) = (&self.store.0, line.ok_or(StoreErrorKind::Unavailable)?);
-        let asked = Request::from(inner.asks_for(id));
+        let (asked, stamp) = (
+            Request::from(inner.asks_for(id)),
+            inner.link.replay().stamp(),
+        );
         let said = if inner.keys.are_spread() {
             // A node that is about to get its first slot is asked by others' redirections, and tells
             // nobody yet.
@@ -62,7 +65,7 @@ impl Following {
             let said = asked.send(&Connection::One(line), &Form::Plain).await;
             said.map_err(|error| told(&error, Effect::Read))?
         };
-        let stored = inner.said_of(id, said).await?;
+        let stored = inner.said_of(id, said, stamp).await?;
         if let Some(stored) = &stored {
             self.store.index_what_was_read(id, stored);
         }

@@ -145,8 +145,8 @@ mod tests {
             ),
         ];
         for (said, expected) in table {
-            let mut reply = format!("-{said}\r\n").into_bytes();
-            let value = redis::parse_redis_value(&mut reply).and_then(redis::Value::extract_error);
+            let reply = format!("-{said}\r\n").into_bytes();
+            let value = redis::parse_redis_value(&reply).and_then(redis::Value::extract_error);
             let error: RedisError = value.unwrap_err();
             assert_eq!(Probed::of(Err(&error)), expected, "{said}");
         }

@@ -52,9 +52,11 @@ impl Ends for Tracking {
         Box::pin(async move {
             let line = line.flatten().ok_or(StoreErrorKind::Unavailable)?;
             let asked = Request::from(self.inner.lives(ids));
+            let stamp = self.inner.link.replay().stamp();
             let said = asked.send(&Connection::One(line), &Form::Plain).await;
-            self.inner
-                .lives_said(said.map_err(|error| told(&error, Effect::Read))?)
+            let said = said.map_err(|error| told(&error, Effect::Read))?;
+            let living = self.inner.lives_said(said)?;
+            Ok(self.inner.unbarred(ids, living, stamp))
         })
     }
 

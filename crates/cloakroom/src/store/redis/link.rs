@@ -23,7 +23,6 @@ use super::sentinels::Sentinels;
 use super::shared::Shared;
 use super::source::client;
 use super::waiting::Waiting;
-use crate::id::SessionId;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How often a command that a server refused for the moment is sent again.
@@ -224,11 +223,6 @@ impl Link {
             return Err(StoreError::new(StoreErrorKind::Unknown, why));
         }
         answer.kept()
-    }
-
-    /// Whether an id is known to have ended although a server may still have its session.
-    pub(super) fn bars(&self, id: &SessionId) -> bool {
-        self.replay().bars(id)
     }
 
     /// Tells the server behind a connection that nobody shares what it may not know.

@@ -20,6 +20,7 @@ mod lines;
 mod link;
 mod options;
 mod reads;
+mod replacing;
 mod replay;
 mod request;
 mod scripts;

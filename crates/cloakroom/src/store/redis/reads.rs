@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::{Cmd, Pipeline, Value};
 
 use super::failure::Effect;
+use super::replay::Stamp;
 use super::request::{Node, Request};
 use super::{Inner, invalid};
 use crate::clock::Timestamp;
@@ -19,9 +20,9 @@ const AT_ONCE: usize = 256;
 impl Inner {
     /// The session and how long it lives, together; with them whether Express has brought it back.
     pub(super) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
-        let asked = self.asks_for(id).into();
+        let (asked, stamp) = (self.asks_for(id).into(), self.link.replay().stamp());
         let said = self.link.send(&asked, Effect::Read).await?;
-        self.said_of(id, said).await
+        self.said_of(id, said, stamp).await
     }
 
     /// The question for a session.
@@ -36,16 +37,17 @@ impl Inner {
         pipeline
     }
 
-    /// The answer to it.
+    /// The answer to it, which was asked for at `stamp` or later.
     pub(super) async fn said_of(
         &self,
         id: &SessionId,
         said: Value,
+        stamp: Stamp,
     ) -> Result<Option<Stored>, StoreError> {
         let Value::Array(values) = said else {
             return Err(corrupt());
         };
-        if self.link.bars(id) {
+        if self.link.replay().bars(id, stamp) {
             return Ok(None);
         }
         let mut values = values.into_iter();
@@ -84,13 +86,24 @@ impl Inner {
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<Option<Timestamp>>, StoreError> {
-        let mut living = self.lives_of(ids).await?;
+        let stamp = self.link.replay().stamp();
+        let living = self.lives_of(ids).await?;
+        Ok(self.unbarred(ids, living, stamp))
+    }
+
+    /// The same without those that are known to have ended, whatever the server said.
+    pub(super) fn unbarred(
+        &self,
+        ids: &[SessionId],
+        mut living: Vec<Option<Timestamp>>,
+        stamp: Stamp,
+    ) -> Vec<Option<Timestamp>> {
         for (id, expires) in ids.iter().zip(&mut living) {
-            if self.link.bars(id) {
+            if self.link.replay().bars(id, stamp) {
                 *expires = None;
             }
         }
-        Ok(living)
+        living
     }
 
     async fn lives_of(&self, ids: &[SessionId]) -> Result<Vec<Option<Timestamp>>, StoreError> {

@@ -20,7 +20,7 @@ use crate::store::{Entry, RetiredId, StoreError, StoreErrorKind, Written};
 pub(super) const MARK: Duration = Duration::from_mins(15);
 
 /// What a script said.
-enum Said {
+pub(super) enum Said {
     Done,
     Taken,
     Gone,
@@ -223,94 +223,10 @@ impl Inner {
         Ok(answer.value == Value::Int(1))
     }
 
-    async fn delete(&self, id: &SessionId) -> Result<bool, StoreError> {
+    pub(super) async fn delete(&self, id: &SessionId) -> Result<bool, StoreError> {
         let mut command = redis::cmd("DEL");
         command.arg(self.keys.session(id));
         self.destroyed(command.into(), end(id, None)).await
-    }
-
-    pub(super) async fn replace(
-        &self,
-        old: &SessionId,
-        read: Option<&RecordText>,
-        new: &SessionId,
-        entry: &Entry,
-        retired: &RetiredId,
-    ) -> Result<Written, StoreError> {
-        if self.keys.are_spread() {
-            return self.replace_in_steps(old, read, new, entry, retired).await;
-        }
-        let ttl = self.ttl(entry);
-        let (user, others) = owners(entry);
-        for other in others {
-            if read.is_some() && self.is_fenced_for(other, old).await? {
-                return Ok(Written::Gone);
-            }
-            self.enter_of(other, new, ttl).await?;
-        }
-        let index = user.map(|user| self.keys.index(user));
-        let mut request = Call::of(&self.scripts.replace)
-            .key('s', self.keys.session(new))
-            .key('o', self.keys.session(old))
-            .maybe_key('t', self.mark(new))
-            .maybe_key('T', self.mark(old))
-            .maybe_key('r', self.note(old))
-            .maybe_key('i', index)
-            .maybe_key('f', user.map(|user| self.keys.fence(user)))
-            .session(new, entry, ttl)
-            .argument(MARK.as_millis().to_string())
-            .argument(old.expose())
-            .argument(retired.as_str());
-        if let Some(read) = read {
-            request = request.argument(&**read);
-        }
-        let end = end(old, self.retires.then_some(retired));
-        let written = self.written(self.end(request.into(), end).await?)?;
-        if written == Written::Saved {
-            self.is_written(new, entry, ttl, true);
-        }
-        Ok(written)
-    }
-
-    /// In a cluster the two ids lie on two servers: the new one is stored before the old one goes,
-    /// and goes itself where that was not to be. Nobody knows it yet.
-    async fn replace_in_steps(
-        &self,
-        old: &SessionId,
-        read: Option<&RecordText>,
-        new: &SessionId,
-        entry: &Entry,
-        retired: &RetiredId,
-    ) -> Result<Written, StoreError> {
-        self.create(new, entry).await?;
-        let said = match read {
-            Some(_) if self.is_fenced(entry, old).await? => Said::Gone,
-            _ => self.take(old, read, retired).await?,
-        };
-        if !matches!(said, Said::Done) {
-            self.delete(new).await?;
-        }
-        self.written(said)
-    }
-
-    /// Ends a session and notes why its id is retired: all of that lies in one slot.
-    async fn take(
-        &self,
-        id: &SessionId,
-        read: Option<&RecordText>,
-        retired: &RetiredId,
-    ) -> Result<Said, StoreError> {
-        let mut request = Call::of(&self.scripts.take)
-            .key('s', self.keys.session(id))
-            .maybe_key('t', self.mark(id))
-            .maybe_key('r', self.note(id))
-            .argument(MARK.as_millis().to_string())
-            .argument(retired.as_str());
-        if let Some(read) = read {
-            request = request.argument(&**read);
-        }
-        self.end(request.into(), end(id, self.retires.then_some(retired)))
-            .await
     }
 
     async fn call(&self, call: Call<'_>) -> Result<Said, StoreError> {
@@ -327,7 +243,7 @@ impl Inner {
     }
 
     /// Sends what ends a session if it is done.
-    async fn end(&self, request: Request<'_>, end: End) -> Result<Said, StoreError> {
+    pub(super) async fn end(&self, request: Request<'_>, end: End) -> Result<Said, StoreError> {
         let mut answer = self.link.end(&request).await?;
         let value = std::mem::replace(&mut answer.value, Value::Nil);
         let said = Self::said(value)?;
@@ -352,7 +268,7 @@ impl Inner {
         }
     }
 
-    fn written(&self, said: Said) -> Result<Written, StoreError> {
+    pub(super) fn written(&self, said: Said) -> Result<Written, StoreError> {
         Ok(match said {
             Said::Done => Written::Saved,
             Said::Gone => Written::Gone,
@@ -364,7 +280,7 @@ impl Inner {
     }
 
     /// Whole seconds, rounded up, as connect-redis counts them.
-    fn ttl(&self, entry: &Entry) -> i64 {
+    pub(super) fn ttl(&self, entry: &Entry) -> i64 {
         let left = entry.expires.as_millis() - self.clock.now().as_millis();
         if left <= 0 {
             0
@@ -373,12 +289,12 @@ impl Inner {
         }
     }
 
-    fn mark(&self, id: &SessionId) -> Option<String> {
+    pub(super) fn mark(&self, id: &SessionId) -> Option<String> {
         self.mixed_fleet.then(|| self.keys.tomb(id))
     }
 
     /// The key of the note that an id is retired, where the user may write it.
-    fn note(&self, id: &SessionId) -> Option<String> {
+    pub(super) fn note(&self, id: &SessionId) -> Option<String> {
         self.retires.then(|| self.keys.retired(id))
     }
 
@@ -408,7 +324,12 @@ impl Inner {
     }
 
     /// Enters a session into the index of one of its users, unless it is known to stand there.
-    async fn enter_of(&self, user: &str, id: &SessionId, ttl: i64) -> Result<(), StoreError> {
+    pub(super) async fn enter_of(
+        &self,
+        user: &str,
+        id: &SessionId,
+        ttl: i64,
+    ) -> Result<(), StoreError> {
         if ttl <= 0 || self.seen.covers(user, id, self.until(ttl)) {
             return Ok(());
         }
@@ -420,7 +341,7 @@ impl Inner {
 
     /// Notes what the next read need not find out: whose the session is, and that a script has entered
     /// it into that user's index.
-    fn is_written(&self, id: &SessionId, entry: &Entry, ttl: i64, entered: bool) {
+    pub(super) fn is_written(&self, id: &SessionId, entry: &Entry, ttl: i64, entered: bool) {
         self.seen.note_owners(id, &entry.text, &entry.users);
         if entered {
             self.is_entered(id, entry, ttl);
@@ -454,7 +375,7 @@ impl Inner {
 }
 
 /// What is kept of an end.
-fn end(id: &SessionId, note: Option<&RetiredId>) -> End {
+pub(super) fn end(id: &SessionId, note: Option<&RetiredId>) -> End {
     let note = note.map(|note| note.as_str().into());
     End {
         id: id.clone(),
@@ -463,7 +384,7 @@ fn end(id: &SessionId, note: Option<&RetiredId>) -> End {
 }
 
 /// The user whose index a script enters a record into, and others that it names.
-fn owners(entry: &Entry) -> (Option<&str>, &[String]) {
+pub(super) fn owners(entry: &Entry) -> (Option<&str>, &[String]) {
     match entry.users.split_first() {
         Some((user, others)) => (Some(user), others),
         None => (None, &[]),

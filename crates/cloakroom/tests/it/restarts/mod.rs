@@ -9,6 +9,7 @@ mod alone;
 mod cluster;
 mod failover;
 mod rig;
+mod storm;
 
 use std::sync::Arc;
 

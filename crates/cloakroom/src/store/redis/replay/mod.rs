@@ -5,6 +5,7 @@
 //! it before what an unknown one has to be told was told. A cluster's client connects to nodes by itself:
 //! there the ids are barred from the moment a node was lost, and so they are where a server refuses.
 
+mod bar;
 mod identity;
 mod log;
 
@@ -17,6 +18,8 @@ use futures_util::{StreamExt as _, stream};
 use redis::{Pipeline, RedisResult, Value};
 use tokio::sync::Notify;
 
+use self::bar::Bar;
+pub(super) use self::bar::Stamp;
 use self::identity::Said;
 pub(super) use self::log::{End, Generation, Limits};
 use self::log::{EndLog, Identity, Pending, Standing};
@@ -42,8 +45,7 @@ pub(super) struct Replay {
     current: AtomicU64,
     /// Nothing is kept.
     is_off: bool,
-    /// What the log has is absent, whatever a server says.
-    bars: AtomicBool,
+    bar: Bar,
     /// A connection was lost, or a cluster has changed, and nobody has looked yet.
     suspects: AtomicBool,
     pub(super) trouble: Notify,
@@ -61,7 +63,7 @@ impl Replay {
             log: Mutex::new(EndLog::new(limits)),
             current: AtomicU64::new(0),
             is_off: limits.ids == 0,
-            bars: AtomicBool::new(false),
+            bar: Bar::default(),
             suspects: AtomicBool::new(false),
             trouble: Notify::new(),
             turn: tokio::sync::Mutex::default(),
@@ -82,28 +84,40 @@ impl Replay {
         if self.is_off {
             return true;
         }
-        let holds = self.log().acknowledge(end, by, Instant::now()) == Standing::Holds;
+        let mut log = self.log();
+        let holds = log.acknowledge(end, by, Instant::now()) == Standing::Holds;
         if !holds {
-            self.bars.store(true, Ordering::SeqCst);
+            self.bar.raise(&log);
         }
         holds
     }
 
-    /// Whether an id is known to have ended although a server may still have its session.
-    pub(super) fn bars(&self, id: &SessionId) -> bool {
-        self.bars.load(Ordering::Relaxed) && self.log().has(id)
+    /// Returns what has to be shown when an answer is judged that is asked for from now on.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.bar.stamp()
+    }
+
+    /// Whether an id is known to have ended although the server that answered may not have known it, at
+    /// any moment since `stamp`.
+    pub(super) fn bars(&self, id: &SessionId, stamp: Stamp) -> bool {
+        !(stamp.is_free() && self.bar.stamp() == stamp) && self.log().has(id)
     }
 
     /// Notices that a server may be another than before: somebody is to look. In a cluster others go on
     /// meanwhile, so that what was ended is barred.
     pub(super) fn suspect(&self) {
-        if self.is_off || self.log().is_empty() {
+        if self.is_off {
+            return;
+        }
+        let log = self.log();
+        if log.is_empty() {
             return;
         }
         self.suspects.store(true, Ordering::SeqCst);
         if self.keys.are_spread() {
-            self.bars.store(true, Ordering::SeqCst);
+            self.bar.raise(&log);
         }
+        drop(log);
         self.trouble.notify_one();
     }
 
@@ -132,7 +146,7 @@ impl Replay {
         let generation = log.current();
         self.current.store(generation.0, Ordering::Release);
         if has_lost && !log.is_empty() {
-            self.bars.store(true, Ordering::SeqCst);
+            self.bar.raise(&log);
         }
         drop(log);
         if has_lost {
@@ -173,13 +187,10 @@ impl Replay {
 
     /// Lifts the bar where the current server knows all.
     fn settle(&self) -> bool {
-        let is_settled = self.log().is_settled();
+        let log = self.log();
+        let is_settled = log.is_settled();
         if is_settled && !self.is_suspicious() {
-            self.bars.store(false, Ordering::SeqCst);
-            // What was noticed meanwhile is not overlooked.
-            if self.is_suspicious() && self.keys.are_spread() {
-                self.bars.store(true, Ordering::SeqCst);
-            }
+            self.bar.lift(&log);
         }
         is_settled
     }
@@ -199,7 +210,11 @@ impl Replay {
                     .clone()
                     .send_packed_commands(&pipeline, 0, pipeline.len())
                     .await;
-                let said = sent.unwrap_or_default().into_iter().skip(1).map(deleted);
+                let said = sent
+                    .unwrap_or_default()
+                    .into_iter()
+                    .skip(1)
+                    .map(|said| deleted(&said));
                 said.chain(std::iter::repeat(None))
                     .take(pending.len())
                     .collect()
@@ -223,7 +238,7 @@ impl Replay {
         {
             said = request.send(connection, &Form::Whole).await;
         }
-        deleted(said.ok()?)
+        deleted(&said.ok()?)
     }
 
     /// The request that ends a session again, with the marks that its end had.
@@ -251,9 +266,9 @@ impl Replay {
     }
 }
 
-fn deleted(said: Value) -> Option<bool> {
+fn deleted(said: &Value) -> Option<bool> {
     match said {
-        Value::Int(count) => Some(count > 0),
+        Value::Int(count) => Some(*count > 0),
         _ => None,
     }
 }

@@ -9,7 +9,8 @@ use super::{entry_of, options};
 use crate::id::SessionId;
 use crate::store::{Entry, RetiredId, Store, StoreErrorKind, Written};
 
-const LIMIT: Duration = Duration::from_mins(1);
+/// Shorter than sessions live here.
+const LIMIT: Duration = Duration::from_secs(40);
 
 fn server(arguments: &[&str]) -> Redis {
     Redis::with(Server {

@@ -4,6 +4,7 @@
 //!
 //! Spoiled protocols, each of them an error that somebody might make, must be told apart from the good one.
 
+mod answers;
 mod spoiled;
 mod world;
 

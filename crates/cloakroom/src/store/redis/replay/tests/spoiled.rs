@@ -56,7 +56,7 @@ impl Spoil {
 
 /// As [`EndLog`], but for one error.
 pub(super) struct Log {
-    log: EndLog,
+    good: EndLog,
     spoil: Option<Spoil>,
     limits: Limits,
     count: usize,
@@ -71,7 +71,7 @@ impl Log {
             kept.age /= 2;
         }
         Self {
-            log: EndLog::new(kept),
+            good: EndLog::new(kept),
             spoil,
             limits,
             count: 0,
@@ -85,7 +85,7 @@ impl Log {
     }
 
     pub(super) fn current(&self) -> Generation {
-        self.log.current()
+        self.good.current()
     }
 
     pub(super) fn meet(&mut self, identity: Option<(u32, u32)>) -> bool {
@@ -96,7 +96,7 @@ impl Log {
             Some(Spoil::TrustsTheUnknown) if identity.is_none() && !first => return false,
             _ => identity,
         };
-        self.log
+        self.good
             .meet(identity.map(|(run, replication)| Identity(format!("{run}/{replication}"))))
     }
 
@@ -105,7 +105,7 @@ impl Log {
         if self.is(Spoil::KeepsTheOldest) && self.count > self.limits.ids {
             return Standing::Holds;
         }
-        let standing = self.log.acknowledge(end, by, now);
+        let standing = self.good.acknowledge(end, by, now);
         if self.is(Spoil::ReportsTheLate) {
             return Standing::Holds;
         }
@@ -123,7 +123,7 @@ impl Log {
             return Vec::new();
         }
         let from = from + u64::from(self.is(Spoil::PassesOneOver) && from == 0);
-        let mut pending = self.log.pending(generation, from, most, now);
+        let mut pending = self.good.pending(generation, from, most, now);
         pending.retain(|pending| !self.done.contains(&pending.number));
         pending
     }
@@ -133,11 +133,11 @@ impl Log {
             self.done.extend(numbers);
         }
         let by = if self.is(Spoil::CountsTheReplaced) {
-            self.log.current()
+            self.good.current()
         } else {
             by
         };
-        self.log.applied(numbers, by);
+        self.good.applied(numbers, by);
     }
 
     pub(super) fn is_settled(&self) -> bool {
@@ -147,11 +147,11 @@ impl Log {
             Spoil::PassesOneOver,
             Spoil::RepeatsOnce,
         ];
-        self.log.is_settled() || unaware.iter().any(|spoil| self.is(*spoil))
+        self.good.is_settled() || unaware.iter().any(|spoil| self.is(*spoil))
     }
 
     pub(super) fn has(&self, end: &End) -> bool {
-        self.log.has(&end.id)
+        self.good.has(&end.id)
     }
 
     pub(super) fn limits(&self) -> Limits {

@@ -170,11 +170,11 @@ impl World {
         let Some(line) = self.usable().cloned() else {
             return;
         };
-        let live = &mut self.servers[line.server].live;
-        let Some(id) = live.iter().nth(which % live.len().max(1)).copied() else {
+        let sessions = &mut self.servers[line.server].live;
+        let Some(id) = sessions.iter().nth(which % sessions.len().max(1)).copied() else {
             return;
         };
-        live.remove(&id);
+        sessions.remove(&id);
         self.on_their_way.push((id, line));
     }
 
