@@ -12,6 +12,7 @@ mod reads;
 mod retired;
 mod schema;
 mod threads;
+mod time;
 mod writes;
 
 use std::fmt;
@@ -31,6 +32,10 @@ use crate::record::RecordText;
 /// A write that was acknowledged is on the disk (`synchronous=FULL`). Several processes may share
 /// the file on one machine. Expired sessions are deleted every minute, a hundred at a time, so that
 /// nobody's write waits for long.
+///
+/// What has expired decides the time of the file: the clock of whoever opened it first since the machine was
+/// started, counted on by the time that passed since then, which all processes agree on (Linux; elsewhere
+/// each goes by its own clock).
 ///
 /// The file is created for its owner alone (0600). What is deleted is overwritten in it at once, and
 /// in the write-ahead log within a minute, or when the last clone of the store is dropped: that waits

@@ -12,8 +12,10 @@ use tokio::sync::oneshot;
 use super::failed;
 use super::reads::Read;
 use super::schema::{open_reader, open_writer, truncate_log};
+use super::time::{self, Started};
 use super::writes::Write;
 use crate::clock::Clock;
+use crate::store::steady::Steady;
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 
 /// Threads that read: as many reads wait for the disk at once.
@@ -40,18 +42,19 @@ pub(super) struct Threads {
 impl Threads {
     pub(super) fn start(path: &Path, clock: &Clock) -> Result<Self> {
         let connection = open_writer(path)?;
+        let (time, started) = time::begin(&connection, clock)?;
         let (writer, jobs) = channel();
-        let writer_clock = clock.clone();
+        let writer_time = time.clone();
         let writing = spawn("cloakroom-write", move || {
-            write_jobs(connection, &writer_clock, &jobs);
+            write_jobs(connection, &writer_time, started, &jobs);
         });
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
             let connection = open_reader(path)?;
-            let clock = clock.clone();
+            let time = time.clone();
             let (reader, jobs) = channel();
             spawn("cloakroom-read", move || {
-                read_jobs(&connection, &clock, &jobs);
+                read_jobs(&connection, &time, &jobs);
             });
             readers.push(reader);
         }
@@ -130,23 +133,31 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<
         .ok()
 }
 
-fn read_jobs(connection: &Connection, clock: &Clock, jobs: &Receiver<ReadJob>) {
+fn read_jobs(connection: &Connection, time: &Steady, jobs: &Receiver<ReadJob>) {
     while let Ok(job) = jobs.recv() {
-        job(&Read { connection, clock });
+        job(&Read { connection, time });
     }
 }
 
-fn write_jobs(mut connection: Connection, clock: &Clock, jobs: &Receiver<WriteJob>) {
+fn write_jobs(
+    mut connection: Connection,
+    time: &Steady,
+    started: Option<Started>,
+    jobs: &Receiver<WriteJob>,
+) {
     let mut next_prune = Instant::now() + PRUNE_EVERY;
     loop {
         let first = jobs.recv_timeout(next_prune.saturating_duration_since(Instant::now()));
         match first {
-            Ok(first) => commit(&mut connection, clock, batch(first, jobs)),
+            Ok(first) => commit(&mut connection, time, batch(first, jobs)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
         if Instant::now() >= next_prune {
-            let pause = prune(&connection, clock);
+            if let Some(started) = started {
+                started.set(time);
+            }
+            let pause = prune(&connection, time);
             if !pause.is_zero() {
                 truncate_log(&connection);
             }
@@ -168,14 +179,14 @@ fn batch(first: WriteJob, jobs: &Receiver<WriteJob>) -> Vec<WriteJob> {
     batch
 }
 
-fn commit(connection: &mut Connection, clock: &Clock, jobs: Vec<WriteJob>) {
-    let committed = transact(connection, clock, jobs);
+fn commit(connection: &mut Connection, time: &Steady, jobs: Vec<WriteJob>) {
+    let committed = transact(connection, time, jobs);
     if let Err(error) = committed {
         tracing::error!(%error, "the SQLite store cannot write");
     }
 }
 
-fn transact(connection: &mut Connection, clock: &Clock, jobs: Vec<WriteJob>) -> Result<()> {
+fn transact(connection: &mut Connection, time: &Steady, jobs: Vec<WriteJob>) -> Result<()> {
     let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => transaction,
         Err(error) => {
@@ -187,7 +198,7 @@ fn transact(connection: &mut Connection, clock: &Clock, jobs: Vec<WriteJob>) -> 
     };
     let writer = Write {
         connection: &transaction,
-        clock,
+        time,
     };
     let replies: Vec<Reply> = jobs.into_iter().map(|job| job(Some(&writer))).collect();
     let committed = transaction.commit();
@@ -200,8 +211,8 @@ fn transact(connection: &mut Connection, clock: &Clock, jobs: Vec<WriteJob>) -> 
 
 /// Deletes one batch of expired sessions and tells when to come again: at once where there may be
 /// more, after whoever wants to write meanwhile.
-fn prune(connection: &Connection, clock: &Clock) -> Duration {
-    match (Write { connection, clock }).prune_some() {
+fn prune(connection: &Connection, time: &Steady) -> Duration {
+    match (Write { connection, time }).prune_some() {
         Ok(pruned) if pruned.is_full => Duration::ZERO,
         Ok(_) => PRUNE_EVERY,
         Err(error) => {
