@@ -85,6 +85,8 @@ pub enum Clock {
     System,
     /// A clock that a test sets.
     Manual(ManualClock),
+    /// The machine's own, off by as much as a test says.
+    Skewed(SkewedClock),
 }
 
 impl Clock {
@@ -93,6 +95,7 @@ impl Clock {
         match self {
             Self::System => SystemTime::now().into(),
             Self::Manual(clock) => clock.now(),
+            Self::Skewed(clock) => clock.now(),
         }
     }
 }
@@ -100,6 +103,38 @@ impl Clock {
 impl From<ManualClock> for Clock {
     fn from(clock: ManualClock) -> Self {
         Self::Manual(clock)
+    }
+}
+
+impl From<SkewedClock> for Clock {
+    fn from(clock: SkewedClock) -> Self {
+        Self::Skewed(clock)
+    }
+}
+
+/// A machine's clock that is wrong, for tests of what that does: it goes on, and may jump. Clones are one
+/// clock.
+///
+/// Stores that ask a server for the time, or have a monotonic clock, do so beside it; a [`ManualClock`]
+/// takes the place of both.
+#[derive(Clone, Debug, Default)]
+pub struct SkewedClock(Arc<AtomicI64>);
+
+impl SkewedClock {
+    /// A clock that is right.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes it so many milliseconds fast; slow, where that is less than zero.
+    pub fn set(&self, fast_by: i64) {
+        self.0.store(fast_by, Ordering::SeqCst);
+    }
+
+    /// The time that it shows.
+    pub fn now(&self) -> Timestamp {
+        let right = Timestamp::from(SystemTime::now()).as_millis();
+        Timestamp::from_millis(right.saturating_add(self.0.load(Ordering::SeqCst)))
     }
 }
 

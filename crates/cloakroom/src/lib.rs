@@ -61,7 +61,7 @@ mod vectors;
 #[cfg(any(feature = "tower", feature = "actix"))]
 pub mod web;
 
-pub use clock::{Clock, ManualClock, Timestamp};
+pub use clock::{Clock, ManualClock, SkewedClock, Timestamp};
 pub use cookie::KeyRing;
 pub use id::SessionId;
 pub use manager::Manager;

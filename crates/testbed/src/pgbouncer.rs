@@ -1,4 +1,4 @@
-//! PgBouncer in front of a PostgreSQL, as Debian has it: connections of many clients share those of the
+//! `PgBouncer` in front of a PostgreSQL, as Debian has it: connections of many clients share those of the
 //! server.
 
 use std::fs;

@@ -26,6 +26,7 @@ mod life;
 mod living;
 mod races;
 mod retired;
+mod touches_back;
 mod users;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use life::*;
 pub use living::*;
 pub use races::*;
 pub use retired::*;
+pub use touches_back::TouchesBack;
 pub use users::*;
 
 use super::{Entry, Store, UserKeys};
@@ -92,7 +94,7 @@ impl Subject {
     async fn wait(&self, duration: Duration) {
         match &self.clock {
             Clock::Manual(clock) => clock.advance(duration),
-            Clock::System => tokio::time::sleep(duration).await,
+            Clock::System | Clock::Skewed(_) => tokio::time::sleep(duration).await,
         }
     }
 
@@ -192,6 +194,8 @@ macro_rules! conformance_suite {
             update_never_creates
             touch_moves_the_expiry
             touch_never_creates_and_never_loses_a_change
+            a_touch_never_moves_an_expiry_back
+            an_update_may_shorten_a_life
             destroy_is_idempotent
             replace_moves_a_session
             replace_refuses_what_changed_or_went

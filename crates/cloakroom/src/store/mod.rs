@@ -27,10 +27,12 @@ pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod retired;
-#[cfg(any(feature = "postgres", feature = "mongodb"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
 mod skew;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "memory", feature = "sqlite", feature = "mongodb"))]
+mod steady;
 mod url;
 
 use std::fmt;
@@ -165,7 +167,10 @@ pub trait Store: Send + Sync + 'static {
         entry: &'a Entry,
     ) -> StoreFuture<'a, Written>;
 
-    /// Moves the expiry of a live record to that of `entry`; `false` where there is none.
+    /// Moves the expiry of a live record on to that of `entry`; `false` where there is none.
+    ///
+    /// It never moves one back, so that a process whose clock is slow takes nobody's session; whoever
+    /// shortens a life on purpose changes the record, by [`update`](Self::update).
     ///
     /// The text of the record is the store's affair: it may take that of `entry` where it still
     /// holds `read`, and must leave any other alone.

@@ -27,9 +27,10 @@ fn sentence(
     server: Timestamp,
 ) -> Option<String> {
     let (ahead, behind) = (asked.since(server), server.since(answered));
-    let (skew, side) = match ahead > behind {
-        true => (ahead, "ahead of"),
-        false => (behind, "behind"),
+    let (skew, side) = if ahead > behind {
+        (ahead, "ahead of")
+    } else {
+        (behind, "behind")
     };
     (skew > TOLERATED).then(|| {
         format!(

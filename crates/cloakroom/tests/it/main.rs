@@ -5,6 +5,7 @@
 mod actix;
 mod arch;
 mod auth;
+mod clocks;
 mod crash;
 mod disconnect;
 mod edges;

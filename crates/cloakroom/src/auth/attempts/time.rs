@@ -17,7 +17,7 @@ pub(super) enum Time {
 impl Time {
     pub(super) fn of(clock: Clock) -> Self {
         match clock {
-            Clock::System => Self::Monotonic(Instant::now()),
+            Clock::System | Clock::Skewed(_) => Self::Monotonic(Instant::now()),
             clock => Self::Set {
                 begin: clock.now(),
                 clock,

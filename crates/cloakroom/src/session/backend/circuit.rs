@@ -273,7 +273,9 @@ mod tests {
                 .map(|_| circuit.enter(Instant::now() - WAIT).unwrap())
                 .collect();
             circuit.enter(Instant::now()).unwrap().end(answered);
-            waiting.into_iter().for_each(|permit| permit.end(false));
+            for permit in waiting {
+                permit.end(false);
+            }
             let is_open = circuit.enter(Instant::now()).is_none();
             assert_eq!(is_open, !answered);
         }

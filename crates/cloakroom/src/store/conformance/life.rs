@@ -1,8 +1,10 @@
 //! The life of one record.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::{LONGER, SHORT, Subject, text};
+use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{RetiredId, StoreErrorKind, Stored, Written};
 
@@ -66,7 +68,7 @@ pub async fn expired_is_absent(subject: &Subject) {
 /// A record whose time is up when it comes leaves nothing behind.
 pub async fn an_entry_in_the_past_is_never_seen(subject: &Subject) {
     let mut entry = subject.entry(r#","a":1"#);
-    entry.expires = crate::Timestamp::from_millis(subject.now().as_millis() - 60_000);
+    entry.expires = Timestamp::from_millis(subject.now().as_millis() - 60_000);
     let id = SessionId::random();
     subject.store.create(&id, &entry).await.unwrap();
     assert_eq!(subject.text_of(&id).await, None);
@@ -166,6 +168,53 @@ pub async fn touch_never_creates_and_never_loses_a_change(subject: &Subject) {
         .unwrap();
     assert!(subject.store.touch(&id, &entry.text, &entry).await.unwrap());
     subject.holds(&id, &changed.text).await;
+}
+
+/// A touch whose expiry is sooner than what is stored leaves that, whether or not the text is the same.
+pub async fn a_touch_never_moves_an_expiry_back(subject: &Subject) {
+    let entry = subject.entry_for(r#","a":1"#, Duration::from_mins(10));
+    let id = subject.stored(&entry).await;
+    let stored = async || subject.store.get(&id).await.unwrap().unwrap().expires;
+    let before = stored().await;
+    let sooner = subject.entry_for(r#","a":1"#, Duration::from_mins(1));
+    assert!(
+        subject
+            .store
+            .touch(&id, &entry.text, &sooner)
+            .await
+            .unwrap()
+    );
+    assert_not_sooner(stored().await, before);
+    let changed = subject.entry_for(r#","a":2"#, Duration::from_mins(10));
+    let saved = subject.store.update(&id, &entry.text, &changed).await;
+    assert_eq!(saved.unwrap(), Written::Saved);
+    assert!(
+        subject
+            .store
+            .touch(&id, &entry.text, &sooner)
+            .await
+            .unwrap()
+    );
+    assert_not_sooner(stored().await, before);
+    subject.holds(&id, &changed.text).await;
+}
+
+fn assert_not_sooner(now: Timestamp, before: Timestamp) {
+    // Stores count in seconds, and some by how much is left.
+    let moved = before.since(now);
+    assert!(moved <= Duration::from_millis(1500), "back by {moved:?}");
+}
+
+/// A save may give a session less time than it had.
+pub async fn an_update_may_shorten_a_life(subject: &Subject) {
+    let entry = subject.entry_for(r#","a":1"#, Duration::from_mins(10));
+    let id = subject.stored(&entry).await;
+    let sooner = subject.entry_for(r#","a":2"#, Duration::from_mins(1));
+    let saved = subject.store.update(&id, &entry.text, &sooner).await;
+    assert_eq!(saved.unwrap(), Written::Saved);
+    let stored = subject.store.get(&id).await.unwrap().unwrap();
+    let late = stored.expires.since(sooner.expires);
+    assert!(late <= Duration::from_millis(1500), "late by {late:?}");
 }
 
 /// A destroyed session is gone; destroying it again is no error.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use self::retired::Retired;
 use self::shard::{Shard, Slot};
 use self::users::Users;
+use super::steady::Steady;
 use super::{
     Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
 };
@@ -67,7 +68,8 @@ struct Inner {
     users: Users,
     /// Locked after a shard, never before one.
     retired: Mutex<Retired>,
-    clock: Clock,
+    /// Expiries are kept by it.
+    time: Steady,
 }
 
 impl MemoryStore {
@@ -80,6 +82,9 @@ impl MemoryStore {
     }
 
     /// A store within `limit`, by a clock that a test may set.
+    ///
+    /// What has expired a monotonic clock decides, so that a wall clock which jumps takes nobody's session;
+    /// a [`ManualClock`](crate::ManualClock) takes the place of both.
     pub fn with(limit: MemoryLimit, clock: impl Into<Clock>) -> Self {
         // Few enough that each holds a fair sample, many enough that cores seldom meet.
         let shards = (limit.sessions / 1024).clamp(1, 256).next_power_of_two();
@@ -92,7 +97,7 @@ impl MemoryStore {
             shards: (0..shards).map(|_| Mutex::new(Shard::new(share))).collect(),
             users: Users::new(shards),
             retired: Mutex::default(),
-            clock: clock.into(),
+            time: Steady::new(clock.into()),
         }));
         sweep::start(&store.0, Self::SWEEP);
         store
@@ -136,38 +141,53 @@ impl Inner {
     fn get(&self, id: &str) -> Option<Stored> {
         let hash = self.hash(id);
         self.shard(hash)
-            .live(hash, id, self.clock.now())
-            .map(Slot::stored)
+            .live(hash, id, self.time.now())
+            .map(|slot| self.stored(slot))
     }
 
     fn expires(&self, id: &str) -> Option<Timestamp> {
         let hash = self.hash(id);
         let shard = self.shard(hash);
         shard
-            .live(hash, id, self.clock.now())
-            .map(|slot| slot.expires)
+            .live(hash, id, self.time.now())
+            .map(|slot| self.time.outward(slot.expires))
+    }
+
+    fn stored(&self, slot: &Slot) -> Stored {
+        Stored {
+            text: slot.text.clone(),
+            expires: self.time.outward(slot.expires),
+        }
     }
 
     fn create(&self, id: &str, entry: &Entry) -> Result<(), StoreError> {
-        let (hash, now) = (self.hash(id), self.clock.now());
+        let (hash, now) = (self.hash(id), self.time.now());
         let mut shard = self.shard(hash);
         if shard.live(hash, id, now).is_some() {
             return Err(StoreErrorKind::IdTaken.into());
         }
-        self.put(&mut shard, hash, id, entry, now);
+        let expires = self.time.inward(entry.expires);
+        self.put(&mut shard, hash, id, (entry, expires), now);
         Ok(())
     }
 
     /// Stores a record, and sees to the index and the bounds.
-    fn put(&self, shard: &mut Shard, hash: u64, id: &str, entry: &Entry, now: Timestamp) {
-        if entry.expires <= now {
+    fn put(
+        &self,
+        shard: &mut Shard,
+        hash: u64,
+        id: &str,
+        (entry, expires): (&Entry, Timestamp),
+        now: Timestamp,
+    ) {
+        if expires <= now {
             if let Some(old) = shard.remove(hash, id) {
                 self.users.remove(&old);
             }
             return;
         }
         // What was stored before stands in the index of users, and so does what takes its place.
-        let Err(slot) = shard.renew(hash, Slot::new(id, entry)) else {
+        let Err(slot) = shard.renew(hash, Slot::new(id, entry, expires)) else {
             return;
         };
         let old = shard.remove(hash, id);
@@ -185,36 +205,39 @@ impl Inner {
     }
 
     fn update(&self, id: &str, read: &RecordText, entry: &Entry) -> Written {
-        let (hash, now) = (self.hash(id), self.clock.now());
+        let (hash, now) = (self.hash(id), self.time.now());
         let mut shard = self.shard(hash);
         match shard.live(hash, id, now) {
             None => Written::Gone,
-            Some(slot) if slot.text != *read => Written::Changed(slot.stored()),
+            Some(slot) if slot.text != *read => Written::Changed(self.stored(slot)),
             Some(_) => {
-                self.put(&mut shard, hash, id, entry, now);
+                let expires = self.time.inward(entry.expires);
+                self.put(&mut shard, hash, id, (entry, expires), now);
                 Written::Saved
             }
         }
     }
 
     fn touch(&self, id: &str, read: &RecordText, entry: &Entry) -> bool {
-        let (hash, now) = (self.hash(id), self.clock.now());
+        let (hash, now) = (self.hash(id), self.time.now());
+        let expires = self.time.inward(entry.expires);
         let mut shard = self.shard(hash);
         match shard.live_mut(hash, id, now) {
             None => false,
             Some(slot) if slot.text != *read => {
-                slot.expires = entry.expires;
+                slot.expires = slot.expires.max(expires);
                 true
             }
-            Some(_) => {
-                self.put(&mut shard, hash, id, entry, now);
+            Some(slot) => {
+                let expires = slot.expires.max(expires);
+                self.put(&mut shard, hash, id, (entry, expires), now);
                 true
             }
         }
     }
 
     fn destroy(&self, id: &str) -> bool {
-        let (hash, now) = (self.hash(id), self.clock.now());
+        let (hash, now) = (self.hash(id), self.time.now());
         self.remove(&mut self.shard(hash), hash, id, now)
     }
 
@@ -234,7 +257,7 @@ impl Inner {
         entry: &Entry,
         retired: &RetiredId,
     ) -> Result<Written, StoreError> {
-        let (old_hash, new_hash, now) = (self.hash(old), self.hash(new), self.clock.now());
+        let (old_hash, new_hash, now) = (self.hash(old), self.hash(new), self.time.now());
         let mut shards = Pair::lock(self, old_hash, new_hash);
         if shards.of(new_hash, self).live(new_hash, new, now).is_some() {
             return Err(StoreErrorKind::IdTaken.into());
@@ -243,7 +266,7 @@ impl Inner {
         match (from.live(old_hash, old, now), read) {
             (None, Some(_)) => return Ok(Written::Gone),
             (Some(slot), Some(read)) if slot.text != *read => {
-                return Ok(Written::Changed(slot.stored()));
+                return Ok(Written::Changed(self.stored(slot)));
             }
             (None, None) if lock(&self.retired).get(old, now).is_some() => {
                 return Ok(Written::Gone);
@@ -254,6 +277,7 @@ impl Inner {
         lock(&self.retired).insert(old, retired, now);
         let gone = from.remove(old_hash, old);
         // Entered before the old one leaves: whoever goes through the user's finds one or both.
+        let entry = (entry, self.time.inward(entry.expires));
         self.put(shards.of(new_hash, self), new_hash, new, entry, now);
         if let Some(slot) = gone {
             self.users.remove(&slot);
@@ -262,14 +286,14 @@ impl Inner {
     }
 
     fn retire(&self, id: &str) -> bool {
-        let (hash, now) = (self.hash(id), self.clock.now());
+        let (hash, now) = (self.hash(id), self.time.now());
         let mut shard = self.shard(hash);
         lock(&self.retired).close(id, now);
         self.remove(&mut shard, hash, id, now)
     }
 
     fn prune(&self) -> u64 {
-        let now = self.clock.now();
+        let now = self.time.now();
         lock(&self.retired).prune(now);
         let prune_one = |shard: &Mutex<Shard>| {
             let expired = lock(shard).take_expired(now, |slot| self.hash(slot.id()));
@@ -287,7 +311,7 @@ impl Inner {
             .map(|cursor| u64::from_str_radix(cursor, 16))
             .transpose();
         let after = after.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error))?;
-        let now = self.clock.now();
+        let now = self.time.now();
         let mut found: Vec<(u64, SessionId)> = Vec::new();
         for shard in &self.shards[after.map_or(0, |hash| self.shard_of(hash))..] {
             let shard = lock(shard);
@@ -310,7 +334,7 @@ impl Inner {
     }
 
     fn count(&self) -> u64 {
-        let now = self.clock.now();
+        let now = self.time.now();
         let live =
             |shard: &Mutex<Shard>| lock(shard).iter().filter(|slot| slot.expires > now).count();
         self.shards.iter().map(|shard| live(shard) as u64).sum()
@@ -405,7 +429,7 @@ impl Store for MemoryStore {
 
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
         let retired = lock(&self.0.retired);
-        let known = retired.get(id.expose(), self.0.clock.now()).cloned();
+        let known = retired.get(id.expose(), self.0.time.now()).cloned();
         ready(Ok(known))
     }
 

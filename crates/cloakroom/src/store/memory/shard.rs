@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use super::MemoryLimit;
 use crate::clock::Timestamp;
 use crate::record::{RecordText, split};
-use crate::store::{Entry, Stored};
+use crate::store::Entry;
 
 /// How many sessions are looked at to find one that may go.
 const SAMPLE: usize = 16;
@@ -22,7 +22,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(id: &str, entry: &Entry) -> Self {
+    pub(super) fn new(id: &str, entry: &Entry, expires: Timestamp) -> Self {
         let users = Entry::joined(&entry.users);
         let prefixes = [id, &*users];
         let is_behind = entry.text.prefixes() == prefixes;
@@ -31,10 +31,7 @@ impl Slot {
         } else {
             RecordText::behind(prefixes, &entry.text)
         };
-        Self {
-            text,
-            expires: entry.expires,
-        }
+        Self { text, expires }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -48,13 +45,6 @@ impl Slot {
 
     pub(super) fn users(&self) -> impl Iterator<Item = Cow<'_, str>> {
         split(self.joined())
-    }
-
-    pub(super) fn stored(&self) -> Stored {
-        Stored {
-            text: self.text.clone(),
-            expires: self.expires,
-        }
     }
 
     fn size(&self) -> usize {

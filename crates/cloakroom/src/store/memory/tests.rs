@@ -1,9 +1,10 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::shard::spread;
 use super::{MemoryLimit, MemoryStore};
-use crate::clock::{ManualClock, Timestamp};
+use crate::clock::{ManualClock, SkewedClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::conformance::{self, Subject};
 use crate::store::{Entry, Store as _};
@@ -21,6 +22,36 @@ fn subject() -> Subject {
 }
 
 conformance::suite!(subject());
+
+#[tokio::test]
+#[should_panic(expected = "back by 540s")]
+async fn r5_control_a_store_whose_touches_move_back_is_caught() {
+    let (clock, limit) = (clock(), MemoryLimit::default());
+    let store = MemoryStore::with(limit, clock.clone());
+    let spoiled = conformance::TouchesBack::new(Arc::new(store));
+    conformance::a_touch_never_moves_an_expiry_back(&Subject::with_clock(spoiled, clock)).await;
+}
+
+#[tokio::test]
+async fn r5_a_wall_clock_that_jumps_takes_nobody_and_keeps_nobody() {
+    let wall = SkewedClock::new();
+    let store = MemoryStore::with(MemoryLimit::default(), wall.clone());
+    let entry = Entry {
+        text: "{\"cookie\":{}}".into(),
+        expires: wall.now().after(Duration::from_mins(30)),
+        users: Vec::new(),
+    };
+    let id = SessionId::random();
+    store.create(&id, &entry).await.unwrap();
+    for fast_by in [86_400_000, -86_400_000, 3_600_000, -3_600_000, 0] {
+        wall.set(fast_by);
+        assert_eq!(store.prune().await.unwrap(), 0);
+        let expires = store.get(&id).await.unwrap().unwrap().expires;
+        let left = expires.since(wall.now());
+        let meant = Duration::from_mins(29)..=Duration::from_secs(30 * 60 + 2);
+        assert!(meant.contains(&left), "{left:?}");
+    }
+}
 
 fn entry(clock: &ManualClock, seconds: u64, user: Option<&str>) -> Entry {
     let expires = clock.now().after(Duration::from_secs(seconds));

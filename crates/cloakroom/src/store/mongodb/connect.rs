@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use mongodb::bson::doc;
@@ -19,6 +19,7 @@ use super::form::Form;
 use super::options::{AutoRemove, MongoOptions};
 use super::retired::Notes;
 use super::seen::Seen;
+use super::time;
 use super::tombs::Tombs;
 use crate::store::{StoreError, StoreErrorKind, UserKeys, plaintext};
 
@@ -64,6 +65,7 @@ impl Inner {
                 database: database.clone(),
             }
         });
+        let time = time::begin(&database, &options.clock).await?;
         if options.auto_remove == AutoRemove::Native {
             expire(&sessions).await.map_err(write_failed)?;
         } else {
@@ -75,11 +77,14 @@ impl Inner {
         }
         let notes = allowed(notes).await?;
         Ok(Self {
+            database,
             sessions,
             tombs,
             notes,
             form,
             options,
+            time,
+            heard: Mutex::new(Instant::now()),
             seen: Mutex::new(Seen::default()),
             user_keys: ArcSwap::from_pointee(UserKeys::default()),
             indexed: AtomicBool::new(false),

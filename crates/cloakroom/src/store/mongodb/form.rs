@@ -106,7 +106,7 @@ impl Inner {
         Ok(Held {
             session,
             text,
-            expires,
+            expires: self.time.outward(expires),
         })
     }
 }

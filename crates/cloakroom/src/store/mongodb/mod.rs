@@ -1,7 +1,7 @@
 //! Sessions in MongoDB, in connect-mongo's documents: Express and this store share them.
 //!
 //! `{_id, session, expires}`, and what the options add. Whether a session lives, `expires` decides,
-//! by the clock of whoever asks; MongoDB deletes what expired about once a minute. A save holds only
+//! by the server's clock; MongoDB deletes what expired about once a minute. A save holds only
 //! where the stored session still is what was read.
 
 mod connect;
@@ -18,6 +18,7 @@ mod reads;
 mod retired;
 mod sealer;
 mod seen;
+mod time;
 mod tombs;
 mod users;
 mod webcrypto;
@@ -26,10 +27,11 @@ mod writes;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use mongodb::bson::RawDocumentBuf;
-use mongodb::{Client, Collection};
+use mongodb::{Client, Collection, Database};
 
 pub use self::crypto::{Algorithm, Encoding, Encryption, Hashing};
 pub use self::kruptein::Kruptein;
@@ -41,6 +43,7 @@ use self::retired::Notes;
 use self::seen::Seen;
 use self::tombs::Tombs;
 use super::completion::to_completion;
+use super::steady::Steady;
 use super::{
     Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, Stored,
     UserKeys, Written,
@@ -66,11 +69,15 @@ use crate::record::RecordText;
 pub struct MongoStore(Arc<Inner>);
 
 struct Inner {
+    database: Database,
     sessions: Collection<RawDocumentBuf>,
     tombs: Option<Tombs>,
     notes: Option<Notes>,
     form: Form,
     options: MongoOptions,
+    /// Dates in documents are by it.
+    time: Steady,
+    heard: Mutex<Instant>,
     seen: Mutex<Seen>,
     user_keys: ArcSwap<UserKeys>,
     /// Whether the indexes for the keys above were asked for.
@@ -123,8 +130,10 @@ impl Inner {
     /// What an id handed out begins with where the store has `_id`s that are not ids.
     const STORED: &str = "stored:";
 
+    /// Now, by the server's clock.
     fn now(&self) -> Timestamp {
-        self.options.clock.now()
+        self.hear_the_time();
+        self.time.now()
     }
 
     /// The `_id` of a session: always a text, never an operator.

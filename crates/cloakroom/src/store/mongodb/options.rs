@@ -175,7 +175,10 @@ impl MongoOptions {
         self
     }
 
-    /// Sets the clock, for tests. Default: the machine's.
+    /// Sets the clock that the caller's instants are by, for tests. Default: the machine's.
+    ///
+    /// What has expired the server's clock decides, which is asked for when the store connects and every
+    /// 30 seconds. A [`ManualClock`](crate::ManualClock) takes the place of both.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self

@@ -104,6 +104,7 @@ impl Inner {
             Ok(expires) => Timestamp::from_millis(expires.timestamp_millis()),
             Err(_) => self.now().after(self.options.ttl),
         };
+        let expires = self.time.outward(expires);
         Some((found.get_str("_id").ok()?.to_owned(), expires))
     }
 

@@ -66,7 +66,7 @@ impl Inner {
     fn fields(&self, session: Bson, entry: &Entry) -> Document {
         let mut fields = self.user_fields(&session, &entry.text);
         fields.insert("session", session);
-        fields.insert("expires", date(entry.expires));
+        fields.insert("expires", date(self.time.inward(entry.expires)));
         if !self.options.touch_after.is_zero() {
             fields.insert("lastModified", date(self.now()));
         }
@@ -151,26 +151,31 @@ impl Inner {
 
     fn setting(&self, fields: Document) -> Document {
         let mut update = doc! { "$set": fields };
+        self.stamp(&mut update);
+        update
+    }
+
+    fn stamp(&self, update: &mut Document) {
         if self.options.timestamps {
             update.insert("$currentDate", doc! { "updatedAt": true });
         }
-        update
     }
 
     pub(super) async fn touch(&self, id: &str, expires: Timestamp) -> Result<bool, StoreError> {
         let touching = async {
-            let mut fields = doc! { "expires": date(expires) };
+            // A slow clock moves no expiry back.
+            let mut update = doc! { "$max": { "expires": date(self.time.inward(expires)) } };
             if !self.options.touch_after.is_zero() {
                 match self.last_modified(id).await? {
                     LastModified::Gone => return Ok(None),
                     LastModified::Recently => return Ok(Some(())),
                     LastModified::Earlier => {
-                        fields.insert("lastModified", date(self.now()));
+                        update.insert("$set", doc! { "lastModified": date(self.now()) });
                     }
                     LastModified::Unknown => {}
                 }
             }
-            let update = self.setting(fields);
+            self.stamp(&mut update);
             let touched = self.sessions.update_one(self.live_of(id), update).await;
             let touched = touched.map_err(write_failed)?.matched_count > 0;
             Ok(touched.then_some(()))

@@ -166,9 +166,10 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets the clock that decides what has expired.
+    /// Sets the clock that the caller's instants are by, for tests.
     ///
-    /// Default: this machine's, as connect-pg-simple goes by its own; a test may set another.
+    /// Default: this machine's. What has expired the server's clock decides: an instant counts as so long
+    /// from now. A [`ManualClock`](crate::ManualClock) takes the place of both.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self

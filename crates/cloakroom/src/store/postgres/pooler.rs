@@ -1,6 +1,6 @@
 //! Whether a pooler stands in front of the server, found out on each new connection.
 //!
-//! A server tells a client the number of the process that serves it, for cancelling. A pooler (PgBouncer,
+//! A server tells a client the number of the process that serves it, for cancelling. A pooler (`PgBouncer`,
 //! Odyssey, …) tells a number of its own, because another process may serve each statement. What one process
 //! prepares there another may run under the same name, so that statements must have none.
 

@@ -151,7 +151,7 @@ impl Sql {
         let (one, each) = (sid.value("$1"), sid.values("$1"));
         let time = Time::told("$2", layout.is_set);
         let first = Time::told("$1", layout.is_set);
-        let (live, briefly, expires) = (shape.live(&time), shape.briefly, time.expires());
+        let (live, expires) = (shape.live(&time), time.expires());
         let same = column.same("$6");
         let destroy = |condition: &str| {
             let gone = shape.gone(condition, &time);
@@ -199,21 +199,8 @@ impl Sql {
                  WHERE s.sid = ANY({each}) AND {live}"
             ),
             create: shape.create(&column.value("$3"), &time),
-            update: format!(
-                "UPDATE {table} AS s SET sess = {}, expire = to_timestamp({})
-                 WHERE s.sid = {one} AND {live} AND {}{briefly} RETURNING true",
-                column.value("$3"),
-                time.seconds_of("$4"),
-                column.same("$5"),
-            ),
-            // A touch that a crash loses is no loss; the setting ends with the statement.
-            touch: format!(
-                "WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-                 UPDATE {table} AS s SET expire = greatest(s.expire, to_timestamp({})::{}) FROM lazily
-                 WHERE s.sid = {one} AND {live}{briefly} RETURNING true",
-                time.seconds_of("$3"),
-                layout.expire.name(),
-            ),
+            update: shape.update(column, &time),
+            touch: shape.touch(layout.expire, &time),
             destroy: destroy(&format!("s.sid = {one}")),
             replace_read: replace(
                 &format!("s.sid = {one} AND {live} AND {same}"),
@@ -351,6 +338,34 @@ impl Shape {
              WHERE s.expire < {} RETURNING true",
             time.seconds_of("$4"),
             time.second()
+        )
+    }
+
+    fn update(&self, column: Column, time: &Time) -> String {
+        let Self { table, briefly, .. } = self;
+        format!(
+            "UPDATE {table} AS s SET sess = {}, expire = to_timestamp({})
+             WHERE s.sid = {} AND {} AND {}{briefly} RETURNING true",
+            column.value("$3"),
+            time.seconds_of("$4"),
+            self.sid.value("$1"),
+            self.live(time),
+            column.same("$5"),
+        )
+    }
+
+    /// A touch that a crash loses is no loss; the setting ends with the statement. It never moves an expiry
+    /// back.
+    fn touch(&self, expire: Expire, time: &Time) -> String {
+        let Self { table, briefly, .. } = self;
+        format!(
+            "WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+             UPDATE {table} AS s SET expire = greatest(s.expire, to_timestamp({})::{}) FROM lazily
+             WHERE s.sid = {} AND {}{briefly} RETURNING true",
+            time.seconds_of("$3"),
+            expire.name(),
+            self.sid.value("$1"),
+            self.live(time),
         )
     }
 

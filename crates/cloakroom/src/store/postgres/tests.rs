@@ -68,7 +68,8 @@ async fn jsonb_table() -> String {
 
 /// An instant as connect-pg-simple writes it.
 fn whole_seconds(instant: Timestamp) -> f64 {
-    (instant.as_millis() as f64 / 1000.0).ceil()
+    let seconds = (instant.as_millis() + 999) / 1000;
+    f64::from(i32::try_from(seconds).unwrap())
 }
 
 fn now() -> Timestamp {

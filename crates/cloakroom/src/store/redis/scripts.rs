@@ -180,7 +180,8 @@ return 1
 /// id, ttl, nothing, ttl of the index.
 const TOUCH: &str = "
 if ended(tomb) then return 0 end
-local live = redis.call('PEXPIRE', session, ARGV[3])
+redis.call('PEXPIRE', session, ARGV[3], 'GT')
+local live = redis.call('EXISTS', session)
 if live == 1 then
   local wrong = enter(ARGV[2], ARGV[5])
   if wrong then return wrong end

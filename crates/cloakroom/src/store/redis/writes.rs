@@ -161,9 +161,10 @@ impl Inner {
         let index = self.index_for(id, entry, ttl).await?;
         let (mark, enters) = (self.mark(id), index.is_some());
         let request = if !enters && mark.is_none() {
-            let mut command = redis::cmd("PEXPIRE");
-            command.arg(self.keys.session(id)).arg(ttl);
-            command.into()
+            let (key, mut both) = (self.keys.session(id), Pipeline::new());
+            both.cmd("PEXPIRE").arg(&key).arg(ttl).arg("GT");
+            both.cmd("EXISTS").arg(&key);
+            both.into()
         } else {
             Call::of(&self.scripts.touch)
                 .key('s', self.keys.session(id))
@@ -182,7 +183,11 @@ impl Inner {
             ));
         }
         // It may be sent twice: the second time nothing changes.
-        let live = self.link.send(&request, Effect::Read).await? == Value::Int(1);
+        let said = self.link.send(&request, Effect::Read).await?;
+        let live = match &said {
+            Value::Array(both) => both.get(1) == Some(&Value::Int(1)),
+            one => *one == Value::Int(1),
+        };
         if live && enters {
             self.is_entered(id, entry, ttl);
         }

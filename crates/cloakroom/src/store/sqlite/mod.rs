@@ -15,6 +15,7 @@ mod refusal;
 mod retired;
 mod schema;
 mod threads;
+mod time;
 mod writer;
 mod writes;
 
@@ -39,6 +40,10 @@ use crate::record::RecordText;
 /// A file that is deleted, moved or replaced while it is open is left at once: what was not stored in
 /// the file that is at the path now is not acknowledged. Until that is open, within a second,
 /// operations are [`StoreErrorKind::Unavailable`].
+///
+/// What has expired decides the time of the file: the clock of whoever opened it first since the machine was
+/// started, counted on by the time that passed since then, which all processes agree on (Linux; elsewhere
+/// each goes by its own clock).
 ///
 /// The file is created for its owner alone (0600). What is deleted is overwritten in it at once, and
 /// in the write-ahead log within a minute, or when the last clone of the store is dropped: that waits

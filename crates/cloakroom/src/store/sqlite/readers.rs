@@ -9,7 +9,7 @@ use super::files::Files;
 use super::reads::Read;
 use super::refusal::Refusal;
 use super::schema::open_reader;
-use crate::clock::Clock;
+use crate::store::steady::Steady;
 
 /// What a thread that reads is asked.
 pub(super) enum ReadJob {
@@ -22,15 +22,15 @@ pub(super) enum ReadJob {
 /// A connection that reads.
 pub(super) struct Reader {
     path: PathBuf,
-    clock: Clock,
+    time: Steady,
     open: Option<(Connection, Files)>,
 }
 
 impl Reader {
-    pub(super) fn open(path: &Path, clock: &Clock, files: Files) -> Result<Self, Refusal> {
+    pub(super) fn open(path: &Path, time: Steady, files: Files) -> Result<Self, Refusal> {
         Ok(Self {
             path: path.to_owned(),
-            clock: clock.clone(),
+            time,
             open: Some((open_reader(path)?, files)),
         })
     }
@@ -49,7 +49,7 @@ impl Reader {
         let open = self.open.as_ref().filter(|(_, files)| files.is_here());
         let reader = open.map(|(connection, _)| Read {
             connection,
-            clock: &self.clock,
+            time: &self.time,
         });
         read(reader.as_ref());
     }

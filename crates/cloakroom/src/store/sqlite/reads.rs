@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::id::SessionId;
+use crate::store::steady::Steady;
 use crate::store::{Entry, Page, Stored};
 
 /// The rows that name a user, `?1`, alone or as one of several, `?2`: those lie together in the index.
@@ -18,12 +19,12 @@ pub(super) use of_user;
 /// A connection that reads.
 pub(super) struct Read<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) clock: &'a Clock,
+    pub(super) time: &'a Steady,
 }
 
 impl Read<'_> {
     pub(super) fn now(&self) -> i64 {
-        self.clock.now().as_millis()
+        self.time.now().as_millis()
     }
 
     pub(super) fn get(&self, id: &SessionId) -> Result<Option<Stored>> {
@@ -34,7 +35,7 @@ impl Read<'_> {
             let text = row.get_ref(0)?.as_str()?.into();
             Ok(Stored {
                 text,
-                expires: Timestamp::from_millis(row.get(1)?),
+                expires: self.time.outward(Timestamp::from_millis(row.get(1)?)),
             })
         };
         select
@@ -51,7 +52,8 @@ impl Read<'_> {
         let mut living = Vec::with_capacity(ids.len());
         for id in ids {
             let found = select.query_row(params![id.expose(), now], |row| row.get(0));
-            living.push(found.optional()?.map(Timestamp::from_millis));
+            let expires = found.optional()?.map(Timestamp::from_millis);
+            living.push(expires.map(|expires| self.time.outward(expires)));
         }
         Ok(living)
     }

@@ -41,7 +41,7 @@ impl Write<'_> {
     pub(super) fn is_retired(&self, id: &SessionId) -> Result<bool> {
         let known = Read {
             connection: self.connection,
-            clock: self.clock,
+            time: self.time,
         };
         Ok(known.retired(id)?.is_some())
     }

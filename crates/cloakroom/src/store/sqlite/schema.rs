@@ -32,6 +32,10 @@ CREATE TABLE IF NOT EXISTS cloakroom_retired (
     until     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS cloakroom_retired_until ON cloakroom_retired (until);
+CREATE TABLE IF NOT EXISTS cloakroom_clock (
+    boot    TEXT PRIMARY KEY,
+    started INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The version is in a table: `user_version` belongs to the application whose file this may be.

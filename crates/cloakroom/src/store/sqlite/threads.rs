@@ -34,7 +34,7 @@ impl Threads {
         let mut writing = Writer::open(path, clock)?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
-            let reading = Reader::open(path, clock, writing.files())?;
+            let reading = Reader::open(path, writing.time(), writing.files())?;
             let (reader, jobs) = channel();
             spawn("cloakroom-read", move || reading.work(&jobs));
             writing.is_followed_by(reader.clone());

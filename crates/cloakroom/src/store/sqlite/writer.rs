@@ -11,9 +11,11 @@ use super::files::{Files, Standing};
 use super::readers::{ReadJob, Waiting};
 use super::refusal::Refusal;
 use super::schema::{empty_log, leave_the_log, open_writer, truncate_log};
+use super::time::{self, Started};
 use super::writes::Write;
 use crate::clock::Clock;
 use crate::store::StoreErrorKind;
+use crate::store::steady::Steady;
 
 /// The most writes that one transaction takes.
 const BATCH: usize = 256;
@@ -30,6 +32,8 @@ pub(super) type Reply = Box<dyn FnOnce(Result<(), StoreErrorKind>) + Send>;
 pub(super) struct Writer {
     path: PathBuf,
     clock: Clock,
+    time: Steady,
+    started: Option<Started>,
     /// `None`: it has lost its file, and there is no other yet.
     open: Option<Database>,
     readers: Vec<Sender<ReadJob>>,
@@ -43,10 +47,15 @@ struct Database {
 
 impl Writer {
     pub(super) fn open(path: &Path, clock: &Clock) -> Result<Self, Refusal> {
+        let database = Database::open(path)?;
+        let begun = time::begin(&database.connection, clock);
+        let (time, started) = begun.map_err(|error| Refusal::of(path, error))?;
         Ok(Self {
             path: path.to_owned(),
             clock: clock.clone(),
-            open: Some(Database::open(path)?),
+            time,
+            started,
+            open: Some(database),
             readers: Vec::new(),
         })
     }
@@ -55,6 +64,11 @@ impl Writer {
     pub(super) fn files(&self) -> Files {
         let open = self.open.as_ref().expect("open begins with a file");
         open.files.clone()
+    }
+
+    /// The time that it goes by, whatever file it has open.
+    pub(super) fn time(&self) -> Steady {
+        self.time.clone()
     }
 
     pub(super) fn is_followed_by(&mut self, reader: Sender<ReadJob>) {
@@ -87,7 +101,7 @@ impl Writer {
             }
             return;
         };
-        let (replies, committed) = database.transact(&self.clock, jobs);
+        let (replies, committed) = database.transact(&self.time, jobs);
         let said = committed.and_then(|()| database.is_kept());
         for reply in replies {
             reply(said);
@@ -110,7 +124,24 @@ impl Writer {
             }),
             Left::Behind(standing) => self.open_after(standing),
         };
+        self.begin_time();
         waiting.go_on(self.open.as_ref().map(|open| &open.files));
+    }
+
+    /// Takes the time that others have noted in the file that is open now.
+    fn begin_time(&mut self) {
+        let Some(database) = &self.open else { return };
+        match time::begin(&database.connection, &self.clock) {
+            Ok((_, started)) => {
+                self.started = started;
+                if let Some(started) = started {
+                    started.set(&self.time);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the SQLite file of sessions has no time of its own")
+            }
+        }
     }
 
     /// Says once what became of the old file.
@@ -139,8 +170,11 @@ impl Writer {
         let Some(database) = &self.open else {
             return PRUNE_EVERY;
         };
-        let (connection, clock) = (&database.connection, &self.clock);
-        match (Write { connection, clock }).prune_some() {
+        if let Some(started) = self.started {
+            started.set(&self.time);
+        }
+        let (connection, time) = (&database.connection, &self.time);
+        match (Write { connection, time }).prune_some() {
             Ok(pruned) if pruned.is_full => return Duration::ZERO,
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "expired sessions cannot be deleted"),
@@ -169,7 +203,7 @@ impl Database {
 
     fn transact(
         &mut self,
-        clock: &Clock,
+        time: &Steady,
         jobs: Vec<WriteJob>,
     ) -> (Vec<Reply>, Result<(), StoreErrorKind>) {
         let failed = |error: rusqlite::Error| {
@@ -187,7 +221,7 @@ impl Database {
             }
         };
         let connection = &transaction;
-        let writer = Write { connection, clock };
+        let writer = Write { connection, time };
         let replies = jobs.into_iter().map(|job| job(Some(&writer))).collect();
         (replies, transaction.commit().map_err(failed))
     }

@@ -6,15 +6,15 @@ use rusqlite::{Connection, Result, params};
 
 use super::reads::{Read, of_user};
 use super::retired::Pruned;
-use crate::clock::Clock;
 use crate::id::SessionId;
 use crate::record::RecordText;
+use crate::store::steady::Steady;
 use crate::store::{Entry, RetiredId, Stored, Written};
 
 /// A connection that writes, in the middle of a transaction.
 pub(super) struct Write<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) clock: &'a Clock,
+    pub(super) time: &'a Steady,
 }
 
 impl Write<'_> {
@@ -25,13 +25,13 @@ impl Write<'_> {
     pub(super) const PRUNED_AT_ONCE: usize = 100;
 
     pub(super) fn now(&self) -> i64 {
-        self.clock.now().as_millis()
+        self.time.now().as_millis()
     }
 
     fn live(&self, id: &SessionId) -> Result<Option<Stored>> {
         Read {
             connection: self.connection,
-            clock: self.clock,
+            time: self.time,
         }
         .get(id)
     }
@@ -53,7 +53,7 @@ impl Write<'_> {
         insert.execute(params![
             id.expose(),
             &*entry.text,
-            entry.expires.as_millis(),
+            self.time.inward(entry.expires).as_millis(),
             column(entry)
         ])?;
         Ok(())
@@ -69,7 +69,7 @@ impl Write<'_> {
             "UPDATE cloakroom_sessions SET record = ?1, expires = ?2, user = ?3
              WHERE sid = ?4 AND expires > ?5 AND record = ?6",
         )?;
-        let expires = entry.expires.as_millis();
+        let expires = self.time.inward(entry.expires).as_millis();
         let updated = update.execute(params![
             &*entry.text,
             expires,
@@ -84,14 +84,14 @@ impl Write<'_> {
         Ok(self.live(id)?.map_or(Written::Gone, Written::Changed))
     }
 
-    /// Moves the expiry; the text follows where nobody changed it.
+    /// Moves the expiry on; the text follows where nobody changed it.
     pub(super) fn touch(&self, id: &SessionId, read: &RecordText, entry: &Entry) -> Result<bool> {
         let mut update = self.connection.prepare_cached(
             "UPDATE cloakroom_sessions
-             SET expires = ?1, record = CASE WHEN record = ?2 THEN ?3 ELSE record END
+             SET expires = max(expires, ?1), record = CASE WHEN record = ?2 THEN ?3 ELSE record END
              WHERE sid = ?4 AND expires > ?5",
         )?;
-        let expires = entry.expires.as_millis();
+        let expires = self.time.inward(entry.expires).as_millis();
         let touched = update.execute(params![
             expires,
             &**read,
@@ -159,7 +159,7 @@ impl Write<'_> {
     pub(super) fn destroy_of_user(&self, user: &str, keep: Option<&SessionId>) -> Result<u64> {
         let live = Read {
             connection: self.connection,
-            clock: self.clock,
+            time: self.time,
         }
         .of_user(user)?;
         let mut delete = self.connection.prepare_cached(concat!(

@@ -1,4 +1,4 @@
-//! Behind PgBouncer, which gives a connection of the server now to one process and now to another.
+//! Behind `PgBouncer`, which gives a connection of the server now to one process and now to another.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -99,12 +99,11 @@ async fn visit(store: &PostgresStore, number: usize) -> Result<(), String> {
     of_text(&new, &record).await?;
     let theirs = store.of_user(user).await.map_err(failed)?;
     is(theirs.contains(&new), "of_user")?;
-    match number % 2 {
-        0 => is(store.retire(&new).await.map_err(failed)?, "retire")?,
-        _ => {
-            let ended = store.destroy_of_user(user, None).await.map_err(failed)?;
-            is(ended == 1, "destroy_of_user")?;
-        }
+    if number.is_multiple_of(2) {
+        is(store.retire(&new).await.map_err(failed)?, "retire")?;
+    } else {
+        let ended = store.destroy_of_user(user, None).await.map_err(failed)?;
+        is(ended == 1, "destroy_of_user")?;
     }
     is(
         store.get(&new).await.map_err(failed)?.is_none(),

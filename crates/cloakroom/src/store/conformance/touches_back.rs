@@ -1,0 +1,85 @@
+//! A control: a store whose touches move an expiry back as well, as most do. The rule of touches must fail on
+//! it.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::record::RecordText;
+use crate::store::{Entry, RetiredId, Store, StoreFuture, Stored, Written, delegate_rest};
+
+/// Sets whatever expiry a touch comes with.
+#[derive(Clone)]
+pub struct TouchesBack(Arc<dyn Store>);
+
+impl TouchesBack {
+    /// Takes the guard off a store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self(store)
+    }
+}
+
+impl std::fmt::Debug for TouchesBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TouchesBack")
+    }
+}
+
+impl Store for TouchesBack {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+        self.0.get(id)
+    }
+
+    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        self.0.living(ids)
+    }
+
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+        self.0.create(id, entry)
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a SessionId,
+        read: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, Written> {
+        self.0.update(id, read, entry)
+    }
+
+    fn touch<'a>(
+        &'a self,
+        id: &'a SessionId,
+        _: &'a RecordText,
+        entry: &'a Entry,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let Some(stored) = self.0.get(id).await? else {
+                return Ok(false);
+            };
+            let moved = Entry {
+                text: stored.text.clone(),
+                ..entry.clone()
+            };
+            let saved = self.0.update(id, &stored.text, &moved).await?;
+            Ok(saved == Written::Saved)
+        })
+    }
+
+    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        self.0.destroy(id)
+    }
+
+    fn replace<'a>(
+        &'a self,
+        old: &'a SessionId,
+        read: Option<&'a RecordText>,
+        new: &'a SessionId,
+        entry: &'a Entry,
+        retired: &'a RetiredId,
+    ) -> StoreFuture<'a, Written> {
+        self.0.replace(old, read, new, entry, retired)
+    }
+
+    delegate_rest!(|control| &control.0);
+}

@@ -1,0 +1,75 @@
+//! The time of a file: that of whoever opened it first since the machine was started, counted on by the time
+//! that has passed since then, which is one for all processes of the machine.
+//!
+//! A file has no clock of its own, and the wall clocks of processes may differ, or jump. A latest time seen, or a
+//! margin, would not do: a clock may be a day ahead, and whoever opens a file after a year may delete.
+
+use std::fs;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use crate::clock::{Clock, Timestamp};
+use crate::store::skew;
+use crate::store::steady::Steady;
+
+/// When the machine was started, by the clock of whoever opened the file first since then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Started(Timestamp);
+
+/// Returns the time of a file that was opened for writing, and what to set it by again.
+///
+/// Where the system does not tell since when it runs, and with a clock that a test sets, each process goes by
+/// its own.
+pub(super) fn begin(connection: &Connection, clock: &Clock) -> Result<(Steady, Option<Started>)> {
+    let steady = Steady::new(clock.clone());
+    let (Some(boot), Some(uptime)) = (boot_id(), uptime()) else {
+        return Ok((steady, None));
+    };
+    if matches!(clock, Clock::Manual(_)) {
+        return Ok((steady, None));
+    }
+    let now = clock.now();
+    let own = now.as_millis() - i64::try_from(uptime.as_millis()).unwrap_or(0);
+    let started = Started(Timestamp::from_millis(agree(connection, boot.trim(), own)?));
+    started.set(&steady);
+    skew::warn("the SQLite file", clock, now, steady.now());
+    Ok((steady, Some(started)))
+}
+
+impl Started {
+    /// Sets a time by how long the machine runs: it may have slept meanwhile.
+    pub(super) fn set(self, time: &Steady) {
+        if let Some(uptime) = uptime() {
+            time.set(self.0.after(uptime));
+        }
+    }
+}
+
+/// The start as the first has noted it, in milliseconds since 1970.
+fn agree(connection: &Connection, boot: &str, own: i64) -> Result<i64> {
+    let read = || {
+        let select = "SELECT started FROM cloakroom_clock WHERE boot = ?1";
+        let noted = connection.query_row(select, [boot], |row| row.get(0));
+        noted.optional()
+    };
+    if let Some(noted) = read()? {
+        return Ok(noted);
+    }
+    let note = "INSERT OR IGNORE INTO cloakroom_clock (boot, started) VALUES (?1, ?2)";
+    connection.execute(note, params![boot, own])?;
+    connection.execute("DELETE FROM cloakroom_clock WHERE boot <> ?1", [boot])?;
+    Ok(read()?.unwrap_or(own))
+}
+
+/// What tells one run of the machine from another; Linux alone has it.
+fn boot_id() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
+}
+
+/// How long the machine has been running, its sleep included.
+fn uptime() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/uptime").ok()?;
+    let seconds = text.split(' ').next()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}

@@ -1,0 +1,127 @@
+//! The time of a store that goes by a clock nobody sets: this process's monotonic one, or a server's as it
+//! was last heard.
+//!
+//! A wall clock that is off, or jumps, takes nobody's session: an instant that a process names is taken as so
+//! long from its own now, and one that it is told likewise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
+use crate::clock::{Clock, Timestamp};
+
+/// Milliseconds by which two clocks may differ and count as one.
+const AS_ONE: i64 = 1000;
+
+#[derive(Clone, Debug)]
+pub(super) struct Steady {
+    /// The process's.
+    clock: Clock,
+    start: Instant,
+    /// What time it was for the store at the start, in milliseconds since 1970.
+    at_start: Arc<AtomicI64>,
+}
+
+impl Steady {
+    /// Begins with what `clock` shows; one that a test sets it follows throughout.
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            at_start: Arc::new(AtomicI64::new(clock.now().as_millis())),
+            clock,
+            start: Instant::now(),
+        }
+    }
+
+    /// Returns the time in the store.
+    pub(super) fn now(&self) -> Timestamp {
+        match &self.clock {
+            Clock::Manual(clock) => clock.now(),
+            _ => Timestamp::from_millis(self.at_start.load(Ordering::Relaxed) + self.elapsed()),
+        }
+    }
+
+    /// Sets it to what a server has just said.
+    #[cfg(any(feature = "sqlite", feature = "mongodb"))]
+    pub(super) fn set(&self, server: Timestamp) {
+        let at_start = server.as_millis() - self.elapsed();
+        self.at_start.store(at_start, Ordering::Relaxed);
+    }
+
+    /// Returns an instant of the process as one of the store.
+    pub(super) fn inward(&self, instant: Timestamp) -> Timestamp {
+        Timestamp::from_millis(instant.as_millis() + self.ahead())
+    }
+
+    /// Returns an instant of the store as one of the process.
+    pub(super) fn outward(&self, instant: Timestamp) -> Timestamp {
+        Timestamp::from_millis(instant.as_millis() - self.ahead())
+    }
+
+    /// By how many milliseconds the store's time is ahead of the process's.
+    fn ahead(&self) -> i64 {
+        match &self.clock {
+            Clock::Manual(_) => 0,
+            clock => apart(self.now(), clock.now()),
+        }
+    }
+
+    fn elapsed(&self) -> i64 {
+        i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX / 2)
+    }
+}
+
+fn apart(store: Timestamp, process: Timestamp) -> i64 {
+    let apart = store.as_millis() - process.as_millis();
+    if apart.abs() < AS_ONE { 0 } else { apart }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::{ManualClock, SkewedClock};
+
+    #[test]
+    fn r5_clocks_that_differ_by_less_than_a_second_are_one() {
+        let table = [
+            (0, 0, 0),
+            (999, 0, 0),
+            (0, 999, 0),
+            (1000, 0, 1000),
+            (0, 3_600_000, -3_600_000),
+        ];
+        for (store, process, expected) in table {
+            let [store, process] = [store, process].map(Timestamp::from_millis);
+            assert_eq!(apart(store, process), expected, "{store:?} {process:?}");
+        }
+    }
+
+    #[test]
+    fn r5_a_wall_clock_that_jumps_moves_no_expiry() {
+        let wall = SkewedClock::new();
+        let steady = Steady::new(wall.clone().into());
+        let hour = Duration::from_hours(1);
+        let expires = steady.inward(Clock::from(wall.clone()).now().after(hour));
+        let almost = |instant: Timestamp, meant: Timestamp| {
+            let off = instant.as_millis() - meant.as_millis();
+            assert!(off.abs() < 60_000, "{off}");
+        };
+        for millis in [86_400_000, -86_400_000, 3_600_000, 0] {
+            wall.set(millis);
+            let now = Clock::from(wall.clone()).now();
+            almost(expires, steady.now().after(hour));
+            almost(steady.outward(expires), now.after(hour));
+            almost(steady.inward(now.after(hour)), expires);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_a_test_sets_is_followed() {
+        let clock = ManualClock::at(Timestamp::from_millis(5));
+        let steady = Steady::new(clock.clone().into());
+        clock.set(Timestamp::from_millis(1_000_000));
+        assert_eq!(steady.now(), clock.now());
+        assert_eq!(steady.inward(Timestamp::from_millis(7)).as_millis(), 7);
+    }
+}
