@@ -12,6 +12,7 @@ mod counts;
 mod deny;
 mod differential;
 mod interop;
+mod node;
 mod packages;
 mod paths;
 mod scale;
@@ -46,6 +47,8 @@ enum Task {
     Differential(differential::Options),
     /// Let both labs serve the same visitors from one store, and compare them with Express alone.
     Interop(interop::Options),
+    /// Build the compiled core of the npm package and place it in `node/`.
+    Node(node::Options),
     /// Count the instructions of the library's paths, and hold them to their table.
     Paths(paths::Options),
     /// Measure cloakroom and its peers side by side, and write bench/RESULTS.md.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Ci { only } => run_steps(steps::ci(), &only),
         Task::Differential(options) => compare_labs(&options),
         Task::Interop(options) => interop::run(&options),
+        Task::Node(options) => node::run(options),
         Task::Paths(options) => paths::run(options),
         Task::Bench(options) => bench::run(&options),
         Task::Scale(options) => scale::run(&options),

@@ -17,7 +17,7 @@ const SEEDS: &str = "1..=300";
 const NODE_TIMEOUT_MS: &str = "300000";
 
 /// Where there is a `package-lock.json`.
-const PACKAGES: [&str; 3] = ["interop", "interop/fronts", "interop/next"];
+const PACKAGES: [&str; 4] = ["interop", "interop/fronts", "interop/next", "node/test"];
 
 /// Installs exactly what the locks name.
 pub(crate) fn npm(context: &Context) -> Result<Done, String> {

@@ -1,0 +1,85 @@
+'use strict'
+
+// express-session's one function, on cloakroom's core.
+
+const addon = require('./lib/addon')
+const { Hold } = require('./lib/hold')
+const { Layer } = require('./lib/layer')
+const { attach } = require('./lib/visits')
+const { Visit } = require('./lib/visit')
+const { findTickets } = require('./lib/tickets')
+const Cookie = require('./session/cookie')
+const MemoryStore = require('./session/memory')
+const Session = require('./session/session')
+const Store = require('./session/store')
+
+/** Returns the middleware: a session for each request, stored before the response's head leaves. */
+function session (options) {
+  const layer = new Layer(options)
+  return function session (req, res, next) {
+    // Another middleware has given it one; or the store is away, as it said; or the cookie is for other paths.
+    if (req.session || !layer.isReady || !layer.covers(req)) return next()
+    const wire = layer.wireFor(req)
+    if (wire === undefined) return next(new Error('secret option required for sessions'))
+    serve(layer, wire, req, res, next)
+  }
+}
+
+function serve (layer, wire, req, res, next) {
+  req.sessionStore = layer.store
+  const tickets = findTickets(layer, wire, req)
+  const visit = new Visit(layer, wire, req)
+  attach(req, visit)
+  hold(layer, visit, res, next)
+  open(visit, tickets, error => next(error))
+}
+
+/** Holds the response back until the session is stored. */
+function hold (layer, visit, res, next) {
+  const report = error => setImmediate(next, error)
+  const failed = error => {
+    next(withStatus(error))
+  }
+  return new Hold(res, visit, { failed, report, answersAnyway: layer.errors === 'express' })
+}
+
+/** Gives an error of the store the status that its answer should have. */
+function withStatus (error) {
+  if (typeof error !== 'object' || error === null || !Object.isExtensible(error)) return error
+  if (error.status === undefined && error.statusCode === undefined) error.status = error.statusCode = 503
+  return error
+}
+
+/** Opens the session of the first of a request's tickets that the store knows, or begins one. */
+function open (visit, tickets, next) {
+  const [ticket, ...others] = tickets
+  if (ticket === undefined) return begin(visit, next)
+  visit.req.sessionID = ticket.id
+  visit.layer.keeper.read(ticket.id, (error, record) => {
+    if (error) return next(error)
+    if (record === undefined) return open(visit, others, next)
+    try {
+      visit.isOutdated = ticket.isOutdated
+      visit.open(record)
+    } catch (error) {
+      return next(error)
+    }
+    next()
+  })
+}
+
+function begin (visit, next) {
+  try {
+    visit.begin()
+  } catch (error) {
+    return next(error)
+  }
+  next()
+}
+
+module.exports = session
+session.Store = Store
+session.Cookie = Cookie
+session.Session = Session
+session.MemoryStore = MemoryStore
+session.coreVersion = addon.coreVersion

@@ -1,0 +1,209 @@
+'use strict'
+
+// One request on a store object: what it found, what it did, and what is to be done when its head is about to leave.
+
+const addon = require('./addon')
+const { serialize } = require('./attributes')
+const { differs, snapshot } = require('./changes')
+const { COOKIE, FACT, STORE } = require('./facts')
+const { gone, inflate } = require('./keeper')
+
+const EPOCH = new Date(0)
+const NOTHING = new Map()
+
+class Visit {
+  constructor (layer, wire, req, ticket) {
+    this.layer = layer
+    this.wire = wire
+    this.req = req
+    /** The id by which the client came, if there is a session under it. */
+    this.shown = undefined
+    this.isOutdated = ticket?.isOutdated ?? false
+    this.originalId = undefined
+    this.base = NOTHING
+    this.cookie = undefined
+    /** What this request stored, and under which id. */
+    this.savedId = undefined
+    this.saved = undefined
+    this.touched = undefined
+    this.isDestroyed = false
+  }
+
+  /** Begins a session that the client does not have. */
+  begin () {
+    this.layer.store.generate(this.req)
+    this.note(snapshot(this.req.session))
+  }
+
+  /** Opens the session that the store has. */
+  open (record) {
+    const session = inflate(this.layer.store, this.req, record)
+    this.shown = session.id
+    this.cookie = session.cookie
+    // What the record has and the session does not is to be removed from it.
+    this.note(snapshot(record))
+  }
+
+  note (base) {
+    this.originalId = this.req.sessionID
+    this.base = base
+  }
+
+  isNew (session) {
+    return this.shown !== session.id
+  }
+
+  /** What a write that begins now is compared with. */
+  lastKnown (session) {
+    return this.savedId === session.id ? this.saved : this.base
+  }
+
+  /** Stores the session: as a new one where the store has none under its id, else over what is there. */
+  store (session, done) {
+    const now = snapshot(session)
+    const isStored = !this.isNew(session) || this.savedId === session.id
+    const before = { id: this.savedId, snapshot: this.saved }
+    const base = this.lastKnown(session)
+    this.savedId = session.id
+    this.saved = now
+    const finish = error => {
+      if (error && this.saved === now) {
+        this.savedId = before.id
+        this.saved = before.snapshot
+      }
+      done(error)
+    }
+    const { keeper } = this.layer
+    if (isStored) keeper.update(session.id, session, base, finish)
+    else keeper.create(session.id, session, finish)
+  }
+
+  // What the session's own methods call.
+
+  save (session, done) {
+    try {
+      this.store(session, done)
+    } catch (error) {
+      done(error)
+    }
+  }
+
+  reload (session, done) {
+    this.layer.keeper.read(session.id, (error, record) => {
+      if (error) return done(error)
+      if (record === undefined) return done(new Error('failed to load session'))
+      try {
+        const fresh = inflate(this.layer.store, this.req, record)
+        // As express-session has it: what the request began with stays what it is compared with.
+        if (this.savedId === fresh.id) this.saved = snapshot(record)
+        else if (!this.isNew(fresh)) this.reloaded = snapshot(record)
+      } catch (error) {
+        return done(error)
+      }
+      done()
+    })
+  }
+
+  destroy (session, done) {
+    this.isDestroyed = true
+    this.layer.keeper.destroy(session.id, done)
+  }
+
+  regenerate (session, done) {
+    this.layer.keeper.regenerate(this.req, done)
+  }
+
+  // The end of the request.
+
+  /** Says in bits what the plan is made of. */
+  facts () {
+    const { req, layer } = this
+    const session = req.session
+    if (!session) {
+      return (this.shown !== undefined ? FACT.SHOWN : 0) | (this.isDestroyed ? FACT.DESTROYED : 0)
+    }
+    const now = snapshot(session)
+    const isModified = session.id !== this.originalId || differs(this.base, now)
+    const isSaved = this.savedId === session.id
+    return FACT.SESSION |
+      (typeof req.sessionID === 'string' ? FACT.ID : 0) |
+      (this.isNew(session) ? FACT.NEW : 0) |
+      (isModified ? FACT.MODIFIED : 0) |
+      (isSaved ? FACT.SAVED : 0) |
+      (isSaved && differs(this.saved, now) ? FACT.UNSAVED : 0) |
+      (session.cookie.expires !== null && session.cookie.expires !== undefined ? FACT.EXPIRES : 0) |
+      (!session.cookie.secure || layer.isSecure(req) ? FACT.SENDABLE : 0) |
+      (this.isOutdated ? FACT.OUTDATED : 0) |
+      (layer.keeper.touches ? FACT.TOUCHES : 0)
+  }
+
+  /**
+   * Does what is left to do, and then calls `done(error, outcome)`: with an error where the session could not be
+   * stored; the outcome has the Set-Cookie `field`, and a `report` of what nobody need wait for.
+   */
+  close (done) {
+    const { session } = this.req
+    if (session && this.touched !== session) {
+      session.touch()
+      this.touched = session
+    }
+    const plan = addon.plan(this.facts() | this.layer.bits)
+    this.carryOut(plan & STORE.MASK, session, (error, report, isGone) => {
+      if (error) return done(error, {})
+      if (isGone) return done(null, { report })
+      try {
+        done(null, { report, field: this.fieldFor(plan & COOKIE.MASK, session) })
+      } catch (error) {
+        done(null, { report: error })
+      }
+    })
+  }
+
+  carryOut (operation, session, done) {
+    const { keeper } = this.layer
+    switch (operation) {
+      case STORE.SAVE:
+        return this.store(session, error => {
+          // It ended elsewhere while this request ran. By now the client may have been given another cookie.
+          if (error?.code === 'ESESSIONGONE') return done(null, undefined, true)
+          done(error)
+        })
+      case STORE.TOUCH:
+        // A touch that failed loses nobody's data.
+        return keeper.touch(session.id, session, error => done(null, error))
+      case STORE.DESTROY:
+        return keeper.destroy(this.req.sessionID, done)
+      default:
+        return done()
+    }
+  }
+
+  /** Returns the Set-Cookie field that gives the client its cookie, or takes it away. */
+  fieldFor (operation, session) {
+    const { name, maxAgeOf } = this.layer
+    switch (operation) {
+      case COOKIE.SEND:
+        return serialize(name, addon.signed(this.wire, session.id), session.cookie, maxAgeOf(session.cookie))
+      case COOKIE.CLEAR:
+        if (this.cookie.secure && !this.layer.isSecure(this.req)) return undefined
+        return serialize(name, '', { ...this.cookie.data, expires: EPOCH })
+    }
+  }
+
+  /** Stores what was changed after the head had left, for a session that its client has. */
+  late (done) {
+    const session = this.req.session
+    if (!session || typeof this.req.sessionID !== 'string') return done()
+    const isWithClient = !this.isNew(session) || this.savedId === session.id
+    let isChanged
+    try {
+      isChanged = isWithClient && differs(this.lastKnown(session), snapshot(session))
+    } catch (error) {
+      return done(error)
+    }
+    if (!isChanged) return done()
+    this.save(session, error => done(error?.code === 'ESESSIONGONE' ? undefined : error))
+  }
+}
+
+module.exports = { Visit, gone }
