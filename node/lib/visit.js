@@ -20,7 +20,9 @@ class Visit {
     this.shown = undefined
     this.isOutdated = ticket?.isOutdated ?? false
     this.originalId = undefined
+    /** The data that the request began with, and the last that it read or stored. */
     this.base = NOTHING
+    this.known = NOTHING
     this.cookie = undefined
     /** What this request stored, and under which id. */
     this.savedId = undefined
@@ -46,35 +48,26 @@ class Visit {
 
   note (base) {
     this.originalId = this.req.sessionID
-    this.base = base
+    this.base = this.known = base
   }
 
   isNew (session) {
     return this.shown !== session.id
   }
 
-  /** What a write that begins now is compared with. */
-  lastKnown (session) {
-    return this.savedId === session.id ? this.saved : this.base
-  }
-
   /** Stores the session: as a new one where the store has none under its id, else over what is there. */
   store (session, done) {
     const now = snapshot(session)
     const isStored = !this.isNew(session) || this.savedId === session.id
-    const before = { id: this.savedId, snapshot: this.saved }
-    const base = this.lastKnown(session)
+    const { savedId, saved, known } = this
     this.savedId = session.id
-    this.saved = now
+    this.saved = this.known = now
     const finish = error => {
-      if (error && this.saved === now) {
-        this.savedId = before.id
-        this.saved = before.snapshot
-      }
+      if (error && this.saved === now) Object.assign(this, { savedId, saved, known })
       done(error)
     }
     const { keeper } = this.layer
-    if (isStored) keeper.update(session.id, session, base, finish)
+    if (isStored) keeper.update(session.id, session, known, finish)
     else keeper.create(session.id, session, finish)
   }
 
@@ -82,6 +75,7 @@ class Visit {
 
   save (session, done) {
     try {
+      this.touch(session)
       this.store(session, done)
     } catch (error) {
       done(error)
@@ -94,9 +88,9 @@ class Visit {
       if (record === undefined) return done(new Error('failed to load session'))
       try {
         const fresh = inflate(this.layer.store, this.req, record)
-        // As express-session has it: what the request began with stays what it is compared with.
-        if (this.savedId === fresh.id) this.saved = snapshot(record)
-        else if (!this.isNew(fresh)) this.reloaded = snapshot(record)
+        // As express-session has it: whether it was modified is still asked of what the request began with.
+        this.known = snapshot(record)
+        if (this.savedId === fresh.id) this.saved = this.known
       } catch (error) {
         return done(error)
       }
@@ -114,6 +108,13 @@ class Visit {
   }
 
   // The end of the request.
+
+  /** Begins the cookie's lifetime anew, once: what is stored and what is sent end at one instant. */
+  touch (session) {
+    if (this.touched === session) return
+    session.touch()
+    this.touched = session
+  }
 
   /** Says in bits what the plan is made of. */
   facts () {
@@ -143,10 +144,7 @@ class Visit {
    */
   close (done) {
     const { session } = this.req
-    if (session && this.touched !== session) {
-      session.touch()
-      this.touched = session
-    }
+    if (session) this.touch(session)
     const plan = addon.plan(this.facts() | this.layer.bits)
     this.carryOut(plan & STORE.MASK, session, (error, report, isGone) => {
       if (error) return done(error, {})
@@ -197,7 +195,7 @@ class Visit {
     const isWithClient = !this.isNew(session) || this.savedId === session.id
     let isChanged
     try {
-      isChanged = isWithClient && differs(this.lastKnown(session), snapshot(session))
+      isChanged = isWithClient && differs(this.known, snapshot(session))
     } catch (error) {
       return done(error)
     }
