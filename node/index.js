@@ -7,7 +7,9 @@ const { Hold } = require('./lib/hold')
 const { Layer } = require('./lib/layer')
 const { attach } = require('./lib/visits')
 const { Visit } = require('./lib/visit')
-const { findTickets } = require('./lib/tickets')
+const { NativeStore } = require('./lib/native')
+const { NativeVisit } = require('./lib/native-visit')
+const { fieldOf, findTickets } = require('./lib/tickets')
 const Cookie = require('./session/cookie')
 const MemoryStore = require('./session/memory')
 const Session = require('./session/session')
@@ -27,11 +29,28 @@ function session (options) {
 
 function serve (layer, wire, req, res, next) {
   req.sessionStore = layer.store
+  if (layer.isNative) return serveNatively(layer, wire, req, res, next)
   const tickets = findTickets(layer, wire, req)
   const visit = new Visit(layer, wire, req)
   attach(req, visit)
   hold(layer, visit, res, next)
   open(visit, tickets, error => next(error))
+}
+
+/** The same on a store of the core's own. */
+function serveNatively (layer, wire, req, res, next) {
+  layer.whenKept(wire, (error, keep) => {
+    if (error) return next(error)
+    let visit
+    try {
+      visit = new NativeVisit(layer, keep, req, fieldOf(layer, wire, req))
+    } catch (error) {
+      return next(error)
+    }
+    attach(req, visit)
+    hold(layer, visit, res, next)
+    visit.open(error => next(error))
+  })
 }
 
 /** Holds the response back until the session is stored. */
@@ -82,4 +101,5 @@ session.Store = Store
 session.Cookie = Cookie
 session.Session = Session
 session.MemoryStore = MemoryStore
+session.NativeStore = NativeStore
 session.coreVersion = addon.coreVersion

@@ -4,7 +4,9 @@
 
 const addon = require('./addon')
 const { OPTION } = require('./facts')
+const { tell } = require('./bell')
 const { Keeper } = require('./keeper')
+const { isUrl, NativeStore } = require('./native')
 const { warnOnce } = require('./warn')
 const Cookie = require('../session/cookie')
 const MemoryStore = require('../session/memory')
@@ -28,9 +30,13 @@ class Layer {
     check(options, this)
     this.secrets = secretsOf(options.secret)
     this.wires = new Map()
+    /** The middleware's sessions in a store of the core's own. */
+    this.keep = undefined
     if (this.secrets !== undefined) this.wire = this.wireOf(this.secrets)
     this.bits = bitsOf(options, strict)
-    this.store = options.store || new MemoryStore()
+    this.options = options
+    this.store = storeOf(options)
+    this.isNative = this.store instanceof NativeStore
     this.keeper = new Keeper(this.store, options.storeTimeout ?? STORE_TIMEOUT_MS)
     this.store.generate = req => this.generate(req)
     this.maxAgeOf = strict ? secondsLeft : () => undefined
@@ -59,6 +65,58 @@ class Layer {
     const { cookieOptions } = this
     const options = typeof cookieOptions === 'function' ? cookieOptions(req) : cookieOptions
     return this.isStrict ? { ...STRICT_COOKIE, ...options } : options
+  }
+
+  // What the core is told where the store is its own.
+
+  /** Calls back with the middleware's sessions in the store, once that is connected. */
+  whenKept (wire, done) {
+    this.store.open(error => {
+      if (error) return done(error)
+      try {
+        this.keeps ??= new Map()
+        if (!this.keeps.has(wire)) this.keeps.set(wire, tell(addon.keep, this.store.place, wire, this.policy()))
+        this.keep = this.keeps.get(wire)
+      } catch (error) {
+        return done(error)
+      }
+      done(null, this.keep)
+    })
+  }
+
+  policy () {
+    const { options, cookieOptions } = this
+    const has = bit => (this.bits & bit) !== 0
+    const cookie = this.isStrict ? { ...STRICT_COOKIE, ...cookieOptions } : cookieOptions
+    return JSON.stringify({
+      strict: this.isStrict,
+      resave: has(OPTION.RESAVE),
+      saveUninitialized: has(OPTION.SAVE_UNINITIALIZED),
+      rolling: has(OPTION.ROLLING),
+      unsetDestroys: has(OPTION.UNSET_DESTROY),
+      cookie: this.isDynamic() ? {} : attributesOf(cookie),
+      userKeys: options.userKeys,
+      storeTimeoutMs: options.storeTimeout,
+      idleTimeoutMs: typeof cookie.maxAge === 'number' ? cookie.maxAge : undefined,
+      absoluteTimeoutMs: options.absoluteTimeout,
+      renewalTimeoutMs: options.renewalTimeout
+    })
+  }
+
+  /** Says whether a new cookie's attributes depend on the request, or on when it comes. */
+  isDynamic () {
+    const { cookieOptions: options } = this
+    return typeof options === 'function' || Boolean(options.expires) || options.maxAge instanceof Date
+  }
+
+  /** Returns what the application's own functions say of a session that is about to begin: its id, its attributes. */
+  saidOf (req) {
+    const id = this.options.genid ? String(this.generateId(req)) : undefined
+    if (!this.isDynamic()) return [id, undefined]
+    const cookie = new Cookie(this.optionsOf(req))
+    // A function's own `auto` is resolved, too: see the deviations.
+    this.resolveAuto(cookie, req)
+    return [id, JSON.stringify(attributesOf(cookie))]
   }
 
   /** Says whether a request lies where the cookie does: its path begins with the cookie's, as a text. */
@@ -141,6 +199,21 @@ function defaulted (options, name, strict) {
 function warnOfMemory (store) {
   if (process.env.NODE_ENV !== 'production' || !(store instanceof MemoryStore)) return
   warnOnce('sessions are kept in the memory of this process: they are gone when it ends, and no other process sees them')
+}
+
+function storeOf (options) {
+  if (!options.store) return new MemoryStore()
+  return isUrl(options.store) ? new NativeStore(options.store, options) : options.store
+}
+
+/** Returns a cookie's attributes as the core takes them, the lifetime in milliseconds. */
+function attributesOf (options) {
+  const { originalMaxAge, expires, ...others } = new Cookie(options).data
+  const lifetime = expires instanceof Date ? expires.getTime() - Date.now() : originalMaxAge
+  const isSet = ([, value]) => value !== undefined
+  // A lifetime that was given in milliseconds is that, although some time has passed since.
+  const maxAge = typeof options.maxAge === 'number' && !(options instanceof Cookie) ? options.maxAge : lifetime
+  return Object.fromEntries([...Object.entries(others), ['maxAge', maxAge ?? null]].filter(isSet))
 }
 
 function secondsLeft (cookie) {

@@ -14,6 +14,14 @@ function findTickets (layer, wire, req) {
   return parsed(layer, wire, req)
 }
 
+/** Returns the Cookie field of a request, or one that says what cookie-parser found where the field has nothing. */
+function fieldOf (layer, wire, req) {
+  const field = req.headers.cookie
+  if (!req.signedCookies && !req.cookies) return field
+  const [ticket] = findTickets(layer, wire, req)
+  return ticket === undefined ? field : `${layer.name}=${addon.signed(wire, ticket.id)}`
+}
+
 function ticket (text) {
   return { id: text.slice(1), isOutdated: text[0] === '-' }
 }
@@ -27,4 +35,4 @@ function parsed ({ name }, wire, { signedCookies, cookies }) {
   return [{ id, isOutdated: false }]
 }
 
-module.exports = { findTickets }
+module.exports = { fieldOf, findTickets }

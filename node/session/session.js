@@ -10,8 +10,16 @@ function Session (req, data) {
   Object.defineProperty(this, 'id', { value: req.sessionID })
   if (typeof data !== 'object' || data === null) return
   for (const key in data) {
-    if (!(key in this)) this[key] = data[key]
+    if (!isReserved(key, this)) this[key] = data[key]
   }
+}
+
+/** The names of methods that express-session does not have: data of these names goes before them. */
+const OWN = new Set()
+
+/** Says whether a key of a record is left out, as express-session leaves it out: its own members have that name. */
+function isReserved (key, session = Session.prototype) {
+  return key === 'req' || key === 'id' || (key in session && !OWN.has(key))
 }
 
 /** Returns what a method of the callback style comes to: `this`, or a promise where there is no callback. */
@@ -89,6 +97,45 @@ function define (name, value) {
 
 for (const name of Object.keys(methods)) define(name, methods[name])
 
+/**
+ * What express-session never had; each takes a callback, or gives a promise.
+ *
+ * `renew()`: another id, the data stays. `update(key, fn)`: a key changed by the value that it has by now. `login(user)`,
+ * `logout()`, `devices()`, `endDevice(handle)`, `endOthers()`, `endAll()`: what the user's account can do. `ended()`: why
+ * the session ended, once it did.
+ */
+const accounts = {
+  renew: ['renew'],
+  update: ['update', 'key', 'change'],
+  login: ['login', 'user'],
+  logout: ['logout'],
+  devices: ['devices'],
+  endDevice: ['endDevice', 'handle'],
+  endOthers: ['endOthers'],
+  endAll: ['endAll'],
+  ended: ['ended']
+}
+
+for (const name of Object.keys(accounts)) {
+  const count = accounts[name].length - 1
+  OWN.add(name)
+  define(name, function (...args) {
+    const fn = typeof args[count] === 'function' ? args[count] : undefined
+    return answer(fn, done => {
+      const visit = visitOf(this.req)
+      if (visit === undefined) return done(new Error(`${name} needs a request that a middleware has given its session`))
+      visit[name](...args.slice(0, count), done)
+    })
+  })
+}
+
+/** Hands an outcome to a callback, or to whoever holds the promise. */
+function answer (fn, run) {
+  if (fn !== undefined) return run(fn)
+  const promise = new Promise((resolve, reject) => run((error, value) => error ? reject(error) : resolve(value)))
+  promise.catch(() => {})
+  return promise
+}
+
 module.exports = Session
-module.exports.define = define
-module.exports.either = either
+module.exports.isReserved = isReserved

@@ -197,12 +197,20 @@ fn build(
     run(&mut context.cargo(PROGRAMS))
 }
 
-fn scenarios(context: &Context, options: &Options) -> Result<process::Command, String> {
-    let stores: BTreeMap<String, String> = options
-        .stores
+/// A server of each kind of store for Node's tests: their URLs by name, as JSON.
+pub(crate) fn servers() -> Result<String, String> {
+    places(&StoreName::ALL)
+}
+
+fn places(stores: &[StoreName]) -> Result<String, String> {
+    let places = stores
         .iter()
-        .map(|store| (store.to_string(), store.place()))
-        .collect();
+        .map(|store| (store.to_string(), store.place()));
+    let places: BTreeMap<String, String> = places.collect();
+    serde_json::to_string(&places).map_err(|error| error.to_string())
+}
+
+fn scenarios(context: &Context, options: &Options) -> Result<process::Command, String> {
     let zones: BTreeMap<&str, String> = zones()
         .iter()
         .map(|(zone, server)| (*zone, server.url()))
@@ -217,7 +225,7 @@ fn scenarios(context: &Context, options: &Options) -> Result<process::Command, S
             "CLOAKROOM_SOCKETS",
             context.target.join("debug/examples/sockets"),
         )
-        .env("CLOAKROOM_STORES", json(serde_json::to_string(&stores))?)
+        .env("CLOAKROOM_STORES", places(&options.stores)?)
         .env("CLOAKROOM_TIMEZONES", json(serde_json::to_string(&zones))?);
     Ok(command)
 }

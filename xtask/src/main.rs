@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Task::Ci { only } => run_steps(steps::ci(), &only),
         Task::Differential(options) => compare_labs(&options),
         Task::Interop(options) => interop::run(&options),
-        Task::Node(options) => node::run(options),
+        Task::Node(options) => node::run(&options),
         Task::Paths(options) => paths::run(options),
         Task::Bench(options) => bench::run(&options),
         Task::Scale(options) => scale::run(&options),

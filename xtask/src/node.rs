@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::context::Context;
 use crate::counts::Counts;
+use crate::interop::servers;
 use crate::steps::Done;
 use crate::suites::{judge, node_tests};
 
@@ -12,11 +14,14 @@ use crate::suites::{judge, node_tests};
 const TIMEOUT_MS: &str = "120000";
 
 /// How the core is built.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Optimise it, as the published one is: minutes instead of seconds.
     #[arg(long)]
     release: bool,
+    /// Run these of the package's tests with it, by a part of their files' names; all without one.
+    #[arg(long, value_name = "NAME", num_args = 0..)]
+    test: Option<Vec<String>>,
 }
 
 /// Builds the core and places it; `require('<repository>/node')` works from then on.
@@ -24,7 +29,7 @@ pub(crate) struct Options {
 /// # Errors
 ///
 /// Where it does not build, or there is no package for this platform.
-pub(crate) fn run(options: Options) -> Result<bool, String> {
+pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let context = Context::read()?;
     let mut command = context.cargo("build -p cloakroom-node --lib");
     if options.release {
@@ -36,13 +41,29 @@ pub(crate) fn run(options: Options) -> Result<bool, String> {
     }
     let profile = if options.release { "release" } else { "debug" };
     eprintln!("placed {}", place(&context, profile)?.display());
-    Ok(true)
+    let Some(names) = &options.test else {
+        return Ok(true);
+    };
+    let status = tests(&context, names)?.status();
+    Ok(status.is_ok_and(|status| status.success()))
 }
 
 /// The step of `test`: the core with what the tests of Rust have built, and the package's tests.
 pub(crate) fn step(context: &Context) -> Result<Done, String> {
     context.require(&mut context.cargo("build --workspace --all-features --lib"))?;
     place(context, "debug")?;
+    let finished = context.run(&mut tests(context, &[])?)?;
+    Ok(judge(&finished, Counts::of_node(&finished.output)))
+}
+
+/// Prepares the package's tests, those that have one of `names` in their own, with a server of each kind.
+fn tests(context: &Context, names: &[String]) -> Result<Command, String> {
+    let mut files = node_tests(&context.root.join("node/test"))?;
+    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|part| name.contains(part));
+    files.retain(|file| {
+        file.file_name()
+            .is_some_and(|name| is_wanted(&name.to_string_lossy()))
+    });
     let mut command = context.command("node");
     command
         .args([
@@ -51,9 +72,9 @@ pub(crate) fn step(context: &Context) -> Result<Done, String> {
             "--test-timeout",
             TIMEOUT_MS,
         ])
-        .args(node_tests(&context.root.join("node/test"))?);
-    let finished = context.run(&mut command)?;
-    Ok(judge(&finished, Counts::of_node(&finished.output)))
+        .args(files)
+        .env("CLOAKROOM_STORES", servers()?);
+    Ok(command)
 }
 
 /// Copies the built library to where the loader looks for it first.

@@ -3,8 +3,15 @@
 //! Decisions are made here, synchronously and on flat values; the JavaScript side holds the session's
 //! object and the response. Every exported function catches panics: one that escaped would end the process.
 
+mod account;
+mod bell;
+mod failure;
+mod keep;
 mod layer;
+mod place;
 mod plan;
+mod policy;
+mod visit;
 
 use napi_derive::napi;
 
