@@ -30,7 +30,7 @@ class NativeVisit {
     ask(addon.openVisit, this.visit, [], error => {
       if (error) return done(error)
       try {
-        this.show()
+        if (this.show().isNew) this.choose()
       } catch (error) {
         return done(error)
       }
@@ -38,11 +38,18 @@ class NativeVisit {
     })
   }
 
+  /** Lets the application's own functions say what a session is to be like that begins now. */
+  choose () {
+    const [id, cookie] = this.layer.saidOf(this.req)
+    if (id === undefined && cookie === undefined) return
+    tell(addon.choose, this.visit, id, cookie)
+    this.show()
+  }
+
   /** Makes the request's session of what the core has of it. */
-  show (id, cookie) {
-    const { req, layer } = this
-    if (id === undefined) [id, cookie] = layer.saidOf(req)
-    const seen = JSON.parse(tell(addon.look, this.visit, id, cookie))
+  show () {
+    const { req } = this
+    const seen = JSON.parse(tell(addon.look, this.visit))
     req.sessionID = seen.id
     const { expires, originalMaxAge } = seen.record.cookie
     const session = new Session(req, seen.record)
@@ -124,11 +131,11 @@ class NativeVisit {
   }
 
   regenerate (session, done) {
-    const [id, cookie] = this.layer.saidOf(this.req)
     try {
-      tell(addon.reset, this.visit, id, cookie)
+      tell(addon.reset, this.visit)
       this.hasDestroyed = false
       this.show()
+      this.choose()
     } catch (error) {
       return done(error)
     }
@@ -139,7 +146,9 @@ class NativeVisit {
   renew (done) {
     try {
       this.apply()
-      tell(addon.renew, this.visit, this.layer.saidOf(this.req)[0])
+      tell(addon.renew, this.visit)
+      const [id] = this.layer.saidOf(this.req)
+      if (id !== undefined) tell(addon.choose, this.visit, id)
       this.follow()
     } catch (error) {
       return done(error)

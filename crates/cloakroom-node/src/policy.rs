@@ -1,11 +1,10 @@
 //! A middleware's options as a policy of the library.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cloakroom::policy::{CookieLife, CookieMut, PolicyBuilder, Unset};
-use cloakroom::{KeyRing, Policy, SessionId};
+use cloakroom::{KeyRing, Policy};
 use napi::Result;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -31,30 +30,6 @@ pub(crate) struct Options {
     idle_timeout_ms: Option<u64>,
 }
 
-/// What the application's own functions said of the session that is about to begin: they are called in
-/// JavaScript, before this thread asks for it.
-#[derive(Default)]
-struct Said {
-    id: Option<String>,
-    cookie: Option<String>,
-}
-
-thread_local! {
-    static SAID: RefCell<Said> = RefCell::default();
-}
-
-/// Lets a session that begins within `begin` have this id and these attributes, where they are given.
-pub(crate) fn saying<R>(
-    id: Option<String>,
-    cookie: Option<String>,
-    begin: impl FnOnce() -> R,
-) -> R {
-    SAID.with(|said| said.replace(Said { id, cookie }));
-    let result = begin();
-    SAID.with(|said| said.take());
-    result
-}
-
 /// Makes the policy of a middleware of this cookie name and these secrets.
 pub(crate) fn policy(name: &str, keys: &KeyRing, options: &str) -> Result<Policy> {
     let options: Options = serde_json::from_str(options).map_err(refused)?;
@@ -72,24 +47,14 @@ pub(crate) fn policy(name: &str, keys: &KeyRing, options: &str) -> Result<Policy
         .resave(options.resave)
         .save_uninitialized(options.save_uninitialized)
         .rolling(options.rolling)
-        .unset(if options.unset_destroys { Unset::Destroy } else { Unset::Keep })
-        .id_generator(|_| {
-            let said = SAID.with_borrow_mut(|said| said.id.take());
-            said.unwrap_or_else(|| SessionId::random().expose().to_owned())
-        });
+        .unset(if options.unset_destroys { Unset::Destroy } else { Unset::Keep });
     builder = timeouts(builder, &options);
     if let Some(keys) = options.user_keys {
         builder = builder.user_keys(keys);
     }
     let attributes = options.cookie;
     builder
-        .cookie_with(move |_, cookie| {
-            let said = SAID.with_borrow_mut(|said| said.cookie.take());
-            match said.and_then(|json| serde_json::from_str(&json).ok()) {
-                Some(said) => assign(cookie, &said),
-                None => assign(cookie, &attributes),
-            }
-        })
+        .cookie_with(move |_, cookie| assign(cookie, &attributes))
         .build()
         .map_err(refused)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use cloakroom::policy::RequestInfo;
-use cloakroom::{Manager, Session, SessionError};
+use cloakroom::{Manager, Session, SessionError, SessionId};
 use napi::bindgen_prelude::External;
 use napi::{Error, Result, Status};
 use napi_derive::napi;
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use crate::bell::{Bell, Outcome, run};
 use crate::failure::Failure;
 use crate::keep::Keep;
-use crate::policy::{assign, saying};
+use crate::policy::assign;
 
 /// One request's session.
 #[derive(Clone)]
@@ -88,13 +88,27 @@ pub fn open_visit(
     })
 }
 
-/// Returns the session as it stands, as JSON: `id`, `isNew`, `user`, and the `record` with its cookie.
-///
-/// A session that begins by this takes `id` and the attributes of `cookie`, where they are given.
+/// Gives a session that begins with this request the id and the attributes of its cookie, as JSON, that
+/// the application's own functions say, where they say any.
 #[napi(catch_unwind)]
-pub fn look(visit: &External<Visit>, id: Option<String>, cookie: Option<String>) -> Result<String> {
+pub fn choose(visit: &External<Visit>, id: Option<String>, cookie: Option<String>) -> Result<()> {
     let session = visit.session()?;
-    saying(id, cookie, || seen(session))
+    if let Some(id) = id {
+        session
+            .choose_id(SessionId::from_store(&id))
+            .map_err(refused)?;
+    }
+    if let Some(cookie) = cookie {
+        let attributes = serde_json::from_str(&cookie).map_err(internal)?;
+        session.cookie_mut(|cookie| assign(cookie, &attributes));
+    }
+    Ok(())
+}
+
+/// Returns the session as it stands, as JSON: `id`, `isNew`, `user`, and the `record` with its cookie.
+#[napi(catch_unwind)]
+pub fn look(visit: &External<Visit>) -> Result<String> {
+    seen(visit.session()?)
 }
 
 fn seen(session: &Session) -> Result<String> {
@@ -181,16 +195,14 @@ async fn acted(session: &Session, name: &str, argument: String) -> Outcome {
 
 /// Begins another session, without data, in the place of the request's own: Express's `regenerate`.
 #[napi(catch_unwind)]
-pub fn reset(visit: &External<Visit>, id: Option<String>, cookie: Option<String>) -> Result<()> {
-    let session = visit.session()?;
-    saying(id, cookie, || session.reset()).map_err(refused)
+pub fn reset(visit: &External<Visit>) -> Result<()> {
+    visit.session()?.reset().map_err(refused)
 }
 
 /// Gives the session another id when it is stored; the data stays.
 #[napi(catch_unwind)]
-pub fn renew(visit: &External<Visit>, id: Option<String>) -> Result<()> {
-    let session = visit.session()?;
-    saying(id, None, || session.regenerate()).map_err(refused)
+pub fn renew(visit: &External<Visit>) -> Result<()> {
+    visit.session()?.regenerate().map_err(refused)
 }
 
 /// Changes one key where it still has the JSON `expected`, none for an empty text; stored at once. Answers
