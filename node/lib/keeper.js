@@ -6,7 +6,11 @@ const Cookie = require('../session/cookie')
 const Session = require('../session/session')
 const { call } = require('./calls')
 const { differs, patch, snapshot } = require('./changes')
+const { comparerOf } = require('./comparers')
 const { inTurn } = require('./turns')
+
+/** How often a write is tried again over what others write meanwhile. */
+const MOST_TRIES = 100
 
 /** Returns the error of a session that ended while a request ran. */
 function gone () {
@@ -47,16 +51,34 @@ class Keeper {
         end()
         done(error)
       }
-      this.read(id, (error, record) => {
-        if (error) return finish(error)
-        if (record === undefined) return finish(gone())
-        let merged
-        try {
-          merged = merge(record, session, base)
-        } catch (error) {
-          return finish(error)
-        }
-        this.call('set', [id, merged], finish)
+      const comparer = comparerOf(this.store)
+      if (comparer === undefined) this.overwrite(id, session, base, finish)
+      else this.exchange(comparer, id, session, base, finish, MOST_TRIES)
+    })
+  }
+
+  /** Reads, and writes what the changes make of it. Another process may write in between. */
+  overwrite (id, session, base, done) {
+    this.read(id, (error, record) => {
+      if (error) return done(error)
+      if (record === undefined) return done(gone())
+      const merged = tried(() => merge(record, session, base), done)
+      if (merged !== undefined) this.call('set', [id, merged], done)
+    })
+  }
+
+  /** The same where the store's own client can write only over what was read: nobody writes in between. */
+  exchange (comparer, id, session, base, done, tries) {
+    const ask = (method, args, next) => call(callbacks(comparer), method, args, this.timeoutMs, next)
+    ask('read', [id], (error, text) => {
+      if (error) return done(error)
+      if (typeof text !== 'string') return text === undefined ? done(gone()) : this.overwrite(id, session, base, done)
+      const merged = tried(() => merge(JSON.parse(text), session, base), done)
+      if (merged === undefined) return
+      ask('write', [id, text, merged], (error, isWritten) => {
+        if (error || isWritten) return done(error)
+        if (tries === 0) return done(conflict())
+        this.exchange(comparer, id, session, base, done, tries - 1)
       })
     })
   }
@@ -93,6 +115,31 @@ class Keeper {
   call (method, args, done) {
     call(this.store, method, args, this.timeoutMs, done)
   }
+}
+
+function conflict () {
+  const error = new Error('the session was changed by others too often to be saved')
+  error.code = 'ESESSIONCONFLICT'
+  error.status = error.statusCode = 503
+  return error
+}
+
+/** Returns what `make` does, or tells `done` why it did not. */
+function tried (make, done) {
+  try {
+    return make()
+  } catch (error) {
+    done(error)
+  }
+}
+
+/** The methods of an object that give promises, in the callback style. */
+function callbacks (object) {
+  const method = name => (...args) => {
+    const fn = args.pop()
+    object[name](...args).then(value => fn(null, value), fn)
+  }
+  return { read: method('read'), write: method('write') }
 }
 
 /** Returns what is to be stored: the session itself where nobody else wrote, else its changes over the record. */
