@@ -56,17 +56,7 @@ function serveNatively (layer, wire, req, res, next) {
 /** Holds the response back until the session is stored. */
 function hold (layer, visit, res, next) {
   const report = error => setImmediate(next, error)
-  const failed = error => {
-    next(withStatus(error))
-  }
-  return new Hold(res, visit, { failed, report, answersAnyway: layer.errors === 'express' })
-}
-
-/** Gives an error of the store the status that its answer should have. */
-function withStatus (error) {
-  if (typeof error !== 'object' || error === null || !Object.isExtensible(error)) return error
-  if (error.status === undefined && error.statusCode === undefined) error.status = error.statusCode = 503
-  return error
+  return new Hold(res, visit, { failed: next, report, answersAnyway: layer.errors === 'express' })
 }
 
 /** Opens the session of the first of a request's tickets that the store knows, or begins one. */

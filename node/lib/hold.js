@@ -119,7 +119,8 @@ class Hold {
     try {
       this.visit.close(settle)
     } catch (error) {
-      settle(error, {})
+      // Not the store's: what the handler left cannot be stored.
+      settle(withStatus(error, 500), {})
     }
     isCalling = false
     if (outcome !== undefined && !outcome.error) return this.release(outcome.result)
@@ -203,11 +204,11 @@ class Hold {
       this.state = State.RELEASED
       this.isEnded = false
       for (const { args } of queue) callbackOf(args)?.(error)
-      return this.failed(error)
+      return this.failed(withStatus(error, 503))
     }
+    this.answerUnavailable(error)
     this.state = State.SWALLOWED
     for (const { args } of queue) callbackOf(args)?.()
-    this.answerUnavailable(error)
     if (this.needsDrain) res.emit('drain')
   }
 
@@ -218,6 +219,8 @@ class Hold {
     res.setHeader('Content-Type', 'text/plain; charset=utf-8')
     res.setHeader('Content-Length', Buffer.byteLength(text))
     if (!(res.req?.httpVersionMajor >= 2)) res.setHeader('Connection', 'close')
+    // Core writes the head by the response's own method.
+    this.state = State.RELEASED
     this.pass('end', [text, () => this.report(error)])
   }
 
@@ -245,6 +248,13 @@ class Hold {
     if (!isDone) this.state = State.RELEASED
     return result
   }
+}
+
+/** Gives an error the status that its answer should have, unless it has one. */
+function withStatus (error, status) {
+  if (typeof error !== 'object' || error === null || !Object.isExtensible(error)) return error
+  if (error.status === undefined && error.statusCode === undefined) error.status = error.statusCode = status
+  return error
 }
 
 function callbackOf (args) {

@@ -46,39 +46,44 @@ class Keeper {
    * A session that is gone stays gone: `done` has its error.
    */
   update (id, session, base, done) {
+    this.rewrite(id, record => merge(record, session, base), done)
+  }
+
+  /** Stores what `make` makes of the record that is stored by now; it may be called several times. */
+  rewrite (id, make, done) {
     inTurn(this.store, id, end => {
       const finish = error => {
         end()
         done(error)
       }
       const comparer = comparerOf(this.store)
-      if (comparer === undefined) this.overwrite(id, session, base, finish)
-      else this.exchange(comparer, id, session, base, finish, MOST_TRIES)
+      if (comparer === undefined) this.overwrite(id, make, finish)
+      else this.exchange(comparer, id, make, finish, MOST_TRIES)
     })
   }
 
   /** Reads, and writes what the changes make of it. Another process may write in between. */
-  overwrite (id, session, base, done) {
+  overwrite (id, make, done) {
     this.read(id, (error, record) => {
       if (error) return done(error)
       if (record === undefined) return done(gone())
-      const merged = tried(() => merge(record, session, base), done)
+      const merged = tried(() => make(record), done)
       if (merged !== undefined) this.call('set', [id, merged], done)
     })
   }
 
   /** The same where the store's own client can write only over what was read: nobody writes in between. */
-  exchange (comparer, id, session, base, done, tries) {
+  exchange (comparer, id, make, done, tries) {
     const ask = (method, args, next) => call(callbacks(comparer), method, args, this.timeoutMs, next)
     ask('read', [id], (error, text) => {
       if (error) return done(error)
-      if (typeof text !== 'string') return text === undefined ? done(gone()) : this.overwrite(id, session, base, done)
-      const merged = tried(() => merge(JSON.parse(text), session, base), done)
+      if (typeof text !== 'string') return text === undefined ? done(gone()) : this.overwrite(id, make, done)
+      const merged = tried(() => make(JSON.parse(text)), done)
       if (merged === undefined) return
       ask('write', [id, text, merged], (error, isWritten) => {
         if (error || isWritten) return done(error)
         if (tries === 0) return done(conflict())
-        this.exchange(comparer, id, session, base, done, tries - 1)
+        this.exchange(comparer, id, make, done, tries - 1)
       })
     })
   }
@@ -112,9 +117,26 @@ class Keeper {
     })
   }
 
+  /** Lists the sessions that the store can list: pairs of an id and a record. */
+  list (done) {
+    if (typeof this.store.all !== 'function') return done(unlisted())
+    this.call('all', [], (error, found) => {
+      if (error) return done(error)
+      if (!Array.isArray(found)) return done(null, Object.entries(found ?? {}))
+      if (found.some(record => typeof record?.id !== 'string')) return done(unlisted())
+      done(null, found.map(({ id, ...record }) => [id, record]))
+    })
+  }
+
   call (method, args, done) {
     call(this.store, method, args, this.timeoutMs, done)
   }
+}
+
+function unlisted () {
+  const error = new Error('this store object cannot list sessions with their ids: give the store by its URL')
+  error.code = 'ENOTLISTED'
+  return error
 }
 
 function conflict () {
@@ -144,8 +166,11 @@ function callbacks (object) {
 
 /** Returns what is to be stored: the session itself where nobody else wrote, else its changes over the record. */
 function merge (record, session, base) {
-  const stored = snapshot(record)
-  if (!differs(base, stored)) return session
+  return differs(base, snapshot(record)) ? laidOver(record, session, base) : session
+}
+
+/** Returns the record with what a request changed. */
+function laidOver (record, session, base) {
   const { set, removed } = patch(base, snapshot(session))
   const data = { cookie: session.cookie, ...record }
   for (const key of removed) delete data[key]
@@ -186,4 +211,4 @@ function overridesCreate (store) {
   return owner !== null && !(Object.hasOwn(owner, 'load') && Object.hasOwn(owner, 'regenerate'))
 }
 
-module.exports = { Keeper, gone, inflate }
+module.exports = { Keeper, gone, inflate, laidOver }

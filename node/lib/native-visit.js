@@ -5,6 +5,7 @@
 const addon = require('./addon')
 const { ask, askIdly, tell } = require('./bell')
 const { differs, patch, snapshot, slice, Json } = require('./changes')
+const { UnderWay } = require('./under-way')
 const Cookie = require('../session/cookie')
 const Session = require('../session/session')
 
@@ -21,6 +22,7 @@ class NativeVisit {
     this.session = undefined
     this.base = undefined
     this.hasDestroyed = false
+    this.underWay = new UnderWay()
     const address = req.socket?.remoteAddress
     const agent = req.headers['user-agent']
     this.visit = tell(addon.begin, keep, field, layer.isSecure(req), address, agent)
@@ -103,14 +105,22 @@ class NativeVisit {
   }
 
   /** Does one of the session's own operations, once what was changed is known to the core. */
-  act (name, argument, done, isIdle = false) {
+  act (name, argument, done) {
     try {
       this.apply()
     } catch (error) {
       return done(error)
     }
-    const asking = isIdle ? askIdly : ask
-    asking(addon.act, this.visit, [name, argument], done)
+    this.request('act', [name, argument], done)
+  }
+
+  /** Asks the core for something that the end of the request is to wait for. */
+  request (name, args, done) {
+    const end = this.underWay.begin()
+    ask(addon[name], this.visit, args, (error, text) => {
+      end()
+      done(error, text)
+    })
   }
 
   save (session, done) {
@@ -118,7 +128,7 @@ class NativeVisit {
   }
 
   reload (session, done) {
-    ask(addon.act, this.visit, ['reload', ''], error => {
+    this.request('act', ['reload', ''], error => {
       if (!error) this.show()
       else if (error.code === 'ESESSIONGONE') error.message = 'failed to load session'
       done(error)
@@ -127,7 +137,7 @@ class NativeVisit {
 
   destroy (session, done) {
     this.hasDestroyed = true
-    ask(addon.act, this.visit, ['destroy', ''], error => done(error))
+    this.request('act', ['destroy', ''], error => done(error))
   }
 
   regenerate (session, done) {
@@ -215,7 +225,7 @@ class NativeVisit {
       } catch (error) {
         return done(error)
       }
-      ask(addon.exchange, this.visit, [key, expected === 'null' ? '' : expected, jsonOf(value) || 'null'], (error, text) => {
+      this.request('exchange', [key, expected === 'null' ? '' : expected, jsonOf(value) || 'null'], (error, text) => {
         if (error) return done(error)
         if (text === '=') return this.updated(key, value, done)
         if (tries === 0) return done(new Error('the value was changed by others too often'))
@@ -242,6 +252,17 @@ class NativeVisit {
   // The end of the request.
 
   close (done) {
+    if (this.underWay.count === 0) return this.closeNow(done)
+    this.underWay.whenDone(() => {
+      try {
+        this.closeNow(done)
+      } catch (error) {
+        done(error, {})
+      }
+    })
+  }
+
+  closeNow (done) {
     if (!this.apply()) return done(null, {})
     ask(addon.closeVisit, this.visit, [], (error, field) => {
       if (error) done(error, {})

@@ -5,8 +5,10 @@
 const addon = require('./addon')
 const { serialize } = require('./attributes')
 const { differs, snapshot } = require('./changes')
+const { devices, endAll, endDevice, endOthers, login, renew, update } = require('./account')
 const { COOKIE, FACT, STORE } = require('./facts')
-const { gone, inflate } = require('./keeper')
+const { inflate } = require('./keeper')
+const { UnderWay } = require('./under-way')
 
 const EPOCH = new Date(0)
 const NOTHING = new Map()
@@ -29,6 +31,8 @@ class Visit {
     this.saved = undefined
     this.touched = undefined
     this.isDestroyed = false
+    /** Whether a save of the handler's own is under way, and what waits for it. */
+    this.underWay = new UnderWay()
   }
 
   /** Begins a session that the client does not have. */
@@ -62,7 +66,9 @@ class Visit {
     const { savedId, saved, known } = this
     this.savedId = session.id
     this.saved = this.known = now
+    const underWay = this.underWay.begin()
     const finish = error => {
+      underWay()
       if (error && this.saved === now) Object.assign(this, { savedId, saved, known })
       done(error)
     }
@@ -107,6 +113,27 @@ class Visit {
     this.layer.keeper.regenerate(this.req, done)
   }
 
+  // What express-session never had.
+
+  renew (done) { renew(this, done) }
+  update (key, change, done) { update(this, key, change, done) }
+  login (user, done) { login(this, user, done) }
+
+  logout (done) {
+    const { session } = this.req
+    delete this.req.session
+    this.destroy(session, done)
+  }
+
+  devices (done) { devices(this, done) }
+  endDevice (handle, done) { endDevice(this, handle, done) }
+  endOthers (done) { endOthers(this, done) }
+  endAll (done) { endAll(this, done) }
+
+  ended (done) {
+    done(new Error('a store object cannot tell when a session ends: give the store by its URL'))
+  }
+
   // The end of the request.
 
   /** Begins the cookie's lifetime anew, once: what is stored and what is sent end at one instant. */
@@ -143,6 +170,17 @@ class Visit {
    * stored; the outcome has the Set-Cookie `field`, and a `report` of what nobody need wait for.
    */
   close (done) {
+    if (this.underWay.count === 0) return this.closeNow(done)
+    this.underWay.whenDone(() => {
+      try {
+        this.closeNow(done)
+      } catch (error) {
+        done(error, {})
+      }
+    })
+  }
+
+  closeNow (done) {
     const { session } = this.req
     if (session) this.touch(session)
     const plan = addon.plan(this.facts() | this.layer.bits)
@@ -204,4 +242,4 @@ class Visit {
   }
 }
 
-module.exports = { Visit, gone }
+module.exports = { Visit }
