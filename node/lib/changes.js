@@ -57,4 +57,28 @@ function patch (before, now) {
   return { set, removed }
 }
 
-module.exports = { differs, patch, snapshot, slice, isSame, Json }
+/** JavaScript keeps such keys before all others, wherever they were set. */
+const INTEGER = /^(0|[1-9]\d{0,9})$/
+
+/** Returns the keys that stand behind others than before: who removes a key and sets it again has moved it to the end. */
+function moved (before, now) {
+  const places = new Map([...before.keys()].map((key, place) => [key, place]))
+  let last = -1
+  let isBehind = false
+  const keys = []
+  for (const key of now.keys()) {
+    if (INTEGER.test(key)) continue
+    const place = places.get(key)
+    if (place === undefined) {
+      isBehind = true
+    } else if (isBehind || place < last) {
+      keys.push(key)
+      isBehind = true
+    } else {
+      last = place
+    }
+  }
+  return keys
+}
+
+module.exports = { differs, moved, patch, snapshot, slice, isSame, Json }

@@ -4,7 +4,7 @@
 
 const addon = require('./addon')
 const { ask, askIdly, tell } = require('./bell')
-const { differs, patch, snapshot, slice, Json } = require('./changes')
+const { differs, moved, patch, snapshot, slice, Json } = require('./changes')
 const { UnderWay } = require('./under-way')
 const Cookie = require('../session/cookie')
 const Session = require('../session/session')
@@ -76,11 +76,11 @@ class NativeVisit {
     const now = snapshot(session)
     const { set, removed } = patch(this.base, now)
     const cookie = this.cookieChanges(session)
-    // Whoever removes a key and sets it again to what it was has written, as in express-session.
-    const reordered = set.length + removed.length === 0 && differs(this.base, now) ? [...now.keys()].slice(-1) : []
-    if (set.length + removed.length + reordered.length === 0 && cookie === undefined) return undefined
-    const values = [...set.filter(isStorable), ...reordered].map(key => [key, session[key]])
-    return { set: values, removed: [...removed, ...reordered], cookie: cookie ?? {} }
+    const isMoved = new Set(moved(this.base, now))
+    if (set.length + removed.length + isMoved.size === 0 && cookie === undefined) return undefined
+    const isSet = new Set(set)
+    const keys = [...now.keys()].filter(key => (isSet.has(key) || isMoved.has(key)) && isStorable(key))
+    return { set: keys.map(key => [key, session[key]]), removed: [...removed, ...isMoved], cookie: cookie ?? {} }
   }
 
   cookieChanges (session) {
