@@ -1,7 +1,7 @@
 //! The npm package: its compiled core, built and placed where `require` finds it, and its tests.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::context::Context;
@@ -86,9 +86,18 @@ fn place(context: &Context, profile: &str) -> Result<PathBuf, String> {
     // A new file, so that a process that has the old one loaded keeps it.
     let fresh = to.with_extension("node.new");
     fs::copy(&from, &fresh)
-        .and_then(|_| fs::rename(&fresh, &to))
+        .map(|_| strip(&fresh))
+        .and_then(|()| fs::rename(&fresh, &to))
         .map_err(|error| format!("{} cannot be placed: {error}", from.display()))?;
     Ok(to)
+}
+
+/// Leaves out what debuggers read, most of its size, where there is a program that can.
+fn strip(library: &Path) {
+    let _ = Command::new("strip")
+        .arg("--strip-debug")
+        .arg(library)
+        .status();
 }
 
 /// What Cargo calls the library, and npm the platform.
