@@ -11,7 +11,7 @@ use crate::steps::Done;
 use crate::suites::{judge, node_tests};
 
 /// The longest that one file of tests may take, in milliseconds.
-const TIMEOUT_MS: &str = "120000";
+const TIMEOUT_MS: &str = "300000";
 
 /// How the core is built.
 #[derive(Debug, Clone, clap::Args)]
