@@ -5,6 +5,7 @@
 const addon = require('./lib/addon')
 const { Hold } = require('./lib/hold')
 const { Layer } = require('./lib/layer')
+const { afterwards } = require('./lib/response')
 const { attach } = require('./lib/visits')
 const { Visit } = require('./lib/visit')
 const { NativeStore } = require('./lib/native')
@@ -55,7 +56,8 @@ function serveNatively (layer, wire, req, res, next) {
 
 /** Holds the response back until the session is stored. */
 function hold (layer, visit, res, next) {
-  const report = error => setImmediate(next, error)
+  // Whoever handles it may close the connection, since the head has left.
+  const report = error => afterwards(res, () => next(error))
   return new Hold(res, visit, { failed: next, report, answersAnyway: layer.errors === 'express' })
 }
 

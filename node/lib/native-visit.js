@@ -129,9 +129,14 @@ class NativeVisit {
 
   reload (session, done) {
     this.request('act', ['reload', ''], error => {
-      if (!error) this.show()
-      else if (error.code === 'ESESSIONGONE') error.message = 'failed to load session'
-      done(error)
+      if (error?.code === 'ESESSIONGONE') error.message = 'failed to load session'
+      if (error) return done(error)
+      try {
+        this.show()
+      } catch (error) {
+        return done(error)
+      }
+      done()
     })
   }
 

@@ -42,4 +42,17 @@ function applyFields (res, given) {
   }
 }
 
-module.exports = { addSetCookie, applyFields, fields, reset }
+/** Calls `fn` once the answer has gone out, or its client has gone. */
+function afterwards (res, fn) {
+  if (typeof res.once !== 'function' || res.writableFinished || res.destroyed) return setImmediate(fn)
+  let isCalled = false
+  const once = () => {
+    if (isCalled) return
+    isCalled = true
+    fn()
+  }
+  res.once('finish', once)
+  res.once('close', once)
+}
+
+module.exports = { addSetCookie, afterwards, applyFields, fields, reset }

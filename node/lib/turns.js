@@ -26,12 +26,17 @@ function inTurn (store, id, job) {
   const run = () => {
     if (isRunning) return
     isRunning = true
-    while (isFree && queue.length > 0) {
-      isFree = false
-      begin(queue.shift())
+    try {
+      while (isFree && queue.length > 0) {
+        isFree = false
+        begin(queue.shift())
+      }
+    } finally {
+      // What an application's callback throws is not the next one's affair.
+      isRunning = false
+      if (isFree && queue.length === 0) queues.delete(id)
+      else if (isFree) setImmediate(run)
     }
-    isRunning = false
-    if (isFree && queue.length === 0) queues.delete(id)
   }
   const begin = next => {
     let ended = false

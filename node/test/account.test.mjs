@@ -220,3 +220,32 @@ test('a store that calls back twice, and throws what it is told, serves each req
   assert.equal((await ask(server, '/', { cookie })).text, 'ok')
   assert.equal(count, 2)
 })
+
+test('a callback that throws leaves nobody waiting for the session', async t => {
+  class AtOnce extends session.Store {
+    sessions = {}
+    get (id, fn) { fn(null, this.sessions[id] && JSON.parse(this.sessions[id])) }
+    set (id, data, fn) { this.sessions[id] = JSON.stringify(data); fn() }
+    destroy (id, fn) { delete this.sessions[id]; fn() }
+  }
+  const server = await serve(t, { store: new AtOnce() }, (req, res) => {
+    req.session.n = (req.session.n ?? 0) + 1
+    if (req.url === '/') return res.end(String(req.session.n))
+    try { req.session.save(() => { throw new Error('mine') }) } catch (error) { res.end(error.message) }
+  })
+  const { cookie } = await ask(server)
+  assert.equal((await ask(server, '/throw', { cookie })).text, 'mine')
+  assert.equal((await ask(server, '/', { cookie })).text, '3')
+})
+
+test('a touch that fails cuts no answer short, whatever the error handler does', async t => {
+  const store = new MemoryStore()
+  store.touch = (id, data, fn) => setImmediate(fn, new Error('boom!'))
+  const app = express()
+  app.use(session({ secret: 'keyboard cat', resave: false, saveUninitialized: false, store }))
+  app.get('/', (req, res) => { req.session.n = 1; res.send('x'.repeat(5_000_000)) })
+  const server = await listen(t, createServer(app))
+  const { cookie } = await ask(server)
+  const { text } = await ask(server, '/', { cookie })
+  assert.equal(text.length, 5_000_000)
+})
