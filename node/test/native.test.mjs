@@ -319,3 +319,45 @@ test('a store that is not there is a 503 in bounded time, and never a session', 
   assert.deepEqual([status, field], [503, undefined])
   assert.match(seen[0].code, /^ESTORE/)
 })
+
+/** A Redis of one's own, to be ended and begun again. */
+async function ownRedis (port) {
+  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] })
+  for await (const data of child.stdout) if (String(data).includes('Ready to accept')) break
+  return async () => {
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  }
+}
+
+async function freePort () {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+test('a store that is killed is a 503, anonymous visitors go on, and it is found again', async t => {
+  const port = await freePort()
+  let end = await ownRedis(port)
+  t.after(() => end())
+  const site = await serve(t, { store: `redis://127.0.0.1:${port}` }, handle)
+  const ada = visitor()
+  assert.equal(await ada.text(site, '/inc'), '1')
+  await end()
+  const { cookie } = ada
+  const killed = await ask(site, '/inc', { cookie })
+  assert.deepEqual([killed.status, killed.field], [503, undefined])
+  const anonymous = await ask(site, '/all')
+  assert.deepEqual([anonymous.status, anonymous.text], [200, '{}'])
+  assert.equal((await ask(site, '/inc')).status, 503)
+  end = await ownRedis(port)
+  let status
+  for (let tries = 0; tries < 200 && status !== 200; tries += 1) {
+    await sleep(50)
+    status = (await ask(site, '/inc')).status
+  }
+  assert.equal(status, 200)
+})

@@ -21,7 +21,8 @@ pub(crate) async fn acted(session: &Session, name: &str, argument: String) -> Ou
         }
         "devices" => {
             let devices = session.devices().await?;
-            Value::from_iter(devices.iter().map(described)).to_string()
+            let devices: Value = devices.iter().map(described).collect();
+            devices.to_string()
         }
         "endDevice" => session.end_device(&argument).await?.to_string(),
         "endOthers" => session.end_others().await?.to_string(),

@@ -3,15 +3,15 @@
 //! Decisions are made here, synchronously and on flat values; the JavaScript side holds the session's
 //! object and the response. Every exported function catches panics: one that escaped would end the process.
 
-mod account;
-mod bell;
+pub mod account;
+pub mod bell;
 mod failure;
-mod keep;
-mod layer;
-mod place;
-mod plan;
+pub mod keep;
+pub mod layer;
+pub mod place;
+pub mod plan;
 mod policy;
-mod visit;
+pub mod visit;
 
 use napi_derive::napi;
 

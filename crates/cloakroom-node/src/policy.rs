@@ -15,6 +15,10 @@ use crate::layer::refused;
 /// defaults in the place of Express's.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "express-session's options, as they are named"
+)]
 pub(crate) struct Options {
     strict: bool,
     resave: bool,
