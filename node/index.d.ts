@@ -37,7 +37,7 @@ declare module 'express-session' {
 }
 
 /** Returns the middleware: a session for each request, stored before the response's head leaves. */
-declare function cloakroom (options?: cloakroom.Options): RequestHandler
+declare function cloakroom (options?: cloakroom.Options): cloakroom.Middleware
 
 declare namespace cloakroom {
   /** express-session's options; a store may be named by its URL. */
@@ -62,6 +62,13 @@ declare namespace cloakroom {
     mixedFleet?: boolean
     /** How old an answer of a cache in front of the store may be, in milliseconds. Default: there is no cache. */
     near?: number
+  }
+
+  /** The middleware, and what operators ask of its sessions. */
+  interface Middleware extends RequestHandler {
+    /** Ends all sessions of a user, on every server; says how many. */
+    endSessionsOf (user: string | number): Promise<number>
+    endSessionsOf (user: string | number, callback: (err: any, count?: number) => void): void
   }
 
   /** One of a user's sessions. What is not known is null. */

@@ -3,6 +3,8 @@
 // express-session's one function, on cloakroom's core.
 
 const addon = require('./lib/addon')
+const { endSessionsOf: endListed } = require('./lib/account')
+const { ask } = require('./lib/bell')
 const { Hold } = require('./lib/hold')
 const { Layer } = require('./lib/layer')
 const { afterwards } = require('./lib/response')
@@ -19,13 +21,24 @@ const Store = require('./session/store')
 /** Returns the middleware: a session for each request, stored before the response's head leaves. */
 function session (options) {
   const layer = new Layer(options)
-  return function session (req, res, next) {
+  const middleware = function session (req, res, next) {
     // Another middleware has given it one; or the store is away, as it said; or the cookie is for other paths.
     if (req.session || !layer.isReady || !layer.covers(req)) return next()
     const wire = layer.wireFor(req)
     if (wire === undefined) return next(new Error('secret option required for sessions'))
     serve(layer, wire, req, res, next)
   }
+  /** Ends all sessions of a user, on every server; answers how many. */
+  middleware.endSessionsOf = (user, fn) => Session.answer(fn, done => endSessionsOf(layer, user, done))
+  return middleware
+}
+
+function endSessionsOf (layer, user, done) {
+  if (!layer.isNative) return endListed(layer, user, done)
+  layer.whenKept(layer.wire, (error, keep) => {
+    if (error) return done(error)
+    ask(addon.endSessionsOf, keep, [String(user)], (error, count) => error ? done(error) : done(null, Number(count)))
+  })
 }
 
 function serve (layer, wire, req, res, next) {

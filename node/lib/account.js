@@ -92,14 +92,24 @@ function inOrderOf (session, sent, key) {
 
 /** Lists the sessions of the user who is signed in here. */
 function own (visit, done) {
-  const { session } = visit.req
-  const key = userKeyOf(visit)
-  const user = session?.[key]
+  const user = visit.req.session?.[userKeyOf(visit)]
   if (user === undefined || user === null) return done(null, [])
-  visit.layer.keeper.list((error, sessions) => {
+  sessionsOf(visit.layer, user, done)
+}
+
+/** Lists the ids of a user's sessions. */
+function sessionsOf (layer, user, done) {
+  const key = userKeyOf({ layer })
+  const isTheirs = ([, record]) => record[key] !== undefined && record[key] !== null && String(record[key]) === String(user)
+  layer.keeper.list((error, sessions) => {
     if (error) return done(error)
-    done(null, sessions.filter(([, record]) => String(record[key]) === String(user)).map(([id]) => id))
+    done(null, sessions.filter(isTheirs).map(([id]) => id))
   })
+}
+
+/** Ends all sessions of a user, whoever asks; answers how many. */
+function endSessionsOf (layer, user, done) {
+  sessionsOf(layer, user, (error, ids) => error ? done(error) : endEach({ layer }, ids, done))
 }
 
 function devices (visit, done) {
@@ -139,4 +149,4 @@ function endAll (visit, done) {
   })
 }
 
-module.exports = { devices, endAll, endDevice, endOthers, login, renew, update }
+module.exports = { devices, endAll, endDevice, endOthers, endSessionsOf, login, renew, update }

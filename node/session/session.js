@@ -139,3 +139,4 @@ function answer (fn, run) {
 
 module.exports = Session
 module.exports.isReserved = isReserved
+module.exports.answer = answer

@@ -116,6 +116,11 @@ test('login changes the id and keeps the visitor\'s data, not another user\'s; t
   const last = (await ask(server, '/ada')).cookie
   assert.equal((await ask(server, '/all', { cookie: last })).text, '1')
   assert.equal(await of(store, 'length'), 0)
+  await ask(server, '/ada')
+  await ask(server, '/ada')
+  await ask(server, '/eve')
+  assert.equal(await server.middleware.endSessionsOf('ada'), 2)
+  assert.equal(await of(store, 'length'), 1)
 })
 
 test('data of a method\'s name is data', async t => {

@@ -162,6 +162,9 @@ for (const [name, url] of Object.entries(URLS)) {
     assert.equal(await phone.text(a, '/all'), '{}')
     assert.equal(await home.text(a, '/everywhere'), '1')
     assert.equal(await home.text(b, '/all'), '{}')
+    await visitor().text(a, `/login?user=${name}-eve`)
+    await visitor().text(b, `/login?user=${name}-eve`)
+    assert.equal(await a.middleware.endSessionsOf(`${name}-eve`), 2)
   })
 
   test(`${name}: options mean what they mean in express-session`, async t => {

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::counts::Counts;
 use crate::interop::servers;
 use crate::steps::Done;
-use crate::suites::{judge, node_tests};
+use crate::suites::{compare, judge, node_tests};
 
 /// The longest that one file of tests may take, in milliseconds.
 const TIMEOUT_MS: &str = "300000";
@@ -53,8 +53,18 @@ pub(crate) fn step(context: &Context) -> Result<Done, String> {
     context.require(&mut context.cargo("build --workspace --all-features --lib"))?;
     place(context, "debug")?;
     let finished = context.run(&mut tests(context, &[])?)?;
-    Ok(judge(&finished, Counts::of_node(&finished.output)))
+    let mut done = judge(&finished, Counts::of_node(&finished.output));
+    for sessions in ["package", "native"] {
+        let lab = format!("node interop/lab.mjs --session {sessions}");
+        let compared = compare(SEEDS, &lab)?;
+        done.counts.passed += compared.counts.passed;
+        done.note = [done.note, format!("      {sessions}: {}", compared.note)].join("\n");
+    }
+    Ok(done)
 }
+
+/// As many sequences for the package's labs as run in some seconds.
+const SEEDS: &str = "1..=60";
 
 /// Prepares the package's tests, those that have one of `names` in their own, with a server of each kind.
 fn tests(context: &Context, names: &[String]) -> Result<Command, String> {

@@ -83,9 +83,13 @@ pub(crate) fn fronts(context: &Context) -> Result<Done, String> {
 /// Compares both labs; one test, whatever the number of its sequences.
 pub(crate) fn differential(context: &Context) -> Result<Done, String> {
     let lab = context.program("examples/lab");
-    let words = ["differential", "--seeds", SEEDS, "--right"].map(Into::into);
-    let line = Line::try_parse_from(words.into_iter().chain([lab.into_os_string()]))
-        .map_err(|error| error.to_string())?;
+    compare(SEEDS, &lab.to_string_lossy())
+}
+
+/// Compares Express's lab with the one that a command starts.
+pub(crate) fn compare(seeds: &str, right: &str) -> Result<Done, String> {
+    let words = ["differential", "--seeds", seeds, "--right", right];
+    let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
     let report = differential::run(&line.options)?;
     if !report.passed() {
         return Err(report.to_string());

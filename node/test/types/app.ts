@@ -29,5 +29,6 @@ app.get('/', async (req, res) => {
   req.session.nothing = 1
   // @ts-expect-error: a session is not stored by a number
   req.session.save(1)
-  res.json({ views, name: device?.name, ended, id: req.sessionID, ends: req.session.cookie.expires })
+  const count: number = await session({ secret: 'a' }).endSessionsOf('ada')
+  res.json({ count, views, name: device?.name, ended, id: req.sessionID, ends: req.session.cookie.expires })
 })
