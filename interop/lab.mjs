@@ -1,13 +1,14 @@
-// The lab on Node: a real express-session server that does what a request's body tells it, step by step.
+// The lab on Node: a real express-session server, or one of the package in node/, that does what a request's body tells
+// it, step by step.
 // Its Rust twin is crates/cloakroom/examples/lab.rs: same flags, same routes, same answers.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import express from 'express'
-import session from 'express-session'
 
 import { parseFlags, UsageError } from './lab/flags.mjs'
 import { runSteps } from './lab/steps.mjs'
+import { sessionModule } from './lab/session.mjs'
 import { openStore } from './lab/stores.mjs'
 
 function sessionOptions (flags, store) {
@@ -32,7 +33,7 @@ function buildApp (flags, backend) {
   app.get('/plain', (req, res) => res.type('text').send('ok'))
   app.get('/records', async (req, res) => res.json(await records(backend, req.query.sid)))
 
-  app.use(session(sessionOptions(flags, backend.store)))
+  app.use(sessionModule(flags)(sessionOptions(flags, backend.store)))
   app.post('/run', express.json({ limit: '1mb' }), async (req, res) => {
     if (!Array.isArray(req.body)) return res.status(400).json({ error: 'the body must be a JSON array of steps' })
     const steps = await runSteps(req, req.body, { userKey: flags.userKey, backend })

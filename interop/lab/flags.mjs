@@ -18,16 +18,23 @@ const OPTIONS = {
   'touch-after-ms': { ...text, default: '0' },
   unset: { ...text, default: 'keep' },
   'user-key': { ...text, default: 'userId' },
+  session: { ...text, default: 'express' },
+  'mixed-fleet': flag,
   resave: flag,
   'save-uninitialized': flag,
   rolling: flag
 }
 
+/** Whose sessions: express-session's; the package's on the same store objects; or on its own stores, by their URLs. */
+const SESSIONS = ['express', 'package', 'native']
+
 export function parseFlags (args) {
   const values = parse(args)
   if (values.secret.length === 0) throw new UsageError('--secret is required')
   if (!['keep', 'destroy'].includes(values.unset)) throw new UsageError('--unset takes keep or destroy')
+  if (!SESSIONS.includes(values.session)) throw new UsageError(`--session takes ${SESSIONS.join(', ')}`)
   return {
+    session: values.session,
     ...address(values.addr),
     store: values.store,
     secrets: values.secret,
@@ -37,6 +44,7 @@ export function parseFlags (args) {
     touchAfterMs: millis('touch-after-ms', values['touch-after-ms']),
     unset: values.unset,
     userKey: values['user-key'],
+    mixedFleet: values['mixed-fleet'],
     resave: values.resave,
     saveUninitialized: values['save-uninitialized'],
     rolling: values.rolling

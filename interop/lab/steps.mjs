@@ -43,7 +43,12 @@ const OPERATIONS = {
     current(req)
     req.session = null
   },
-  rotate () { throw new Error('rotate is Rust only') },
+  // Express has no such thing; the package in node/ has.
+  rotate (req) {
+    const session = current(req)
+    if (session.renew === undefined) throw new Error('rotate is Rust only')
+    return session.renew()
+  },
 
   cookie (req, { op, ...attributes }) {
     const { cookie } = current(req)

@@ -1,9 +1,8 @@
 // The stores behind the lab, by URL. Each one is express-session's store, the records as they are stored, and an end.
 // Drivers load on demand, so that the memory store starts without them.
 
-import session from 'express-session'
-
 import { UsageError } from './flags.mjs'
+import { sessionModule } from './session.mjs'
 
 const OPENERS = {
   'memory:': openMemory,
@@ -19,11 +18,28 @@ export function openStore (flags) {
   const scheme = flags.store.slice(0, flags.store.indexOf(':') + 1)
   const open = Object.hasOwn(OPENERS, scheme) ? OPENERS[scheme] : undefined
   if (open === undefined) throw new UsageError(`--store takes ${Object.keys(OPENERS).join(', ')}, not ${scheme || 'a URL without a scheme'}`)
-  return open(flags)
+  return flags.session === 'native' ? openNative(flags, open) : open(flags)
 }
 
-function openMemory () {
-  const store = new session.MemoryStore()
+/** The package's own store, by its URL; what it holds is read by another program's client where there is one. */
+async function openNative (flags, open) {
+  const { NativeStore } = sessionModule(flags)
+  const store = new NativeStore(flags.store, flags)
+  await call(store, 'length')
+  if (flags.store !== 'memory:') return { ...await open(flags), store }
+  const records = async () => {
+    const all = Object.entries(await call(store, 'all'))
+    return new Map(all.map(([sid, record]) => [sid, JSON.stringify(record)]))
+  }
+  return { store, records, close: async () => {} }
+}
+
+function call (store, method) {
+  return new Promise((resolve, reject) => store[method]((error, value) => error ? reject(error) : resolve(value)))
+}
+
+function openMemory (flags) {
+  const store = new (sessionModule(flags).MemoryStore)()
   // Read past the store's own methods: those delete what has expired.
   const isLive = ([, text]) => {
     const expires = JSON.parse(text).cookie?.expires
@@ -58,11 +74,12 @@ async function redisRecords (client, prefix) {
   return found
 }
 
-async function openPostgres ({ store: conString }) {
+async function openPostgres (flags) {
+  const { store: conString } = flags
   const [{ default: pg }, { default: connect }] = await Promise.all([import('pg'), import('connect-pg-simple')])
   const pool = new pg.Pool({ connectionString: conString })
   pool.on('error', error => console.error(`lab: postgres: ${error.message}`))
-  const PgStore = connect(session)
+  const PgStore = connect(sessionModule(flags))
   const store = new PgStore({ pool, createTableIfMissing: true, pruneSessionInterval: false })
   // Any read creates the table, so that `records` finds one.
   await new Promise((resolve, reject) => store.get('', error => error ? reject(error) : resolve()))

@@ -10,7 +10,12 @@ export const SECRET = 'keyboard cat keyboard cat keyboard cat'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const OURS = process.env.CLOAKROOM_LAB ?? 'target/debug/examples/lab'
 const SOCKETS = process.env.CLOAKROOM_SOCKETS ?? 'target/debug/examples/sockets'
-const COMMANDS = { node: ['node', 'interop/lab.mjs'], rust: [OURS], sockets: [SOCKETS] }
+const COMMANDS = { node: ['node', 'interop/lab.mjs'], rust: wordsOf(OURS), sockets: [SOCKETS] }
+
+/** A command: a program by its path, or `node` and the words after it. */
+function wordsOf (command) {
+  return command.startsWith('node ') ? command.split(' ') : [command]
+}
 
 /** The stores that both share: their URLs by name. */
 export function stores () {

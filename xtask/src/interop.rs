@@ -29,21 +29,25 @@ pub(crate) struct Options {
     /// The command that starts Express's lab, relative to the repository.
     #[arg(long, default_value = "node interop/lab.mjs", value_name = "COMMAND")]
     express: String,
-    /// The command that starts our lab.
+    /// The commands that start our labs: they take turns with Express's, and the first plays the scenarios.
     #[arg(long, default_value = OURS, value_name = "COMMAND")]
-    ours: String,
+    ours: Vec<String>,
+    /// Play the sequences alone, without the scenarios.
+    #[arg(long)]
+    sequences: bool,
 }
 
 /// Stands for the lab that is built here.
 const OURS: &str = "examples/lab";
 
 impl Options {
-    fn ours(&self, context: &Context) -> String {
-        if self.ours == OURS {
-            let lab = context.target.join("debug").join(OURS);
-            return lab.display().to_string();
-        }
-        self.ours.clone()
+    fn ours(&self, context: &Context) -> Vec<String> {
+        let built = context.target.join("debug").join(OURS);
+        let command = |ours: &String| match ours.as_str() {
+            OURS => built.display().to_string(),
+            command => command.to_owned(),
+        };
+        self.ours.iter().map(command).collect()
     }
 }
 
@@ -137,9 +141,10 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
         },
         &context,
     )?;
-    let mut command = scenarios(&context, options)?;
-    let status = command.status();
-    let mut agreed = status.is_ok_and(|status| status.success());
+    let mut agreed = options.sequences || {
+        let status = scenarios(&context, options)?.status();
+        status.is_ok_and(|status| status.success())
+    };
     for compared in sequences(&context, options) {
         let (store, report) = compared?;
         println!("{store}: {report}");
@@ -191,18 +196,26 @@ fn build(
     run: impl FnOnce(&mut process::Command) -> Result<(), String>,
     context: &Context,
 ) -> Result<(), String> {
-    if options.ours != OURS {
+    if options.ours.iter().all(|ours| ours != OURS) {
         return Ok(());
     }
     run(&mut context.cargo(PROGRAMS))
 }
 
-fn scenarios(context: &Context, options: &Options) -> Result<process::Command, String> {
-    let stores: BTreeMap<String, String> = options
-        .stores
+/// A server of each kind of store for Node's tests: their URLs by name, as JSON.
+pub(crate) fn servers() -> Result<String, String> {
+    places(&StoreName::ALL)
+}
+
+fn places(stores: &[StoreName]) -> Result<String, String> {
+    let places = stores
         .iter()
-        .map(|store| (store.to_string(), store.place()))
-        .collect();
+        .map(|store| (store.to_string(), store.place()));
+    let places: BTreeMap<String, String> = places.collect();
+    serde_json::to_string(&places).map_err(|error| error.to_string())
+}
+
+fn scenarios(context: &Context, options: &Options) -> Result<process::Command, String> {
     let zones: BTreeMap<&str, String> = zones()
         .iter()
         .map(|(zone, server)| (*zone, server.url()))
@@ -212,12 +225,12 @@ fn scenarios(context: &Context, options: &Options) -> Result<process::Command, S
     command
         .args(["--test", "--test-reporter=spec", "--test-timeout", "600000"])
         .args(node_tests(&context.root.join("interop/shared"))?)
-        .env("CLOAKROOM_LAB", options.ours(context))
+        .env("CLOAKROOM_LAB", options.ours(context).swap_remove(0))
         .env(
             "CLOAKROOM_SOCKETS",
             context.target.join("debug/examples/sockets"),
         )
-        .env("CLOAKROOM_STORES", json(serde_json::to_string(&stores))?)
+        .env("CLOAKROOM_STORES", places(&options.stores)?)
         .env("CLOAKROOM_TIMEZONES", json(serde_json::to_string(&zones))?);
     Ok(command)
 }
@@ -246,8 +259,12 @@ fn sequences(
     options.stores.iter().map(move |&store| {
         let places = Places::of(store);
         let express = command(&options.express, false);
-        let both = vec![express.clone(), command(&ours, true)];
-        let (left, right) = (plan(vec![express], places.alone), plan(both, places.shared));
+        let all =
+            std::iter::once(express.clone()).chain(ours.iter().map(|ours| command(ours, true)));
+        let (right, left) = (
+            plan(all.collect(), places.shared),
+            plan(vec![express], places.alone),
+        );
         let report = differential::play(&left, &right, options.seeds.clone())?;
         Ok((store, report))
     })

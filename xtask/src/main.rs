@@ -13,6 +13,7 @@ mod deny;
 mod differential;
 mod faults;
 mod interop;
+mod node;
 mod packages;
 mod paths;
 mod scale;
@@ -47,6 +48,8 @@ enum Task {
     Differential(differential::Options),
     /// Let both labs serve the same visitors from one store, and compare them with Express alone.
     Interop(interop::Options),
+    /// Build the compiled core of the npm package and place it in `node/`.
+    Node(node::Options),
     /// Count the instructions of the library's paths, and hold them to their table.
     Paths(paths::Options),
     /// Bring about what goes wrong in production, on real servers, and say what is seen.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Ci { only } => run_steps(steps::ci(), &only),
         Task::Differential(options) => compare_labs(&options),
         Task::Interop(options) => interop::run(&options),
+        Task::Node(options) => node::run(&options),
         Task::Paths(options) => paths::run(options),
         Task::Faults(options) => faults::run(&options),
         Task::Bench(options) => bench::run(&options),

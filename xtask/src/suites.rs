@@ -20,7 +20,7 @@ const TEST_THREADS: &str = "4";
 const NODE_TIMEOUT_MS: &str = "300000";
 
 /// Where there is a `package-lock.json`.
-const PACKAGES: [&str; 3] = ["interop", "interop/fronts", "interop/next"];
+const PACKAGES: [&str; 4] = ["interop", "interop/fronts", "interop/next", "node/test"];
 
 /// Installs exactly what the locks name.
 pub(crate) fn npm(context: &Context) -> Result<Done, String> {
@@ -87,9 +87,13 @@ pub(crate) fn fronts(context: &Context) -> Result<Done, String> {
 /// Compares both labs; one test, whatever the number of its sequences.
 pub(crate) fn differential(context: &Context) -> Result<Done, String> {
     let lab = context.program("examples/lab");
-    let words = ["differential", "--seeds", SEEDS, "--right"].map(Into::into);
-    let line = Line::try_parse_from(words.into_iter().chain([lab.into_os_string()]))
-        .map_err(|error| error.to_string())?;
+    compare(SEEDS, &lab.to_string_lossy())
+}
+
+/// Compares Express's lab with the one that a command starts.
+pub(crate) fn compare(seeds: &str, right: &str) -> Result<Done, String> {
+    let words = ["differential", "--seeds", seeds, "--right", right];
+    let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
     let report = differential::run(&line.options)?;
     if !report.passed() {
         return Err(report.to_string());

@@ -34,6 +34,11 @@ impl Ticket {
     pub fn id(&self) -> &SessionId {
         &self.id
     }
+
+    /// Returns whether an older key than the first signed it: the cookie then wants to be sent anew.
+    pub fn is_outdated(&self) -> bool {
+        self.signature.is_none()
+    }
 }
 
 /// The valid tickets of one request, in its order; two of one id count once.
@@ -63,6 +68,22 @@ pub(crate) fn tickets<'a>(
     let first = valid.next()?;
     let second = valid.find(|ticket| ticket.id != first.id);
     Some(Tickets { first, second })
+}
+
+/// Returns the valid tickets among the cookies of `name` in all Cookie fields of a request: at most two
+/// of different ids, in the request's order.
+///
+/// For adapters that read a store by themselves; [`Manager::open`](crate::Manager::open) does it all.
+pub fn valid_tickets<'a>(
+    fields: impl IntoIterator<Item = &'a [u8]>,
+    name: &CookieName,
+    keys: &KeyRing,
+    grammar: &IdGrammar,
+) -> Vec<Ticket> {
+    let Some(Tickets { first, second }) = tickets(fields, name, keys, grammar) else {
+        return Vec::new();
+    };
+    std::iter::once(first).chain(second).collect()
 }
 
 /// Finds the first valid ticket.

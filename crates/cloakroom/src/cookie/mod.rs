@@ -8,9 +8,9 @@ mod set_cookie;
 mod signed;
 mod verified;
 
-pub use header::Ticket;
 #[cfg(test)]
 pub(crate) use header::find;
+pub use header::{Ticket, valid_tickets};
 pub(crate) use header::{Tickets, tickets};
 pub use key_ring::{KeyError, KeyRing};
 pub(crate) use name::Prefix;
@@ -21,4 +21,4 @@ pub(crate) use set_cookie::{
     LONGEST_ATTRIBUTE, Life, fits_cookie, format_cookie, is_domain, is_path, reissue_cookie,
 };
 pub use set_cookie::{SetCookieError, clear_cookie, set_cookie};
-pub use signed::{sign, unsign};
+pub use signed::{cookie_value, sign, unsign};

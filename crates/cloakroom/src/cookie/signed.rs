@@ -1,7 +1,8 @@
 //! `s:<value>.<signature>`, as npm's `cookie-signature` writes it: HMAC-SHA256 in base64, no padding.
 
-use super::KeyRing;
 use super::key_ring::{Keys, SIGNATURE_LEN, Signature};
+use super::{KeyRing, codec};
+use crate::id::SessionId;
 
 /// Appends a dot and the signature by the newest key.
 pub fn sign(value: &str, keys: &KeyRing) -> String {
@@ -18,6 +19,16 @@ pub fn sign(value: &str, keys: &KeyRing) -> String {
 /// other bits at the end of the base64 are refused, as they are by Node.
 pub fn unsign<'a>(signed: &'a str, keys: &KeyRing) -> Option<&'a str> {
     verify(signed, &keys.load()).map(|(value, _)| value)
+}
+
+/// Returns the value of the cookie that gives `id` to a client, escaped as it stands in the field:
+/// `s:<id>.<signature>` by the newest key.
+pub fn cookie_value(id: &SessionId, keys: &KeyRing) -> String {
+    let mut value = String::with_capacity(96);
+    for part in ["s:", &sign(id.expose(), keys)] {
+        codec::encode(part, &mut value);
+    }
+    value
 }
 
 /// The value, and whether it was the newest key that signed it.

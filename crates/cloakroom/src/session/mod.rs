@@ -195,6 +195,25 @@ impl Session {
         self.lock(|held| held.id.clone())
     }
 
+    /// Gives a session that is not stored under its id yet another id, for an adapter whose application
+    /// draws ids by itself once it knows that one is needed; otherwise
+    /// [`id_generator`](crate::policy::PolicyBuilder::id_generator) does.
+    ///
+    /// Nothing is done to one that is stored: that is what [`regenerate`](Self::regenerate) begins with.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::HeadersSent`] once the
+    /// response's head is on its way.
+    pub fn choose_id(&self, id: SessionId) -> Result<(), SessionError> {
+        self.must_precede_head()?;
+        self.live(|held| {
+            if held.stored.as_ref() != Some(&held.id) {
+                held.id = id;
+            }
+        })
+    }
+
     /// Whether the client did not come with this session: it began, or changed its id, in this
     /// request.
     pub fn is_new(&self) -> bool {

@@ -2,8 +2,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::super::{CookieName, KeyRing, sign};
-use super::{Ticket, find};
+use super::super::{CookieName, KeyRing, cookie_value, sign};
+use super::{Ticket, find, valid_tickets};
 use crate::id::{IdGrammar, SessionId};
 
 const SECRET: &str = "the secret of these tests, long enough";
@@ -198,4 +198,30 @@ proptest! {
     fn no_header_panics(field in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert_eq!(found(&field), None);
     }
+}
+
+#[test]
+fn an_adapter_gets_the_first_two_tickets_and_whether_they_are_outdated() {
+    let old = KeyRing::new("an old secret of these tests, long enough").unwrap();
+    let ring = keys()
+        .and_verify("an old secret of these tests, long enough")
+        .unwrap();
+    let ids = [(); 3].map(|()| SessionId::random());
+    let field = format!(
+        "connect.sid=x; connect.sid={}; connect.sid={1}; connect.sid={1}; connect.sid={2}",
+        cookie_value(&ids[0], &old),
+        value(&ids[1]),
+        value(&ids[2])
+    );
+    let name = CookieName::default();
+    let tickets = valid_tickets([field.as_bytes()], &name, &ring, &IdGrammar::default());
+    let found: Vec<_> = tickets
+        .iter()
+        .map(|t| (t.id().clone(), t.is_outdated()))
+        .collect();
+    assert_eq!(found, [(ids[0].clone(), true), (ids[1].clone(), false)]);
+    assert_eq!(
+        valid_tickets([b"a=1".as_slice()], &name, &ring, &IdGrammar::default()),
+        []
+    );
 }

@@ -1,0 +1,275 @@
+'use strict'
+
+// The head, held back until the session is stored: `writeHead`, `write`, `end` and `flushHeaders` wait for it, and
+// what was written meanwhile goes out in its order. Nothing waits where there is nothing to store.
+
+const { Buffer } = require('node:buffer')
+
+const { addSetCookie, applyFields, fields, reset } = require('./response')
+
+const METHODS = ['writeHead', 'write', 'end', 'flushHeaders']
+/** What throws while the head is held, as it does once it has left. */
+const CLOSED = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader']
+
+const State = { OPEN: 0, HELD: 1, RELEASED: 2, SWALLOWED: 3 }
+
+function coded (error, code) {
+  error.code = code
+  return error
+}
+
+function headersSent (verb) {
+  return coded(new Error(`Cannot ${verb} headers after they are sent to the client`), 'ERR_HTTP_HEADERS_SENT')
+}
+
+class Hold {
+  /**
+   * Holds a response. `visit.close(done)` stores the session, `visit.late(done)` what was changed after the
+   * head; `failed(error)` is told of a response that is taken back, `report(error)` of what changes no answer.
+   */
+  constructor (res, visit, { failed, report, answersAnyway }) {
+    this.res = res
+    this.visit = visit
+    this.failed = failed
+    this.report = report
+    this.answersAnyway = answersAnyway
+    this.state = State.OPEN
+    this.before = fields(res)
+    this.inner = {}
+    this.queue = []
+    this.bytes = 0
+    this.needsDrain = false
+    this.isEnded = false
+    for (const method of METHODS) this.replace(method)
+  }
+
+  replace (method) {
+    const hold = this
+    const inner = this.inner[method] = this.res[method]
+    if (typeof inner !== 'function') return
+    const own = this[method]
+    this.res[method] = function (...args) {
+      return own.call(hold, args)
+    }
+  }
+
+  pass (method, args) {
+    return this.inner[method].apply(this.res, args)
+  }
+
+  // The four methods, by what state the head is in.
+
+  writeHead (args) {
+    if (this.state === State.RELEASED) return this.pass('writeHead', args)
+    if (this.state === State.SWALLOWED) return this.res
+    if (this.state === State.HELD) throw headersSent('write')
+    const status = args[0] | 0
+    if (status < 100 || status > 999) return this.pass('writeHead', args)
+    const rest = typeof args[1] === 'string' ? args.slice(0, 2) : args.slice(0, 1)
+    const given = args[rest.length] ?? (rest.length === 1 ? args[2] : undefined)
+    if (given) applyFields(this.res, given)
+    return this.begin('writeHead', rest)
+  }
+
+  write (args) {
+    if (this.state === State.RELEASED) return this.pass('write', args)
+    if (this.state === State.SWALLOWED) return this.swallow(args)
+    check(args[0])
+    return this.begin('write', args)
+  }
+
+  end (args) {
+    if (this.state === State.SWALLOWED) return this.swallow(args)
+    if (this.state === State.RELEASED) return this.endLate(args)
+    if (typeof args[0] !== 'function' && args[0] !== undefined && args[0] !== null) check(args[0])
+    return this.begin('end', args)
+  }
+
+  flushHeaders (args) {
+    if (this.state === State.RELEASED) return this.pass('flushHeaders', args)
+    if (this.state === State.SWALLOWED) return undefined
+    return this.begin('flushHeaders', args)
+  }
+
+  /** Goes straight on where the store has answered, else waits with what came before. */
+  begin (method, args) {
+    if (this.state === State.OPEN) this.commit()
+    if (this.state === State.RELEASED) return this.pass(method, args)
+    return this.enqueue(method, args)
+  }
+
+  enqueue (method, args) {
+    this.queue.push({ method, args })
+    if (method === 'end') this.isEnded = true
+    if (method !== 'write') return this.res
+    this.bytes += typeof args[0] === 'string' ? Buffer.byteLength(args[0], encodingOf(args)) : args[0].byteLength
+    if (this.bytes < (this.res.writableHighWaterMark ?? 16384)) return true
+    this.needsDrain = true
+    return false
+  }
+
+  /** Lets the session be stored. */
+  commit () {
+    let isCalling = true
+    let outcome
+    const settle = (error, result) => {
+      if (isCalling) outcome = { error, result }
+      else this.settle(error, result)
+    }
+    try {
+      this.visit.close(settle)
+    } catch (error) {
+      // Not the store's: what the handler left cannot be stored.
+      settle(withStatus(error, 500), {})
+    }
+    isCalling = false
+    if (outcome !== undefined && !outcome.error) return this.release(outcome.result)
+    this.hold()
+    // The handler may have more to say before it is known what becomes of its answer.
+    if (outcome !== undefined) setImmediate(() => this.settle(outcome.error, outcome.result))
+  }
+
+  /** Lets the head go, with the session's cookie. */
+  release ({ field, report }) {
+    this.state = State.RELEASED
+    if (field !== undefined) addSetCookie(this.res, field)
+    if (report) this.report(report)
+  }
+
+  /** Lets the response look as if its head had left. */
+  hold () {
+    this.state = State.HELD
+    const { res } = this
+    Object.defineProperty(res, 'headersSent', { get: () => true, configurable: true })
+    for (const method of CLOSED) {
+      if (typeof res[method] !== 'function') continue
+      const verb = method === 'removeHeader' ? 'remove' : method === 'appendHeader' ? 'append' : 'set'
+      this.own(method, () => { throw headersSent(verb) })
+    }
+    if (typeof res._implicitHeader === 'function') this.own('_implicitHeader', () => {})
+  }
+
+  own (name, value) {
+    const had = Object.getOwnPropertyDescriptor(this.res, name)
+    this.shims ??= []
+    this.shims.push([name, had])
+    Object.defineProperty(this.res, name, { value, configurable: true, writable: true })
+  }
+
+  /** Takes away what `hold` put there. */
+  show () {
+    const { res } = this
+    delete res.headersSent
+    for (const [name, had] of this.shims ?? []) {
+      if (had === undefined) delete res[name]
+      else Object.defineProperty(res, name, had)
+    }
+    this.shims = undefined
+  }
+
+  /** The store has answered. */
+  settle (error, result) {
+    this.show()
+    if (error && !this.answersAnyway) return this.fail(error)
+    this.release(result)
+    this.replay()
+    if (error) this.report(error)
+  }
+
+  replay () {
+    const { res, queue } = this
+    this.queue = []
+    let goesOn = true
+    try {
+      for (const { method, args } of queue) goesOn = this.pass(method, args)
+    } catch (error) {
+      return this.failReplay(error)
+    }
+    if (this.needsDrain && !this.isEnded && goesOn !== false) res.emit('drain')
+  }
+
+  /** What core refuses when it gets it, as a status that does not exist. */
+  failReplay (error) {
+    if (this.res.headersSent) return this.res.destroy?.(error)
+    reset(this.res, this.before)
+    this.failed(error)
+  }
+
+  /** Takes the answer back: whole, where the handler has ended it; else in its place one of our own. */
+  fail (error) {
+    const { res, queue } = this
+    this.queue = []
+    reset(res, this.before)
+    if (this.isEnded) {
+      this.state = State.RELEASED
+      this.isEnded = false
+      for (const { args } of queue) callbackOf(args)?.(error)
+      return this.failed(withStatus(error, 503))
+    }
+    this.answerUnavailable(error)
+    this.state = State.SWALLOWED
+    for (const { args } of queue) callbackOf(args)?.()
+    if (this.needsDrain) res.emit('drain')
+  }
+
+  answerUnavailable (error) {
+    const { res } = this
+    const text = 'the session could not be saved\n'
+    res.statusCode = error.status ?? 503
+    res.setHeader('Content-Type', 'text/plain; charset=utf-8')
+    res.setHeader('Content-Length', Buffer.byteLength(text))
+    if (!(res.req?.httpVersionMajor >= 2)) res.setHeader('Connection', 'close')
+    // Core writes the head by the response's own method.
+    this.state = State.RELEASED
+    this.pass('end', [text, () => this.report(error)])
+  }
+
+  /** Drops what a handler still writes to an answer that was taken back. */
+  swallow (args) {
+    const fn = callbackOf(args)
+    if (fn !== undefined) process.nextTick(fn)
+    return true
+  }
+
+  /** The end of an answer whose head has left: what was changed since is stored before it. */
+  endLate (args) {
+    if (this.isEnded || !this.res.headersSent) return this.pass('end', args)
+    this.isEnded = true
+    let isCalling = true
+    let isDone = false
+    let result = this.res
+    this.visit.late(error => {
+      isDone = true
+      if (error) this.report(error)
+      if (!isCalling) return this.pass('end', args)
+      result = this.pass('end', args)
+    })
+    isCalling = false
+    if (!isDone) this.state = State.RELEASED
+    return result
+  }
+}
+
+/** Gives an error the status that its answer should have, unless it has one. */
+function withStatus (error, status) {
+  if (typeof error !== 'object' || error === null || !Object.isExtensible(error)) return error
+  if (error.status === undefined && error.statusCode === undefined) error.status = error.statusCode = status
+  return error
+}
+
+function callbackOf (args) {
+  return args.find(argument => typeof argument === 'function')
+}
+
+function encodingOf (args) {
+  return typeof args[1] === 'string' ? args[1] : 'utf8'
+}
+
+/** Refuses what core would refuse, where the caller hears of it. */
+function check (chunk) {
+  if (typeof chunk === 'string' || chunk instanceof Uint8Array) return
+  if (chunk === null) throw coded(new TypeError('May not write null values to stream'), 'ERR_STREAM_NULL_VALUES')
+  throw coded(new TypeError('The "chunk" argument must be of type string or an instance of Buffer or Uint8Array.'), 'ERR_INVALID_ARG_TYPE')
+}
+
+module.exports = { Hold }

@@ -1,0 +1,312 @@
+'use strict'
+
+// One request on one of the core's own stores: the object is here, the session and every decision are in the core.
+
+const addon = require('./addon')
+const { ask, askIdly, tell } = require('./bell')
+const { differs, moved, patch, snapshot, slice, Json } = require('./changes')
+const { UnderWay } = require('./under-way')
+const Cookie = require('../session/cookie')
+const Session = require('../session/session')
+
+/** Attributes that a handler may change, beside the lifetime. */
+const ATTRIBUTES = ['partitioned', 'priority', 'secure', 'httpOnly', 'domain', 'path', 'sameSite']
+/** By how many milliseconds a lifetime drifts when it is begun anew. */
+const DRIFT_MS = 50
+const MOST_TRIES = 1000
+
+class NativeVisit {
+  constructor (layer, keep, req, field) {
+    this.layer = layer
+    this.req = req
+    this.session = undefined
+    this.base = undefined
+    this.hasDestroyed = false
+    this.underWay = new UnderWay()
+    const address = req.socket?.remoteAddress
+    const agent = req.headers['user-agent']
+    this.visit = tell(addon.begin, keep, field, layer.isSecure(req), address, agent)
+  }
+
+  open (done) {
+    ask(addon.openVisit, this.visit, [], error => {
+      if (error) return done(error)
+      try {
+        if (this.show().isNew) this.choose()
+      } catch (error) {
+        return done(error)
+      }
+      done()
+    })
+  }
+
+  /** Lets the application's own functions say what a session is to be like that begins now. */
+  choose () {
+    const [id, cookie] = this.layer.saidOf(this.req)
+    if (id === undefined && cookie === undefined) return
+    tell(addon.choose, this.visit, id, cookie)
+    this.show()
+  }
+
+  /** Makes the request's session of what the core has of it. */
+  show () {
+    const { req } = this
+    const seen = JSON.parse(tell(addon.look, this.visit))
+    req.sessionID = seen.id
+    const { expires, originalMaxAge } = seen.record.cookie
+    const session = new Session(req, seen.record)
+    session.cookie = new Cookie(seen.record.cookie)
+    if (typeof expires === 'string') session.cookie.expires = new Date(expires)
+    session.cookie.originalMaxAge = originalMaxAge
+    req.session = session
+    this.note(session)
+    return seen
+  }
+
+  note (session) {
+    this.session = session
+    this.base = snapshot(session)
+    this.cookie = { ...session.cookie.data }
+  }
+
+  /** Says what the handler did to the session's object since it was shown or stored last; `undefined` for nothing. */
+  changes () {
+    const { session } = this.req
+    if (!session) return this.hasDestroyed ? undefined : { unset: true }
+    const now = snapshot(session)
+    const { set, removed } = patch(this.base, now)
+    const cookie = this.cookieChanges(session)
+    const isMoved = new Set(moved(this.base, now))
+    if (set.length + removed.length + isMoved.size === 0 && cookie === undefined) return undefined
+    const isSet = new Set(set)
+    const keys = [...now.keys()].filter(key => (isSet.has(key) || isMoved.has(key)) && isStorable(key))
+    return { set: keys.map(key => [key, session[key]]), removed: [...removed, ...isMoved], cookie: cookie ?? {} }
+  }
+
+  cookieChanges (session) {
+    const { data } = session.cookie
+    let changes
+    for (const name of ATTRIBUTES) {
+      if (data[name] !== this.cookie[name]) (changes ??= {})[name] = data[name] ?? null
+    }
+    const [before, now] = [this.cookie.originalMaxAge, data.originalMaxAge]
+    const isSame = before === now || (typeof before === 'number' && typeof now === 'number' && Math.abs(before - now) <= DRIFT_MS)
+    if (!isSame || !isDate(data.expires)) (changes ??= {}).maxAge = lifetime(data)
+    return changes
+  }
+
+  /** Hands what was changed over to the core. */
+  apply () {
+    if (typeof this.req.sessionID !== 'string') return false
+    const changes = this.changes()
+    if (changes !== undefined) tell(addon.apply, this.visit, JSON.stringify(changes))
+    if (this.req.session) this.note(this.req.session)
+    return true
+  }
+
+  /** Does one of the session's own operations, once what was changed is known to the core. */
+  act (name, argument, done) {
+    try {
+      this.apply()
+    } catch (error) {
+      return done(error)
+    }
+    this.request('act', [name, argument], done)
+  }
+
+  /** Asks the core for something that the end of the request is to wait for. */
+  request (name, args, done) {
+    const end = this.underWay.begin()
+    ask(addon[name], this.visit, args, (error, text) => {
+      end()
+      done(error, text)
+    })
+  }
+
+  save (session, done) {
+    this.act('save', '', error => done(error))
+  }
+
+  reload (session, done) {
+    this.request('act', ['reload', ''], error => {
+      if (error?.code === 'ESESSIONGONE') error.message = 'failed to load session'
+      if (error) return done(error)
+      try {
+        this.show()
+      } catch (error) {
+        return done(error)
+      }
+      done()
+    })
+  }
+
+  destroy (session, done) {
+    this.hasDestroyed = true
+    this.request('act', ['destroy', ''], error => done(error))
+  }
+
+  regenerate (session, done) {
+    try {
+      tell(addon.reset, this.visit)
+      this.hasDestroyed = false
+      this.show()
+      this.choose()
+    } catch (error) {
+      return done(error)
+    }
+    setImmediate(done)
+  }
+
+  /** Gives the session another id; the data stays. */
+  renew (done) {
+    try {
+      this.apply()
+      tell(addon.renew, this.visit)
+      const [id] = this.layer.saidOf(this.req)
+      if (id !== undefined) tell(addon.choose, this.visit, id)
+      this.follow()
+    } catch (error) {
+      return done(error)
+    }
+    done()
+  }
+
+  /** Shows in the request's object what the core made of the session: the same object where there is one. */
+  follow () {
+    const before = this.req.session
+    this.show()
+    const { session } = this
+    if (!before || before.id !== session.id) return
+    for (const key of Object.keys(before)) if (!(key in session)) delete before[key]
+    Object.assign(before, session)
+    this.req.session = before
+    this.note(before)
+  }
+
+  login (user, done) { this.account('login', JSON.stringify(user), error => done(error)) }
+  logout (done) { this.account('logout', '', error => done(error)) }
+  devices (done) { this.account('devices', '', (error, text) => error ? done(error) : done(null, devices(text))) }
+  endDevice (handle, done) { this.account('endDevice', String(handle), (error, text) => done(error, text === 'true')) }
+  endOthers (done) { this.account('endOthers', '', (error, text) => done(error, Number(text))) }
+  endAll (done) { this.account('endAll', '', (error, text) => done(error, Number(text))) }
+
+  /** Does an operation of the user's account, and shows what became of the session. */
+  account (name, argument, done) {
+    this.act(name, argument, (error, text) => {
+      if (error) return done(error)
+      try {
+        if (name === 'logout' || name === 'endAll') this.end()
+        else if (name === 'login') this.follow()
+      } catch (error) {
+        return done(error)
+      }
+      done(null, text)
+    })
+  }
+
+  end () {
+    this.hasDestroyed = true
+    delete this.req.session
+  }
+
+  ended (done) {
+    askIdly(addon.act, this.visit, ['ended', ''], done)
+  }
+
+  user () {
+    return JSON.parse(tell(addon.look, this.visit)).user
+  }
+
+  /** Changes one key by the value that it has by now, on whatever server that was set. */
+  update (key, change, done) {
+    const jsonOf = value => {
+      const sliced = slice(value)
+      return sliced === undefined ? '' : sliced instanceof Json ? sliced.text : JSON.stringify(sliced)
+    }
+    const attempt = (expected, tries) => {
+      let value
+      try {
+        value = change(expected === '' ? undefined : JSON.parse(expected))
+      } catch (error) {
+        return done(error)
+      }
+      this.request('exchange', [key, expected === 'null' ? '' : expected, jsonOf(value) || 'null'], (error, text) => {
+        if (error) return done(error)
+        if (text === '=') return this.updated(key, value, done)
+        if (tries === 0) return done(new Error('the value was changed by others too often'))
+        attempt(text, tries - 1)
+      })
+    }
+    try {
+      this.apply()
+    } catch (error) {
+      return done(error)
+    }
+    attempt(jsonOf(this.req.session[key]), MOST_TRIES)
+  }
+
+  updated (key, value, done) {
+    const { session } = this.req
+    if (session) {
+      session[key] = value
+      this.note(session)
+    }
+    done(null, value)
+  }
+
+  // The end of the request.
+
+  close (done) {
+    if (this.underWay.count === 0) return this.closeNow(done)
+    this.underWay.whenDone(() => {
+      try {
+        this.closeNow(done)
+      } catch (error) {
+        done(error, {})
+      }
+    })
+  }
+
+  closeNow (done) {
+    if (!this.apply()) return done(null, {})
+    ask(addon.closeVisit, this.visit, [], (error, field) => {
+      if (error) done(error, {})
+      else done(null, { field: field === '' ? undefined : field })
+    })
+  }
+
+  late (done) {
+    const { session } = this.req
+    if (!session || typeof this.req.sessionID !== 'string') return done()
+    try {
+      if (!differs(this.base, snapshot(session))) return done()
+    } catch (error) {
+      return done(error)
+    }
+    // What is new has no cookie to be found by.
+    this.act('save', '', error => done(['ESESSIONGONE', 'ERR_HTTP_HEADERS_SENT'].includes(error?.code) ? undefined : error))
+  }
+}
+
+/** Makes dates of what the core says in milliseconds. */
+function devices (text) {
+  const date = ms => ms === null ? null : new Date(ms)
+  return JSON.parse(text).map(({ created, signedIn, lastSeen, ...device }) =>
+    ({ ...device, created: date(created), signedIn: date(signedIn), lastSeen: date(lastSeen) }))
+}
+
+/** Says whether express-session would find a key again: it drops those that its objects have themselves. */
+function isStorable (key) {
+  return !Session.isReserved(key) && key !== '_ck'
+}
+
+function isDate (expires) {
+  return !(expires instanceof Date) || !Number.isNaN(expires.getTime())
+}
+
+function lifetime ({ expires, originalMaxAge }) {
+  if (expires instanceof Date && Number.isNaN(expires.getTime())) throw new TypeError('option expires is invalid')
+  return typeof originalMaxAge === 'number' ? originalMaxAge : originalMaxAge ?? null
+}
+
+module.exports = { NativeVisit }
