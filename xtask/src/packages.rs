@@ -15,7 +15,7 @@ struct Package {
 }
 
 #[rustfmt::skip]
-const NEEDED: [Package; 9] = [
+const NEEDED: [Package; 10] = [
     Package { name: "chromium",       program: "/usr/bin/chromium" },
     Package { name: "nginx-light",    program: "/usr/sbin/nginx" },
     Package { name: "openssl",        program: "/usr/bin/openssl" },

@@ -336,7 +336,7 @@ impl Session {
     /// Lets the session go: changes of this request are discarded, and the record is kept or
     /// deleted as the policy's `unset` says. Express's `req.session = null`.
     pub fn unset(&self) {
-        self.lock(|held| held.unset());
+        self.lock(Held::unset);
         self.note_late();
     }
 

@@ -128,7 +128,7 @@ impl Session {
             .as_ref()
             .is_err_and(|error| error.kind() != StoreErrorKind::Unknown)
         {
-            self.lock(|held| held.was_not_ended());
+            self.lock(Held::was_not_ended);
         }
         Ok(ended?)
     }

@@ -139,7 +139,7 @@ impl Writer {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "the SQLite file of sessions has no time of its own")
+                tracing::warn!(%error, "the SQLite file of sessions has no time of its own");
             }
         }
     }
