@@ -195,7 +195,7 @@ pub(crate) const PARTS: &[Part] = &[
         .by(&[(Public, &["r2_"]), (Library, &["r2_"])]).awaited(),
     Part::of("R3", "a failover forgets a logout", "it is applied again")
         .by(&[(Public, &["r3_"]), (Library, &["r3_"])]).awaited(),
-    Part::of("R4", "PgBouncer between us and PostgreSQL", "each process's statements are its own")
+    Part::of("R4", "`PgBouncer` between us and PostgreSQL", "each process's statements are its own")
         .by(&[(Public, &["r4_"]), (Library, &["r4_"])]).awaited(),
     Part::of("R5", "processes whose clocks differ", "none ends or prolongs what another holds for live")
         .by(&[(Public, &["r5_"]), (Library, &["r5_"])]).awaited(),
