@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// Bring about these alone: F02, R7, calls.
     #[arg(value_name = "PART", value_parser = known())]
     only: Vec<String>,
-    /// Play all rounds: hours. Without it, a tenth of them.
+    /// Play all rounds: hours. Without it, a tenth of them at most.
     #[arg(long)]
     full: bool,
     /// Write the table into the manual.

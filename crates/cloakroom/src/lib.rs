@@ -39,8 +39,9 @@
 //! `manual::logins`; coming from Express: [`manual::from_express`]; where we differ:
 //! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are
 //! answered: `manual::attacks`; every error, and what to do then: [`manual::errors`]; connections that
-//! outlive a request: `manual::live`; a cache in front of the store: `manual::near`; what ten million
-//! sessions need, and a thousand million: [`manual::sizing`].
+//! outlive a request: `manual::live`; a cache in front of the store: `manual::near`; what is seen when
+//! things break: [`manual::faults`]; what ten million sessions need, and a thousand million:
+//! [`manual::sizing`].
 
 pub mod auth;
 pub mod clock;

@@ -53,5 +53,8 @@ pub mod live {}
 #[doc = include_str!("manual/near.md")]
 pub mod near {}
 
+#[doc = include_str!("manual/faults.md")]
+pub mod faults {}
+
 #[doc = include_str!("manual/sizing.md")]
 pub mod sizing {}

@@ -103,7 +103,7 @@ fn grouped<'a>(lines: impl Iterator<Item = &'a str>) -> String {
 pub(crate) fn page(outcomes: &[Outcome], extent: Extent, versions: &[String]) -> String {
     let rounds = match extent {
         Extent::Full => "all rounds",
-        Extent::Everyday | Extent::Short => "a tenth of the rounds that `--full` plays",
+        Extent::Everyday | Extent::Short => "at most a tenth of the rounds that `--full` plays",
     };
     format!(
         "{HEAD}\n{}\n\nThis run: {rounds}; {}. With no failure in N tries, the rate of failures is below 3/N with 95 %\n\

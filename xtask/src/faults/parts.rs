@@ -122,7 +122,7 @@ pub(crate) const PARTS: &[Part] = &[
         .rounds_of(1_000, 10_000),
     Part::of("F06", "a login among saves on the old id", "the old id opens nothing, and no save reaches the new one")
         .by(&[(Public, &["no_save_on_the_old_id_reaches_a_login"]), (Library, &["no_save_reaches_a_replaced_session"])])
-        .control("`store::conformance`, a blind store").rounds_of(1_000, 10_000),
+        .control("`store::conformance`, a blind store").rounds_of(200, 10_000),
     Part::of("F07", "Express writes a session that was ended here", "our readers refuse it; with the trigger, PostgreSQL never stores it")
         .by(&[(Library, &["tests::mixed", "what_express_brings_back"]), (Public, &["what_express_brings_back"])])
         .load("Express's own statements, on each store it has"),
@@ -162,7 +162,7 @@ pub(crate) const PARTS: &[Part] = &[
         .by(&[(Library, &["memory::tests"]), (Public, &["a_visitor_who_leaves_nothing"])]),
     Part::of("F23", "logouts while other processes serve from a near cache", "nothing is accepted past the bound")
         .by(&[(Public, &["near::rounds::on_one_server", "near::rounds::caches"])])
-        .control("`caches_that_keep_no_bound_are_found_out`").load("four processes, links that fail in every way").rounds_of(500, 5_000),
+        .control("`caches_that_keep_no_bound_are_found_out`").load("four processes, links that fail in every way").rounds_of(100, 5_000),
     Part::of("F24", "the link of a near cache is frozen, cut or mute", "nothing is accepted past the bound")
         .by(&[(Public, &["near::faults", "near::whole"]), (Library, &["near::tests::untold", "near::tests::postgres"])])
         .control("`near::faults::it_is_the_bound_that_holds`").rounds_of(50, 500),
@@ -170,7 +170,7 @@ pub(crate) const PARTS: &[Part] = &[
         .by(&[(Library, &["near::model", "an_answer_that_was_overtaken"])])
         .load("every interleaving, by loom").control("`near::model::mutants_…_are_caught`"),
     Part::of("F26", "logins, saves and renewals race a logout everywhere", "no session is left, none outside the index")
-        .by(&[(Public, &["races::everywhere", "no_login_that_races_a_logout", "a_login_past_the_index"])]).rounds_of(500, 5_000),
+        .by(&[(Public, &["races::everywhere", "no_login_that_races_a_logout", "a_login_past_the_index"])]).rounds_of(100, 5_000),
     Part::of("F27", "something else between every two steps of a login, a logout, a renewal", "one state or the other")
         .by(&[(Public, &["auth::between"])]),
     Part::of("F28", "records that no program would write", "one costs its visitor a session, and nobody else anything")
@@ -195,7 +195,7 @@ pub(crate) const PARTS: &[Part] = &[
         .by(&[(Public, &["r2_"]), (Library, &["r2_"])]).awaited(),
     Part::of("R3", "a failover forgets a logout", "it is applied again")
         .by(&[(Public, &["r3_"]), (Library, &["r3_"])]).awaited(),
-    Part::of("R4", "PgBouncer between us and PostgreSQL", "each process's statements are its own")
+    Part::of("R4", "`PgBouncer` between us and PostgreSQL", "each process's statements are its own")
         .by(&[(Public, &["r4_"]), (Library, &["r4_"])]).awaited(),
     Part::of("R5", "processes whose clocks differ", "none ends or prolongs what another holds for live")
         .by(&[(Public, &["r5_"]), (Library, &["r5_"])]).awaited(),

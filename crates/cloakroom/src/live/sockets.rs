@@ -99,7 +99,7 @@ impl ShutDown {
     /// Waits until the server shuts down; for ever where nobody can say so any more.
     pub(crate) async fn begins(&mut self) {
         if self.0.wait_for(|is_closing| *is_closing).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -212,3 +212,53 @@ fn decisions_do_no_io() {
         }
     }
 }
+
+/// R10: tests share their machine with builds. What is waited for is waited for in minutes; what is promised
+/// in seconds is compared with a control, by `testbed::pace`.
+#[test]
+fn r10_no_test_holds_the_machine_to_seconds() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    let mut folders = vec![crates];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let lines = text.lines().map(str::trim_start);
+                let held = lines.filter(|line| holds_to_seconds(line));
+                found.extend(held.map(|line| format!("{}: {line}", path.display())));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// An assertion, or a part of one: `started.elapsed() < Duration::from_secs(2)`.
+fn holds_to_seconds(line: &str) -> bool {
+    let is_loop = ["while ", "if ", "//", "&& ", "|| ", "let "];
+    let compares = ["from_millis(", "from_secs("].iter().any(|unit| {
+        let bound = format!("elapsed() < Duration::{unit}");
+        line.contains(&bound) || line.contains(&bound.replace('<', "<="))
+    });
+    compares && !is_loop.iter().any(|word| line.starts_with(word))
+}
+
+#[test]
+fn what_holds_the_machine_to_seconds_is_seen() {
+    let unit = "Duration::from_secs(2)";
+    for (line, held) in [
+        (format!("assert!(begin.elapsed() < {unit});"), true),
+        (format!("begin.elapsed() <= {unit},"), true),
+        (format!("while begin.elapsed() < {unit} {{"), false),
+        (
+            "assert!(begin.elapsed() < Duration::from_mins(2));".to_owned(),
+            false,
+        ),
+        (format!("assert!(pace.is_within({unit}));"), false),
+    ] {
+        assert_eq!(holds_to_seconds(&line), held, "{line}");
+    }
+}

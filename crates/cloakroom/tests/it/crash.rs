@@ -116,7 +116,7 @@ async fn what_was_acknowledged_too_early_is_lost() {
         }
         if lost > 0 {
             let seen = format!(
-                "a writer that acknowledges first: {lost} lost by the {}th kill",
+                "a writer that acknowledges first: {lost} lost by kill {}",
                 kill + 1
             );
             return control("F01", &seen);

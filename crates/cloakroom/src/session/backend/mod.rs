@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 pub(crate) use saves::SaveError;
 pub(crate) use successor::Followed;
+use unended::End;
 pub(crate) use writes::Saved;
 
 use crate::clock::{Clock, Timestamp};
@@ -68,7 +69,7 @@ impl Backend {
             parsed: parsed::Parsed::default(),
             refused: ids::Refused::default(),
             unended: unended::Unended::default(),
-            own: own.clone(),
+            own: Weak::clone(own),
         })
     }
 
@@ -144,7 +145,7 @@ impl Backend {
     ///
     /// Where the store does not, it is asked again until it does.
     pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
-        let asked = self.asks(self.key(id).into_owned(), Some(id.clone()));
+        let asked = self.asks(self.key(id).into_owned(), End::OfClient(id.clone()));
         let outcome = self.end_once(id).await;
         asked.answered(outcome)
     }
@@ -178,7 +179,7 @@ impl Backend {
 
     /// Ends a session by the id that the store has; where it does not, it is asked again until it does.
     pub(crate) async fn destroy_at(&self, key: &SessionId) -> Result<bool, StoreError> {
-        let asked = self.asks(key.clone(), None);
+        let asked = self.asks(key.clone(), End::OfRecord);
         let outcome = self.destroy_once(key).await;
         asked.answered(outcome)
     }
@@ -249,8 +250,13 @@ impl Backend {
         let hashes_ids = self.policy.settings().hash_ids_at_rest;
         for key in listed.unwrap_or_default() {
             if Some(&key) != keep {
-                let id = (!hashes_ids).then(|| key.clone());
-                self.end_later(key, id);
+                // Hashed, it cannot be followed.
+                let end = if hashes_ids {
+                    End::OfRecord
+                } else {
+                    End::OfClient(key.clone())
+                };
+                self.end_later(key, end);
             }
         }
     }

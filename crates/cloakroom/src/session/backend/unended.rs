@@ -31,18 +31,27 @@ pub(super) struct Unended {
 
 #[derive(Default)]
 struct State {
-    /// By the id that the store has, the client's own, where it is known: its renewals are followed.
-    ends: HashMap<SessionId, Option<SessionId>>,
+    /// By the id that the store has.
+    ends: HashMap<SessionId, End>,
     /// In which order they are tried; it may name some that have ended since.
     order: VecDeque<SessionId>,
     is_tried: bool,
+}
+
+/// How a session is to be ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By the client's own id, whose renewals are followed.
+    OfClient(SessionId),
+    /// By the id that the store has alone.
+    OfRecord,
 }
 
 /// An end that the store was asked for; where its caller hangs up before it is known, it is asked again.
 pub(super) struct Asked<'a> {
     backend: &'a Backend,
     key: SessionId,
-    id: Option<SessionId>,
+    end: End,
     is_known: bool,
 }
 
@@ -56,9 +65,9 @@ impl Unended {
     }
 
     /// Takes one more; returns whether somebody has to begin trying.
-    fn add(&self, key: SessionId, id: Option<SessionId>) -> bool {
+    fn add(&self, key: SessionId, end: End) -> bool {
         let mut state = self.lock();
-        if state.ends.insert(key.clone(), id).is_none() {
+        if state.ends.insert(key.clone(), end).is_none() {
             state.order.push_back(key);
         }
         if state.ends.len() > MAX_UNENDED {
@@ -76,17 +85,17 @@ impl Unended {
         self.count.store(state.ends.len(), Ordering::Release);
     }
 
-    fn find(&self, key: &SessionId) -> Option<Option<SessionId>> {
+    fn find(&self, key: &SessionId) -> Option<End> {
         self.lock().ends.get(key).cloned()
     }
 
     /// Returns the one that was tried longest ago, which is last then.
-    fn next(&self) -> Option<(SessionId, Option<SessionId>)> {
+    fn next(&self) -> Option<(SessionId, End)> {
         let mut state = self.lock();
         while let Some(key) = state.order.pop_front() {
-            if let Some(id) = state.ends.get(&key).cloned() {
+            if let Some(end) = state.ends.get(&key).cloned() {
                 state.order.push_back(key.clone());
-                return Some((key, id));
+                return Some((key, end));
             }
         }
         None
@@ -102,21 +111,21 @@ impl Unended {
 
 impl Backend {
     /// Notes that the store is about to be asked for an end.
-    pub(super) fn asks(&self, key: SessionId, id: Option<SessionId>) -> Asked<'_> {
+    pub(super) fn asks(&self, key: SessionId, end: End) -> Asked<'_> {
         Asked {
             backend: self,
             key,
-            id,
+            end,
             is_known: false,
         }
     }
 
     /// Remembers a session that the store has not ended, and tries again from now on.
-    pub(super) fn end_later(&self, key: SessionId, id: Option<SessionId>) {
+    pub(super) fn end_later(&self, key: SessionId, end: End) {
         tracing::warn!(id = ?key, "a session could not be ended: the store is asked again until it does");
-        if self.unended.add(key, id) {
+        if self.unended.add(key, end) {
             match Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn(try_again(self.own.clone()))),
+                Ok(runtime) => drop(runtime.spawn(try_again(Weak::clone(&self.own)))),
                 // The next request that fails to end one tries them all.
                 Err(_) => self.unended.lock().is_tried = false,
             }
@@ -129,17 +138,17 @@ impl Backend {
             return Ok(false);
         }
         let key = self.key(id);
-        let Some(own) = self.unended.find(&key) else {
+        let Some(end) = self.unended.find(&key) else {
             return Ok(false);
         };
-        self.try_to_end(&key, own.as_ref()).await?;
+        self.try_to_end(&key, &end).await?;
         Ok(true)
     }
 
-    async fn try_to_end(&self, key: &SessionId, id: Option<&SessionId>) -> Result<(), StoreError> {
-        match id {
-            Some(id) => self.end_once(id).await?,
-            None => drop(self.destroy_once(key).await?),
+    async fn try_to_end(&self, key: &SessionId, end: &End) -> Result<(), StoreError> {
+        match end {
+            End::OfClient(id) => self.end_once(id).await?,
+            End::OfRecord => drop(self.destroy_once(key).await?),
         }
         self.unended.remove(key);
         tracing::info!(id = ?key, "a session has ended that the store had not ended when it was asked");
@@ -151,10 +160,10 @@ impl Backend {
         let (mut refusals, mut has_ended) = (0, false);
         let most = self.unended.lock().order.len();
         for _ in 0..most {
-            let Some((key, id)) = self.unended.next() else {
+            let Some((key, end)) = self.unended.next() else {
                 break;
             };
-            match self.try_to_end(&key, id.as_ref()).await {
+            match self.try_to_end(&key, &end).await {
                 Ok(()) => (refusals, has_ended) = (0, true),
                 Err(_) => refusals += 1,
             }
@@ -169,7 +178,7 @@ impl Backend {
 /// Tries until all have ended, or nobody uses these sessions any more.
 async fn try_again(backend: Weak<Backend>) {
     let mut pause = FIRST_PAUSE;
-    let _running = Running(backend.clone());
+    let _running = Running(Weak::clone(&backend));
     loop {
         tokio::time::sleep(pause).await;
         let Some(backend) = backend.upgrade() else {
@@ -213,7 +222,7 @@ impl Asked<'_> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         if !self.is_known {
-            self.backend.end_later(self.key.clone(), self.id.take());
+            self.backend.end_later(self.key.clone(), self.end.clone());
         }
     }
 }
@@ -230,26 +239,29 @@ mod tests {
     fn they_are_tried_in_turn_and_only_by_one() {
         let unended = Unended::default();
         assert!(unended.is_empty() && unended.rest());
-        assert!(unended.add(id(1), None));
-        assert!(!unended.add(id(2), Some(id(3))));
-        assert!(!unended.add(id(1), None), "it is remembered once");
+        assert!(unended.add(id(1), End::OfRecord));
+        assert!(!unended.add(id(2), End::OfClient(id(3))));
+        assert!(!unended.add(id(1), End::OfRecord), "it is remembered once");
         for number in [1, 2, 1] {
             assert_eq!(unended.next().map(|(key, _)| key), Some(id(number)));
         }
-        assert_eq!(unended.find(&id(2)), Some(Some(id(3))));
+        assert_eq!(unended.find(&id(2)), Some(End::OfClient(id(3))));
         unended.remove(&id(1));
         assert!(!unended.rest() && !unended.is_empty());
         assert_eq!(unended.next().map(|(key, _)| key), Some(id(2)));
         unended.remove(&id(2));
         assert!(unended.is_empty() && unended.next().is_none() && unended.rest());
-        assert!(unended.add(id(4), None), "somebody has to begin anew");
+        assert!(
+            unended.add(id(4), End::OfRecord),
+            "somebody has to begin anew"
+        );
     }
 
     #[test]
     fn they_are_bounded() {
         let unended = Unended::default();
         for number in 0..MAX_UNENDED + 5 {
-            unended.add(id(number), None);
+            unended.add(id(number), End::OfRecord);
         }
         let state = unended.lock();
         assert_eq!(

@@ -11,10 +11,13 @@ use super::refusal::Refusal;
 use super::schema::open_reader;
 use crate::store::steady::Steady;
 
+/// Reads, if there is a file to read.
+type Reading = Box<dyn FnOnce(Option<&Read<'_>>) + Send>;
+
 /// What a thread that reads is asked.
 pub(super) enum ReadJob {
-    /// Reads, if there is a file to read.
-    Read(Box<dyn FnOnce(Option<&Read<'_>>) + Send>),
+    /// Does that.
+    Read(Reading),
     /// Leaves the file, drops the first, and opens what the writer has opened then.
     Follow(Sender<()>, Receiver<Option<Files>>),
 }
@@ -45,7 +48,7 @@ impl Reader {
     }
 
     /// A file that has lost its place answers nobody: a session may have ended in the one that took it.
-    fn read(&self, read: Box<dyn FnOnce(Option<&Read<'_>>) + Send>) {
+    fn read(&self, read: Reading) {
         let open = self.open.as_ref().filter(|(_, files)| files.is_here());
         let reader = open.map(|(connection, _)| Read {
             connection,

@@ -118,7 +118,7 @@ impl Writer {
         let waiting = Waiting::of(&self.readers);
         let left = self.open.take().map_or(Left::Nothing, Database::leave);
         self.open = match left {
-            Left::Busy(database) => Some(database),
+            Left::Busy(database) => Some(*database),
             Left::Nothing => Database::open(&self.path).ok().inspect(|_| {
                 tracing::warn!("the SQLite file of sessions is there again");
             }),
@@ -191,7 +191,7 @@ enum Left {
     /// It is closed.
     Behind(Standing),
     /// Its log is in use, and holds what is nowhere else: it stays until that is saved.
-    Busy(Database),
+    Busy(Box<Database>),
 }
 
 impl Database {
@@ -245,7 +245,7 @@ impl Database {
             (standing, empty_log(&self.connection)),
             (Standing::LogGone, Ok(false))
         ) {
-            return Left::Busy(self);
+            return Left::Busy(Box::new(self));
         }
         self.close();
         Left::Behind(standing)

@@ -201,7 +201,7 @@ async fn f04_mongodb() {
 async fn f04_control_postgres_that_does_not_wait_for_its_log() {
     let settings = ["synchronous_commit=off", "wal_writer_delay=2000ms"];
     something_is_lost(
-        "PostgreSQL, synchronous_commit=off",
+        "PostgreSQL, `synchronous_commit=off`",
         Box::new(Postgres::start(&settings)),
     )
     .await;

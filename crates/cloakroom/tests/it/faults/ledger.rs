@@ -71,11 +71,10 @@ impl Account {
         match (stored, self.begun, self.ended) {
             (Some(_), None, _) => Verdict::TooMuch,
             (Some(_), _, Some(Told::Done)) => Verdict::Undone,
+            (Some(stored), ..) if stored > self.done + self.unknown => Verdict::TooMuch,
+            (Some(stored), ..) if stored < self.done => Verdict::Lost,
             (None, Some(Told::Done), None) => Verdict::Lost,
-            (None, _, _) => Verdict::Kept,
-            (Some(stored), _, _) if stored < self.done => Verdict::Lost,
-            (Some(stored), _, _) if stored > self.done + self.unknown => Verdict::TooMuch,
-            (Some(_), _, _) => Verdict::Kept,
+            _ => Verdict::Kept,
         }
     }
 

@@ -20,10 +20,10 @@ pub(crate) fn rounds(default: usize) -> usize {
 
 /// Tells the table what a fault was tried on, and what was seen.
 pub(crate) fn saw(fault: &str, load: &str, seen: &str) {
-    println!("\nfault: {fault} | {load} | {seen}");
+    eprintln!("\nfault: {fault} | {load} | {seen}");
 }
 
 /// Tells the table what the same does to what is not ours, or is ours without its guard.
 pub(crate) fn control(fault: &str, seen: &str) {
-    println!("\ncontrol: {fault} | {seen}");
+    eprintln!("\ncontrol: {fault} | {seen}");
 }

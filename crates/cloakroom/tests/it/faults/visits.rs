@@ -39,6 +39,12 @@ fn note(what: &str, told: &str, id: &SessionId) {
     std::io::stdout().write_all(line.as_bytes()).unwrap();
 }
 
+/// Says something in a line of its own.
+fn say(what: &str) {
+    let line = format!("\n{what}\n");
+    std::io::stdout().write_all(line.as_bytes()).unwrap();
+}
+
 /// Asks for something, and notes it before: SQLite's store has a write in its queue once it is called.
 async fn noted<T>(
     what: &str,
@@ -88,11 +94,11 @@ async fn visits_a_file_in_a_process_of_its_own() {
         return;
     };
     // The test's own program has begun a line.
-    println!();
+    say("");
     let (at_once, each) = visits.split_once('x').unwrap();
     let (at_once, each): (usize, usize) = (at_once.parse().unwrap(), each.parse().unwrap());
     let Ok(store) = SqliteStore::open(file) else {
-        return println!("\nnote refused");
+        return say("note refused");
     };
     let mut visitors = JoinSet::new();
     for visitor in 0..at_once {
@@ -106,7 +112,7 @@ async fn visits_a_file_in_a_process_of_its_own() {
     visitors.join_all().await;
     // It works, whatever went wrong before.
     visit(&store, false).await;
-    println!("\nnote over");
+    say("note over");
 }
 
 /// Runs the program to its end, started by another if there is one before it.

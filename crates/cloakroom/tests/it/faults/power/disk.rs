@@ -73,10 +73,9 @@ impl Disk {
             }
             Call::Sync { fd } if sync == Sync::Done => {
                 if let Some(file) = self.file(*fd) {
-                    let pending = std::mem::take(&mut file.pending);
-                    pending
-                        .iter()
-                        .for_each(|change| change.apply(&mut file.synced));
+                    for change in std::mem::take(&mut file.pending) {
+                        change.apply(&mut file.synced);
+                    }
                 }
             }
             Call::Sync { .. } => {}

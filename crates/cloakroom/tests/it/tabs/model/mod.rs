@@ -103,7 +103,7 @@ fn play(
     });
     played.map_err(|error| match error {
         TestError::Fail(reason, steps) => format!("{reason}, after {steps:?}"),
-        abort => abort.to_string(),
+        abort @ TestError::Abort(_) => abort.to_string(),
     })
 }
 

@@ -106,7 +106,7 @@ impl Play {
                 let Under::Answered(flight, expected) = self.arrive(sent, what).await else {
                     unreachable!("only BeginPut begins");
                 };
-                self.compare(flight.deliver().await, &expected)?;
+                self.compare(&flight.deliver().await, &expected)?;
             }
             Step::Send(who, what) => {
                 let sent = self.hold(who, request(what));
@@ -201,7 +201,7 @@ impl Play {
                 (flight, self.oracle.finish_put(begun))
             }
         };
-        self.compare(flight.deliver().await, &expected)
+        self.compare(&flight.deliver().await, &expected)
     }
 
     fn id_of(&self, sent: &Held) -> Option<Id> {
@@ -210,7 +210,7 @@ impl Play {
         self.tickets.get(value).copied()
     }
 
-    fn compare(&mut self, answer: Answer, expected: &Expected) -> Result<(), String> {
+    fn compare(&mut self, answer: &Answer, expected: &Expected) -> Result<(), String> {
         let status = answer.status.as_u16();
         let is_refused = match status {
             200 => false,
@@ -218,17 +218,17 @@ impl Play {
             _ => return Err(format!("status {status}: {}", answer.body)),
         };
         if let Some(refused) = expected.is_refused {
-            same("is refused", is_refused, refused)?;
+            same("is refused", &is_refused, &refused)?;
         }
         if let Some(body) = &expected.body {
-            same("sees", answer.body.as_str(), body)?;
+            same("sees", &answer.body, body)?;
         }
         let cookie = match answer.set_cookies().as_slice() {
             [] => Cookie::None,
             [one] => self.cookie(one, expected.cookie)?,
             several => return Err(format!("{} cookies", several.len())),
         };
-        same("cookie", cookie, expected.cookie)
+        same("cookie", &cookie, &expected.cookie)
     }
 
     /// Reads a Set-Cookie field; a ticket that nobody was sent before has the number that it must have.
@@ -262,11 +262,7 @@ impl Play {
     }
 }
 
-fn same<T: Debug + PartialEq<U>, U: Debug>(
-    what: &str,
-    found: T,
-    expected: U,
-) -> Result<(), String> {
+fn same<T: Debug + PartialEq>(what: &str, found: &T, expected: &T) -> Result<(), String> {
     if found == expected {
         return Ok(());
     }

@@ -76,7 +76,7 @@ async fn look(session: Session) -> Result<String, SessionError> {
 }
 
 async fn put(session: Session) -> Result<(), SessionError> {
-    Ok(session.insert("hat", true)?)
+    session.insert("hat", true)
 }
 
 async fn put_slowly(
