@@ -53,6 +53,9 @@ pub mod live {}
 #[doc = include_str!("manual/near.md")]
 pub mod near {}
 
+#[doc = include_str!("manual/operations.md")]
+pub mod operations {}
+
 #[doc = include_str!("manual/faults.md")]
 pub mod faults {}
 
