@@ -48,25 +48,50 @@ impl Steady {
     }
 
     /// Returns an instant of the process as one of the store.
+    #[cfg(any(feature = "sqlite", feature = "mongodb"))]
     pub(super) fn inward(&self, instant: Timestamp) -> Timestamp {
-        Timestamp::from_millis(instant.as_millis() + self.ahead())
+        self.look().inward(instant)
     }
 
     /// Returns an instant of the store as one of the process.
+    #[cfg(any(feature = "sqlite", feature = "mongodb"))]
     pub(super) fn outward(&self, instant: Timestamp) -> Timestamp {
-        Timestamp::from_millis(instant.as_millis() - self.ahead())
+        self.look().outward(instant)
     }
 
-    /// By how many milliseconds the store's time is ahead of the process's.
-    fn ahead(&self) -> i64 {
-        match &self.clock {
+    /// Looks at both clocks, once each.
+    pub(super) fn look(&self) -> Look {
+        let now = self.now();
+        let ahead = match &self.clock {
             Clock::Manual(_) => 0,
-            clock => apart(self.now(), clock.now()),
-        }
+            clock => apart(now, clock.now()),
+        };
+        Look { now, ahead }
     }
 
     fn elapsed(&self) -> i64 {
         i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX / 2)
+    }
+}
+
+/// What both clocks showed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// The time in the store.
+    pub(super) now: Timestamp,
+    /// By how many milliseconds it is ahead of the process's.
+    ahead: i64,
+}
+
+impl Look {
+    /// Returns an instant of the process as one of the store.
+    pub(super) fn inward(self, instant: Timestamp) -> Timestamp {
+        Timestamp::from_millis(instant.as_millis() + self.ahead)
+    }
+
+    /// Returns an instant of the store as one of the process.
+    pub(super) fn outward(self, instant: Timestamp) -> Timestamp {
+        Timestamp::from_millis(instant.as_millis() - self.ahead)
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use self::retired::Retired;
 use self::shard::{Shard, Slot};
 use self::users::Users;
-use super::steady::Steady;
+use super::steady::{Look, Steady};
 use super::{
     Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
 };
@@ -139,35 +139,29 @@ impl Inner {
     }
 
     fn get(&self, id: &str) -> Option<Stored> {
-        let hash = self.hash(id);
-        self.shard(hash)
-            .live(hash, id, self.time.now())
-            .map(|slot| self.stored(slot))
+        let (hash, time) = (self.hash(id), self.time.look());
+        let shard = self.shard(hash);
+        shard
+            .live(hash, id, time.now)
+            .map(|slot| stored(slot, time))
     }
 
     fn expires(&self, id: &str) -> Option<Timestamp> {
-        let hash = self.hash(id);
+        let (hash, time) = (self.hash(id), self.time.look());
         let shard = self.shard(hash);
         shard
-            .live(hash, id, self.time.now())
-            .map(|slot| self.time.outward(slot.expires))
-    }
-
-    fn stored(&self, slot: &Slot) -> Stored {
-        Stored {
-            text: slot.text.clone(),
-            expires: self.time.outward(slot.expires),
-        }
+            .live(hash, id, time.now)
+            .map(|slot| time.outward(slot.expires))
     }
 
     fn create(&self, id: &str, entry: &Entry) -> Result<(), StoreError> {
-        let (hash, now) = (self.hash(id), self.time.now());
+        let (hash, time) = (self.hash(id), self.time.look());
         let mut shard = self.shard(hash);
-        if shard.live(hash, id, now).is_some() {
+        if shard.live(hash, id, time.now).is_some() {
             return Err(StoreErrorKind::IdTaken.into());
         }
-        let expires = self.time.inward(entry.expires);
-        self.put(&mut shard, hash, id, (entry, expires), now);
+        let expires = time.inward(entry.expires);
+        self.put(&mut shard, hash, id, (entry, expires), time.now);
         Ok(())
     }
 
@@ -205,24 +199,24 @@ impl Inner {
     }
 
     fn update(&self, id: &str, read: &RecordText, entry: &Entry) -> Written {
-        let (hash, now) = (self.hash(id), self.time.now());
+        let (hash, time) = (self.hash(id), self.time.look());
         let mut shard = self.shard(hash);
-        match shard.live(hash, id, now) {
+        match shard.live(hash, id, time.now) {
             None => Written::Gone,
-            Some(slot) if slot.text != *read => Written::Changed(self.stored(slot)),
+            Some(slot) if slot.text != *read => Written::Changed(stored(slot, time)),
             Some(_) => {
-                let expires = self.time.inward(entry.expires);
-                self.put(&mut shard, hash, id, (entry, expires), now);
+                let expires = time.inward(entry.expires);
+                self.put(&mut shard, hash, id, (entry, expires), time.now);
                 Written::Saved
             }
         }
     }
 
     fn touch(&self, id: &str, read: &RecordText, entry: &Entry) -> bool {
-        let (hash, now) = (self.hash(id), self.time.now());
-        let expires = self.time.inward(entry.expires);
+        let (hash, time) = (self.hash(id), self.time.look());
+        let expires = time.inward(entry.expires);
         let mut shard = self.shard(hash);
-        match shard.live_mut(hash, id, now) {
+        match shard.live_mut(hash, id, time.now) {
             None => false,
             Some(slot) if slot.text != *read => {
                 slot.expires = slot.expires.max(expires);
@@ -230,7 +224,7 @@ impl Inner {
             }
             Some(slot) => {
                 let expires = slot.expires.max(expires);
-                self.put(&mut shard, hash, id, (entry, expires), now);
+                self.put(&mut shard, hash, id, (entry, expires), time.now);
                 true
             }
         }
@@ -257,7 +251,9 @@ impl Inner {
         entry: &Entry,
         retired: &RetiredId,
     ) -> Result<Written, StoreError> {
-        let (old_hash, new_hash, now) = (self.hash(old), self.hash(new), self.time.now());
+        let (old_hash, new_hash) = (self.hash(old), self.hash(new));
+        let time = self.time.look();
+        let now = time.now;
         let mut shards = Pair::lock(self, old_hash, new_hash);
         if shards.of(new_hash, self).live(new_hash, new, now).is_some() {
             return Err(StoreErrorKind::IdTaken.into());
@@ -266,7 +262,7 @@ impl Inner {
         match (from.live(old_hash, old, now), read) {
             (None, Some(_)) => return Ok(Written::Gone),
             (Some(slot), Some(read)) if slot.text != *read => {
-                return Ok(Written::Changed(self.stored(slot)));
+                return Ok(Written::Changed(stored(slot, time)));
             }
             (None, None) if lock(&self.retired).get(old, now).is_some() => {
                 return Ok(Written::Gone);
@@ -277,7 +273,7 @@ impl Inner {
         lock(&self.retired).insert(old, retired, now);
         let gone = from.remove(old_hash, old);
         // Entered before the old one leaves: whoever goes through the user's finds one or both.
-        let entry = (entry, self.time.inward(entry.expires));
+        let entry = (entry, time.inward(entry.expires));
         self.put(shards.of(new_hash, self), new_hash, new, entry, now);
         if let Some(slot) = gone {
             self.users.remove(&slot);
@@ -368,6 +364,13 @@ impl Inner {
             }
             ids.iter().for_each(&mut each);
         }
+    }
+}
+
+fn stored(slot: &Slot, time: Look) -> Stored {
+    Stored {
+        text: slot.text.clone(),
+        expires: time.outward(slot.expires),
     }
 }
 

@@ -78,10 +78,9 @@ async fn everything_goes_wrong(store: Arc<dyn Store>, secrets: &Secrets, on_erro
     visitor.expect("/bad-cookie", 200).await;
     bad_cookies(&mut visitor).await;
     outage(&mut visitor, &gate, on_error).await;
-    print_what_is_held(&manager, &visitor).await;
-    // The session whose logout failed has ended by now, or is about to.
     let mut visitor = Watched::of(&manager, &store, secrets);
     visitor.expect("/set", 200).await;
+    print_what_is_held(&manager, &visitor).await;
     poisoned_record(&mut visitor, &*store).await;
     visitor.expect("/set", 200).await;
     visitor.expect("/gone", 200).await;
@@ -160,7 +159,8 @@ async fn outage(visitor: &mut Watched, gate: &Gate, on_error: OnStoreError) {
         visitor.expect(path, status).await;
         gate.refuse(&[]);
     }
-    visitor.expect("/set", 200).await;
+    // It should have ended, and has by now.
+    visitor.expect("/set", 409).await;
 }
 
 /// The driver's own errors, from statements that were given an id.
