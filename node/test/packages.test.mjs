@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { ask, listen, require, SECRET, session } from './support.mjs'
+import { ask, listen, of, require, SECRET, session } from './support.mjs'
 
 const expressSession = require('express-session')
 const FRAMEWORKS = { 'Express 4': require('express4'), 'Express 5': require('express') }
@@ -189,10 +189,10 @@ for (const [name, open] of Object.entries(STORES)) {
 
 // Sockets: there is no response whose head could wait, and `save` stores.
 
-test('socket.io has the session, over websocket and polling, and stores what is saved', async t => {
+for (const Store of [session.MemoryStore, session.NativeStore]) test(`socket.io has the session of a ${Store.name}, over websocket and polling, and stores what is saved`, async t => {
   const { Server } = require('socket.io')
   const { io } = require('socket.io-client')
-  const store = new session.MemoryStore()
+  const store = new Store('memory:')
   const middleware = session({ secret: SECRET, resave: false, saveUninitialized: false, store })
   const app = FRAMEWORKS['Express 5']()
   app.use(middleware)
@@ -216,7 +216,7 @@ test('socket.io has the session, over websocket and polling, and stores what is 
     assert.equal(await socket.emitWithAck('add'), expected, transport)
     socket.close()
   }
-  assert.equal(JSON.parse(Object.values(store.sessions)[0]).n, 3)
+  assert.equal(Object.values(await of(store, 'all'))[0].n, 3)
 })
 
 test('ws has the session of an upgrade', async t => {
