@@ -240,3 +240,32 @@ test('ws has the session of an upgrade', async t => {
   const [error] = await once(open({}), 'error')
   assert.match(error.message, /401/)
 })
+
+test('NestJS has the session, as a parameter and on the request', async t => {
+  require('reflect-metadata')
+  const { Controller, Get, Module, Req, Session } = require('@nestjs/common')
+  const { NestFactory } = require('@nestjs/core')
+  class Visits {
+    count (session, req) {
+      session.n = (session.n ?? 0) + 1
+      return `${session.n} ${req.session === session}`
+    }
+  }
+  Get('count')(Visits.prototype, 'count', Object.getOwnPropertyDescriptor(Visits.prototype, 'count'))
+  Session()(Visits.prototype, 'count', 0)
+  Req()(Visits.prototype, 'count', 1)
+  Controller()(Visits)
+  class Root {}
+  Module({ controllers: [Visits] })(Root)
+  const seen = []
+  for (const module of [expressSession, session, native]) {
+    const app = await NestFactory.create(Root, { logger: false })
+    t.after(() => app.close())
+    app.use(module({ secret: SECRET, resave: false, saveUninitialized: false }))
+    await app.listen(0, '127.0.0.1')
+    const site = { url: await app.getUrl() }
+    const { cookie, text } = await ask(site, '/count')
+    seen.push([text, (await ask(site, '/count', { cookie })).text])
+  }
+  assert.deepEqual(seen, Array(3).fill(['1 true', '2 true']))
+})
