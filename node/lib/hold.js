@@ -80,9 +80,23 @@ class Hold {
 
   end (args) {
     if (this.state === State.SWALLOWED) return this.swallow(args)
-    if (this.state === State.RELEASED) return this.endLate(args)
+    if (this.isEnded) return this.endAgain(args)
     if (typeof args[0] !== 'function' && args[0] !== undefined && args[0] !== null) check(args[0])
-    return this.begin('end', args)
+    this.isEnded = true
+    try {
+      return this.state === State.RELEASED ? this.endLate(args) : this.begin('end', args)
+    } catch (error) {
+      // What core refuses, a status that does not exist, is no end: whoever handles it may answer.
+      this.isEnded = this.res.headersSent === true
+      throw error
+    }
+  }
+
+  /** Heeds nothing but the callback, as express-session: core would end the process for another chunk. */
+  endAgain (args) {
+    const fn = callbackOf(args)
+    if (fn === undefined) return this.res
+    return this.state === State.HELD ? this.enqueue('end', [fn]) : this.pass('end', [fn])
   }
 
   flushHeaders (args) {
@@ -100,7 +114,6 @@ class Hold {
 
   enqueue (method, args) {
     this.queue.push({ method, args })
-    if (method === 'end') this.isEnded = true
     if (method !== 'write') return this.res
     this.bytes += typeof args[0] === 'string' ? Buffer.byteLength(args[0], encodingOf(args)) : args[0].byteLength
     if (this.bytes < (this.res.writableHighWaterMark ?? 16384)) return true
@@ -191,6 +204,7 @@ class Hold {
   /** What core refuses when it gets it, as a status that does not exist. */
   failReplay (error) {
     if (this.res.headersSent) return this.res.destroy?.(error)
+    this.isEnded = false
     reset(this.res, this.before)
     this.failed(error)
   }
@@ -233,8 +247,7 @@ class Hold {
 
   /** The end of an answer whose head has left: what was changed since is stored before it. */
   endLate (args) {
-    if (this.isEnded || !this.res.headersSent) return this.pass('end', args)
-    this.isEnded = true
+    if (!this.res.headersSent) return this.pass('end', args)
     let isCalling = true
     let isDone = false
     let result = this.res

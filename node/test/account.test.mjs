@@ -254,3 +254,25 @@ test('a touch that fails cuts no answer short, whatever the error handler does',
   const { text } = await ask(server, '/', { cookie })
   assert.equal(text.length, 5_000_000)
 })
+
+test('an end that core refuses is none: whoever handles the error answers', async t => {
+  for (const store of [new MemoryStore(), 'memory:']) {
+    for (const change of [false, true]) {
+      const server = await serve(t, { store }, (req, res) => {
+        if (change) req.session.n = 1
+        try {
+          if (req.url === '/body') res.end({})
+          res.statusCode = 9999
+          res.end('x')
+        } catch (error) {
+          res.statusCode = 500
+          res.end(error.code)
+        }
+      })
+      assert.equal((await ask(server, '/body')).text, 'ERR_INVALID_ARG_TYPE')
+      const { status, text } = await ask(server)
+      assert.equal(status, 500)
+      assert.match(text, /ERR_HTTP_INVALID_STATUS_CODE|Invalid status code/)
+    }
+  }
+})

@@ -113,6 +113,9 @@ rows([
   ['29-30', 'an answer may be ended twice, and with null', async t => {
     const twice = await serve(t, all, (req, res) => { res.end('Hello, world!'); res.end() })
     assert.equal((await ask(twice)).text, 'Hello, world!')
+    const more = await serve(t, all, (req, res) => { if (req.url === '/write') res.write('Hello, '); res.end('world!'); res.end('again') })
+    assert.equal((await ask(more)).text, 'world!')
+    assert.equal((await ask(more, '/write')).text, 'Hello, world!')
     const nothing = await serve(t, all, (req, res) => { req.session.a = 1; res.end(null) })
     const { status, field } = await ask(nothing)
     assert.deepEqual([status, field !== undefined], [200, true])

@@ -327,10 +327,12 @@ test('a store that is not there is a 503 in bounded time, and never a session', 
 async function ownRedis (port) {
   const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] })
   for await (const data of child.stdout) if (String(data).includes('Ready to accept')) break
-  return async () => {
+  const end = async () => {
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   }
+  end.signal = name => child.kill(name)
+  return end
 }
 
 async function freePort () {
@@ -363,4 +365,35 @@ test('a store that is killed is a 503, anonymous visitors go on, and it is found
     status = (await ask(site, '/inc')).status
   }
   assert.equal(status, 200)
+})
+
+test('a store that hangs is a 503, and answers again when it does', async t => {
+  const port = await freePort()
+  const end = await ownRedis(port)
+  t.after(end)
+  const site = await serve(t, { store: `redis://127.0.0.1:${port}`, storeTimeout: 300 }, handle)
+  const ada = visitor()
+  assert.equal(await ada.text(site, '/inc'), '1')
+  const { cookie } = ada
+  end.signal('SIGSTOP')
+  const [reading, writing] = await Promise.all([ask(site, '/all', { cookie }), ask(site, '/inc')])
+  assert.deepEqual([reading.status, writing.status, writing.field], [503, 503, undefined])
+  end.signal('SIGCONT')
+  let text
+  for (let tries = 0; tries < 200 && text !== '{"n":1}'; tries += 1) {
+    await sleep(50)
+    text = (await ask(site, '/all', { cookie })).text
+  }
+  assert.equal(text, '{"n":1}')
+})
+
+test('a server that takes the connection and says nothing is a 503 in bounded time', async t => {
+  const sockets = new Set()
+  const server = createServer(socket => sockets.add(socket)).listen(0, '127.0.0.1')
+  t.after(() => { server.close(); sockets.forEach(socket => socket.destroy()) })
+  await once(server, 'listening')
+  const at = `127.0.0.1:${server.address().port}`
+  const sites = await Promise.all(['redis', 'postgres', 'mongodb'].map(kind => serve(t, { store: `${kind}://${at}/d` }, handle)))
+  const answers = await Promise.all(sites.map(site => ask(site, '/inc')))
+  assert.deepEqual(answers.map(({ status, field }) => [status, field]), Array(3).fill([503, undefined]))
 })

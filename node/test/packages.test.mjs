@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { ask, listen, require, SECRET, session } from './support.mjs'
+import { ask, listen, of, require, SECRET, session } from './support.mjs'
 
 const expressSession = require('express-session')
 const FRAMEWORKS = { 'Express 4': require('express4'), 'Express 5': require('express') }
@@ -189,10 +189,10 @@ for (const [name, open] of Object.entries(STORES)) {
 
 // Sockets: there is no response whose head could wait, and `save` stores.
 
-test('socket.io has the session, over websocket and polling, and stores what is saved', async t => {
+for (const Store of [session.MemoryStore, session.NativeStore]) test(`socket.io has the session of a ${Store.name}, over websocket and polling, and stores what is saved`, async t => {
   const { Server } = require('socket.io')
   const { io } = require('socket.io-client')
-  const store = new session.MemoryStore()
+  const store = new Store('memory:')
   const middleware = session({ secret: SECRET, resave: false, saveUninitialized: false, store })
   const app = FRAMEWORKS['Express 5']()
   app.use(middleware)
@@ -216,7 +216,7 @@ test('socket.io has the session, over websocket and polling, and stores what is 
     assert.equal(await socket.emitWithAck('add'), expected, transport)
     socket.close()
   }
-  assert.equal(JSON.parse(Object.values(store.sessions)[0]).n, 3)
+  assert.equal(Object.values(await of(store, 'all'))[0].n, 3)
 })
 
 test('ws has the session of an upgrade', async t => {
@@ -239,4 +239,33 @@ test('ws has the session of an upgrade', async t => {
   client.close()
   const [error] = await once(open({}), 'error')
   assert.match(error.message, /401/)
+})
+
+test('NestJS has the session, as a parameter and on the request', async t => {
+  require('reflect-metadata')
+  const { Controller, Get, Module, Req, Session } = require('@nestjs/common')
+  const { NestFactory } = require('@nestjs/core')
+  class Visits {
+    count (session, req) {
+      session.n = (session.n ?? 0) + 1
+      return `${session.n} ${req.session === session}`
+    }
+  }
+  Get('count')(Visits.prototype, 'count', Object.getOwnPropertyDescriptor(Visits.prototype, 'count'))
+  Session()(Visits.prototype, 'count', 0)
+  Req()(Visits.prototype, 'count', 1)
+  Controller()(Visits)
+  class Root {}
+  Module({ controllers: [Visits] })(Root)
+  const seen = []
+  for (const module of [expressSession, session, native]) {
+    const app = await NestFactory.create(Root, { logger: false })
+    t.after(() => app.close())
+    app.use(module({ secret: SECRET, resave: false, saveUninitialized: false }))
+    await app.listen(0, '127.0.0.1')
+    const site = { url: await app.getUrl() }
+    const { cookie, text } = await ask(site, '/count')
+    seen.push([text, (await ask(site, '/count', { cookie })).text])
+  }
+  assert.deepEqual(seen, Array(3).fill(['1 true', '2 true']))
 })

@@ -45,7 +45,7 @@ pub fn bell(ring: Function<'_, (), ()>) -> Result<External<Bell>> {
 }
 
 /// Takes what was done since the last time: each the number that it was asked for by, a space, and the
-/// outcome as [`spoken`] gives it.
+/// outcome: `+` and the result, or `!` and the failure as JSON.
 #[napi(catch_unwind)]
 pub fn take(bell: &External<Bell>) -> Vec<String> {
     let mut done = bell.0.done.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
 //! What gives a session another id or another signature, and what ends it.
 
-use cloakroom::{KeyRing, Policy, SessionError};
+use cloakroom::{KeyRing, Policy, SessionError, SessionId};
 
 use super::{MINUTE, Visit};
 use crate::support::keys;
@@ -23,6 +23,37 @@ async fn regenerate_changes_the_id_and_keeps_the_data() {
     assert_eq!(visit.stored(&old).await, None);
     visit.cookie = planted;
     assert!(!visit.read().await, "the old id stopped working");
+}
+
+#[tokio::test]
+async fn an_id_is_chosen_for_a_session_that_is_not_stored_under_its_own() {
+    let mut visit = Visit::new(Policy::builder(keys()));
+    let [first, second, third] =
+        ["first", "second", "third"].map(|name| SessionId::from_store(&name.repeat(8)));
+    visit
+        .request(|session| {
+            session.choose_id(first.clone()).unwrap();
+            session.insert("a", true).unwrap();
+        })
+        .await;
+    assert!(visit.stored(&first).await.is_some());
+    // What is stored keeps its id.
+    visit
+        .request(|session| session.choose_id(second.clone()).unwrap())
+        .await;
+    assert_eq!(visit.open().await.id(), first);
+    visit
+        .request(|session| {
+            session.regenerate().unwrap();
+            session.choose_id(third.clone()).unwrap();
+        })
+        .await;
+    let session = visit.open().await;
+    assert_eq!(session.id(), third);
+    assert_eq!(visit.stored(&first).await, None);
+    visit.close(&session).await;
+    let late = session.choose_id(second);
+    assert!(matches!(late, Err(SessionError::HeadersSent)), "{late:?}");
 }
 
 #[tokio::test]
