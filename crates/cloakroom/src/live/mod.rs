@@ -17,8 +17,10 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+#[cfg(feature = "ws")]
+pub(crate) use sockets::ShutDown;
 #[cfg(any(feature = "ws", feature = "socketio"))]
-pub(crate) use sockets::{Full, ShutDown, SocketLimits, SocketPermit, Sockets};
+pub(crate) use sockets::{Full, SocketLimits, SocketPermit, Sockets};
 pub(crate) use watch::Watch;
 
 use crate::clock::Timestamp;

@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "ws")]
 use tokio::sync::watch;
 
 use crate::id::SessionId;
@@ -28,10 +29,12 @@ pub(crate) enum Full {
 pub(crate) struct Sockets {
     open: Mutex<Open>,
     /// Whether all are to be closed, because the server shuts down.
+    #[cfg(feature = "ws")]
     closing: watch::Sender<bool>,
 }
 
 /// Tells a socket that its server shuts down; while it lives, whoever shuts down waits for it.
+#[cfg(feature = "ws")]
 pub(crate) struct ShutDown(watch::Receiver<bool>);
 
 #[derive(Default)]
@@ -82,12 +85,14 @@ impl Sockets {
     }
 
     /// Tells all sockets, and those that are still opened, to close, and waits until they have.
+    #[cfg(feature = "ws")]
     pub(crate) async fn close(&self) {
         self.closing.send_replace(true);
         self.closing.closed().await;
     }
 }
 
+#[cfg(feature = "ws")]
 impl SocketPermit {
     /// Returns what tells this socket that the server shuts down.
     pub(crate) fn shut_down(&self) -> ShutDown {
@@ -95,6 +100,7 @@ impl SocketPermit {
     }
 }
 
+#[cfg(feature = "ws")]
 impl ShutDown {
     /// Waits until the server shuts down; for ever where nobody can say so any more.
     pub(crate) async fn begins(&mut self) {

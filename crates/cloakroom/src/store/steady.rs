@@ -78,6 +78,10 @@ impl Steady {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     /// The time in the store.
+    #[cfg_attr(
+        not(feature = "memory"),
+        expect(dead_code, reason = "the others ask for it alone")
+    )]
     pub(super) now: Timestamp,
     /// By how many milliseconds it is ahead of the process's.
     ahead: i64,

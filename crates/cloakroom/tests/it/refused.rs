@@ -2,6 +2,7 @@
 //! the cookie where the session certainly lives, and is signed out everywhere as soon as the store takes it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -131,7 +132,7 @@ impl Fleet {
         let file = testbed::directory().leave().join("sessions.db");
         let refused = StoreErrorKind::Unavailable;
         let sqlite = connect(&format!("sqlite:{}", file.display())).await;
-        let mongodb = connect(&Mongo::shared().url("refused")).await;
+        let mongodb = connect(&Mongo::shared().url(&database())).await;
         vec![
             ("redis", Self::on_redis().await),
             ("postgres", Self::on_postgres().await),
@@ -161,6 +162,12 @@ impl Fleet {
         }
         panic!("{what}: the session goes on");
     }
+}
+
+/// A database that no other fleet has.
+fn database() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("refused_{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 fn browser(manager: &Manager) -> Browser {
