@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fmt, process};
 
 use clap::Parser as _;
@@ -62,13 +63,15 @@ enum StoreName {
 impl StoreName {
     const ALL: [Self; 4] = [Self::Redis, Self::Valkey, Self::Postgres, Self::Mongodb];
 
-    /// A store of its own for the scenarios.
+    /// A store of its own for the scenarios: the package's tests, in the same run, have another.
     fn place(self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let database = format!("scenarios_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         match self {
             Self::Redis => Redis::shared().url(),
             Self::Valkey => Redis::shared_valkey().url(),
-            Self::Postgres => Postgres::shared().create_database("scenarios"),
-            Self::Mongodb => Mongo::shared().url("scenarios"),
+            Self::Postgres => Postgres::shared().create_database(&database),
+            Self::Mongodb => Mongo::shared().url(&database),
         }
     }
 }

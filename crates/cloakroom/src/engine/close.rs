@@ -74,6 +74,10 @@ fn store_op(policy: &Policy, held: &Held, now: Timestamp) -> StoreOp {
         Some(_) if held.is_dirty() => StoreOp::Update,
         // A touch would not take the attributes along in every store.
         Some(_) if held.saved && held.cookie_changed => StoreOp::Update,
+        // A touch moves no expiry back.
+        Some(_) if held.cookie_changed && held.expires(policy, now) < held.stored_expires => {
+            StoreOp::Update
+        }
         // What was just saved has its new expiry already.
         Some(_) if held.saved => StoreOp::Nothing,
         Some(_) if settings.resave || lacks_stamp(policy, held) || held.stamp_changed => {

@@ -34,12 +34,17 @@ fn each_case_of_the_life_cycle_has_its_plan() {
     let same: Change = |held| held.patch.set("a", "1");
     let rename: Change =
         |held| held.rename(SessionId::from_store("renamed"), Rotation::Regenerated, NOW);
+    let shorten: Change = |held| {
+        held.cookie
+            .set_max_age(Some(std::time::Duration::from_secs(5)), NOW);
+        held.cookie_changed = true;
+    };
     let unset: Change = |held| held.phase = super::Phase::Unset;
     let detach: Change = |held| held.phase = super::Phase::Detached;
     let express = || Policy::express(keys());
     let late = || express().touch_after(std::time::Duration::from_secs(31));
     #[rustfmt::skip]
-    let table: [(&str, PolicyBuilder, bool, Change, StoreOp, CookieOp); 15] = [
+    let table: [(&str, PolicyBuilder, bool, Change, StoreOp, CookieOp); 16] = [
         ("new, left alone",         express(),                          true,  nothing, StoreOp::Nothing, CookieOp::Keep),
         ("new, changed",            express(),                          true,  change,  StoreOp::Create,  CookieOp::Send),
         ("new, save_uninitialized", express().save_uninitialized(true), true,  nothing, StoreOp::Create,  CookieOp::Send),
@@ -48,6 +53,7 @@ fn each_case_of_the_life_cycle_has_its_plan() {
         ("left alone",              express(),                          false, nothing, StoreOp::Touch,   CookieOp::Keep),
         ("left alone, just touched", late(),                            false, nothing, StoreOp::Nothing, CookieOp::Keep),
         ("left alone, resave",      express().resave(true),             false, nothing, StoreOp::Update,  CookieOp::Keep),
+        ("its life cut short: a touch moves no expiry back", express(), false, shorten, StoreOp::Update,  CookieOp::Keep),
         ("left alone, rolling",     express().rolling(true),            false, nothing, StoreOp::Touch,   CookieOp::Send),
         ("changed",                 express(),                          false, change,  StoreOp::Update,  CookieOp::Send),
         ("set to what it was",      express(),                          false, same,    StoreOp::Touch,   CookieOp::Keep),

@@ -47,6 +47,11 @@ pub(super) fn deviate(row: &Row<'_>, mut outcome: Outcome) -> (Outcome, Vec<&'st
     if is("not_touched_twice", touched && saves.contains(&row.handler)) {
         outcome.operations.pop();
     }
+    let shortens = row.handler == "maxage_changed_only";
+    if is("shortened_by_a_write", touched && shortens) {
+        let touch = outcome.operations.pop().unwrap_or_default();
+        outcome.operations.push(touch.replacen("touch", "set", 1));
+    }
     let orphan = row.handler == "explicit_save_unmodified" && outcome.cookie.is_none();
     if is(
         "saved_new_sends_cookie",

@@ -131,6 +131,7 @@ fn every_row_of_the_life_cycle_matches_or_is_a_named_deviation() {
         "destroyed_once",
         "written_once",
         "not_touched_twice",
+        "shortened_by_a_write",
         "saved_new_sends_cookie",
         "after_the_head",
         "id_is_fixed",
