@@ -11,7 +11,7 @@ const Session = require('../session/session')
 
 /** Attributes that a handler may change, beside the lifetime. */
 const ATTRIBUTES = ['partitioned', 'priority', 'secure', 'httpOnly', 'domain', 'path', 'sameSite']
-/** By how many milliseconds a lifetime drifts when it is begun anew. */
+/** By how many milliseconds a lifetime drifts when it is begun again. */
 const DRIFT_MS = 50
 const MOST_TRIES = 1000
 

@@ -136,7 +136,7 @@ class Visit {
 
   // The end of the request.
 
-  /** Begins the cookie's lifetime anew, once: what is stored and what is sent end at one instant. */
+  /** Begins the cookie's lifetime again, once: what is stored and what is sent end at one instant. */
   touch (session) {
     if (this.touched === session) return
     session.touch()

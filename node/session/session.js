@@ -35,7 +35,7 @@ function either (session, fn, run) {
 }
 
 const methods = {
-  /** Begins the cookie's lifetime anew; in memory, the end of the request stores it. */
+  /** Begins the cookie's lifetime again; in memory, the end of the request stores it. */
   touch () { return this.resetMaxAge() },
 
   resetMaxAge () {

@@ -1,6 +1,6 @@
 'use strict'
 
-// What every store object has from its base: sessions made from records, and begun anew.
+// What every store object has from its base: sessions made from records, and begun again.
 
 const { EventEmitter } = require('node:events')
 

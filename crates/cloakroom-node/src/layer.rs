@@ -75,7 +75,7 @@ pub fn signed(layer: &External<Layer>, id: String) -> String {
     cookie_value(&SessionId::from_store(&id), &layer.keys)
 }
 
-/// Draws an id: 24 random bytes in base64url.
+/// Generates an id: 24 random bytes in base64url.
 #[napi(catch_unwind)]
 pub fn random_id() -> String {
     SessionId::random().expose().to_owned()

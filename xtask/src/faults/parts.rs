@@ -150,7 +150,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part::of("F17", "an answer is lost after the request was sent", "the outcome is unknown, never success; nothing is done twice")
         .by(&[(Library, &["answer_is_lost", "before_its_answer", "whose_answer_never_came"]), (Public, &["answer_is_lost"])])
         .load("each store's writes, through a proxy"),
-    Part::of("F18", "secrets are rotated while serving", "nobody is signed out; cookies are signed anew")
+    Part::of("F18", "secrets are rotated while serving", "nobody is signed out; cookies are signed again")
         .by(&[(Public, &["secrets_are_rotated", "w2_a_rotated_key"]), (Library, &["key_ring"])]),
     Part::of("F19", "forged cookies", "none opens a session, none reaches the store")
         .by(&[(Public, &["faults::forged", "hostile::cookies"])]).rounds_of(100_000, 1_000_000).in_ci(10_000),

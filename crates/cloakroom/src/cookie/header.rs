@@ -35,7 +35,7 @@ impl Ticket {
         &self.id
     }
 
-    /// Returns whether an older key than the first signed it: the cookie then wants to be sent anew.
+    /// Returns whether an older key than the first signed it: the cookie then wants to be sent again.
     pub fn is_outdated(&self) -> bool {
         self.signature.is_none()
     }

@@ -13,7 +13,7 @@ impl Session {
     /// the login; less than the policy's time-outs for "this is a public computer".
     ///
     /// The policy's [`remember_at_most`](crate::policy::PolicyBuilder::remember_at_most) bounds it, from a second up. The
-    /// browser's cookie is sent again. A later login of the same user begins it anew; that of anybody
+    /// browser's cookie is sent again. A later login of the same user begins it again; that of anybody
     /// else leaves the session to the policy's time-outs, unless it asks again.
     ///
     /// ```

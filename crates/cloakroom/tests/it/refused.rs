@@ -348,7 +348,7 @@ async fn r2_a_refused_logout_is_said_where_requests_go_on_without_the_store() {
     }
 }
 
-/// Who hangs up before the store has answered is signed out all the same.
+/// Who disconnects before the store has answered is signed out all the same.
 #[tokio::test]
 async fn r2_a_logout_whose_client_hangs_up_is_done_later() {
     let store = connect("memory:").await;

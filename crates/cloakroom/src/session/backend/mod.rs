@@ -162,9 +162,13 @@ impl Backend {
 
     /// Ends several; where one cannot be ended, the others end nevertheless.
     pub(crate) async fn end_all(&self, ids: &[SessionId]) -> Result<(), StoreError> {
+        // All are noted before the first is asked for: the caller may disconnect in between.
+        let asked = ids
+            .iter()
+            .map(|id| self.asks(self.key(id).into_owned(), End::OfClient(id.clone())));
         let mut outcome = Ok(());
-        for id in ids {
-            outcome = outcome.and(self.end(id).await);
+        for (asked, id) in asked.collect::<Vec<_>>().into_iter().zip(ids) {
+            outcome = outcome.and(asked.answered(self.end_once(id).await));
         }
         outcome
     }

@@ -47,7 +47,7 @@ pub(super) enum End {
     OfRecord,
 }
 
-/// An end that the store was asked for; where its caller hangs up before it is known, it is asked again.
+/// An end that the store was asked for; where its caller disconnects before it is known, it is asked again.
 pub(super) struct Asked<'a> {
     backend: &'a Backend,
     key: SessionId,
@@ -178,14 +178,18 @@ impl Backend {
 /// Tries until all have ended, or nobody uses these sessions any more.
 async fn try_again(backend: Weak<Backend>) {
     let mut pause = FIRST_PAUSE;
-    let _running = Running(Weak::clone(&backend));
+    let mut running = Running {
+        backend: Weak::clone(&backend),
+        is_done: false,
+    };
     loop {
         tokio::time::sleep(pause).await;
         let Some(backend) = backend.upgrade() else {
             return;
         };
         let has_ended = backend.try_unended().await;
-        if backend.unended.rest() {
+        running.is_done = backend.unended.rest();
+        if running.is_done {
             return;
         }
         pause = pause_after(pause, has_ended);
@@ -200,12 +204,16 @@ fn pause_after(pause: Duration, has_ended: bool) -> Duration {
     }
 }
 
-/// Says that nobody tries any more where the runtime ends before the task does.
-struct Running(Weak<Backend>);
+/// Notes that no task tries any more where the runtime ends before this one is done. A task that is done has
+/// said so itself, and another may have begun since.
+struct Running {
+    backend: Weak<Backend>,
+    is_done: bool,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(backend) = self.0.upgrade() {
+        if let Some(backend) = self.backend.upgrade().filter(|_| !self.is_done) {
             backend.unended.lock().is_tried = false;
         }
     }

@@ -101,7 +101,7 @@ impl Lines {
         }
     }
 
-    /// Lets go of all but a few, for good: the server grants fewer connections than the pool has room for.
+    /// Drops all but a few, for good: the server grants fewer connections than the pool has room for.
     pub(super) fn keep(&self, few: usize) {
         self.most.fetch_min(few, Ordering::Relaxed);
         for line in self.each.load().iter().skip(few) {

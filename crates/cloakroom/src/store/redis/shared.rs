@@ -22,7 +22,7 @@ use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 /// How long to wait before a server is told again that did not take it, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// What outlives a caller that hangs up while it connects.
+/// What outlives a caller that disconnects while it connects.
 pub(super) struct Shared {
     pub(super) source: Source,
     pub(super) config: AsyncConnectionConfig,
@@ -63,7 +63,7 @@ impl Shared {
         let is_late = renewed
             .as_ref()
             .is_none_or(|renewed| line.begun >= **renewed);
-        // A cluster's nodes are connected to anew by its client.
+        // A cluster's nodes are connected to again by its client.
         let leads_there = line.is_of_cluster() || line.generation == self.replay.now();
         (is_late && leads_there && !line.broken.load(Ordering::Relaxed)).then_some(line)
     }

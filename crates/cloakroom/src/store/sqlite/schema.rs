@@ -107,7 +107,7 @@ fn set_up(connection: &mut Connection, path: &Path) -> Result<(), Refusal> {
         columns.try_for_each(|columns| setup.prepare(columns).map(drop))
     });
     ours.map_err(|error| Refusal::of_statement(path, error))?;
-    // Written anew each time, though it be the same: it is the proof that the file can be written.
+    // Written again each time, though it be the same: it is the proof that the file can be written.
     let write =
         format!("DELETE FROM cloakroom_schema; INSERT INTO cloakroom_schema VALUES ({SCHEMA})");
     setup.execute_batch(&write).map_err(refused)?;

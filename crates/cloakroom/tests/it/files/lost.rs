@@ -43,7 +43,7 @@ const LOSSES: [Loss; 6] = [
 
 impl Loss {
     fn happen(self, path: &Path) {
-        // Under load the store may have them anew, or not yet.
+        // Under load the store may have them again, or not yet.
         let delete = |suffix| {
             let _ = fs::remove_file(beside(path, suffix));
         };

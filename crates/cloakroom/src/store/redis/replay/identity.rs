@@ -10,7 +10,7 @@ pub(super) fn asked() -> redis::Cmd {
 }
 
 /// The identity that an answer of `INFO` gives: `run_id` is another after a restart, `master_replid`
-/// after a promotion, and after a replica was filled anew.
+/// after a promotion, and after a replica was filled again.
 pub(super) fn of_info(info: &str) -> Option<String> {
     let field = |name: &str| {
         let line = |line: &str| {

@@ -150,7 +150,7 @@ impl EndLog {
         pending.take(most).collect()
     }
 
-    /// Takes note of ends that a server has acknowledged anew. What one says that is not the current
+    /// Takes note of ends that a server has acknowledged again. What one says that is not the current
     /// one any more counts for nothing.
     pub(super) fn applied(&mut self, numbers: &[u64], by: Generation) {
         if by != self.current {
@@ -175,7 +175,7 @@ impl EndLog {
         self.numbers.contains_key(id)
     }
 
-    /// Lets go of what is older than it has to be, and of the oldest until there is room for so many.
+    /// Drops what is older than it has to be, and of the oldest until there is room for so many.
     fn forget(&mut self, now: Instant, room: usize) {
         while let Some(oldest) = self.kept.front()
             && (self.kept.len() + room > self.limits.ids

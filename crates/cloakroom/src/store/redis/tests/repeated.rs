@@ -135,7 +135,7 @@ async fn r1_a_session_is_entered_again_into_an_index_that_was_lost() {
     redis.command(&["DEL", "user:ada:sessions"]);
     save(&redis);
     redis.restart();
-    // The connection is made anew.
+    // The connection is made again.
     assert_eq!(store.get(&SessionId::random()).await.unwrap(), None);
     let written = store.update(&id, &entry.text, &entry).await.unwrap();
     assert_eq!(written, Written::Saved);

@@ -73,7 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Plays sequences of `step` against a site on the store that `open` opens anew for each.
+/// Plays sequences of `step` against a site on the store that `open` opens again for each.
 fn play(
     (sequences, step): (u32, impl Strategy<Value = Step>),
     hashes_ids: bool,

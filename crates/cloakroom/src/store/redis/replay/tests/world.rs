@@ -259,7 +259,7 @@ impl World {
     }
 
     fn tell(&mut self, most: usize, fails: bool) {
-        // Somebody looks again, where a telling has failed and the connection has not.
+        // Somebody tries again, where a telling has failed and the connection has not.
         if self.tellings.is_empty() && self.bars {
             let again = self.line.clone().map(Telling::over);
             self.tellings.extend(again);
