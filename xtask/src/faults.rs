@@ -27,8 +27,8 @@ pub(crate) struct Options {
     /// Play all rounds: hours. Without it, a tenth of them at most.
     #[arg(long)]
     full: bool,
-    /// Write the table into the manual.
-    #[arg(long, conflicts_with = "only")]
+    /// Write the table, or these rows of it, into the manual.
+    #[arg(long)]
     write: bool,
 }
 
@@ -84,7 +84,8 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
     println!("{}", page::table(&outcomes));
     if options.write {
         let path = context.root.join(PAGE);
-        let page = page::page(&outcomes, extent, &versions(&context));
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        let page = page::page(&before, &outcomes, &versions(&context));
         std::fs::write(&path, page).map_err(|error| format!("{}: {error}", path.display()))?;
         println!("{PAGE} is written");
     }
@@ -159,7 +160,8 @@ fn bring_about(
     part: &'static Part,
     extent: Extent,
 ) -> Result<Outcome, String> {
-    let mut outcome = Outcome::of(part);
+    let rounds = part.rounds(extent).unwrap_or_default();
+    let mut outcome = Outcome::new(part, rounds);
     for (program, filters) in part.tests {
         let program = match program {
             Program::Library => &programs.library,
@@ -174,7 +176,7 @@ fn bring_about(
             .args(*filters)
             .args(["--test-threads=2", "--nocapture"])
             .current_dir(context.root.join("crates/cloakroom"));
-        if let Some(rounds) = part.rounds(extent).filter(|rounds| *rounds > 0) {
+        if rounds > 0 {
             command.env("CLOAKROOM_ROUNDS", rounds.to_string());
         }
         let finished = context.run(&mut command)?;

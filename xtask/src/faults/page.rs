@@ -2,21 +2,29 @@
 
 use super::Extent;
 use super::outcome::Outcome;
+use super::parts::{PARTS, Part};
 
 /// One row for each fault.
 pub(crate) fn table(outcomes: &[Outcome]) -> String {
-    let mut rows = vec![
-        "| | fault | load | what must hold | what was seen | control |".to_owned(),
-        "|---|---|---|---|---|---|".to_owned(),
-    ];
-    rows.extend(outcomes.iter().map(row));
+    let rows = outcomes.iter().map(row);
+    let rows: Vec<String> = HEADER
+        .iter()
+        .map(|row| (*row).to_owned())
+        .chain(rows)
+        .collect();
     rows.join("\n")
 }
+
+const HEADER: [&str; 2] = [
+    "| | fault | rounds | load | what must hold | what was seen | control |",
+    "|---|---|---|---|---|---|---|",
+];
 
 fn row(outcome: &Outcome) -> String {
     let part = outcome.part;
     let cells = if outcome.is_here() {
         [
+            rounds(outcome),
             loads(outcome),
             part.holds.to_owned(),
             seen(outcome),
@@ -25,6 +33,7 @@ fn row(outcome: &Outcome) -> String {
     } else {
         [
             "–".to_owned(),
+            "–".to_owned(),
             part.holds.to_owned(),
             format!("not in this suite: {}", part.instead),
             "–".to_owned(),
@@ -32,6 +41,15 @@ fn row(outcome: &Outcome) -> String {
     };
     let cells = cells.map(|cell| cell.replace('|', "\\|"));
     format!("| {} | {} | {} |", part.name, part.fault, cells.join(" | "))
+}
+
+/// How many rounds were played, and whether those are all that the fault asks for.
+fn rounds(outcome: &Outcome) -> String {
+    match (outcome.rounds, outcome.part.rounds(Extent::Full)) {
+        (0, _) => "–".to_owned(),
+        (played, Some(full)) if played < full => format!("{played} of {full}"),
+        (played, _) => played.to_string(),
+    }
 }
 
 fn loads(outcome: &Outcome) -> String {
@@ -99,18 +117,33 @@ fn grouped<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     groups.join("; ")
 }
 
-/// The page, whole.
-pub(crate) fn page(outcomes: &[Outcome], extent: Extent, versions: &[String]) -> String {
-    let rounds = match extent {
-        Extent::Full => "all rounds",
-        Extent::Everyday | Extent::Short => "at most a tenth of the rounds that `--full` plays",
-    };
+/// The page: its rows that were not played now stay as they are.
+pub(crate) fn page(before: &str, outcomes: &[Outcome], versions: &[String]) -> String {
+    let rows = PARTS.iter().filter_map(|part| {
+        let played = outcomes
+            .iter()
+            .find(|outcome| outcome.part.name == part.name);
+        played
+            .map(row)
+            .or_else(|| row_before(before, part).map(str::to_owned))
+    });
+    let rows: Vec<String> = HEADER
+        .iter()
+        .map(|row| (*row).to_owned())
+        .chain(rows)
+        .collect();
     format!(
-        "{HEAD}\n{}\n\nThis run: {rounds}; {}. With no failure in N tries, the rate of failures is below 3/N with 95 %\n\
+        "{HEAD}\n{}\n\nLast written with {}. With no failure in N tries, the rate of failures is below 3/N with 95 %\n\
          confidence.\n",
-        table(outcomes),
+        rows.join("\n"),
         versions.join("; ")
     )
+}
+
+/// The row of a fault in the page as it was.
+fn row_before<'a>(page: &'a str, part: &Part) -> Option<&'a str> {
+    let begin = format!("| {} | ", part.name);
+    page.lines().find(|line| line.starts_with(&begin))
 }
 
 const HEAD: &str = "\
@@ -119,19 +152,19 @@ const HEAD: &str = "\
 `cargo xtask faults` brings about what goes wrong in production, on real servers that it starts itself, and compares what
 is stored afterwards with what clients were told: for each session `acknowledged ≤ stored ≤ acknowledged + unknown`. What ended
 and was acknowledged stays ended. A control is the same with something that must fail: a harness that sees nothing there proves
-nothing. This page is written by `cargo xtask faults --write`; every cell is of that run.
+nothing. This page is written by `cargo xtask faults [PART…] [--full] --write`; every row is of one run, and says how many of its
+rounds were played.
 ";
 
 #[cfg(test)]
 mod tests {
     use super::super::outcome::Outcome;
-    use super::super::parts::PARTS;
     use super::*;
     use crate::context::Finished;
 
     #[test]
     fn a_row_says_what_was_seen_on_each_store() {
-        let mut outcome = Outcome::of(&PARTS[4]);
+        let mut outcome = Outcome::new(&PARTS[4], 7);
         let name = PARTS[4].name;
         let output = format!(
             "fault: {name} | a: 1 round | 0 undone\nfault: {name} | b: 1 round | 0 undone\ncontrol: {name} | a|b lose\n\
@@ -142,7 +175,7 @@ mod tests {
             output,
         });
         let row = row(&outcome);
-        assert!(row.contains("| a, b: 1 round |"), "{row}");
+        assert!(row.contains("| 7 of 10000 | a, b: 1 round |"), "{row}");
         assert!(row.contains("| 0 undone; 2 passed |"), "{row}");
         assert!(row.contains("a\\|b lose"), "{row}");
     }
@@ -154,8 +187,20 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_were_not_played_stay() {
+        let before = format!(
+            "head\n| {} | as it was |\n| {} | old |\n",
+            PARTS[0].name, PARTS[4].name
+        );
+        let page = page(&before, &[Outcome::new(&PARTS[4], 3)], &[]);
+        assert!(page.contains("| as it was |"), "{page}");
+        assert!(!page.contains("| old |"), "{page}");
+        assert!(page.contains("3 of 10000"), "{page}");
+    }
+
+    #[test]
     fn what_is_not_here_is_said() {
         let part = PARTS.iter().find(|part| part.tests.is_empty()).unwrap();
-        assert!(row(&Outcome::of(part)).contains("not in this suite"));
+        assert!(row(&Outcome::new(part, 0)).contains("not in this suite"));
     }
 }

@@ -14,6 +14,7 @@ use cloakroom::store::{Entry, Store};
 use cloakroom::{Manager, ManualClock, Policy, Session, SessionId, SkewedClock, Timestamp};
 use testbed::{Mongo, Postgres, Redis};
 
+use crate::faults::saw;
 use crate::support::{Cookies, NOW, keys};
 
 const MINUTE: i64 = 60_000;
@@ -141,6 +142,14 @@ async fn a_wrong_clock_signs_nobody_out(store: &str) {
         let mut theirs = wrong.sign_in().await;
         assert!(right.knows(&mut theirs).await, "{skew}: signed in there");
     }
+    let load = format!(
+        "{store}: one process of three by 1 h, 24 h, 25 h ahead, by 1 h, 24 h behind, and jumping"
+    );
+    saw(
+        "R5",
+        &load,
+        "nobody signed out, absolute time-out late by the skew at most",
+    );
 }
 
 /// The same of one whose clock jumps, to and fro, while it serves.

@@ -12,6 +12,7 @@ use cloakroom::{Manager, Policy, Session, SessionError, SessionLayer};
 use futures_util::future::{join, join_all};
 use testbed::{PgBouncer, PoolMode, Postgres};
 
+use crate::faults::saw;
 use crate::support::servers::connect;
 use crate::support::{Client, keys};
 
@@ -84,7 +85,7 @@ impl Drop for Lock {
     }
 }
 
-async fn others_are_served(url: &str, direct: &str) {
+async fn others_are_served(how: &str, url: &str, direct: &str) {
     let router = app(url).await;
     let held = visitors(&router, "/held", LOCKED).await;
     let free = visitors(&router, "/free", OTHERS).await;
@@ -114,6 +115,13 @@ async fn others_are_served(url: &str, direct: &str) {
         failed.into_iter().sum::<usize>()
     };
     let (refused, failed) = join(join_all(tabs), others).await;
+    saw(
+        "R8",
+        &format!(
+            "PostgreSQL, {how}: {LOCKED} rows locked, {OTHERS} others, {REQUESTS} requests of theirs"
+        ),
+        &format!("{failed} failed"),
+    );
     assert_eq!(failed, 0, "of {REQUESTS} requests of others failed");
     assert!(refused.iter().all(|refused| *refused > 0), "{refused:?}");
     drop(lock);
@@ -126,7 +134,7 @@ async fn others_are_served(url: &str, direct: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r8_twelve_locked_rows_delay_nobody_else() {
     let url = Postgres::shared().create_database("locked");
-    others_are_served(&url, &url).await;
+    others_are_served("direct", &url, &url).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -134,5 +142,5 @@ async fn r8_twelve_locked_rows_behind_a_pooler_delay_nobody_else() {
     let server = Postgres::shared();
     let direct = server.create_database("locked_behind");
     let pooler = PgBouncer::start(server, PoolMode::Transaction, 10);
-    others_are_served(&pooler.url("locked_behind"), &direct).await;
+    others_are_served("behind PgBouncer", &pooler.url("locked_behind"), &direct).await;
 }

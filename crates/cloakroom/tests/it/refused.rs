@@ -15,6 +15,7 @@ use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionError, SessionLa
 use testbed::browser::{Answer, Ask, Browser, Jar, Wire};
 use testbed::{Mongo, Postgres, Redis};
 
+use crate::faults::saw;
 use crate::support::keys;
 use crate::support::servers::connect;
 
@@ -237,6 +238,8 @@ async fn r2_a_refused_logout_is_said_keeps_the_cookie_and_is_done_later_on_every
             fleet.ends_there(&visitor, &what).await;
             assert_eq!(visitor.tab().page("/").await.body, "nobody", "{what}");
         }
+        let load = format!("{name}: `logout` and `unset`, refused by the store");
+        saw("R2", &load, "503, cookie kept, ended without a visit");
     }
 }
 

@@ -6,7 +6,7 @@ use cloakroom::store::Store;
 use testbed::Redis;
 
 use super::rig::{by_default, log_length, restart, restart_without, snapshot, with_log};
-use super::{Back, Sessions, ask, connect, rounds};
+use super::{Back, ENDS, Sessions, ask, connect, control, rounds, saw};
 
 /// How a server comes to forget.
 #[derive(Clone, Copy)]
@@ -15,6 +15,15 @@ enum Forgets {
     BySnapshot,
     /// Its log has lost the last second.
     ByLog,
+}
+
+fn tell(what: &str, count: usize) {
+    let ends = count * ENDS;
+    saw(
+        "R1",
+        &format!("{what}: killed {count} times"),
+        &format!("{ends} ends acknowledged, 0 undone"),
+    );
 }
 
 /// Plays rounds, and returns how many had something back.
@@ -65,7 +74,7 @@ async fn r1_what_was_ended_stays_ended_when_redis_starts_from_its_last_snapshot(
         play(by_default(false), Forgets::BySnapshot, count, true).await,
         0
     );
-    eprintln!("{count} restarts from a snapshot, nothing came back");
+    tell("Redis, from its last snapshot", count);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,12 +84,14 @@ async fn r1_what_was_ended_stays_ended_when_valkey_starts_from_its_last_snapshot
         play(by_default(true), Forgets::BySnapshot, count, true).await,
         0
     );
+    tell("Valkey, from its last snapshot", count);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r1_what_was_ended_stays_ended_when_the_log_has_lost_its_last_second() {
     let count = rounds(5);
     assert_eq!(play(with_log(), Forgets::ByLog, count, true).await, 0);
+    tell("Redis, from a log without its last second", count);
 }
 
 /// The control: the rounds are such that sessions come back where nothing is repeated.
@@ -95,6 +106,10 @@ async fn sessions_come_back_where_nothing_is_repeated() {
         1
     );
     assert_eq!(play(with_log(), Forgets::ByLog, 1, false).await, 1);
+    control(
+        "R1",
+        "without replay sessions are back after each of 5 restarts",
+    );
 }
 
 /// Two processes: each repeats what it has ended itself.

@@ -6,7 +6,7 @@ use cloakroom::store::Store;
 use testbed::RedisCluster;
 
 use super::rig::{restart, snapshot};
-use super::{Back, LIMIT, LOOK, Sessions, ask, connect, rounds};
+use super::{Back, LIMIT, LOOK, Sessions, ask, connect, rounds, saw};
 use tokio::time::{Instant, sleep};
 
 async fn round(
@@ -51,10 +51,16 @@ async fn round(
 async fn r1_what_was_ended_stays_ended_when_one_node_of_a_cluster_starts_again() {
     let mut cluster = RedisCluster::start(0);
     let store: Arc<dyn Store> = Arc::new(connect(&cluster.url(), true).await);
-    for turn in 0..rounds(6).min(100) {
+    let turns = rounds(6).min(100);
+    for turn in 0..turns {
         let back = round(&mut cluster, turn, &store, true).await;
         assert!(back.is_none(), "turn {turn}: {back:?}");
     }
+    saw(
+        "R1",
+        &format!("Redis Cluster, one node of three killed: {turns} times"),
+        "0 undone",
+    );
 }
 
 /// The control.

@@ -8,7 +8,7 @@ use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
 use super::rig::info;
-use super::{Back, LIMIT, LOOK, Sessions, connect, rounds};
+use super::{Back, ENDS, LIMIT, LOOK, Sessions, connect, control, rounds, saw};
 
 async fn holds(what: &str, mut so: impl FnMut() -> bool) {
     let begin = Instant::now();
@@ -70,10 +70,17 @@ async fn round(
 async fn r3_what_was_ended_stays_ended_when_a_replica_takes_over_that_had_not_heard_of_it() {
     let mut sentinels = Sentinels::start();
     let store: Arc<dyn Store> = Arc::new(connect(&sentinels.url(), true).await);
-    for turn in 0..rounds(2).min(30) {
+    let turns = rounds(2).min(200);
+    for turn in 0..turns {
         let back = round(&mut sentinels, turn % 2, &store, true).await;
         assert!(back.is_none(), "turn {turn}: {back:?}");
     }
+    let load = format!("Sentinel, replication cut: {turns} failovers");
+    saw(
+        "R3",
+        &load,
+        &format!("{} ends acknowledged, 0 undone", turns * ENDS),
+    );
 }
 
 /// The control.
@@ -82,5 +89,9 @@ async fn sessions_come_back_with_a_replica_where_nothing_is_repeated() {
     let mut sentinels = Sentinels::start();
     let store: Arc<dyn Store> = Arc::new(connect(&sentinels.url(), false).await);
     let back = round(&mut sentinels, 0, &store, false).await;
-    assert_eq!(back.here.len(), 6, "{back:?}");
+    assert_eq!(back.here.len(), ENDS, "{back:?}");
+    control(
+        "R3",
+        "without replay all that ended is back after one failover",
+    );
 }

@@ -20,12 +20,10 @@ use testbed::Redis;
 use tokio::time::{Duration, Instant, sleep};
 
 use self::rig::{entry, entry_of};
+use crate::faults::{control, rounds, saw};
 
-/// How many rounds of each kind there are.
-fn rounds(by_default: usize) -> usize {
-    let said = std::env::var("CLOAKROOM_ROUNDS").ok();
-    said.map_or(by_default, |said| said.parse().expect("a number"))
-}
+/// How many sessions end in a round.
+const ENDS: usize = 6;
 
 /// As a process of its own connects; `repeats` is false for the controls.
 async fn connect(url: &str, repeats: bool) -> RedisStore {
@@ -93,7 +91,7 @@ impl Sessions {
         store.update(&self.expired, &read, &over).await.unwrap();
     }
 
-    fn ended(&self) -> [(&'static str, &SessionId); 6] {
+    fn ended(&self) -> [(&'static str, &SessionId); ENDS] {
         [
             ("destroyed", &self.destroyed),
             ("retired", &self.retired),

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::rig::{by_default, entry, has, restart, snapshot};
-use super::{LIMIT, LOOK, ask, connect, rounds};
+use super::{LIMIT, LOOK, ask, connect, rounds, saw};
 
 const SESSIONS: usize = 240;
 const AT_ONCE: usize = 8;
@@ -50,7 +50,8 @@ async fn r1_no_end_is_undone_that_was_under_way_while_the_server_went() {
     let mut server = by_default(false);
     let store: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
     let (mut before, mut all) = (0, 0);
-    for round in 0..rounds(6).min(200) {
+    let rounds = rounds(6).min(200);
+    for round in 0..rounds {
         let ids: Vec<SessionId> = (0..SESSIONS).map(|_| SessionId::random()).collect();
         for id in &ids {
             store.create(id, &entry()).await.unwrap();
@@ -81,7 +82,12 @@ async fn r1_no_end_is_undone_that_was_under_way_while_the_server_went() {
             sleep(LOOK).await;
         }
     }
-    eprintln!("{all} ends acknowledged, {before} of them before the server went");
+    let load = format!("Redis, from its last snapshot, while sessions end: {rounds} rounds");
+    saw(
+        "R1",
+        &load,
+        &format!("{all} ends acknowledged, {before} of them before the server went, 0 undone"),
+    );
     assert!(
         before > 0 && all > before,
         "{before} of {all}: nothing was tested"

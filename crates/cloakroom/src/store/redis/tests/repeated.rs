@@ -218,10 +218,13 @@ async fn pair() -> (Redis, Redis) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r3_an_end_that_too_few_replicas_have_is_not_reported_as_done() {
     let (primary, replica) = pair().await;
-    let waits = options()
-        .wait_replicas(1)
-        .wait_timeout(Duration::from_millis(500));
-    let store = RedisStore::connect_options(&primary.url(), waits.clone())
+    let waits = options().wait_replicas(1);
+    // However busy the machine is, one that is there answers within this.
+    let patient = waits
+        .clone()
+        .response_timeout(LIMIT * 2)
+        .wait_timeout(LIMIT);
+    let store = RedisStore::connect_options(&primary.url(), patient)
         .await
         .unwrap();
     let entry = Entry {
@@ -239,6 +242,10 @@ async fn r3_an_end_that_too_few_replicas_have_is_not_reported_as_done() {
     assert_eq!(replica.command(&["EXISTS", &key]), ":0\r\n");
     // One that hears nothing more.
     replica.signal("STOP");
+    let waits = waits.wait_timeout(Duration::from_millis(500));
+    let store = RedisStore::connect_options(&primary.url(), waits.clone())
+        .await
+        .unwrap();
     for id in &ids[2..4] {
         let error = store.destroy(id).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unknown);
