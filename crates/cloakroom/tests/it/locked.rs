@@ -1,4 +1,4 @@
-//! Rows that somebody else holds: whoever wants to change them waits, and nobody else.
+//! Rows and documents that somebody else holds: whoever wants to change them waits, and nobody else.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -85,11 +85,11 @@ impl Drop for Lock {
     }
 }
 
-async fn others_are_served(how: &str, url: &str, direct: &str) {
+async fn others_are_served<L>(how: &str, url: &str, lock: impl AsyncFnOnce() -> L) {
     let router = app(url).await;
     let held = visitors(&router, "/held", LOCKED).await;
     let free = visitors(&router, "/free", OTHERS).await;
-    let lock = Lock::take(direct);
+    let lock = lock().await;
     let over = Arc::new(AtomicBool::new(false));
     // Each of the held has two tabs that try again and again.
     let tabs = held.iter().chain(&held).map(async |visitor| {
@@ -117,9 +117,7 @@ async fn others_are_served(how: &str, url: &str, direct: &str) {
     let (refused, failed) = join(join_all(tabs), others).await;
     saw(
         "R8",
-        &format!(
-            "PostgreSQL, {how}: {LOCKED} rows locked, {OTHERS} others, {REQUESTS} requests of theirs"
-        ),
+        &format!("{how}: {LOCKED} sessions locked, {OTHERS} others, {REQUESTS} requests of theirs"),
         &format!("{failed} failed"),
     );
     assert_eq!(failed, 0, "of {REQUESTS} requests of others failed");
@@ -134,7 +132,7 @@ async fn others_are_served(how: &str, url: &str, direct: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r8_twelve_locked_rows_delay_nobody_else() {
     let url = Postgres::shared().create_database("locked");
-    others_are_served("direct", &url, &url).await;
+    others_are_served("PostgreSQL, direct", &url, async || Lock::take(&url)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -142,5 +140,32 @@ async fn r8_twelve_locked_rows_behind_a_pooler_delay_nobody_else() {
     let server = Postgres::shared();
     let direct = server.create_database("locked_behind");
     let pooler = PgBouncer::start(server, PoolMode::Transaction, 10);
-    others_are_served("behind PgBouncer", &pooler.url("locked_behind"), &direct).await;
+    let url = pooler.url("locked_behind");
+    others_are_served("PostgreSQL, behind PgBouncer", &url, async || {
+        Lock::take(&direct)
+    })
+    .await;
+}
+
+/// A transaction that has written to the sessions of those who are held.
+async fn locked_documents(url: &str) -> mongodb::ClientSession {
+    let client = mongodb::Client::with_uri_str(url).await.unwrap();
+    let sessions = client
+        .default_database()
+        .unwrap()
+        .collection::<mongodb::bson::Document>("sessions");
+    let mut transaction = client.start_session().await.unwrap();
+    transaction.start_transaction().await.unwrap();
+    let held = mongodb::bson::doc! { "session": { "$regex": "\"held\"" } };
+    let touch = mongodb::bson::doc! { "$set": { "seen": 1 } };
+    let locked = sessions.update_many(held, touch).session(&mut transaction);
+    assert_eq!(locked.await.unwrap().matched_count, LOCKED as u64);
+    transaction
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r8_twelve_documents_in_a_transaction_delay_nobody_else() {
+    let url = testbed::Mongo::shared().url("locked");
+    let lock = async || locked_documents(&url).await;
+    others_are_served("MongoDB-compatible server", &url, lock).await;
 }

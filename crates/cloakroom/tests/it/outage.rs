@@ -347,7 +347,7 @@ survives!(
     valkey,
     Redis::with(RedisOptions {
         durable: true,
-        valkey: true,
+        program: testbed::RedisProgram::Valkey9,
         ..RedisOptions::default()
     })
 );

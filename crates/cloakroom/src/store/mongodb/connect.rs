@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How often the driver looks whether a server is there: a request after an outage waits for that.
 /// The driver's own ten seconds would be a long time.
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How many connections there are at most, unless the URL says otherwise: as many as in the Node driver.
+/// The Rust driver's own ten are soon taken by writes that wait for documents which somebody holds.
+const MAX_CONNECTIONS: u32 = 100;
 /// The database of a URL that names none, as in the Node driver.
 const DATABASE: &str = "test";
 
@@ -128,6 +131,8 @@ pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
         });
         plaintext::warn("mongodb", hosts, "add tls=true to the URL of MongoDB");
     }
+    // Whoever waits for a document that a transaction holds keeps a connection.
+    parsed.max_pool_size.get_or_insert(MAX_CONNECTIONS);
     parsed.server_selection_timeout.get_or_insert(PATIENCE);
     parsed.connect_timeout.get_or_insert(PATIENCE);
     parsed.heartbeat_freq.get_or_insert(HEARTBEAT);

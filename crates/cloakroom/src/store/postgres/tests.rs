@@ -126,6 +126,19 @@ mod json {
     conformance::suite!(subject(options(&unique("json"))).await);
 }
 
+mod release_18 {
+    use super::*;
+
+    async fn newer() -> Subject {
+        let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
+        let url = Postgres::shared_18().url();
+        let options = options(&unique("newer")).mixed_fleet(true);
+        let store = PostgresStore::connect_options(&url, options.clock(clock.clone())).await;
+        Subject::with_clock(store.unwrap(), clock)
+    }
+    conformance::suite!(newer().await);
+}
+
 mod json_in_a_mixed_fleet {
     use super::*;
     conformance::suite!(subject(options(&unique("mixed")).mixed_fleet(true)).await);

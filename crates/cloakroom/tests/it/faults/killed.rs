@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use cloakroom::policy::RequestInfo;
 use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionId};
-use testbed::{Mongo, Postgres, Redis, RedisOptions, Server};
+use testbed::{
+    Mongo, Postgres, PostgresPair, PostgresRelease, Redis, RedisOptions, RedisProgram, Server,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -167,9 +169,9 @@ async fn something_is_lost(name: &str, server: Box<dyn Server>) {
     );
 }
 
-fn redis(valkey: bool, durable: bool) -> Box<dyn Server> {
+fn redis(program: RedisProgram, durable: bool) -> Box<dyn Server> {
     Box::new(Redis::with(RedisOptions {
-        valkey,
+        program,
         durable,
         ..RedisOptions::default()
     }))
@@ -182,13 +184,41 @@ async fn f04_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f04_postgres_18() {
+    let settings = ["fsync=on", "full_page_writes=on", "synchronous_commit=on"];
+    let server = Postgres::start_release(PostgresRelease::V18, &settings);
+    nothing_is_lost("PostgreSQL 18", Box::new(server)).await;
+}
+
+/// The primary is killed and its standby promoted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f04_postgres_with_a_synchronous_standby() {
+    let pair = Box::new(PostgresPair::synchronous());
+    nothing_is_lost("PostgreSQL, a synchronous standby promoted", pair).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f04_control_a_standby_that_got_nothing() {
+    let pair = Box::new(PostgresPair::cut());
+    something_is_lost("PostgreSQL, a standby promoted that got nothing", pair).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f04_redis() {
-    nothing_is_lost("Redis, appendfsync always", redis(false, true)).await;
+    nothing_is_lost(
+        "Redis, appendfsync always",
+        redis(RedisProgram::Redis, true),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f04_valkey() {
-    nothing_is_lost("Valkey, appendfsync always", redis(true, true)).await;
+    nothing_is_lost(
+        "Valkey, appendfsync always",
+        redis(RedisProgram::Valkey9, true),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,5 +239,5 @@ async fn f04_control_postgres_that_does_not_wait_for_its_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f04_control_redis_without_a_log() {
-    something_is_lost("Redis without AOF", redis(false, false)).await;
+    something_is_lost("Redis without AOF", redis(RedisProgram::Redis, false)).await;
 }

@@ -76,7 +76,7 @@ fn redis_command(port: u16, words: &[&str]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn valkey_says_that_everything_went() {
     let valkey = Redis::with(RedisOptions {
-        valkey: true,
+        program: testbed::RedisProgram::Valkey9,
         ..RedisOptions::default()
     });
     let (store, port) = (connect(&valkey.url()).await, valkey.port());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloakroom::store::Store;
-use testbed::Redis;
+use testbed::{Redis, RedisProgram};
 
 use super::rig::{by_default, log_length, restart, restart_without, snapshot, with_log};
 use super::{Back, ENDS, Sessions, ask, connect, control, rounds, saw};
@@ -71,7 +71,13 @@ async fn play(mut server: Redis, forgets: Forgets, count: usize, repeats: bool) 
 async fn r1_what_was_ended_stays_ended_when_redis_starts_from_its_last_snapshot() {
     let count = rounds(20);
     assert_eq!(
-        play(by_default(false), Forgets::BySnapshot, count, true).await,
+        play(
+            by_default(RedisProgram::Redis),
+            Forgets::BySnapshot,
+            count,
+            true
+        )
+        .await,
         0
     );
     tell("Redis, from its last snapshot", count);
@@ -81,10 +87,24 @@ async fn r1_what_was_ended_stays_ended_when_redis_starts_from_its_last_snapshot(
 async fn r1_what_was_ended_stays_ended_when_valkey_starts_from_its_last_snapshot() {
     let count = rounds(5);
     assert_eq!(
-        play(by_default(true), Forgets::BySnapshot, count, true).await,
+        play(
+            by_default(RedisProgram::Valkey9),
+            Forgets::BySnapshot,
+            count,
+            true
+        )
+        .await,
         0
     );
     tell("Valkey, from its last snapshot", count);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r1_what_was_ended_stays_ended_when_valkey_8_starts_from_its_last_snapshot() {
+    let count = rounds(3);
+    let server = by_default(RedisProgram::Valkey8);
+    assert_eq!(play(server, Forgets::BySnapshot, count, true).await, 0);
+    tell("Valkey 8, from its last snapshot", count);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,11 +118,23 @@ async fn r1_what_was_ended_stays_ended_when_the_log_has_lost_its_last_second() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_come_back_where_nothing_is_repeated() {
     assert_eq!(
-        play(by_default(false), Forgets::BySnapshot, 3, false).await,
+        play(
+            by_default(RedisProgram::Redis),
+            Forgets::BySnapshot,
+            3,
+            false
+        )
+        .await,
         3
     );
     assert_eq!(
-        play(by_default(true), Forgets::BySnapshot, 1, false).await,
+        play(
+            by_default(RedisProgram::Valkey9),
+            Forgets::BySnapshot,
+            1,
+            false
+        )
+        .await,
         1
     );
     assert_eq!(play(with_log(), Forgets::ByLog, 1, false).await, 1);
@@ -115,7 +147,7 @@ async fn sessions_come_back_where_nothing_is_repeated() {
 /// Two processes: each repeats what it has ended itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r1_each_process_repeats_its_own_ends() {
-    let mut server = by_default(false);
+    let mut server = by_default(RedisProgram::Redis);
     let one: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
     let two: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
     let (first, second) = (Sessions::create(&*one).await, Sessions::create(&*two).await);
@@ -133,7 +165,7 @@ async fn r1_each_process_repeats_its_own_ends() {
 /// What comes back is deleted each time, not only the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r1_an_old_snapshot_that_is_used_twice_brings_nothing_back() {
-    let mut server = by_default(false);
+    let mut server = by_default(RedisProgram::Redis);
     let store: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
     let sessions = Sessions::create(&*store).await;
     snapshot(&server).await;

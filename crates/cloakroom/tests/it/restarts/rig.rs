@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use cloakroom::store::Entry;
 use cloakroom::{SessionId, Timestamp};
-use testbed::{Redis, RedisOptions};
+use testbed::{Redis, RedisOptions, RedisProgram};
 use tokio::task::block_in_place;
 use tokio::time::{Duration, Instant, sleep};
 
@@ -38,18 +38,21 @@ pub(super) fn over() -> Entry {
 }
 
 /// The configuration that a server has where nobody wrote one: it takes snapshots now and then.
-pub(super) fn by_default(valkey: bool) -> Redis {
-    with(valkey, &["--save", "3600 1 300 100 60 10000"])
+pub(super) fn by_default(program: RedisProgram) -> Redis {
+    with(program, &["--save", "3600 1 300 100 60 10000"])
 }
 
 /// A server that writes a log, and lets the disk have it once a second.
 pub(super) fn with_log() -> Redis {
-    with(false, &["--appendonly", "yes", "--appendfsync", "everysec"])
+    with(
+        RedisProgram::Redis,
+        &["--appendonly", "yes", "--appendfsync", "everysec"],
+    )
 }
 
-fn with(valkey: bool, arguments: &[&str]) -> Redis {
+fn with(program: RedisProgram, arguments: &[&str]) -> Redis {
     Redis::with(RedisOptions {
-        valkey,
+        program,
         arguments: arguments.iter().map(ToString::to_string).collect(),
         ..RedisOptions::default()
     })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cloakroom::SessionId;
 use cloakroom::store::{RetiredId, Store, Written};
+use testbed::RedisProgram;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
@@ -47,7 +48,7 @@ fn end_all(store: &Arc<dyn Store>, ids: &[SessionId]) -> JoinSet<Vec<SessionId>>
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r1_no_end_is_undone_that_was_under_way_while_the_server_went() {
-    let mut server = by_default(false);
+    let mut server = by_default(RedisProgram::Redis);
     let store: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
     let (mut before, mut all) = (0, 0);
     let rounds = rounds(6).min(200);

@@ -150,8 +150,7 @@ fn run(test: &str, told: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// Visits by several processes, all of whose answers are right.
-async fn are_answered_rightly(mode: PoolMode, processes: usize, visits: usize) {
-    let server = Postgres::shared();
+async fn are_answered_rightly(server: &Postgres, mode: PoolMode, processes: usize, visits: usize) {
     let database = unique("pooled");
     server.create_database(&database);
     let pooler = PgBouncer::start(server, mode, 8.max(processes * 4));
@@ -177,22 +176,27 @@ async fn are_answered_rightly(mode: PoolMode, processes: usize, visits: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_two_processes_behind_a_pooler_run_their_own_statements() {
-    are_answered_rightly(PoolMode::Transaction, 2, 320).await;
+    are_answered_rightly(Postgres::shared(), PoolMode::Transaction, 2, 320).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_four_processes_behind_a_pooler_run_their_own_statements() {
-    are_answered_rightly(PoolMode::Transaction, 4, 320).await;
+    are_answered_rightly(Postgres::shared(), PoolMode::Transaction, 4, 320).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r4_in_front_of_postgresql_18_it_is_right_as_well() {
+    are_answered_rightly(Postgres::shared_18(), PoolMode::Transaction, 2, 160).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_where_each_statement_has_another_connection_it_is_right_as_well() {
-    are_answered_rightly(PoolMode::Statement, 2, 160).await;
+    are_answered_rightly(Postgres::shared(), PoolMode::Statement, 2, 160).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_where_a_client_keeps_its_connection_it_is_right_as_well() {
-    are_answered_rightly(PoolMode::Session, 2, 160).await;
+    are_answered_rightly(Postgres::shared(), PoolMode::Session, 2, 160).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

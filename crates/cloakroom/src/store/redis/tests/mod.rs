@@ -44,6 +44,22 @@ mod valkey {
     conformance::suite!(subject(&Redis::shared_valkey().url(), options()).await);
 }
 
+mod valkey_8 {
+    use super::*;
+
+    async fn valkey_8() -> Subject {
+        static SERVER: std::sync::OnceLock<Redis> = std::sync::OnceLock::new();
+        let server = SERVER.get_or_init(|| {
+            Redis::with(testbed::RedisOptions {
+                program: testbed::RedisProgram::Valkey8,
+                ..testbed::RedisOptions::default()
+            })
+        });
+        subject(&server.url(), options()).await
+    }
+    conformance::suite!(valkey_8().await);
+}
+
 mod cluster {
     use super::*;
     conformance::suite!(subject(&RedisCluster::shared().url(), options()).await);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testbed::{Redis, RedisOptions as Server};
+use testbed::{Redis, RedisOptions as Server, RedisProgram};
 
 use super::super::{RedisOptions, RedisStore};
 use super::entry_of;
@@ -68,7 +68,7 @@ async fn what_express_brings_back_does_not_outlive_its_mark() {
 #[tokio::test]
 async fn a_refused_write_has_changed_nothing() {
     let server = Redis::with(Server {
-        valkey: true,
+        program: RedisProgram::Valkey9,
         ..Server::default()
     });
     server.command(&["ACL", "SETUSER", "app", "on", ">pw", "~sess:*", "+@all"]);
@@ -95,9 +95,13 @@ async fn a_refused_write_has_changed_nothing() {
 
 #[tokio::test]
 async fn an_index_of_another_type_is_no_corrupt_session() {
-    for valkey in [false, true] {
+    for program in [
+        RedisProgram::Redis,
+        RedisProgram::Valkey8,
+        RedisProgram::Valkey9,
+    ] {
         let server = Redis::with(Server {
-            valkey,
+            program,
             ..Server::default()
         });
         let store = RedisStore::connect(&server.url()).await.unwrap();
@@ -112,7 +116,7 @@ async fn an_index_of_another_type_is_no_corrupt_session() {
         assert_eq!(
             (error.kind(), now),
             (StoreErrorKind::Unavailable, entry.text),
-            "valkey: {valkey}"
+            "{program:?}"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::{Redis, RedisOptions as Server};
+use testbed::{Redis, RedisOptions as Server, RedisProgram};
 
 use super::super::{RedisOptions, RedisStore};
 use super::{entry_of, options};
@@ -167,9 +167,13 @@ async fn r1_ends_out_of_the_bound_are_not_repeated() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r9_all_sessions_of_a_user_end_on_a_full_server_and_express_brings_none_back() {
-    for valkey in [false, true] {
+    for program in [
+        RedisProgram::Redis,
+        RedisProgram::Valkey8,
+        RedisProgram::Valkey9,
+    ] {
         let redis = Redis::with(Server {
-            valkey,
+            program,
             ..Server::default()
         });
         let mixed = RedisOptions::default().mixed_fleet(true);
@@ -197,7 +201,7 @@ async fn r9_all_sessions_of_a_user_end_on_a_full_server_and_express_brings_none_
         redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
         for id in ids.iter().chain([&alone]) {
             redis.command(&["SET", &key(id), &entry.text, "EX", "60"]);
-            assert_eq!(store.get(id).await.unwrap(), None, "valkey: {valkey}");
+            assert_eq!(store.get(id).await.unwrap(), None, "{program:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! V2: the note that an id is retired.
 
-use testbed::{Redis, RedisOptions as Server};
+use testbed::{Redis, RedisOptions as Server, RedisProgram};
 
 use super::super::{RedisOptions, RedisStore};
 use super::entry_of;
@@ -13,9 +13,14 @@ fn number(said: &str) -> i64 {
 
 #[tokio::test]
 async fn v2_the_note_of_a_retired_id_lies_in_redis_for_a_minute() {
-    for (valkey, mixed) in [(false, false), (true, false), (false, true)] {
+    for (program, mixed) in [
+        (RedisProgram::Redis, false),
+        (RedisProgram::Valkey8, false),
+        (RedisProgram::Valkey9, false),
+        (RedisProgram::Redis, true),
+    ] {
         let redis = Redis::with(Server {
-            valkey,
+            program,
             ..Server::default()
         });
         let options = RedisOptions::default().mixed_fleet(mixed);

@@ -1,13 +1,20 @@
-//! PostgreSQL, as Debian has it.
+//! PostgreSQL: the release that Debian has and a newer one, alone and with a replica.
+
+mod pair;
+mod release;
+
+pub use pair::PostgresPair;
+pub use release::PostgresRelease;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use self::release::copy;
 use crate::process::free_port;
 use crate::{Directory, Process, Server, directory, wait_for};
 
@@ -15,6 +22,7 @@ use crate::{Directory, Process, Server, directory, wait_for};
 #[derive(Debug)]
 pub struct Postgres {
     process: Process,
+    release: PostgresRelease,
     port: u16,
     settings: Vec<String>,
     directory: Directory,
@@ -27,20 +35,43 @@ impl Postgres {
         SHARED.get_or_init(|| Self::start(&[]))
     }
 
+    /// The newer server that the tests of this process share.
+    pub fn shared_18() -> &'static Self {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start_release(PostgresRelease::V18, &[]))
+    }
+
     /// A server of its own, with settings as on its command line: `TimeZone=Asia/Kolkata`.
     pub fn start(settings: &[&str]) -> Self {
-        let (port, directory) = (free_port(), directory());
-        let copied = Command::new("cp")
-            .arg("-a")
-            .arg(template())
-            .arg(directory.join("data"))
-            .status();
-        assert!(copied.expect("cp is there").success());
+        Self::start_release(PostgresRelease::Debian, settings)
+    }
+
+    /// The same of another release.
+    pub fn start_release(release: PostgresRelease, settings: &[&str]) -> Self {
+        let directory = directory();
         open_to_server(&directory);
+        copy(release.template(), &directory.join("data"));
+        Self::start_in(directory, release, settings)
+    }
+
+    /// Runs a statement, and returns its rows as `psql -qAt` prints them.
+    pub fn query(&self, statement: &str) -> String {
+        let ran = Command::new("psql")
+            .args(["-qAt", &self.url(), "-c", statement])
+            .output()
+            .expect("it comes with the server");
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{said}");
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    }
+
+    fn start_in(directory: Directory, release: PostgresRelease, settings: &[&str]) -> Self {
+        let port = free_port();
         let settings: Vec<String> = settings.iter().map(|&setting| setting.into()).collect();
-        let process = run(port, &settings, &directory);
+        let process = run(release, port, &settings, &directory);
         let postgres = Self {
             process,
+            release,
             port,
             settings,
             directory,
@@ -62,12 +93,7 @@ impl Postgres {
     /// A new database, and its URL.
     pub fn create_database(&self, name: &str) -> String {
         let port = self.port.to_string();
-        let created = Command::new(program("createdb"))
-            .args(["-h", "127.0.0.1", "-U", "postgres", "-p", &port, name])
-            .output()
-            .expect("it comes with the server");
-        let said = String::from_utf8_lossy(&created.stderr);
-        assert!(created.status.success(), "{said}");
+        self.query(&format!("CREATE DATABASE \"{name}\""));
         format!("postgres://postgres@127.0.0.1:{port}/{name}")
     }
 
@@ -103,7 +129,7 @@ impl Postgres {
         // The processes of its connections notice a moment later, and must not be joined.
         std::thread::sleep(Duration::from_millis(300));
         let _ = fs::remove_file(self.directory.join("data/postmaster.pid"));
-        self.process = run(self.port, &self.settings, &self.directory);
+        self.process = run(self.release, self.port, &self.settings, &self.directory);
         self.wait();
     }
 
@@ -134,7 +160,7 @@ impl Server for Postgres {
     }
 }
 
-fn run(port: u16, settings: &[String], directory: &Path) -> Process {
+fn run(release: PostgresRelease, port: u16, settings: &[String], directory: &Path) -> Process {
     let mut arguments = vec![
         "-D".to_owned(),
         directory.join("data").display().to_string(),
@@ -156,7 +182,7 @@ fn run(port: u16, settings: &[String], directory: &Path) -> Process {
     for setting in quick.into_iter().chain(settings.iter().map(String::as_str)) {
         arguments.extend(["-c".to_owned(), setting.to_owned()]);
     }
-    Process::start(&program("postgres"), arguments, directory, user())
+    Process::start(&release.program("postgres"), arguments, directory, user())
 }
 
 /// Asks for a connection as its own protocol does: the server answers `R` once it takes them.
@@ -178,40 +204,6 @@ pub(crate) fn login() -> Vec<u8> {
     startup
 }
 
-/// A data directory made once for all servers of this process.
-fn template() -> &'static Path {
-    static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
-    TEMPLATE.get_or_init(|| {
-        let directory = directory();
-        open_to_server(&directory);
-        let data = directory.join("data");
-        let mut made = Process::start(
-            &program("initdb"),
-            [
-                "-D",
-                &data.display().to_string(),
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C.UTF-8",
-                "--no-sync",
-            ],
-            &directory,
-            user(),
-        );
-        wait_for("initdb", || made.has_ended().then_some(()));
-        assert!(
-            data.join("PG_VERSION").exists(),
-            "{}",
-            fs::read_to_string(directory.join("log")).unwrap_or_default()
-        );
-        directory.leave().join("data")
-    })
-}
-
 pub(crate) fn open_to_server(directory: &Path) {
     if let Some(user) = user() {
         for path in [directory, directory.parent().expect("it lies in one")] {
@@ -228,12 +220,4 @@ pub(crate) fn user() -> Option<&'static str> {
     use std::os::unix::fs::MetadataExt as _;
     let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     root.then_some("postgres")
-}
-
-fn program(name: &str) -> PathBuf {
-    let versions = fs::read_dir("/usr/lib/postgresql")
-        .expect("PostgreSQL is missing: `cargo xtask test` installs it");
-    let mut versions: Vec<PathBuf> = versions.flatten().map(|entry| entry.path()).collect();
-    versions.sort();
-    versions.pop().expect("a version").join("bin").join(name)
 }
