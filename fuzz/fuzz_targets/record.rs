@@ -8,7 +8,7 @@ use std::time::Duration;
 use cloakroom::cookie::sign;
 use cloakroom::policy::RequestInfo;
 use cloakroom::record::{UserKeys, renormalize};
-use cloakroom::store::{Entry, Store as _};
+use cloakroom::store::{NewRecord, Store as _};
 use cloakroom::{Clock, KeyRing, Manager, MemoryStore, Policy, SessionId};
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
@@ -33,7 +33,7 @@ async fn change(text: &str) {
     let manager = Manager::new(policy, store.clone());
     let id = SessionId::random();
     let expires = Clock::System.now().after(Duration::from_secs(60));
-    let entry = Entry { text: text.into(), expires, users: Vec::new() };
+    let entry = NewRecord { text: text.into(), expires, users: Vec::new() };
     store.create(&id, &entry).await.expect("a new id can be stored");
     let cookie = format!("connect.sid=s:{}", sign(id.expose(), &keys));
     let session = manager.open([cookie.as_bytes()], RequestInfo::default()).await.expect("it opens");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cloakroom::cookie::sign;
 use cloakroom::policy::RequestInfo;
 use cloakroom::record::RecordText;
-use cloakroom::store::{Entry, Store, StoreErrorKind, Written};
+use cloakroom::store::{CasOutcome, NewRecord, Store, StoreErrorKind};
 use cloakroom::{Clock, KeyRing, Manager, Policy, SessionId, Timestamp};
 
 use crate::error::Failure;
@@ -146,8 +146,8 @@ impl Fleet {
         &self.versions[n as usize]
     }
 
-    fn entry(&self, n: u32, version: u8, expires: Timestamp) -> Entry {
-        Entry {
+    fn entry(&self, n: u32, version: u8, expires: Timestamp) -> NewRecord {
+        NewRecord {
             text: text(n, version).into(),
             expires,
             users: self.has_users.then(|| user(n)).into_iter().collect(),
@@ -220,12 +220,14 @@ impl Fleet {
         let written = self.store.update(&id, &read, &entry).await;
         let took = begin.elapsed();
         match written? {
-            Written::Saved => {
+            CasOutcome::Stored => {
                 self.version(n).store(next, Ordering::Relaxed);
                 Ok(took)
             }
-            Written::Gone => Err(missing(n)),
-            Written::Changed(_) => Err(Failure::new(format!("somebody else changed session {n}"))),
+            CasOutcome::NotFound => Err(missing(n)),
+            CasOutcome::Conflict(_) => {
+                Err(Failure::new(format!("somebody else changed session {n}")))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloakroom::record::UserKeys;
-use cloakroom::store::{AnyStore, Entry, Store as _, StoreErrorKind, StoreOptions, Written};
+use cloakroom::store::{AnyStore, CasOutcome, NewRecord, Store as _, StoreErrorKind, StoreOptions};
 use cloakroom::{SessionId, Timestamp};
 use napi::Result;
 use napi::bindgen_prelude::External;
@@ -115,9 +115,9 @@ pub fn store_op(
     })
 }
 
-fn entry(text: String, expires: f64) -> Entry {
+fn entry(text: String, expires: f64) -> NewRecord {
     let users = UserKeys::default().users_of(&text);
-    Entry {
+    NewRecord {
         users,
         text: text.into(),
         expires: instant(expires),
@@ -137,7 +137,7 @@ async fn get(store: &AnyStore, id: &SessionId) -> Outcome {
     Ok(stored.map_or_else(String::new, |stored| stored.text.to_string()))
 }
 
-async fn set(store: &AnyStore, id: &SessionId, entry: &Entry) -> Outcome {
+async fn set(store: &AnyStore, id: &SessionId, entry: &NewRecord) -> Outcome {
     for _ in 0..TRIES {
         let Some(stored) = store.get_uncached(id).await? else {
             match store.create(id, entry).await {
@@ -146,7 +146,7 @@ async fn set(store: &AnyStore, id: &SessionId, entry: &Entry) -> Outcome {
             }
             return Ok(String::new());
         };
-        if store.update(id, &stored.text, entry).await? == Written::Saved {
+        if store.update(id, &stored.text, entry).await? == CasOutcome::Stored {
             return Ok(String::new());
         }
     }

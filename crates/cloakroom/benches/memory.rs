@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cloakroom::policy::RequestInfo;
 use cloakroom::store::memory::{MemoryLimit, MemoryStore};
-use cloakroom::store::{Entry, Store as _};
+use cloakroom::store::{NewRecord, Store as _};
 use cloakroom::{Clock, KeyRing, Manager, ManualClock, Policy, SessionId};
 
 const SESSIONS: usize = 1_000_000;
@@ -59,7 +59,7 @@ async fn bytes_per_session() {
     let text = format!(r#"{{"cookie":{{}},"data":"{}"}}"#, "x".repeat(RECORD - 23));
     assert_eq!(text.len(), RECORD);
     let expires = clock.now().after(Duration::from_hours(1));
-    let entry = Entry {
+    let entry = NewRecord {
         text: text.as_str().into(),
         expires,
         users: Vec::new(),

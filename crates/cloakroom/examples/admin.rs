@@ -149,7 +149,7 @@ fn row(account: &Account, sessions: usize, token: Option<&str>) -> Markup {
                 form method="post" action="/end" {
                     input type="hidden" name="_csrf" value=(token);
                     input type="hidden" name="user" value=(account.name);
-                    button.danger disabled[sessions == 0] aria-label={ "End every session of " (account.name) } { "End all" }
+                    button.danger disabled[sessions == 0] aria-label={ "EndReason every session of " (account.name) } { "EndReason all" }
                 }
             } }
         }
@@ -157,12 +157,15 @@ fn row(account: &Account, sessions: usize, token: Option<&str>) -> Markup {
 }
 
 #[derive(Deserialize)]
-struct End {
+struct EndReason {
     user: String,
 }
 
 /// When this answers, no server lets the user's cookies pass any more.
-async fn end(State(manager): State<Manager>, Form(form): Form<End>) -> Result<Response, Failure> {
+async fn end(
+    State(manager): State<Manager>,
+    Form(form): Form<EndReason>,
+) -> Result<Response, Failure> {
     if !ACCOUNTS.iter().any(|account| account.name == form.user) {
         return Ok(StatusCode::NOT_FOUND.into_response());
     }

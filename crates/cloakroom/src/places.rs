@@ -13,34 +13,34 @@ use foldhash::quality::RandomState;
 const WAYS: usize = 4;
 
 /// Made when something is put there first.
-pub(crate) struct Places<T, const COUNT: usize> {
+pub(crate) struct BoundedCache<T, const COUNT: usize> {
     hasher: RandomState,
     sets: OnceLock<Box<[Set<T>]>>,
 }
 
-type Set<T> = Mutex<Ways<T>>;
+type Set<T> = Mutex<CacheSet<T>>;
 
 /// Things with their hashes, and which of them goes next.
-struct Ways<T> {
+struct CacheSet<T> {
     each: [Option<(u64, T)>; WAYS],
     next: usize,
 }
 
-impl<T, const COUNT: usize> Places<T, COUNT> {
+impl<T, const COUNT: usize> BoundedCache<T, COUNT> {
     /// A hash that nobody outside this process can foresee.
     pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
         self.hasher.hash_one(bytes)
     }
 
     /// What `choose` makes of the first thing with that hash of which it makes something.
-    pub(crate) fn find<R>(&self, hash: u64, choose: impl Fn(&T) -> Option<R>) -> Option<R> {
+    pub(crate) fn get<R>(&self, hash: u64, choose: impl Fn(&T) -> Option<R>) -> Option<R> {
         let ways = lock(&self.sets.get()?[Self::index(hash)]);
         let alike = ways.each.iter().flatten().filter(|(own, _)| *own == hash);
         alike.into_iter().find_map(|(_, thing)| choose(thing))
     }
 
     /// Puts a thing in the place of one with the same hash, in a free one, or where the longest is.
-    pub(crate) fn put(&self, hash: u64, thing: T) {
+    pub(crate) fn insert(&self, hash: u64, thing: T) {
         let make = || (0..COUNT / WAYS).map(|_| Set::default()).collect();
         let mut ways = lock(&self.sets.get_or_init(make)[Self::index(hash)]);
         let former = ways.place(hash).replace((hash, thing));
@@ -58,7 +58,7 @@ impl<T, const COUNT: usize> Places<T, COUNT> {
     }
 }
 
-impl<T> Ways<T> {
+impl<T> CacheSet<T> {
     fn place(&mut self, hash: u64) -> &mut Option<(u64, T)> {
         let is_own = |way: &Option<(u64, T)>| way.as_ref().is_some_and(|(own, _)| *own == hash);
         let own = self.each.iter().position(is_own);
@@ -71,7 +71,7 @@ impl<T> Ways<T> {
     }
 }
 
-impl<T, const COUNT: usize> Default for Places<T, COUNT> {
+impl<T, const COUNT: usize> Default for BoundedCache<T, COUNT> {
     fn default() -> Self {
         Self {
             hasher: RandomState::default(),
@@ -80,7 +80,7 @@ impl<T, const COUNT: usize> Default for Places<T, COUNT> {
     }
 }
 
-impl<T> Default for Ways<T> {
+impl<T> Default for CacheSet<T> {
     fn default() -> Self {
         Self {
             each: [const { None }; WAYS],
@@ -89,54 +89,57 @@ impl<T> Default for Ways<T> {
     }
 }
 
-fn lock<T>(set: &Set<T>) -> MutexGuard<'_, Ways<T>> {
+fn lock<T>(set: &Set<T>) -> MutexGuard<'_, CacheSet<T>> {
     set.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Places;
+    use super::BoundedCache;
 
     #[test]
     fn things_that_belong_together_stay_until_there_are_too_many() {
-        let places: Places<u64, 8> = Places::default();
-        let find = |hash| places.find(hash, |thing| Some(*thing));
+        let places: BoundedCache<u64, 8> = BoundedCache::default();
+        let find = |hash| places.get(hash, |thing| Some(*thing));
         assert_eq!(find(1), None);
         for hash in [1, 3, 5, 7] {
-            places.put(hash, 10 * hash);
+            places.insert(hash, 10 * hash);
         }
         assert_eq!([1, 3, 5, 7].map(find), [10, 30, 50, 70].map(Some));
-        places.put(3, 31);
+        places.insert(3, 31);
         assert_eq!(
             [1, 3].map(find),
             [10, 31].map(Some),
             "it takes its own place"
         );
         assert_eq!(find(2), None);
-        assert_eq!(places.find(1, |_| None::<()>), None);
-        places.put(9, 90);
+        assert_eq!(places.get(1, |_| None::<()>), None);
+        places.insert(9, 90);
         assert_eq!(find(9), Some(90));
         assert_eq!([1, 3, 5, 7].into_iter().filter_map(find).count(), 3);
     }
 
     #[test]
     fn an_eighth_of_what_there_is_room_for_finds_room() {
-        let places: Places<(), 4096> = Places::default();
+        let places: BoundedCache<(), 4096> = BoundedCache::default();
         let hashes: Vec<u64> = (0..512_u32)
             .map(|n| places.hash(&n.to_le_bytes()))
             .collect();
         for hash in &hashes {
-            places.put(*hash, ());
+            places.insert(*hash, ());
         }
         let found = hashes
             .iter()
-            .filter(|hash| places.find(**hash, |()| Some(())).is_some());
+            .filter(|hash| places.get(**hash, |()| Some(())).is_some());
         assert!(found.count() >= 508);
     }
 
     #[test]
     fn hashes_differ_between_processes_and_use_all_places() {
-        let (one, other) = (Places::<(), 64>::default(), Places::<(), 64>::default());
+        let (one, other) = (
+            BoundedCache::<(), 64>::default(),
+            BoundedCache::<(), 64>::default(),
+        );
         assert_ne!(one.hash(b"id"), other.hash(b"id"));
         let used: std::collections::HashSet<u64> = (0..1000_u32)
             .map(|n| one.hash(&n.to_le_bytes()) % 64)

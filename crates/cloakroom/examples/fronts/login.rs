@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
-use cloakroom::auth::{Attempts, TooManyAttempts, safe_next};
+use cloakroom::auth::{Attempts, TooManyAttempts, safe_redirect_path};
 use cloakroom::{Session, SessionError};
 use maud::html;
 use serde::Deserialize;
@@ -82,7 +82,7 @@ async fn login(
     };
     session.login(account.name).await?;
     session.insert("roles", account.roles)?;
-    Ok(Redirect::to(safe_next(&form.next).unwrap_or("/")).into_response())
+    Ok(Redirect::to(safe_redirect_path(&form.next).unwrap_or("/")).into_response())
 }
 
 fn later(title: &str, next: &str, error: TooManyAttempts) -> Response {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use axum::http::header::{
     CONNECTION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, TRAILER, UPGRADE,
 };
-use cloakroom::auth::{Source, Verdict};
+use cloakroom::auth::{Decision, RequestSource};
 
 /// Who is signed in, in the characters that `encodeURIComponent` leaves or makes.
 pub(crate) const USER: HeaderName = HeaderName::from_static("x-session-user");
@@ -131,13 +131,13 @@ pub(crate) fn is_foreign_socket(headers: &HeaderMap) -> bool {
         .and_then(|origin| origin.split_once("://"))
         .map_or("", |(scheme, _)| scheme);
     let own = text(HOST.as_str()).map(|host| format!("{scheme}://{host}"));
-    let source = Source {
+    let source = RequestSource {
         is_safe: false,
         fetch_site: text("sec-fetch-site"),
         origin,
         own: own.as_deref(),
     };
-    headers.contains_key(UPGRADE) && source.judge(&[]) == Verdict::Refused
+    headers.contains_key(UPGRADE) && source.evaluate(&[]) == Decision::Refused
 }
 
 #[cfg(test)]

@@ -73,23 +73,23 @@ struct Limits {
 
 #[derive(Default)]
 struct Accounts {
-    known: HashMap<u64, Account>,
+    known: HashMap<u64, AccountBudget>,
     tidy_above: usize,
 }
 
 /// What an account has left, and since when it may have all.
-struct Account {
-    left: Arc<tokio::sync::Mutex<Left>>,
+struct AccountBudget {
+    left: Arc<tokio::sync::Mutex<RemainingAttempts>>,
     full_at: Nanos,
 }
 
-type Left = RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Nanos>>;
+type RemainingAttempts = RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Nanos>>;
 
 /// An attempt under way; it counts unless it [succeeded](Self::succeeded).
 #[must_use]
 pub struct Attempt {
-    left: OwnedMutexGuard<Left>,
-    fresh: Left,
+    left: OwnedMutexGuard<RemainingAttempts>,
+    fresh: RemainingAttempts,
 }
 
 /// Why a login must wait.
@@ -192,7 +192,7 @@ impl Limits {
         counted.map_err(|refused| self.too_many(&refused))
     }
 
-    fn left(&self, account: &str) -> Arc<tokio::sync::Mutex<Left>> {
+    fn left(&self, account: &str) -> Arc<tokio::sync::Mutex<RemainingAttempts>> {
         let (key, now) = (self.key(account), self.time.now());
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if accounts.known.len() > accounts.tidy_above.max(TIDY_ABOVE) {
@@ -202,7 +202,7 @@ impl Limits {
                 .retain(|_, account| account.full_at > now || Arc::strong_count(&account.left) > 1);
             accounts.tidy_above = 2 * accounts.known.len();
         }
-        let account = accounts.known.entry(key).or_insert_with(|| Account {
+        let account = accounts.known.entry(key).or_insert_with(|| AccountBudget {
             left: Arc::new(tokio::sync::Mutex::new(self.fresh())),
             full_at: now,
         });
@@ -210,7 +210,7 @@ impl Limits {
         Arc::clone(&account.left)
     }
 
-    fn fresh(&self) -> Left {
+    fn fresh(&self) -> RemainingAttempts {
         RateLimiter::new(self.account, InMemoryState::default(), self.time.clone())
     }
 

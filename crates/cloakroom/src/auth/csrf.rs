@@ -15,7 +15,7 @@ const BYTES: usize = 32;
 
 /// What the head of a request says of where it comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Source<'a> {
+pub struct RequestSource<'a> {
     /// Whether the method changes nothing (RFC 9110 §9.2.1).
     pub is_safe: bool,
     /// `Sec-Fetch-Site`, which scripts cannot set.
@@ -28,7 +28,7 @@ pub struct Source<'a> {
 
 /// What to do with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// It comes from this site, or from no site at all.
     Pass,
     /// It does not say: a token of the session has to.
@@ -37,17 +37,17 @@ pub enum Verdict {
     Refused,
 }
 
-impl Source<'_> {
+impl RequestSource<'_> {
     /// Judges by `Sec-Fetch-Site` first, by `Origin` where a browser is too old for it (OWASP CSRF
     /// Prevention Cheat Sheet, "Fetch Metadata headers"). Origins in `allowed` pass as well.
-    pub fn judge(&self, allowed: &[Origin]) -> Verdict {
+    pub fn evaluate(&self, allowed: &[Origin]) -> Decision {
         let is_allowed = |origin: &str| allowed.iter().any(|allowed| allowed.as_str() == origin);
         match (self.is_safe, self.fetch_site, self.origin) {
-            (true, ..) | (_, Some("same-origin" | "none"), _) => Verdict::Pass,
-            (_, _, Some(origin)) if is_allowed(origin) => Verdict::Pass,
-            (_, None, Some(origin)) if Some(origin) == self.own => Verdict::Pass,
-            (_, None, None) => Verdict::TokenNeeded,
-            _ => Verdict::Refused,
+            (true, ..) | (_, Some("same-origin" | "none"), _) => Decision::Pass,
+            (_, _, Some(origin)) if is_allowed(origin) => Decision::Pass,
+            (_, None, Some(origin)) if Some(origin) == self.own => Decision::Pass,
+            (_, None, None) => Decision::TokenNeeded,
+            _ => Decision::Refused,
         }
     }
 }
@@ -60,7 +60,7 @@ pub enum TokenPlace<'a> {
     /// In the field `_csrf` of the urlencoded form in its body, which has to be read for it.
     Form,
     /// Nowhere: 403.
-    Nowhere,
+    Missing,
 }
 
 impl<'a> TokenPlace<'a> {
@@ -80,7 +80,7 @@ impl<'a> TokenPlace<'a> {
         match header {
             Some(token) => Self::Header(token),
             None if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => Self::Form,
-            None => Self::Nowhere,
+            None => Self::Missing,
         }
     }
 }
@@ -149,11 +149,11 @@ pub(super) fn drawn<const N: usize>() -> Result<[u8; N], SessionError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, Source, TokenPlace, Verdict};
+    use super::{Decision, Origin, RequestSource, TokenPlace};
 
     #[test]
     fn a_request_is_judged_by_where_it_comes_from() {
-        use Verdict::{Pass, Refused, TokenNeeded};
+        use Decision::{Pass, Refused, TokenNeeded};
         let own = "https://shop.example";
         #[rustfmt::skip]
         let table = [
@@ -177,22 +177,22 @@ mod tests {
         ];
         let allowed = [Origin::parse("https://partner.example").unwrap()];
         for (verdict, fetch_site, origin) in table {
-            let mut source = Source {
+            let mut source = RequestSource {
                 is_safe: false,
                 fetch_site,
                 origin,
                 own: Some(own),
             };
-            assert_eq!(source.judge(&allowed), verdict, "{source:?}");
+            assert_eq!(source.evaluate(&allowed), verdict, "{source:?}");
             source.is_safe = true;
-            assert_eq!(source.judge(&allowed), Pass, "{source:?}");
+            assert_eq!(source.evaluate(&allowed), Pass, "{source:?}");
         }
         // A request that does not name its host has no origin of its own.
-        let source = Source {
+        let source = RequestSource {
             origin: Some(own),
-            ..Source::default()
+            ..RequestSource::default()
         };
-        assert_eq!(source.judge(&[]), Refused);
+        assert_eq!(source.evaluate(&[]), Refused);
     }
 
     #[test]
@@ -203,9 +203,9 @@ mod tests {
             (TokenPlace::Header("t"), Some("t"), None),
             (TokenPlace::Header(""),  Some(""),  form),
             (TokenPlace::Form,        None,      form),
-            (TokenPlace::Nowhere,     None,      Some("multipart/form-data; boundary=x")),
-            (TokenPlace::Nowhere,     None,      Some("text/plain; application/x-www-form-urlencoded")),
-            (TokenPlace::Nowhere,     None,      None),
+            (TokenPlace::Missing,     None,      Some("multipart/form-data; boundary=x")),
+            (TokenPlace::Missing,     None,      Some("text/plain; application/x-www-form-urlencoded")),
+            (TokenPlace::Missing,     None,      None),
         ];
         for (place, header, kind) in table {
             assert_eq!(TokenPlace::of(header, kind), place, "{header:?} {kind:?}");

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::agent;
 use crate::clock::Timestamp;
 use crate::policy::Policy;
-use crate::record::{Record, Stored};
+use crate::record::{Record, StoredRecord};
 
 /// One of a user's sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Device {
     /// Reads a device from its session's record; `name` stands in for a handle where it has none.
     pub(super) fn of(
         policy: &Policy,
-        stored: Stored,
+        stored: StoredRecord,
         name: String,
         now: Timestamp,
     ) -> Option<Self> {

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::Device;
 use crate::id::SessionId;
 use crate::policy::AtLimit;
-use crate::record::{RecordText, Stamp, Stored};
-use crate::session::{Backend, Followed, Session, SessionError};
+use crate::record::{Metadata, RecordText, StoredRecord};
+use crate::session::{Coordinator, Followed, Session, SessionError};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How often a bound is looked at again, after sessions that were to end changed their ids.
@@ -18,7 +18,7 @@ const TRIES: usize = 3;
 const OVERLAP: Duration = Duration::from_millis(100);
 
 /// One of a user's sessions, and the id that the store has it under.
-struct Found {
+struct FoundSession {
     key: SessionId,
     device: Device,
     /// All that may be used for a handle: by other keys of the ring as well.
@@ -35,7 +35,7 @@ impl Session {
     pub async fn devices(&self) -> Result<Vec<Device>, SessionError> {
         self.must_be_attached()?;
         match self.user() {
-            Some(user) => Ok(of_user(self.backend(), &user, Some(self)).await?),
+            Some(user) => Ok(list_by_user(self.backend(), &user, Some(self)).await?),
             None => Ok(Vec::new()),
         }
     }
@@ -72,7 +72,7 @@ impl Session {
             return Ok(0);
         };
         let keep = self.present_key().await?;
-        let ended = self.backend().destroy_of_user(&user, keep.as_ref()).await?;
+        let ended = self.backend().destroy_by_user(&user, keep.as_ref()).await?;
         Ok(ended)
     }
 
@@ -86,7 +86,7 @@ impl Session {
         let Some(user) = self.user() else {
             return Ok(0);
         };
-        let ended = self.backend().destroy_of_user(&user, None).await?;
+        let ended = self.backend().destroy_by_user(&user, None).await?;
         // A login of this request has stored nothing yet, or under another user.
         match self.destroy().await {
             Ok(()) | Err(SessionError::Ended) => Ok(ended),
@@ -121,7 +121,7 @@ impl Session {
         let changing = tokio::spawn(async move {
             let renewed = session.save().await;
             let keep = session.key();
-            let ending = session.backend().destroy_of_user(&user, keep.as_ref());
+            let ending = session.backend().destroy_by_user(&user, keep.as_ref());
             let ended = ending.await?;
             renewed.map(|()| ended)
         });
@@ -152,7 +152,7 @@ impl Session {
     }
 
     /// Whether the policy lets the user have this session as well.
-    pub(super) async fn may_be_one_more(&self, user: &str) -> Result<(), SessionError> {
+    pub(super) async fn check_session_limit(&self, user: &str) -> Result<(), SessionError> {
         let limit = self.backend().policy.settings().max_sessions;
         let Some((most, AtLimit::Refuse)) = limit else {
             return Ok(());
@@ -168,7 +168,7 @@ impl Session {
     }
 
     /// Stores the login, and ends what is too much by then.
-    pub(super) async fn keep_within_limit(&self, user: &str) -> Result<(), SessionError> {
+    pub(super) async fn enforce_session_limit(&self, user: &str) -> Result<(), SessionError> {
         let Some((most, at_limit)) = self.backend().policy.settings().max_sessions else {
             return Ok(());
         };
@@ -214,7 +214,7 @@ impl Session {
 /// One that is younger than the login itself ends only with `also_younger`: its own login, if that is
 /// under way still, is about to end this one, and both must not be gone.
 fn excess(
-    mut found: Vec<Found>,
+    mut found: Vec<FoundSession>,
     most: usize,
     at_limit: AtLimit,
     own: Option<&SessionId>,
@@ -222,7 +222,7 @@ fn excess(
 ) -> Vec<SessionId> {
     let count = found.len().saturating_sub(most);
     found.sort_by(|one, other| {
-        let order = |found: &Found| (found.device.since(), found.device.handle.clone());
+        let order = |found: &FoundSession| (found.device.since(), found.device.handle.clone());
         order(one).cmp(&order(other))
     });
     if at_limit == AtLimit::Refuse {
@@ -242,8 +242,8 @@ fn excess(
     keys.take(count).collect()
 }
 
-pub(crate) async fn of_user(
-    backend: &Backend,
+pub(crate) async fn list_by_user(
+    backend: &Coordinator,
     user: &str,
     current: Option<&Session>,
 ) -> Result<Vec<Device>, StoreError> {
@@ -261,15 +261,19 @@ pub(crate) async fn of_user(
     Ok(devices)
 }
 
-pub(crate) async fn end(backend: &Backend, user: &str, handle: &str) -> Result<bool, StoreError> {
+pub(crate) async fn end(
+    backend: &Coordinator,
+    user: &str,
+    handle: &str,
+) -> Result<bool, StoreError> {
     // One that changes its id all the time is looked for as long as a save would be tried.
     let last = Instant::now() + backend.policy.settings().store_timeout;
     loop {
         match end_once(backend, user, handle).await? {
-            Ending::Ended => return Ok(true),
-            Ending::Absent => return Ok(false),
-            Ending::Moved if Instant::now() >= last => break,
-            Ending::Moved => {}
+            EndResult::Ended => return Ok(true),
+            EndResult::Absent => return Ok(false),
+            EndResult::Moved if Instant::now() >= last => break,
+            EndResult::Moved => {}
         }
     }
     let reason = "the session changed its id each time that it was about to be ended";
@@ -277,57 +281,65 @@ pub(crate) async fn end(backend: &Backend, user: &str, handle: &str) -> Result<b
 }
 
 /// What became of a session that was to end.
-enum Ending {
+enum EndResult {
     Ended,
     Absent,
     /// It, or another of the user's that may be it, went under another id meanwhile.
     Moved,
 }
 
-async fn end_once(backend: &Backend, user: &str, handle: &str) -> Result<Ending, StoreError> {
-    let mut outcome = Ending::Absent;
-    for key in backend.of_user(user).await? {
+async fn end_once(
+    backend: &Coordinator,
+    user: &str,
+    handle: &str,
+) -> Result<EndResult, StoreError> {
+    let mut outcome = EndResult::Absent;
+    for key in backend.list_by_user(user).await? {
         let stored = match backend.get_uncached_at(&key).await {
             Err(error) if error.kind() == StoreErrorKind::Corrupt => continue,
             stored => stored?,
         };
         let Some(stored) = stored else {
-            outcome = Ending::Moved;
+            outcome = EndResult::Moved;
             continue;
         };
-        let found = Found::of(backend, user, key, stored);
+        let found = FoundSession::of(backend, user, key, stored);
         let Some(found) = found.filter(|found| found.is_called(handle)) else {
             continue;
         };
         let ended = backend.destroy_at(&found.key).await?;
-        return Ok(if ended { Ending::Ended } else { Ending::Moved });
+        return Ok(if ended {
+            EndResult::Ended
+        } else {
+            EndResult::Moved
+        });
     }
     Ok(outcome)
 }
 
-async fn find(backend: &Backend, user: &str) -> Result<Vec<Found>, StoreError> {
+async fn find(backend: &Coordinator, user: &str) -> Result<Vec<FoundSession>, StoreError> {
     let mut found = Vec::new();
-    for key in backend.of_user(user).await? {
+    for key in backend.list_by_user(user).await? {
         let stored = match backend.get_uncached_at(&key).await {
             // What cannot be read is nobody's device, and no reason to list none.
             Err(error) if error.kind() == StoreErrorKind::Corrupt => None,
             stored => stored?,
         };
-        let of = |stored| Found::of(backend, user, key, stored);
+        let of = |stored| FoundSession::of(backend, user, key, stored);
         found.extend(stored.and_then(of));
     }
     Ok(found)
 }
 
-impl Found {
+impl FoundSession {
     /// What a record tells, where this user is signed in by it: neither one whose keys contradict each
     /// other counts, nor one in which somebody else acts in the user's place.
-    fn of(backend: &Backend, user: &str, key: SessionId, stored: Stored) -> Option<Self> {
+    fn of(backend: &Coordinator, user: &str, key: SessionId, stored: StoredRecord) -> Option<Self> {
         let policy = &backend.policy;
         if !is_own(backend, &stored.text, user) {
             return None;
         }
-        let names = policy.keys().names_for(key.expose());
+        let names = policy.keys().keyed_hashes(key.expose());
         let name = names.first().cloned().unwrap_or_default();
         let device = Device::of(policy, stored, name, backend.now())?;
         Some(Self { key, device, names })
@@ -340,7 +352,7 @@ impl Found {
 
 /// Whether this user is signed in by a record, and nobody acts in their place: a name without its proof,
 /// which another writer left there or made up, acts for nobody.
-pub(crate) fn is_own(backend: &Backend, text: &RecordText, user: &str) -> bool {
+pub(crate) fn is_own(backend: &Coordinator, text: &RecordText, user: &str) -> bool {
     let policy = &backend.policy;
     if !policy.settings().user_keys.owner_of(text).is(user) {
         return false;
@@ -354,8 +366,8 @@ pub(crate) fn is_own(backend: &Backend, text: &RecordText, user: &str) -> bool {
         let proofs = policy.keys().fingerprints_of_both(by, user);
         proofs.iter().any(|own| is(own, proof))
     };
-    let is_here = stamp.and_then(Stamp::realm) == policy.realm();
-    is_here && !stamp.and_then(Stamp::by).is_some_and(acts)
+    let is_here = stamp.and_then(Metadata::realm) == policy.realm();
+    is_here && !stamp.and_then(Metadata::by).is_some_and(acts)
 }
 
 fn is(handle: &str, other: &str) -> bool {

@@ -65,7 +65,7 @@ impl Session {
     fn act_as(&self, user: &str, by: Option<(String, String)>) -> Result<(), SessionError> {
         self.must_precede_head()?;
         let keys = self.user_keys();
-        self.leave_data(true)?;
+        self.discard_data(true)?;
         self.remove(SECRET)?;
         self.remove(ROLES)?;
         self.regenerate()?;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
 use super::csrf::{SECRET, drawn};
-use crate::record::{DeviceNote, Owner, UserKeys, ValueError, stringify, user_id};
+use crate::record::{LoginDevice, Owner, UserKeys, ValueError, stringify, user_id};
 use crate::session::{Session, SessionError};
 
 /// Where the roles of whoever is signed in are kept.
@@ -58,17 +58,17 @@ impl Session {
             let name = name_of(&user)?;
             session.must_be_attached()?;
             session.must_precede_head()?;
-            session.may_be_one_more(&name).await?;
-            session.become_of(&name, user)?;
-            session.keep_within_limit(&name).await
+            session.check_session_limit(&name).await?;
+            session.assign_user(&name, user)?;
+            session.enforce_session_limit(&name).await
         }
     }
 
-    fn become_of(&self, name: &str, user: Value) -> Result<(), SessionError> {
+    fn assign_user(&self, name: &str, user: Value) -> Result<(), SessionError> {
         let keys = self.user_keys();
         let is_anothers = self.is_anothers(&keys, name);
         if is_anothers || self.backend().policy.settings().clear_on_login {
-            self.leave_data(!is_anothers)?;
+            self.discard_data(!is_anothers)?;
         }
         if !self.owner_by(&keys).is(name) {
             self.forget()?;
@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// Where this request comes from, if the policy wants it noted.
-    fn device(&self, handle: Option<String>) -> Result<Option<DeviceNote>, SessionError> {
+    fn device(&self, handle: Option<String>) -> Result<Option<LoginDevice>, SessionError> {
         if !self.backend().policy.settings().note_devices {
             return Ok(None);
         }
@@ -134,7 +134,7 @@ impl Session {
             Some(handle) => handle,
             None => BASE64_URL_SAFE_NO_PAD.encode(drawn::<16>()?),
         };
-        Ok(Some(DeviceNote {
+        Ok(Some(LoginDevice {
             handle,
             agent: self.request().user_agent.clone(),
             address: self.request().address,

@@ -17,11 +17,11 @@ mod refusal;
 
 #[cfg(feature = "attempts")]
 pub use attempts::{Attempt, Attempts, TooManyAttempts};
-pub use csrf::{Source, TokenPlace, Verdict};
+pub use csrf::{Decision, RequestSource, TokenPlace};
 pub use device::Device;
 pub use guard::{Access, Require};
 pub(crate) use login::ROLES;
-pub use next::safe_next;
+pub use next::safe_redirect_path;
 pub use origin::{Origin, OriginError};
 pub use passport::Passport;
-pub use refusal::{Asked, Refusal};
+pub use refusal::{Rejection, RequestContext};

@@ -8,13 +8,13 @@
 /// line ends before they look.
 ///
 /// ```
-/// use cloakroom::auth::safe_next;
+/// use cloakroom::auth::safe_redirect_path;
 ///
-/// assert_eq!(safe_next("/cart?step=2"), Some("/cart?step=2"));
-/// assert_eq!(safe_next("//evil.example"), None);
-/// assert_eq!(safe_next("/\t/evil.example"), None);
+/// assert_eq!(safe_redirect_path("/cart?step=2"), Some("/cart?step=2"));
+/// assert_eq!(safe_redirect_path("//evil.example"), None);
+/// assert_eq!(safe_redirect_path("/\t/evil.example"), None);
 /// ```
-pub fn safe_next(next: &str) -> Option<&str> {
+pub fn safe_redirect_path(next: &str) -> Option<&str> {
     let path = next.split(['?', '#']).next().unwrap_or_default();
     let is_plain = next
         .bytes()
@@ -33,7 +33,7 @@ fn hides_a_slash(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::safe_next;
+    use super::safe_redirect_path;
 
     #[test]
     fn places_of_this_site_are_taken_as_they_are() {
@@ -45,7 +45,7 @@ mod tests {
             "/%E2%82%AC",
             "/user@home",
         ] {
-            assert_eq!(safe_next(next), Some(next));
+            assert_eq!(safe_redirect_path(next), Some(next));
         }
     }
 
@@ -86,7 +86,7 @@ mod tests {
             "?next=/",
             "#/",
         ] {
-            assert_eq!(safe_next(next), None, "{next:?}");
+            assert_eq!(safe_redirect_path(next), None, "{next:?}");
         }
     }
 }

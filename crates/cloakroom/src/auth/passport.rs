@@ -112,7 +112,7 @@ impl Session {
         // `login` looks where the policy's keys are, and Passport's need not be one of them.
         let keys = self.user_keys().and_passport();
         if name.is_some_and(|name| self.is_anothers(&keys, &name)) {
-            self.leave_data(false)?;
+            self.discard_data(false)?;
         }
         self.login(id).await?;
         self.store_user(PASSPORT_USER, value)

@@ -7,7 +7,7 @@ use super::Access;
 /// Why a request does not go on, and what its client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Rejection {
     /// 401: nobody is signed in, or it is too long ago.
     LoginRequired,
     /// 303: a browser that asks for a page is sent to the login, by this Location.
@@ -26,7 +26,7 @@ pub enum Refusal {
 
 /// What a refusal looks at of its request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked<'a> {
+pub struct RequestContext<'a> {
     /// `GET`.
     pub method: &'a str,
     /// The Accept fields, joined by commas.
@@ -35,7 +35,7 @@ pub struct Asked<'a> {
     pub target: &'a str,
 }
 
-impl Asked<'_> {
+impl RequestContext<'_> {
     /// Whether a browser asks for a page: a program gets the status, and a form has no page to come
     /// back to.
     fn wants_page(&self) -> bool {
@@ -47,20 +47,20 @@ impl Access {
     /// What a request is told that a guard has given this, where `login` is the login's path;
     /// `None` where it goes on.
     ///
-    /// The way back is in the query as `next` (see [`safe_next`](super::safe_next)); a login that is
+    /// The way back is in the query as `next` (see [`safe_redirect_path`](super::safe_redirect_path)); a login that is
     /// too long ago is asked for with `again=1` besides.
-    pub fn refusal(self, asked: &Asked<'_>, login: Option<&str>) -> Option<Refusal> {
+    pub fn refusal(self, asked: &RequestContext<'_>, login: Option<&str>) -> Option<Rejection> {
         let login = login.filter(|login| asked.wants_page() && !login.contains(char::is_control));
         match (self, login) {
             (Self::Granted, _) => None,
-            (Self::Forbidden, _) => Some(Refusal::Forbidden("")),
-            (_, None) => Some(Refusal::LoginRequired),
+            (Self::Forbidden, _) => Some(Rejection::Forbidden("")),
+            (_, None) => Some(Rejection::LoginRequired),
             (_, Some(login)) => {
                 let mut to = way_to(login, asked.target);
                 if self == Self::StepUpRequired {
                     to.push_str("&again=1");
                 }
-                Some(Refusal::ToLogin(to))
+                Some(Rejection::ToLogin(to))
             }
         }
     }
@@ -84,7 +84,7 @@ fn way_to(login: &str, target: &str) -> String {
     to
 }
 
-impl Refusal {
+impl Rejection {
     /// The answer's status.
     pub fn status(&self) -> u16 {
         match self {
@@ -120,7 +120,7 @@ impl Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, Asked, Refusal};
+    use super::{Access, Rejection, RequestContext};
 
     #[test]
     fn a_refusal_fits_who_asks() {
@@ -130,20 +130,20 @@ mod tests {
         #[rustfmt::skip]
         let table = [
             (Granted,        "GET",  page, login,            None),
-            (Forbidden,      "GET",  page, login,            Some(Refusal::Forbidden(""))),
-            (LoginRequired,  "GET",  page, None,             Some(Refusal::LoginRequired)),
-            (LoginRequired,  "GET",  any,  login,            Some(Refusal::LoginRequired)),
-            (LoginRequired,  "GET",  "",   login,            Some(Refusal::LoginRequired)),
-            (LoginRequired,  "POST", page, login,            Some(Refusal::LoginRequired)),
-            (LoginRequired,  "get",  page, login,            Some(Refusal::LoginRequired)),
-            (LoginRequired,  "GET",  page, Some("/l\r\nx:"), Some(Refusal::LoginRequired)),
+            (Forbidden,      "GET",  page, login,            Some(Rejection::Forbidden(""))),
+            (LoginRequired,  "GET",  page, None,             Some(Rejection::LoginRequired)),
+            (LoginRequired,  "GET",  any,  login,            Some(Rejection::LoginRequired)),
+            (LoginRequired,  "GET",  "",   login,            Some(Rejection::LoginRequired)),
+            (LoginRequired,  "POST", page, login,            Some(Rejection::LoginRequired)),
+            (LoginRequired,  "get",  page, login,            Some(Rejection::LoginRequired)),
+            (LoginRequired,  "GET",  page, Some("/l\r\nx:"), Some(Rejection::LoginRequired)),
             (LoginRequired,  "GET",  page, login,            Some(to("/login?next=/a%3Fb%3D//c%25%C3%A4"))),
             (LoginRequired,  "HEAD", page, with_query,       Some(to("/login?lang=en&next=/a%3Fb%3D//c%25%C3%A4"))),
             (StepUpRequired, "GET",  page, login,            Some(to("/login?next=/a%3Fb%3D//c%25%C3%A4&again=1"))),
-            (StepUpRequired, "PUT",  page, login,            Some(Refusal::LoginRequired)),
+            (StepUpRequired, "PUT",  page, login,            Some(Rejection::LoginRequired)),
         ];
         for (access, method, accept, login, expected) in table {
-            let asked = Asked {
+            let asked = RequestContext {
                 method,
                 accept,
                 target: "/a?b=//c%ä",
@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    fn to(location: &str) -> Refusal {
-        Refusal::ToLogin(location.to_owned())
+    fn to(location: &str) -> Rejection {
+        Rejection::ToLogin(location.to_owned())
     }
 }

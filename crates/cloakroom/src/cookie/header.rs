@@ -9,7 +9,7 @@ use std::cell::LazyCell;
 use memchr::memchr;
 
 use super::codec;
-use super::key_ring::{KeyRing, Keys, Signature, SignatureText};
+use super::key_ring::{KeyRing, KeySet, Signature, SignatureText};
 use super::name::CookieName;
 use super::signed;
 use crate::id::{IdGrammar, SessionId};
@@ -98,7 +98,7 @@ pub(crate) fn find<'a>(
 }
 
 /// The ticket that a cookie's value is; one that was verified a moment ago is known.
-fn ticket(value: &[u8], keys: &Keys, grammar: &IdGrammar) -> Option<Ticket> {
+fn ticket(value: &[u8], keys: &KeySet, grammar: &IdGrammar) -> Option<Ticket> {
     if let Some(known) = keys.verified().ticket(value) {
         return grammar.allows(known.id.expose()).then_some(known);
     }
@@ -107,7 +107,7 @@ fn ticket(value: &[u8], keys: &Keys, grammar: &IdGrammar) -> Option<Ticket> {
     Some(ticket)
 }
 
-fn verify(value: &[u8], keys: &Keys, grammar: &IdGrammar) -> Option<Ticket> {
+fn verify(value: &[u8], keys: &KeySet, grammar: &IdGrammar) -> Option<Ticket> {
     if value.len() > LONGEST_VALUE {
         return None;
     }

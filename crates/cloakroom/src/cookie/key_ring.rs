@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::verified::Verified;
+use super::verified::VerifyCache;
 
 /// Characters of a signature: 32 bytes in base64 without padding.
 pub(super) const SIGNATURE_LEN: usize = 43;
@@ -22,18 +22,18 @@ const MOST_KEYS: usize = 8;
 
 /// The secrets that sign session ids, newest first.
 ///
-/// Clones share one ring, so [`KeyRing::exchange`] reaches every layer that holds one. To rotate
+/// Clones share one ring, so [`KeyRing::rotate_to`] reaches every layer that holds one. To rotate
 /// without logging anybody out: add the new secret as a verifying one on every server
-/// ([`KeyRing::and_verify`]), then make it the first everywhere, then drop the old one once the
+/// ([`KeyRing::with_verification_key`]), then make it the first everywhere, then drop the old one once the
 /// longest session has ended. A cookie that an older key verified is signed anew when it is used.
 #[derive(Clone)]
-pub struct KeyRing(Arc<ArcSwap<Keys>>);
+pub struct KeyRing(Arc<ArcSwap<KeySet>>);
 
 /// The keys, and which cookies they have verified: with other keys nothing is remembered.
-pub(super) struct Keys {
+pub(super) struct KeySet {
     /// Newest first; at least one.
     all: Vec<Key>,
-    verified: Verified,
+    verified: VerifyCache,
 }
 
 /// A key's state after its padded secret went in: cloned for each signature.
@@ -138,14 +138,14 @@ impl KeyRing {
     /// # Errors
     ///
     /// [`KeyError::TooShort`], [`KeyError::Guessable`], [`KeyError::TooMany`].
-    pub fn and_verify(self, secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+    pub fn with_verification_key(self, secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let mut keys = self.0.load().all.clone();
         keys.push(Key::new(secret.as_ref())?);
         Self::of(Ok(keys))
     }
 
     /// Takes the secrets of another ring in place of its own, for requests from now on.
-    pub fn exchange(&self, ring: &Self) {
+    pub fn rotate_to(&self, ring: &Self) {
         self.0.store(ring.0.load_full());
     }
 
@@ -159,16 +159,16 @@ impl KeyRing {
         match keys? {
             keys if keys.is_empty() => Err(KeyError::NoSecret),
             keys if keys.len() > MOST_KEYS => Err(KeyError::TooMany),
-            all => Ok(Self(Arc::new(ArcSwap::from_pointee(Keys {
+            all => Ok(Self(Arc::new(ArcSwap::from_pointee(KeySet {
                 all,
-                verified: Verified::default(),
+                verified: VerifyCache::default(),
             })))),
         }
     }
 
     /// Names by each key for something that must not be shown, the newest key's first: 16 bytes in
     /// base64url, too few to be a signature.
-    pub(crate) fn names_for(&self, text: &str) -> Vec<String> {
+    pub(crate) fn keyed_hashes(&self, text: &str) -> Vec<String> {
         let name = |key: &Key| {
             let mut mac = key.0.clone();
             mac.update(b"name\0");
@@ -180,12 +180,12 @@ impl KeyRing {
 
     /// Returns what stands for a user where no name is to be read, by each key, the newest key's first.
     pub(crate) fn fingerprints_of(&self, user: &str) -> Vec<String> {
-        self.names_for(&["user\0", user].concat())
+        self.keyed_hashes(&["user\0", user].concat())
     }
 
     /// Returns what proves that one user acts in the place of another, by each key.
     pub(crate) fn fingerprints_of_both(&self, by: &str, user: &str) -> Vec<String> {
-        self.names_for(&format!("by\0{}\0{by}{user}", by.len()))
+        self.keyed_hashes(&format!("by\0{}\0{by}{user}", by.len()))
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> SignatureText {
@@ -193,12 +193,12 @@ impl KeyRing {
     }
 
     /// The keys of this moment.
-    pub(super) fn load(&self) -> impl Deref<Target = Arc<Keys>> {
+    pub(super) fn load(&self) -> impl Deref<Target = Arc<KeySet>> {
         self.0.load()
     }
 }
 
-impl Keys {
+impl KeySet {
     /// Whose signature of `message` it is.
     pub(super) fn verify(
         &self,
@@ -215,7 +215,7 @@ impl Keys {
     }
 
     /// What these keys have verified.
-    pub(super) fn verified(&self) -> &Verified {
+    pub(super) fn verified(&self) -> &VerifyCache {
         &self.verified
     }
 }
@@ -369,7 +369,11 @@ mod tests {
             let expected = (!accepted).then_some(KeyError::Guessable);
             assert_eq!(KeyRing::new(&secret).err(), expected, "{shown}");
             let ring = KeyRing::new(OLD).unwrap();
-            assert_eq!(ring.and_verify(&secret).err(), expected, "{shown}");
+            assert_eq!(
+                ring.with_verification_key(&secret).err(),
+                expected,
+                "{shown}"
+            );
             assert!(KeyRing::with_insecure_short_secret(&secret).is_ok());
         }
     }
@@ -398,7 +402,7 @@ mod tests {
         assert_eq!(unsign(&sign("id", &old), &both), Some("id"));
         assert_eq!(unsign(&sign("id", &both), &new), Some("id"));
         assert_eq!(unsign(&sign("id", &both), &old), None);
-        let verifying = old.clone().and_verify(NEW).unwrap();
+        let verifying = old.clone().with_verification_key(NEW).unwrap();
         assert_eq!(unsign(&sign("id", &verifying), &old), Some("id"));
         assert_eq!(unsign(&sign("id", &new), &verifying), Some("id"));
     }
@@ -409,7 +413,7 @@ mod tests {
         let clone = ring.clone();
         let signed = sign("id", &clone);
         assert_eq!(unsign(&signed, &clone), Some("id"));
-        ring.exchange(&KeyRing::new(NEW).unwrap());
+        ring.rotate_to(&KeyRing::new(NEW).unwrap());
         assert_eq!(unsign(&signed, &clone), None, "nor is it remembered");
     }
 

@@ -1,6 +1,6 @@
 //! `s:<value>.<signature>`, as npm's `cookie-signature` writes it: HMAC-SHA256 in base64, no padding.
 
-use super::key_ring::{Keys, SIGNATURE_LEN, Signature};
+use super::key_ring::{KeySet, SIGNATURE_LEN, Signature};
 use super::{KeyRing, codec};
 use crate::id::SessionId;
 
@@ -32,7 +32,7 @@ pub fn cookie_value(id: &SessionId, keys: &KeyRing) -> String {
 }
 
 /// The value, and whether it was the newest key that signed it.
-pub(super) fn verify<'a>(signed: &'a str, keys: &Keys) -> Option<(&'a str, Signature)> {
+pub(super) fn verify<'a>(signed: &'a str, keys: &KeySet) -> Option<(&'a str, Signature)> {
     let (value, signature) = signed.rsplit_once('.')?;
     let signature = <&[u8; SIGNATURE_LEN]>::try_from(signature.as_bytes()).ok()?;
     keys.verify(value.as_bytes(), signature)

@@ -1,7 +1,7 @@
 //! Cookies that were verified a moment ago: the same bytes under the same keys are the same ticket.
 
 use super::header::Ticket;
-use crate::places::Places;
+use crate::places::BoundedCache;
 
 /// As many are remembered, in some 1.3 MB.
 const PLACES: usize = 4096;
@@ -11,14 +11,14 @@ const LONGEST: usize = 256;
 /// The tickets that clients have shown. A forged one is never among them, so that forging fills
 /// nothing and drives nothing out.
 #[derive(Default)]
-pub(super) struct Verified(Places<Box<Known>, PLACES>);
+pub(super) struct VerifyCache(BoundedCache<Box<CacheEntry>, PLACES>);
 
-struct Known {
+struct CacheEntry {
     value: Box<[u8]>,
     ticket: Ticket,
 }
 
-impl Verified {
+impl VerifyCache {
     /// The ticket that a cookie's value is, if that is remembered.
     ///
     /// Values are compared after their hashes, which nobody outside foresees: the time that it takes
@@ -28,7 +28,7 @@ impl Verified {
             return None;
         }
         let hash = self.0.hash(value);
-        self.0.find(hash, |known| {
+        self.0.get(hash, |known| {
             let same = *known.value == *value;
             same.then(|| known.ticket.clone())
         })
@@ -40,11 +40,11 @@ impl Verified {
             return;
         }
         let hash = self.0.hash(value);
-        let known = Known {
+        let known = CacheEntry {
             value: value.into(),
             ticket: ticket.clone(),
         };
-        self.0.put(hash, Box::new(known));
+        self.0.insert(hash, Box::new(known));
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
         let ring = ring();
         let value = cookie("an id", &ring);
         assert!(shown(&value, &ring).is_some());
-        ring.exchange(&KeyRing::with_insecure_short_secret([8; 32]).unwrap());
+        ring.rotate_to(&KeyRing::with_insecure_short_secret([8; 32]).unwrap());
         assert_eq!(shown(&value, &ring), None);
     }
 

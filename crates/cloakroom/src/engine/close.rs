@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::held::{Arrival, Held, Phase};
+use super::held::{Arrival, Phase, SessionState};
 use super::late::{is_late, is_shut_out};
 use crate::clock::Timestamp;
 use crate::policy::{CookieLife, Policy, Unset};
@@ -39,7 +39,7 @@ pub(crate) struct Plan {
 }
 
 /// Decides what to do with a session once the handler has answered.
-pub(crate) fn close(policy: &Policy, held: &Held, now: Timestamp) -> Plan {
+pub(crate) fn close(policy: &Policy, held: &SessionState, now: Timestamp) -> Plan {
     let (store, cookie) = match held.phase {
         // Who is told that something is done must find it done.
         Phase::Live if is_shut_out(policy, held) && held.is_dirty() => {
@@ -58,7 +58,7 @@ pub(crate) fn close(policy: &Policy, held: &Held, now: Timestamp) -> Plan {
     Plan { store, cookie, now }
 }
 
-fn store_op(policy: &Policy, held: &Held, now: Timestamp) -> StoreOp {
+fn store_op(policy: &Policy, held: &SessionState, now: Timestamp) -> StoreOp {
     let settings = policy.settings();
     match &held.stored {
         Some(stored) if *stored != held.id => match held.arrival {
@@ -89,11 +89,11 @@ fn store_op(policy: &Policy, held: &Held, now: Timestamp) -> StoreOp {
 }
 
 /// A session that another writer began has no absolute time-out yet: its clock starts here.
-fn lacks_stamp(policy: &Policy, held: &Held) -> bool {
+fn lacks_stamp(policy: &Policy, held: &SessionState) -> bool {
     held.stamp.is_none() && super::held::new_stamp(policy, held.stored_expires).is_some()
 }
 
-fn cookie_op(policy: &Policy, held: &Held, store: StoreOp, now: Timestamp) -> CookieOp {
+fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestamp) -> CookieOp {
     let settings = policy.settings();
     if held.arrival != Arrival::Current && is_late(policy, held) {
         return CookieOp::Keep;
@@ -116,7 +116,7 @@ fn cookie_op(policy: &Policy, held: &Held, store: StoreOp, now: Timestamp) -> Co
 
 /// Whether a write moves the session's end beyond that of the cookie that its client has. Where none
 /// does, none is sent: an answer that is delivered after that of a login must not bring the old one.
-fn outlives_cookie(held: &Held, store: StoreOp) -> bool {
+fn outlives_cookie(held: &SessionState, store: StoreOp) -> bool {
     let moves = match store {
         StoreOp::Touch | StoreOp::Update => true,
         StoreOp::Nothing => held.saved,
@@ -131,7 +131,10 @@ fn outlives_cookie(held: &Held, store: StoreOp) -> bool {
 /// # Errors
 ///
 /// Where its record says a date that no field can say.
-pub(crate) fn cookie_expires(policy: &Policy, held: &Held) -> Result<Option<Timestamp>, ()> {
+pub(crate) fn cookie_expires(
+    policy: &Policy,
+    held: &SessionState,
+) -> Result<Option<Timestamp>, ()> {
     let expires = held.cookie.expires_attribute()?;
     Ok(match (policy.settings().cookie_life, held.deadline()) {
         // The server alone decides how long a session may rest.
@@ -140,7 +143,7 @@ pub(crate) fn cookie_expires(policy: &Policy, held: &Held) -> Result<Option<Time
     })
 }
 
-fn unset(policy: &Policy, held: &Held) -> (StoreOp, CookieOp) {
+fn unset(policy: &Policy, held: &SessionState) -> (StoreOp, CookieOp) {
     // A session that `reset` gave up for a new one is over, whatever becomes of the new one.
     let given_up = held.stored.is_some() && held.base.is_none();
     match policy.settings().unset {
@@ -157,7 +160,7 @@ fn unset(policy: &Policy, held: &Held) -> (StoreOp, CookieOp) {
 }
 
 /// Clears the cookie of a client that has one; a session that began with this request has none.
-fn clear(policy: &Policy, held: &Held) -> CookieOp {
+fn clear(policy: &Policy, held: &SessionState) -> CookieOp {
     let is_own = held.arrival == Arrival::Current && held.client_has_ticket();
     if policy.settings().clear_cookie_on_destroy && is_own {
         CookieOp::Clear
@@ -167,7 +170,7 @@ fn clear(policy: &Policy, held: &Held) -> CookieOp {
 }
 
 /// Whether enough of the session's time is used up for its expiry to be worth a write.
-fn is_touch_due(policy: &Policy, held: &Held, now: Timestamp) -> bool {
+fn is_touch_due(policy: &Policy, held: &SessionState, now: Timestamp) -> bool {
     let after = touch_after(policy, &held.cookie);
     held.touched
         || held.cookie_changed
@@ -183,7 +186,7 @@ fn touch_after(policy: &Policy, cookie: &CookieState) -> Duration {
 }
 
 /// When a record whose cookie ends at `expires` may be let go.
-pub(super) fn lives_until(
+pub(super) fn expiry_of(
     policy: &Policy,
     expires: Option<Timestamp>,
     deadline: Option<Timestamp>,
@@ -195,7 +198,7 @@ pub(super) fn lives_until(
 }
 
 /// Whether the session's id is so old that the policy wants another.
-pub(crate) fn wants_renewal(policy: &Policy, held: &Held, now: Timestamp) -> bool {
+pub(crate) fn needs_id_rotation(policy: &Policy, held: &SessionState, now: Timestamp) -> bool {
     let Some(timeout) = policy.settings().renewal_timeout else {
         return false;
     };

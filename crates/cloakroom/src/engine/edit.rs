@@ -5,13 +5,13 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::close::lives_until;
-use super::held::{Held, Rotation, new_stamp};
+use super::close::expiry_of;
+use super::held::{Rotation, SessionState, new_stamp};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::Policy;
 use crate::record::{
-    COOKIE, CookieState, Entry, Owner, Patch, Record, RecordLimit, RecordText, STAMP, Stamp,
+    COOKIE, CookieState, Metadata, NewRecord, Owner, Patch, Record, RecordLimit, RecordText, STAMP,
     ValueError, index_names, is_value, member_length,
 };
 
@@ -27,8 +27,8 @@ pub(crate) struct Edit {
     /// The cookie as this request set it; `None`: whatever is stored, touched.
     cookie: Option<CookieState>,
     /// The stamp as this request set it.
-    stamp: Option<Arc<Stamp>>,
-    change: Option<Change>,
+    stamp: Option<Arc<Metadata>>,
+    change: Option<ComputedChange>,
     /// Why the session gets another id, if it does.
     pub(crate) rotation: Option<Rotation>,
     /// The text of the session that has to be there still, although none of its data is kept.
@@ -39,14 +39,14 @@ pub(crate) struct Edit {
 }
 
 /// A change that is computed from the value that it replaces.
-pub(crate) struct Change {
+pub(crate) struct ComputedChange {
     pub(crate) key: String,
     pub(crate) function: Function,
 }
 
-impl fmt::Debug for Change {
+impl fmt::Debug for ComputedChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Change").finish_non_exhaustive()
+        f.debug_struct("ComputedChange").finish_non_exhaustive()
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) enum EditError {
 }
 
 impl Edit {
-    pub(crate) fn of(held: &Held, now: Timestamp) -> Self {
+    pub(crate) fn of(held: &SessionState, now: Timestamp) -> Self {
         // A new record, or one under a new id, is this request's alone.
         let own_cookie = held.cookie_changed || held.base.is_none();
         Self {
@@ -101,7 +101,7 @@ impl Edit {
         self
     }
 
-    pub(crate) fn add(&mut self, change: Change) {
+    pub(crate) fn add(&mut self, change: ComputedChange) {
         self.change = Some(change);
     }
 }
@@ -109,7 +109,7 @@ impl Edit {
 /// A record with one or more edits made.
 #[derive(Debug)]
 pub(crate) struct Merged {
-    pub(crate) entry: Entry,
+    pub(crate) entry: NewRecord,
     /// The same, taken apart.
     pub(crate) record: Arc<Record>,
 }
@@ -159,8 +159,8 @@ pub(crate) fn merge(
     stamp_changed |= note_last(policy, &owner, stamp.as_mut());
     let deadline = stamp.as_ref().and_then(|stamp| stamp.deadline());
     cookie.touch(now);
-    cookie.end_by(deadline);
-    let expires = lives_until(policy, cookie.expires(), deadline, now);
+    cookie.cap_expiry(deadline);
+    let expires = expiry_of(policy, cookie.expires(), deadline, now);
     let laid = Laid {
         base,
         patch: &patch,
@@ -195,7 +195,7 @@ struct Laid<'a> {
     base: Option<&'a Record>,
     patch: &'a Patch,
     cookie: &'a CookieState,
-    stamp: Option<Arc<Stamp>>,
+    stamp: Option<Arc<Metadata>>,
     stamp_changed: bool,
 }
 
@@ -223,7 +223,7 @@ impl Laid<'_> {
         let by = stamp.as_ref().and_then(|stamp| stamp.by());
         let users = index_names(owner, realm, by.map(|(by, _)| by));
         // A store in memory keeps it so, and need not copy it.
-        let joined = Entry::joined(&users);
+        let joined = NewRecord::joined(&users);
         let record = Record::of([key.expose(), &joined], &fields, cookie, stamp.clone());
         if !patch.is_empty() && grows(base, &record, limit) {
             return Err(EditError::TooLarge);
@@ -235,7 +235,7 @@ impl Laid<'_> {
             "a record is what taking its text apart gives"
         );
         Ok(Merged {
-            entry: Entry {
+            entry: NewRecord {
                 text: record.text().clone(),
                 expires,
                 users,
@@ -257,7 +257,7 @@ fn owner_after(policy: &Policy, patch: &Patch, base: Option<&Record>) -> Owner {
 
 /// Notes who signed in elsewhere, in Express say, where nothing is noted yet: it stays when that user
 /// is signed out there, so that the next one finds nothing of theirs.
-fn note_last(policy: &Policy, owner: &Owner, stamp: Option<&mut Arc<Stamp>>) -> bool {
+fn note_last(policy: &Policy, owner: &Owner, stamp: Option<&mut Arc<Metadata>>) -> bool {
     let (Owner::User(user), Some(stamp)) = (owner, stamp) else {
         return false;
     };
@@ -275,7 +275,7 @@ fn note_last(policy: &Policy, owner: &Owner, stamp: Option<&mut Arc<Stamp>>) -> 
 /// that would be written now.
 pub(crate) fn set_within_limit(
     policy: &Policy,
-    held: &mut Held,
+    held: &mut SessionState,
     changes: &mut [(&str, Option<String>)],
     now: Timestamp,
 ) -> Result<(), EditError> {
@@ -290,7 +290,11 @@ pub(crate) fn set_within_limit(
     Ok(())
 }
 
-fn is_far_from_limit(limit: RecordLimit, held: &Held, changes: &[(&str, Option<String>)]) -> bool {
+fn is_far_from_limit(
+    limit: RecordLimit,
+    held: &SessionState,
+    changes: &[(&str, Option<String>)],
+) -> bool {
     if changes.iter().all(|(_, value)| value.is_none()) {
         return true;
     }
@@ -324,7 +328,7 @@ fn grows(base: Option<&Record>, record: &Record, limit: RecordLimit) -> bool {
 
 /// Computes the next value of a key, and patches it in.
 fn make(
-    Change { key, function }: &mut Change,
+    ComputedChange { key, function }: &mut ComputedChange,
     patch: &mut Patch,
     base: Option<&Record>,
     depth: usize,

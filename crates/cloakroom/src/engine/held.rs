@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::close::lives_until;
+use super::close::expiry_of;
 use crate::clock::Timestamp;
 use crate::cookie::Ticket;
 use crate::id::SessionId;
 use crate::policy::Policy;
-use crate::record::{COOKIE, CookieState, DeviceNote, Patch, Record, STAMP, Stamp};
+use crate::record::{COOKIE, CookieState, LoginDevice, Metadata, Patch, Record, STAMP};
 
 /// Whether there is a session to work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) enum Rotation {
     clippy::struct_excessive_bools,
     reason = "independent facts, each asked for by name"
 )]
-pub(crate) struct Held {
+pub(crate) struct SessionState {
     pub(crate) phase: Phase,
     /// The id that the session has, or will have once it is stored.
     pub(crate) id: SessionId,
@@ -70,7 +70,7 @@ pub(crate) struct Held {
     pub(crate) sets_cookie: bool,
     /// Whether they are still to be stored.
     pub(crate) cookie_changed: bool,
-    pub(crate) stamp: Option<Arc<Stamp>>,
+    pub(crate) stamp: Option<Arc<Metadata>>,
     /// Whether the stamp is not in the record as it should be.
     pub(crate) stamp_changed: bool,
     /// The valid ticket that the client showed, whatever became of its session.
@@ -101,16 +101,16 @@ pub(crate) struct Held {
 }
 
 /// What a write took along, to tell what was changed while it was under way.
-pub(crate) struct Sent {
+pub(crate) struct WriteSnapshot {
     pub(crate) id: SessionId,
     resets: u32,
     patch: Patch,
     cookie: CookieState,
     sets_cookie: bool,
-    stamp: Option<Arc<Stamp>>,
+    stamp: Option<Arc<Metadata>>,
 }
 
-impl Held {
+impl SessionState {
     /// A session that begins now, in memory only.
     pub(crate) fn fresh(
         policy: &Policy,
@@ -280,16 +280,19 @@ impl Held {
     /// Whether there is something to write: the data is other than what was read or saved last.
     pub(crate) fn is_dirty(&self) -> bool {
         self.patch.changes(self.base.as_deref())
-            || self.base.as_ref().is_some_and(|base| base.lost_members())
+            || self
+                .base
+                .as_ref()
+                .is_some_and(|base| base.has_reserved_keys())
     }
 
     /// Whether the data, or the id, is other than what this request found.
     pub(crate) fn is_modified(&self) -> bool {
-        let lost_members = self
+        let has_reserved_keys = self
             .original
             .as_ref()
-            .is_some_and(|original| original.lost_members());
-        self.rotation.is_some() || lost_members || self.data_differs()
+            .is_some_and(|original| original.has_reserved_keys());
+        self.rotation.is_some() || has_reserved_keys || self.data_differs()
     }
 
     fn data_differs(&self) -> bool {
@@ -306,7 +309,7 @@ impl Held {
     }
 
     /// Gives the session another id and keeps its data.
-    pub(crate) fn rename(&mut self, id: SessionId, why: Rotation, now: Timestamp) {
+    pub(crate) fn change_id(&mut self, id: SessionId, why: Rotation, now: Timestamp) {
         self.take_unread();
         self.id = id;
         self.rotation = self.rotation.max(Some(why));
@@ -364,7 +367,7 @@ impl Held {
         &mut self,
         policy: &Policy,
         now: Timestamp,
-        device: Option<&DeviceNote>,
+        device: Option<&LoginDevice>,
         fingerprint: Option<String>,
     ) {
         let deadline = new_deadline(policy, now);
@@ -387,10 +390,10 @@ impl Held {
         self.is_handed = true;
     }
 
-    fn stamp_mut(&mut self, policy: &Policy, now: Timestamp) -> &mut Stamp {
+    fn stamp_mut(&mut self, policy: &Policy, now: Timestamp) -> &mut Metadata {
         self.stamp_changed = true;
         let realm = policy.settings().realm.as_deref();
-        let new = || Arc::new(Stamp::new(now, None, realm));
+        let new = || Arc::new(Metadata::new(now, None, realm));
         Arc::make_mut(self.stamp.get_or_insert_with(new))
     }
 
@@ -432,7 +435,7 @@ impl Held {
 
     /// Leaves all data behind, what other requests still store as well; attributes of the cookie that
     /// this request set stay. Of the same user, so does the stamp: the session must end when it must.
-    pub(crate) fn leave_data(
+    pub(crate) fn discard_data(
         &mut self,
         policy: &Policy,
         cookie: CookieState,
@@ -470,7 +473,7 @@ impl Held {
     /// Leaves the session to the policy's time-outs where another request had it remembered: whoever
     /// signs in now did not ask for it.
     pub(crate) fn forget(&mut self, policy: &Policy, now: Timestamp) {
-        let is_remembered = |stamp: &Arc<Stamp>| stamp.remembered().is_some();
+        let is_remembered = |stamp: &Arc<Metadata>| stamp.remembered().is_some();
         if self.remembers || !self.stamp.as_ref().is_some_and(is_remembered) {
             return;
         }
@@ -485,8 +488,8 @@ impl Held {
     }
 
     /// What a write that begins now takes along.
-    pub(crate) fn sent(&self) -> Sent {
-        Sent {
+    pub(crate) fn sent(&self) -> WriteSnapshot {
+        WriteSnapshot {
             id: self.id.clone(),
             resets: self.resets,
             patch: self.patch.clone(),
@@ -498,12 +501,12 @@ impl Held {
 
     /// Takes note that a record is stored, under this id. What was changed while that was under way is
     /// still to be written: data, attributes, another id.
-    pub(crate) fn was_saved(
+    pub(crate) fn apply_saved(
         &mut self,
         id: SessionId,
         record: Arc<Record>,
         expires: Timestamp,
-        sent: &Sent,
+        sent: &WriteSnapshot,
     ) {
         self.stored = Some(id.clone());
         self.stored_expires = expires;
@@ -540,7 +543,7 @@ impl Held {
 
     /// Takes what another request stored meanwhile; changes of this one are discarded. Another id that
     /// it was given stays to be stored.
-    pub(crate) fn was_reloaded(&mut self, record: Arc<Record>, expires: Timestamp) {
+    pub(crate) fn apply_reload(&mut self, record: Arc<Record>, expires: Timestamp) {
         self.stored_expires = expires;
         self.cookie = record.cookie().clone();
         self.cookie_changed = false;
@@ -552,7 +555,7 @@ impl Held {
 
     /// Takes what is stored by now in the place of what a cache gave; changes of this request stay.
     #[cfg(any(feature = "tower", feature = "actix"))]
-    pub(crate) fn was_confirmed(&mut self, record: Arc<Record>, expires: Timestamp) {
+    pub(crate) fn refresh_base(&mut self, record: Arc<Record>, expires: Timestamp) {
         self.stored_expires = expires;
         if self
             .base
@@ -573,7 +576,7 @@ impl Held {
     /// When the store may let it go if this request is the last.
     pub(crate) fn expires(&self, policy: &Policy, now: Timestamp) -> Timestamp {
         let expires = self.cookie.expires_if_touched(now);
-        lives_until(policy, expires, self.deadline(), now)
+        expiry_of(policy, expires, self.deadline(), now)
     }
 
     /// The same as this request found it.
@@ -588,14 +591,14 @@ impl Held {
 }
 
 /// What a new session notes in its record, if the policy has a use for it.
-pub(super) fn new_stamp(policy: &Policy, now: Timestamp) -> Option<Arc<Stamp>> {
+pub(super) fn new_stamp(policy: &Policy, now: Timestamp) -> Option<Arc<Metadata>> {
     let settings = policy.settings();
     let wanted = settings.absolute_timeout.is_some()
         || settings.renewal_timeout.is_some()
         || settings.realm.is_some();
     wanted.then(|| {
         let deadline = new_deadline(policy, now);
-        Arc::new(Stamp::new(now, deadline, settings.realm.as_deref()))
+        Arc::new(Metadata::new(now, deadline, settings.realm.as_deref()))
     })
 }
 

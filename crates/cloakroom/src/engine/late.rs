@@ -8,7 +8,7 @@
 //!
 //! Whoever planted an id, or stole it, learns no other id by it.
 
-use super::held::{Arrival, Held, Rotation};
+use super::held::{Arrival, Rotation, SessionState};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::Policy;
@@ -71,7 +71,7 @@ pub(crate) fn leaves_id(
 }
 
 /// Whether a request signs somebody in: by a login, or by naming another user than it found.
-pub(crate) fn signs_in(policy: &Policy, held: &Held) -> bool {
+pub(crate) fn signs_in(policy: &Policy, held: &SessionState) -> bool {
     let keys = &policy.settings().user_keys;
     let found = |key: &str| held.base.as_ref().and_then(|base| base.get(key));
     let signs_in = || {
@@ -82,7 +82,7 @@ pub(crate) fn signs_in(policy: &Policy, held: &Held) -> bool {
 }
 
 /// Returns the user of a request that signs in, where it found the same user signed in already.
-pub(crate) fn user_before(policy: &Policy, held: &Held) -> Option<String> {
+pub(crate) fn user_before(policy: &Policy, held: &SessionState) -> Option<String> {
     let (found, keys) = (held.found()?, &policy.settings().user_keys);
     let user = keys.owner_by(|key| found.get(key)).user()?;
     let now = keys.owner_by(|key| held.data(key));
@@ -91,7 +91,7 @@ pub(crate) fn user_before(policy: &Policy, held: &Held) -> Option<String> {
 
 /// Whether a request signs somebody in who proved it, where it found nobody: the visitor's session may
 /// have expired meanwhile. Whoever was signed in may have been signed out everywhere.
-pub(crate) fn signs_in_a_visitor(policy: &Policy, held: &Held) -> bool {
+pub(crate) fn signs_in_a_visitor(policy: &Policy, held: &SessionState) -> bool {
     let keys = &policy.settings().user_keys;
     let is_nobodys = |found: &Record| keys.owner_by(|key| found.get(key)) == Owner::Nobody;
     signs_in(policy, held) && !held.is_handed && held.found().is_none_or(is_nobodys)
@@ -99,31 +99,36 @@ pub(crate) fn signs_in_a_visitor(policy: &Policy, held: &Held) -> bool {
 
 /// Returns the text of the session that must be there still when its data is left behind: what it takes
 /// on, without a proof of a user's or for the same user, must not outlive a logout everywhere.
-pub(crate) fn required(policy: &Policy, held: &Held) -> Option<RecordText> {
+pub(crate) fn required(policy: &Policy, held: &SessionState) -> Option<RecordText> {
     let goes_on = || held.is_handed || user_before(policy, held).is_some();
     let found = held.found().filter(|_| held.base.is_none() && goes_on())?;
     Some(found.text().clone())
 }
 
 /// Whether nothing of the session may be stored: its client's id was closed.
-pub(crate) fn is_shut_out(policy: &Policy, held: &Held) -> bool {
+pub(crate) fn is_shut_out(policy: &Policy, held: &SessionState) -> bool {
     held.arrival == Arrival::Closed && held.stored.is_none() && !signs_in(policy, held)
 }
 
 /// Whether the response must not carry the session's cookie: its client may have been given another
 /// by now.
-pub(crate) fn is_late(policy: &Policy, held: &Held) -> bool {
+pub(crate) fn is_late(policy: &Policy, held: &SessionState) -> bool {
     held.arrival != Arrival::Current && !signs_in(policy, held)
 }
 
 /// Prepares the end of a request that came by a predecessor of the session's id: one that signs
 /// somebody in gives the session the id `id`, every other leaves it as it is.
-pub(crate) fn settle_predecessor(policy: &Policy, held: &mut Held, id: SessionId, now: Timestamp) {
+pub(crate) fn settle_predecessor(
+    policy: &Policy,
+    held: &mut SessionState,
+    id: SessionId,
+    now: Timestamp,
+) {
     if !signs_in(policy, held) {
         if held.base.is_some() {
             held.keep_id();
         }
     } else if held.rotation.is_none() {
-        held.rename(id, Rotation::Handover, now);
+        held.change_id(id, Rotation::Handover, now);
     }
 }

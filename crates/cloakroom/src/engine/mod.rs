@@ -8,9 +8,9 @@ mod open;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use close::{CookieOp, Plan, StoreOp, close, cookie_expires, wants_renewal};
-pub(crate) use edit::{Change, Edit, EditError, Merged, amend, merge, set_within_limit};
-pub(crate) use held::{Arrival, Held, Phase, Rotation, Sent};
+pub(crate) use close::{CookieOp, Plan, StoreOp, close, cookie_expires, needs_id_rotation};
+pub(crate) use edit::{ComputedChange, Edit, EditError, Merged, amend, merge, set_within_limit};
+pub(crate) use held::{Arrival, Phase, Rotation, SessionState, WriteSnapshot};
 pub(crate) use late::{
     Succession, is_late, is_shut_out, leaves_id, required, settle_predecessor, signs_in,
     signs_in_a_visitor, succession, user_before,

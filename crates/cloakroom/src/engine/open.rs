@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::held::Held;
+use super::held::SessionState;
 use crate::clock::Timestamp;
 use crate::cookie::Ticket;
 use crate::id::SessionId;
 use crate::policy::Policy;
-use crate::record::{Record, Stamp};
+use crate::record::{Metadata, Record};
 
 /// Whether a record is one of the layer's own: of another realm, it is unknown to it, neither opened
 /// nor ended, whatever store and secret the two share.
-pub(crate) fn belongs(policy: &Policy, stamp: Option<&Stamp>) -> bool {
-    stamp.and_then(Stamp::realm) == policy.settings().realm.as_deref()
+pub(crate) fn belongs(policy: &Policy, stamp: Option<&Metadata>) -> bool {
+    stamp.and_then(Metadata::realm) == policy.settings().realm.as_deref()
 }
 
 /// Opens the session that a request's ticket names; `None` where it is over although the store still
@@ -23,8 +23,8 @@ pub(crate) fn open(
     record: Arc<Record>,
     expires: Timestamp,
     now: Timestamp,
-) -> Option<Box<Held>> {
-    live(policy, Held::stored(ticket, record, expires), now)
+) -> Option<Box<SessionState>> {
+    live(policy, SessionState::stored(ticket, record, expires), now)
 }
 
 /// Opens the session that the ticket's id was renewed to.
@@ -35,11 +35,15 @@ pub(crate) fn open_successor(
     record: Arc<Record>,
     expires: Timestamp,
     now: Timestamp,
-) -> Option<Box<Held>> {
-    live(policy, Held::successor(ticket, id, record, expires), now)
+) -> Option<Box<SessionState>> {
+    live(
+        policy,
+        SessionState::successor(ticket, id, record, expires),
+        now,
+    )
 }
 
-fn live(policy: &Policy, held: Held, now: Timestamp) -> Option<Box<Held>> {
+fn live(policy: &Policy, held: SessionState, now: Timestamp) -> Option<Box<SessionState>> {
     let mut held = Box::new(held);
     held.clamp_stamp(policy, now);
     let is_over = held.deadline().is_some_and(|deadline| deadline <= now);

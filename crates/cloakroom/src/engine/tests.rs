@@ -1,5 +1,5 @@
 use super::close::{CookieOp, StoreOp, close};
-use super::{Held, Rotation, open};
+use super::{Rotation, SessionState, open};
 use crate::clock::Timestamp;
 use crate::cookie;
 use crate::id::{IdGrammar, SessionId};
@@ -10,7 +10,7 @@ use crate::record::Record;
 const NOW: Timestamp = Timestamp::from_millis(1_767_323_045_678);
 
 /// A session that is stored, with 30 of its 60 seconds left.
-fn stored(policy: &Policy) -> Held {
+fn stored(policy: &Policy) -> SessionState {
     let text = r#"{"cookie":{"originalMaxAge":60000,"expires":"2026-01-02T03:04:35.678Z","httpOnly":true,"path":"/"},"a":1}"#;
     let record = Record::parse(text.into(), policy.settings().record_limit).unwrap();
     let expires = Timestamp::from_millis(NOW.as_millis() + 30_000);
@@ -21,30 +21,30 @@ fn stored(policy: &Policy) -> Held {
     *open(policy, ticket, record.into(), expires, NOW).expect("a live session")
 }
 
-fn fresh(policy: &Policy) -> Held {
+fn fresh(policy: &Policy) -> SessionState {
     let cookie = policy.new_cookie(&RequestInfo::default(), NOW);
-    Held::fresh(policy, SessionId::from_store("fresh"), cookie, None, NOW)
+    SessionState::fresh(policy, SessionId::from_store("fresh"), cookie, None, NOW)
 }
 
 #[test]
 fn each_case_of_the_life_cycle_has_its_plan() {
-    type Change = fn(&mut Held);
-    let nothing: Change = |_| ();
-    let change: Change = |held| held.patch.set("a", "2");
-    let same: Change = |held| held.patch.set("a", "1");
-    let rename: Change =
-        |held| held.rename(SessionId::from_store("renamed"), Rotation::Regenerated, NOW);
-    let shorten: Change = |held| {
+    type ComputedChange = fn(&mut SessionState);
+    let nothing: ComputedChange = |_| ();
+    let change: ComputedChange = |held| held.patch.set("a", "2");
+    let same: ComputedChange = |held| held.patch.set("a", "1");
+    let rename: ComputedChange =
+        |held| held.change_id(SessionId::from_store("renamed"), Rotation::Regenerated, NOW);
+    let shorten: ComputedChange = |held| {
         held.cookie
             .set_max_age(Some(std::time::Duration::from_secs(5)), NOW);
         held.cookie_changed = true;
     };
-    let unset: Change = |held| held.phase = super::Phase::Unset;
-    let detach: Change = |held| held.phase = super::Phase::Detached;
+    let unset: ComputedChange = |held| held.phase = super::Phase::Unset;
+    let detach: ComputedChange = |held| held.phase = super::Phase::Detached;
     let express = || Policy::express(keys());
     let late = || express().touch_after(std::time::Duration::from_secs(31));
     #[rustfmt::skip]
-    let table: [(&str, PolicyBuilder, bool, Change, StoreOp, CookieOp); 16] = [
+    let table: [(&str, PolicyBuilder, bool, ComputedChange, StoreOp, CookieOp); 16] = [
         ("new, left alone",         express(),                          true,  nothing, StoreOp::Nothing, CookieOp::Keep),
         ("new, changed",            express(),                          true,  change,  StoreOp::Create,  CookieOp::Send),
         ("new, save_uninitialized", express().save_uninitialized(true), true,  nothing, StoreOp::Create,  CookieOp::Send),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::End;
+use super::EndReason;
 use crate::clock::Timestamp;
 
 /// How often a session is asked for where nobody gives hints: half of what is promised, so that the
@@ -17,48 +17,50 @@ const SLACK: Duration = Duration::from_secs(1);
 
 /// What is known of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum Freshness {
     /// Nothing, or nothing any more: a hint came.
-    Nothing,
+    Unknown,
     /// The store is being asked.
-    Asking,
+    InFlight,
     /// It was alive then, and nobody will say when that changes.
-    Alive(Instant),
+    Polled(Instant),
     /// It was alive then, and a change is hinted at.
-    Hinted(Instant),
+    Subscribed(Instant),
 }
 
 /// Whether hints come through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    Polls,
-    Hints,
+pub(super) enum Delivery {
+    Polling,
+    Push,
 }
 
 /// Whether a session is to be asked for. `expires` is when the store lets it go, as far as is known.
 pub(super) fn is_due(
-    known: Known,
-    mode: Mode,
+    known: Freshness,
+    mode: Delivery,
     expires: Timestamp,
     now: Timestamp,
     at: Instant,
 ) -> bool {
     let after = |since: Instant, pause| at.saturating_duration_since(since) >= pause;
     match (known, mode) {
-        (Known::Nothing, _) | (Known::Alive(_), Mode::Hints) => true,
-        (Known::Asking, _) => false,
+        (Freshness::Unknown, _) | (Freshness::Polled(_), Delivery::Push) => true,
+        (Freshness::InFlight, _) => false,
         // A server lets go of what expired when it comes to it, and gives its hint then.
-        (Known::Hinted(_), Mode::Hints) if expires <= now => true,
-        (Known::Hinted(since), Mode::Hints) => after(since, SAFETY),
-        (Known::Hinted(since) | Known::Alive(since), Mode::Polls) => after(since, EVERY),
+        (Freshness::Subscribed(_), Delivery::Push) if expires <= now => true,
+        (Freshness::Subscribed(since), Delivery::Push) => after(since, SAFETY),
+        (Freshness::Subscribed(since) | Freshness::Polled(since), Delivery::Polling) => {
+            after(since, EVERY)
+        }
     }
 }
 
 /// Whether a session is asked for together with others that are due: those that began to be watched
 /// at different times become one question.
-pub(super) fn joins(known: Known, mode: Mode, at: Instant) -> bool {
+pub(super) fn joins(known: Freshness, mode: Delivery, at: Instant) -> bool {
     match (known, mode) {
-        (Known::Alive(since) | Known::Hinted(since), Mode::Polls) => {
+        (Freshness::Polled(since) | Freshness::Subscribed(since), Delivery::Polling) => {
             at.saturating_duration_since(since) >= EVERY / 2
         }
         _ => false,
@@ -66,11 +68,11 @@ pub(super) fn joins(known: Known, mode: Mode, at: Instant) -> bool {
 }
 
 /// Why a session is over that the store does not have.
-pub(super) fn why(expires: Timestamp, deadline: Option<Timestamp>, now: Timestamp) -> End {
+pub(super) fn why(expires: Timestamp, deadline: Option<Timestamp>, now: Timestamp) -> EndReason {
     if expires <= now.after(SLACK) || is_over(deadline, now) {
-        End::Expired
+        EndReason::Expired
     } else {
-        End::Ended
+        EndReason::Ended
     }
 }
 
@@ -91,20 +93,20 @@ mod tests {
         let (later, over) = (now.after(Duration::from_secs(1)), now);
         #[rustfmt::skip]
         let table = [ // known,              mode,        expires, due
-            (Known::Nothing,               Mode::Polls, later, true),
-            (Known::Nothing,               Mode::Hints, later, true),
-            (Known::Asking,                Mode::Polls, over,  false),
-            (Known::Asking,                Mode::Hints, over,  false),
-            (Known::Alive(ago(499)),       Mode::Polls, later, false),
-            (Known::Alive(ago(500)),       Mode::Polls, later, true),
+            (Freshness::Unknown,               Delivery::Polling, later, true),
+            (Freshness::Unknown,               Delivery::Push, later, true),
+            (Freshness::InFlight,                Delivery::Polling, over,  false),
+            (Freshness::InFlight,                Delivery::Push, over,  false),
+            (Freshness::Polled(ago(499)),       Delivery::Polling, later, false),
+            (Freshness::Polled(ago(500)),       Delivery::Polling, later, true),
             // Nobody will hint at its end: it has to be asked for where hints begin.
-            (Known::Alive(ago(0)),         Mode::Hints, later, true),
-            (Known::Hinted(ago(14_999)),   Mode::Hints, later, false),
-            (Known::Hinted(ago(15_000)),   Mode::Hints, later, true),
-            (Known::Hinted(ago(1)),        Mode::Hints, over,  true),
+            (Freshness::Polled(ago(0)),         Delivery::Push, later, true),
+            (Freshness::Subscribed(ago(14_999)),   Delivery::Push, later, false),
+            (Freshness::Subscribed(ago(15_000)),   Delivery::Push, later, true),
+            (Freshness::Subscribed(ago(1)),        Delivery::Push, over,  true),
             // The link is not proven any more.
-            (Known::Hinted(ago(499)),      Mode::Polls, later, false),
-            (Known::Hinted(ago(500)),      Mode::Polls, later, true),
+            (Freshness::Subscribed(ago(499)),      Delivery::Polling, later, false),
+            (Freshness::Subscribed(ago(500)),      Delivery::Polling, later, true),
         ];
         for (known, mode, expires, due) in table {
             let found = is_due(known, mode, expires, now, at);
@@ -117,11 +119,11 @@ mod tests {
         let at = Instant::now() + Duration::from_mins(1);
         let ago = |millis| at - Duration::from_millis(millis);
         let table = [
-            (Known::Alive(ago(250)), Mode::Polls, true),
-            (Known::Hinted(ago(250)), Mode::Polls, true),
-            (Known::Alive(ago(249)), Mode::Polls, false),
-            (Known::Hinted(ago(250)), Mode::Hints, false),
-            (Known::Asking, Mode::Polls, false),
+            (Freshness::Polled(ago(250)), Delivery::Polling, true),
+            (Freshness::Subscribed(ago(250)), Delivery::Polling, true),
+            (Freshness::Polled(ago(249)), Delivery::Polling, false),
+            (Freshness::Subscribed(ago(250)), Delivery::Push, false),
+            (Freshness::InFlight, Delivery::Polling, false),
         ];
         for (known, mode, comes) in table {
             assert_eq!(joins(known, mode, at), comes, "{known:?} {mode:?}");
@@ -134,12 +136,12 @@ mod tests {
         let at = |millis: i64| Timestamp::from_millis(1_000_000 + millis);
         #[rustfmt::skip]
         let table = [ // expires, deadline,    end
-            (at(60_000),  None,              End::Ended),
-            (at(60_000),  Some(at(1)),       End::Ended),
-            (at(60_000),  Some(at(0)),       End::Expired),
-            (at(1_001),   None,              End::Ended),
-            (at(1_000),   None,              End::Expired),
-            (at(-60_000), None,              End::Expired),
+            (at(60_000),  None,              EndReason::Ended),
+            (at(60_000),  Some(at(1)),       EndReason::Ended),
+            (at(60_000),  Some(at(0)),       EndReason::Expired),
+            (at(1_001),   None,              EndReason::Ended),
+            (at(1_000),   None,              EndReason::Expired),
+            (at(-60_000), None,              EndReason::Expired),
         ];
         for (expires, deadline, end) in table {
             assert_eq!(why(expires, deadline, now), end, "{expires:?} {deadline:?}");

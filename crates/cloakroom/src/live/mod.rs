@@ -20,8 +20,8 @@ use tokio::sync::oneshot;
 #[cfg(feature = "ws")]
 pub(crate) use sockets::ShutDown;
 #[cfg(any(feature = "ws", feature = "socketio"))]
-pub(crate) use sockets::{Full, SocketLimits, SocketPermit, Sockets};
-pub(crate) use watch::Watch;
+pub(crate) use sockets::{SocketLimit, SocketLimits, SocketPermit, Sockets};
+pub(crate) use watch::SessionWatch;
 
 use crate::clock::Timestamp;
 use crate::id::SessionId;
@@ -29,7 +29,7 @@ use crate::id::SessionId;
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum End {
+pub enum EndReason {
     /// Its time was up: it was not used for too long, or its absolute time-out came.
     Expired,
     /// Somebody ended it: a logout, a login or anything else that gives a session another id, an
@@ -37,7 +37,7 @@ pub enum End {
     Ended,
 }
 
-impl End {
+impl EndReason {
     /// The code by which a WebSocket is closed then, of those left to applications (RFC 6455 §7.4.2):
     /// 4401, for HTTP's 401.
     pub const CLOSE_CODE: u16 = 4401;
@@ -55,17 +55,17 @@ impl End {
 ///
 /// It watches from when it is polled first, must be polled within a Tokio runtime, and may be dropped
 /// at any time. Once it was ready it stays ready.
-pub struct Ended(State);
+pub struct Ended(EndedState);
 
-enum State {
+enum EndedState {
     /// There is nothing that can end.
     Never,
     Watching {
-        watch: Arc<Watch>,
+        watch: Arc<SessionWatch>,
         watched: Watched,
         waiter: Option<Waiter>,
     },
-    Over(End),
+    Over(EndReason),
 }
 
 /// A session as it was when somebody began to watch it.
@@ -82,17 +82,17 @@ pub(crate) struct Watched {
 /// A place among those who wait for a session.
 struct Waiter {
     number: u64,
-    end: oneshot::Receiver<End>,
+    end: oneshot::Receiver<EndReason>,
 }
 
 impl Ended {
     /// Never ready: for a session that no store has.
     pub(crate) fn never() -> Self {
-        Self(State::Never)
+        Self(EndedState::Never)
     }
 
-    pub(crate) fn of(watch: Arc<Watch>, watched: Watched) -> Self {
-        Self(State::Watching {
+    pub(crate) fn of(watch: Arc<SessionWatch>, watched: Watched) -> Self {
+        Self(EndedState::Watching {
             watch,
             watched,
             waiter: None,
@@ -101,13 +101,13 @@ impl Ended {
 }
 
 impl Future for Ended {
-    type Output = End;
+    type Output = EndReason;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<End> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<EndReason> {
         let end = match &mut self.0 {
-            State::Never => return Poll::Pending,
-            State::Over(end) => return Poll::Ready(*end),
-            State::Watching {
+            EndedState::Never => return Poll::Pending,
+            EndedState::Over(end) => return Poll::Ready(*end),
+            EndedState::Watching {
                 watch,
                 watched,
                 waiter,
@@ -122,14 +122,14 @@ impl Future for Ended {
             },
         };
         self.leave();
-        self.0 = State::Over(end);
+        self.0 = EndedState::Over(end);
         Poll::Ready(end)
     }
 }
 
 impl Ended {
     fn leave(&mut self) {
-        if let State::Watching {
+        if let EndedState::Watching {
             watch,
             watched,
             waiter: Some(waiter),
@@ -149,10 +149,10 @@ impl Drop for Ended {
 impl fmt::Debug for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            State::Never => "Ended(never)",
-            State::Watching { .. } => "Ended(watching)",
-            State::Over(End::Expired) => "Ended(expired)",
-            State::Over(End::Ended) => "Ended(ended)",
+            EndedState::Never => "Ended(never)",
+            EndedState::Watching { .. } => "Ended(watching)",
+            EndedState::Over(EndReason::Expired) => "Ended(expired)",
+            EndedState::Over(EndReason::Ended) => "Ended(ended)",
         })
     }
 }

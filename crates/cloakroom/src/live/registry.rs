@@ -5,31 +5,31 @@ use std::collections::HashMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::due::{Known, Mode, is_due, is_over, joins, why};
-use super::{End, Waiter, Watched};
+use super::due::{Delivery, Freshness, is_due, is_over, joins, why};
+use super::{EndReason, Waiter, Watched};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 
 /// The sessions that are watched, each with those who wait for it.
 #[derive(Default)]
 pub(super) struct Registry {
-    entries: HashMap<SessionId, Entry>,
+    entries: HashMap<SessionId, WatchedSession>,
     /// Whether the task that asks runs.
     pub(super) running: bool,
     /// Whether the last one ended in the middle: its store panicked, or its runtime is gone.
     pub(super) failed: bool,
     next: u64,
     /// Those who are to be told, once nobody holds the registry.
-    told: Vec<Told>,
+    told: Vec<Wakeup>,
 }
 
 /// Somebody who is told of an end; of nothing, where the watch itself ends.
-pub(super) struct Told {
-    waiter: oneshot::Sender<End>,
-    end: Option<End>,
+pub(super) struct Wakeup {
+    waiter: oneshot::Sender<EndReason>,
+    end: Option<EndReason>,
 }
 
-impl Told {
+impl Wakeup {
     /// Wakes who waits, which may run code of the application's.
     pub(super) fn tell(self) {
         if let Some(end) = self.end {
@@ -39,11 +39,11 @@ impl Told {
     }
 }
 
-struct Entry {
-    known: Known,
+struct WatchedSession {
+    known: Freshness,
     expires: Timestamp,
     deadline: Option<Timestamp>,
-    waiters: HashMap<u64, oneshot::Sender<End>>,
+    waiters: HashMap<u64, oneshot::Sender<EndReason>>,
 }
 
 impl Registry {
@@ -55,8 +55,8 @@ impl Registry {
         let (sender, end) = oneshot::channel();
         let number = self.next;
         self.next += 1;
-        let new = || Entry {
-            known: Known::Nothing,
+        let new = || WatchedSession {
+            known: Freshness::Unknown,
             expires: watched.expires,
             deadline: watched.deadline,
             waiters: HashMap::new(),
@@ -72,7 +72,7 @@ impl Registry {
             return;
         };
         let left = entry.waiters.remove(&number);
-        let told = left.map(|waiter| Told { waiter, end: None });
+        let told = left.map(|waiter| Wakeup { waiter, end: None });
         self.told.extend(told);
         if entry.waiters.is_empty() {
             self.entries.remove(id);
@@ -83,43 +83,48 @@ impl Registry {
     pub(super) fn clear(&mut self) {
         for (_, entry) in self.entries.drain() {
             let waiters = entry.waiters.into_values();
-            let told = waiters.map(|waiter| Told { waiter, end: None });
+            let told = waiters.map(|waiter| Wakeup { waiter, end: None });
             self.told.extend(told);
         }
     }
 
     pub(super) fn look_at(&mut self, id: &SessionId) {
         if let Some(entry) = self.entries.get_mut(id) {
-            entry.known = Known::Nothing;
+            entry.known = Freshness::Unknown;
         }
     }
 
     pub(super) fn look_at_all(&mut self) {
         for entry in self.entries.values_mut() {
-            entry.known = Known::Nothing;
+            entry.known = Freshness::Unknown;
         }
     }
 
     /// Takes out those whose absolute time-out has come.
     pub(super) fn end_overdue(&mut self, now: Timestamp) {
-        let over = |_: &SessionId, entry: &mut Entry| is_over(entry.deadline, now);
+        let over = |_: &SessionId, entry: &mut WatchedSession| is_over(entry.deadline, now);
         for (_, entry) in self.entries.extract_if(over) {
-            self.told.extend(entry.end(End::Expired));
+            self.told.extend(entry.end(EndReason::Expired));
         }
     }
 
     /// Those to be asked for now; they count as being asked for.
-    pub(super) fn take_due(&mut self, mode: Mode, now: Timestamp, at: Instant) -> Vec<SessionId> {
-        let is_due = |entry: &Entry| is_due(entry.known, mode, entry.expires, now, at);
+    pub(super) fn take_due(
+        &mut self,
+        mode: Delivery,
+        now: Timestamp,
+        at: Instant,
+    ) -> Vec<SessionId> {
+        let is_due = |entry: &WatchedSession| is_due(entry.known, mode, entry.expires, now, at);
         // Who is new is asked for alone, so that it hastens nobody else's turn.
-        let in_turn = |entry: &Entry| entry.known != Known::Nothing && is_due(entry);
+        let in_turn = |entry: &WatchedSession| entry.known != Freshness::Unknown && is_due(entry);
         let turn = self.entries.values().any(in_turn);
         let due = self
             .entries
             .iter_mut()
             .filter(|(_, entry)| is_due(entry) || turn && joins(entry.known, mode, at));
         due.map(|(id, entry)| {
-            entry.known = Known::Asking;
+            entry.known = Freshness::InFlight;
             id.clone()
         })
         .collect()
@@ -130,7 +135,7 @@ impl Registry {
         &mut self,
         id: &SessionId,
         living: Option<Timestamp>,
-        known: Known,
+        known: Freshness,
         now: Timestamp,
     ) {
         match (self.entries.get_mut(id), living) {
@@ -139,7 +144,7 @@ impl Registry {
             (Some(entry), Some(expires)) => {
                 entry.expires = expires;
                 // A hint that came meanwhile may be younger than the answer.
-                if entry.known == Known::Asking {
+                if entry.known == Freshness::InFlight {
                     entry.known = known;
                 }
             }
@@ -149,9 +154,9 @@ impl Registry {
     /// Takes note that the store has not said anything.
     pub(super) fn unanswered(&mut self, id: &SessionId) {
         if let Some(entry) = self.entries.get_mut(id)
-            && entry.known == Known::Asking
+            && entry.known == Freshness::InFlight
         {
-            entry.known = Known::Nothing;
+            entry.known = Freshness::Unknown;
         }
     }
 
@@ -164,15 +169,15 @@ impl Registry {
     }
 
     /// Takes those who are to be told.
-    pub(super) fn take_told(&mut self) -> Vec<Told> {
+    pub(super) fn take_told(&mut self) -> Vec<Wakeup> {
         std::mem::take(&mut self.told)
     }
 }
 
-impl Entry {
-    fn end(self, end: End) -> impl Iterator<Item = Told> {
+impl WatchedSession {
+    fn end(self, end: EndReason) -> impl Iterator<Item = Wakeup> {
         let waiters = self.waiters.into_values();
-        waiters.map(move |waiter| Told {
+        waiters.map(move |waiter| Wakeup {
             waiter,
             end: Some(end),
         })
@@ -195,7 +200,7 @@ mod tests {
         }
     }
 
-    fn due(registry: &mut Registry, mode: Mode) -> usize {
+    fn due(registry: &mut Registry, mode: Delivery) -> usize {
         registry.take_due(mode, NOW, Instant::now()).len()
     }
 
@@ -204,25 +209,29 @@ mod tests {
         let (mut registry, id) = (Registry::default(), SessionId::random());
         let mut waiter = registry.enter(&watched(&id));
         let lives = Some(NOW.after(Duration::from_mins(2)));
-        assert_eq!(due(&mut registry, Mode::Hints), 1);
-        assert_eq!(due(&mut registry, Mode::Hints), 0, "it is being asked for");
-        registry.look_at(&id);
-        registry.answered(&id, lives, Known::Hinted(Instant::now()), NOW);
+        assert_eq!(due(&mut registry, Delivery::Push), 1);
         assert_eq!(
-            due(&mut registry, Mode::Hints),
+            due(&mut registry, Delivery::Push),
+            0,
+            "it is being asked for"
+        );
+        registry.look_at(&id);
+        registry.answered(&id, lives, Freshness::Subscribed(Instant::now()), NOW);
+        assert_eq!(
+            due(&mut registry, Delivery::Push),
             1,
             "it may have ended since"
         );
-        registry.answered(&id, lives, Known::Hinted(Instant::now()), NOW);
-        assert_eq!(due(&mut registry, Mode::Hints), 0);
+        registry.answered(&id, lives, Freshness::Subscribed(Instant::now()), NOW);
+        assert_eq!(due(&mut registry, Delivery::Push), 0);
         registry.look_at_all();
-        assert_eq!(due(&mut registry, Mode::Hints), 1);
+        assert_eq!(due(&mut registry, Delivery::Push), 1);
         registry.unanswered(&id);
-        assert_eq!(due(&mut registry, Mode::Hints), 1, "nobody has answered");
+        assert_eq!(due(&mut registry, Delivery::Push), 1, "nobody has answered");
         assert!(waiter.end.try_recv().is_err());
-        registry.answered(&id, None, Known::Hinted(Instant::now()), NOW);
-        registry.take_told().into_iter().for_each(Told::tell);
-        assert_eq!(waiter.end.try_recv(), Ok(End::Ended));
+        registry.answered(&id, None, Freshness::Subscribed(Instant::now()), NOW);
+        registry.take_told().into_iter().for_each(Wakeup::tell);
+        assert_eq!(waiter.end.try_recv(), Ok(EndReason::Ended));
         assert!(registry.is_empty());
     }
 
@@ -245,12 +254,12 @@ mod tests {
     fn the_answer_decides_why_it_is_over() {
         let (mut registry, id) = (Registry::default(), SessionId::random());
         let mut waiter = registry.enter(&watched(&id));
-        assert_eq!(due(&mut registry, Mode::Polls), 1);
+        assert_eq!(due(&mut registry, Delivery::Polling), 1);
         // Somebody shortened its life meanwhile.
         let soon = Some(NOW.after(Duration::from_secs(5)));
-        registry.answered(&id, soon, Known::Alive(Instant::now()), NOW);
+        registry.answered(&id, soon, Freshness::Polled(Instant::now()), NOW);
         registry.over(&id, NOW.after(Duration::from_secs(6)));
-        registry.take_told().into_iter().for_each(Told::tell);
-        assert_eq!(waiter.end.try_recv(), Ok(End::Expired));
+        registry.take_told().into_iter().for_each(Wakeup::tell);
+        assert_eq!(waiter.end.try_recv(), Ok(EndReason::Expired));
     }
 }

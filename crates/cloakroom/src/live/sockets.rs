@@ -19,7 +19,7 @@ pub(crate) struct SocketLimits {
 
 /// Whose bound is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Full {
+pub(crate) enum SocketLimit {
     Session,
     Address,
 }
@@ -27,7 +27,7 @@ pub(crate) enum Full {
 /// The open sockets of this process.
 #[derive(Default)]
 pub(crate) struct Sockets {
-    open: Mutex<Open>,
+    open: Mutex<OpenCounts>,
     /// Whether all are to be closed, because the server shuts down.
     #[cfg(feature = "ws")]
     closing: watch::Sender<bool>,
@@ -38,7 +38,7 @@ pub(crate) struct Sockets {
 pub(crate) struct ShutDown(watch::Receiver<bool>);
 
 #[derive(Default)]
-struct Open {
+struct OpenCounts {
     of_session: HashMap<SessionId, usize>,
     of_address: HashMap<IpAddr, usize>,
 }
@@ -57,14 +57,14 @@ impl Sockets {
         session: Option<SessionId>,
         address: Option<IpAddr>,
         limits: SocketLimits,
-    ) -> Result<SocketPermit, Full> {
+    ) -> Result<SocketPermit, SocketLimit> {
         let address = address.map(network);
         let mut open = self.lock();
         if is_full(&open.of_session, session.as_ref(), limits.per_session) {
-            return Err(Full::Session);
+            return Err(SocketLimit::Session);
         }
         if is_full(&open.of_address, address.as_ref(), limits.per_address) {
-            return Err(Full::Address);
+            return Err(SocketLimit::Address);
         }
         let permit = SocketPermit {
             sockets: Arc::clone(self),
@@ -80,7 +80,7 @@ impl Sockets {
         Ok(permit)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenCounts> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -145,7 +145,7 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::Arc;
 
-    use super::{Full, SocketLimits, Sockets, network};
+    use super::{SocketLimit, SocketLimits, Sockets, network};
     use crate::id::SessionId;
 
     const LIMITS: SocketLimits = SocketLimits {
@@ -162,13 +162,13 @@ mod tests {
         let first = sockets.admit(session(), here, LIMITS).ok().unwrap();
         let second = sockets.admit(session(), there, LIMITS).ok().unwrap();
         let refused = |session, address| sockets.admit(session, address, LIMITS).err();
-        assert_eq!(refused(session(), here), Some(Full::Session));
+        assert_eq!(refused(session(), here), Some(SocketLimit::Session));
         drop(first);
         let more: Vec<_> = (0..3)
             .map(|_| sockets.admit(None, here, LIMITS).ok().unwrap())
             .collect();
-        assert_eq!(refused(None, here), Some(Full::Address));
-        assert_eq!(refused(session(), here), Some(Full::Address));
+        assert_eq!(refused(None, here), Some(SocketLimit::Address));
+        assert_eq!(refused(session(), here), Some(SocketLimit::Address));
         assert_eq!(refused(None, None), None, "an address that is not known");
         drop((more, second));
         let open = sockets.lock();

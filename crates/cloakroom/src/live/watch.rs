@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::due::{Known, Mode};
-use super::registry::{Registry, Told};
+use super::due::{Delivery, Freshness};
+use super::registry::{Registry, Wakeup};
 use super::{Waiter, Watched};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
-use crate::store::{Ends, Hint, Hints, Store, StoreError, StoreErrorKind};
+use crate::store::{Ends, Invalidation, InvalidationSink, Store, StoreError, StoreErrorKind};
 
 /// How often it is looked who is due.
 const TICK: Duration = Duration::from_millis(250);
@@ -25,14 +25,14 @@ const LINK_PATIENCE: Duration = Duration::from_millis(500);
 const BATCH: usize = 1000;
 
 /// Watches the sessions of one store.
-pub(crate) struct Watch {
+pub(crate) struct SessionWatch {
     store: Arc<dyn Store>,
     clock: Clock,
     registry: Mutex<Registry>,
     news: Notify,
 }
 
-impl Watch {
+impl SessionWatch {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             store,
@@ -67,7 +67,7 @@ impl Watch {
             (waiter, runs, registry.failed)
         });
         if !runs {
-            tokio::spawn(run(Turn {
+            tokio::spawn(run(TaskGuard {
                 watch: Arc::clone(self),
                 rests: failed,
                 is_done: false,
@@ -87,17 +87,17 @@ impl Watch {
             let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
             (change(&mut registry), registry.take_told())
         };
-        told.into_iter().for_each(Told::tell);
+        told.into_iter().for_each(Wakeup::tell);
         result
     }
 
-    fn hints(self: &Arc<Self>) -> Hints {
+    fn hints(self: &Arc<Self>) -> InvalidationSink {
         let watch = Arc::downgrade(self);
-        Hints::new(move |hint| {
+        InvalidationSink::new(move |hint| {
             let Some(watch) = watch.upgrade() else { return };
             match hint {
-                Hint::Of(id) => watch.look_at(id),
-                Hint::All => watch.look_at_all(),
+                Invalidation::Of(id) => watch.look_at(id),
+                Invalidation::All => watch.look_at_all(),
             }
         })
     }
@@ -105,7 +105,7 @@ impl Watch {
     /// Asks for whoever is due; whether the store has answered.
     async fn ask_due(&self, link: Option<&dyn Ends>) -> bool {
         let link = link.filter(|link| link.is_proven());
-        let mode = link.map_or(Mode::Polls, |_| Mode::Hints);
+        let mode = link.map_or(Delivery::Polling, |_| Delivery::Push);
         let now = self.clock.now();
         let due = self.change(|registry| {
             registry.end_overdue(now);
@@ -128,12 +128,12 @@ impl Watch {
     async fn ask(&self, ids: &[SessionId], link: Option<&dyn Ends>) -> bool {
         let at = Instant::now();
         if let Some(link) = link
-            && let Ok(Ok(living)) = timeout(LINK_PATIENCE, link.living(ids)).await
+            && let Ok(Ok(living)) = timeout(LINK_PATIENCE, link.expiries(ids)).await
         {
-            return self.answered(ids, &living, Known::Hinted(at));
+            return self.answered(ids, &living, Freshness::Subscribed(at));
         }
         match self.ask_store(ids).await {
-            Ok(living) => self.answered(ids, &living, Known::Alive(at)),
+            Ok(living) => self.answered(ids, &living, Freshness::Polled(at)),
             Err(error) => {
                 tracing::debug!(%error, "watched sessions cannot be asked for");
                 false
@@ -143,7 +143,7 @@ impl Watch {
 
     /// Meanwhile the absolute time-outs of others may come.
     async fn ask_store(&self, ids: &[SessionId]) -> Result<Vec<Option<Timestamp>>, StoreError> {
-        let mut asking = std::pin::pin!(self.store.living(ids));
+        let mut asking = std::pin::pin!(self.store.expiries(ids));
         let end = Instant::now() + PATIENCE;
         loop {
             match timeout(TICK, &mut asking).await {
@@ -160,7 +160,7 @@ impl Watch {
     }
 
     /// A store that answers for fewer than it was asked for has not answered.
-    fn answered(&self, ids: &[SessionId], living: &[Option<Timestamp>], known: Known) -> bool {
+    fn answered(&self, ids: &[SessionId], living: &[Option<Timestamp>], known: Freshness) -> bool {
         if living.len() != ids.len() {
             return false;
         }
@@ -174,7 +174,7 @@ impl Watch {
     }
 }
 
-async fn run(mut turn: Turn) {
+async fn run(mut turn: TaskGuard) {
     let watch = Arc::clone(&turn.watch);
     if turn.rests {
         // A store that panics would be asked again at once, by all who still wait.
@@ -202,14 +202,14 @@ async fn run(mut turn: Turn) {
 
 /// The task's hold on the watch. A runtime that ends takes the task with it; who waits in another
 /// enters again.
-struct Turn {
-    watch: Arc<Watch>,
+struct TaskGuard {
+    watch: Arc<SessionWatch>,
     /// Whether it begins with a pause.
     rests: bool,
     is_done: bool,
 }
 
-impl Drop for Turn {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
         if !self.is_done {
             self.watch.change(|registry| {

@@ -5,29 +5,29 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::Manager;
 use crate::clock::Timestamp;
 use crate::cookie::{Life, SetCookieError, clear_cookie, format_cookie, reissue_cookie};
-use crate::engine::{self, CookieOp, Held, Plan, Rotation, StoreOp};
+use crate::engine::{self, CookieOp, Plan, Rotation, SessionState, StoreOp};
 use crate::policy::{CookieLife, Insecurity, OnStoreError, RequestInfo};
 use crate::session::{SaveError, Session, SessionError};
 
 /// What the response owes to the session.
 #[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Closing {
+pub struct ResponseEffects {
     /// The Set-Cookie field to add, if any.
     pub set_cookie: Option<String>,
 }
 
-impl std::fmt::Debug for Closing {
+impl std::fmt::Debug for ResponseEffects {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Closing")
+        f.debug_struct("ResponseEffects")
             .field("sends_cookie", &self.set_cookie.is_some())
             .finish()
     }
 }
 
 /// What is left to do when a request ends.
-pub(crate) enum Ending {
-    Done(Closing),
+pub(crate) enum CloseStep {
+    Done(ResponseEffects),
     ToStore(Plan),
 }
 
@@ -72,47 +72,47 @@ impl Manager {
     ///
     /// [`CloseError`] where the store failed: the response must be an error, because its client
     /// would take the session for saved.
-    pub async fn close(&self, session: &Session) -> Result<Closing, CloseError> {
+    pub async fn close(&self, session: &Session) -> Result<ResponseEffects, CloseError> {
         match self.plan(session) {
-            Ending::Done(closing) => Ok(closing),
-            Ending::ToStore(plan) => self.store_by(plan, session).await,
+            CloseStep::Done(closing) => Ok(closing),
+            CloseStep::ToStore(plan) => self.execute(plan, session).await,
         }
     }
 
     /// Decides what is left to do, and does it where that takes no store.
-    pub(crate) fn plan(&self, session: &Session) -> Ending {
+    pub(crate) fn plan(&self, session: &Session) -> CloseStep {
         session.head_is_sent();
         if session.is_untouched() && !self.policy().settings().save_uninitialized {
-            return Ending::Done(Closing::default());
+            return CloseStep::Done(ResponseEffects::default());
         }
         let now = self.0.now();
-        if session.lock(|held| engine::wants_renewal(self.policy(), held, now)) {
+        if session.lock(|held| engine::needs_id_rotation(self.policy(), held, now)) {
             let id = self.policy().draw_id(session.request());
-            session.lock(|held| held.rename(id, Rotation::Renewal, now));
+            session.lock(|held| held.change_id(id, Rotation::Renewal, now));
         }
         session.settle_predecessor(now);
         let plan = session.lock(|held| engine::close(self.policy(), held, now));
         match plan.store {
-            StoreOp::Nothing => Ending::Done(self.cookie(plan, session)),
-            _ => Ending::ToStore(plan),
+            StoreOp::Nothing => CloseStep::Done(self.cookie(plan, session)),
+            _ => CloseStep::ToStore(plan),
         }
     }
 
     /// Carries out what [`plan`](Self::plan) left to do.
-    pub(crate) async fn store_by(
+    pub(crate) async fn execute(
         &self,
         plan: Plan,
         session: &Session,
-    ) -> Result<Closing, CloseError> {
+    ) -> Result<ResponseEffects, CloseError> {
         match self.carry_out(plan, session).await {
             Ok(()) => Ok(self.cookie(plan, session)),
             Err(SaveError::Gone | SaveError::Closed) if plan.store != StoreOp::Refuse => {
                 // It ended elsewhere while this request ran. The cookie is left alone: by now the
                 // client may have been given another.
                 tracing::debug!("the session ended while a request ran; its changes are dropped");
-                Ok(Closing::default())
+                Ok(ResponseEffects::default())
             }
-            Err(error) => self.unsaved(error, plan),
+            Err(error) => self.on_save_error(error, plan),
         }
     }
 
@@ -130,7 +130,7 @@ impl Manager {
         }
     }
 
-    fn unsaved(&self, error: SaveError, plan: Plan) -> Result<Closing, CloseError> {
+    fn on_save_error(&self, error: SaveError, plan: Plan) -> Result<ResponseEffects, CloseError> {
         let error = SessionError::from(error);
         let anonymous = self.policy().settings().on_store_error == OnStoreError::Anonymous;
         // Who asked for the end of a session must not take it for ended.
@@ -141,7 +141,7 @@ impl Manager {
                 ?error,
                 "a session could not be saved; the response goes out without it"
             );
-            return Ok(Closing::default());
+            return Ok(ResponseEffects::default());
         }
         if matches!(error, SessionError::Gone) {
             tracing::debug!("a request came by an id that was closed; what it changed is refused");
@@ -154,17 +154,17 @@ impl Manager {
         Err(CloseError(error))
     }
 
-    fn cookie(&self, plan: Plan, session: &Session) -> Closing {
+    fn cookie(&self, plan: Plan, session: &Session) -> ResponseEffects {
         // While it was stored, another request may have changed the id, whose answer brings the cookie.
         let is_late = || session.lock(|held| engine::is_late(self.policy(), held));
         if plan.cookie == CookieOp::Keep || is_late() {
-            return Closing::default();
+            return ResponseEffects::default();
         }
         let field = session.lock(|held| self.field(plan, held, session.request()));
-        Closing { set_cookie: field }
+        ResponseEffects { set_cookie: field }
     }
 
-    fn field(&self, plan: Plan, held: &mut Held, request: &RequestInfo) -> Option<String> {
+    fn field(&self, plan: Plan, held: &mut SessionState, request: &RequestInfo) -> Option<String> {
         let policy = self.policy().settings();
         if held.cookie.secure().is_truthy() && !request.is_secure {
             warn_of_withheld_cookie(request.insecurity);
@@ -175,7 +175,7 @@ impl Manager {
         } else {
             let deadline = held.deadline();
             held.cookie.touch(plan.now);
-            held.cookie.end_by(deadline);
+            held.cookie.cap_expiry(deadline);
             self.life(held, plan.now)
                 .and_then(|life| self.give(held, life))
         };
@@ -183,7 +183,7 @@ impl Manager {
     }
 
     /// Formats the field that gives a client the session's id.
-    fn give(&self, held: &Held, life: Life) -> Result<String, SetCookieError> {
+    fn give(&self, held: &SessionState, life: Life) -> Result<String, SetCookieError> {
         let policy = self.policy().settings();
         // Another task may have asked for another id meanwhile, which nothing stores any more.
         let id = held.stored.as_ref().unwrap_or(&held.id);
@@ -194,7 +194,7 @@ impl Manager {
     }
 
     /// Returns how long the cookie lives at the user agent.
-    fn life(&self, held: &Held, now: Timestamp) -> Result<Life, SetCookieError> {
+    fn life(&self, held: &SessionState, now: Timestamp) -> Result<Life, SetCookieError> {
         let expires = engine::cookie_expires(self.policy(), held);
         let expires = expires.map_err(|()| SetCookieError::Expires)?;
         let says_max_age = self.policy().settings().cookie_life == CookieLife::Session;

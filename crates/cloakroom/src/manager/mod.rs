@@ -9,15 +9,15 @@ use std::fmt;
 use std::sync::Arc;
 
 #[cfg(feature = "tower")]
-pub(crate) use close::Ending;
-pub use close::{CloseError, Closing};
+pub(crate) use close::CloseStep;
+pub use close::{CloseError, ResponseEffects};
 
 use crate::clock::Clock;
 use crate::cookie::{self, Ticket, Tickets};
 #[cfg(feature = "tower")]
 pub(crate) use crate::engine::Plan;
 use crate::policy::{OnStoreError, Policy, RequestInfo};
-use crate::session::{Backend, Session};
+use crate::session::{Coordinator, Session};
 use crate::store::{Store, StoreError, StoreErrorKind};
 use open::Opened;
 
@@ -27,7 +27,7 @@ const LAST_GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The sessions of an application: a policy, a store, and a clock. Clones share all three.
 #[derive(Clone)]
-pub struct Manager(Arc<Backend>);
+pub struct Manager(Arc<Coordinator>);
 
 impl Manager {
     /// Sessions by `policy`, kept in `store`.
@@ -37,8 +37,8 @@ impl Manager {
 
     /// Sessions in a store that others hold as well, by a clock that a test may set.
     pub fn with_clock(policy: Policy, store: Arc<dyn Store>, clock: impl Into<Clock>) -> Self {
-        store.index_by(&policy.settings().user_keys);
-        Self(Backend::new(policy, store, clock.into()))
+        store.set_user_keys(&policy.settings().user_keys);
+        Self(Coordinator::new(policy, store, clock.into()))
     }
 
     /// What was decided about these sessions.
@@ -84,7 +84,7 @@ impl Manager {
     ///
     /// After [`end_sessions_of`](Self::end_sessions_of), [`Session::end_all`] and the like, where a
     /// bound is not enough; all servers must have the same bound.
-    pub async fn settle(&self) {
+    pub async fn wait_for_caches(&self) {
         let staleness = self.0.store.staleness();
         if !staleness.is_zero() {
             tokio::time::sleep(staleness).await;

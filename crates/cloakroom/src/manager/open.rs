@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Manager;
 use crate::cookie::{Ticket, Tickets};
-use crate::engine::{self, Held};
+use crate::engine::{self, SessionState};
 use crate::id::SessionId;
 use crate::policy::DuplicateCookies;
 use crate::session::Followed;
-use crate::store::{StoreError, StoreErrorKind, Stored};
+use crate::store::{StoreError, StoreErrorKind, StoredRecord};
 
 /// What a request's tickets open.
 pub(super) enum Opened {
-    Live(Box<Held>),
+    Live(Box<SessionState>),
     /// The store has nothing under their ids.
     Unknown,
     /// An id was closed within the last minute: the request is late, and nobody's.
@@ -89,8 +89,8 @@ impl Manager {
         &self,
         ticket: &Ticket,
         id: SessionId,
-        stored: Stored,
-    ) -> Option<Box<Held>> {
+        stored: StoredRecord,
+    ) -> Option<Box<SessionState>> {
         let record = self.0.record(stored.text).ok()?;
         if !engine::belongs(self.policy(), record.stamp().map(AsRef::as_ref)) {
             return None;

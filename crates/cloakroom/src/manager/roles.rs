@@ -7,7 +7,7 @@ use crate::engine::EditError;
 use crate::id::SessionId;
 use crate::record::{Patch, Record, RecordText, ValueError, stringify};
 use crate::session::{SaveError, SessionError};
-use crate::store::{StoreError, StoreErrorKind, Written};
+use crate::store::{CasOutcome, StoreError, StoreErrorKind};
 
 /// How often a user's sessions are gone through again, because some changed their ids meanwhile.
 const PASSES: usize = 64;
@@ -48,7 +48,7 @@ impl Manager {
         let mut done: Vec<SessionId> = Vec::new();
         for _ in 0..PASSES {
             let mut moved = false;
-            let mut keys = self.0.of_user(user).await?;
+            let mut keys = self.0.list_by_user(user).await?;
             keys.retain(|key| !done.contains(key));
             for key in keys {
                 match self.set_in(&key, user, &patch).await? {
@@ -88,11 +88,11 @@ impl Manager {
             };
             let (read, written) = self.amend(key, &record, stored.expires, patch).await?;
             match written {
-                Written::Saved => return Ok(Changed::Done),
-                Written::Gone => return Ok(Changed::Moved),
+                CasOutcome::Stored => return Ok(Changed::Done),
+                CasOutcome::NotFound => return Ok(Changed::Moved),
                 // Others change it as well: over what stands by then, as often as it takes.
-                Written::Changed(current) if current.text == read => return Ok(Changed::Moved),
-                Written::Changed(current) => stored = current,
+                CasOutcome::Conflict(current) if current.text == read => return Ok(Changed::Moved),
+                CasOutcome::Conflict(current) => stored = current,
             }
         }
     }
@@ -103,7 +103,7 @@ impl Manager {
         record: &Record,
         expires: Timestamp,
         patch: &Patch,
-    ) -> Result<(RecordText, Written), SessionError> {
+    ) -> Result<(RecordText, CasOutcome), SessionError> {
         let amended = crate::engine::amend(self.policy(), key, record, patch, expires);
         let merged = amended.map_err(|error: EditError| SaveError::Edit(error))?;
         let updating = self.0.store.update(key, record.text(), &merged.entry);

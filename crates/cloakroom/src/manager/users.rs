@@ -13,7 +13,7 @@ impl Manager {
     ///
     /// [`StoreError`] where the store failed.
     pub async fn sessions_of(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
-        self.0.of_user(user).await
+        self.0.list_by_user(user).await
     }
 
     /// A user's live sessions as the user knows them, the one used last first. `current`, if it is
@@ -27,7 +27,7 @@ impl Manager {
         user: &str,
         current: Option<&Session>,
     ) -> Result<Vec<Device>, StoreError> {
-        devices::of_user(&self.0, user, current).await
+        devices::list_by_user(&self.0, user, current).await
     }
 
     /// Ends the session of a user that has this [handle](Device::handle); `false` where there is
@@ -54,6 +54,6 @@ impl Manager {
             Some(session) => session.present_key().await?,
             None => None,
         };
-        self.0.destroy_of_user(user, keep.as_ref()).await
+        self.0.destroy_by_user(user, keep.as_ref()).await
     }
 }

@@ -19,7 +19,7 @@ pub use proxy::TrustedProxy;
 use crate::clock::Timestamp;
 use crate::cookie::{CookieName, KeyRing, fits_cookie};
 use crate::id::{IdGrammar, SessionId};
-use crate::record::{CookieState, RecordLimit, Times, UserKeys, index_name};
+use crate::record::{CookieState, LifetimeLimits, RecordLimit, UserKeys, index_name};
 
 /// What happens to the record when a handler drops its session ([`Session::unset`]).
 ///
@@ -261,8 +261,8 @@ impl Policy {
     }
 
     /// The times that bound what a record says of its session.
-    pub(crate) fn times(&self) -> Times {
-        Times {
+    pub(crate) fn times(&self) -> LifetimeLimits {
+        LifetimeLimits {
             absolute: self.0.absolute_timeout,
             remembered: self.0.remember_at_most,
         }

@@ -24,10 +24,10 @@ pub use js::renormalize;
 pub(crate) use js::{stringify, unescape, without_lone_surrogates};
 pub(crate) use json::is_value;
 pub(crate) use patch::{Patch, member_length, object};
-pub(crate) use stamp::{DeviceNote, Stamp, Times};
+pub(crate) use stamp::{LifetimeLimits, LoginDevice, Metadata};
 #[cfg(feature = "memory")]
 pub(crate) use stored::split;
-pub use stored::{Entry, Stored};
+pub use stored::{NewRecord, StoredRecord};
 pub use text::RecordText;
 pub use users::UserKeys;
 #[cfg(any(feature = "mongodb", feature = "postgres"))]
@@ -129,7 +129,7 @@ pub(crate) struct Record {
     members: Vec<Member>,
     cookie: CookieState,
     /// What cloakroom noted in it.
-    stamp: Option<Arc<Stamp>>,
+    stamp: Option<Arc<Metadata>>,
     /// Whether members were left out that a `Session` cannot hold; the next save drops them.
     dropped: bool,
 }
@@ -162,7 +162,7 @@ impl Record {
         });
         let cookie = cookie.and_then(|cookie| found.object(&text, &cookie));
         let cookie = CookieState::of(&text, cookie.ok_or(RecordError::NoCookie)?);
-        let stamp = stamp.and_then(|stamp| Stamp::of(&text, found.object(&text, &stamp)?));
+        let stamp = stamp.and_then(|stamp| Metadata::of(&text, found.object(&text, &stamp)?));
         Ok(Self {
             cookie,
             stamp: stamp.map(Arc::new),
@@ -177,7 +177,7 @@ impl Record {
         prefixes: [&str; 2],
         fields: &[Field<'_>],
         cookie: &CookieState,
-        stamp: Option<Arc<Stamp>>,
+        stamp: Option<Arc<Metadata>>,
     ) -> Self {
         let start = prefixes.iter().map(|prefix| prefix.len()).sum::<usize>();
         let mut text = String::with_capacity(start + patch::length(fields));
@@ -189,7 +189,7 @@ impl Record {
         Self {
             text: RecordText::whole(text, prefixes),
             members,
-            cookie: cookie.as_read(),
+            cookie: cookie.after_round_trip(),
             stamp,
             dropped: false,
         }
@@ -217,7 +217,7 @@ impl Record {
     }
 
     /// What cloakroom noted in it.
-    pub(crate) fn stamp(&self) -> Option<&Arc<Stamp>> {
+    pub(crate) fn stamp(&self) -> Option<&Arc<Metadata>> {
         self.stamp.as_ref()
     }
 
@@ -236,7 +236,7 @@ impl Record {
         self.members.len() - [COOKIE, STAMP].iter().filter(|key| is_own(key)).count()
     }
 
-    pub(crate) fn lost_members(&self) -> bool {
+    pub(crate) fn has_reserved_keys(&self) -> bool {
         self.dropped
     }
 }

@@ -10,10 +10,10 @@ use super::{COOKIE, Field, Record, STAMP, js};
 pub(crate) struct Patch(Option<Arc<Vec<Keyed>>>);
 
 /// A key with what becomes of it.
-type Keyed = (Box<str>, Change);
+type Keyed = (Box<str>, KeyChange);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Change {
+enum KeyChange {
     /// The value at the key's place, or at the end where there is none.
     Set(String),
     Remove,
@@ -32,8 +32,8 @@ impl Patch {
             .changes_made()
             .iter()
             .map(|(key, change)| match change {
-                Change::Set(value) | Change::Append(value) => member_length(key, value),
-                Change::Remove => 0,
+                KeyChange::Set(value) | KeyChange::Append(value) => member_length(key, value),
+                KeyChange::Remove => 0,
             });
         (values.sum(), self.changes_made().len())
     }
@@ -52,20 +52,20 @@ impl Patch {
         let changes = self.changes_mut();
         match at {
             Some(at) => match &mut changes[at].1 {
-                Change::Set(value) | Change::Append(value) => *value = json,
-                Change::Remove => {
+                KeyChange::Set(value) | KeyChange::Append(value) => *value = json,
+                KeyChange::Remove => {
                     changes.remove(at);
-                    changes.push((key.into(), Change::Append(json)));
+                    changes.push((key.into(), KeyChange::Append(json)));
                 }
             },
-            None => changes.push((key.into(), Change::Set(json))),
+            None => changes.push((key.into(), KeyChange::Set(json))),
         }
     }
 
     pub(crate) fn remove(&mut self, key: &str) {
         match self.position(key) {
-            Some(at) => self.changes_mut()[at].1 = Change::Remove,
-            None => self.changes_mut().push((key.into(), Change::Remove)),
+            Some(at) => self.changes_mut()[at].1 = KeyChange::Remove,
+            None => self.changes_mut().push((key.into(), KeyChange::Remove)),
         }
     }
 
@@ -77,8 +77,8 @@ impl Patch {
     pub(crate) fn get(&self, key: &str) -> Option<Option<&str>> {
         let change = |at: usize| &self.changes_made()[at].1;
         self.position(key).map(|at| match change(at) {
-            Change::Set(value) | Change::Append(value) => Some(&**value),
-            Change::Remove => None,
+            KeyChange::Set(value) | KeyChange::Append(value) => Some(&**value),
+            KeyChange::Remove => None,
         })
     }
 
@@ -90,9 +90,9 @@ impl Patch {
         }
         for (key, change) in later.changes_made() {
             match change {
-                Change::Set(value) => self.set(key, value.clone()),
-                Change::Remove => self.remove(key),
-                Change::Append(value) => {
+                KeyChange::Set(value) => self.set(key, value.clone()),
+                KeyChange::Remove => self.remove(key),
+                KeyChange::Append(value) => {
                     self.remove(key);
                     self.set(key, value.clone());
                 }
@@ -118,9 +118,9 @@ impl Patch {
         self.changes_made()
             .iter()
             .any(|(key, change)| match change {
-                Change::Set(value) => is(key) != Some(value),
-                Change::Remove => is(key).is_some(),
-                Change::Append(value) => is(key) != Some(value) || self.moves(base),
+                KeyChange::Set(value) => is(key) != Some(value),
+                KeyChange::Remove => is(key).is_some(),
+                KeyChange::Append(value) => is(key) != Some(value) || self.moves(base),
             })
     }
 
@@ -170,15 +170,15 @@ impl Patch {
         entries.extend(base.filter_map(|entry| match self.position(&entry.name()) {
             None => Some(entry),
             Some(at) => match &changes[at].1 {
-                Change::Set(value) => {
+                KeyChange::Set(value) => {
                     placed[at] = true;
                     Some(Field { value, ..entry })
                 }
-                Change::Remove | Change::Append(_) => None,
+                KeyChange::Remove | KeyChange::Append(_) => None,
             },
         }));
         for ((key, change), placed) in changes.iter().zip(placed) {
-            if let (Change::Set(value) | Change::Append(value), false) = (change, placed) {
+            if let (KeyChange::Set(value) | KeyChange::Append(value), false) = (change, placed) {
                 entries.push(Field::new(key, value));
             }
         }

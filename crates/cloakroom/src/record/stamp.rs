@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 
 /// From where a user signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct DeviceNote {
+pub(crate) struct LoginDevice {
     /// What a session is called in its user's list; it stays when the id changes.
     pub(crate) handle: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ pub(crate) struct DeviceNote {
 
 /// The value of the key `_ck`; times in milliseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct Metadata {
     created: i64,
     /// The session ends here, however often it is touched.
     deadline: Option<i64>,
@@ -45,9 +45,9 @@ pub(crate) struct Stamp {
     remember: Option<i64>,
 }
 
-/// What a policy says of a session's times, for [`Stamp::clamped`].
+/// What a policy says of a session's times, for [`Metadata::clamped`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
+pub(crate) struct LifetimeLimits {
     pub(crate) absolute: Option<Duration>,
     /// The longest that a session may be remembered; `None` where none may.
     pub(crate) remembered: Option<Duration>,
@@ -62,7 +62,7 @@ const EARLIEST: i64 = -8_640_000_000_000_000;
 /// When a stamp began that does not say so: made now where it is read.
 const UNKNOWN: i64 = i64::MAX;
 
-impl Stamp {
+impl Metadata {
     pub(crate) fn new(
         created: Timestamp,
         deadline: Option<Timestamp>,
@@ -79,7 +79,7 @@ impl Stamp {
     /// Returns the stamp that another writer's edits are bounded to, where it differs: nothing began in
     /// the future, the session ends within the policy's absolute time-out, or the time that it may be
     /// remembered, and a login that is still to come is none.
-    pub(crate) fn clamped(&self, times: Times, now: Timestamp) -> Option<Self> {
+    pub(crate) fn clamped(&self, times: LifetimeLimits, now: Timestamp) -> Option<Self> {
         let latest = now.after(SKEW).as_millis();
         let possible = EARLIEST..=now.after(SET_BACK).as_millis();
         let created = if possible.contains(&self.created) {
@@ -115,7 +115,7 @@ impl Stamp {
     }
 
     /// How long the session is remembered, as far as a policy allows.
-    fn remembered_within(&self, times: Times) -> Option<Duration> {
+    fn remembered_within(&self, times: LifetimeLimits) -> Option<Duration> {
         let own = Duration::from_millis(self.remember?.try_into().ok()?);
         Some(own.min(times.remembered?))
     }
@@ -222,8 +222,8 @@ impl Stamp {
         self.login.map(Timestamp::from_millis)
     }
 
-    pub(crate) fn device(&self) -> Option<DeviceNote> {
-        let note: DeviceNote = serde_json::from_str(self.device.as_deref()?).ok()?;
+    pub(crate) fn device(&self) -> Option<LoginDevice> {
+        let note: LoginDevice = serde_json::from_str(self.device.as_deref()?).ok()?;
         is_handle(&note.handle).then_some(note)
     }
 
@@ -278,7 +278,7 @@ impl Stamp {
         self.remember = None;
     }
 
-    pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<&DeviceNote>) {
+    pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<&LoginDevice>) {
         self.login = Some(now.as_millis());
         self.device = device
             .and_then(|device| js::stringify(device).ok())
@@ -318,7 +318,7 @@ fn millis(value: &str) -> Result<Option<i64>, ParseIntError> {
 mod tests {
     use std::time::Duration;
 
-    use super::{DeviceNote, Stamp, Times};
+    use super::{LifetimeLimits, LoginDevice, Metadata};
     use crate::clock::Timestamp;
 
     /// W6: what another writer may have done to it (`Object.assign(req.session, req.body)`).
@@ -345,13 +345,13 @@ mod tests {
             (Some(500),  r#"{"created":"x","login":5,"realm":"staff"}"#,         Some(r#"{"created":NOW,"deadline":1000500000,"realm":"staff"}"#)),
         ];
         for (absolute, read, clamped) in table {
-            let times = Times {
+            let times = LifetimeLimits {
                 absolute: absolute.map(Duration::from_secs),
                 remembered: None,
             };
-            let stamp = Stamp::parse(read).unwrap();
+            let stamp = Metadata::parse(read).unwrap();
             let found = stamp.clamped(times, Timestamp::from_millis(now));
-            let found = found.as_ref().map(Stamp::to_json);
+            let found = found.as_ref().map(Metadata::to_json);
             assert_eq!(found, clamped.map(json), "{absolute:?} {read}");
         }
     }
@@ -369,14 +369,14 @@ mod tests {
             (None,      r#"{"created":1000,"deadline":901000,"remember":900000}"#,  Some(r#"{"created":1000,"deadline":101000}"#)),
         ];
         for (most, read, clamped) in table {
-            let times = Times {
+            let times = LifetimeLimits {
                 absolute: Some(Duration::from_secs(100)),
                 remembered: most.map(Duration::from_secs),
             };
-            let found = Stamp::parse(read)
+            let found = Metadata::parse(read)
                 .unwrap()
                 .clamped(times, Timestamp::from_millis(2000));
-            let found = found.as_ref().map(Stamp::to_json);
+            let found = found.as_ref().map(Metadata::to_json);
             assert_eq!(found.as_deref(), clamped, "{most:?} {read}");
         }
     }
@@ -384,7 +384,7 @@ mod tests {
     #[test]
     fn what_it_says_of_realm_and_users_comes_back() {
         let json = r#"{"created":5,"realm":"st\"aff","last":"f","by":"r\u001foot","proof":"p"}"#;
-        let stamp = Stamp::parse(json).unwrap();
+        let stamp = Metadata::parse(json).unwrap();
         assert_eq!(stamp.realm(), Some("st\"aff"));
         assert_eq!(stamp.by(), Some(("r\u{1f}oot", "p")));
         assert_eq!(stamp.to_json(), json);
@@ -409,9 +409,9 @@ mod tests {
             (r#"{"created":5"#,                                             None),
         ];
         for (json, read) in table {
-            let stamp = Stamp::parse(json);
+            let stamp = Metadata::parse(json);
             assert_eq!(
-                stamp.as_ref().map(Stamp::to_json).as_deref(),
+                stamp.as_ref().map(Metadata::to_json).as_deref(),
                 read,
                 "{json}"
             );
@@ -429,7 +429,7 @@ mod tests {
             r#"{"handle":""}"#,
             r#"{"handle":"../logout-all"}"#,
         ] {
-            let stamp = Stamp::parse(&format!(
+            let stamp = Metadata::parse(&format!(
                 r#"{{"created":5,"deadline":9,"device":{device}}}"#
             ));
             let stamp = stamp.unwrap();
@@ -444,14 +444,14 @@ mod tests {
 
     #[test]
     fn a_device_comes_back_as_it_was_noted() {
-        let note = DeviceNote {
+        let note = LoginDevice {
             handle: "a-handle_0".to_owned(),
             agent: Some("\"quoted\" \\ \u{7f} é".to_owned()),
             address: "2001:db8::1".parse().ok(),
         };
-        let mut stamp = Stamp::new(Timestamp::from_millis(5), None, None);
+        let mut stamp = Metadata::new(Timestamp::from_millis(5), None, None);
         stamp.note_login(Timestamp::from_millis(7), Some(&note));
-        let stamp = Stamp::parse(&stamp.to_json()).unwrap();
+        let stamp = Metadata::parse(&stamp.to_json()).unwrap();
         assert_eq!(stamp.device(), Some(note));
         assert_eq!(stamp.login(), Some(Timestamp::from_millis(7)));
     }

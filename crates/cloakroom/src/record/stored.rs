@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 
 /// A record as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredRecord {
     /// Its JSON text.
     pub text: RecordText,
     /// When the store lets it go, unless it is touched before.
@@ -17,7 +17,7 @@ pub struct Stored {
 
 /// A record to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct NewRecord {
     /// Its JSON text.
     pub text: RecordText,
     /// When the store may let it go.
@@ -30,7 +30,7 @@ pub struct Entry {
 /// Begins the joined names of several users; hexadecimal, each between two of these.
 const SEVERAL: char = '\u{1}';
 
-impl Entry {
+impl NewRecord {
     /// Returns several users as one text, for a store that has a place for one: a user's name is its own
     /// text, unless it looks like several.
     pub(crate) fn joined(users: &[String]) -> Cow<'_, str> {
@@ -59,7 +59,7 @@ impl Entry {
     }
 }
 
-/// Returns the users in what [`Entry::joined`] gave.
+/// Returns the users in what [`NewRecord::joined`] gave.
 #[cfg(feature = "memory")]
 pub(crate) fn split(joined: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let several = joined.strip_prefix(SEVERAL);
@@ -82,20 +82,20 @@ fn unhex(part: &str) -> Option<String> {
 
 #[cfg(all(test, feature = "memory"))]
 mod tests {
-    use super::{Entry, split};
+    use super::{NewRecord, split};
 
     #[test]
     fn users_that_are_joined_are_split_again_and_none_looks_like_another() {
-        let several = Entry::joined(&["ada".to_owned(), "é\u{1}".to_owned()]).into_owned();
+        let several = NewRecord::joined(&["ada".to_owned(), "é\u{1}".to_owned()]).into_owned();
         #[rustfmt::skip]
         let table: &[&[&str]] = &[&[], &["ada"], &["ada", "grace"], &["\u{1}ada"], &["\u{1}", "x"], &[&several], &["a\u{1}b"]];
         for users in table {
             let users: Vec<String> = users.iter().map(|&user| user.to_owned()).collect();
-            let joined = Entry::joined(&users);
+            let joined = NewRecord::joined(&users);
             let again: Vec<_> = split(&joined).collect();
             assert_eq!(again, users, "{joined:?}");
         }
-        assert!(several.contains(&Entry::one_of_several("ada")));
-        assert!(!several.contains(&Entry::one_of_several("da")));
+        assert!(several.contains(&NewRecord::one_of_several("ada")));
+        assert!(!several.contains(&NewRecord::one_of_several("da")));
     }
 }

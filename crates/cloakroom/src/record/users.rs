@@ -91,7 +91,7 @@ impl UserKeys {
         self.owner_of(record).user()
     }
 
-    /// Returns the names under which an index has a record, as [`Entry::users`](super::Entry::users):
+    /// Returns the names under which an index has a record, as [`NewRecord::users`](super::NewRecord::users):
     /// of every user that it names, those who cannot sign in by it included.
     pub fn users_of(&self, record: &str) -> Vec<String> {
         let Some(members) = members(record) else {

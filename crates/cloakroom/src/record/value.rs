@@ -11,13 +11,13 @@ use std::fmt;
 pub struct ValueError {
     key: String,
     expected: &'static str,
-    fault: Fault,
+    fault: Mismatch,
     source: serde_json::Error,
 }
 
 /// On which way a value did not fit.
 #[derive(Clone, Copy)]
-enum Fault {
+enum Mismatch {
     /// What is there is of another type.
     Read,
     /// JSON cannot say what was given.
@@ -32,7 +32,7 @@ impl ValueError {
         Self {
             key: key.to_owned(),
             expected: type_name::<T>(),
-            fault: Fault::Read,
+            fault: Mismatch::Read,
             source,
         }
     }
@@ -42,7 +42,7 @@ impl ValueError {
         Self {
             key: key.to_owned(),
             expected: type_name::<T>(),
-            fault: Fault::Write,
+            fault: Mismatch::Write,
             source,
         }
     }
@@ -53,7 +53,7 @@ impl ValueError {
         Self {
             key: String::new(),
             expected,
-            fault: Fault::User,
+            fault: Mismatch::User,
             source: serde_json::Error::custom(expected),
         }
     }
@@ -73,21 +73,21 @@ impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (key, expected) = (self.key.escape_debug(), self.expected);
         match self.fault {
-            Fault::Read if self.key.is_empty() => {
+            Mismatch::Read if self.key.is_empty() => {
                 write!(f, "the session's data is no `{expected}`")
             }
-            Fault::Read => write!(
+            Mismatch::Read => write!(
                 f,
                 "the session's value of `{key}` is not what `{expected}` expects"
             ),
-            Fault::Write if self.key.is_empty() => {
+            Mismatch::Write if self.key.is_empty() => {
                 write!(
                     f,
                     "a `{expected}` cannot be a session's data: it has to be a struct"
                 )
             }
-            Fault::User => write!(f, "a user is {expected}"),
-            Fault::Write => write!(f, "a `{expected}` cannot be the session's value of `{key}`"),
+            Mismatch::User => write!(f, "a user is {expected}"),
+            Mismatch::Write => write!(f, "a `{expected}` cannot be the session's value of `{key}`"),
         }
     }
 }

@@ -19,12 +19,12 @@ pub(super) fn read_struct<T: DeserializeOwned>(data: &[Field<'_>]) -> Result<T, 
         .iter()
         .map(|field| field.name().into_owned())
         .collect();
-    let pairs: Vec<Pair<'_>> = names
+    let pairs: Vec<FieldPair<'_>> = names
         .iter()
         .map(String::as_str)
         .zip(mended.iter().map(String::as_str))
         .collect();
-    let data = Data {
+    let data = FieldReader {
         pairs: pairs.into_iter(),
         next: None,
     };
@@ -41,12 +41,12 @@ fn mended(json: &str) -> String {
 }
 
 /// A key and its value's JSON.
-type Pair<'a> = (&'a str, &'a str);
+type FieldPair<'a> = (&'a str, &'a str);
 
-struct Data<'a> {
-    pairs: IntoIter<Pair<'a>>,
+struct FieldReader<'a> {
+    pairs: IntoIter<FieldPair<'a>>,
     /// Whose key was given out, and whose value was not.
-    next: Option<Pair<'a>>,
+    next: Option<FieldPair<'a>>,
 }
 
 /// What was wrong, and with which key; empty where no one key is.
@@ -80,7 +80,7 @@ impl serde::de::Error for FieldError {
     }
 }
 
-impl<'de> Deserializer<'de> for Data<'de> {
+impl<'de> Deserializer<'de> for FieldReader<'de> {
     type Error = FieldError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
@@ -105,7 +105,7 @@ impl<'de> Deserializer<'de> for Data<'de> {
     }
 }
 
-impl<'de> MapAccess<'de> for Data<'de> {
+impl<'de> MapAccess<'de> for FieldReader<'de> {
     type Error = FieldError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(

@@ -3,9 +3,9 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::state::State;
-use super::{Inner, Session, SessionError};
-use crate::engine::{Held, Phase};
+use super::state::Lazy;
+use super::{Session, SessionError, SessionInner};
+use crate::engine::{Phase, SessionState};
 use crate::policy::Unset;
 
 impl Session {
@@ -31,7 +31,7 @@ impl Session {
     /// is sent never will be.
     pub(super) fn change<R>(
         &self,
-        with: impl FnOnce(&mut Held) -> Result<R, SessionError>,
+        with: impl FnOnce(&mut SessionState) -> Result<R, SessionError>,
     ) -> Result<R, SessionError> {
         let changed = self.live(|held| {
             self.may_store(held)?;
@@ -48,7 +48,7 @@ impl Session {
         }
     }
 
-    fn may_store(&self, held: &Held) -> Result<(), SessionError> {
+    fn may_store(&self, held: &SessionState) -> Result<(), SessionError> {
         let is_with_client = held.base.is_some() && held.stored.as_ref() == Some(&held.id);
         if is_with_client || held.phase == Phase::Detached {
             return Ok(());
@@ -57,10 +57,10 @@ impl Session {
     }
 }
 
-impl Drop for Inner {
+impl Drop for SessionInner {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let State::Held(held) = state
+        if let Lazy::Loaded(held) = state
             && *self.late.get_mut()
             && loses_changes(held, self.backend.policy.settings().unset)
         {
@@ -73,7 +73,7 @@ impl Drop for Inner {
     }
 }
 
-fn loses_changes(held: &Held, unset: Unset) -> bool {
+fn loses_changes(held: &SessionState, unset: Unset) -> bool {
     match held.phase {
         Phase::Live => held.is_dirty() || held.cookie_changed,
         Phase::Unset => unset == Unset::Destroy && held.stored.is_some(),

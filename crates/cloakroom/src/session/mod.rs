@@ -21,23 +21,23 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-pub(crate) use backend::{Backend, Followed, SaveError};
+pub(crate) use backend::{Coordinator, Followed, SaveError};
 pub use error::SessionError;
 #[cfg(any(feature = "ws", feature = "socketio"))]
 pub(crate) use presence::Presence;
-use state::State;
+use state::Lazy;
 pub use typed::Typed;
 
 use crate::clock::Timestamp;
-use crate::engine::{Held, Phase, Rotation, set_within_limit};
+use crate::engine::{Phase, Rotation, SessionState, set_within_limit};
 use crate::id::SessionId;
 use crate::live::{Ended, Watched};
 #[cfg(any(feature = "ws", feature = "socketio"))]
-use crate::live::{Full, SocketLimits, SocketPermit};
+use crate::live::{SocketLimit, SocketLimits, SocketPermit};
 use crate::policy::{CookieMut, RequestInfo};
 pub use crate::record::ValueError;
 use crate::record::{
-    self, DeviceNote, Field, RecordLimit, Stamp, UserKeys, is_reserved, is_value, stringify,
+    self, Field, LoginDevice, Metadata, RecordLimit, UserKeys, is_reserved, is_value, stringify,
     without_lone_surrogates,
 };
 use crate::store::{StoreError, StoreErrorKind};
@@ -57,12 +57,12 @@ use crate::store::{StoreError, StoreErrorKind};
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Session(Arc<Inner>);
+pub struct Session(Arc<SessionInner>);
 
-struct Inner {
-    backend: Arc<Backend>,
+struct SessionInner {
+    backend: Arc<Coordinator>,
     request: RequestInfo,
-    state: Mutex<State>,
+    state: Mutex<Lazy>,
     /// Whether the head of the response is on its way.
     head_sent: AtomicBool,
     /// Whether something was changed since.
@@ -181,7 +181,7 @@ impl Session {
     }
 
     /// Looks for something among the values of keys; `None` after the session ended.
-    pub(crate) fn find<R>(&self, with: impl FnOnce(&Held) -> Option<R>) -> Option<R> {
+    pub(crate) fn find<R>(&self, with: impl FnOnce(&SessionState) -> Option<R>) -> Option<R> {
         self.peek(with).ok()??
     }
 
@@ -301,7 +301,7 @@ impl Session {
         let (id, now) = (self.draw_id(), self.0.backend.now());
         self.live(|_| ())?;
         self.must_precede_head()?;
-        self.live(|held| held.rename(id, why, now))
+        self.live(|held| held.change_id(id, why, now))
     }
 
     /// Begins another session, without data, in the place of this one: what Express's
@@ -327,16 +327,16 @@ impl Session {
 
     /// Leaves all data behind at a login: [`clear`](Self::clear) would know nothing of what another
     /// request of the former user is about to store.
-    pub(crate) fn leave_data(&self, is_same_user: bool) -> Result<(), SessionError> {
+    pub(crate) fn discard_data(&self, is_same_user: bool) -> Result<(), SessionError> {
         let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
         let cookie = policy.new_cookie(&self.0.request, now);
-        self.live(|held| held.leave_data(policy, cookie, is_same_user, now))
+        self.live(|held| held.discard_data(policy, cookie, is_same_user, now))
     }
 
     /// Lets the session go: changes of this request are discarded, and the record is kept or
     /// deleted as the policy's `unset` says. Express's `req.session = null`.
     pub fn unset(&self) {
-        self.lock(Held::unset);
+        self.lock(SessionState::unset);
         self.note_late();
     }
 
@@ -359,9 +359,9 @@ impl Session {
     /// gives hints: see `manual::live`.
     ///
     /// ```
-    /// # use cloakroom::{Session, live::End};
+    /// # use cloakroom::{Session, live::EndReason};
     /// # async fn read() {}
-    /// async fn follow(session: Session) -> End {
+    /// async fn follow(session: Session) -> EndReason {
     ///     let ended = session.ended();
     ///     tokio::spawn(async { read().await });
     ///     ended.await
@@ -397,7 +397,7 @@ impl Session {
 
     pub(crate) fn note_login(
         &self,
-        device: Option<&DeviceNote>,
+        device: Option<&LoginDevice>,
         fingerprint: Option<String>,
     ) -> Result<(), SessionError> {
         let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
@@ -410,11 +410,11 @@ impl Session {
     }
 
     /// What its last login noted.
-    pub(crate) fn device_note(&self) -> Option<DeviceNote> {
+    pub(crate) fn device_note(&self) -> Option<LoginDevice> {
         self.lock(|held| held.stamp.as_ref()?.device())
     }
 
-    pub(crate) fn backend(&self) -> &Backend {
+    pub(crate) fn backend(&self) -> &Coordinator {
         &self.0.backend
     }
 
@@ -424,7 +424,7 @@ impl Session {
     }
 
     /// What cloakroom notes of the session.
-    pub(crate) fn stamp(&self) -> Option<Arc<Stamp>> {
+    pub(crate) fn stamp(&self) -> Option<Arc<Metadata>> {
         self.lock(|held| held.stamp.clone())
     }
 
@@ -434,7 +434,7 @@ impl Session {
 
     /// Counts one more socket that is open for this session, unless there are too many.
     #[cfg(any(feature = "ws", feature = "socketio"))]
-    pub(crate) fn open_socket(&self) -> Result<SocketPermit, Full> {
+    pub(crate) fn open_socket(&self) -> Result<SocketPermit, SocketLimit> {
         let backend = &self.0.backend;
         let settings = backend.policy.settings();
         let limits = SocketLimits {
@@ -445,8 +445,8 @@ impl Session {
             .sockets
             .admit(self.stored_id(), self.0.request.address, limits);
         admitted.inspect_err(|full| match full {
-            Full::Session => tracing::debug!("a session has as many sockets as it may have"),
-            Full::Address => warn_of_crowded_address(),
+            SocketLimit::Session => tracing::debug!("a session has as many sockets as it may have"),
+            SocketLimit::Address => warn_of_crowded_address(),
         })
     }
 
@@ -490,7 +490,7 @@ impl fmt::Debug for Session {
     }
 }
 
-fn names(held: &Held) -> Vec<String> {
+fn names(held: &SessionState) -> Vec<String> {
     let data = held.patch.data(held.base.as_deref());
     data.iter()
         .map(|field: &Field<'_>| field.name().into_owned())

@@ -3,26 +3,30 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Backend, Inner, Session, SessionError};
+use super::{Coordinator, Session, SessionError, SessionInner};
 use crate::cookie::Ticket;
-use crate::engine::Held;
+use crate::engine::SessionState;
 use crate::policy::RequestInfo;
 
-pub(super) enum State {
+pub(super) enum Lazy {
     /// Nothing was asked of a session that begins with this request; here is the valid ticket that
     /// the client showed. Most visitors' sessions never get further, and cost no more.
-    Fresh(Option<Ticket>),
-    Held(Box<Held>),
+    Untouched(Option<Ticket>),
+    Loaded(Box<SessionState>),
 }
 
 impl Session {
-    pub(crate) fn new(backend: Arc<Backend>, request: RequestInfo, held: Box<Held>) -> Self {
-        Self::of(backend, request, State::Held(held))
+    pub(crate) fn new(
+        backend: Arc<Coordinator>,
+        request: RequestInfo,
+        held: Box<SessionState>,
+    ) -> Self {
+        Self::of(backend, request, Lazy::Loaded(held))
     }
 
     /// A session that begins with this request.
     pub(crate) fn fresh(
-        backend: Arc<Backend>,
+        backend: Arc<Coordinator>,
         request: RequestInfo,
         ticket: Option<Ticket>,
     ) -> Self {
@@ -31,11 +35,11 @@ impl Session {
             let held = Box::new(backend.fresh(&request, ticket));
             return Self::new(backend, request, held);
         }
-        Self::of(backend, request, State::Fresh(ticket))
+        Self::of(backend, request, Lazy::Untouched(ticket))
     }
 
-    fn of(backend: Arc<Backend>, request: RequestInfo, state: State) -> Self {
-        Self(Arc::new(Inner {
+    fn of(backend: Arc<Coordinator>, request: RequestInfo, state: Lazy) -> Self {
+        Self(Arc::new(SessionInner {
             backend,
             request,
             state: Mutex::new(state),
@@ -46,36 +50,42 @@ impl Session {
 
     /// Whether it begins with this request, and nothing was asked of it.
     pub(crate) fn is_untouched(&self) -> bool {
-        matches!(*self.state(), State::Fresh(_))
+        matches!(*self.state(), Lazy::Untouched(_))
     }
 
-    pub(crate) fn lock<R>(&self, with: impl FnOnce(&mut Held) -> R) -> R {
+    pub(crate) fn lock<R>(&self, with: impl FnOnce(&mut SessionState) -> R) -> R {
         let mut state = self.state();
-        if let State::Fresh(ticket) = &mut *state {
+        if let Lazy::Untouched(ticket) = &mut *state {
             let held = self.0.backend.fresh(&self.0.request, ticket.take());
-            *state = State::Held(Box::new(held));
+            *state = Lazy::Loaded(Box::new(held));
         }
         match &mut *state {
-            State::Held(held) => with(held),
-            State::Fresh(_) => unreachable!("it was just begun"),
+            Lazy::Loaded(held) => with(held),
+            Lazy::Untouched(_) => unreachable!("it was just begun"),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Lazy> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at a session that has not ended; `None` for one that has no data because nothing was
     /// asked of it.
-    pub(super) fn peek<R>(&self, with: impl FnOnce(&Held) -> R) -> Result<Option<R>, SessionError> {
+    pub(super) fn peek<R>(
+        &self,
+        with: impl FnOnce(&SessionState) -> R,
+    ) -> Result<Option<R>, SessionError> {
         match &*self.state() {
-            State::Fresh(_) => Ok(None),
-            State::Held(held) if held.is_live() => Ok(Some(with(held))),
-            State::Held(_) => Err(SessionError::Ended),
+            Lazy::Untouched(_) => Ok(None),
+            Lazy::Loaded(held) if held.is_live() => Ok(Some(with(held))),
+            Lazy::Loaded(_) => Err(SessionError::Ended),
         }
     }
 
-    pub(super) fn live<R>(&self, with: impl FnOnce(&mut Held) -> R) -> Result<R, SessionError> {
+    pub(super) fn live<R>(
+        &self,
+        with: impl FnOnce(&mut SessionState) -> R,
+    ) -> Result<R, SessionError> {
         self.lock(|held| {
             if held.is_live() {
                 Ok(with(held))

@@ -36,10 +36,10 @@ use crate::record::{ValueError, stringify};
 pub struct Typed<T: Serialize> {
     session: Session,
     value: T,
-    before: Fields,
+    before: FieldMap,
 }
 
-type Fields = BTreeMap<String, Box<RawValue>>;
+type FieldMap = BTreeMap<String, Box<RawValue>>;
 
 impl Session {
     /// The session as a value of `T`, a struct whose fields are its keys.
@@ -115,7 +115,7 @@ impl<T: Serialize + fmt::Debug> fmt::Debug for Typed<T> {
     }
 }
 
-fn fields<T: Serialize>(value: &T) -> Result<Fields, SessionError> {
+fn fields<T: Serialize>(value: &T) -> Result<FieldMap, SessionError> {
     let not_fields = |error| ValueError::write::<T>("", error);
     let json = stringify(value).map_err(not_fields)?;
     Ok(serde_json::from_str(&json).map_err(not_fields)?)

@@ -12,18 +12,18 @@ use crate::clock::Timestamp;
 #[cfg(any(feature = "tower", feature = "actix"))]
 use crate::engine::belongs;
 use crate::engine::{
-    Arrival, Change, Edit, EditError, Held, Phase, Sent, is_late, is_shut_out, required,
-    settle_predecessor, signs_in, signs_in_a_visitor, user_before,
+    Arrival, ComputedChange, Edit, EditError, Phase, SessionState, WriteSnapshot, is_late,
+    is_shut_out, required, settle_predecessor, signs_in, signs_in_a_visitor, user_before,
 };
 use crate::id::SessionId;
-use crate::record::{Record, Stored, ValueError, is_reserved, stringify};
+use crate::record::{Record, StoredRecord, ValueError, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How long a session is looked at that may be about to be refused.
 const SETTLING: Duration = Duration::from_millis(100);
 
 /// Where a session's record is to be written.
-enum Target {
+enum WriteTarget {
     /// In the place of the client's own id, where there is nothing under that.
     New(Option<SessionId>),
     Same(Arc<Record>),
@@ -66,7 +66,7 @@ impl Session {
         let record = Record::parse(stored.text, limit)
             .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error))?;
         self.live(|held| {
-            held.was_reloaded(Arc::new(record), stored.expires);
+            held.apply_reload(Arc::new(record), stored.expires);
             held.clamp_stamp(&self.0.backend.policy, self.now());
         })
     }
@@ -97,7 +97,7 @@ impl Session {
             return Ok(false);
         }
         self.lock(|held| {
-            held.was_confirmed(Arc::new(record), expires);
+            held.refresh_base(Arc::new(record), expires);
             held.clamp_stamp(&backend.policy, backend.now());
         });
         Ok(true)
@@ -128,13 +128,13 @@ impl Session {
             .as_ref()
             .is_err_and(|error| error.kind() != StoreErrorKind::Unknown)
         {
-            self.lock(Held::was_not_ended);
+            self.lock(SessionState::was_not_ended);
         }
         Ok(ended?)
     }
 
     /// Reads the session past every cache; where it was renewed meanwhile, under the id that it has now.
-    async fn read_or_follow(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+    async fn read_or_follow(&self, id: &SessionId) -> Result<Option<StoredRecord>, StoreError> {
         let backend = &self.0.backend;
         if let Some(stored) = backend.get_uncached(id).await? {
             return Ok(Some(stored));
@@ -178,7 +178,7 @@ impl Session {
             stringify(&next)
                 .map_err(|error| EditError::Value(ValueError::write::<T>(&own_key, error)))
         };
-        let change = Change {
+        let change = ComputedChange {
             key: key.to_owned(),
             function: Box::new(function),
         };
@@ -186,7 +186,7 @@ impl Session {
         parse(&value).map_err(|error| ValueError::read::<T>(key, error).into())
     }
 
-    async fn apply(&self, mut change: Change) -> Result<String, SessionError> {
+    async fn apply(&self, mut change: ComputedChange) -> Result<String, SessionError> {
         self.live(|_| ())?;
         if self.is_shut_out() {
             return Err(SessionError::Gone);
@@ -194,25 +194,27 @@ impl Session {
         self.must_be_with_client()?;
         let (target, sent, mut edit) = self.to_send(self.now());
         match target {
-            Target::New(_) | Target::Moved { base: None, .. } => self.apply_in_memory(&mut change),
-            Target::Moved { .. } => {
+            WriteTarget::New(_) | WriteTarget::Moved { base: None, .. } => {
+                self.apply_in_memory(&mut change)
+            }
+            WriteTarget::Moved { .. } => {
                 self.write(self.now()).await?;
                 Box::pin(self.apply(change)).await
             }
-            Target::Same(base) => {
+            WriteTarget::Same(base) => {
                 edit.add(change);
                 let saving = self.0.backend.save(&sent.id, base, edit);
                 let mut saved = saving.await.map_err(SessionError::from)?;
                 let value = saved.value.take().unwrap_or_else(|| "null".into());
                 let id = self.saved_id(sent.id.clone(), &mut saved);
-                self.was_saved(id, saved, &sent);
+                self.apply_saved(id, saved, &sent);
                 Ok(value)
             }
         }
     }
 
     /// Nobody else can know a record that was never stored.
-    fn apply_in_memory(&self, change: &mut Change) -> Result<String, SessionError> {
+    fn apply_in_memory(&self, change: &mut ComputedChange) -> Result<String, SessionError> {
         // The function is the application's own, and may use the session.
         let current = self.lock(|held| held.get(&change.key).map(str::to_owned));
         let next = (change.function)(current.as_deref()).map_err(SaveError::from)?;
@@ -259,7 +261,7 @@ impl Session {
     async fn write_apart(&self, now: Timestamp) -> Result<(), SaveError> {
         let backend = &self.0.backend;
         let before = self.lock(|held| user_before(&backend.policy, held));
-        self.lock(Held::leave_closed);
+        self.lock(SessionState::leave_closed);
         self.write_once(now).await?;
         let (Some(user), Some(id)) = (before, self.stored_id()) else {
             return Ok(());
@@ -277,13 +279,13 @@ impl Session {
     /// about to be refused can be seen for a moment.
     async fn has_another(&self, user: &str, own: &SessionId) -> Result<bool, SaveError> {
         let backend = &self.0.backend;
-        let mut others = backend.of_user(user).await?;
+        let mut others = backend.list_by_user(user).await?;
         others.retain(|key| key != own);
         if others.is_empty() {
             return Ok(false);
         }
         tokio::time::sleep(SETTLING).await;
-        let still = backend.of_user(user).await?;
+        let still = backend.list_by_user(user).await?;
         Ok(others.iter().any(|key| still.contains(key)))
     }
 
@@ -327,13 +329,15 @@ impl Session {
         let mut id = sent.id.clone();
         let draw = || self.draw_id();
         let mut saved = match target {
-            Target::Same(base) => backend.save(&id, base, edit).await,
-            Target::New(None) => backend.create(&mut id, draw, edit).await,
-            Target::New(Some(old)) => backend.replace(&old, &mut id, draw, None, edit).await,
-            Target::Moved { old, base } => backend.replace(&old, &mut id, draw, base, edit).await,
+            WriteTarget::Same(base) => backend.save(&id, base, edit).await,
+            WriteTarget::New(None) => backend.create(&mut id, draw, edit).await,
+            WriteTarget::New(Some(old)) => backend.replace(&old, &mut id, draw, None, edit).await,
+            WriteTarget::Moved { old, base } => {
+                backend.replace(&old, &mut id, draw, base, edit).await
+            }
         }?;
         let id = self.saved_id(id, &mut saved);
-        self.was_saved(id, saved, &sent);
+        self.apply_saved(id, saved, &sent);
         Ok(())
     }
 
@@ -350,7 +354,7 @@ impl Session {
     }
 
     pub(crate) async fn touch_now(&self, now: Timestamp) -> Result<(), SaveError> {
-        let (Target::Same(base), sent, edit) = self.to_send(now) else {
+        let (WriteTarget::Same(base), sent, edit) = self.to_send(now) else {
             return Ok(());
         };
         let found = self.0.backend.touch(&sent.id, &base, edit).await?;
@@ -358,15 +362,15 @@ impl Session {
     }
 
     /// What a write that begins now is to write, and where: all as of one instant.
-    fn to_send(&self, now: Timestamp) -> (Target, Sent, Box<Edit>) {
+    fn to_send(&self, now: Timestamp) -> (WriteTarget, WriteSnapshot, Box<Edit>) {
         self.lock(|held| {
             let target = match (&held.stored, &held.base) {
-                (Some(stored), base) if *stored != held.id => Target::Moved {
+                (Some(stored), base) if *stored != held.id => WriteTarget::Moved {
                     old: stored.clone(),
                     base: base.clone(),
                 },
-                (Some(_), Some(base)) => Target::Same(Arc::clone(base)),
-                _ => Target::New(held.superseded.clone()),
+                (Some(_), Some(base)) => WriteTarget::Same(Arc::clone(base)),
+                _ => WriteTarget::New(held.superseded.clone()),
             };
             let edit = Edit::of(held, now).requiring(required(&self.0.backend.policy, held));
             // Boxed, because the futures that carry it out each hold it several times.
@@ -374,7 +378,7 @@ impl Session {
         })
     }
 
-    fn was_saved(&self, id: SessionId, saved: Saved, sent: &Sent) {
-        self.lock(|held| held.was_saved(id, saved.record, saved.expires, sent));
+    fn apply_saved(&self, id: SessionId, saved: Saved, sent: &WriteSnapshot) {
+        self.lock(|held| held.apply_saved(id, saved.record, saved.expires, sent));
     }
 }

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use super::StoreFuture;
 use crate::id::SessionId;
-use crate::record::Stored;
+use crate::record::StoredRecord;
 
 /// A store's link for a cache, which lasts until this is dropped.
 ///
-/// It makes and renews its connection by itself. Over it comes a [`Hint`](super::Hint) of every change
+/// It makes and renews its connection by itself. Over it comes a [`Invalidation`](super::Invalidation) of every change
 /// to a record, whoever makes it, in the order in which they are made; and
-/// [`Hint::All`](super::Hint::All) when the connection was lost, and again once there is another,
+/// [`Invalidation::All`](super::Invalidation::All) when the connection was lost, and again once there is another,
 /// before that is [proven](Self::proven).
 pub trait Changes: Send + Sync {
     /// The same as [`Store::get`](super::Store::get), from the server whose changes are told.
@@ -19,7 +19,7 @@ pub trait Changes: Send + Sync {
     ///
     /// [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt); any other where that server cannot
     /// answer: then the store itself is asked, and what it says is not told of any more.
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>>;
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>>;
 
     /// When the latest question was put that was answered: what was changed before it has been told.
     /// `None` where there is no connection.

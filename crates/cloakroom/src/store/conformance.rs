@@ -32,8 +32,8 @@ mod users;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use blind::BlindStore;
-pub use faulty::Faulty;
+pub use blind::LastWriteWinsStore;
+pub use faulty::FaultInjectingStore;
 pub use life::*;
 pub use living::*;
 pub use races::*;
@@ -41,7 +41,7 @@ pub use retired::*;
 pub use touches_back::TouchesBack;
 pub use users::*;
 
-use super::{Entry, Store, UserKeys};
+use super::{NewRecord, Store, UserKeys};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::record::{RecordText, renormalize};
@@ -99,37 +99,37 @@ impl Subject {
     }
 
     /// A record that lives for a minute, with `data` behind its cookie.
-    fn entry(&self, data: &str) -> Entry {
+    fn entry(&self, data: &str) -> NewRecord {
         self.entry_for(data, Duration::from_mins(1))
     }
 
-    fn entry_for(&self, data: &str, lifetime: Duration) -> Entry {
-        Entry {
+    fn entry_for(&self, data: &str, lifetime: Duration) -> NewRecord {
+        NewRecord {
             text: text(data),
             expires: self.now().after(lifetime),
             users: Vec::new(),
         }
     }
 
-    fn entry_of(&self, user: &str) -> Entry {
+    fn entry_of(&self, user: &str) -> NewRecord {
         let data = format!(r#","userId":"{user}""#);
-        Entry {
+        NewRecord {
             users: vec![user.to_owned()],
             ..self.entry(&data)
         }
     }
 
     /// A record with these data, as an index has it that goes by the default keys.
-    fn entry_naming(&self, data: &str) -> Entry {
+    fn entry_naming(&self, data: &str) -> NewRecord {
         let entry = self.entry(data);
-        Entry {
+        NewRecord {
             users: UserKeys::default().users_of(&entry.text),
             ..entry
         }
     }
 
     /// Stores a record under a new id.
-    async fn stored(&self, entry: &Entry) -> SessionId {
+    async fn stored(&self, entry: &NewRecord) -> SessionId {
         let id = SessionId::random();
         self.store
             .create(&id, entry)

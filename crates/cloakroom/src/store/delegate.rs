@@ -7,7 +7,7 @@ macro_rules! delegate {
             fn get<'a>(
                 &'a self,
                 id: &'a $crate::id::SessionId,
-            ) -> $crate::store::StoreFuture<'a, Option<$crate::store::Stored>> {
+            ) -> $crate::store::StoreFuture<'a, Option<$crate::store::StoredRecord>> {
                 let $this = self;
                 $inner.get(id)
             }
@@ -15,7 +15,7 @@ macro_rules! delegate {
             fn get_uncached<'a>(
                 &'a self,
                 id: &'a $crate::id::SessionId,
-            ) -> $crate::store::StoreFuture<'a, Option<$crate::store::Stored>> {
+            ) -> $crate::store::StoreFuture<'a, Option<$crate::store::StoredRecord>> {
                 let $this = self;
                 $inner.get_uncached(id)
             }
@@ -27,24 +27,24 @@ macro_rules! delegate {
 
             fn changes(
                 &self,
-                hints: $crate::store::Hints,
+                hints: $crate::store::InvalidationSink,
             ) -> Option<Box<dyn $crate::store::Changes>> {
                 let $this = self;
                 $inner.changes(hints)
             }
 
-            fn living<'a>(
+            fn expiries<'a>(
                 &'a self,
                 ids: &'a [$crate::id::SessionId],
             ) -> $crate::store::StoreFuture<'a, Vec<Option<$crate::clock::Timestamp>>> {
                 let $this = self;
-                $inner.living(ids)
+                $inner.expiries(ids)
             }
 
             fn create<'a>(
                 &'a self,
                 id: &'a $crate::id::SessionId,
-                entry: &'a $crate::store::Entry,
+                entry: &'a $crate::store::NewRecord,
             ) -> $crate::store::StoreFuture<'a, ()> {
                 let $this = self;
                 $inner.create(id, entry)
@@ -54,8 +54,8 @@ macro_rules! delegate {
                 &'a self,
                 id: &'a $crate::id::SessionId,
                 read: &'a $crate::record::RecordText,
-                entry: &'a $crate::store::Entry,
-            ) -> $crate::store::StoreFuture<'a, $crate::store::Written> {
+                entry: &'a $crate::store::NewRecord,
+            ) -> $crate::store::StoreFuture<'a, $crate::store::CasOutcome> {
                 let $this = self;
                 $inner.update(id, read, entry)
             }
@@ -64,7 +64,7 @@ macro_rules! delegate {
                 &'a self,
                 id: &'a $crate::id::SessionId,
                 read: &'a $crate::record::RecordText,
-                entry: &'a $crate::store::Entry,
+                entry: &'a $crate::store::NewRecord,
             ) -> $crate::store::StoreFuture<'a, bool> {
                 let $this = self;
                 $inner.touch(id, read, entry)
@@ -83,9 +83,9 @@ macro_rules! delegate {
                 old: &'a $crate::id::SessionId,
                 read: Option<&'a $crate::record::RecordText>,
                 new: &'a $crate::id::SessionId,
-                entry: &'a $crate::store::Entry,
+                entry: &'a $crate::store::NewRecord,
                 retired: &'a $crate::store::RetiredId,
-            ) -> $crate::store::StoreFuture<'a, $crate::store::Written> {
+            ) -> $crate::store::StoreFuture<'a, $crate::store::CasOutcome> {
                 let $this = self;
                 $inner.replace(old, read, new, entry, retired)
             }
@@ -106,13 +106,13 @@ macro_rules! delegate {
 /// The methods that are about many sessions, for a store that has its own way with single ones.
 macro_rules! delegate_rest {
     (|$this:ident| $inner:expr) => {
-        fn destroy_of_user<'a>(
+        fn destroy_by_user<'a>(
             &'a self,
             user: &'a str,
             keep: Option<&'a $crate::id::SessionId>,
         ) -> $crate::store::StoreFuture<'a, u64> {
             let $this = self;
-            $inner.destroy_of_user(user, keep)
+            $inner.destroy_by_user(user, keep)
         }
 
         $crate::store::delegate_many!(|$this| $inner);
@@ -130,7 +130,10 @@ macro_rules! delegate_many {
             $inner.retired(id)
         }
 
-        fn ends(&self, hints: $crate::store::Hints) -> Option<Box<dyn $crate::store::Ends>> {
+        fn ends(
+            &self,
+            hints: $crate::store::InvalidationSink,
+        ) -> Option<Box<dyn $crate::store::Ends>> {
             let $this = self;
             $inner.ends(hints)
         }
@@ -159,17 +162,17 @@ macro_rules! delegate_many {
             $inner.count()
         }
 
-        fn index_by(&self, keys: &$crate::store::UserKeys) {
+        fn set_user_keys(&self, keys: &$crate::store::UserKeys) {
             let $this = self;
-            $inner.index_by(keys);
+            $inner.set_user_keys(keys);
         }
 
-        fn of_user<'a>(
+        fn list_by_user<'a>(
             &'a self,
             user: &'a str,
         ) -> $crate::store::StoreFuture<'a, Vec<$crate::id::SessionId>> {
             let $this = self;
-            $inner.of_user(user)
+            $inner.list_by_user(user)
         }
     };
 }

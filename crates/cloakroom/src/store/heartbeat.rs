@@ -10,39 +10,43 @@ use arc_swap::ArcSwapOption;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Hint, Hints, StoreError, StoreErrorKind};
+use super::{Invalidation, InvalidationSink, StoreError, StoreErrorKind};
 
 /// How often the server is asked for a sign of life.
-const BEAT: Duration = Duration::from_millis(150);
+const PING_INTERVAL: Duration = Duration::from_millis(150);
 /// How long a proof is good for. With a tick of whoever watches it leaves a quarter of the second that
 /// is promised for the question itself.
-const PROVEN: Duration = Duration::from_millis(500);
+const LIVENESS_WINDOW: Duration = Duration::from_millis(500);
 /// How long an answer is waited for before the connection is given up.
-const PATIENCE: Duration = Duration::from_secs(1);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long to wait before the next attempt to connect, at first and at most.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const RECONNECT_BACKOFF: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_secs(2));
 
 /// A connection over which hints come.
-pub(super) trait Line: Send + Sync + 'static {
+pub(super) trait Pingable: Send + Sync + 'static {
     /// Whether the server answers. What it had to say before that has arrived then.
-    fn beat(&self) -> impl Future<Output = bool> + Send;
+    fn ping(&self) -> impl Future<Output = bool> + Send;
 }
 
 /// A connection, and a flag that is set when it ends; `None` where there is none to be had.
 pub(super) type Connected<L> = Option<(L, Arc<AtomicBool>)>;
 
 /// A connection that is made again and again for as long as this is there.
-pub(super) struct Kept<L> {
-    pulse: Arc<Pulse<L>>,
+pub(super) struct Supervised<L> {
+    pulse: Arc<ConnectionCell<L>>,
     task: AbortHandle,
 }
 
-impl<L: Line> Kept<L> {
-    pub(super) fn start<F>(hints: Hints, connect: impl Fn() -> F + Send + 'static) -> Self
+impl<L: Pingable> Supervised<L> {
+    pub(super) fn start<F>(
+        hints: InvalidationSink,
+        connect: impl Fn() -> F + Send + 'static,
+    ) -> Self
     where
         F: Future<Output = Connected<L>> + Send + 'static,
     {
-        let pulse = Pulse::new();
+        let pulse = ConnectionCell::new();
         let task = tokio::spawn(Arc::clone(&pulse).keep(hints, connect));
         Self {
             pulse,
@@ -51,24 +55,24 @@ impl<L: Line> Kept<L> {
     }
 }
 
-impl<L> Deref for Kept<L> {
-    type Target = Pulse<L>;
+impl<L> Deref for Supervised<L> {
+    type Target = ConnectionCell<L>;
 
-    fn deref(&self) -> &Pulse<L> {
+    fn deref(&self) -> &ConnectionCell<L> {
         &self.pulse
     }
 }
 
-impl<L> Drop for Kept<L> {
+impl<L> Drop for Supervised<L> {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 /// The latest connection, and when the server answered over it.
-pub(super) struct Pulse<L>(ArcSwapOption<Beating<L>>);
+pub(super) struct ConnectionCell<L>(ArcSwapOption<LiveConnection<L>>);
 
-struct Beating<L> {
+struct LiveConnection<L> {
     line: L,
     made: Instant,
     /// When the last question was put that was answered, in milliseconds since `made`.
@@ -76,7 +80,7 @@ struct Beating<L> {
     broken: Arc<AtomicBool>,
 }
 
-impl<L: Line> Pulse<L> {
+impl<L: Pingable> ConnectionCell<L> {
     fn new() -> Arc<Self> {
         Arc::new(Self(ArcSwapOption::empty()))
     }
@@ -85,7 +89,7 @@ impl<L: Line> Pulse<L> {
         self.0.load().as_ref().is_some_and(|line| {
             let since =
                 millis(line.made.elapsed()).saturating_sub(line.proven.load(Ordering::SeqCst));
-            !line.broken.load(Ordering::SeqCst) && since <= millis(PROVEN)
+            !line.broken.load(Ordering::SeqCst) && since <= millis(LIVENESS_WINDOW)
         })
     }
 
@@ -99,7 +103,7 @@ impl<L: Line> Pulse<L> {
     /// Asks for a sign of life now.
     pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
         let beating = self.0.load_full().ok_or(StoreErrorKind::Unavailable)?;
-        let beats = timeout(PATIENCE, beating.line.beat()).await == Ok(true);
+        let beats = timeout(REPLY_TIMEOUT, beating.line.ping()).await == Ok(true);
         if beats && !beating.broken.load(Ordering::SeqCst) {
             Ok(())
         } else {
@@ -113,16 +117,16 @@ impl<L: Line> Pulse<L> {
         self.0.load().as_ref().map(|beating| with(&beating.line))
     }
 
-    async fn keep<F>(self: Arc<Self>, hints: Hints, connect: impl Fn() -> F)
+    async fn keep<F>(self: Arc<Self>, hints: InvalidationSink, connect: impl Fn() -> F)
     where
         F: Future<Output = Connected<L>>,
     {
-        let mut pause = PAUSE.0;
+        let mut pause = RECONNECT_BACKOFF.0;
         loop {
-            match timeout(PATIENCE, connect()).await.ok().flatten() {
+            match timeout(REPLY_TIMEOUT, connect()).await.ok().flatten() {
                 Some((line, broken)) => {
-                    pause = PAUSE.0;
-                    let beating = Arc::new(Beating {
+                    pause = RECONNECT_BACKOFF.0;
+                    let beating = Arc::new(LiveConnection {
                         line,
                         made: Instant::now(),
                         proven: AtomicU64::new(0),
@@ -130,25 +134,25 @@ impl<L: Line> Pulse<L> {
                     });
                     self.0.store(Some(Arc::clone(&beating)));
                     // What happened before is not hinted at.
-                    hints.give(Hint::All);
+                    hints.send(Invalidation::All);
                     beating.last().await;
                     self.0.store(None);
-                    hints.give(Hint::All);
+                    hints.send(Invalidation::All);
                 }
-                None => pause = (pause * 2).min(PAUSE.1),
+                None => pause = (pause * 2).min(RECONNECT_BACKOFF.1),
             }
             sleep(pause).await;
         }
     }
 }
 
-impl<L: Line> Beating<L> {
+impl<L: Pingable> LiveConnection<L> {
     /// Waits until the connection fails.
     async fn last(&self) {
         loop {
-            sleep(BEAT).await;
+            sleep(PING_INTERVAL).await;
             let begin = millis(self.made.elapsed());
-            let beats = timeout(PATIENCE, self.line.beat()).await;
+            let beats = timeout(REPLY_TIMEOUT, self.line.ping()).await;
             if beats != Ok(true) || self.broken.load(Ordering::SeqCst) {
                 return;
             }
@@ -170,8 +174,8 @@ mod tests {
     /// A server that answers until it is told to hang.
     struct Fake(Arc<AtomicBool>);
 
-    impl Line for Fake {
-        async fn beat(&self) -> bool {
+    impl Pingable for Fake {
+        async fn ping(&self) -> bool {
             if self.0.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
             }
@@ -183,11 +187,11 @@ mod tests {
     async fn a_link_that_freezes_is_not_proven_and_is_made_again() {
         let (hangs, hinted) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(0)));
         let count = Arc::clone(&hinted);
-        let hints = Hints::new(move |hint| {
-            assert_eq!(hint, Hint::All);
+        let hints = InvalidationSink::new(move |hint| {
+            assert_eq!(hint, Invalidation::All);
             *count.lock().unwrap() += 1;
         });
-        let pulse = Pulse::new();
+        let pulse = ConnectionCell::new();
         assert!(!pulse.is_proven());
         let line = Arc::clone(&hangs);
         let connect = move || {
@@ -199,10 +203,10 @@ mod tests {
         assert!(pulse.is_proven());
         assert_eq!(*hinted.lock().unwrap(), 1);
         hangs.store(true, Ordering::SeqCst);
-        sleep(PROVEN + Duration::from_millis(10)).await;
+        sleep(LIVENESS_WINDOW + Duration::from_millis(10)).await;
         assert!(!pulse.is_proven(), "nothing has come for half a second");
         hangs.store(false, Ordering::SeqCst);
-        sleep(PATIENCE + 2 * BEAT).await;
+        sleep(REPLY_TIMEOUT + 2 * PING_INTERVAL).await;
         assert!(pulse.is_proven(), "there is another");
         // One for what it may have missed, one for what came before the next.
         assert_eq!(*hinted.lock().unwrap(), 3);

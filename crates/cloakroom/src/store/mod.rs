@@ -43,11 +43,11 @@ use std::time::Duration;
 pub use any::{AnyStore, ConnectError, StoreOptions};
 pub use changes::Changes;
 pub(crate) use delegate::{delegate, delegate_many, delegate_rest};
-pub use ends::{Ends, Hint, Hints};
+pub use ends::{Ends, Invalidation, InvalidationSink};
 pub use error::{StoreError, StoreErrorKind};
 pub use retired::{RETIRED_FOR, RetiredId};
 
-pub use crate::record::{Entry, Stored, UserKeys};
+pub use crate::record::{NewRecord, StoredRecord, UserKeys};
 
 use crate::clock::Timestamp;
 use crate::id::SessionId;
@@ -58,13 +58,13 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 /// What became of an [`update`](Store::update) or a [`replace`](Store::replace).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Written {
+pub enum CasOutcome {
     /// The new record is stored.
-    Saved,
+    Stored,
     /// There was no live record of that id, and there is none now.
-    Gone,
+    NotFound,
     /// Somebody else changed the record meanwhile: nothing was written, and here is what stands.
-    Changed(Stored),
+    Conflict(StoredRecord),
 }
 
 /// A part of all the sessions in a store.
@@ -96,10 +96,10 @@ impl fmt::Debug for Page {
 /// `store::conformance` tests all of this; run it on any store of your own.
 pub trait Store: Send + Sync + 'static {
     /// The live record of `id`, `None` for one that is absent or expired.
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>>;
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>>;
 
     /// The same, past every cache: what is stored when this is called.
-    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         self.get(id)
     }
 
@@ -114,7 +114,7 @@ pub trait Store: Send + Sync + 'static {
     /// none.
     ///
     /// It is called within a Tokio runtime, and what it gives is dropped with the cache.
-    fn changes(&self, hints: Hints) -> Option<Box<dyn Changes>> {
+    fn changes(&self, hints: InvalidationSink) -> Option<Box<dyn Changes>> {
         drop(hints);
         None
     }
@@ -124,7 +124,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// It is asked for many at a time, twice a second, on behalf of open connections. The default asks
     /// for one after the other: a store that can answer in one round trip should.
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
         Box::pin(async move {
             let mut living = Vec::with_capacity(ids.len());
             for id in ids {
@@ -145,7 +145,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// It is called within a Tokio runtime, when somebody begins to watch sessions, and what it gives
     /// is dropped when nobody does any more.
-    fn ends(&self, hints: Hints) -> Option<Box<dyn Ends>> {
+    fn ends(&self, hints: InvalidationSink) -> Option<Box<dyn Ends>> {
         drop(hints);
         None
     }
@@ -157,15 +157,15 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreErrorKind::IdTaken`] where a live record has that id: draw another.
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()>;
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()>;
 
     /// Stores a record in place of the one whose text is `read`, and only of that one.
     fn update<'a>(
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written>;
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome>;
 
     /// Moves the expiry of a live record on to that of `entry`; `false` where there is none.
     ///
@@ -178,7 +178,7 @@ pub trait Store: Send + Sync + 'static {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool>;
 
     /// Ends a session; `false` where there was none. After it returned, no `get` finds it.
@@ -206,9 +206,9 @@ pub trait Store: Send + Sync + 'static {
     /// Stores a record under the id `new`, ends `old` and knows it as `retired` for
     /// [`RETIRED_FOR`], so that at no time both are live.
     ///
-    /// With `read`, only where `old` still has that text: [`Written::Changed`] and
-    /// [`Written::Gone`] leave everything as it was. Without, whatever `old` holds, but not where it
-    /// is retired already: that is [`Written::Gone`].
+    /// With `read`, only where `old` still has that text: [`CasOutcome::Conflict`] and
+    /// [`CasOutcome::NotFound`] leave everything as it was. Without, whatever `old` holds, but not where it
+    /// is retired already: that is [`CasOutcome::NotFound`].
     ///
     /// A store that cannot do both in one step stores `new` first: a crash in between leaves two
     /// sessions, not none.
@@ -221,9 +221,9 @@ pub trait Store: Send + Sync + 'static {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written>;
+    ) -> StoreFuture<'a, CasOutcome>;
 
     /// Asks whether sessions can be read and written just now, and changes none: for a health route
     /// ([`Manager::check`](crate::Manager::check)).
@@ -237,7 +237,7 @@ pub trait Store: Send + Sync + 'static {
     fn check(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let (id, text) = (SessionId::random(), RecordText::from("{}"));
-            let entry = Entry {
+            let entry = NewRecord {
                 text,
                 expires: CHECKED_UNTIL,
                 users: Vec::new(),
@@ -264,19 +264,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Told by the [`Manager`](crate::Manager) before it asks anything: where records name their user.
     ///
-    /// A store whose records others write as well, so that no [`Entry`] says whose they are, looks
+    /// A store whose records others write as well, so that no [`NewRecord`] says whose they are, looks
     /// there. The others need not care.
-    fn index_by(&self, _: &UserKeys) {}
+    fn set_user_keys(&self, _: &UserKeys) {}
 
     /// The ids of a user's live sessions: those whose record names the user, alone or as one of several
     /// ([`UserKeys::users_of`]); `user` is the name that indexes have, which also tells realms apart.
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>>;
+    fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>>;
 
     /// Ends all sessions of a user but `keep`, and tells how many: those of [`of_user`](Self::of_user).
     ///
     /// A session that was stored before this was called is ended; one whose login is still under
     /// way may outlive it.
-    fn destroy_of_user<'a>(
+    fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
@@ -288,7 +288,7 @@ const CHECKED_UNTIL: Timestamp = Timestamp::from_millis(4_102_444_800_000);
 
 /// Why a logout everywhere is given up.
 #[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
-fn restless() -> StoreError {
+fn too_many_id_changes() -> StoreError {
     let reason = "the user's sessions change their ids faster than they can be ended";
     StoreError::new(StoreErrorKind::Unavailable, reason)
 }

@@ -11,7 +11,7 @@ use crate::id::SessionId;
 use crate::record::{Record, RecordLimit};
 use crate::store::postgres::{PostgresOptions, PostgresStore};
 use crate::store::redis::{RedisOptions, RedisStore};
-use crate::store::{Entry, Store as _};
+use crate::store::{NewRecord, Store as _};
 
 /// A day: what Express's stores give a session whose cookie has no end.
 const DAY: i64 = 86_400_000;
@@ -25,10 +25,10 @@ fn id(case: &Value) -> SessionId {
 }
 
 /// The record of a case, to be stored at the instant of the vectors.
-fn entry(text: &str) -> Entry {
+fn entry(text: &str) -> NewRecord {
     let record = Record::parse(text.into(), RecordLimit::default()).unwrap();
     let expires = record.cookie().expires();
-    Entry {
+    NewRecord {
         text: text.into(),
         expires: expires.unwrap_or(Timestamp::from_millis(NOW + DAY)),
         users: Vec::new(),

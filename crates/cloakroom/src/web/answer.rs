@@ -3,23 +3,23 @@
 use std::borrow::Cow;
 
 use super::cache;
-use super::head::{Fields, Name};
-use crate::auth::Refusal;
-use crate::manager::{CloseError, Closing};
+use super::head::{HeaderMapExt, Name};
+use crate::auth::Rejection;
+use crate::manager::{CloseError, ResponseEffects};
 use crate::policy::CachePolicy;
 
 /// A field's name in lower case, and its value.
-pub(super) type AnswerField = (&'static str, Cow<'static, str>);
+pub(super) type ResponseField = (&'static str, Cow<'static, str>);
 
 /// An answer, before a framework says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct ResponseParts {
     pub(super) status: u16,
-    pub(super) field: Option<AnswerField>,
+    pub(super) field: Option<ResponseField>,
     pub(super) text: Cow<'static, str>,
 }
 
-impl Answer {
+impl ResponseParts {
     pub(super) fn new(status: u16, text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status,
@@ -39,8 +39,8 @@ impl Answer {
     }
 }
 
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
+impl From<Rejection> for ResponseParts {
+    fn from(refusal: Rejection) -> Self {
         let field = refusal.field();
         Self {
             status: refusal.status(),
@@ -51,7 +51,7 @@ impl From<Refusal> for Answer {
 }
 
 /// Adds what the session owes to the response: its cookie, and what caches must know.
-pub(super) fn add(closing: &Closing, cache: CachePolicy, fields: &mut impl Fields) {
+pub(super) fn add(closing: &ResponseEffects, cache: CachePolicy, fields: &mut impl HeaderMapExt) {
     if let Some(cookie) = &closing.set_cookie
         && !fields.append(Name::SetCookie, cookie)
     {

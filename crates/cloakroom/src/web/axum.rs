@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 pub use csrf::{CsrfFuture, CsrfService};
 
-use super::answer::Answer;
+use super::answer::ResponseParts;
 use super::tower::{found, set_field, status};
 use super::{LoggedIn, Named, SessionName, SessionRejection};
 use crate::session::{Session, SessionError, Typed};
@@ -38,7 +38,7 @@ impl IntoResponse for crate::auth::TooManyAttempts {
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ResponseParts {
     fn into_response(self) -> Response {
         let status = status(&self);
         let mut response = if self.text.is_empty() {

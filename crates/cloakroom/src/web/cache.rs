@@ -1,10 +1,10 @@
 //! What caches are told of a response that depends on a session (RFC 9111).
 
-use super::head::{Fields, Name};
+use super::head::{HeaderMapExt, Name};
 use crate::policy::CachePolicy;
 
 /// Keeps a response from being handed to another visitor.
-pub(super) fn keep_private(fields: &mut impl Fields, policy: CachePolicy) {
+pub(super) fn keep_private(fields: &mut impl HeaderMapExt, policy: CachePolicy) {
     if policy == CachePolicy::Untouched {
         return;
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::SessionRejection;
-use super::answer::Answer;
-use super::handle::Found;
-use super::head::{Fields as _, Head, Name};
-use super::origin::judge;
-use crate::auth::{Origin, OriginError, Refusal, TokenPlace, Verdict};
+use super::answer::ResponseParts;
+use super::handle::InExtensions;
+use super::head::{HeaderMapExt as _, Name, RequestHead};
+use super::origin::evaluate;
+use crate::auth::{Decision, Origin, OriginError, Rejection, TokenPlace};
 use crate::session::Session;
 
 /// Refuses requests with unsafe methods that come from another site, login forms included.
@@ -70,26 +70,29 @@ impl Csrf {
 
     pub(super) async fn admit(
         &self,
-        head: &impl Head,
-        found: Found<'_>,
-    ) -> Result<Admission, Answer> {
-        match judge(head, found, &self.allowed, is_safe(head)) {
-            Verdict::Pass => Ok(Admission::Passed),
-            Verdict::Refused => Err(refused("this request comes from another site")),
-            Verdict::TokenNeeded => by_token(head, found).await,
+        head: &impl RequestHead,
+        found: InExtensions<'_>,
+    ) -> Result<Admission, ResponseParts> {
+        match evaluate(head, found, &self.allowed, is_safe(head)) {
+            Decision::Pass => Ok(Admission::Passed),
+            Decision::Refused => Err(refused("this request comes from another site")),
+            Decision::TokenNeeded => by_token(head, found).await,
         }
     }
 }
 
 /// RFC 9110 §9.2.1; methods that nobody knows are not.
-fn is_safe(head: &impl Head) -> bool {
+fn is_safe(head: &impl RequestHead) -> bool {
     matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
-async fn by_token(head: &impl Head, found: Found<'_>) -> Result<Admission, Answer> {
+async fn by_token(
+    head: &impl RequestHead,
+    found: InExtensions<'_>,
+) -> Result<Admission, ResponseParts> {
     let handle = found.handle().map_err(|missing| {
         missing.report("a guard against forged requests");
-        Refusal::from(missing)
+        Rejection::from(missing)
     })?;
     let session = handle.open(head).await;
     let session = session.map_err(|error| {
@@ -104,27 +107,27 @@ async fn by_token(head: &impl Head, found: Found<'_>) -> Result<Admission, Answe
     ) {
         TokenPlace::Header(token) => check(&session, token).map(|()| Admission::Passed),
         TokenPlace::Form => Ok(Admission::FormNeeded(session)),
-        TokenPlace::Nowhere => Err(refused("this request needs the header X-CSRF-Token")),
+        TokenPlace::Missing => Err(refused("this request needs the header X-CSRF-Token")),
     }
 }
 
 /// Lets a form pass that holds a token of its session; `None` is one that could not be read.
-pub(super) fn pass_form(session: &Session, form: Option<&[u8]>) -> Result<(), Answer> {
+pub(super) fn pass_form(session: &Session, form: Option<&[u8]>) -> Result<(), ResponseParts> {
     let Some(form) = form else {
-        return Err(Refusal::TooLarge.into());
+        return Err(Rejection::TooLarge.into());
     };
     let mut fields = form_urlencoded::parse(form);
     let token = fields.find(|(name, _)| name == TokenPlace::FIELD);
     check(session, token.as_ref().map_or("", |(_, token)| token))
 }
 
-fn check(session: &Session, token: &str) -> Result<(), Answer> {
+fn check(session: &Session, token: &str) -> Result<(), ResponseParts> {
     if session.accepts_csrf_token(token) {
         return Ok(());
     }
     Err(refused("this form is out of date: load its page again"))
 }
 
-fn refused(why: &'static str) -> Answer {
-    Refusal::Forbidden(why).into()
+fn refused(why: &'static str) -> ResponseParts {
+    Rejection::Forbidden(why).into()
 }

@@ -1,8 +1,8 @@
 //! A guard before routes: who may not pass never reaches them.
 
-use super::handle::Found;
-use super::head::{Fields as _, Head, Name};
-use crate::auth::{Access, Asked, Refusal, Require};
+use super::handle::InExtensions;
+use super::head::{HeaderMapExt as _, Name, RequestHead};
+use crate::auth::{Access, Rejection, RequestContext, Require};
 use crate::session::Session;
 use crate::store::StoreError;
 
@@ -40,20 +40,24 @@ impl Guard {
     }
 
     /// Sends browsers that ask for a page to this path of the site, with `next` as the way back:
-    /// see [`safe_next`](crate::auth::safe_next). A login that is too long ago is asked for with
+    /// see [`safe_redirect_path`](crate::auth::safe_redirect_path). A login that is too long ago is asked for with
     /// `again=1` besides.
     pub fn login_at(mut self, path: impl Into<String>) -> Self {
         self.login = Some(path.into());
         self
     }
 
-    pub(super) async fn admit(&self, head: &impl Head, found: Found<'_>) -> Result<(), Refusal> {
+    pub(super) async fn admit(
+        &self,
+        head: &impl RequestHead,
+        found: InExtensions<'_>,
+    ) -> Result<(), Rejection> {
         let handle = found
             .handle()
             .inspect_err(|missing| missing.report("a guard"))?;
         let access = self.check(handle.open(head).await).await?;
         let accept = head.fields().joined(Name::Accept);
-        let asked = Asked {
+        let asked = RequestContext {
             method: head.method(),
             accept: &accept,
             target: head.target(),
@@ -62,7 +66,7 @@ impl Guard {
         refusal.map_or(Ok(()), Err)
     }
 
-    async fn check(&self, session: Result<Session, StoreError>) -> Result<Access, Refusal> {
+    async fn check(&self, session: Result<Session, StoreError>) -> Result<Access, Rejection> {
         let session = match session {
             Ok(session) => self.confirmed(session).await,
             Err(error) => Err(error),
@@ -73,14 +77,14 @@ impl Guard {
                 let access = self.require.check_now(&session, session.now().into());
                 access.await.map_err(|error| {
                     tracing::error!(%error, "the roles of a user are not known");
-                    Refusal::Unavailable
+                    Rejection::Unavailable
                 })
             }
             // Nobody is sent to the login because the store is down.
-            Ok(_) => Err(Refusal::Unavailable),
+            Ok(_) => Err(Rejection::Unavailable),
             Err(error) => {
                 tracing::error!(%error, "no session for a guard");
-                Err(Refusal::Unavailable)
+                Err(Rejection::Unavailable)
             }
         }
     }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
-use super::head::{self, Head};
-use crate::auth::Refusal;
+use super::head::{self, RequestHead};
+use crate::auth::Rejection;
 use crate::manager::Manager;
 use crate::session::Session;
 use crate::store::StoreError;
@@ -17,9 +17,9 @@ use crate::store::StoreError;
 /// With axum and actix-web the extractors use it. With another framework over `tower`, take it out
 /// of the extensions and call its `session`.
 #[derive(Clone)]
-pub struct SessionHandle(Arc<Slot>);
+pub struct SessionHandle(Arc<HandleInner>);
 
-struct Slot {
+struct HandleInner {
     manager: Manager,
     tls: bool,
     /// Extractors that run at once wait for one read of the store.
@@ -68,12 +68,12 @@ pub(super) enum Missing {
 
 /// What stands in a request's extensions.
 #[derive(Clone, Copy)]
-pub(super) struct Found<'a> {
+pub(super) struct InExtensions<'a> {
     pub(super) handle: Option<&'a SessionHandle>,
     pub(super) outside: Option<&'a Outside>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> InExtensions<'a> {
     /// Returns the handle of the innermost layer.
     pub(super) fn handle(self) -> Result<&'a SessionHandle, Missing> {
         let missing = match self.outside {
@@ -113,7 +113,7 @@ impl Missing {
     }
 }
 
-impl From<Missing> for Refusal {
+impl From<Missing> for Rejection {
     fn from(missing: Missing) -> Self {
         match missing {
             Missing::Layer | Missing::Path => Self::NoLayer,
@@ -124,7 +124,12 @@ impl From<Missing> for Refusal {
 
 impl SessionHandle {
     /// Decides what a layer puts into a request, by what layers further out have put there.
-    pub(super) fn place(manager: &Manager, tls: bool, path: &str, found: Found<'_>) -> Placed {
+    pub(super) fn place(
+        manager: &Manager,
+        tls: bool,
+        path: &str,
+        found: InExtensions<'_>,
+    ) -> Placed {
         let name = manager.policy().name().as_str();
         let outer = found.any();
         if let Some(same) = outer.and_then(|outer| outer.find(name)) {
@@ -136,7 +141,7 @@ impl SessionHandle {
                 is_path: path.starts_with('/'),
             });
         }
-        Placed::Handle(Self(Arc::new(Slot {
+        Placed::Handle(Self(Arc::new(HandleInner {
             manager: manager.clone(),
             tls,
             session: OnceCell::new(),
@@ -152,7 +157,7 @@ impl SessionHandle {
         if is_innermost {
             return self.clone();
         }
-        Self(Arc::new(Slot {
+        Self(Arc::new(HandleInner {
             manager: self.0.manager.clone(),
             tls: self.0.tls,
             session: OnceCell::new(),
@@ -163,12 +168,12 @@ impl SessionHandle {
     }
 
     /// Returns the handle that opens the session.
-    fn own(&self) -> &Slot {
+    fn own(&self) -> &HandleInner {
         self.0.same.as_ref().map_or(&self.0, |same| &same.0)
     }
 
     /// The request's session, read from the store the first time that it is asked for.
-    pub(super) async fn open(&self, head: &impl Head) -> Result<Session, StoreError> {
+    pub(super) async fn open(&self, head: &impl RequestHead) -> Result<Session, StoreError> {
         let read = || self.read(head);
         let session = self.own().session.get_or_try_init(read).await?;
         if self.own().head_sent.load(Ordering::SeqCst) {
@@ -186,8 +191,8 @@ impl SessionHandle {
 
     /// The session that a request's cookie names, read anew: this request's response is not concerned
     /// with what becomes of it.
-    pub(super) async fn read(&self, head: &impl Head) -> Result<Session, StoreError> {
-        let cookies = head::Fields::all(head.fields(), head::Name::Cookie);
+    pub(super) async fn read(&self, head: &impl RequestHead) -> Result<Session, StoreError> {
+        let cookies = head::HeaderMapExt::all(head.fields(), head::Name::Cookie);
         let info = head::request_info(self.0.manager.policy(), self.0.tls, head);
         self.0.manager.open(cookies, info).await
     }
@@ -211,7 +216,7 @@ impl SessionHandle {
 
     /// Whether a request came over TLS, to this server or to a proxy that the policy trusts.
     #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
-    pub(super) fn is_secure(&self, head: &impl Head) -> bool {
+    pub(super) fn is_secure(&self, head: &impl RequestHead) -> bool {
         head::is_secure(self.0.manager.policy(), self.0.tls, head)
     }
 }

@@ -60,7 +60,7 @@ macro_rules! field_name {
 pub(super) use field_name;
 
 /// The fields of a head.
-pub(super) trait Fields {
+pub(super) trait HeaderMapExt {
     /// The values of a field, in their order.
     fn all(&self, name: Name) -> impl Iterator<Item = &[u8]>;
 
@@ -89,9 +89,9 @@ pub(super) trait Fields {
 }
 
 /// What a framework knows of a request beside its body.
-pub(super) trait Head {
+pub(super) trait RequestHead {
     /// The framework's map of fields.
-    type Fields: Fields;
+    type Fields: HeaderMapExt;
 
     /// The fields.
     fn fields(&self) -> &Self::Fields;
@@ -117,19 +117,19 @@ fn text(value: &[u8]) -> Option<&str> {
 }
 
 /// The host that a request names.
-pub(super) fn host(head: &impl Head) -> Option<&str> {
+pub(super) fn host(head: &impl RequestHead) -> Option<&str> {
     head.fields().first(Name::Host).or_else(|| head.authority())
 }
 
 /// Returns whether a request came over TLS, to this server or to a proxy that the policy trusts;
 /// `tls` says that every connection does.
 #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
-pub(super) fn is_secure(policy: &Policy, tls: bool, head: &impl Head) -> bool {
+pub(super) fn is_secure(policy: &Policy, tls: bool, head: &impl RequestHead) -> bool {
     insecurity(policy, tls, head).is_none()
 }
 
 /// Returns why a request does not count as one over TLS, `None` where it does.
-fn insecurity(policy: &Policy, tls: bool, head: &impl Head) -> Option<Insecurity> {
+fn insecurity(policy: &Policy, tls: bool, head: &impl RequestHead) -> Option<Insecurity> {
     if tls || head.is_tls() {
         return None;
     }
@@ -149,7 +149,7 @@ fn texts<'a>(values: &'a [Cow<'_, str>]) -> Vec<&'a str> {
 }
 
 /// What the functions of a policy may know of a request; no more of it than they look at.
-pub(super) fn request_info(policy: &Policy, tls: bool, head: &impl Head) -> RequestInfo {
+pub(super) fn request_info(policy: &Policy, tls: bool, head: &impl RequestHead) -> RequestInfo {
     let insecurity = insecurity(policy, tls, head);
     let mut info = RequestInfo {
         is_secure: insecurity.is_none(),
@@ -170,7 +170,7 @@ pub(super) fn request_info(policy: &Policy, tls: bool, head: &impl Head) -> Requ
 }
 
 /// The client's address, by a trusted proxy's word where the peer is one.
-fn client(policy: &Policy, head: &impl Head) -> Option<IpAddr> {
+fn client(policy: &Policy, head: &impl RequestHead) -> Option<IpAddr> {
     let proxy = &policy.settings().trusted_proxy;
     let peer = head.peer();
     if !proxy.trusts(peer) {

@@ -1,8 +1,8 @@
 //! Where a request comes from, by its head.
 
-use super::handle::Found;
-use super::head::{self, Fields as _, Head, Name};
-use crate::auth::{Origin, Source, Verdict};
+use super::handle::InExtensions;
+use super::head::{self, HeaderMapExt as _, Name, RequestHead};
+use crate::auth::{Decision, Origin, RequestSource};
 
 /// An extension: the origins that may send requests besides the site's own.
 #[cfg(any(feature = "ws", feature = "socketio"))]
@@ -10,22 +10,22 @@ use crate::auth::{Origin, Source, Verdict};
 pub(super) struct Allowed(pub(super) std::sync::Arc<Vec<Origin>>);
 
 /// Judges a request as one that changes something, unless it `is_safe`.
-pub(super) fn judge(
-    head: &impl Head,
-    found: Found<'_>,
+pub(super) fn evaluate(
+    head: &impl RequestHead,
+    found: InExtensions<'_>,
     allowed: &[Origin],
     is_safe: bool,
-) -> Verdict {
+) -> Decision {
     let is_secure = found.any().is_some_and(|handle| handle.is_secure(head));
     let scheme = if is_secure { "https" } else { "http" };
     let own = head::host(head).map(|host| format!("{scheme}://{host}"));
-    let source = Source {
+    let source = RequestSource {
         is_safe,
         fetch_site: head.fields().first(Name::SecFetchSite),
         origin: head.fields().first(Name::Origin),
         own: own.as_deref(),
     };
-    source.judge(allowed)
+    source.evaluate(allowed)
 }
 
 /// Whether another site makes a browser open this connection, with its visitor's cookie: no same-origin
@@ -38,5 +38,5 @@ pub(super) fn is_hijacked(parts: &http::request::Parts) -> bool {
     let allowed = parts.extensions.get::<Allowed>();
     let allowed = allowed.map_or(&[][..], |allowed| &allowed.0);
     let found = super::tower::found(&parts.extensions);
-    judge(parts, found, allowed, false) == Verdict::Refused
+    evaluate(parts, found, allowed, false) == Decision::Refused
 }

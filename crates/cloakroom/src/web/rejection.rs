@@ -4,9 +4,9 @@ use std::error::Error as _;
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::answer::Answer;
+use super::answer::ResponseParts;
 use super::handle::Missing;
-use crate::auth::Refusal;
+use crate::auth::Rejection;
 use crate::session::{Session, SessionError};
 use crate::store::StoreError;
 
@@ -56,17 +56,17 @@ impl From<Missing> for SessionRejection {
 
 impl SessionRejection {
     /// What a handler's client is told that did not get its session.
-    pub(super) fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> ResponseParts {
         match self {
             Self::NoLayer | Self::OutsidePath => {
-                Answer::new(500, "no session layer covers this route")
+                ResponseParts::new(500, "no session layer covers this route")
             }
-            Self::NoPath => Answer::new(400, "this request asks for no path"),
+            Self::NoPath => ResponseParts::new(400, "this request asks for no path"),
             Self::Store(_) | Self::Detached => unavailable(),
             Self::Session(error) => error.answer(),
-            Self::LoginRequired => Answer {
+            Self::LoginRequired => ResponseParts {
                 text: "nobody is signed in".into(),
-                ..Refusal::LoginRequired.into()
+                ..Rejection::LoginRequired.into()
             },
         }
     }
@@ -89,13 +89,13 @@ impl SessionRejection {
 impl SessionError {
     /// What a client is told whose handler returned this: 503 where trying again may help, 409 where
     /// the session ended meanwhile or the user has too many, 500 elsewhere.
-    pub(super) fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> ResponseParts {
         match self {
             Self::Store(_) | Self::Conflict => unavailable(),
             Self::Gone | Self::NotStored | Self::TooManySessions => {
-                Answer::new(409, self.to_string())
+                ResponseParts::new(409, self.to_string())
             }
-            _ => Answer::new(500, "the session failed"),
+            _ => ResponseParts::new(500, "the session failed"),
         }
     }
 
@@ -113,20 +113,20 @@ impl SessionError {
     }
 }
 
-fn unavailable() -> Answer {
-    Answer {
+fn unavailable() -> ResponseParts {
+    ResponseParts {
         text: "the session store is unavailable".into(),
-        ..Refusal::Unavailable.into()
+        ..Rejection::Unavailable.into()
     }
 }
 
 #[cfg(feature = "attempts")]
 impl crate::auth::TooManyAttempts {
     /// 429 with `Retry-After` (RFC 6585 §4).
-    pub(super) fn answer(&self) -> Answer {
-        Answer {
+    pub(super) fn answer(&self) -> ResponseParts {
+        ResponseParts {
             field: Some(("retry-after", self.seconds().to_string().into())),
-            ..Answer::new(429, self.to_string())
+            ..ResponseParts::new(429, self.to_string())
         }
     }
 }

@@ -43,7 +43,7 @@ use tokio::time::{sleep, timeout};
 use super::handle::Missing;
 use super::origin::is_hijacked;
 use super::tower::found;
-use crate::live::{self, End, SocketPermit};
+use crate::live::{self, EndReason, SocketPermit};
 use crate::session::{Presence, Session};
 use crate::store::StoreError;
 
@@ -57,14 +57,16 @@ const FULL: Duration = Duration::from_millis(100);
 
 /// What [`ENDED`] says: `{"code":4401,"reason":"session ended"}`.
 #[derive(Serialize)]
-struct Ended {
+struct EndedEvent {
     code: u16,
     reason: &'static str,
 }
 
 /// An extension of a socket that is open.
 #[derive(Clone)]
-struct Counted(#[expect(dead_code, reason = "held until the socket is gone")] Arc<SocketPermit>);
+struct CountedSocket(
+    #[expect(dead_code, reason = "held until the socket is gone")] Arc<SocketPermit>,
+);
 
 /// Why a socket has no session.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +125,7 @@ pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Socke
     // Counted as long as the socket is there, for each connection to a namespace.
     let permit = session.open_socket();
     let permit = permit.map_err(|_| SocketError::TooManySockets)?;
-    socket.extensions.insert(Counted(Arc::new(permit)));
+    socket.extensions.insert(CountedSocket(Arc::new(permit)));
     socket.extensions.insert(session.clone());
     Ok(session)
 }
@@ -173,8 +175,8 @@ async fn watch<A: Adapter>(socket: &SocketRef<A>, mut ended: live::Ended, mut pr
             presence.renew().await;
         }
         if let Ok(end) = timeout(LOOK, &mut ended).await {
-            let said = Ended {
-                code: End::CLOSE_CODE,
+            let said = EndedEvent {
+                code: EndReason::CLOSE_CODE,
                 reason: end.reason(),
             };
             // It is a courtesy: a client whose queue is full goes without.

@@ -18,11 +18,11 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::answer::{self, Answer, AnswerField};
-use super::handle::{Found, Placed};
-use super::head::{Fields, Head, Name, field_name};
+use super::answer::{self, ResponseField, ResponseParts};
+use super::handle::{InExtensions, Placed};
+use super::head::{HeaderMapExt, Name, RequestHead, field_name};
 use super::{SessionHandle, Tls};
-use crate::manager::{CloseError, Closing, Ending, Manager, Plan};
+use crate::manager::{CloseError, CloseStep, Manager, Plan, ResponseEffects};
 use crate::policy::CachePolicy;
 use crate::session::Session;
 use crate::store::StoreError;
@@ -121,13 +121,13 @@ where
 }
 
 /// Looks for what session layers have put into a request.
-pub(super) fn found(extensions: &Extensions) -> Found<'_> {
+pub(super) fn found(extensions: &Extensions) -> InExtensions<'_> {
     match extensions.get() {
-        Some(handle) => Found {
+        Some(handle) => InExtensions {
             handle: Some(handle),
             outside: None,
         },
-        None => Found {
+        None => InExtensions {
             handle: None,
             outside: extensions.get(),
         },
@@ -164,7 +164,7 @@ impl SessionHandle {
     }
 }
 
-type ClosingFuture = Pin<Box<dyn Future<Output = Result<Closing, CloseError>> + Send>>;
+type ClosingFuture = Pin<Box<dyn Future<Output = Result<ResponseEffects, CloseError>> + Send>>;
 
 pin_project! {
     /// The response of [`SessionService`].
@@ -208,11 +208,11 @@ where
                 return Poll::Ready(Ok(response));
             };
             match handle.manager().plan(session) {
-                Ending::Done(closing) => {
+                CloseStep::Done(closing) => {
                     let response = finish(response, Ok(closing), cache_policy(handle));
                     return Poll::Ready(Ok(response));
                 }
-                Ending::ToStore(plan) => {
+                CloseStep::ToStore(plan) => {
                     let storing = store(handle.manager().clone(), plan, session.clone());
                     *this.closing = Some((storing, Some(response)));
                 }
@@ -237,7 +237,7 @@ impl<F, R> fmt::Debug for SessionFuture<F, R> {
 }
 
 fn store(manager: Manager, plan: Plan, session: Session) -> ClosingFuture {
-    Box::pin(async move { manager.store_by(plan, &session).await })
+    Box::pin(async move { manager.execute(plan, &session).await })
 }
 
 fn cache_policy(handle: &SessionHandle) -> CachePolicy {
@@ -247,7 +247,7 @@ fn cache_policy(handle: &SessionHandle) -> CachePolicy {
 /// The response with what the session owes it, or an error in its place.
 fn finish<R: Default + 'static>(
     mut response: Response<R>,
-    closed: Result<Closing, CloseError>,
+    closed: Result<ResponseEffects, CloseError>,
     cache: CachePolicy,
 ) -> Response<R> {
     match closed {
@@ -255,12 +255,12 @@ fn finish<R: Default + 'static>(
             answer::add(&closing, cache, response.headers_mut());
             response
         }
-        Err(error) => plain(Answer::of_unsaved(&error)),
+        Err(error) => plain(ResponseParts::of_unsaved(&error)),
     }
 }
 
 /// An answer of a service whose bodies are of any type; without its text where no text can be one.
-fn plain<R: Default + 'static>(answer: Answer) -> Response<R> {
+fn plain<R: Default + 'static>(answer: ResponseParts) -> Response<R> {
     let (status, text) = (status(&answer), answer.text);
     let body = (!text.is_empty()).then(|| text_body(&text)).flatten();
     let is_text = body.is_some();
@@ -304,7 +304,7 @@ fn put_text(text: &str, place: &mut dyn Any) -> bool {
     true
 }
 
-pub(super) fn set_field(field: Option<&AnswerField>, headers: &mut HeaderMap) {
+pub(super) fn set_field(field: Option<&ResponseField>, headers: &mut HeaderMap) {
     if let Some((name, value)) = field
         && let Ok(value) = HeaderValue::try_from(&**value)
     {
@@ -312,13 +312,13 @@ pub(super) fn set_field(field: Option<&AnswerField>, headers: &mut HeaderMap) {
     }
 }
 
-pub(super) fn status(answer: &Answer) -> StatusCode {
+pub(super) fn status(answer: &ResponseParts) -> StatusCode {
     StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 field_name!(header);
 
-impl Fields for HeaderMap {
+impl HeaderMapExt for HeaderMap {
     fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> {
         let values = self.get_all(field_name(name)).iter();
         values.map(HeaderValue::as_bytes)
@@ -345,7 +345,7 @@ impl Fields for HeaderMap {
     }
 }
 
-impl Head for Parts {
+impl RequestHead for Parts {
     type Fields = HeaderMap;
 
     fn fields(&self) -> &HeaderMap {

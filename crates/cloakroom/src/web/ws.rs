@@ -19,7 +19,7 @@ use http::request::Parts;
 
 use super::SessionRejection;
 use super::origin::is_hijacked;
-use crate::live::{End, Ended, ShutDown, SocketPermit};
+use crate::live::{EndReason, Ended, ShutDown, SocketPermit};
 use crate::session::{Presence, Session};
 
 /// How long a client has to take its leave before the connection is cut.
@@ -59,16 +59,16 @@ const READ_BUFFER: usize = 8 * 1024;
 pub struct LiveUpgrade {
     upgrade: WebSocketUpgrade,
     session: Session,
-    permit: Permit,
+    permit: CountedSocket,
     keeps_alive: bool,
 }
 
 /// A socket that is counted among those of its session and its address.
-struct Permit(SocketPermit);
+struct CountedSocket(SocketPermit);
 
-impl fmt::Debug for Permit {
+impl fmt::Debug for CountedSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Permit")
+        f.write_str("CountedSocket")
     }
 }
 
@@ -122,7 +122,7 @@ impl<S: Send + Sync> FromRequestParts<S> for LiveUpgrade {
                 .max_frame_size(LONGEST_MESSAGE)
                 .read_buffer_size(READ_BUFFER),
             session,
-            permit: Permit(permit),
+            permit: CountedSocket(permit),
             keeps_alive: true,
         })
     }
@@ -170,7 +170,7 @@ impl LiveUpgrade {
         upgrade.on_upgrade(async move |socket| {
             let (ended, shut_down) = (session.ended(), permit.0.shut_down());
             let presence = keeps_alive.then(|| Presence::of(session.clone()));
-            let line = Arc::new(Line::new(socket, permit));
+            let line = Arc::new(SharedSocket::new(socket, permit));
             let keeping = keep(Arc::clone(&line), ended, shut_down);
             let serving = join(callback(LiveSocket { line, session }), keeping);
             while_present(presence, serving).await;
@@ -196,14 +196,14 @@ async fn while_present<T>(presence: Option<Presence>, serving: impl Future<Outpu
 }
 
 /// A WebSocket that is closed when its session ends, whatever its handler does meanwhile: with the code
-/// 4401 ([`End::CLOSE_CODE`]) and the reason `session ended` or `session expired`; and when its server
+/// 4401 ([`EndReason::CLOSE_CODE`]) and the reason `session ended` or `session expired`; and when its server
 /// shuts down ([`Manager::close_sockets`](crate::Manager::close_sockets)), with 1001.
 ///
 /// [`recv`](Self::recv) then gives `None`, and [`send`](Self::send) an error. It is a [`Stream`] and a
 /// [`Sink`] as well, and may be split. A client that does not answer the close within a second is cut
 /// off.
 pub struct LiveSocket {
-    line: Arc<Line>,
+    line: Arc<SharedSocket>,
     session: Session,
 }
 
@@ -230,10 +230,10 @@ impl LiveSocket {
     }
 
     /// Why the session is over, once it is.
-    pub fn end(&self) -> Option<End> {
+    pub fn end(&self) -> Option<EndReason> {
         match self.line.lock().closing? {
-            Closing::SessionOver(end) => Some(end),
-            Closing::GoingAway => None,
+            CloseReason::SessionOver(end) => Some(end),
+            CloseReason::GoingAway => None,
         }
     }
 }
@@ -298,14 +298,14 @@ impl Sink<Message> for LiveSocket {
 
 /// A connection that its handler uses, and that is closed beside it. No lock is held while anybody
 /// waits.
-struct Line(
-    Mutex<State>,
-    #[expect(dead_code, reason = "held as long as the connection")] Permit,
+struct SharedSocket(
+    Mutex<SocketState>,
+    #[expect(dead_code, reason = "held as long as the connection")] CountedSocket,
 );
 
-struct State {
+struct SocketState {
     socket: Option<WebSocket>,
-    closing: Option<Closing>,
+    closing: Option<CloseReason>,
     /// Whether the handler has let go of it.
     is_left: bool,
     reader: Option<Waker>,
@@ -315,16 +315,16 @@ struct State {
 
 /// Why a connection is closed from this side.
 #[derive(Clone, Copy, Debug)]
-enum Closing {
-    SessionOver(End),
+enum CloseReason {
+    SessionOver(EndReason),
     /// The server shuts down (RFC 6455 §7.4.1): clients connect again.
     GoingAway,
 }
 
-impl Closing {
+impl CloseReason {
     fn code(self) -> u16 {
         match self {
-            Self::SessionOver(_) => End::CLOSE_CODE,
+            Self::SessionOver(_) => EndReason::CLOSE_CODE,
             Self::GoingAway => 1001,
         }
     }
@@ -338,10 +338,10 @@ impl Closing {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0.map_or("the connection is closed", Closing::reason))]
-struct Closed(Option<Closing>);
+#[error("{}", .0.map_or("the connection is closed", CloseReason::reason))]
+struct Closed(Option<CloseReason>);
 
-impl State {
+impl SocketState {
     /// The connection, for the handler.
     fn open(&mut self) -> Result<&mut WebSocket, axum::Error> {
         let closed = || axum::Error::new(Closed(self.closing));
@@ -360,9 +360,9 @@ impl State {
     }
 }
 
-impl Line {
-    fn new(socket: WebSocket, permit: Permit) -> Self {
-        let state = State {
+impl SharedSocket {
+    fn new(socket: WebSocket, permit: CountedSocket) -> Self {
+        let state = SocketState {
             socket: Some(socket),
             closing: None,
             is_left: false,
@@ -373,7 +373,7 @@ impl Line {
         Self(Mutex::new(state), permit)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SocketState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -413,14 +413,14 @@ impl Line {
 
 /// Closes the connection when the session ends or the server shuts down; done when the handler has let go
 /// of it before.
-async fn keep(line: Arc<Line>, mut ended: Ended, mut shut_down: ShutDown) {
+async fn keep(line: Arc<SharedSocket>, mut ended: Ended, mut shut_down: ShutDown) {
     let mut shutting_down = pin!(shut_down.begins());
     let closing = poll_fn(|context| {
         if let Poll::Ready(end) = Pin::new(&mut ended).poll(context) {
-            return Poll::Ready(Some(Closing::SessionOver(end)));
+            return Poll::Ready(Some(CloseReason::SessionOver(end)));
         }
         if shutting_down.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Some(Closing::GoingAway));
+            return Poll::Ready(Some(CloseReason::GoingAway));
         }
         let mut state = line.lock();
         if state.is_left {
@@ -442,7 +442,7 @@ async fn keep(line: Arc<Line>, mut ended: Ended, mut shut_down: ShutDown) {
     line.lock().socket = None;
 }
 
-async fn say_goodbye(line: &Line, closing: Closing) -> Option<()> {
+async fn say_goodbye(line: &SharedSocket, closing: CloseReason) -> Option<()> {
     poll_fn(|context| line.poll_closing(|socket| socket.poll_ready(context))).await?;
     let close = Message::Close(Some(CloseFrame {
         code: closing.code(),

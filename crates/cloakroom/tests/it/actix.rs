@@ -15,7 +15,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, init_service, read_body};
 use actix_web::{App, Error, HttpMessage as _, HttpResponse, ResponseError, web};
 use cloakroom::policy::PolicyBuilder;
-use cloakroom::store::conformance::Faulty;
+use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::store::{Store as _, StoreErrorKind};
 use cloakroom::web::actix::{SessionHandle, SessionMiddleware};
 use cloakroom::{Clock, Manager, MemoryStore, Policy, Secure, Session, SessionError};
@@ -27,8 +27,8 @@ fn policy() -> PolicyBuilder {
 }
 
 /// Sessions in a store that can be made to fail.
-fn manager(policy: PolicyBuilder) -> (Manager, Faulty) {
-    let store = Faulty::new(Arc::new(MemoryStore::new()));
+fn manager(policy: PolicyBuilder) -> (Manager, FaultInjectingStore) {
+    let store = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
     let policy = policy.build().unwrap();
     let manager = Manager::with_clock(policy, Arc::new(store.clone()), Clock::System);
     (manager, store)

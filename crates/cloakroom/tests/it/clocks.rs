@@ -10,7 +10,7 @@ use cloakroom::store::mongodb::{MongoOptions, MongoStore};
 use cloakroom::store::postgres::{PostgresOptions, PostgresStore};
 use cloakroom::store::redis::{RedisOptions, RedisStore};
 use cloakroom::store::sqlite::SqliteStore;
-use cloakroom::store::{Entry, Store};
+use cloakroom::store::{NewRecord, Store};
 use cloakroom::{Manager, ManualClock, Policy, Session, SessionId, SkewedClock, Timestamp};
 use testbed::{Mongo, Postgres, Redis};
 
@@ -222,7 +222,7 @@ async fn r5_in_memory_a_clock_that_jumps_signs_nobody_out() {
 async fn r5_sqlite_deletes_by_the_time_of_the_file() {
     let place = Place::new("sqlite");
     let right = Process::at(&place, 0).await;
-    let entry = |millis| Entry {
+    let entry = |millis| NewRecord {
         text: r#"{"cookie":{}}"#.into(),
         expires: Timestamp::from_millis(right.clock.now().as_millis() + millis),
         users: Vec::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cloakroom::SessionId;
 use cloakroom::store::sqlite::SqliteStore;
-use cloakroom::store::{Entry, Store as _};
+use cloakroom::store::{NewRecord, Store as _};
 use cloakroom::{Clock, Timestamp};
 
 use crate::faults::{control, rounds, saw};
@@ -19,13 +19,13 @@ const FILE: &str = "CLOAKROOM_TEST_CRASH_FILE";
 /// Whether that process acknowledges what it has not written yet: the control.
 const EARLY: &str = "CLOAKROOM_TEST_CRASH_EARLY";
 
-fn entry(number: usize) -> Entry {
+fn entry(number: usize) -> NewRecord {
     let expires: Timestamp = Clock::System.now().after(Duration::from_hours(1));
     let text = format!(
         r#"{{"cookie":{{}},"number":{number},"pad":"{}"}}"#,
         "x".repeat(300)
     );
-    Entry {
+    NewRecord {
         text: text.as_str().into(),
         expires,
         users: Vec::new(),

@@ -11,7 +11,7 @@ use axum::http::header::COOKIE;
 use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use cloakroom::cookie::sign;
-use cloakroom::store::{Entry, Store};
+use cloakroom::store::{NewRecord, Store};
 use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionError, SessionId, SessionLayer};
 
 use crate::support::servers::{connect, on_every_store};
@@ -68,7 +68,7 @@ async fn app(url: &str) -> (Router, Manager) {
 
 /// Puts a poisoned record beside others; `false` where the store refuses what it is.
 async fn put(store: &dyn Store, id: &SessionId, text: &str, user: &str) -> bool {
-    let entry = Entry {
+    let entry = NewRecord {
         text: text.into(),
         expires: Clock::System.now().after(Duration::from_mins(5)),
         users: vec![user.to_owned()],

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use cloakroom::policy::{OnStoreError, Unset};
-use cloakroom::store::conformance::Faulty;
+use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::store::{Store, StoreErrorKind};
 use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionError, SessionLayer};
 use testbed::browser::{Answer, Ask, Browser, Jar, Wire};
@@ -33,9 +33,9 @@ struct Fleet {
 /// What makes a store refuse.
 enum Refusal {
     /// It fails for the first process alone.
-    Fails(Faulty, StoreErrorKind),
+    Fails(FaultInjectingStore, StoreErrorKind),
     /// It works and says nothing of it.
-    LosesAnswers(Faulty),
+    LosesAnswers(FaultInjectingStore),
     Redis(Redis),
     Postgres(Postgres),
 }
@@ -120,7 +120,7 @@ impl Fleet {
     }
 
     fn failing(store: Arc<dyn Store>, kind: StoreErrorKind) -> Self {
-        let faulty = Faulty::new(Arc::clone(&store));
+        let faulty = FaultInjectingStore::new(Arc::clone(&store));
         faulty.spare_reads();
         Self::of(
             Arc::new(faulty.clone()),
@@ -276,7 +276,7 @@ async fn r2_a_logout_whose_outcome_is_unknown_clears_the_cookie_and_is_done_late
     fleet.ends_there(&thief, "unknown").await;
 
     let inner = connect("memory:").await;
-    let faulty = Faulty::new(Arc::clone(&inner));
+    let faulty = FaultInjectingStore::new(Arc::clone(&inner));
     faulty.spare_reads();
     let fleet = Fleet::of(
         Arc::new(faulty.clone()),
@@ -329,7 +329,7 @@ async fn r2_a_logout_everywhere_that_is_refused_is_done_later_to_whoever_was_sig
 #[tokio::test]
 async fn r2_a_refused_logout_is_said_where_requests_go_on_without_the_store() {
     let store = connect("memory:").await;
-    let faulty = Faulty::new(Arc::clone(&store));
+    let faulty = FaultInjectingStore::new(Arc::clone(&store));
     let policy = policy(OnStoreError::Anonymous);
     let here = Manager::with_clock(policy, Arc::new(faulty.clone()), Clock::System);
     for (path, spares_reads) in [

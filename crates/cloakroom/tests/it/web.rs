@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use cloakroom::policy::{PolicyBuilder, TrustedProxy};
-use cloakroom::store::conformance::Faulty;
+use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::store::{Store as _, StoreErrorKind};
 use cloakroom::web::{Named, SessionHandle, SessionName, Tls};
 use cloakroom::{Manager, Policy, Secure, Session, SessionError, SessionLayer, Typed};
@@ -56,7 +56,7 @@ async fn a_visitor_is_known_again() {
 #[tokio::test]
 async fn a_handler_that_never_asks_makes_no_store_call() {
     let clock = clock();
-    let faulty = Faulty::new(Arc::new(memory(&clock)));
+    let faulty = FaultInjectingStore::new(Arc::new(memory(&clock)));
     let manager = Manager::with_clock(plain().build().unwrap(), Arc::new(faulty.clone()), clock);
     let mut client = Client::new(routes().layer(SessionLayer::new(manager)));
     client.get("/count").await;
@@ -294,7 +294,7 @@ async fn no_cache_hands_it_to_somebody_else() {
 #[tokio::test]
 async fn a_store_outage_is_503_and_never_an_empty_session() {
     let clock = clock();
-    let faulty = Faulty::new(Arc::new(memory(&clock)));
+    let faulty = FaultInjectingStore::new(Arc::new(memory(&clock)));
     let manager = Manager::with_clock(plain().build().unwrap(), Arc::new(faulty.clone()), clock);
     let mut client = Client::new(routes().layer(SessionLayer::new(manager)));
     client.get("/count").await;

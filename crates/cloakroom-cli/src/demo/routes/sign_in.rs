@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use cloakroom::Session;
-use cloakroom::auth::{TooManyAttempts, safe_next};
+use cloakroom::auth::{TooManyAttempts, safe_redirect_path};
 use maud::Markup;
 use serde::Deserialize;
 
@@ -114,5 +114,5 @@ pub(super) async fn sign_out(session: Session, wants: Wants) -> Result<Response,
 
 /// The page of this shop that `next` names, or the front page.
 fn page_after(next: Option<&str>) -> &str {
-    next.and_then(safe_next).unwrap_or("/")
+    next.and_then(safe_redirect_path).unwrap_or("/")
 }

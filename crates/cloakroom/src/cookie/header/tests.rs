@@ -204,7 +204,7 @@ proptest! {
 fn an_adapter_gets_the_first_two_tickets_and_whether_they_are_outdated() {
     let old = KeyRing::new("an old secret of these tests, long enough").unwrap();
     let ring = keys()
-        .and_verify("an old secret of these tests, long enough")
+        .with_verification_key("an old secret of these tests, long enough")
         .unwrap();
     let ids = [(); 3].map(|()| SessionId::random());
     let field = format!(

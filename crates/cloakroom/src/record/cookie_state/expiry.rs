@@ -81,7 +81,7 @@ impl Lifetime {
     }
 
     /// As reading its JSON gives it.
-    pub(super) fn as_read(self) -> Self {
+    pub(super) fn after_round_trip(self) -> Self {
         match self {
             Self::NotANumber => Self::Null,
             other => other,
@@ -141,7 +141,7 @@ impl Expiry {
     }
 
     /// As reading its JSON gives it.
-    pub(super) fn as_read(self) -> Self {
+    pub(super) fn after_round_trip(self) -> Self {
         match self {
             Self::Undefined | Self::Invalid => Self::Null,
             other => other,

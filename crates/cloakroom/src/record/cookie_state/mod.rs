@@ -69,10 +69,10 @@ impl CookieState {
     }
 
     /// As reading its JSON would give it: what is undefined is left out, and has its default again.
-    pub(crate) fn as_read(&self) -> Self {
+    pub(crate) fn after_round_trip(&self) -> Self {
         let mut read = Self {
-            original_max_age: self.original_max_age.as_read(),
-            expires: self.expires.as_read(),
+            original_max_age: self.original_max_age.after_round_trip(),
+            expires: self.expires.after_round_trip(),
             attributes: Arc::clone(&self.attributes),
         };
         let Attributes {
@@ -137,7 +137,7 @@ impl CookieState {
     }
 
     /// Moves the end forward to `deadline` where it lies later; the lifetime stays.
-    pub(crate) fn end_by(&mut self, deadline: Option<Timestamp>) {
+    pub(crate) fn cap_expiry(&mut self, deadline: Option<Timestamp>) {
         if let (Expiry::At(expires), Some(deadline)) = (self.expires, deadline) {
             self.expires = Expiry::At(expires.min(deadline));
         }

@@ -9,25 +9,25 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How many operations in a row have to fail before the next are refused.
-const FAILURES: u32 = 5;
+const FAILURE_THRESHOLD: u32 = 5;
 /// What took shorter than this was no wait.
-const WAIT: Duration = Duration::from_millis(100);
+const SLOW_CALL: Duration = Duration::from_millis(100);
 /// How long they are refused before one is let through to see.
-const PAUSE: Duration = Duration::from_millis(500);
+const OPEN_FOR: Duration = Duration::from_millis(500);
 
 /// Open, it refuses operations at once; one at a time is let through, and its success closes it.
 #[derive(Default)]
-pub(super) struct Circuit(Mutex<Count>);
+pub(super) struct CircuitBreaker(Mutex<Count>);
 
 #[derive(Clone, Copy, Default)]
 struct Count {
-    state: State,
+    state: BreakerState,
     /// How many operations were answered.
     answers: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum BreakerState {
     Closed {
         failures: u32,
     },
@@ -36,77 +36,79 @@ enum State {
         until: Instant,
     },
     /// Refuses while one operation is under way.
-    Probing,
+    HalfOpen,
 }
 
 /// What came of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum Outcome {
     /// The store has answered, were it with a refusal.
-    Answered,
-    FailedAtOnce,
-    WaitedInVain,
+    Success,
+    FastFailure,
+    Timeout,
 }
 
 /// What an operation may do.
 #[derive(Debug, PartialEq, Eq)]
-enum Pass {
-    Go,
+enum Admit {
+    Allow,
     Probe,
-    Refused,
+    Reject,
 }
 
-impl Default for State {
+impl Default for BreakerState {
     fn default() -> Self {
         Self::Closed { failures: 0 }
     }
 }
 
-impl State {
-    fn enter(self, now: Instant) -> (Self, Pass) {
+impl BreakerState {
+    fn enter(self, now: Instant) -> (Self, Admit) {
         match self {
-            Self::Closed { .. } => (self, Pass::Go),
-            Self::Open { until } if now >= until => (Self::Probing, Pass::Probe),
-            Self::Open { .. } | Self::Probing => (self, Pass::Refused),
+            Self::Closed { .. } => (self, Admit::Allow),
+            Self::Open { until } if now >= until => (Self::HalfOpen, Admit::Probe),
+            Self::Open { .. } | Self::HalfOpen => (self, Admit::Reject),
         }
     }
 
-    fn leave(self, end: End, now: Instant) -> Self {
-        let open = Self::Open { until: now + PAUSE };
+    fn leave(self, end: Outcome, now: Instant) -> Self {
+        let open = Self::Open {
+            until: now + OPEN_FOR,
+        };
         match (self, end) {
-            (_, End::Answered) => Self::default(),
-            (Self::Closed { failures }, End::WaitedInVain) if failures + 1 < FAILURES => {
+            (_, Outcome::Success) => Self::default(),
+            (Self::Closed { failures }, Outcome::Timeout) if failures + 1 < FAILURE_THRESHOLD => {
                 Self::Closed {
                     failures: failures + 1,
                 }
             }
-            (Self::Closed { .. }, End::WaitedInVain) | (Self::Probing, _) => open,
+            (Self::Closed { .. }, Outcome::Timeout) | (Self::HalfOpen, _) => open,
             // Those that were under way when it opened come in late.
-            (Self::Open { .. }, _) | (_, End::FailedAtOnce) => self,
+            (Self::Open { .. }, _) | (_, Outcome::FastFailure) => self,
         }
     }
 
     /// The operation that was to show how things are was given up by its caller: the next one may.
     fn given_up(self, now: Instant) -> Self {
         match self {
-            Self::Probing => Self::Open { until: now },
+            Self::HalfOpen => Self::Open { until: now },
             other => other,
         }
     }
 }
 
-impl Circuit {
+impl CircuitBreaker {
     /// Leave for an operation that begins now; `None` where it is refused.
-    pub(super) fn enter(&self, now: Instant) -> Option<Permit<'_>> {
+    pub(super) fn enter(&self, now: Instant) -> Option<BreakerPermit<'_>> {
         let (pass, answers) = self.change(|count| {
             let (state, pass) = count.state.enter(now);
             (Count { state, ..count }, (pass, count.answers))
         });
-        (pass != Pass::Refused).then_some(Permit {
+        (pass != Admit::Reject).then_some(BreakerPermit {
             circuit: self,
             begin: now,
             answers,
-            probes: pass == Pass::Probe,
+            probes: pass == Admit::Probe,
             ended: false,
         })
     }
@@ -121,11 +123,11 @@ impl Circuit {
 
 impl Count {
     /// After an operation that began when so many were answered.
-    fn leave(self, end: End, before: u64, now: Instant) -> Self {
+    fn leave(self, end: Outcome, before: u64, now: Instant) -> Self {
         let (end, answers) = match end {
-            End::Answered => (end, self.answers.wrapping_add(1)),
+            Outcome::Success => (end, self.answers.wrapping_add(1)),
             // The store answers, only not this one: the others go on.
-            End::WaitedInVain if self.answers != before => (End::FailedAtOnce, self.answers),
+            Outcome::Timeout if self.answers != before => (Outcome::FastFailure, self.answers),
             _ => (end, self.answers),
         };
         Self {
@@ -136,8 +138,8 @@ impl Count {
 }
 
 /// An operation that is under way.
-pub(super) struct Permit<'a> {
-    circuit: &'a Circuit,
+pub(super) struct BreakerPermit<'a> {
+    circuit: &'a CircuitBreaker,
     begin: Instant,
     /// How many operations were answered before this.
     answers: u64,
@@ -145,26 +147,26 @@ pub(super) struct Permit<'a> {
     ended: bool,
 }
 
-impl Permit<'_> {
+impl BreakerPermit<'_> {
     /// Says whether the store has answered, were it with a refusal.
     pub(super) fn end(mut self, answered: bool) {
         self.ended = true;
         // An answer closes it at any time, and is worth no look at the clock.
         let now = if answered { self.begin } else { Instant::now() };
         let end = match answered {
-            true => End::Answered,
-            false if now - self.begin < WAIT => End::FailedAtOnce,
-            false => End::WaitedInVain,
+            true => Outcome::Success,
+            false if now - self.begin < SLOW_CALL => Outcome::FastFailure,
+            false => Outcome::Timeout,
         };
         let (was, is) = self.circuit.change(|count| {
             let next = count.leave(end, self.answers, now);
             (next, (count.state, next.state))
         });
         match (was, is) {
-            (State::Closed { .. }, State::Open { .. }) => {
+            (BreakerState::Closed { .. }, BreakerState::Open { .. }) => {
                 tracing::error!("the session store does not answer: requests are refused at once");
             }
-            (State::Open { .. } | State::Probing, State::Closed { .. }) => {
+            (BreakerState::Open { .. } | BreakerState::HalfOpen, BreakerState::Closed { .. }) => {
                 tracing::info!("the session store answers again");
             }
             _ => {}
@@ -172,7 +174,7 @@ impl Permit<'_> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for BreakerPermit<'_> {
     fn drop(&mut self) {
         if self.ended {
             return;
@@ -184,8 +186,8 @@ impl Drop for Permit<'_> {
                 (Count { state, ..count }, ())
             }
             // Its caller has waited in vain, were it less long than the policy lets it.
-            false if self.begin.elapsed() >= WAIT => {
-                (count.leave(End::WaitedInVain, self.answers, now), ())
+            false if self.begin.elapsed() >= SLOW_CALL => {
+                (count.leave(Outcome::Timeout, self.answers, now), ())
             }
             false => (count, ()),
         });
@@ -196,35 +198,40 @@ impl Drop for Permit<'_> {
 mod tests {
     use super::*;
 
-    fn closed(failures: u32) -> State {
-        State::Closed { failures }
+    fn closed(failures: u32) -> BreakerState {
+        BreakerState::Closed { failures }
     }
 
     #[test]
     fn it_opens_after_failures_in_a_row_and_one_success_closes_it() {
         let now = Instant::now();
-        let (soon, later) = (now + PAUSE / 2, now + PAUSE);
-        let open = State::Open { until: later };
+        let (soon, later) = (now + OPEN_FOR / 2, now + OPEN_FOR);
+        let open = BreakerState::Open { until: later };
         let entering = [
-            (closed(4), now, closed(4), Pass::Go),
-            (open, soon, open, Pass::Refused),
-            (open, later, State::Probing, Pass::Probe),
-            (State::Probing, later, State::Probing, Pass::Refused),
+            (closed(4), now, closed(4), Admit::Allow),
+            (open, soon, open, Admit::Reject),
+            (open, later, BreakerState::HalfOpen, Admit::Probe),
+            (
+                BreakerState::HalfOpen,
+                later,
+                BreakerState::HalfOpen,
+                Admit::Reject,
+            ),
         ];
         for (state, at, next, pass) in entering {
             assert_eq!(state.enter(at), (next, pass), "{state:?}");
         }
         let leaving = [
-            (closed(0), End::WaitedInVain, closed(1)),
-            (closed(3), End::WaitedInVain, closed(4)),
-            (closed(3), End::FailedAtOnce, closed(3)),
-            (closed(3), End::Answered, closed(0)),
-            (closed(4), End::WaitedInVain, open),
-            (open, End::WaitedInVain, open),
-            (open, End::Answered, closed(0)),
-            (State::Probing, End::WaitedInVain, open),
-            (State::Probing, End::FailedAtOnce, open),
-            (State::Probing, End::Answered, closed(0)),
+            (closed(0), Outcome::Timeout, closed(1)),
+            (closed(3), Outcome::Timeout, closed(4)),
+            (closed(3), Outcome::FastFailure, closed(3)),
+            (closed(3), Outcome::Success, closed(0)),
+            (closed(4), Outcome::Timeout, open),
+            (open, Outcome::Timeout, open),
+            (open, Outcome::Success, closed(0)),
+            (BreakerState::HalfOpen, Outcome::Timeout, open),
+            (BreakerState::HalfOpen, Outcome::FastFailure, open),
+            (BreakerState::HalfOpen, Outcome::Success, closed(0)),
         ];
         for (state, end, next) in leaving {
             assert_eq!(state.leave(end, now), next, "{state:?} {end:?}");
@@ -233,9 +240,9 @@ mod tests {
 
     #[test]
     fn failures_open_it_where_they_were_waited_for() {
-        for (ago, opens) in [(WAIT, true), (Duration::ZERO, false)] {
-            let circuit = Circuit::default();
-            for _ in 0..FAILURES {
+        for (ago, opens) in [(SLOW_CALL, true), (Duration::ZERO, false)] {
+            let circuit = CircuitBreaker::default();
+            for _ in 0..FAILURE_THRESHOLD {
                 circuit.enter(Instant::now() - ago).unwrap().end(false);
             }
             assert_eq!(circuit.enter(Instant::now()).is_none(), opens);
@@ -244,8 +251,8 @@ mod tests {
 
     #[test]
     fn a_caller_that_hangs_up_leaves_its_place_to_the_next() {
-        let circuit = Circuit::default();
-        let open = State::Open {
+        let circuit = CircuitBreaker::default();
+        let open = BreakerState::Open {
             until: Instant::now(),
         };
         circuit.change(|count| {
@@ -268,9 +275,9 @@ mod tests {
     #[test]
     fn r8_waits_in_vain_do_not_open_it_while_others_are_answered() {
         for answered in [true, false] {
-            let circuit = Circuit::default();
-            let waiting: Vec<Permit<'_>> = (0..2 * FAILURES)
-                .map(|_| circuit.enter(Instant::now() - WAIT).unwrap())
+            let circuit = CircuitBreaker::default();
+            let waiting: Vec<BreakerPermit<'_>> = (0..2 * FAILURE_THRESHOLD)
+                .map(|_| circuit.enter(Instant::now() - SLOW_CALL).unwrap())
                 .collect();
             circuit.enter(Instant::now()).unwrap().end(answered);
             for permit in waiting {

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Backend, SaveError};
+use super::{Coordinator, SaveError};
 use crate::id::SessionId;
 
 /// Whether it was said that the generator's ids cannot be used.
 #[derive(Default)]
-pub(super) struct Refused(AtomicBool);
+pub(super) struct RefusedIds(AtomicBool);
 
-impl Backend {
+impl Coordinator {
     /// Refuses an id of the policy's generator that its grammar does not allow, or whose cookie
     /// browsers drop; the operators are told once.
     pub(super) fn check_id(&self, id: &SessionId) -> Result<(), SaveError> {

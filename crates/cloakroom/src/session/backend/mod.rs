@@ -21,54 +21,54 @@ use tokio::time::Instant;
 
 pub(crate) use saves::SaveError;
 pub(crate) use successor::Followed;
-use unended::End;
+use unended::PendingEnd;
 pub(crate) use writes::Saved;
 
 use crate::clock::{Clock, Timestamp};
 use crate::cookie::Ticket;
-use crate::engine::Held;
+use crate::engine::SessionState;
 use crate::id::SessionId;
-use crate::live::Watch;
+use crate::live::SessionWatch;
 use crate::policy::{Policy, RequestInfo};
-use crate::record::{Entry, Record, RecordError, RecordText, Stored};
+use crate::record::{NewRecord, Record, RecordError, RecordText, StoredRecord};
 use crate::store::{Store, StoreError, StoreErrorKind, StoreFuture};
 
 /// Where sessions lie and by which rules.
-pub(crate) struct Backend {
+pub(crate) struct Coordinator {
     pub(crate) policy: Policy,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
-    pub(crate) live: Arc<Watch>,
+    pub(crate) live: Arc<SessionWatch>,
     #[cfg(any(feature = "ws", feature = "socketio"))]
     pub(crate) sockets: Arc<crate::live::Sockets>,
-    saves: saves::Saves,
-    circuit: circuit::Circuit,
-    parsed: parsed::Parsed,
-    refused: ids::Refused,
-    unended: unended::Unended,
+    saves: saves::SaveQueue,
+    circuit: circuit::CircuitBreaker,
+    parsed: parsed::RecordCache,
+    refused: ids::RefusedIds,
+    unended: unended::PendingEnds,
     /// Itself, for tasks that must not keep it.
     own: Weak<Self>,
 }
 
 /// How many times longer an operation on many sessions may take.
-const LONG: u32 = 10;
+const BULK_FACTOR: u32 = 10;
 /// A read that failed sooner than this is tried once more.
-const QUICK: Duration = Duration::from_millis(100);
+const RETRY_WITHIN: Duration = Duration::from_millis(100);
 
-impl Backend {
+impl Coordinator {
     pub(crate) fn new(policy: Policy, store: Arc<dyn Store>, clock: Clock) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             policy,
-            live: Watch::new(Arc::clone(&store), clock.clone()),
+            live: SessionWatch::new(Arc::clone(&store), clock.clone()),
             #[cfg(any(feature = "ws", feature = "socketio"))]
             sockets: Arc::default(),
             store,
             clock,
-            saves: saves::Saves::default(),
-            circuit: circuit::Circuit::default(),
-            parsed: parsed::Parsed::default(),
-            refused: ids::Refused::default(),
-            unended: unended::Unended::default(),
+            saves: saves::SaveQueue::default(),
+            circuit: circuit::CircuitBreaker::default(),
+            parsed: parsed::RecordCache::default(),
+            refused: ids::RefusedIds::default(),
+            unended: unended::PendingEnds::default(),
             own: Weak::clone(own),
         })
     }
@@ -78,10 +78,10 @@ impl Backend {
     }
 
     /// A session that begins with this request.
-    pub(crate) fn fresh(&self, request: &RequestInfo, ticket: Option<Ticket>) -> Held {
+    pub(crate) fn fresh(&self, request: &RequestInfo, ticket: Option<Ticket>) -> SessionState {
         let (policy, now) = (&self.policy, self.now());
         let cookie = policy.new_cookie(request, now);
-        Held::fresh(policy, policy.draw_id(request), cookie, ticket, now)
+        SessionState::fresh(policy, policy.draw_id(request), cookie, ticket, now)
     }
 
     /// The id under which the store keeps a session.
@@ -95,13 +95,16 @@ impl Backend {
 
     /// Reads a session. A read that fails at once, as on a connection that broke unnoticed, is tried
     /// again; nothing else is.
-    pub(crate) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+    pub(crate) async fn get(&self, id: &SessionId) -> Result<Option<StoredRecord>, StoreError> {
         let key = self.key(id);
         self.read(|| self.store.get(&key)).await
     }
 
     /// The same, past every cache.
-    pub(crate) async fn get_uncached(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+    pub(crate) async fn get_uncached(
+        &self,
+        id: &SessionId,
+    ) -> Result<Option<StoredRecord>, StoreError> {
         self.get_uncached_at(&self.key(id)).await
     }
 
@@ -109,7 +112,7 @@ impl Backend {
     pub(crate) async fn get_uncached_at(
         &self,
         key: &SessionId,
-    ) -> Result<Option<Stored>, StoreError> {
+    ) -> Result<Option<StoredRecord>, StoreError> {
         self.read(|| self.store.get_uncached(key)).await
     }
 
@@ -119,7 +122,8 @@ impl Backend {
         let asked = self.until(begin, end, ask(), StoreErrorKind::Unavailable);
         match asked.await {
             Err(error)
-                if error.kind() == StoreErrorKind::Unavailable && begin.elapsed() < QUICK =>
+                if error.kind() == StoreErrorKind::Unavailable
+                    && begin.elapsed() < RETRY_WITHIN =>
             {
                 Box::pin(self.in_time(ask(), StoreErrorKind::Unavailable)).await
             }
@@ -134,7 +138,7 @@ impl Backend {
         }
         let limit = self.policy.settings().record_limit;
         let record = Arc::new(Record::parse(text, limit)?);
-        self.parsed.put(&record);
+        self.parsed.insert(&record);
         Ok(record)
     }
 
@@ -145,7 +149,7 @@ impl Backend {
     ///
     /// Where the store does not, it is asked again until it does.
     pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
-        let asked = self.asks(self.key(id).into_owned(), End::OfClient(id.clone()));
+        let asked = self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone()));
         let outcome = self.end_once(id).await;
         asked.answered(outcome)
     }
@@ -165,7 +169,7 @@ impl Backend {
         // All are noted before the first is asked for: the caller may disconnect in between.
         let asked = ids
             .iter()
-            .map(|id| self.asks(self.key(id).into_owned(), End::OfClient(id.clone())));
+            .map(|id| self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone())));
         let mut outcome = Ok(());
         for (asked, id) in asked.collect::<Vec<_>>().into_iter().zip(ids) {
             outcome = outcome.and(asked.answered(self.end_once(id).await));
@@ -183,7 +187,7 @@ impl Backend {
 
     /// Ends a session by the id that the store has; where it does not, it is asked again until it does.
     pub(crate) async fn destroy_at(&self, key: &SessionId) -> Result<bool, StoreError> {
-        let asked = self.asks(key.clone(), End::OfRecord);
+        let asked = self.asks(key.clone(), PendingEnd::OfRecord);
         let outcome = self.destroy_once(key).await;
         asked.answered(outcome)
     }
@@ -196,7 +200,7 @@ impl Backend {
     /// id is not closed: the visitor may begin another session at once.
     pub(crate) async fn remove_expired(&self, id: &SessionId, record: &Record) {
         let key = self.key(id);
-        let entry = Entry {
+        let entry = NewRecord {
             text: record.text().clone(),
             expires: Timestamp::from_millis(0),
             users: Vec::new(),
@@ -224,20 +228,20 @@ impl Backend {
     }
 
     /// The ids of a user's live sessions, as the store has them.
-    pub(crate) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+    pub(crate) async fn list_by_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         let name = self.policy.index_name(user);
-        self.in_long_time(self.store.of_user(&name), StoreErrorKind::Unavailable)
+        self.in_long_time(self.store.list_by_user(&name), StoreErrorKind::Unavailable)
             .await
     }
 
     /// Ends all sessions of a user but the one that the store has under `keep`.
-    pub(crate) async fn destroy_of_user(
+    pub(crate) async fn destroy_by_user(
         &self,
         user: &str,
         keep: Option<&SessionId>,
     ) -> Result<u64, StoreError> {
         let name = self.policy.index_name(user);
-        let ending = self.store.destroy_of_user(&name, keep);
+        let ending = self.store.destroy_by_user(&name, keep);
         let ended = self.in_long_time(ending, StoreErrorKind::Unknown).await;
         self.live.look_at_all();
         if ended.is_err() {
@@ -249,16 +253,16 @@ impl Backend {
     /// Remembers a user's sessions of now, where the store can name them: those that begin later are none
     /// that were to end.
     async fn end_those_later(&self, name: &str, keep: Option<&SessionId>) {
-        let listing = self.store.of_user(name);
+        let listing = self.store.list_by_user(name);
         let listed = self.in_time(listing, StoreErrorKind::Unavailable).await;
         let hashes_ids = self.policy.settings().hash_ids_at_rest;
         for key in listed.unwrap_or_default() {
             if Some(&key) != keep {
                 // Hashed, it cannot be followed.
                 let end = if hashes_ids {
-                    End::OfRecord
+                    PendingEnd::OfRecord
                 } else {
-                    End::OfClient(key.clone())
+                    PendingEnd::OfClient(key.clone())
                 };
                 self.end_later(key, end);
             }
@@ -284,7 +288,7 @@ impl Backend {
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
         let begin = Instant::now();
-        let end = begin + self.policy.settings().store_timeout * LONG;
+        let end = begin + self.policy.settings().store_timeout * BULK_FACTOR;
         self.until(begin, end, operation, too_late).await
     }
 

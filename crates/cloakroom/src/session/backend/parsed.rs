@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::places::Places;
+use crate::places::BoundedCache;
 use crate::record::{Record, RecordText};
 
 /// As many records are kept.
-const PLACES: usize = 4096;
+const CAPACITY: usize = 4096;
 /// Larger texts are not kept: all together they hold 16 MiB at most.
-const LARGEST: usize = 4 * 1024;
+const MAX_TEXT_BYTES: usize = 4 * 1024;
 
 /// Found by the text that it was made from, which says everything that is in it: what is kept cannot
 /// be out of date.
@@ -16,25 +16,25 @@ const LARGEST: usize = 4 * 1024;
 /// A store in this process's memory gives each request the same text, known by where it lies; another
 /// gives its bytes anew, known by what they say.
 #[derive(Default)]
-pub(super) struct Parsed(Places<Arc<Record>, PLACES>);
+pub(super) struct RecordCache(BoundedCache<Arc<Record>, CAPACITY>);
 
-impl Parsed {
+impl RecordCache {
     pub(super) fn get(&self, text: &RecordText) -> Option<Arc<Record>> {
-        if text.len() > LARGEST {
+        if text.len() > MAX_TEXT_BYTES {
             return None;
         }
         let is_shared = text.is_shared();
-        self.0.find(self.place(text), |kept| {
+        self.0.get(self.place(text), |kept| {
             let own = kept.text();
             let same = own.is(text) || (!is_shared && own == text);
             same.then(|| Arc::clone(kept))
         })
     }
 
-    pub(super) fn put(&self, record: &Arc<Record>) {
+    pub(super) fn insert(&self, record: &Arc<Record>) {
         let text = record.text();
-        if text.len() <= LARGEST {
-            self.0.put(self.place(text), Arc::clone(record));
+        if text.len() <= MAX_TEXT_BYTES {
+            self.0.insert(self.place(text), Arc::clone(record));
         }
     }
 
@@ -66,10 +66,10 @@ mod tests {
 
     #[test]
     fn a_text_that_others_hold_is_known_by_where_it_lies() {
-        let parsed = Parsed::default();
+        let parsed = RecordCache::default();
         let (one, other) = (text(1), text(1));
         let taken_apart = record(&one);
-        parsed.put(&taken_apart);
+        parsed.insert(&taken_apart);
         assert!(Arc::ptr_eq(&parsed.get(&one).unwrap(), &taken_apart));
         let held = other.clone();
         assert!(parsed.get(&other).is_none());
@@ -78,18 +78,18 @@ mod tests {
 
     #[test]
     fn a_text_that_came_anew_is_known_by_what_it_says() {
-        let parsed = Parsed::default();
+        let parsed = RecordCache::default();
         let taken_apart = read(1);
-        parsed.put(&taken_apart);
+        parsed.insert(&taken_apart);
         assert!(Arc::ptr_eq(&parsed.get(&text(1)).unwrap(), &taken_apart));
         assert!(parsed.get(&text(2)).is_none());
     }
 
     #[test]
     fn what_lies_in_the_same_place_and_says_something_else_is_not_taken_for_it() {
-        let parsed = Parsed::default();
+        let parsed = RecordCache::default();
         for padding in 0..1000 {
-            parsed.put(&read(padding));
+            parsed.insert(&read(padding));
             let found = parsed.get(&text(padding)).unwrap();
             assert_eq!(found.text().len(), text(padding).len());
         }
@@ -101,24 +101,24 @@ mod tests {
 
     #[test]
     fn what_is_large_is_not_kept() {
-        let parsed = Parsed::default();
-        let large = text(LARGEST);
-        parsed.put(&record(&large));
+        let parsed = RecordCache::default();
+        let large = text(MAX_TEXT_BYTES);
+        parsed.insert(&record(&large));
         assert!(parsed.get(&large).is_none());
     }
 
     #[test]
     fn it_holds_no_more_than_its_places() {
-        let parsed = Parsed::default();
-        let texts: Vec<RecordText> = (0..8 * PLACES).map(|_| text(1)).collect();
+        let parsed = RecordCache::default();
+        let texts: Vec<RecordText> = (0..8 * CAPACITY).map(|_| text(1)).collect();
         for text in &texts {
-            parsed.put(&record(text));
+            parsed.insert(&record(text));
         }
         let kept = texts.iter().filter(|text| {
             // Held twice, it is looked for where it lies.
             let _held = RecordText::clone(text);
             parsed.get(text).is_some()
         });
-        assert!((PLACES / 2..=PLACES).contains(&kept.count()));
+        assert!((CAPACITY / 2..=CAPACITY).contains(&kept.count()));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::{Backend, Saved};
+use super::{Coordinator, Saved};
 use crate::engine::{Edit, EditError};
 use crate::id::SessionId;
 use crate::record::Record;
@@ -58,9 +58,9 @@ impl SaveError {
 
 /// Which sessions are being saved, and who waits for their turn.
 #[derive(Default)]
-pub(super) struct Saves(Mutex<HashMap<SessionId, Vec<Job>>>);
+pub(super) struct SaveQueue(Mutex<HashMap<SessionId, Vec<QueuedSave>>>);
 
-struct Job {
+struct QueuedSave {
     edit: Box<Edit>,
     done: oneshot::Sender<Result<Saved, SaveError>>,
 }
@@ -71,7 +71,7 @@ enum Entered {
     Waiting(oneshot::Receiver<Result<Saved, SaveError>>),
 }
 
-impl Saves {
+impl SaveQueue {
     fn enter(&self, id: &SessionId, edit: Box<Edit>) -> Entered {
         let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match queues.entry(id.clone()) {
@@ -81,14 +81,14 @@ impl Saves {
             }
             Entry::Occupied(mut waiting) => {
                 let (done, result) = oneshot::channel();
-                waiting.get_mut().push(Job { edit, done });
+                waiting.get_mut().push(QueuedSave { edit, done });
                 Entered::Waiting(result)
             }
         }
     }
 
     /// Takes who waited; when there is nobody, the next save goes first again.
-    fn next(&self, id: &SessionId) -> Vec<Job> {
+    fn next(&self, id: &SessionId) -> Vec<QueuedSave> {
         let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Entry::Occupied(mut place) = queues.entry(id.clone()) else {
             return Vec::new();
@@ -101,7 +101,7 @@ impl Saves {
     }
 }
 
-impl Backend {
+impl Coordinator {
     /// Writes an edit over the record that this request read, or over what is there by now.
     pub(crate) async fn save(
         self: &Arc<Self>,
@@ -111,7 +111,7 @@ impl Backend {
     ) -> Result<Saved, SaveError> {
         match self.saves.enter(id, edit) {
             Entered::First(mut edit) => {
-                let mut turn = Turn::new(self, id);
+                let mut turn = QueueGuard::new(self, id);
                 let saved = self.write(id, base, &mut [&mut edit]).await?;
                 turn.last = Some(Arc::clone(&saved.record));
                 Ok(saved.of(&mut edit))
@@ -130,7 +130,7 @@ impl Backend {
     async fn save_together(
         &self,
         id: &SessionId,
-        mut jobs: Vec<Job>,
+        mut jobs: Vec<QueuedSave>,
         last: Option<Arc<Record>>,
     ) -> Option<Arc<Record>> {
         let written = {
@@ -167,7 +167,7 @@ impl Backend {
     async fn save_each(
         &self,
         id: &SessionId,
-        jobs: Vec<Job>,
+        jobs: Vec<QueuedSave>,
         mut last: Option<Arc<Record>>,
     ) -> Option<Arc<Record>> {
         for mut job in jobs {
@@ -178,7 +178,7 @@ impl Backend {
             if let Ok(written) = &written {
                 last = Some(Arc::clone(&written.record));
             }
-            let Job { mut edit, done } = job;
+            let QueuedSave { mut edit, done } = job;
             let _ = done.send(written.map(|written| written.of(&mut edit)));
         }
         last
@@ -187,14 +187,14 @@ impl Backend {
 
 /// The turn of whoever saves a session; at its end, however it ends, those who waited meanwhile get
 /// theirs.
-struct Turn {
-    backend: Arc<Backend>,
+struct QueueGuard {
+    backend: Arc<Coordinator>,
     id: SessionId,
     last: Option<Arc<Record>>,
 }
 
-impl Turn {
-    fn new(backend: &Arc<Backend>, id: &SessionId) -> Self {
+impl QueueGuard {
+    fn new(backend: &Arc<Coordinator>, id: &SessionId) -> Self {
         Self {
             backend: Arc::clone(backend),
             id: id.clone(),
@@ -203,13 +203,13 @@ impl Turn {
     }
 
     /// Saves those who waited, together.
-    async fn take(mut self, jobs: Vec<Job>) {
+    async fn take(mut self, jobs: Vec<QueuedSave>) {
         let last = self.last.take();
         self.last = self.backend.save_together(&self.id, jobs, last).await;
     }
 }
 
-impl Drop for Turn {
+impl Drop for QueueGuard {
     fn drop(&mut self) {
         let jobs = self.backend.saves.next(&self.id);
         if jobs.is_empty() {

@@ -4,10 +4,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use super::Backend;
+use super::Coordinator;
 use crate::engine::Succession;
 use crate::id::SessionId;
-use crate::store::{RetiredId, StoreError, Stored};
+use crate::store::{RetiredId, StoreError, StoredRecord};
 
 /// The most renewals of one session within a minute that are followed.
 const MAX_RENEWALS: usize = 8;
@@ -20,10 +20,10 @@ pub(crate) enum Followed {
     /// It was closed, or the session that it was renewed to has ended since.
     Closed,
     /// Its session, under the id that it has now.
-    Successor(SessionId, Stored),
+    Successor(SessionId, StoredRecord),
 }
 
-impl Backend {
+impl Coordinator {
     /// Follows an id that the store has no session under, through its renewals of the last minute.
     pub(crate) async fn follow(&self, id: &SessionId) -> Result<Followed, StoreError> {
         let mut id = id.clone();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::Backend;
+use super::Coordinator;
 use crate::id::SessionId;
 use crate::store::StoreError;
 
@@ -23,16 +23,16 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The sessions that are still to be ended.
 #[derive(Default)]
-pub(super) struct Unended {
+pub(super) struct PendingEnds {
     /// As many as there are, so that a request need not lock to learn that there is none.
     count: AtomicUsize,
-    state: Mutex<State>,
+    state: Mutex<PendingState>,
 }
 
 #[derive(Default)]
-struct State {
+struct PendingState {
     /// By the id that the store has.
-    ends: HashMap<SessionId, End>,
+    ends: HashMap<SessionId, PendingEnd>,
     /// In which order they are tried; it may name some that have ended since.
     order: VecDeque<SessionId>,
     is_tried: bool,
@@ -40,7 +40,7 @@ struct State {
 
 /// How a session is to be ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum PendingEnd {
     /// By the client's own id, whose renewals are followed.
     OfClient(SessionId),
     /// By the id that the store has alone.
@@ -48,15 +48,15 @@ pub(super) enum End {
 }
 
 /// An end that the store was asked for; where its caller disconnects before it is known, it is asked again.
-pub(super) struct Asked<'a> {
-    backend: &'a Backend,
+pub(super) struct EndAttempt<'a> {
+    backend: &'a Coordinator,
     key: SessionId,
-    end: End,
+    end: PendingEnd,
     is_known: bool,
 }
 
-impl Unended {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl PendingEnds {
+    fn lock(&self) -> MutexGuard<'_, PendingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -65,7 +65,7 @@ impl Unended {
     }
 
     /// Takes one more; returns whether somebody has to begin trying.
-    fn add(&self, key: SessionId, end: End) -> bool {
+    fn add(&self, key: SessionId, end: PendingEnd) -> bool {
         let mut state = self.lock();
         if state.ends.insert(key.clone(), end).is_none() {
             state.order.push_back(key);
@@ -85,12 +85,12 @@ impl Unended {
         self.count.store(state.ends.len(), Ordering::Release);
     }
 
-    fn find(&self, key: &SessionId) -> Option<End> {
+    fn find(&self, key: &SessionId) -> Option<PendingEnd> {
         self.lock().ends.get(key).cloned()
     }
 
     /// Returns the one that was tried longest ago, which is last then.
-    fn next(&self) -> Option<(SessionId, End)> {
+    fn next(&self) -> Option<(SessionId, PendingEnd)> {
         let mut state = self.lock();
         while let Some(key) = state.order.pop_front() {
             if let Some(end) = state.ends.get(&key).cloned() {
@@ -109,10 +109,10 @@ impl Unended {
     }
 }
 
-impl Backend {
+impl Coordinator {
     /// Notes that the store is about to be asked for an end.
-    pub(super) fn asks(&self, key: SessionId, end: End) -> Asked<'_> {
-        Asked {
+    pub(super) fn asks(&self, key: SessionId, end: PendingEnd) -> EndAttempt<'_> {
+        EndAttempt {
             backend: self,
             key,
             end,
@@ -121,7 +121,7 @@ impl Backend {
     }
 
     /// Remembers a session that the store has not ended, and tries again from now on.
-    pub(super) fn end_later(&self, key: SessionId, end: End) {
+    pub(super) fn end_later(&self, key: SessionId, end: PendingEnd) {
         tracing::warn!(id = ?key, "a session could not be ended: the store is asked again until it does");
         if self.unended.add(key, end) {
             match Handle::try_current() {
@@ -145,10 +145,10 @@ impl Backend {
         Ok(true)
     }
 
-    async fn try_to_end(&self, key: &SessionId, end: &End) -> Result<(), StoreError> {
+    async fn try_to_end(&self, key: &SessionId, end: &PendingEnd) -> Result<(), StoreError> {
         match end {
-            End::OfClient(id) => self.end_once(id).await?,
-            End::OfRecord => drop(self.destroy_once(key).await?),
+            PendingEnd::OfClient(id) => self.end_once(id).await?,
+            PendingEnd::OfRecord => drop(self.destroy_once(key).await?),
         }
         self.unended.remove(key);
         tracing::info!(id = ?key, "a session has ended that the store had not ended when it was asked");
@@ -176,7 +176,7 @@ impl Backend {
 }
 
 /// Tries until all have ended, or nobody uses these sessions any more.
-async fn try_again(backend: Weak<Backend>) {
+async fn try_again(backend: Weak<Coordinator>) {
     let mut pause = FIRST_PAUSE;
     let mut running = Running {
         backend: Weak::clone(&backend),
@@ -207,7 +207,7 @@ fn pause_after(pause: Duration, has_ended: bool) -> Duration {
 /// Notes that no task tries any more where the runtime ends before this one is done. A task that is done has
 /// said so itself, and another may have begun since.
 struct Running {
-    backend: Weak<Backend>,
+    backend: Weak<Coordinator>,
     is_done: bool,
 }
 
@@ -219,7 +219,7 @@ impl Drop for Running {
     }
 }
 
-impl Asked<'_> {
+impl EndAttempt<'_> {
     /// Takes the store's answer; what it did not do is tried again.
     pub(super) fn answered<T>(mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         self.is_known = outcome.is_ok();
@@ -227,7 +227,7 @@ impl Asked<'_> {
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for EndAttempt<'_> {
     fn drop(&mut self) {
         if !self.is_known {
             self.backend.end_later(self.key.clone(), self.end.clone());
@@ -245,31 +245,34 @@ mod tests {
 
     #[test]
     fn they_are_tried_in_turn_and_only_by_one() {
-        let unended = Unended::default();
+        let unended = PendingEnds::default();
         assert!(unended.is_empty() && unended.rest());
-        assert!(unended.add(id(1), End::OfRecord));
-        assert!(!unended.add(id(2), End::OfClient(id(3))));
-        assert!(!unended.add(id(1), End::OfRecord), "it is remembered once");
+        assert!(unended.add(id(1), PendingEnd::OfRecord));
+        assert!(!unended.add(id(2), PendingEnd::OfClient(id(3))));
+        assert!(
+            !unended.add(id(1), PendingEnd::OfRecord),
+            "it is remembered once"
+        );
         for number in [1, 2, 1] {
             assert_eq!(unended.next().map(|(key, _)| key), Some(id(number)));
         }
-        assert_eq!(unended.find(&id(2)), Some(End::OfClient(id(3))));
+        assert_eq!(unended.find(&id(2)), Some(PendingEnd::OfClient(id(3))));
         unended.remove(&id(1));
         assert!(!unended.rest() && !unended.is_empty());
         assert_eq!(unended.next().map(|(key, _)| key), Some(id(2)));
         unended.remove(&id(2));
         assert!(unended.is_empty() && unended.next().is_none() && unended.rest());
         assert!(
-            unended.add(id(4), End::OfRecord),
+            unended.add(id(4), PendingEnd::OfRecord),
             "somebody has to begin anew"
         );
     }
 
     #[test]
     fn they_are_bounded() {
-        let unended = Unended::default();
+        let unended = PendingEnds::default();
         for number in 0..MAX_UNENDED + 5 {
-            unended.add(id(number), End::OfRecord);
+            unended.add(id(number), PendingEnd::OfRecord);
         }
         let state = unended.lock();
         assert_eq!(

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Backend, Followed, SaveError};
+use super::{Coordinator, Followed, SaveError};
 use crate::clock::Timestamp;
 use crate::engine::{Edit, Merged, leaves_id, merge, succession};
 use crate::id::SessionId;
-use crate::record::{Entry, Record, RecordText, Stored};
+use crate::record::{NewRecord, Record, RecordText, StoredRecord};
 use crate::store::{self, StoreError, StoreErrorKind};
 
 /// How often another id is drawn because one was taken: with random ids it never happens.
-const DRAWS: u32 = 3;
+const MAX_ID_ATTEMPTS: u32 = 3;
 
 /// What a save came to.
 #[derive(Clone, Debug)]
@@ -28,13 +28,13 @@ pub(crate) struct Saved {
 }
 
 /// What a write of one edit or several came to.
-pub(super) struct Written {
+pub(super) struct WrittenEdits {
     pub(super) record: Arc<Record>,
     expires: Timestamp,
     successor: Option<SessionId>,
 }
 
-impl Written {
+impl WrittenEdits {
     /// The same for one of the edits.
     pub(super) fn of(&self, edit: &mut Edit) -> Saved {
         Saved {
@@ -46,14 +46,14 @@ impl Written {
     }
 }
 
-impl Backend {
+impl Coordinator {
     /// Writes edits over a record, over whatever it has become if need be.
     pub(super) async fn write(
         &self,
         id: &SessionId,
         mut base: Arc<Record>,
         edits: &mut [&mut Edit],
-    ) -> Result<Written, SaveError> {
+    ) -> Result<WrittenEdits, SaveError> {
         let mut key = self.key(id);
         let mut successor: Option<SessionId> = None;
         let mut tries = self.tries();
@@ -65,27 +65,27 @@ impl Backend {
                 .until(now, end, writing, StoreErrorKind::Unknown)
                 .await?
             {
-                store::Written::Saved => {
+                store::CasOutcome::Stored => {
                     let written = self.written(merged);
-                    return Ok(Written {
+                    return Ok(WrittenEdits {
                         successor,
                         ..written
                     });
                 }
-                store::Written::Gone => {
+                store::CasOutcome::NotFound => {
                     let (next, stored) = self.renewed(successor.as_ref().unwrap_or(id)).await?;
                     base = self.parse(stored.text)?;
                     key = Cow::Owned(self.key(&next).into_owned());
                     successor = Some(next);
                 }
-                store::Written::Changed(stored) => base = self.parse(stored.text)?,
+                store::CasOutcome::Conflict(stored) => base = self.parse(stored.text)?,
             }
         }
         Err(SaveError::Conflict)
     }
 
     /// Returns the session that an id was renewed to while this request ran.
-    async fn renewed(&self, id: &SessionId) -> Result<(SessionId, Stored), SaveError> {
+    async fn renewed(&self, id: &SessionId) -> Result<(SessionId, StoredRecord), SaveError> {
         match Box::pin(self.follow(id)).await? {
             Followed::Unknown => Err(SaveError::Gone),
             Followed::Closed => Err(SaveError::Closed),
@@ -100,7 +100,7 @@ impl Backend {
         draw: impl Fn() -> SessionId,
         mut edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
-        for _ in 0..DRAWS {
+        for _ in 0..MAX_ID_ATTEMPTS {
             self.check_id(id)?;
             let key = self.key(id);
             let merged = merge(&self.policy, &key, None, &mut [&mut edit])?;
@@ -146,11 +146,11 @@ impl Backend {
             {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 Err(error) => return Err(error.into()),
-                Ok(store::Written::Saved) => {
+                Ok(store::CasOutcome::Stored) => {
                     self.live.is_over(&old_key);
                     return Ok(self.written(merged).of(&mut edit));
                 }
-                Ok(store::Written::Gone) => {
+                Ok(store::CasOutcome::NotFound) => {
                     let (next, stored) = self.renewed(&old).await?;
                     let stays =
                         leaves_id(&self.policy, edit.rotation, base.as_deref(), &merged.record);
@@ -168,17 +168,17 @@ impl Backend {
                     old = Cow::Owned(next);
                 }
                 // Of a session whose data is left behind only the text that it has by now counts.
-                Ok(store::Written::Changed(stored)) if base.is_none() => {
+                Ok(store::CasOutcome::Conflict(stored)) if base.is_none() => {
                     edit.required = Some(stored.text);
                 }
-                Ok(store::Written::Changed(stored)) => base = Some(self.parse(stored.text)?),
+                Ok(store::CasOutcome::Conflict(stored)) => base = Some(self.parse(stored.text)?),
             }
         }
         Err(SaveError::Conflict)
     }
 
-    fn tries(&self) -> Tries {
-        Tries {
+    fn tries(&self) -> CasRetry {
+        CasRetry {
             made: 0,
             timeout: self.policy.settings().store_timeout,
             end: None,
@@ -211,14 +211,14 @@ impl Backend {
     }
 
     /// A store in this process's memory may give the same text to the next request.
-    fn written(&self, merged: Merged) -> Written {
+    fn written(&self, merged: Merged) -> WrittenEdits {
         let Merged {
-            entry: Entry { text, expires, .. },
+            entry: NewRecord { text, expires, .. },
             record,
         } = merged;
         drop(text);
-        self.parsed.put(&record);
-        Written {
+        self.parsed.insert(&record);
+        WrittenEdits {
             record,
             expires,
             successor: None,
@@ -233,14 +233,14 @@ impl Backend {
 
 /// Tries to write a record that others change as well: until the store's time is up, so that a slow
 /// server wins at last.
-struct Tries {
+struct CasRetry {
     made: u32,
     timeout: Duration,
     /// Counted from the first question to the store.
     end: Option<Instant>,
 }
 
-impl Tries {
+impl CasRetry {
     /// After the second miss writers wait a moment of their own, so that they do not meet again.
     async fn another(&mut self) -> bool {
         if self.made > 2 {

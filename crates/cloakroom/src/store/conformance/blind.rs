@@ -6,43 +6,43 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{
-    Entry, RetiredId, Store, StoreError, StoreFuture, Stored, Written, delegate_rest,
+    CasOutcome, NewRecord, RetiredId, Store, StoreError, StoreFuture, StoredRecord, delegate_rest,
 };
 
 /// Puts every record over whatever is there, or is not: the last writer wins, and a session that
 /// was destroyed comes back.
 #[derive(Clone)]
-pub struct BlindStore(Arc<dyn Store>);
+pub struct LastWriteWinsStore(Arc<dyn Store>);
 
-impl BlindStore {
+impl LastWriteWinsStore {
     /// Takes the guard off a store.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self(store)
     }
 
-    async fn put(&self, id: &SessionId, entry: &Entry) -> Result<(), StoreError> {
+    async fn put(&self, id: &SessionId, entry: &NewRecord) -> Result<(), StoreError> {
         self.0.destroy(id).await?;
         // Somebody else may have come in between, as blindly.
         self.0.create(id, entry).await.or(Ok(()))
     }
 }
 
-impl std::fmt::Debug for BlindStore {
+impl std::fmt::Debug for LastWriteWinsStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("BlindStore")
+        f.write_str("LastWriteWinsStore")
     }
 }
 
-impl Store for BlindStore {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+impl Store for LastWriteWinsStore {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         self.0.get(id)
     }
 
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        self.0.living(ids)
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        self.0.expiries(ids)
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         Box::pin(self.put(id, entry))
     }
 
@@ -50,11 +50,11 @@ impl Store for BlindStore {
         &'a self,
         id: &'a SessionId,
         _: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             self.put(id, entry).await?;
-            Ok(Written::Saved)
+            Ok(CasOutcome::Stored)
         })
     }
 
@@ -62,7 +62,7 @@ impl Store for BlindStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         self.0.touch(id, read, entry)
     }
@@ -76,13 +76,13 @@ impl Store for BlindStore {
         old: &'a SessionId,
         _: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         _: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             self.0.destroy(old).await?;
             self.put(new, entry).await?;
-            Ok(Written::Saved)
+            Ok(CasOutcome::Stored)
         })
     }
 

@@ -8,25 +8,32 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{
-    Changes, Ends, Entry, Hints, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
-    Stored, UserKeys, Written,
+    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreError,
+    StoreErrorKind, StoreFuture, StoredRecord, UserKeys,
 };
 
 /// A store in front of another, for tests of what an application does when its store fails.
 #[derive(Clone)]
-pub struct Faulty {
+pub struct FaultInjectingStore {
     store: Arc<dyn Store>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<InjectionState>>,
     /// Told when it works again.
     works: watch::Sender<()>,
 }
 
 /// The calls that change nothing.
-const READS: [&str; 6] = ["get", "living", "retired", "scan", "count", "of_user"];
+const READS: [&str; 6] = [
+    "get",
+    "expiries",
+    "retired",
+    "scan",
+    "count",
+    "list_by_user",
+];
 
 #[derive(Default)]
-struct State {
-    fault: Option<Fault>,
+struct InjectionState {
+    fault: Option<InjectedFault>,
     spares_reads: bool,
     /// The one call that goes wrong, counted from the next, which is 1.
     one: Option<(usize, OneFault)>,
@@ -39,14 +46,14 @@ enum OneFault {
     LoseAnswer,
 }
 
-impl State {
+impl InjectionState {
     /// Notes a call, and tells what becomes of it.
-    fn enter(&mut self, name: &'static str) -> Option<Fault> {
+    fn enter(&mut self, name: &'static str) -> Option<InjectedFault> {
         self.calls.push(name);
         match &mut self.one {
             Some((1, _)) => {
                 let (_, fault) = self.one.take()?;
-                Some(Fault::One(fault))
+                Some(InjectedFault::One(fault))
             }
             Some((left, _)) => {
                 *left -= 1;
@@ -56,14 +63,14 @@ impl State {
         }
     }
 
-    fn lasting(&self, name: &str) -> Option<Fault> {
+    fn lasting(&self, name: &str) -> Option<InjectedFault> {
         let is_spared = self.spares_reads && READS.contains(&name);
         self.fault.filter(|_| !is_spared)
     }
 }
 
 #[derive(Clone, Copy)]
-enum Fault {
+enum InjectedFault {
     Fail(StoreErrorKind),
     Hang,
     HoldAnswer,
@@ -72,7 +79,7 @@ enum Fault {
     One(OneFault),
 }
 
-impl Faulty {
+impl FaultInjectingStore {
     /// A store that works until it is told otherwise.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self {
@@ -84,23 +91,23 @@ impl Faulty {
 
     /// From now on every call fails at once, with nothing done.
     pub fn fail(&self, kind: StoreErrorKind) {
-        self.set(Some(Fault::Fail(kind)));
+        self.set(Some(InjectedFault::Fail(kind)));
     }
 
     /// From now on no call ever ends.
     pub fn hang(&self) {
-        self.set(Some(Fault::Hang));
+        self.set(Some(InjectedFault::Hang));
     }
 
     /// From now on every call is carried out, and its answer comes once the store
     /// [works](Self::work) again.
     pub fn hold_answers(&self) {
-        self.set(Some(Fault::HoldAnswer));
+        self.set(Some(InjectedFault::HoldAnswer));
     }
 
     /// From now on every call is carried out, and its answer never comes.
     pub fn lose_answers(&self) {
-        self.set(Some(Fault::LoseAnswer));
+        self.set(Some(InjectedFault::LoseAnswer));
     }
 
     /// The `n`th call from now fails at once, with nothing done; the next one is the first.
@@ -120,7 +127,7 @@ impl Faulty {
 
     /// From now on every call panics when it is waited for.
     pub fn panic(&self) {
-        self.set(Some(Fault::Panic));
+        self.set(Some(InjectedFault::Panic));
     }
 
     /// Lets calls that change nothing through, whatever becomes of the others: a store on a full disk, or a
@@ -141,11 +148,11 @@ impl Faulty {
         std::mem::take(&mut self.lock().calls)
     }
 
-    fn set(&self, fault: Option<Fault>) {
+    fn set(&self, fault: Option<InjectedFault>) {
         self.lock().fault = fault;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, InjectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -157,15 +164,15 @@ impl Faulty {
         let fault = self.lock().enter(name);
         match fault {
             None => call(),
-            Some(Fault::One(OneFault::LoseAnswer)) => {
+            Some(InjectedFault::One(OneFault::LoseAnswer)) => {
                 let call = call();
                 Box::pin(async move { call.await.and(Err(StoreErrorKind::Unknown.into())) })
             }
-            Some(Fault::Fail(kind) | Fault::One(OneFault::Fail(kind))) => {
+            Some(InjectedFault::Fail(kind) | InjectedFault::One(OneFault::Fail(kind))) => {
                 Box::pin(async move { Err(StoreError::from(kind)) })
             }
-            Some(Fault::Hang) => Box::pin(std::future::pending()),
-            Some(Fault::HoldAnswer) => {
+            Some(InjectedFault::Hang) => Box::pin(std::future::pending()),
+            Some(InjectedFault::HoldAnswer) => {
                 let (call, mut works) = (call(), self.works.subscribe());
                 Box::pin(async move {
                     let answer = call.await;
@@ -173,8 +180,8 @@ impl Faulty {
                     answer
                 })
             }
-            Some(Fault::Panic) => Box::pin(async { panic!("a store that panics") }),
-            Some(Fault::LoseAnswer) => {
+            Some(InjectedFault::Panic) => Box::pin(async { panic!("a store that panics") }),
+            Some(InjectedFault::LoseAnswer) => {
                 let call = call();
                 Box::pin(async move {
                     let _ = call.await;
@@ -185,14 +192,14 @@ impl Faulty {
     }
 }
 
-impl std::fmt::Debug for Faulty {
+impl std::fmt::Debug for FaultInjectingStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Faulty")
+        f.write_str("FaultInjectingStore")
     }
 }
 
-impl Store for Faulty {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+impl Store for FaultInjectingStore {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         self.call("get", || self.store.get(id))
     }
 
@@ -200,19 +207,19 @@ impl Store for Faulty {
         self.store.staleness()
     }
 
-    fn changes(&self, hints: Hints) -> Option<Box<dyn Changes>> {
+    fn changes(&self, hints: InvalidationSink) -> Option<Box<dyn Changes>> {
         self.store.changes(hints)
     }
 
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        self.call("living", || self.store.living(ids))
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        self.call("expiries", || self.store.expiries(ids))
     }
 
-    fn ends(&self, hints: Hints) -> Option<Box<dyn Ends>> {
+    fn ends(&self, hints: InvalidationSink) -> Option<Box<dyn Ends>> {
         self.store.ends(hints)
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         self.call("create", || self.store.create(id, entry))
     }
 
@@ -220,8 +227,8 @@ impl Store for Faulty {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         self.call("update", || self.store.update(id, read, entry))
     }
 
@@ -229,7 +236,7 @@ impl Store for Faulty {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         self.call("touch", || self.store.touch(id, read, entry))
     }
@@ -243,9 +250,9 @@ impl Store for Faulty {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         self.call("replace", || {
             self.store.replace(old, read, new, entry, retired)
         })
@@ -271,19 +278,19 @@ impl Store for Faulty {
         self.call("count", || self.store.count())
     }
 
-    fn index_by(&self, keys: &UserKeys) {
-        self.store.index_by(keys);
+    fn set_user_keys(&self, keys: &UserKeys) {
+        self.store.set_user_keys(keys);
     }
 
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        self.call("of_user", || self.store.of_user(user))
+    fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        self.call("list_by_user", || self.store.list_by_user(user))
     }
 
-    fn destroy_of_user<'a>(
+    fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
-        self.call("destroy_of_user", || self.store.destroy_of_user(user, keep))
+        self.call("destroy_by_user", || self.store.destroy_by_user(user, keep))
     }
 }

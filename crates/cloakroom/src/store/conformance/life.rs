@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{LONGER, SHORT, Subject, text};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{RetiredId, StoreErrorKind, Stored, Written};
+use crate::store::{CasOutcome, RetiredId, StoreErrorKind, StoredRecord};
 
 /// A record is there once it was created, and not before.
 pub async fn absent_until_created(subject: &Subject) {
@@ -57,7 +57,7 @@ pub async fn expired_is_absent(subject: &Subject) {
     let next = subject.entry(r#","a":2"#);
     assert_eq!(
         subject.store.update(&id, &entry.text, &next).await.unwrap(),
-        Written::Gone
+        CasOutcome::NotFound
     );
     assert!(!subject.store.touch(&id, &entry.text, &next).await.unwrap());
     assert!(!subject.store.destroy(&other).await.unwrap());
@@ -76,7 +76,7 @@ pub async fn an_entry_in_the_past_is_never_seen(subject: &Subject) {
     let id = subject.stored(&live).await;
     assert_eq!(
         subject.store.update(&id, &live.text, &entry).await.unwrap(),
-        Written::Saved
+        CasOutcome::Stored
     );
     assert_eq!(subject.text_of(&id).await, None);
 }
@@ -92,7 +92,7 @@ pub async fn update_replaces_what_was_read(subject: &Subject) {
             .update(&id, &first.text, &second)
             .await
             .unwrap(),
-        Written::Saved
+        CasOutcome::Stored
     );
     subject.holds(&id, &second.text).await;
 }
@@ -113,7 +113,7 @@ pub async fn update_refuses_what_changed(subject: &Subject) {
         .update(&id, &first.text, &third)
         .await
         .unwrap();
-    let Written::Changed(Stored { text: current, .. }) = refused else {
+    let CasOutcome::Conflict(StoredRecord { text: current, .. }) = refused else {
         panic!("{refused:?}")
     };
     subject.same(&current, &second.text);
@@ -130,7 +130,7 @@ pub async fn update_never_creates(subject: &Subject) {
             .update(&id, &entry.text, &entry)
             .await
             .unwrap(),
-        Written::Gone
+        CasOutcome::NotFound
     );
     assert_eq!(subject.text_of(&id).await, None);
 }
@@ -187,7 +187,7 @@ pub async fn a_touch_never_moves_an_expiry_back(subject: &Subject) {
     assert_not_sooner(stored().await, before);
     let changed = subject.entry_for(r#","a":2"#, Duration::from_mins(10));
     let saved = subject.store.update(&id, &entry.text, &changed).await;
-    assert_eq!(saved.unwrap(), Written::Saved);
+    assert_eq!(saved.unwrap(), CasOutcome::Stored);
     assert!(
         subject
             .store
@@ -211,7 +211,7 @@ pub async fn an_update_may_shorten_a_life(subject: &Subject) {
     let id = subject.stored(&entry).await;
     let sooner = subject.entry_for(r#","a":2"#, Duration::from_mins(1));
     let saved = subject.store.update(&id, &entry.text, &sooner).await;
-    assert_eq!(saved.unwrap(), Written::Saved);
+    assert_eq!(saved.unwrap(), CasOutcome::Stored);
     let stored = subject.store.get(&id).await.unwrap().unwrap();
     let late = stored.expires.since(sooner.expires);
     assert!(late <= Duration::from_millis(1500), "late by {late:?}");
@@ -235,7 +235,7 @@ pub async fn replace_moves_a_session(subject: &Subject) {
         .replace(&old, Some(&first.text), &new, &second, &RetiredId::Closed)
         .await
         .unwrap();
-    assert_eq!(replaced, Written::Saved);
+    assert_eq!(replaced, CasOutcome::Stored);
     assert_eq!(subject.text_of(&old).await, None);
     subject.holds(&new, &second.text).await;
     // Without a text that was read, whatever the old one holds by then.
@@ -245,7 +245,7 @@ pub async fn replace_moves_a_session(subject: &Subject) {
         .replace(&new, None, &newer, &first, &RetiredId::Closed)
         .await
         .unwrap();
-    assert_eq!(replaced, Written::Saved);
+    assert_eq!(replaced, CasOutcome::Stored);
     assert_eq!(subject.text_of(&new).await, None);
     subject.holds(&newer, &first.text).await;
 }
@@ -265,7 +265,7 @@ pub async fn replace_refuses_what_changed_or_went(subject: &Subject) {
         .replace(&old, Some(&first.text), &new, &first, &RetiredId::Closed)
         .await
         .unwrap();
-    let Written::Changed(Stored { text: current, .. }) = refused else {
+    let CasOutcome::Conflict(StoredRecord { text: current, .. }) = refused else {
         panic!("{refused:?}")
     };
     subject.same(&current, &second.text);
@@ -277,7 +277,7 @@ pub async fn replace_refuses_what_changed_or_went(subject: &Subject) {
         .replace(&old, Some(&second.text), &new, &second, &RetiredId::Closed)
         .await
         .unwrap();
-    assert_eq!(gone, Written::Gone);
+    assert_eq!(gone, CasOutcome::NotFound);
     assert_eq!(subject.text_of(&new).await, None);
 }
 

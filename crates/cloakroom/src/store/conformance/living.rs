@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{LONGER, SHORT, Subject};
 use crate::id::SessionId;
-use crate::store::{RetiredId, Written};
+use crate::store::{CasOutcome, RetiredId};
 
 /// By how much two looks at one session's end may differ: a store may count in seconds, or tell what
 /// time is left.
@@ -30,7 +30,7 @@ pub async fn living_tells_which_sessions_live_and_until_when(subject: &Subject) 
         .store
         .replace(&replaced, None, &new, &entry, &RetiredId::Closed)
         .await;
-    assert_eq!(replacing.unwrap(), Written::Saved);
+    assert_eq!(replacing.unwrap(), CasOutcome::Stored);
     let ids = [
         &second,
         &destroyed,
@@ -44,7 +44,7 @@ pub async fn living_tells_which_sessions_live_and_until_when(subject: &Subject) 
         &first,
     ]
     .map(Clone::clone);
-    let living = subject.store.living(&ids).await.unwrap();
+    let living = subject.store.expiries(&ids).await.unwrap();
     let lives: Vec<bool> = living.iter().map(Option::is_some).collect();
     assert_eq!(
         lives,
@@ -58,7 +58,7 @@ pub async fn living_tells_which_sessions_live_and_until_when(subject: &Subject) 
         let apart = stored.expires.since(expires) + expires.since(stored.expires);
         assert!(apart <= ROUNDED, "{apart:?}");
     }
-    assert_eq!(subject.store.living(&[]).await.unwrap(), []);
+    assert_eq!(subject.store.expiries(&[]).await.unwrap(), []);
 }
 
 /// What expired does not live, though the store may hold it still.
@@ -66,7 +66,7 @@ pub async fn living_leaves_out_what_expired(subject: &Subject) {
     let id = subject.stored(&subject.entry_for("", SHORT)).await;
     let ids = [id, subject.stored(&subject.entry("")).await];
     subject.wait(LONGER).await;
-    let living = subject.store.living(&ids).await.unwrap();
+    let living = subject.store.expiries(&ids).await.unwrap();
     let lives: Vec<bool> = living.iter().map(Option::is_some).collect();
     assert_eq!(lives, [false, true]);
 }
@@ -80,7 +80,7 @@ pub async fn living_tells_of_thousands(subject: &Subject) {
     let mut ids: Vec<SessionId> = (0..2_500).map(|_| SessionId::random()).collect();
     ids[0] = live[0].clone();
     ids[2_499] = live[1].clone();
-    let living = subject.store.living(&ids).await.unwrap();
+    let living = subject.store.expiries(&ids).await.unwrap();
     let lives = living
         .iter()
         .enumerate()

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Subject;
 use crate::id::SessionId;
-use crate::store::{RetiredId, Written};
+use crate::store::{CasOutcome, RetiredId};
 
 const TASKS: usize = 64;
 const ROUNDS: usize = 20;
@@ -32,7 +32,7 @@ pub async fn of_many_updates_of_one_text_one_wins(subject: &Subject) {
         let (subject, id, base) = (subject.clone(), id.clone(), Arc::clone(&base));
         let entry = subject.entry(&format!(r#","task":{task}"#));
         tasks.spawn(async move {
-            subject.store.update(&id, &base.text, &entry).await.unwrap() == Written::Saved
+            subject.store.update(&id, &base.text, &entry).await.unwrap() == CasOutcome::Stored
         });
     }
     assert_eq!(wins(tasks).await, 1);
@@ -68,7 +68,7 @@ pub async fn no_save_reaches_a_replaced_session(subject: &Subject) {
                 .replace(&from, None, &to, &stored, &RetiredId::Closed)
                 .await
                 .unwrap()
-                == Written::Saved
+                == CasOutcome::Stored
         });
         wins(savers).await;
         assert_eq!(subject.text_of(&old).await, None);
@@ -87,17 +87,17 @@ pub async fn logins_racing_a_logout_everywhere_stay_in_the_index(subject: &Subje
         }
         let (ending, of) = (subject.clone(), user.clone());
         tasks.spawn(async move {
-            ending.store.destroy_of_user(&of, None).await.unwrap();
+            ending.store.destroy_by_user(&of, None).await.unwrap();
             Vec::new()
         });
         let ids: Vec<SessionId> = tasks.join_all().await.into_iter().flatten().collect();
-        let indexed = subject.store.of_user(&user).await.unwrap();
+        let indexed = subject.store.list_by_user(&user).await.unwrap();
         for id in ids {
             let live = subject.text_of(&id).await.is_some();
             assert_eq!(live, indexed.contains(&id));
         }
-        subject.store.destroy_of_user(&user, None).await.unwrap();
-        assert_eq!(subject.store.of_user(&user).await.unwrap(), []);
+        subject.store.destroy_by_user(&user, None).await.unwrap();
+        assert_eq!(subject.store.list_by_user(&user).await.unwrap(), []);
     }
 }
 
@@ -112,7 +112,7 @@ fn savers(subject: &Subject, id: &SessionId) -> JoinSet<bool> {
             };
             tokio::task::yield_now().await;
             let entry = subject.entry(&format!(r#","a":{task}"#));
-            subject.store.update(&id, &read, &entry).await.unwrap() == Written::Saved
+            subject.store.update(&id, &read, &entry).await.unwrap() == CasOutcome::Stored
         });
     }
     tasks

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Subject, text};
 use crate::clock::Clock;
 use crate::id::SessionId;
-use crate::store::{RETIRED_FOR, RetiredId, Written};
+use crate::store::{CasOutcome, RETIRED_FOR, RetiredId};
 
 /// An id that was replaced is known, with the reason that came with the replacement.
 pub async fn a_replaced_id_is_known_as_retired(subject: &Subject) {
@@ -16,7 +16,7 @@ pub async fn a_replaced_id_is_known_as_retired(subject: &Subject) {
         assert_eq!(subject.store.retired(&old).await.unwrap(), None);
         let read = Some(&entry.text);
         let replaced = subject.store.replace(&old, read, &new, &entry, &retired);
-        assert_eq!(replaced.await.unwrap(), Written::Saved);
+        assert_eq!(replaced.await.unwrap(), CasOutcome::Stored);
         assert_eq!(subject.store.retired(&old).await.unwrap(), Some(retired));
         assert_eq!(subject.store.retired(&new).await.unwrap(), None);
     }
@@ -30,7 +30,7 @@ pub async fn a_refused_replacement_retires_nothing(subject: &Subject) {
     let replacing = subject
         .store
         .replace(&old, Some(&read), &new, &entry, &RetiredId::Closed);
-    assert!(matches!(replacing.await.unwrap(), Written::Changed(_)));
+    assert!(matches!(replacing.await.unwrap(), CasOutcome::Conflict(_)));
     assert_eq!(subject.store.retired(&old).await.unwrap(), None);
 }
 
@@ -50,7 +50,7 @@ pub async fn retire_ends_a_session_and_knows_its_id(subject: &Subject) {
     let (old, new) = (subject.stored(&entry).await, SessionId::random());
     let renewed = RetiredId::Renewed("successor".to_owned());
     let replacing = subject.store.replace(&old, None, &new, &entry, &renewed);
-    assert_eq!(replacing.await.unwrap(), Written::Saved);
+    assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
     assert!(!subject.store.retire(&old).await.unwrap());
     assert_eq!(subject.store.retired(&old).await.unwrap(), Some(renewed));
 }
@@ -61,7 +61,7 @@ pub async fn destroy_retires_no_id(subject: &Subject) {
     subject.store.destroy(&id).await.unwrap();
     assert_eq!(subject.store.retired(&id).await.unwrap(), None);
     let id = subject.stored(&subject.entry_of("destroyed by user")).await;
-    let ending = subject.store.destroy_of_user("destroyed by user", None);
+    let ending = subject.store.destroy_by_user("destroyed by user", None);
     assert_eq!(ending.await.unwrap(), 1);
     assert_eq!(subject.store.retired(&id).await.unwrap(), None);
 }
@@ -70,7 +70,10 @@ pub async fn destroy_retires_no_id(subject: &Subject) {
 pub async fn a_retired_id_is_not_replaced_again(subject: &Subject) {
     let (old, entry) = (SessionId::random(), subject.entry(""));
     let (first, second) = (SessionId::random(), SessionId::random());
-    for (new, outcome) in [(&first, Written::Saved), (&second, Written::Gone)] {
+    for (new, outcome) in [
+        (&first, CasOutcome::Stored),
+        (&second, CasOutcome::NotFound),
+    ] {
         let replacing = subject
             .store
             .replace(&old, None, new, &entry, &RetiredId::Closed);
@@ -93,7 +96,7 @@ pub async fn of_many_replacements_of_an_unknown_id_one_wins(subject: &Subject) {
                     .replace(&old, None, &new, &entry, &RetiredId::Closed);
                 let written = replacing.await.unwrap();
                 let is_stored = subject.text_of(&new).await.is_some();
-                assert_eq!(is_stored, written == Written::Saved, "{written:?}");
+                assert_eq!(is_stored, written == CasOutcome::Stored, "{written:?}");
                 is_stored
             })
         })
@@ -148,9 +151,13 @@ pub async fn a_retired_id_is_no_session_and_is_forgotten(subject: &Subject) {
     let renewed = RetiredId::Renewed("successor".to_owned());
     let read = Some(&of_user.text);
     let replacing = subject.store.replace(&old, read, &new, &of_user, &renewed);
-    assert_eq!(replacing.await.unwrap(), Written::Saved);
+    assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
     assert_eq!(subject.text_of(&old).await, None);
-    let listed = subject.store.of_user("retired and listed").await.unwrap();
+    let listed = subject
+        .store
+        .list_by_user("retired and listed")
+        .await
+        .unwrap();
     assert_eq!(listed, std::slice::from_ref(&new));
     assert!(!subject.store.destroy(&old).await.unwrap());
     assert_eq!(subject.store.retired(&old).await.unwrap(), Some(renewed));

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, RetiredId, Store, StoreFuture, Stored, Written, delegate_rest};
+use crate::store::{
+    CasOutcome, NewRecord, RetiredId, Store, StoreFuture, StoredRecord, delegate_rest,
+};
 
 /// Sets whatever expiry a touch comes with.
 #[derive(Clone)]
@@ -26,15 +28,15 @@ impl std::fmt::Debug for TouchesBack {
 }
 
 impl Store for TouchesBack {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         self.0.get(id)
     }
 
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        self.0.living(ids)
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        self.0.expiries(ids)
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         self.0.create(id, entry)
     }
 
@@ -42,8 +44,8 @@ impl Store for TouchesBack {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         self.0.update(id, read, entry)
     }
 
@@ -51,18 +53,18 @@ impl Store for TouchesBack {
         &'a self,
         id: &'a SessionId,
         _: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let Some(stored) = self.0.get(id).await? else {
                 return Ok(false);
             };
-            let moved = Entry {
+            let moved = NewRecord {
                 text: stored.text.clone(),
                 ..entry.clone()
             };
             let saved = self.0.update(id, &stored.text, &moved).await?;
-            Ok(saved == Written::Saved)
+            Ok(saved == CasOutcome::Stored)
         })
     }
 
@@ -75,9 +77,9 @@ impl Store for TouchesBack {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         self.0.replace(old, read, new, entry, retired)
     }
 

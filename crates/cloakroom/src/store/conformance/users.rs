@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Subject;
 use crate::id::SessionId;
-use crate::store::{RetiredId, Written};
+use crate::store::{CasOutcome, RetiredId};
 
 fn user() -> String {
     format!("user-{}", SessionId::random().expose())
@@ -14,7 +14,7 @@ fn user() -> String {
 async fn found(subject: &Subject, user: &str) -> HashSet<SessionId> {
     subject
         .store
-        .of_user(user)
+        .list_by_user(user)
         .await
         .unwrap()
         .into_iter()
@@ -55,7 +55,7 @@ pub async fn sessions_follow_their_user(subject: &Subject) {
         )
         .await
         .unwrap();
-    assert_eq!(replaced, Written::Saved);
+    assert_eq!(replaced, CasOutcome::Stored);
     assert_eq!(found(subject, &ada).await, HashSet::from([new.clone()]));
     let of_grace = subject.entry_of(&grace);
     subject
@@ -83,7 +83,7 @@ pub async fn a_session_that_names_two_users_is_found_for_both(subject: &Subject)
     let of_ada = subject.entry_of(&ada);
     let id = subject.stored(&of_ada).await;
     let updated = subject.store.update(&id, &of_ada.text, &both).await;
-    assert_eq!(updated.unwrap(), Written::Saved);
+    assert_eq!(updated.unwrap(), CasOutcome::Stored);
     assert_eq!(found(subject, &ada).await, HashSet::from([id.clone()]));
     assert_eq!(found(subject, &grace).await, HashSet::from([id.clone()]));
     let new = SessionId::random();
@@ -92,20 +92,20 @@ pub async fn a_session_that_names_two_users_is_found_for_both(subject: &Subject)
         .store
         .replace(&id, Some(&read), &new, &both, &RetiredId::Closed)
         .await;
-    assert_eq!(replaced.unwrap(), Written::Saved);
+    assert_eq!(replaced.unwrap(), CasOutcome::Stored);
     assert_eq!(found(subject, &ada).await, HashSet::from([new.clone()]));
     assert_eq!(found(subject, &grace).await, HashSet::from([new.clone()]));
     // Once they agree, it is one user's.
     let read = subject.text_of(&new).await.unwrap();
     let of_grace = subject.entry_of(&grace);
     let updated = subject.store.update(&new, &read, &of_grace).await;
-    assert_eq!(updated.unwrap(), Written::Saved);
+    assert_eq!(updated.unwrap(), CasOutcome::Stored);
     assert_eq!(found(subject, &ada).await, HashSet::new());
     assert_eq!(found(subject, &grace).await, HashSet::from([new.clone()]));
     // And a new one that names both ends with the sessions of either.
     for (ends, other) in [(&ada, &grace), (&grace, &ada)] {
         let id = subject.stored(&both).await;
-        assert!(subject.store.destroy_of_user(ends, None).await.unwrap() > 0);
+        assert!(subject.store.destroy_by_user(ends, None).await.unwrap() > 0);
         assert_eq!(subject.text_of(&id).await, None);
         assert!(!found(subject, other).await.contains(&id));
     }
@@ -128,7 +128,7 @@ pub async fn realms_keep_their_users_apart(subject: &Subject) {
         found(subject, &name).await,
         HashSet::from([customer.clone()])
     );
-    let ended = subject.store.destroy_of_user(&in_staff, None).await;
+    let ended = subject.store.destroy_by_user(&in_staff, None).await;
     assert_eq!(ended.unwrap(), 1);
     assert_eq!(subject.text_of(&staff).await, None);
     assert!(subject.text_of(&customer).await.is_some());
@@ -146,7 +146,7 @@ pub async fn destroy_of_user_ends_all_but_one(subject: &Subject) {
     assert_eq!(
         subject
             .store
-            .destroy_of_user(&ada, Some(&keep))
+            .destroy_by_user(&ada, Some(&keep))
             .await
             .unwrap(),
         20
@@ -156,9 +156,9 @@ pub async fn destroy_of_user_ends_all_but_one(subject: &Subject) {
     }
     assert!(subject.text_of(&keep).await.is_some());
     assert!(subject.text_of(&other).await.is_some());
-    assert_eq!(subject.store.destroy_of_user(&ada, None).await.unwrap(), 1);
+    assert_eq!(subject.store.destroy_by_user(&ada, None).await.unwrap(), 1);
     assert_eq!(subject.text_of(&keep).await, None);
-    assert_eq!(subject.store.destroy_of_user(&ada, None).await.unwrap(), 0);
+    assert_eq!(subject.store.destroy_by_user(&ada, None).await.unwrap(), 0);
 }
 
 /// A session that gets another id meanwhile, as at a login, is neither missed nor left.
@@ -177,19 +177,19 @@ pub async fn a_session_on_the_move_does_not_escape(subject: &Subject) {
                     .replace(&id, Some(&of.text), &new, &of, &RetiredId::Closed)
                     .await;
                 match moved.unwrap() {
-                    Written::Saved => id = new,
-                    Written::Gone => return,
-                    Written::Changed(_) => panic!("nobody else writes"),
+                    CasOutcome::Stored => id = new,
+                    CasOutcome::NotFound => return,
+                    CasOutcome::Conflict(_) => panic!("nobody else writes"),
                 }
             }
         });
         for _ in 0..20 {
             // A list that cannot be had is better than one without it.
-            if let Ok(found) = subject.store.of_user(&ada).await {
+            if let Ok(found) = subject.store.list_by_user(&ada).await {
                 assert!(!found.is_empty());
             }
         }
-        assert!(subject.store.destroy_of_user(&ada, None).await.unwrap() > 0);
+        assert!(subject.store.destroy_by_user(&ada, None).await.unwrap() > 0);
         moves.await.unwrap();
         assert_eq!(found(subject, &ada).await, HashSet::new());
     }

@@ -64,13 +64,13 @@ mod tests {
     const KIB: u64 = 1024;
 
     /// Paths and texts.
-    type Files<'a> = &'a [(&'a str, &'a str)];
+    type CgroupFiles<'a> = &'a [(&'a str, &'a str)];
 
     #[test]
     fn r9_a_container_bounds_what_a_process_may_have() {
         let meminfo = ("proc/meminfo", "MemFree: 5 kB\nMemTotal:   2048 kB\n");
         #[rustfmt::skip]
-        let table: [(Files<'_>, Option<u64>); 9] = [
+        let table: [(CgroupFiles<'_>, Option<u64>); 9] = [
             (&[],                                                          None),
             (&[("proc/meminfo", "MemTotal: lots")],                        None),
             (&[meminfo],                                                   Some(2048 * KIB)),

@@ -17,7 +17,8 @@ use self::shard::{Shard, Slot};
 use self::users::Users;
 use super::steady::{Look, Steady};
 use super::{
-    Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
+    CasOutcome, NewRecord, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
+    StoredRecord,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -60,9 +61,9 @@ fn default_bytes(memory: Option<u64>) -> usize {
 /// by chance: one that expired, else one without a user, else whichever ends first. Nothing
 /// survives the process.
 #[derive(Clone)]
-pub struct MemoryStore(Arc<Inner>);
+pub struct MemoryStore(Arc<MemoryTables>);
 
-struct Inner {
+struct MemoryTables {
     hasher: RandomState,
     shards: Box<[Mutex<Shard>]>,
     users: Users,
@@ -92,7 +93,7 @@ impl MemoryStore {
             sessions: limit.sessions.div_ceil(shards).max(1),
             bytes: limit.bytes.div_ceil(shards).max(1),
         };
-        let store = Self(Arc::new(Inner {
+        let store = Self(Arc::new(MemoryTables {
             hasher: RandomState::new(),
             shards: (0..shards).map(|_| Mutex::new(Shard::new(share))).collect(),
             users: Users::new(shards),
@@ -123,7 +124,7 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-impl Inner {
+impl MemoryTables {
     fn hash(&self, id: &str) -> u64 {
         self.hasher.hash_one(id)
     }
@@ -138,7 +139,7 @@ impl Inner {
         lock(&self.shards[self.shard_of(hash)])
     }
 
-    fn get(&self, id: &str) -> Option<Stored> {
+    fn get(&self, id: &str) -> Option<StoredRecord> {
         let (hash, time) = (self.hash(id), self.time.look());
         let shard = self.shard(hash);
         shard
@@ -154,7 +155,7 @@ impl Inner {
             .map(|slot| time.outward(slot.expires))
     }
 
-    fn create(&self, id: &str, entry: &Entry) -> Result<(), StoreError> {
+    fn create(&self, id: &str, entry: &NewRecord) -> Result<(), StoreError> {
         let (hash, time) = (self.hash(id), self.time.look());
         let mut shard = self.shard(hash);
         if shard.live(hash, id, time.now).is_some() {
@@ -171,7 +172,7 @@ impl Inner {
         shard: &mut Shard,
         hash: u64,
         id: &str,
-        (entry, expires): (&Entry, Timestamp),
+        (entry, expires): (&NewRecord, Timestamp),
         now: Timestamp,
     ) {
         if expires <= now {
@@ -198,21 +199,21 @@ impl Inner {
         shard.insert(hash, slot, |slot| self.hash(slot.id()));
     }
 
-    fn update(&self, id: &str, read: &RecordText, entry: &Entry) -> Written {
+    fn update(&self, id: &str, read: &RecordText, entry: &NewRecord) -> CasOutcome {
         let (hash, time) = (self.hash(id), self.time.look());
         let mut shard = self.shard(hash);
         match shard.live(hash, id, time.now) {
-            None => Written::Gone,
-            Some(slot) if slot.text != *read => Written::Changed(stored(slot, time)),
+            None => CasOutcome::NotFound,
+            Some(slot) if slot.text != *read => CasOutcome::Conflict(stored(slot, time)),
             Some(_) => {
                 let expires = time.inward(entry.expires);
                 self.put(&mut shard, hash, id, (entry, expires), time.now);
-                Written::Saved
+                CasOutcome::Stored
             }
         }
     }
 
-    fn touch(&self, id: &str, read: &RecordText, entry: &Entry) -> bool {
+    fn touch(&self, id: &str, read: &RecordText, entry: &NewRecord) -> bool {
         let (hash, time) = (self.hash(id), self.time.look());
         let expires = time.inward(entry.expires);
         let mut shard = self.shard(hash);
@@ -248,24 +249,24 @@ impl Inner {
         old: &str,
         read: Option<&RecordText>,
         new: &str,
-        entry: &Entry,
+        entry: &NewRecord,
         retired: &RetiredId,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<CasOutcome, StoreError> {
         let (old_hash, new_hash) = (self.hash(old), self.hash(new));
         let time = self.time.look();
         let now = time.now;
-        let mut shards = Pair::lock(self, old_hash, new_hash);
+        let mut shards = ShardPair::lock(self, old_hash, new_hash);
         if shards.of(new_hash, self).live(new_hash, new, now).is_some() {
             return Err(StoreErrorKind::IdTaken.into());
         }
         let from = shards.of(old_hash, self);
         match (from.live(old_hash, old, now), read) {
-            (None, Some(_)) => return Ok(Written::Gone),
+            (None, Some(_)) => return Ok(CasOutcome::NotFound),
             (Some(slot), Some(read)) if slot.text != *read => {
-                return Ok(Written::Changed(stored(slot, time)));
+                return Ok(CasOutcome::Conflict(stored(slot, time)));
             }
             (None, None) if lock(&self.retired).get(old, now).is_some() => {
-                return Ok(Written::Gone);
+                return Ok(CasOutcome::NotFound);
             }
             _ => {}
         }
@@ -278,7 +279,7 @@ impl Inner {
         if let Some(slot) = gone {
             self.users.remove(&slot);
         }
-        Ok(Written::Saved)
+        Ok(CasOutcome::Stored)
     }
 
     fn retire(&self, id: &str) -> bool {
@@ -336,7 +337,7 @@ impl Inner {
         self.shards.iter().map(|shard| live(shard) as u64).sum()
     }
 
-    fn of_user(&self, user: &str) -> Vec<SessionId> {
+    fn list_by_user(&self, user: &str) -> Vec<SessionId> {
         let mut live = Vec::new();
         self.each_of_user(user, |id| {
             live.extend(self.get(id.expose()).map(|_| id.clone()));
@@ -344,7 +345,7 @@ impl Inner {
         live
     }
 
-    fn destroy_of_user(&self, user: &str, keep: Option<&SessionId>) -> u64 {
+    fn destroy_by_user(&self, user: &str, keep: Option<&SessionId>) -> u64 {
         let mut ended = 0;
         self.each_of_user(user, |id| {
             ended += u64::from(keep != Some(id) && self.destroy(id.expose()));
@@ -367,26 +368,26 @@ impl Inner {
     }
 }
 
-fn stored(slot: &Slot, time: Look) -> Stored {
-    Stored {
+fn stored(slot: &Slot, time: Look) -> StoredRecord {
+    StoredRecord {
         text: slot.text.clone(),
         expires: time.outward(slot.expires),
     }
 }
 
 impl Store for MemoryStore {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         ready(Ok(self.0.get(id.expose())))
     }
 
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
         ready(Ok(ids
             .iter()
             .map(|id| self.0.expires(id.expose()))
             .collect()))
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         ready(self.0.create(id.expose(), entry))
     }
 
@@ -394,8 +395,8 @@ impl Store for MemoryStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         ready(Ok(self.0.update(id.expose(), read, entry)))
     }
 
@@ -403,7 +404,7 @@ impl Store for MemoryStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         ready(Ok(self.0.touch(id.expose(), read, entry)))
     }
@@ -417,9 +418,9 @@ impl Store for MemoryStore {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         ready(
             self.0
                 .replace(old.expose(), read, new.expose(), entry, retired),
@@ -448,28 +449,28 @@ impl Store for MemoryStore {
         ready(Ok(self.0.count()))
     }
 
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        ready(Ok(self.0.of_user(user)))
+    fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        ready(Ok(self.0.list_by_user(user)))
     }
 
-    fn destroy_of_user<'a>(
+    fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
-        ready(Ok(self.0.destroy_of_user(user, keep)))
+        ready(Ok(self.0.destroy_by_user(user, keep)))
     }
 }
 
 /// The shards of two hashes, which may be one; locked in one order, so that nobody waits in a ring.
-struct Pair<'a> {
+struct ShardPair<'a> {
     first: MutexGuard<'a, Shard>,
     second: Option<MutexGuard<'a, Shard>>,
     first_index: usize,
 }
 
-impl<'a> Pair<'a> {
-    fn lock(inner: &'a Inner, one: u64, other: u64) -> Self {
+impl<'a> ShardPair<'a> {
+    fn lock(inner: &'a MemoryTables, one: u64, other: u64) -> Self {
         let (one, other) = (inner.shard_of(one), inner.shard_of(other));
         let (low, high) = (one.min(other), one.max(other));
         let first = lock(&inner.shards[low]);
@@ -481,7 +482,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    fn of(&mut self, hash: u64, inner: &Inner) -> &mut Shard {
+    fn of(&mut self, hash: u64, inner: &MemoryTables) -> &mut Shard {
         match &mut self.second {
             Some(second) if inner.shard_of(hash) != self.first_index => second,
             _ => &mut self.first,

@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use super::MemoryLimit;
 use crate::clock::Timestamp;
 use crate::record::{RecordText, split};
-use crate::store::Entry;
+use crate::store::NewRecord;
 
 /// How many sessions are looked at to find one that may go.
 const SAMPLE: usize = 16;
@@ -22,8 +22,8 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(id: &str, entry: &Entry, expires: Timestamp) -> Self {
-        let users = Entry::joined(&entry.users);
+    pub(super) fn new(id: &str, entry: &NewRecord, expires: Timestamp) -> Self {
+        let users = NewRecord::joined(&entry.users);
         let prefixes = [id, &*users];
         let is_behind = entry.text.prefixes() == prefixes;
         let text = if is_behind {

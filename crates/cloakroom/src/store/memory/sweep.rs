@@ -4,9 +4,9 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use super::Inner;
+use super::MemoryTables;
 
-pub(super) fn start(store: &Arc<Inner>, every: Duration) {
+pub(super) fn start(store: &Arc<MemoryTables>, every: Duration) {
     let store = Arc::downgrade(store);
     let thread = thread::Builder::new().name("cloakroom-sweep".into());
     if let Err(error) = thread.spawn(move || sweep(&store, every)) {
@@ -14,7 +14,7 @@ pub(super) fn start(store: &Arc<Inner>, every: Duration) {
     }
 }
 
-fn sweep(store: &Weak<Inner>, every: Duration) {
+fn sweep(store: &Weak<MemoryTables>, every: Duration) {
     loop {
         thread::sleep(every);
         let Some(store) = store.upgrade() else { return };

@@ -7,7 +7,7 @@ use super::{MemoryLimit, MemoryStore};
 use crate::clock::{ManualClock, SkewedClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::conformance::{self, Subject};
-use crate::store::{Entry, Store as _};
+use crate::store::{NewRecord, Store as _};
 
 fn clock() -> ManualClock {
     ManualClock::at(Timestamp::from_millis(1_767_323_045_678))
@@ -36,7 +36,7 @@ async fn r5_control_a_store_whose_touches_move_back_is_caught() {
 async fn r5_a_wall_clock_that_jumps_takes_nobody_and_keeps_nobody() {
     let wall = SkewedClock::new();
     let store = MemoryStore::with(MemoryLimit::default(), wall.clone());
-    let entry = Entry {
+    let entry = NewRecord {
         text: "{\"cookie\":{}}".into(),
         expires: wall.now().after(Duration::from_mins(30)),
         users: Vec::new(),
@@ -53,16 +53,16 @@ async fn r5_a_wall_clock_that_jumps_takes_nobody_and_keeps_nobody() {
     }
 }
 
-fn entry(clock: &ManualClock, seconds: u64, user: Option<&str>) -> Entry {
+fn entry(clock: &ManualClock, seconds: u64, user: Option<&str>) -> NewRecord {
     let expires = clock.now().after(Duration::from_secs(seconds));
-    Entry {
+    NewRecord {
         text: "{\"cookie\":{}}".into(),
         expires,
         users: user.map(str::to_owned).into_iter().collect(),
     }
 }
 
-async fn fill(store: &MemoryStore, entry: &Entry, count: usize) -> Vec<SessionId> {
+async fn fill(store: &MemoryStore, entry: &NewRecord, count: usize) -> Vec<SessionId> {
     let ids: Vec<SessionId> = (0..count).map(|_| SessionId::random()).collect();
     for id in &ids {
         store.create(id, entry).await.unwrap();
@@ -116,7 +116,7 @@ async fn records_that_grow_in_their_place_stay_within_the_bytes() {
     };
     let store = MemoryStore::with(limit, clock.clone());
     let (small, user) = (entry(&clock, 60, Some("ada")), Some("ada".to_owned()));
-    let large = Entry {
+    let large = NewRecord {
         text: format!("{{\"cookie\":{{}},\"a\":\"{}\"}}", "x".repeat(600)).into(),
         users: user.into_iter().collect(),
         ..small.clone()
@@ -125,7 +125,10 @@ async fn records_that_grow_in_their_place_stay_within_the_bytes() {
         store.update(id, &small.text, &large).await.unwrap();
         assert!(store.bytes() <= limit.bytes, "{}", store.bytes());
     }
-    let (left, of_ada) = (store.count().await.unwrap(), store.of_user("ada").await);
+    let (left, of_ada) = (
+        store.count().await.unwrap(),
+        store.list_by_user("ada").await,
+    );
     assert!((10..=16).contains(&left), "{left}");
     assert_eq!(of_ada.unwrap().len() as u64, left);
 }
@@ -158,7 +161,10 @@ async fn memory_is_given_back_when_sessions_expire() {
     clock.advance(Duration::from_secs(61));
     assert_eq!(store.prune().await.unwrap(), 10_000);
     assert_eq!(
-        (store.bytes(), store.of_user("ada").await.unwrap().len()),
+        (
+            store.bytes(),
+            store.list_by_user("ada").await.unwrap().len()
+        ),
         (0, 0)
     );
 }

@@ -10,10 +10,10 @@ use super::lock;
 use super::shard::{Slot, spread};
 use crate::id::SessionId;
 
-type Part = HashTable<Owner>;
+type Part = HashTable<UserEntry>;
 
 /// A user with the ids of their sessions.
-struct Owner {
+struct UserEntry {
     name: Box<str>,
     sessions: HashSet<Arc<str>>,
 }
@@ -55,10 +55,10 @@ impl Users {
     fn add_one(&self, user: &str, id: &str) {
         let (hash, id) = (self.hash(user), Arc::from(id));
         let mut owners = lock(self.part(hash));
-        let is_it = |owner: &Owner| *owner.name == *user;
-        let rehash = |owner: &Owner| spread(self.hash(&owner.name));
+        let is_it = |owner: &UserEntry| *owner.name == *user;
+        let rehash = |owner: &UserEntry| spread(self.hash(&owner.name));
         let owner = owners.entry(spread(hash), is_it, rehash);
-        let mut owner = owner.or_insert_with(|| Owner {
+        let mut owner = owner.or_insert_with(|| UserEntry {
             name: user.into(),
             sessions: HashSet::new(),
         });

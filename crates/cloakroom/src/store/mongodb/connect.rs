@@ -13,21 +13,21 @@ use mongodb::options::{
 };
 use mongodb::{Client, Collection, IndexModel};
 
-use super::Inner;
+use super::MongoInner;
 use super::errors::write_failed;
-use super::form::Form;
+use super::form::SessionFormat;
 use super::options::{AutoRemove, MongoOptions};
 use super::retired::Notes;
-use super::seen::Seen;
+use super::seen::BsonCache;
 use super::time;
-use super::tombs::Tombs;
+use super::tombs::Tombstones;
 use crate::store::{StoreError, StoreErrorKind, UserKeys, plaintext};
 
 /// How long a request waits for a server to be found, unless the URL says otherwise.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SELECTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the driver looks whether a server is there: a request after an outage waits for that.
 /// The driver's own ten seconds would be a long time.
-const HEARTBEAT: Duration = Duration::from_millis(500);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 /// How many connections there are at most, unless the URL says otherwise: as many as in the Node driver.
 /// The Rust driver's own ten are soon taken by writes that wait for documents which somebody holds.
 const MAX_CONNECTIONS: u32 = 100;
@@ -42,12 +42,12 @@ pub(super) fn durable() -> WriteConcern {
         .build()
 }
 
-impl Inner {
+impl MongoInner {
     pub(super) async fn with_client(
         client: Client,
         options: MongoOptions,
     ) -> Result<Self, StoreError> {
-        let form = Form::of(&options)?;
+        let form = SessionFormat::of(&options)?;
         let database = match &options.database {
             Some(name) => client.database(name),
             None => client
@@ -63,7 +63,7 @@ impl Inner {
         let notes = Notes(database.collection_with_options(&notes, reading.clone()));
         let tombs = options.mixed_fleet.then(|| {
             let name = [&options.collection, "_tombs"].concat();
-            Tombs {
+            Tombstones {
                 collection: database.collection_with_options(&name, reading),
                 database: database.clone(),
             }
@@ -88,7 +88,7 @@ impl Inner {
             options,
             time,
             heard: Mutex::new(Instant::now()),
-            seen: Mutex::new(Seen::default()),
+            seen: Mutex::new(BsonCache::default()),
             user_keys: ArcSwap::from_pointee(UserKeys::default()),
             indexed: AtomicBool::new(false),
         })
@@ -133,9 +133,11 @@ pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
     }
     // Whoever waits for a document that a transaction holds keeps a connection.
     parsed.max_pool_size.get_or_insert(MAX_CONNECTIONS);
-    parsed.server_selection_timeout.get_or_insert(PATIENCE);
-    parsed.connect_timeout.get_or_insert(PATIENCE);
-    parsed.heartbeat_freq.get_or_insert(HEARTBEAT);
+    parsed
+        .server_selection_timeout
+        .get_or_insert(SELECTION_TIMEOUT);
+    parsed.connect_timeout.get_or_insert(SELECTION_TIMEOUT);
+    parsed.heartbeat_freq.get_or_insert(HEARTBEAT_INTERVAL);
     Ok(parsed)
 }
 

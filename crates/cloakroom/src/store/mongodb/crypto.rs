@@ -77,7 +77,7 @@ pub enum Hashing {
     Sha512,
 }
 
-pub(super) type Key = [u8; 32];
+pub(super) type AesKey = [u8; 32];
 
 /// Why a text does not open; nobody is told more.
 pub(super) struct Unreadable;
@@ -125,7 +125,7 @@ fn unhex(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Hashing {
-    pub(super) fn derive(self, secret: &[u8], salt: &[u8], iterations: u32) -> Key {
+    pub(super) fn derive(self, secret: &[u8], salt: &[u8], iterations: u32) -> AesKey {
         match self {
             Self::Sha256 => pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(secret, salt, iterations),
             Self::Sha384 => pbkdf2::pbkdf2_hmac_array::<Sha384, 32>(secret, salt, iterations),
@@ -176,7 +176,7 @@ impl Algorithm {
     /// With GCM, the tag comes after the ciphertext.
     pub(super) fn encrypt(
         self,
-        key: &Key,
+        key: &AesKey,
         iv: &[u8],
         aad: &[u8],
         msg: &[u8],
@@ -196,7 +196,7 @@ impl Algorithm {
 
     pub(super) fn decrypt(
         self,
-        key: &Key,
+        key: &AesKey,
         iv: &[u8],
         aad: &[u8],
         msg: &[u8],

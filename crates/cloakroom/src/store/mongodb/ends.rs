@@ -5,20 +5,20 @@ use std::time::Duration;
 use futures_util::future::join;
 use mongodb::bson::{Document, doc};
 
-use super::Inner;
+use super::MongoInner;
 use super::connect::durable;
 use super::document::date;
 use super::errors::write_failed;
-use super::tombs::Mark;
+use super::tombs::Tombstone;
 use super::writes::TRIES;
 use crate::record::RecordText;
-use crate::store::{Entry, RetiredId, StoreError, StoreErrorKind, Written};
+use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError, StoreErrorKind};
 
 /// How long whoever noted an id may take until the session is gone; a note that stands longer beside a
 /// live session is left from somebody who gave up.
 const UNDER_WAY: Duration = Duration::from_millis(50);
 
-impl Inner {
+impl MongoInner {
     pub(super) async fn destroy(&self, id: &str) -> Result<bool, StoreError> {
         self.seen().forget(id);
         let Some(tombs) = &self.tombs else {
@@ -27,7 +27,7 @@ impl Inner {
         // First the tombstone: what Express writes from now on is not seen.
         let mark = tombs.mark(id, self.now()).await?;
         let destroyed = self.delete(self.live_of(id)).await?;
-        if !destroyed && mark == Mark::New {
+        if !destroyed && mark == Tombstone::New {
             tombs.unmark(id).await?;
         }
         Ok(destroyed)
@@ -57,16 +57,16 @@ impl Inner {
         old: &str,
         read: Option<&RecordText>,
         new: &str,
-        entry: &Entry,
+        entry: &NewRecord,
         retired: &RetiredId,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<CasOutcome, StoreError> {
         let Some(read) = read else {
             return self.replace_any(old, new, entry, retired).await;
         };
         if let Some(tombs) = &self.tombs
             && tombs.has(old, self.now()).await?
         {
-            return Ok(Written::Gone);
+            return Ok(CasOutcome::NotFound);
         }
         let noting = async {
             match &self.notes {
@@ -77,7 +77,7 @@ impl Inner {
         self.create_and_note(old, new, entry, noting).await?;
         let ended = self.end(old, read).await;
         let undo = match &ended {
-            Ok(ended) => *ended != Written::Saved,
+            Ok(ended) => *ended != CasOutcome::Stored,
             // Where the old session may have gone, the new one has to stay.
             Err(error) => error.kind() != StoreErrorKind::Unknown,
         };
@@ -95,25 +95,25 @@ impl Inner {
         &self,
         old: &str,
         new: &str,
-        entry: &Entry,
+        entry: &NewRecord,
         retired: &RetiredId,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<CasOutcome, StoreError> {
         let Some(notes) = &self.notes else {
             self.create(new, entry).await?;
             self.destroy(old).await?;
-            return Ok(Written::Saved);
+            return Ok(CasOutcome::Stored);
         };
         let noting = notes.claim(old, new, retired, self.now());
         let is_first = self.create_and_note(old, new, entry, noting).await?;
         if !is_first && !self.is_left_live(old).await? {
             self.undo(old, new).await?;
-            return Ok(Written::Gone);
+            return Ok(CasOutcome::NotFound);
         }
         if !is_first {
             notes.overwrite(old, new, retired, self.now()).await?;
         }
         self.destroy(old).await?;
-        Ok(Written::Saved)
+        Ok(CasOutcome::Stored)
     }
 
     /// Whether a session that was noted as retired lives, and is not about to go.
@@ -121,7 +121,7 @@ impl Inner {
         let id = [id.to_owned()];
         for pause in [Duration::ZERO, UNDER_WAY] {
             tokio::time::sleep(pause).await;
-            if self.living(&id).await? == [None] {
+            if self.expiries(&id).await? == [None] {
                 return Ok(false);
             }
         }
@@ -134,7 +134,7 @@ impl Inner {
         &self,
         old: &str,
         new: &str,
-        entry: &Entry,
+        entry: &NewRecord,
         noting: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         match join(self.create(new, entry), noting).await {
@@ -175,7 +175,7 @@ impl Inner {
     }
 
     /// Deletes a session that still has the text that was read.
-    async fn end(&self, id: &str, read: &RecordText) -> Result<Written, StoreError> {
+    async fn end(&self, id: &str, read: &RecordText) -> Result<CasOutcome, StoreError> {
         let mut base = self.known(id, read);
         for _ in 0..TRIES {
             if let Some(base) = &base {
@@ -184,17 +184,19 @@ impl Inner {
                 if self.delete(filter).await? {
                     self.seen().forget(id);
                     self.bury(id).await?;
-                    return Ok(Written::Saved);
+                    return Ok(CasOutcome::Stored);
                 }
             }
             match self.find(id).await? {
-                None => return Ok(Written::Gone),
+                None => return Ok(CasOutcome::NotFound),
                 Some(held) if self.form.same(&held.text, read) => base = Some(held.session),
-                Some(held) => return Ok(Written::Changed(held.into())),
+                Some(held) => return Ok(CasOutcome::Conflict(held.into())),
             }
         }
         let found = self.find(id).await?;
-        Ok(found.map_or(Written::Gone, |held| Written::Changed(held.into())))
+        Ok(found.map_or(CasOutcome::NotFound, |held| {
+            CasOutcome::Conflict(held.into())
+        }))
     }
 
     /// Sets the tombstone of a session that is gone. Not before: it would hide, meanwhile, a session

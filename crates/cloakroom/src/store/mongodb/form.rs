@@ -2,28 +2,28 @@
 
 use mongodb::bson::{Bson, RawDocument};
 
-use super::sealer::Sealer;
-use super::{Inner, MongoOptions, corrupt, document};
+use super::sealer::Encryptor;
+use super::{MongoInner, MongoOptions, corrupt, document};
 use crate::clock::Timestamp;
 use crate::record::RecordText;
-use crate::store::{StoreError, StoreErrorKind, Stored};
+use crate::store::{StoreError, StoreErrorKind, StoredRecord};
 
-pub(super) enum Form {
+pub(super) enum SessionFormat {
     Text,
     Document,
-    Sealed(Box<Sealer>),
+    Sealed(Box<Encryptor>),
 }
 
 /// A session as it was read.
-pub(super) struct Held {
+pub(super) struct DecodedSession {
     /// The field `session`, which a save has to find again.
     pub(super) session: Bson,
     pub(super) text: RecordText,
     pub(super) expires: Timestamp,
 }
 
-impl From<Held> for Stored {
-    fn from(held: Held) -> Self {
+impl From<DecodedSession> for StoredRecord {
+    fn from(held: DecodedSession) -> Self {
         Self {
             text: held.text,
             expires: held.expires,
@@ -34,10 +34,10 @@ impl From<Held> for Stored {
 /// MongoDB's bound on a document, less the fields beside the session.
 const MOST_BYTES: usize = (16 << 20) - (16 << 10);
 
-impl Form {
+impl SessionFormat {
     pub(super) fn of(options: &MongoOptions) -> Result<Self, StoreError> {
         Ok(match &options.encryption {
-            Some(encryption) => Self::Sealed(Box::new(Sealer::new(encryption)?)),
+            Some(encryption) => Self::Sealed(Box::new(Encryptor::new(encryption)?)),
             None if options.stringify => Self::Text,
             None => Self::Document,
         })
@@ -95,15 +95,15 @@ fn size(session: &Bson) -> usize {
     }
 }
 
-impl Inner {
-    pub(super) async fn held(&self, found: &RawDocument) -> Result<Held, StoreError> {
+impl MongoInner {
+    pub(super) async fn held(&self, found: &RawDocument) -> Result<DecodedSession, StoreError> {
         let session = session_in(found)?;
         let text = self.form.text(&session).await?;
         let expires = match found.get_datetime("expires") {
             Ok(expires) => Timestamp::from_millis(expires.timestamp_millis()),
             Err(_) => self.now().after(self.options.ttl),
         };
-        Ok(Held {
+        Ok(DecodedSession {
             session,
             text,
             expires: self.time.outward(expires),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use subtle::ConstantTimeEq as _;
 
-use super::crypto::{Algorithm, Encoding, Hashing, Key, Unreadable, random};
+use super::crypto::{AesKey, Algorithm, Encoding, Hashing, Unreadable, random};
 use crate::record::stringify;
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -77,11 +77,11 @@ impl Kruptein {
         &self.secret
     }
 
-    pub(super) fn derive(&self, salt: &[u8]) -> Key {
+    pub(super) fn derive(&self, salt: &[u8]) -> AesKey {
         self.hashing.derive(&self.secret, salt, ITERATIONS)
     }
 
-    pub(super) fn seal(&self, key: &Key, salt: &[u8], text: &str) -> Result<String, StoreError> {
+    pub(super) fn seal(&self, key: &AesKey, salt: &[u8], text: &str) -> Result<String, StoreError> {
         // What is encrypted is the text as a JSON string once more.
         let plain = stringify(text)
             .map_err(|_| StoreError::new(StoreErrorKind::Invalid, "the record is no text"))?;
@@ -128,7 +128,7 @@ impl Kruptein {
         })
     }
 
-    pub(super) fn open(&self, key: &Key, parts: &Parts) -> Result<String, Unreadable> {
+    pub(super) fn open(&self, key: &AesKey, parts: &Parts) -> Result<String, Unreadable> {
         let mac = self.hashing.mac(key, &parts.ciphertext);
         let mac = self.encoding.encode(&mac);
         if !bool::from(mac.as_bytes().ct_eq(&parts.mac)) {

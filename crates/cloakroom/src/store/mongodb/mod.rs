@@ -38,15 +38,15 @@ pub use self::kruptein::Kruptein;
 pub use self::options::{AutoRemove, MongoOptions};
 pub use self::webcrypto::WebCrypto;
 
-use self::form::Form;
+use self::form::SessionFormat;
 use self::retired::Notes;
-use self::seen::Seen;
-use self::tombs::Tombs;
+use self::seen::BsonCache;
+use self::tombs::Tombstones;
 use super::completion::to_completion;
 use super::steady::Steady;
 use super::{
-    Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, Stored,
-    UserKeys, Written,
+    CasOutcome, NewRecord, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
+    StoreOptions, StoredRecord, UserKeys,
 };
 use crate::clock::Timestamp;
 use crate::id::SessionId;
@@ -66,19 +66,19 @@ use crate::record::RecordText;
 /// index speaks of what Express wrote. With [`stringify(false)`](MongoOptions::stringify) there
 /// are indexes.
 #[derive(Clone)]
-pub struct MongoStore(Arc<Inner>);
+pub struct MongoStore(Arc<MongoInner>);
 
-struct Inner {
+struct MongoInner {
     database: Database,
     sessions: Collection<RawDocumentBuf>,
-    tombs: Option<Tombs>,
+    tombs: Option<Tombstones>,
     notes: Option<Notes>,
-    form: Form,
+    form: SessionFormat,
     options: MongoOptions,
     /// Dates in documents are by it.
     time: Steady,
     heard: Mutex<Instant>,
-    seen: Mutex<Seen>,
+    seen: Mutex<BsonCache>,
     user_keys: ArcSwap<UserKeys>,
     /// Whether the indexes for the keys above were asked for.
     indexed: AtomicBool,
@@ -120,13 +120,13 @@ impl MongoStore {
     pub async fn connect_options(url: &str, options: MongoOptions) -> Result<Self, StoreError> {
         let parsed = connect::parse(url).await?;
         let client = Client::with_options(parsed).map_err(|_| connect::not_a_url())?;
-        let inner = Arc::new(Inner::with_client(client, options).await?);
+        let inner = Arc::new(MongoInner::with_client(client, options).await?);
         inner.remove_at_intervals();
         Ok(Self(inner))
     }
 }
 
-impl Inner {
+impl MongoInner {
     /// What an id handed out begins with where the store has `_id`s that are not ids.
     const STORED: &str = "stored:";
 
@@ -154,7 +154,7 @@ impl Inner {
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, BsonCache> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -166,18 +166,18 @@ impl fmt::Debug for MongoStore {
 }
 
 impl Store for MongoStore {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(async move { self.0.get(&self.0.stored_id(id)).await })
     }
 
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
         Box::pin(async move {
             let ids: Vec<String> = ids.iter().map(|id| self.0.stored_id(id)).collect();
-            self.0.living(&ids).await
+            self.0.expiries(&ids).await
         })
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         let (store, id, entry) = (Arc::clone(&self.0), self.0.stored_id(id), entry.clone());
         to_completion(async move { store.create(&id, &entry).await })
     }
@@ -186,8 +186,8 @@ impl Store for MongoStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         let (store, id) = (Arc::clone(&self.0), self.0.stored_id(id));
         let (read, entry) = (read.clone(), entry.clone());
         to_completion(async move { store.update(&id, &read, &entry).await })
@@ -197,7 +197,7 @@ impl Store for MongoStore {
         &'a self,
         id: &'a SessionId,
         _: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         let (store, id) = (Arc::clone(&self.0), self.0.stored_id(id));
         let expires = entry.expires;
@@ -214,9 +214,9 @@ impl Store for MongoStore {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         let (store, old, new) = (
             Arc::clone(&self.0),
             self.0.stored_id(old),
@@ -256,22 +256,22 @@ impl Store for MongoStore {
         Box::pin(self.0.count())
     }
 
-    fn index_by(&self, keys: &UserKeys) {
-        self.0.index_by(keys);
+    fn set_user_keys(&self, keys: &UserKeys) {
+        self.0.set_user_keys(keys);
     }
 
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        Box::pin(self.0.of_user(user))
+    fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.0.list_by_user(user))
     }
 
-    fn destroy_of_user<'a>(
+    fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
         let (store, user) = (Arc::clone(&self.0), user.to_owned());
         let keep = keep.map(|id| self.0.stored_id(id));
-        to_completion(async move { store.destroy_of_user(&user, keep.as_deref()).await })
+        to_completion(async move { store.destroy_by_user(&user, keep.as_deref()).await })
     }
 }
 

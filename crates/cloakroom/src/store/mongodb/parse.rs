@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> Result<Document, StoreError> {
     let text = renormalize(text).ok_or_else(|| invalid("the record is no JSON"))?;
     let text = without_lone_surrogates(&text);
     match serde_json::from_str(&text) {
-        Ok(Parsed(Bson::Document(document))) => Ok(document),
+        Ok(ParsedBson(Bson::Document(document))) => Ok(document),
         Ok(_) => Err(invalid("the record is no JSON object")),
         Err(_) => Err(invalid("the record has a key with a NUL, or is too deep")),
     }
@@ -24,9 +24,9 @@ pub(super) fn parse(text: &str) -> Result<Document, StoreError> {
 
 /// A JSON value as the Node driver writes it. Unlike `Bson`'s own reading of JSON, no object is
 /// taken for another type by its keys: those are a visitor's.
-struct Parsed(Bson);
+struct ParsedBson(Bson);
 
-impl<'de> Deserialize<'de> for Parsed {
+impl<'de> Deserialize<'de> for ParsedBson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue).map(Self)
     }
@@ -67,7 +67,7 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Bson, A::Error> {
         let mut values = Vec::new();
-        while let Some(Parsed(value)) = seq.next_element()? {
+        while let Some(ParsedBson(value)) = seq.next_element()? {
             values.push(value);
         }
         Ok(Bson::Array(values))
@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Bson, A::Error> {
         let mut document = Document::new();
-        while let Some((key, Parsed(value))) = map.next_entry::<String, _>()? {
+        while let Some((key, ParsedBson(value))) = map.next_entry::<String, _>()? {
             if key.contains('\0') {
                 return Err(A::Error::custom("a key with a NUL"));
             }

@@ -6,17 +6,17 @@ use futures_util::TryStreamExt as _;
 use futures_util::future::join;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 
-use super::Inner;
+use super::MongoInner;
 use super::document::date;
 use super::errors::read_failed;
-use super::form::{Form, Held};
+use super::form::{DecodedSession, SessionFormat};
 use crate::clock::Timestamp;
-use crate::store::{Page, StoreError, StoreErrorKind, Stored};
+use crate::store::{Page, StoreError, StoreErrorKind, StoredRecord};
 
 /// The most ids that one command names.
 pub(super) const BATCH: usize = 500;
 
-impl Inner {
+impl MongoInner {
     /// What every live document fulfils, in connect-mongo's words.
     pub(super) fn live(&self) -> Document {
         let now = date(self.now());
@@ -56,7 +56,7 @@ impl Inner {
         Ok(None)
     }
 
-    pub(super) async fn find(&self, id: &str) -> Result<Option<Held>, StoreError> {
+    pub(super) async fn find(&self, id: &str) -> Result<Option<DecodedSession>, StoreError> {
         let found = self.sessions.find_one(self.live_of(id)).await;
         match found.map_err(read_failed)? {
             Some(found) => Ok(Some(self.held(&found).await?)),
@@ -64,18 +64,18 @@ impl Inner {
         }
     }
 
-    pub(super) async fn get(&self, id: &str) -> Result<Option<Stored>, StoreError> {
+    pub(super) async fn get(&self, id: &str) -> Result<Option<StoredRecord>, StoreError> {
         let Some(held) = self.unless_buried(id, self.find(id)).await? else {
             return Ok(None);
         };
-        if !matches!(self.form, Form::Text) {
+        if !matches!(self.form, SessionFormat::Text) {
             self.seen().put(id, held.text.clone(), held.session.clone());
         }
         Ok(Some(held.into()))
     }
 
     /// When each lives until; those under a tombstone do not live.
-    pub(super) async fn living(
+    pub(super) async fn expiries(
         &self,
         ids: &[String],
     ) -> Result<Vec<Option<Timestamp>>, StoreError> {

@@ -4,18 +4,18 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::corrupt;
-use super::crypto::{Encryption, Hashing, Key, hex, random};
+use super::crypto::{AesKey, Encryption, Hashing, hex, random};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Encrypts and decrypts, and remembers the keys that it derived.
-pub(super) struct Sealer {
+pub(super) struct Encryptor {
     encryption: Arc<Encryption>,
-    keys: Mutex<Keys>,
+    keys: Mutex<DerivedKeys>,
     /// The salt of all that this store writes with Kruptein, so that one key serves.
     salt: [u8; 128],
 }
 
-impl Sealer {
+impl Encryptor {
     pub(super) fn new(encryption: &Encryption) -> Result<Self, StoreError> {
         if let Encryption::WebCrypto(webcrypto) = encryption {
             webcrypto.check()?;
@@ -70,7 +70,7 @@ impl Sealer {
         }
     }
 
-    async fn key(&self, salt: &[u8]) -> Result<Key, StoreError> {
+    async fn key(&self, salt: &[u8]) -> Result<AesKey, StoreError> {
         if let Some(key) = self.keys().get(salt) {
             return Ok(key);
         }
@@ -89,26 +89,26 @@ impl Sealer {
         Ok(key)
     }
 
-    fn keys(&self) -> MutexGuard<'_, Keys> {
+    fn keys(&self) -> MutexGuard<'_, DerivedKeys> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The keys derived last, by their salts.
 #[derive(Default)]
-struct Keys {
-    by_salt: HashMap<Vec<u8>, Key>,
+struct DerivedKeys {
+    by_salt: HashMap<Vec<u8>, AesKey>,
     order: VecDeque<Vec<u8>>,
 }
 
-impl Keys {
+impl DerivedKeys {
     const MOST: usize = 4096;
 
-    fn get(&self, salt: &[u8]) -> Option<Key> {
+    fn get(&self, salt: &[u8]) -> Option<AesKey> {
         self.by_salt.get(salt).copied()
     }
 
-    fn put(&mut self, salt: Vec<u8>, key: Key) {
+    fn put(&mut self, salt: Vec<u8>, key: AesKey) {
         if self.by_salt.insert(salt.clone(), key).is_some() {
             return;
         }

@@ -11,28 +11,28 @@ use crate::record::RecordText;
 /// A text does not say what BSON it was read from, and a save holds only for that. Where the answer
 /// is no longer here, a save reads the document first.
 #[derive(Default)]
-pub(super) struct Seen {
-    by_id: HashMap<String, Sight>,
+pub(super) struct BsonCache {
+    by_id: HashMap<String, CachedBson>,
     /// Oldest first. Of an id that was seen again, all but the last are stale.
     order: VecDeque<(String, u64)>,
     turn: u64,
     bytes: usize,
 }
 
-struct Sight {
+struct CachedBson {
     text: RecordText,
     session: Bson,
     turn: u64,
 }
 
-impl Sight {
+impl CachedBson {
     /// A document takes a few times the room of its text.
     fn bytes(&self) -> usize {
         self.text.len() * 4 + 256
     }
 }
 
-impl Seen {
+impl BsonCache {
     const MOST: usize = 4096;
     const MOST_BYTES: usize = 16 << 20;
 
@@ -43,7 +43,7 @@ impl Seen {
 
     pub(super) fn put(&mut self, id: &str, text: RecordText, session: Bson) {
         self.turn += 1;
-        let sight = Sight {
+        let sight = CachedBson {
             text,
             session,
             turn: self.turn,
@@ -78,11 +78,11 @@ impl Seen {
 mod tests {
     use mongodb::bson::Bson;
 
-    use super::Seen;
+    use super::BsonCache;
 
     #[test]
     fn a_text_is_known_by_its_id_until_another_is() {
-        let mut seen = Seen::default();
+        let mut seen = BsonCache::default();
         seen.put("a", "one".into(), 1.into());
         assert_eq!(seen.get("a", "one"), Some(Bson::Int32(1)));
         assert_eq!(seen.get("b", "one"), None);
@@ -96,14 +96,14 @@ mod tests {
 
     #[test]
     fn it_is_bounded_in_number_and_in_size() {
-        let mut seen = Seen::default();
-        for turn in 0..3 * Seen::MOST {
+        let mut seen = BsonCache::default();
+        for turn in 0..3 * BsonCache::MOST {
             seen.put(&(turn % 5000).to_string(), "x".into(), Bson::Null);
-            assert!(seen.by_id.len() <= seen.order.len() && seen.order.len() <= Seen::MOST);
+            assert!(seen.by_id.len() <= seen.order.len() && seen.order.len() <= BsonCache::MOST);
         }
         for turn in 0..100 {
             seen.put(&turn.to_string(), "x".repeat(1 << 20).into(), Bson::Null);
-            assert!(seen.bytes <= Seen::MOST_BYTES);
+            assert!(seen.bytes <= BsonCache::MOST_BYTES);
         }
         assert!(seen.get("99", &"x".repeat(1 << 20)).is_some());
         seen.put("huge", "x".repeat(20 << 20).into(), Bson::Null);

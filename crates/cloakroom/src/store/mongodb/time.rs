@@ -10,7 +10,7 @@ use mongodb::Database;
 use mongodb::bson::doc;
 use tokio::runtime::Handle;
 
-use super::Inner;
+use super::MongoInner;
 use super::errors::read_failed;
 use crate::clock::{Clock, Timestamp};
 use crate::store::steady::Steady;
@@ -44,7 +44,7 @@ async fn hear(database: &Database, time: &Steady) -> Result<Option<Timestamp>, S
     Ok(Some(server))
 }
 
-impl Inner {
+impl MongoInner {
     /// Asks again, in a task of its own, where the last time is long ago.
     pub(super) fn hear_the_time(&self) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,23 +14,23 @@ use crate::store::{StoreError, StoreErrorKind};
 
 /// Longer than what Express brings back lives: its late save gives a session its whole time anew. That
 /// of a month is longer than most.
-const STANDS: Duration = Duration::from_hours(31 * 24);
+const TOMBSTONE_TTL: Duration = Duration::from_hours(31 * 24);
 
 /// `{_id, expires, marks}`: `marks` counts how often it was set.
-pub(super) struct Tombs {
+pub(super) struct Tombstones {
     pub(super) database: Database,
     pub(super) collection: Collection<RawDocumentBuf>,
 }
 
 /// Whether a tombstone is new, or stood there before.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(super) enum Tombstone {
     New,
     Again,
 }
 
-impl Tombs {
-    pub(super) async fn mark(&self, id: &str, now: Timestamp) -> Result<Mark, StoreError> {
+impl Tombstones {
+    pub(super) async fn mark(&self, id: &str, now: Timestamp) -> Result<Tombstone, StoreError> {
         match self.try_to_mark(id, now).await {
             // Somebody else marked it at the same time: now there is one to set again.
             Err(error) if error.kind() == StoreErrorKind::IdTaken => {
@@ -40,7 +40,7 @@ impl Tombs {
         }
     }
 
-    async fn try_to_mark(&self, id: &str, now: Timestamp) -> Result<Mark, StoreError> {
+    async fn try_to_mark(&self, id: &str, now: Timestamp) -> Result<Tombstone, StoreError> {
         let marked = self
             .collection
             .update_one(doc! { "_id": id }, Self::setting(now))
@@ -48,7 +48,9 @@ impl Tombs {
             .write_concern(durable())
             .await
             .map_err(write_failed)?;
-        Ok(marked.upserted_id.map_or(Mark::Again, |_| Mark::New))
+        Ok(marked
+            .upserted_id
+            .map_or(Tombstone::Again, |_| Tombstone::New))
     }
 
     /// Marks many in one command.
@@ -125,7 +127,7 @@ impl Tombs {
     }
 
     fn setting(now: Timestamp) -> Document {
-        doc! { "$max": { "expires": date(now.after(STANDS)) }, "$inc": { "marks": 1 } }
+        doc! { "$max": { "expires": date(now.after(TOMBSTONE_TTL)) }, "$inc": { "marks": 1 } }
     }
 
     fn standing(now: Timestamp) -> Document {

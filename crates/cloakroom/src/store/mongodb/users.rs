@@ -12,17 +12,17 @@ use mongodb::options::IndexOptions;
 use mongodb::{Collection, IndexModel};
 use sha2::{Digest as _, Sha256};
 
-use super::Inner;
+use super::MongoInner;
 use super::crypto::hex;
 use super::document::date;
 use super::errors::read_failed;
-use super::form::{Form, session_in};
+use super::form::{SessionFormat, session_in};
 use super::reads::BATCH;
-use super::sealer::Sealer;
+use super::sealer::Encryptor;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::{DIVIDER, OF_OBJECT, stringify};
-use crate::store::{StoreError, StoreErrorKind, UserKeys, restless};
+use crate::store::{StoreError, StoreErrorKind, UserKeys, too_many_id_changes};
 
 /// How often a user's sessions are looked for while they are ended: one that got another id
 /// meanwhile may have been missed.
@@ -32,14 +32,14 @@ const LONGEST_PATTERN: usize = 30_000;
 /// Enough of an encrypted text's end to tell it from any other.
 const TAIL: usize = 32;
 
-impl Inner {
-    pub(super) fn index_by(&self, keys: &UserKeys) {
+impl MongoInner {
+    pub(super) fn set_user_keys(&self, keys: &UserKeys) {
         self.user_keys.store(Arc::new(keys.clone()));
         self.indexed.store(false, Ordering::Release);
         self.create_user_indexes();
     }
 
-    pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+    pub(super) async fn list_by_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         let mut known = HashSet::new();
         for _ in 0..PASSES {
             let ids = self.ids_of(user).await?;
@@ -51,10 +51,10 @@ impl Inner {
             }
             known.extend(buried);
         }
-        Err(restless())
+        Err(too_many_id_changes())
     }
 
-    pub(super) async fn destroy_of_user(
+    pub(super) async fn destroy_by_user(
         &self,
         user: &str,
         keep: Option<&str>,
@@ -70,7 +70,7 @@ impl Inner {
                 ended += self.destroy_all(some).await?;
             }
         }
-        Err(restless())
+        Err(too_many_id_changes())
     }
 
     /// The `_id`s of a user's live sessions, buried ones as well.
@@ -78,9 +78,9 @@ impl Inner {
         self.create_user_indexes();
         let keys = self.user_keys.load_full();
         let candidates = match &self.form {
-            Form::Text => text_says(plain(user)),
-            Form::Document => document_says(&keys, plain(user)),
-            Form::Sealed(sealer) => sealed_may_say(sealer, &keys, user),
+            SessionFormat::Text => text_says(plain(user)),
+            SessionFormat::Document => document_says(&keys, plain(user)),
+            SessionFormat::Sealed(sealer) => sealed_may_say(sealer, &keys, user),
         };
         let filter = doc! { "$and": [self.live(), candidates] };
         let finding = self
@@ -120,7 +120,7 @@ impl Inner {
 
     /// The fields of an encrypted session's document that spare decrypting it.
     pub(super) fn user_fields(&self, session: &Bson, text: &str) -> Document {
-        let (Form::Sealed(sealer), Some(stored)) = (&self.form, session.as_str()) else {
+        let (SessionFormat::Sealed(sealer), Some(stored)) = (&self.form, session.as_str()) else {
             return Document::new();
         };
         let keys = self.user_keys.load();
@@ -159,7 +159,9 @@ impl Inner {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        if matches!(self.form, Form::Document) && !self.indexed.swap(true, Ordering::AcqRel) {
+        if matches!(self.form, SessionFormat::Document)
+            && !self.indexed.swap(true, Ordering::AcqRel)
+        {
             let (sessions, keys) = (self.sessions.clone(), self.user_keys.load_full());
             runtime.spawn(async move {
                 if index(&sessions, &keys).await.is_err() {
@@ -270,7 +272,7 @@ fn literal(text: &str) -> String {
 }
 
 /// Encrypted sessions that name a user, or of which nobody has noted whom they name.
-fn sealed_may_say(sealer: &Sealer, keys: &UserKeys, user: &str) -> Document {
+fn sealed_may_say(sealer: &Encryptor, keys: &UserKeys, user: &str) -> Document {
     let length = doc! { "$strLenCP": "$session" };
     let tail = i64::try_from(TAIL).unwrap_or_default();
     let start = doc! { "$max": [0, { "$subtract": [length, tail] }] };

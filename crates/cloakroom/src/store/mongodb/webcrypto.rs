@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::crypto::{Algorithm, Encoding, Hashing, Key, Unreadable, fill};
+use super::crypto::{AesKey, Algorithm, Encoding, Hashing, Unreadable, fill};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// The format of connect-mongo's `createWebCryptoAdapter`.
@@ -90,11 +90,11 @@ impl WebCrypto {
         &self.salt
     }
 
-    pub(super) fn derive(&self) -> Key {
+    pub(super) fn derive(&self) -> AesKey {
         Hashing::Sha256.derive(&self.secret, &self.salt, self.iterations)
     }
 
-    pub(super) fn seal(&self, key: &Key, text: &str) -> Result<String, StoreError> {
+    pub(super) fn seal(&self, key: &AesKey, text: &str) -> Result<String, StoreError> {
         let mut whole = vec![0; self.iv_bytes()];
         fill(&mut whole)?;
         let sealed = self.algorithm.encrypt(key, &whole, b"", text.as_bytes());
@@ -104,7 +104,7 @@ impl WebCrypto {
         Ok(self.encoding.encode(&whole))
     }
 
-    pub(super) fn open(&self, key: &Key, sealed: &str) -> Result<String, Unreadable> {
+    pub(super) fn open(&self, key: &AesKey, sealed: &str) -> Result<String, Unreadable> {
         let whole = self.encoding.decode(sealed.as_bytes())?;
         let (iv, sealed) = whole.split_at_checked(self.iv_bytes()).ok_or(Unreadable)?;
         let plain = self.algorithm.decrypt(key, iv, b"", sealed)?;

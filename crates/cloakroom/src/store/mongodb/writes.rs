@@ -2,19 +2,19 @@
 
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 
-use super::Inner;
+use super::MongoInner;
 use super::document::date;
 use super::errors::{read_failed, write_failed};
-use super::form::{Form, Held};
+use super::form::{DecodedSession, SessionFormat};
 use crate::clock::Timestamp;
 use crate::record::RecordText;
-use crate::store::{Entry, StoreError, StoreErrorKind, Written};
+use crate::store::{CasOutcome, NewRecord, StoreError, StoreErrorKind};
 
 /// What became of one attempt to save.
-enum Attempt {
+enum SaveAttempt {
     Saved,
     Gone,
-    Other(Held),
+    Other(DecodedSession),
 }
 
 /// When a session was saved or touched.
@@ -28,10 +28,10 @@ enum LastModified {
 /// How often a document is met that says what was read in other bytes.
 pub(super) const TRIES: usize = 3;
 
-impl Inner {
+impl MongoInner {
     /// One command: it replaces what expired, inserts where there is nothing, and fails on the `_id`
     /// of a live document.
-    pub(super) async fn create(&self, id: &str, entry: &Entry) -> Result<(), StoreError> {
+    pub(super) async fn create(&self, id: &str, entry: &NewRecord) -> Result<(), StoreError> {
         if let Some(tombs) = &self.tombs
             && tombs.has(id, self.now()).await?
         {
@@ -49,7 +49,7 @@ impl Inner {
     }
 
     /// In the order in which MongoDB stores what connect-mongo sends.
-    fn new_document(&self, id: &str, session: Bson, entry: &Entry) -> Document {
+    fn new_document(&self, id: &str, session: Bson, entry: &NewRecord) -> Document {
         let now = date(self.now());
         let mut fields = self.fields(session, entry);
         if self.options.timestamps {
@@ -63,7 +63,7 @@ impl Inner {
     }
 
     /// What every save sets.
-    fn fields(&self, session: Bson, entry: &Entry) -> Document {
+    fn fields(&self, session: Bson, entry: &NewRecord) -> Document {
         let mut fields = self.user_fields(&session, &entry.text);
         fields.insert("session", session);
         fields.insert("expires", date(self.time.inward(entry.expires)));
@@ -77,41 +77,41 @@ impl Inner {
         &self,
         id: &str,
         read: &RecordText,
-        entry: &Entry,
-    ) -> Result<Written, StoreError> {
+        entry: &NewRecord,
+    ) -> Result<CasOutcome, StoreError> {
         let saving = self.save(id, read, entry);
         let saved = self.unless_buried(id, saving).await?;
-        Ok(saved.unwrap_or(Written::Gone))
+        Ok(saved.unwrap_or(CasOutcome::NotFound))
     }
 
     async fn save(
         &self,
         id: &str,
         read: &RecordText,
-        entry: &Entry,
-    ) -> Result<Option<Written>, StoreError> {
+        entry: &NewRecord,
+    ) -> Result<Option<CasOutcome>, StoreError> {
         let mut base = match self.known(id, read) {
             Some(base) => base,
             None => match self.find(id).await? {
                 None => return Ok(None),
                 Some(held) if self.form.same(&held.text, read) => held.session,
-                Some(held) => return Ok(Some(Written::Changed(held.into()))),
+                Some(held) => return Ok(Some(CasOutcome::Conflict(held.into()))),
             },
         };
         let mut tries = 1;
         loop {
             let session = self.form.session(&entry.text, Some(&base)).await?;
             match self.attempt(id, &base, session.clone(), entry).await? {
-                Attempt::Gone => return Ok(None),
-                Attempt::Saved => {
+                SaveAttempt::Gone => return Ok(None),
+                SaveAttempt::Saved => {
                     self.saw(id, &entry.text, session);
-                    return Ok(Some(Written::Saved));
+                    return Ok(Some(CasOutcome::Stored));
                 }
-                Attempt::Other(held) if tries < TRIES && self.form.same(&held.text, read) => {
+                SaveAttempt::Other(held) if tries < TRIES && self.form.same(&held.text, read) => {
                     base = held.session;
                     tries += 1;
                 }
-                Attempt::Other(held) => return Ok(Some(Written::Changed(held.into()))),
+                SaveAttempt::Other(held) => return Ok(Some(CasOutcome::Conflict(held.into()))),
             }
         }
     }
@@ -119,13 +119,13 @@ impl Inner {
     /// The BSON that a text was read from, if that is known without asking.
     pub(super) fn known(&self, id: &str, read: &RecordText) -> Option<Bson> {
         match self.form {
-            Form::Text => Some((**read).into()),
-            Form::Document | Form::Sealed(_) => self.seen().get(id, read),
+            SessionFormat::Text => Some((**read).into()),
+            SessionFormat::Document | SessionFormat::Sealed(_) => self.seen().get(id, read),
         }
     }
 
     fn saw(&self, id: &str, text: &RecordText, session: Bson) {
-        if !matches!(self.form, Form::Text) {
+        if !matches!(self.form, SessionFormat::Text) {
             self.seen().put(id, text.clone(), session);
         }
     }
@@ -136,17 +136,17 @@ impl Inner {
         id: &str,
         base: &Bson,
         session: Bson,
-        entry: &Entry,
-    ) -> Result<Attempt, StoreError> {
+        entry: &NewRecord,
+    ) -> Result<SaveAttempt, StoreError> {
         let mut filter = self.live_of(id);
         filter.insert("session", doc! { "$eq": base });
         let update = self.setting(self.fields(session, entry));
         let saved = self.sessions.update_one(filter, update).await;
         if saved.map_err(write_failed)?.matched_count > 0 {
-            return Ok(Attempt::Saved);
+            return Ok(SaveAttempt::Saved);
         }
         let found = self.find(id).await?;
-        Ok(found.map_or(Attempt::Gone, Attempt::Other))
+        Ok(found.map_or(SaveAttempt::Gone, SaveAttempt::Other))
     }
 
     fn setting(&self, fields: Document) -> Document {

@@ -4,25 +4,25 @@ use std::time::{Duration, Instant};
 
 /// Who tells what becomes of a session after it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum ReadSource {
     /// The link does: it was read from the server that the link is to.
-    Followed,
+    Subscribed,
     /// Nobody.
-    Unfollowed,
+    Unsubscribed,
 }
 
 /// When a copy was made, and how long it can be of use at all.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
+pub(super) struct CopyTimes {
     /// When the store was asked: what it said was so then or later.
     pub(super) asked: Instant,
     pub(super) until: Instant,
-    pub(super) source: Source,
+    pub(super) source: ReadSource,
 }
 
 /// What is to be done with a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CacheDecision {
     Serve,
     /// Its time is up.
     Over,
@@ -32,20 +32,20 @@ pub(super) enum Verdict {
 
 /// Judges a copy of which no change was told, `proven` being looked up before that and `now` after it.
 pub(super) fn judge(
-    times: Times,
+    times: CopyTimes,
     proven: Option<Instant>,
     now: Instant,
     staleness: Duration,
-) -> Verdict {
+) -> CacheDecision {
     if now >= times.until {
-        return Verdict::Over;
+        return CacheDecision::Over;
     }
-    let followed = proven.filter(|_| times.source == Source::Followed);
+    let followed = proven.filter(|_| times.source == ReadSource::Subscribed);
     let held_at = followed.map_or(times.asked, |proven| proven.max(times.asked));
     if now.saturating_duration_since(held_at) <= staleness {
-        Verdict::Serve
+        CacheDecision::Serve
     } else {
-        Verdict::Unproven
+        CacheDecision::Unproven
     }
 }
 
@@ -55,27 +55,27 @@ mod tests {
 
     #[test]
     fn a_copy_is_given_out_within_the_bound_of_what_was_known_last() {
-        use {Source::*, Verdict::*};
+        use {CacheDecision::*, ReadSource::*};
         let begin = Instant::now() + Duration::from_hours(1);
         let at = |millis| begin + Duration::from_millis(millis);
         #[rustfmt::skip]
         let table = [ // asked, until, source,     proven,      now,    verdict
-            (0,     30_000, Followed,   Some(0),     0,      Serve),
-            (0,     30_000, Followed,   Some(5_000), 6_000,  Serve),
-            (0,     30_000, Followed,   Some(5_000), 6_001,  Unproven),
-            (0,     30_000, Followed,   None,        1_000,  Serve),
-            (0,     30_000, Followed,   None,        1_001,  Unproven),
-            (5_000, 30_000, Followed,   Some(1_000), 6_000,  Serve), // younger than the last proof
-            (5_000, 30_000, Followed,   Some(1_000), 6_001,  Unproven),
-            (0,     30_000, Unfollowed, Some(5_000), 1_000,  Serve),
-            (0,     30_000, Unfollowed, Some(5_000), 5_000,  Unproven), // the link speaks of another server
-            (0,     30_000, Followed,   Some(30_000), 29_999, Serve),
-            (0,     30_000, Followed,   Some(30_000), 30_000, Over),
-            (0,     500,    Unfollowed, None,        500,    Over),
+            (0,     30_000, Subscribed,   Some(0),     0,      Serve),
+            (0,     30_000, Subscribed,   Some(5_000), 6_000,  Serve),
+            (0,     30_000, Subscribed,   Some(5_000), 6_001,  Unproven),
+            (0,     30_000, Subscribed,   None,        1_000,  Serve),
+            (0,     30_000, Subscribed,   None,        1_001,  Unproven),
+            (5_000, 30_000, Subscribed,   Some(1_000), 6_000,  Serve), // younger than the last proof
+            (5_000, 30_000, Subscribed,   Some(1_000), 6_001,  Unproven),
+            (0,     30_000, Unsubscribed, Some(5_000), 1_000,  Serve),
+            (0,     30_000, Unsubscribed, Some(5_000), 5_000,  Unproven), // the link speaks of another server
+            (0,     30_000, Subscribed,   Some(30_000), 29_999, Serve),
+            (0,     30_000, Subscribed,   Some(30_000), 30_000, Over),
+            (0,     500,    Unsubscribed, None,        500,    Over),
         ];
         for row in table {
             let (asked, until, source, proven, now, verdict) = row;
-            let times = Times {
+            let times = CopyTimes {
                 asked: at(asked),
                 until: at(until),
                 source,

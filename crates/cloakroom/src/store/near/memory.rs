@@ -7,42 +7,42 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use super::NearOptions;
-use super::judge::{Source, Times, Verdict, judge};
-use super::stamps::{Stamp, Stamps};
+use super::judge::{CacheDecision, CopyTimes, ReadSource, judge};
+use super::stamps::{Version, Versions};
 use super::stats::{Counters, NearStats, count};
 use crate::clock::Clock;
 use crate::id::SessionId;
-use crate::store::Stored;
+use crate::store::StoredRecord;
 
 /// How many counters of changes there are: in a fleet that writes a thousand sessions a second, a
 /// copy goes once a minute because of another session's.
 const SLOTS: usize = 1 << 16;
 /// How long a copy is of use, whatever the link says.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_AGE: Duration = Duration::from_secs(30);
 /// In how many parts the memory is: few enough for each to have room for large sessions.
 const SHARDS: usize = 16;
 /// What a copy takes beside its texts.
 const OVERHEAD: usize = 256;
 
 #[derive(Clone)]
-struct Copy {
-    stored: Stored,
-    stamp: Stamp,
-    times: Times,
+struct CachedRecord {
+    stored: StoredRecord,
+    stamp: Version,
+    times: CopyTimes,
 }
 
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<SessionId, Copy> for Bytes {
-    fn weight(&self, id: &SessionId, copy: &Copy) -> u64 {
+impl Weighter<SessionId, CachedRecord> for Bytes {
+    fn weight(&self, id: &SessionId, copy: &CachedRecord) -> u64 {
         (id.expose().len() + copy.stored.text.len() + OVERHEAD) as u64
     }
 }
 
 pub(super) struct Memory {
-    copies: Cache<SessionId, Copy, Bytes, RandomState>,
-    stamps: Stamps,
+    copies: Cache<SessionId, CachedRecord, Bytes, RandomState>,
+    stamps: Versions,
     hasher: RandomState,
     counters: Counters,
     staleness: Duration,
@@ -51,8 +51,8 @@ pub(super) struct Memory {
 
 /// What was noted before the store was asked.
 #[derive(Clone, Copy)]
-pub(super) struct Question {
-    stamp: Stamp,
+pub(super) struct PendingRead {
+    stamp: Version,
     asked: Instant,
 }
 
@@ -61,7 +61,7 @@ impl Memory {
         let hasher = RandomState::new();
         Self {
             copies: copies(options.memory, &hasher),
-            stamps: Stamps::new(SLOTS),
+            stamps: Versions::new(SLOTS),
             hasher,
             counters: Counters::default(),
             staleness: options.staleness,
@@ -71,20 +71,20 @@ impl Memory {
 
     /// The copy of a session, if it may be given out. `proven` is asked before it is looked at whether
     /// a change was told, and the time after that: whatever comes in between is on the safe side.
-    pub(super) fn serve(
+    pub(super) fn get(
         &self,
         id: &SessionId,
         proven: impl FnOnce() -> Option<Instant>,
-    ) -> Option<Stored> {
+    ) -> Option<StoredRecord> {
         let copy = self.copies.get(id)?;
         let proven = proven();
         if !self.stamps.is_current(copy.stamp) || copy.stored.expires <= self.clock.now() {
             return None;
         }
         match judge(copy.times, proven, now(), self.staleness) {
-            Verdict::Serve => Some(copy.stored),
-            Verdict::Over => None,
-            Verdict::Unproven => {
+            CacheDecision::Serve => Some(copy.stored),
+            CacheDecision::Over => None,
+            CacheDecision::Unproven => {
                 count(&self.counters.unproven);
                 None
             }
@@ -92,29 +92,35 @@ impl Memory {
     }
 
     /// To be noted before the store is asked, and before it is looked whether the link is alive.
-    pub(super) fn question(&self, id: &SessionId) -> Question {
-        Question {
+    pub(super) fn question(&self, id: &SessionId) -> PendingRead {
+        PendingRead {
             stamp: self.stamps.take(self.hash(id)),
             asked: now(),
         }
     }
 
     /// Keeps what the store said. Where a change was told of meanwhile it is never given out.
-    pub(super) fn keep(&self, id: &SessionId, question: Question, source: Source, stored: &Stored) {
-        let Question { stamp, asked } = question;
+    pub(super) fn insert(
+        &self,
+        id: &SessionId,
+        question: PendingRead,
+        source: ReadSource,
+        stored: &StoredRecord,
+    ) {
+        let PendingRead { stamp, asked } = question;
         if self.staleness.is_zero() {
             return;
         }
         let left = stored.expires.since(self.clock.now());
-        let times = Times {
+        let times = CopyTimes {
             asked,
-            until: asked + left.min(LONGEST),
+            until: asked + left.min(MAX_AGE),
             source,
         };
         let stored = stored.clone();
         self.copies.insert(
             id.clone(),
-            Copy {
+            CachedRecord {
                 stored,
                 stamp,
                 times,
@@ -130,8 +136,8 @@ impl Memory {
     }
 
     /// All may have.
-    pub(super) fn forget_all(&self) {
-        self.stamps.forget_all();
+    pub(super) fn clear(&self) {
+        self.stamps.clear();
         self.copies.clear();
         count(&self.counters.flushes);
     }
@@ -157,7 +163,10 @@ impl Memory {
     }
 }
 
-fn copies(bytes: usize, hasher: &RandomState) -> Cache<SessionId, Copy, Bytes, RandomState> {
+fn copies(
+    bytes: usize,
+    hasher: &RandomState,
+) -> Cache<SessionId, CachedRecord, Bytes, RandomState> {
     let options = OptionsBuilder::new()
         .estimated_items_capacity(bytes / (2 * OVERHEAD))
         .weight_capacity(bytes as u64)

@@ -24,19 +24,19 @@ use std::time::Duration;
 pub use options::NearOptions;
 pub use stats::NearStats;
 
-use self::judge::Source;
+use self::judge::ReadSource;
 use self::memory::Memory;
-use self::own::{Forgetting, Writing};
+use self::own::{ClearOnDrop, WriteInvalidation};
 use super::{
-    Changes, Entry, Hint, Hints, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored,
-    Written,
+    CasOutcome, Changes, Invalidation, InvalidationSink, NewRecord, RetiredId, Store, StoreError,
+    StoreErrorKind, StoreFuture, StoredRecord,
 };
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 
 /// How long the link's server may take to answer a read before the store is asked instead.
-const PATIENCE: Duration = Duration::from_millis(500);
+const LINK_READ_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A store in front of another, which answers reads from this process's memory; clones are the same.
 ///
@@ -58,12 +58,12 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// For the bound after a logout on another server this one may still accept the session. Where that
 /// is too long: [`Require::role`](crate::auth::Require::role) and
 /// [`fresh`](crate::auth::Require::fresh) go past the cache, as does
-/// [`Session::reload`](crate::Session::reload); [`Manager::settle`](crate::Manager::settle) waits until
+/// [`Session::reload`](crate::Session::reload); [`Manager::wait_for_caches`](crate::Manager::wait_for_caches) waits until
 /// no server can accept what was ended before.
 #[derive(Clone)]
-pub struct NearStore(Arc<Inner>);
+pub struct NearStore(Arc<NearInner>);
 
-struct Inner {
+struct NearInner {
     store: Arc<dyn Store>,
     memory: Arc<Memory>,
     staleness: Duration,
@@ -79,7 +79,7 @@ impl NearStore {
 
     /// Stands before a store that others hold as well.
     pub fn with(store: Arc<dyn Store>, options: &NearOptions) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(NearInner {
             store,
             memory: Arc::new(Memory::new(options)),
             staleness: options.staleness,
@@ -98,20 +98,21 @@ impl NearStore {
     }
 }
 
-impl Inner {
+impl NearInner {
     fn link(&self) -> Option<&dyn Changes> {
         let link = self.link.get_or_init(|| {
             let memory = Arc::clone(&self.memory);
-            self.store.changes(Hints::new(move |hint| match hint {
-                Hint::Of(id) => memory.changed(id),
-                Hint::All => memory.forget_all(),
-            }))
+            self.store
+                .changes(InvalidationSink::new(move |hint| match hint {
+                    Invalidation::Of(id) => memory.changed(id),
+                    Invalidation::All => memory.clear(),
+                }))
         });
         link.as_deref()
     }
 
-    async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
-        if let Some(stored) = self.memory.serve(id, || self.link()?.proven()) {
+    async fn get(&self, id: &SessionId) -> Result<Option<StoredRecord>, StoreError> {
+        if let Some(stored) = self.memory.get(id, || self.link()?.proven()) {
             self.memory.was_hit();
             return Ok(Some(stored));
         }
@@ -119,23 +120,26 @@ impl Inner {
         // Noted first: what is told from now on is told of this read as well.
         let question = self.memory.question(id);
         let (source, read) = match self.read_by_link(id).await {
-            Some(read) => (Source::Followed, read?),
-            None => (Source::Unfollowed, self.store.get(id).await?),
+            Some(read) => (ReadSource::Subscribed, read?),
+            None => (ReadSource::Unsubscribed, self.store.get(id).await?),
         };
         if let Some(stored) = &read {
-            self.memory.keep(id, question, source, stored);
+            self.memory.insert(id, question, source, stored);
         }
         Ok(read)
     }
 
     /// Reads from the server that the link is to; `None` where that is of no use.
-    async fn read_by_link(&self, id: &SessionId) -> Option<Result<Option<Stored>, StoreError>> {
+    async fn read_by_link(
+        &self,
+        id: &SessionId,
+    ) -> Option<Result<Option<StoredRecord>, StoreError>> {
         let link = self.link()?;
         let age = memory::now().saturating_duration_since(link.proven()?);
         if age > self.staleness {
             return None;
         }
-        match tokio::time::timeout(PATIENCE, link.get(id)).await {
+        match tokio::time::timeout(LINK_READ_TIMEOUT, link.get(id)).await {
             Ok(Err(error)) if error.kind() != StoreErrorKind::Corrupt => None,
             Ok(read) => Some(read),
             Err(_) => None,
@@ -143,7 +147,7 @@ impl Inner {
     }
 
     /// Waits until everything was told that was changed so far; forgets all where that may not be so.
-    async fn catch_up(&self, forgetting: Forgetting<'_>) {
+    async fn catch_up(&self, forgetting: ClearOnDrop<'_>) {
         let Some(link) = self.link() else { return };
         if link.catch_up().await.is_ok() {
             forgetting.needs_not();
@@ -160,11 +164,11 @@ impl fmt::Debug for NearStore {
 }
 
 impl Store for NearStore {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(self.0.get(id))
     }
 
-    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         self.0.store.get_uncached(id)
     }
 
@@ -172,13 +176,13 @@ impl Store for NearStore {
         self.0.staleness + self.0.store.staleness()
     }
 
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        self.0.store.living(ids)
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        self.0.store.expiries(ids)
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [id, id]);
+            let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
             self.0.store.create(id, entry).await
         })
     }
@@ -187,10 +191,10 @@ impl Store for NearStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [id, id]);
+            let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
             self.0.store.update(id, read, entry).await
         })
     }
@@ -199,17 +203,17 @@ impl Store for NearStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [id, id]);
+            let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
             self.0.store.touch(id, read, entry).await
         })
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [id, id]);
+            let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
             self.0.store.destroy(id).await
         })
     }
@@ -219,30 +223,30 @@ impl Store for NearStore {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [old, new]);
+            let _writing = WriteInvalidation::to(&self.0.memory, [old, new]);
             self.0.store.replace(old, read, new, entry, retired).await
         })
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let _writing = Writing::to(&self.0.memory, [id, id]);
+            let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
             self.0.store.retire(id).await
         })
     }
 
-    fn destroy_of_user<'a>(
+    fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
-            let forgetting = Forgetting::of(&self.0.memory);
-            let ended = self.0.store.destroy_of_user(user, keep).await?;
+            let forgetting = ClearOnDrop::of(&self.0.memory);
+            let ended = self.0.store.destroy_by_user(user, keep).await?;
             self.0.catch_up(forgetting).await;
             Ok(ended)
         })

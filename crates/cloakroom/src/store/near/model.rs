@@ -15,7 +15,7 @@ mod atomic {
 #[expect(clippy::duplicate_mod, reason = "this one is made of loom's atomics")]
 mod stamps;
 
-use stamps::{Stamp, Stamps};
+use stamps::{Version, Versions};
 
 /// The session whose hash it is; another one shares its counter or not, which changes nothing.
 const ID: u64 = 0;
@@ -45,8 +45,8 @@ enum Mutant {
 struct World {
     mutant: Mutant,
     server: Mutex<Server>,
-    stamps: Stamps,
-    copy: Mutex<Option<(Stamp, u32)>>,
+    stamps: Versions,
+    copy: Mutex<Option<(Version, u32)>>,
     /// Whether the link counts as proven.
     proven: AtomicBool,
     /// Whether a change was made and, where it is told, told.
@@ -68,7 +68,7 @@ impl World {
                 stored: 1,
                 tells: true,
             }),
-            stamps: Stamps::new(1),
+            stamps: Versions::new(1),
             copy: Mutex::new(None),
             proven: AtomicBool::new(true),
             changed: AtomicBool::new(false),
@@ -93,7 +93,7 @@ impl World {
         }
     }
 
-    fn serve(&self) -> Option<u32> {
+    fn get(&self) -> Option<u32> {
         let copy = *self.copy.lock().unwrap();
         let proven = self.proven.load(Ordering::SeqCst);
         let (stamp, read) = copy.filter(|_| proven)?;
@@ -151,14 +151,14 @@ impl World {
 
     fn forget(&self) {
         if self.mutant != Mutant::NeverForgets {
-            self.stamps.forget_all();
+            self.stamps.clear();
         }
     }
 
     /// Fails where the old value is given out after it was told that there is a new one.
     fn is_not_stale(&self) {
         if self.changed.load(Ordering::SeqCst) {
-            assert_ne!(self.serve(), Some(1));
+            assert_ne!(self.get(), Some(1));
         }
     }
 }

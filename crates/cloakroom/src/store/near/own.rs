@@ -5,12 +5,12 @@ use crate::id::SessionId;
 
 /// A write of this process. Copies are of no use from when it begins, and those that were read while
 /// it went on, from when it ends, in whatever way.
-pub(super) struct Writing<'a> {
+pub(super) struct WriteInvalidation<'a> {
     memory: &'a Memory,
     ids: [&'a SessionId; 2],
 }
 
-impl<'a> Writing<'a> {
+impl<'a> WriteInvalidation<'a> {
     pub(super) fn to(memory: &'a Memory, ids: [&'a SessionId; 2]) -> Self {
         let writing = Self { memory, ids };
         writing.tell();
@@ -26,16 +26,16 @@ impl<'a> Writing<'a> {
     }
 }
 
-impl Drop for Writing<'_> {
+impl Drop for WriteInvalidation<'_> {
     fn drop(&mut self) {
         self.tell();
     }
 }
 
 /// Forgets everything when it is dropped, unless it is known that it needs not.
-pub(super) struct Forgetting<'a>(Option<&'a Memory>);
+pub(super) struct ClearOnDrop<'a>(Option<&'a Memory>);
 
-impl<'a> Forgetting<'a> {
+impl<'a> ClearOnDrop<'a> {
     pub(super) fn of(memory: &'a Memory) -> Self {
         Self(Some(memory))
     }
@@ -45,10 +45,10 @@ impl<'a> Forgetting<'a> {
     }
 }
 
-impl Drop for Forgetting<'_> {
+impl Drop for ClearOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(memory) = self.0 {
-            memory.forget_all();
+            memory.clear();
         }
     }
 }

@@ -6,7 +6,7 @@ use super::atomic::{AtomicU32, Ordering};
 
 /// What was told so far that may concern one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct Version {
     slot: usize,
     changes: u32,
     /// How often everything was forgotten.
@@ -15,12 +15,12 @@ pub(super) struct Stamp {
 
 /// Counts what is told. Sessions share counters: one that did not change may be asked for once more.
 #[derive(Debug)]
-pub(super) struct Stamps {
+pub(super) struct Versions {
     changes: Box<[AtomicU32]>,
     epoch: AtomicU32,
 }
 
-impl Stamps {
+impl Versions {
     /// Room for `slots` counters, four bytes each.
     pub(super) fn new(slots: usize) -> Self {
         Self {
@@ -30,9 +30,9 @@ impl Stamps {
     }
 
     /// Taken before the store is asked: what changes from then on shows.
-    pub(super) fn take(&self, hash: u64) -> Stamp {
+    pub(super) fn take(&self, hash: u64) -> Version {
         let slot = usize::try_from(hash % self.changes.len() as u64).unwrap_or(0);
-        Stamp {
+        Version {
             slot,
             changes: self.changes[slot].load(Ordering::SeqCst),
             epoch: self.epoch.load(Ordering::SeqCst),
@@ -40,7 +40,7 @@ impl Stamps {
     }
 
     /// Whether nothing was told since.
-    pub(super) fn is_current(&self, stamp: Stamp) -> bool {
+    pub(super) fn is_current(&self, stamp: Version) -> bool {
         self.changes[stamp.slot].load(Ordering::SeqCst) == stamp.changes
             && self.epoch.load(Ordering::SeqCst) == stamp.epoch
     }
@@ -52,7 +52,7 @@ impl Stamps {
     }
 
     /// All may have changed.
-    pub(super) fn forget_all(&self) {
+    pub(super) fn clear(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 }

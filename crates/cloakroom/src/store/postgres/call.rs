@@ -14,10 +14,10 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Error, Row, RowStream};
 
-use super::Inner;
-use super::connect::WAIT;
-use super::fault::{Fault, Phase};
-use super::lines::Lines;
+use super::PostgresInner;
+use super::connect::POOL_WAIT;
+use super::fault::{QueryError, SendPhase};
+use super::lines::ReadPool;
 
 pub(super) type Params<'a> = &'a [&'a dyn Param];
 
@@ -81,23 +81,27 @@ impl ToSql for Text<'_> {
 const RETRIES: usize = 3;
 /// How long a statement is tried in all that needs a row which others hold: a request has two seconds,
 /// unless its policy says otherwise.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const LOCK_WAIT: Duration = Duration::from_millis(1500);
 /// How long it waits in between, without a connection.
-const PAUSE: Duration = Duration::from_millis(20);
+const LOCK_BACKOFF: Duration = Duration::from_millis(20);
 /// How long a connection whose user went away has to say that it is well.
 ///
 /// Meanwhile it counts as one of the pool's, so that a slow server is not given more to do.
-const PROBE: Duration = Duration::from_secs(3);
+const RECYCLE_TIMEOUT: Duration = Duration::from_secs(3);
 
-impl Inner {
+impl PostgresInner {
     /// Runs a statement that changes nothing.
-    pub(super) async fn read(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
-        self.run(Phase::Before, sql, params).await
+    pub(super) async fn read(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, QueryError> {
+        self.run(SendPhase::Before, sql, params).await
     }
 
     /// Runs a statement of which one must know whether it was done.
-    pub(super) async fn write(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
-        self.run_patiently(PATIENCE, sql, params).await
+    pub(super) async fn write(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
+        self.run_patiently(LOCK_WAIT, sql, params).await
     }
 
     /// The same for one on many rows, whose caller waits longer.
@@ -105,8 +109,8 @@ impl Inner {
         &self,
         sql: &str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, Fault> {
-        self.run_patiently(PATIENCE * 10, sql, params).await
+    ) -> Result<Vec<Row>, QueryError> {
+        self.run_patiently(LOCK_WAIT * 10, sql, params).await
     }
 
     /// Runs a statement again and again while others hold a row that it needs.
@@ -118,16 +122,16 @@ impl Inner {
         patience: Duration,
         sql: &str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, Fault> {
+    ) -> Result<Vec<Row>, QueryError> {
         let limit = Instant::now() + patience;
         let mut turn = None;
         loop {
-            let fault = match self.run(Phase::Sent, sql, params).await {
+            let fault = match self.run(SendPhase::Sent, sql, params).await {
                 Err(fault) if fault.is_locked() && self.layout.is_brief => fault,
                 outcome => return outcome,
             };
             drop(turn.take());
-            sleep(PAUSE).await;
+            sleep(LOCK_BACKOFF).await;
             match timeout_at(limit, self.waiting.acquire()).await {
                 Ok(next) if Instant::now() < limit => turn = next.ok(),
                 _ => return Err(fault),
@@ -135,7 +139,12 @@ impl Inner {
         }
     }
 
-    async fn run(&self, phase: Phase, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Fault> {
+    async fn run(
+        &self,
+        phase: SendPhase,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
         let mut retries = 0;
         loop {
             match self.run_once(phase, sql, params).await {
@@ -147,14 +156,14 @@ impl Inner {
 
     async fn run_once(
         &self,
-        phase: Phase,
+        phase: SendPhase,
         sql: &str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, Fault> {
+    ) -> Result<Vec<Row>, QueryError> {
         let lease = self.lease().await?;
         let outcome = match self.send(lease.client(), sql, params).await {
             Ok(rows) => rows.try_collect().await.map_err(|error| (error, phase)),
-            Err((error, Phase::Sent)) => Err((error, phase)),
+            Err((error, SendPhase::Sent)) => Err((error, phase)),
             Err(before) => Err(before),
         };
         match outcome {
@@ -172,20 +181,20 @@ impl Inner {
         client: &ClientWrapper,
         sql: &str,
         params: Params<'_>,
-    ) -> Result<RowStream, (Error, Phase)> {
-        let sent = |error| (error, Phase::Sent);
+    ) -> Result<RowStream, (Error, SendPhase)> {
+        let sent = |error| (error, SendPhase::Sent);
         if self.pooler.is_there() {
             let typed = params.iter().map(|param| (param.value(), param.kind()));
             return client.query_typed_raw(sql, typed).await.map_err(sent);
         }
         let prepared = client.prepare_cached(sql).await;
-        let statement = prepared.map_err(|error| (error, Phase::Before))?;
+        let statement = prepared.map_err(|error| (error, SendPhase::Before))?;
         let values = params.iter().map(|param| param.value());
         client.query_raw(&statement, values).await.map_err(sent)
     }
 
     /// Runs statements that are no prepared ones, in one transaction.
-    pub(super) async fn run_batch(&self, sql: &str) -> Result<(), Fault> {
+    pub(super) async fn run_batch(&self, sql: &str) -> Result<(), QueryError> {
         let lease = self.lease().await?;
         let outcome = lease.client().batch_execute(sql).await;
         match outcome {
@@ -193,24 +202,24 @@ impl Inner {
                 lease.settle();
                 Ok(())
             }
-            Err(error) => Err(lease.failed(&error, Phase::Sent)),
+            Err(error) => Err(lease.failed(&error, SendPhase::Sent)),
         }
     }
 
     /// A connection of the pool; where the server grants it no more of them, the next that is free.
-    pub(super) async fn lease(&self) -> Result<Lease<'_>, Fault> {
-        let limit = Instant::now() + WAIT;
+    pub(super) async fn lease(&self) -> Result<Lease<'_>, QueryError> {
+        let limit = Instant::now() + POOL_WAIT;
         loop {
             while self.full.is_noted() && self.pool.status().available == 0 {
                 if Instant::now() >= limit {
                     break;
                 }
-                sleep(PAUSE).await;
+                sleep(LOCK_BACKOFF).await;
             }
             let object = self.pool.get().await;
             let fault = match object {
                 Ok(object) => return Ok(Lease::of(object, &self.lines)),
-                Err(error) => Fault::of_pool(&error),
+                Err(error) => QueryError::of_pool(&error),
             };
             if !fault.is_full() || Instant::now() >= limit {
                 return Err(fault);
@@ -228,11 +237,11 @@ impl Inner {
 /// only once it has answered. One that hangs would hang the next request as well.
 pub(super) struct Lease<'a> {
     object: Option<Object>,
-    lines: &'a Lines,
+    lines: &'a ReadPool,
 }
 
 impl<'a> Lease<'a> {
-    fn of(object: Object, lines: &'a Lines) -> Self {
+    fn of(object: Object, lines: &'a ReadPool) -> Self {
         Self {
             object: Some(object),
             lines,
@@ -251,7 +260,7 @@ impl<'a> Lease<'a> {
     }
 
     /// Gives the connection back after an error, or lets go of it where it would fail again.
-    pub(super) fn failed(mut self, error: &Error, phase: Phase) -> Fault {
+    pub(super) fn failed(mut self, error: &Error, phase: SendPhase) -> QueryError {
         if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) {
             self.client().statement_cache.clear();
         }
@@ -261,7 +270,7 @@ impl<'a> Lease<'a> {
             self.lines.close();
         }
         self.settle();
-        Fault::of(error, phase)
+        QueryError::of(error, phase)
     }
 }
 
@@ -275,7 +284,7 @@ impl Drop for Lease<'_> {
             return;
         };
         runtime.spawn(async move {
-            let answer = timeout(PROBE, object.check_connection()).await;
+            let answer = timeout(RECYCLE_TIMEOUT, object.check_connection()).await;
             if !matches!(answer, Ok(Ok(()))) {
                 drop(Object::take(object));
             }

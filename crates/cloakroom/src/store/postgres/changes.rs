@@ -6,28 +6,28 @@ use std::time::Instant;
 
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::Inner;
+use super::PostgresInner;
 use super::ddl::{CHANGED, EVERYTHING, has_notify};
-use super::ends::Names;
+use super::ends::WatchedIds;
 use crate::id::SessionId;
-use crate::store::heartbeat::{Connected, Kept, Line};
-use crate::store::{Changes, Hint, Hints, StoreFuture, Stored};
+use crate::store::heartbeat::{Connected, Pingable, Supervised};
+use crate::store::{Changes, Invalidation, InvalidationSink, StoreFuture, StoredRecord};
 
 /// The link of one cache.
-pub(super) struct Following {
-    inner: Arc<Inner>,
-    kept: Kept<Follower>,
-    names: Arc<Names>,
+pub(super) struct ChangeSubscription {
+    inner: Arc<PostgresInner>,
+    kept: Supervised<Follower>,
+    names: Arc<WatchedIds>,
 }
 
-impl Following {
-    pub(super) fn start(inner: &Arc<Inner>, hints: Hints) -> Option<Self> {
+impl ChangeSubscription {
+    pub(super) fn start(inner: &Arc<PostgresInner>, hints: InvalidationSink) -> Option<Self> {
         if !inner.notifies {
             return None;
         }
-        let names = Arc::<Names>::default();
+        let names = Arc::<WatchedIds>::default();
         let (owner, known) = (Arc::clone(inner), Arc::clone(&names));
-        let kept = Kept::start(hints.clone(), move || {
+        let kept = Supervised::start(hints.clone(), move || {
             connect(Arc::clone(&owner), Arc::clone(&known), hints.clone())
         });
         Some(Self {
@@ -38,8 +38,8 @@ impl Following {
     }
 }
 
-impl Changes for Following {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+impl Changes for ChangeSubscription {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         // Known before it is asked for, and for longer than a copy is of use.
         self.names.learn(std::slice::from_ref(id));
         Box::pin(self.inner.get(id))
@@ -66,9 +66,9 @@ struct Follower {
     has_notify: String,
 }
 
-impl Line for Follower {
+impl Pingable for Follower {
     /// Also whether the triggers are still there; a pooler that hands a connection to others is none.
-    async fn beat(&self) -> bool {
+    async fn ping(&self) -> bool {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let (call, has_notify) = (&self.call, &self.has_notify);
         let beat = format!("SELECT pg_notify('{call}', '{call}:{number}'), {has_notify}");
@@ -83,7 +83,11 @@ impl Line for Follower {
     }
 }
 
-async fn connect(inner: Arc<Inner>, names: Arc<Names>, hints: Hints) -> Connected<Follower> {
+async fn connect(
+    inner: Arc<PostgresInner>,
+    names: Arc<WatchedIds>,
+    hints: InvalidationSink,
+) -> Connected<Follower> {
     let random = SessionId::random();
     let letters = random.expose().bytes().map(|byte| format!("{byte:02x}"));
     let call = format!("cloakroom_{}", letters.take(16).collect::<String>());
@@ -111,18 +115,18 @@ async fn connect(inner: Arc<Inner>, names: Arc<Names>, hints: Hints) -> Connecte
         heard,
         has_notify: has_notify(&inner.names),
     };
-    if !follower.beat().await {
+    if !follower.ping().await {
         return None;
     }
     // What happened until now was not told. Nothing is proven before all of it is forgotten.
-    hints.give(Hint::All);
+    hints.send(Invalidation::All);
     Some((follower, broken))
 }
 
 /// What becomes of notifications; it goes with the connection.
 struct Hear {
-    names: Arc<Names>,
-    hints: Hints,
+    names: Arc<WatchedIds>,
+    hints: InvalidationSink,
     call: String,
     heard: Arc<AtomicU64>,
     broken: Arc<AtomicBool>,
@@ -135,9 +139,9 @@ impl Hear {
                 self.heard.fetch_max(number, Ordering::SeqCst);
             }
         } else if said == EVERYTHING {
-            self.hints.give(Hint::All);
+            self.hints.send(Invalidation::All);
         } else if let Some(id) = self.names.id(said) {
-            self.hints.give(Hint::Of(&id));
+            self.hints.send(Invalidation::Of(&id));
         }
     }
 }
@@ -145,6 +149,6 @@ impl Hear {
 impl Drop for Hear {
     fn drop(&mut self) {
         self.broken.store(true, Ordering::SeqCst);
-        self.hints.give(Hint::All);
+        self.hints.send(Invalidation::All);
     }
 }

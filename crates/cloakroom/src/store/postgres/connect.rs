@@ -19,15 +19,15 @@ use tokio_postgres::tls::TlsStream;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::Inner;
-use super::fault::{Fault, Phase};
+use super::PostgresInner;
+use super::fault::{QueryError, SendPhase};
 use super::options::PostgresOptions;
 use super::pooler::{Pooler, is_direct};
-use super::url::{Said, Tls};
+use super::url::{ParsedUrl, TlsMode};
 use crate::store::{StoreErrorKind, plaintext};
 
 /// How long a call waits for one of the pool's connections; a manager's own bound is shorter.
-pub(super) const WAIT: Duration = Duration::from_secs(5);
+pub(super) const POOL_WAIT: Duration = Duration::from_secs(5);
 /// A peer that is silent for this long is asked whether it is there, and not hours later.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const PROBES: u32 = 3;
@@ -40,7 +40,7 @@ pub(super) fn pool(
     server: &Server,
     options: &PostgresOptions,
     pooler: &Arc<Pooler>,
-) -> Result<Pool, Fault> {
+) -> Result<Pool, QueryError> {
     let Server { config, connector } = server.clone();
     let connector = Looking {
         connector,
@@ -55,12 +55,12 @@ pub(super) fn pool(
         .max_size(options.pool_size)
         .runtime(Runtime::Tokio1)
         .timeouts(Timeouts {
-            wait: Some(WAIT),
+            wait: Some(POOL_WAIT),
             create: Some(login),
             recycle: None,
         })
         .build()
-        .map_err(|_| Fault::new(StoreErrorKind::Invalid, "the pool cannot be built"))
+        .map_err(|_| QueryError::new(StoreErrorKind::Invalid, "the pool cannot be built"))
 }
 
 /// Whether the pool may open more connections than the server grants, which is warned of. A pooler has
@@ -80,7 +80,10 @@ pub(super) fn is_too_many(pool_size: usize, granted: usize, pooler: &Pooler) -> 
 /// Whether notifications reach this process; an error where they are asked for and do not.
 ///
 /// It makes the first connection, by which one sees where all lead.
-pub(super) async fn can_listen(inner: &Inner, options: &PostgresOptions) -> Result<bool, Fault> {
+pub(super) async fn can_listen(
+    inner: &PostgresInner,
+    options: &PostgresOptions,
+) -> Result<bool, QueryError> {
     inner.lease().await?.settle();
     if options.listen_url.is_some() {
         return listens_directly(&inner.apart).await.map(|()| true);
@@ -93,19 +96,19 @@ pub(super) async fn can_listen(inner: &Inner, options: &PostgresOptions) -> Resu
         let text = "a pooler stands in front of PostgreSQL, and may pass no notifications on: give the \
                     server's own URL in PostgresOptions::listen_url, or leave notify_ends and \
                     notify_changes off";
-        return Err(Fault::new(StoreErrorKind::Invalid, text));
+        return Err(QueryError::new(StoreErrorKind::Invalid, text));
     }
     Ok(false)
 }
 
-async fn listens_directly(server: &Server) -> Result<(), Fault> {
-    let failed = |error: Error| Fault::of(&error, Phase::Before);
+async fn listens_directly(server: &Server) -> Result<(), QueryError> {
+    let failed = |error: Error| QueryError::of(&error, SendPhase::Before);
     let (client, _) = server.connect(|_| {}).await.map_err(failed)?;
     if is_direct(&client).await.map_err(failed)? {
         return Ok(());
     }
     let text = "PostgresOptions::listen_url leads to a pooler as well: give the server's own URL";
-    Err(Fault::new(StoreErrorKind::Invalid, text))
+    Err(QueryError::new(StoreErrorKind::Invalid, text))
 }
 
 /// Where connections lead, and how they are encrypted.
@@ -117,7 +120,7 @@ pub(super) struct Server {
 
 impl Server {
     /// What a URL says and the options complete, and warns of what is not as the URL has it.
-    pub(super) fn new(said: Said, options: &PostgresOptions) -> Result<Self, Fault> {
+    pub(super) fn new(said: ParsedUrl, options: &PostgresOptions) -> Result<Self, QueryError> {
         if !said.aside.is_empty() {
             tracing::warn!(
                 "parameters of the PostgreSQL URL that mean nothing here are set aside: {}",
@@ -149,7 +152,7 @@ impl Server {
                 let (client, connection) = config.connect(NoTls).await?;
                 Ok((client, listen(connection, heard)))
             }
-            Connector::Tls(tls) => {
+            Connector::TlsMode(tls) => {
                 let (client, connection) = config.connect(tls.clone()).await?;
                 Ok((client, listen(connection, heard)))
             }
@@ -203,11 +206,11 @@ fn complete(config: &mut Config, options: &PostgresOptions) {
 
 /// How connections are encrypted, by what the URL says. `prefer` is heeded on this machine alone:
 /// elsewhere, whoever is on the way could answer that the server has no TLS.
-fn mode(tls: Option<Tls>, is_local: bool) -> SslMode {
+fn mode(tls: Option<TlsMode>, is_local: bool) -> SslMode {
     match tls {
-        None | Some(Tls::Off) => SslMode::Disable,
-        Some(Tls::Preferred) if is_local => SslMode::Prefer,
-        Some(Tls::Preferred | Tls::Required) => SslMode::Require,
+        None | Some(TlsMode::Off) => SslMode::Disable,
+        Some(TlsMode::Preferred) if is_local => SslMode::Prefer,
+        Some(TlsMode::Preferred | TlsMode::Required) => SslMode::Require,
     }
 }
 
@@ -225,21 +228,21 @@ fn hosts(config: &Config) -> Vec<String> {
 #[derive(Clone)]
 enum Connector {
     Plain,
-    Tls(MakeRustlsConnect),
+    TlsMode(MakeRustlsConnect),
 }
 
 impl Connector {
-    fn new(config: &Config, roots: Option<&Path>) -> Result<Self, Fault> {
+    fn new(config: &Config, roots: Option<&Path>) -> Result<Self, QueryError> {
         if config.get_ssl_mode() == SslMode::Disable {
             return Ok(Self::Plain);
         }
         let tls = tls(config, trusted(roots)?)?;
-        Ok(Self::Tls(MakeRustlsConnect::new(tls)))
+        Ok(Self::TlsMode(MakeRustlsConnect::new(tls)))
     }
 }
 
 /// The system's roots, or those in a file.
-fn trusted(file: Option<&Path>) -> Result<RootCertStore, Fault> {
+fn trusted(file: Option<&Path>) -> Result<RootCertStore, QueryError> {
     let mut roots = RootCertStore::empty();
     let Some(file) = file else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -250,14 +253,14 @@ fn trusted(file: Option<&Path>) -> Result<RootCertStore, Fault> {
     roots.add_parsable_certificates(found.unwrap_or_default());
     if roots.is_empty() {
         let text = "the URL's parameter sslrootcert names no file with a certificate in PEM";
-        return Err(Fault::new(StoreErrorKind::Invalid, text));
+        return Err(QueryError::new(StoreErrorKind::Invalid, text));
     }
     Ok(roots)
 }
 
 /// TLS that checks the server's name and certificate.
-pub(super) fn tls(config: &Config, roots: RootCertStore) -> Result<ClientConfig, Fault> {
-    let failed = |text| Fault::new(StoreErrorKind::Unavailable, text);
+pub(super) fn tls(config: &Config, roots: RootCertStore) -> Result<ClientConfig, QueryError> {
+    let failed = |text| QueryError::new(StoreErrorKind::Unavailable, text);
     if roots.is_empty() {
         return Err(failed(
             "the system has no root certificates: install them, or name a file in SSL_CERT_FILE",
@@ -303,7 +306,7 @@ impl Connector {
                 let (client, connection) = config.connect(NoTls).await?;
                 Ok((client, drive(connection)))
             }
-            Self::Tls(tls) => {
+            Self::TlsMode(tls) => {
                 let (client, connection) = config.connect(tls.clone()).await?;
                 Ok((client, drive(connection)))
             }
@@ -332,12 +335,12 @@ mod tests {
         let table = [
             (None,                 true,  Disable), // as node-postgres has it; warned of elsewhere
             (None,                 false, Disable),
-            (Some(Tls::Off),       true,  Disable),
-            (Some(Tls::Off),       false, Disable),
-            (Some(Tls::Preferred), true,  Prefer),
-            (Some(Tls::Preferred), false, Require),
-            (Some(Tls::Required),  true,  Require),
-            (Some(Tls::Required),  false, Require),
+            (Some(TlsMode::Off),       true,  Disable),
+            (Some(TlsMode::Off),       false, Disable),
+            (Some(TlsMode::Preferred), true,  Prefer),
+            (Some(TlsMode::Preferred), false, Require),
+            (Some(TlsMode::Required),  true,  Require),
+            (Some(TlsMode::Required),  false, Require),
         ];
         for (tls, is_local, expected) in table {
             assert_eq!(mode(tls, is_local), expected, "{tls:?}, local: {is_local}");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::names::{Names, hash, literal};
+use super::names::{TableNames, hash, literal};
 use super::sql::UNINDEXABLE;
 use crate::record::{DIVIDER, OF_OBJECT};
 use crate::store::UserKeys;
@@ -33,7 +33,7 @@ impl Ddl {
     }
 }
 
-pub(super) fn all(names: &Names, keys: &UserKeys) -> Vec<Ddl> {
+pub(super) fn all(names: &TableNames, keys: &UserKeys) -> Vec<Ddl> {
     vec![
         table(names),
         user_index(names, keys),
@@ -47,7 +47,7 @@ pub(super) fn all(names: &Names, keys: &UserKeys) -> Vec<Ddl> {
 
 /// Constraint and index are called as connect-pg-simple calls them; with another table's name in
 /// them for another table.
-pub(super) fn table(names: &Names) -> Ddl {
+pub(super) fn table(names: &TableNames) -> Ddl {
     let table = names.table();
     let key = super::names::quoted(&names.derived("", "_pkey"));
     let index = super::names::quoted(&names.derived("IDX_", "_expire"));
@@ -67,7 +67,7 @@ CREATE INDEX IF NOT EXISTS {index} ON {table} (expire);
     )
 }
 
-pub(super) fn tombs(names: &Names) -> Ddl {
+pub(super) fn tombs(names: &TableNames) -> Ddl {
     Ddl::new(
         "tombstones",
         "the ids of destroyed sessions that Express may still write; needed for `mixed_fleet`",
@@ -75,7 +75,7 @@ pub(super) fn tombs(names: &Names) -> Ddl {
     )
 }
 
-fn tomb_table(names: &Names) -> String {
+fn tomb_table(names: &TableNames) -> String {
     let tombs = names.tombs();
     format!(
         "CREATE TABLE IF NOT EXISTS {tombs} (
@@ -86,7 +86,7 @@ fn tomb_table(names: &Names) -> String {
     )
 }
 
-pub(super) fn retired(names: &Names) -> Ddl {
+pub(super) fn retired(names: &TableNames) -> Ddl {
     let table = names.retired();
     Ddl::new(
         "retired",
@@ -104,7 +104,7 @@ pub(super) fn retired(names: &Names) -> Ddl {
 }
 
 /// A function that names a record's user and fails for none, and an index by it.
-pub(super) fn user_index(names: &Names, keys: &UserKeys) -> Ddl {
+pub(super) fn user_index(names: &TableNames, keys: &UserKeys) -> Ddl {
     let (table, function) = (names.table(), user_function(names, keys));
     let index = super::names::quoted(&names.derived("", &format!("_{}", mark(keys))));
     let mut sql = String::new();
@@ -131,7 +131,7 @@ LANGUAGE plpgsql IMMUTABLE STRICT AS {};
 }
 
 /// The function's name, which says what it does: another body has another name.
-pub(super) fn user_function(names: &Names, keys: &UserKeys) -> String {
+pub(super) fn user_function(names: &TableNames, keys: &UserKeys) -> String {
     names.qualified(&format!("cloakroom_{}", mark(keys)))
 }
 
@@ -219,7 +219,7 @@ fn steps(path: &str) -> String {
 
 /// Before a row is written, and after: an upsert that waited for the row to be destroyed passed the
 /// first check already.
-fn shield(names: &Names) -> Ddl {
+fn shield(names: &TableNames) -> Ddl {
     let (table, tombs) = (names.table(), names.tombs());
     let function = names.qualified(&names.derived("cloakroom_", "_shield"));
     let body = format!(
@@ -275,7 +275,7 @@ const NOTIFY: [(&str, &str); 3] = [
 ];
 
 /// Listeners learn a hash: who may LISTEN need not be allowed to read the table.
-pub(super) fn notify(names: &Names) -> Ddl {
+pub(super) fn notify(names: &TableNames) -> Ddl {
     let function = names.qualified(&names.derived("cloakroom_", "_notify"));
     let hash = |sid: &str| {
         format!("pg_notify('{CHANGED}', encode(sha256(convert_to({sid}::text, 'UTF8')), 'hex'))")
@@ -314,7 +314,7 @@ END
 }
 
 /// Whether those triggers are there and fire: an expression.
-pub(super) fn has_notify(names: &Names) -> String {
+pub(super) fn has_notify(names: &TableNames) -> String {
     let (table, count) = (literal(&names.table()), NOTIFY.len());
     format!(
         "(SELECT count(*) = {count} FROM pg_trigger WHERE tgrelid = to_regclass({table})
@@ -327,7 +327,7 @@ pub(super) fn has_notify(names: &Names) -> String {
 pub(super) const ENDED: &str = "cloakroom_ended";
 
 /// Notifies of ends alone, so that a save costs nothing more; what it says is a hash as above.
-pub(super) fn ended(names: &Names) -> Ddl {
+pub(super) fn ended(names: &TableNames) -> Ddl {
     let function = names.qualified(&names.derived("cloakroom_", "_ended"));
     let body = format!(
         "BEGIN
@@ -354,7 +354,7 @@ END
     )
 }
 
-fn trigger(names: &Names, name: &str, when: &str, function: &str) -> String {
+fn trigger(names: &TableNames, name: &str, when: &str, function: &str) -> String {
     let table = names.table();
     let relation = literal(&table);
     let each = if when == "AFTER TRUNCATE" {

@@ -8,12 +8,12 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
-use super::Inner;
+use super::PostgresInner;
 use super::ddl::ENDED;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::heartbeat::{Connected, Kept, Line};
-use crate::store::{Ends, Hint, Hints, StoreFuture};
+use crate::store::heartbeat::{Connected, Pingable, Supervised};
+use crate::store::{Ends, Invalidation, InvalidationSink, StoreFuture};
 
 /// What was not asked for within this time is not watched any more: whoever watches asks oftener.
 const FORGET: Duration = Duration::from_mins(1);
@@ -21,20 +21,20 @@ const FORGET: Duration = Duration::from_mins(1);
 const FEW: usize = 1024;
 
 /// The link of one who watches.
-pub(super) struct Listening {
-    inner: Arc<Inner>,
-    kept: Kept<Listener>,
-    names: Arc<Names>,
+pub(super) struct EndSubscription {
+    inner: Arc<PostgresInner>,
+    kept: Supervised<Listener>,
+    names: Arc<WatchedIds>,
 }
 
-impl Listening {
-    pub(super) fn start(inner: &Arc<Inner>, hints: Hints) -> Option<Self> {
+impl EndSubscription {
+    pub(super) fn start(inner: &Arc<PostgresInner>, hints: InvalidationSink) -> Option<Self> {
         if !inner.notify_ends {
             return None;
         }
-        let names = Arc::<Names>::default();
+        let names = Arc::<WatchedIds>::default();
         let (owner, known) = (Arc::clone(inner), Arc::clone(&names));
-        let kept = Kept::start(hints.clone(), move || {
+        let kept = Supervised::start(hints.clone(), move || {
             connect(Arc::clone(&owner), Arc::clone(&known), hints.clone())
         });
         Some(Self {
@@ -45,11 +45,11 @@ impl Listening {
     }
 }
 
-impl Ends for Listening {
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+impl Ends for EndSubscription {
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
         // Known before they are asked for: an end in between is hinted at.
         self.names.learn(ids);
-        Box::pin(self.inner.living(ids))
+        Box::pin(self.inner.expiries(ids))
     }
 
     fn is_proven(&self) -> bool {
@@ -59,16 +59,16 @@ impl Ends for Listening {
 
 /// Which sessions the hashes stand for.
 #[derive(Default)]
-pub(super) struct Names(Mutex<Known>);
+pub(super) struct WatchedIds(Mutex<WatchedMap>);
 
 #[derive(Default)]
-struct Known {
+struct WatchedMap {
     ids: HashMap<[u8; 32], (SessionId, Instant)>,
     /// At how many it is looked next for what is not watched any more.
     most: usize,
 }
 
-impl Names {
+impl WatchedIds {
     pub(super) fn learn(&self, ids: &[SessionId]) {
         let (mut known, now) = (self.lock(), Instant::now());
         for id in ids {
@@ -94,7 +94,7 @@ impl Names {
         self.lock().ids.get(&bytes).map(|(id, _)| id.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, WatchedMap> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,16 +102,20 @@ impl Names {
 /// A client whose connection ends with it.
 struct Listener(Client);
 
-impl Line for Listener {
-    async fn beat(&self) -> bool {
+impl Pingable for Listener {
+    async fn ping(&self) -> bool {
         self.0.simple_query("").await.is_ok()
     }
 }
 
-async fn connect(inner: Arc<Inner>, names: Arc<Names>, hints: Hints) -> Connected<Listener> {
+async fn connect(
+    inner: Arc<PostgresInner>,
+    names: Arc<WatchedIds>,
+    hints: InvalidationSink,
+) -> Connected<Listener> {
     let heard = move |hash: &str| {
         if let Some(id) = names.id(hash) {
-            hints.give(Hint::Of(&id));
+            hints.send(Invalidation::Of(&id));
         }
     };
     let (client, _) = inner.apart.connect(heard).await.ok()?;
@@ -127,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_hash_stands_for_the_id_that_was_asked_for_and_nothing_else_does() {
-        let names = Names::default();
+        let names = WatchedIds::default();
         let id = SessionId::from_store("abc");
         // `printf abc | sha256sum`
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -147,7 +151,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_asked_for_any_more_is_forgotten() {
-        let names = Names::default();
+        let names = WatchedIds::default();
         let many = || -> Vec<SessionId> { (0..FEW).map(|_| SessionId::random()).collect() };
         names.learn(&many());
         tokio::time::advance(FORGET).await;

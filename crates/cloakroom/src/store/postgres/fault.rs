@@ -15,7 +15,7 @@ use crate::store::{StoreError, StoreErrorKind};
 
 /// Whether the server may have done what it was asked, should the connection break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum SendPhase {
     /// Nothing was changed yet.
     Before,
     /// A change was sent.
@@ -24,7 +24,7 @@ pub(super) enum Phase {
 
 /// Why a statement has no result.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct QueryError {
     pub(super) kind: StoreErrorKind,
     pub(super) code: Option<SqlState>,
     /// Nothing was done, and the same statement may succeed.
@@ -32,7 +32,7 @@ pub(super) struct Fault {
     text: String,
 }
 
-impl Fault {
+impl QueryError {
     pub(super) fn new(kind: StoreErrorKind, text: impl Into<String>) -> Self {
         Self {
             kind,
@@ -62,7 +62,7 @@ impl Fault {
         match error {
             PoolError::Backend(error) => Self {
                 again: false,
-                ..Self::of(error, Phase::Before)
+                ..Self::of(error, SendPhase::Before)
             },
             PoolError::Timeout(TimeoutType::Wait) => {
                 unavailable("all connections of the pool are in use")
@@ -72,14 +72,14 @@ impl Fault {
         }
     }
 
-    pub(super) fn of(error: &Error, phase: Phase) -> Self {
+    pub(super) fn of(error: &Error, phase: SendPhase) -> Self {
         match (error.code(), phase) {
             (Some(code), _) => Self::of_code(code),
-            (None, Phase::Sent) => Self::new(
+            (None, SendPhase::Sent) => Self::new(
                 StoreErrorKind::Unknown,
                 "the connection to PostgreSQL broke before the answer came",
             ),
-            (None, Phase::Before) => Self {
+            (None, SendPhase::Before) => Self {
                 again: true,
                 ..Self::new(StoreErrorKind::Unavailable, broken(error))
             },
@@ -97,16 +97,16 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for QueryError {}
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
+impl From<QueryError> for StoreError {
+    fn from(fault: QueryError) -> Self {
         match &fault.code {
             Some(code) if HELD_UP.contains(code) => Self::held_up(fault),
             _ => Self::new(fault.kind, fault),

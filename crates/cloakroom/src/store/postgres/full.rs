@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long nobody asks: others may have closed theirs by then.
-const FOR: Duration = Duration::from_millis(250);
+const EXHAUSTED_FOR: Duration = Duration::from_millis(250);
 
 /// When that was found, if ever.
 #[derive(Debug, Default)]
-pub(super) struct Full(Mutex<Option<Instant>>);
+pub(super) struct PoolExhausted(Mutex<Option<Instant>>);
 
-impl Full {
+impl PoolExhausted {
     pub(super) fn note(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -20,6 +20,6 @@ impl Full {
     /// Returns whether it was found a moment ago.
     pub(super) fn is_noted(&self) -> bool {
         let noted = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.is_some_and(|noted| noted.elapsed() < FOR)
+        noted.is_some_and(|noted| noted.elapsed() < EXHAUSTED_FOR)
     }
 }

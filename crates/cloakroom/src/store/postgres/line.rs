@@ -18,37 +18,37 @@ use tokio::time::timeout;
 use tokio_postgres::{Error, RowStream, Statement};
 
 use super::call::{Param, Text};
-use super::lines::{Lines, Load};
+use super::lines::{PoolLoad, ReadPool};
 use super::reads::stored;
 use crate::id::SessionId;
-use crate::store::{StoreError, Stored};
+use crate::store::{StoreError, StoredRecord};
 
 /// How many sessions one statement asks for at most: what it reads is to come at once.
-const TOGETHER: usize = 16;
+const MAX_BATCH: usize = 16;
 /// How many statements are under way at once. With one, whoever comes meanwhile would wait for others'
 /// round trip before their own; with many, each would ask for one session.
-const UNDER_WAY: usize = 4;
+const MAX_IN_FLIGHT: usize = 4;
 /// With how many readers a line is full.
-pub(super) const FULL: usize = TOGETHER * UNDER_WAY;
+pub(super) const MAX_QUEUED: usize = MAX_BATCH * MAX_IN_FLIGHT;
 /// How long a statement may take before its line is given up; a manager's own bound is shorter.
-const ANSWER: Duration = Duration::from_secs(3);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Who goes away sooner than this has hung up, and says nothing of the line.
-const PATIENCE: Duration = Duration::from_millis(10);
+const DISCONNECT_WITHIN: Duration = Duration::from_millis(10);
 
 /// What came of a read.
-pub(super) type Found = Result<Option<Stored>, StoreError>;
+pub(super) type ReadResult = Result<Option<StoredRecord>, StoreError>;
 
-pub(super) struct Line {
+pub(super) struct ReadBatcher {
     object: Option<Object>,
     statements: Statements,
     queue: Mutex<Queue>,
     /// Who has asked and not got an answer.
     waiting: AtomicUsize,
     /// Whether a reader waited in vain, and nothing was answered since.
-    hangs: AtomicBool,
+    is_stalled: AtomicBool,
     /// Where it was opened, and its connection is driven.
     runtime: Handle,
-    lines: Weak<Lines>,
+    lines: Weak<ReadPool>,
 }
 
 /// What it asks.
@@ -66,46 +66,46 @@ pub(super) enum Query {
 
 #[derive(Default)]
 struct Queue {
-    asks: Vec<Ask>,
+    asks: Vec<ReadRequest>,
     under_way: usize,
     hangs_since: Option<Instant>,
-    end: Option<End>,
+    end: Option<BatchOutcome>,
 }
 
-struct Ask {
+struct ReadRequest {
     id: SessionId,
     now: i64,
-    answer: Option<oneshot::Sender<Found>>,
+    answer: Option<oneshot::Sender<ReadResult>>,
 }
 
 /// What becomes of the connection of a line that was given up; the worse goes before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
+enum BatchOutcome {
     /// The pool has it back: it was the statement that failed.
     Returned,
     /// It is closed.
     Closed,
 }
 
-impl Line {
+impl ReadBatcher {
     /// A line on a connection that the runtime drives which this is called in.
-    pub(super) fn new(object: Object, statements: Statements, lines: Weak<Lines>) -> Self {
+    pub(super) fn new(object: Object, statements: Statements, lines: Weak<ReadPool>) -> Self {
         Self {
             object: Some(object),
             statements,
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
-            hangs: AtomicBool::new(false),
+            is_stalled: AtomicBool::new(false),
             runtime: Handle::current(),
             lines,
         }
     }
 
     /// Reads a session; `None` where the line was given up meanwhile.
-    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<Found> {
+    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<ReadResult> {
         let (answer, answered) = oneshot::channel();
-        let mut reader = Reader::of(self);
-        self.put(Ask {
+        let mut reader = ReadWaiter::of(self);
+        self.put(ReadRequest {
             id: id.clone(),
             now,
             answer: Some(answer),
@@ -115,10 +115,10 @@ impl Line {
         found.ok()
     }
 
-    pub(super) fn load(&self) -> Load {
-        Load {
+    pub(super) fn load(&self) -> PoolLoad {
+        PoolLoad {
             waiting: self.waiting.load(Ordering::Relaxed),
-            hangs: self.hangs.load(Ordering::Relaxed),
+            is_stalled: self.is_stalled.load(Ordering::Relaxed),
         }
     }
 
@@ -126,14 +126,14 @@ impl Line {
     /// that it is driven by may stand still.
     pub(super) fn check(&self) {
         let since = self.queue().hangs_since;
-        if since.is_some_and(|since| since.elapsed() > ANSWER) {
-            self.give_up(End::Closed);
+        if since.is_some_and(|since| since.elapsed() > REPLY_TIMEOUT) {
+            self.give_up(BatchOutcome::Closed);
         }
     }
 
     /// Lets go of the connection, once what is under way has ended, as one that may not answer.
     pub(super) fn close(&self) {
-        self.give_up(End::Closed);
+        self.give_up(BatchOutcome::Closed);
     }
 
     pub(super) fn object(&self) -> &Object {
@@ -148,13 +148,13 @@ impl Line {
 
     /// Where there are others in the queue, somebody comes for them; an ask that is dropped says that
     /// the line is none.
-    fn put(self: &Arc<Self>, ask: Ask) {
+    fn put(self: &Arc<Self>, ask: ReadRequest) {
         let mut queue = self.queue();
         if queue.end.is_some() {
             return;
         }
         queue.asks.push(ask);
-        if queue.asks.len() > 1 || queue.under_way == UNDER_WAY {
+        if queue.asks.len() > 1 || queue.under_way == MAX_IN_FLIGHT {
             return;
         }
         queue.under_way += 1;
@@ -163,7 +163,7 @@ impl Line {
     }
 
     /// Asks for all of them, and answers each whose row has come.
-    async fn ask(&self, asks: &mut [Ask]) -> Result<(), Error> {
+    async fn ask(&self, asks: &mut [ReadRequest]) -> Result<(), Error> {
         let mut rows = pin!(self.send(asks).await?);
         while let Some(row) = rows.try_next().await? {
             // Counted from one; a statement for one session does not count.
@@ -179,7 +179,7 @@ impl Line {
         Ok(())
     }
 
-    async fn send(&self, asks: &[Ask]) -> Result<RowStream, Error> {
+    async fn send(&self, asks: &[ReadRequest]) -> Result<RowStream, Error> {
         let Statements { one, many } = &self.statements;
         let now = asks.last().map_or(0, |ask| ask.now);
         let sids: Vec<Text<'_>> = asks.iter().map(|ask| Text(ask.id.expose())).collect();
@@ -200,7 +200,7 @@ impl Line {
         }
     }
 
-    fn give_up(&self, end: End) {
+    fn give_up(&self, end: BatchOutcome) {
         let mut queue = self.queue();
         queue.end = queue.end.max(Some(end));
         let asks = std::mem::take(&mut queue.asks);
@@ -212,23 +212,23 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for ReadBatcher {
     fn drop(&mut self) {
         let Some(object) = self.object.take() else {
             return;
         };
         match self.queue().end {
-            Some(End::Closed) => drop(Object::take(object)),
+            Some(BatchOutcome::Closed) => drop(Object::take(object)),
             // Whoever gets it prepares anew what it may have lost.
-            Some(End::Returned) => object.statement_cache.clear(),
+            Some(BatchOutcome::Returned) => object.statement_cache.clear(),
             None => {}
         }
     }
 }
 
-impl Ask {
+impl ReadRequest {
     /// The first answer is the one that counts.
-    fn answer(&mut self, found: Found) {
+    fn answer(&mut self, found: ReadResult) {
         if let Some(answer) = self.answer.take() {
             // Who went away needs none.
             let _ = answer.send(found);
@@ -237,14 +237,14 @@ impl Ask {
 }
 
 /// Somebody who waits for an answer.
-struct Reader<'a> {
-    line: &'a Line,
+struct ReadWaiter<'a> {
+    line: &'a ReadBatcher,
     since: Instant,
     is_answered: bool,
 }
 
-impl<'a> Reader<'a> {
-    fn of(line: &'a Line) -> Self {
+impl<'a> ReadWaiter<'a> {
+    fn of(line: &'a ReadBatcher) -> Self {
         line.waiting.fetch_add(1, Ordering::Relaxed);
         Self {
             line,
@@ -254,30 +254,30 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Drop for Reader<'_> {
+impl Drop for ReadWaiter<'_> {
     fn drop(&mut self) {
         self.line.waiting.fetch_sub(1, Ordering::Relaxed);
-        if self.is_answered || self.since.elapsed() < PATIENCE {
+        if self.is_answered || self.since.elapsed() < DISCONNECT_WITHIN {
             return;
         }
         let mut queue = self.line.queue();
         // Only what is under way can show that the line is well.
         if queue.under_way > 0 {
             queue.hangs_since.get_or_insert_with(Instant::now);
-            self.line.hangs.store(true, Ordering::Relaxed);
+            self.line.is_stalled.store(true, Ordering::Relaxed);
         }
     }
 }
 
 /// Asks what lies in the queue, time after time until nothing does.
 struct Turns {
-    line: Arc<Line>,
+    line: Arc<ReadBatcher>,
     has_answer: bool,
     are_over: bool,
 }
 
 impl Turns {
-    fn of(line: &Arc<Line>) -> Self {
+    fn of(line: &Arc<ReadBatcher>) -> Self {
         Self {
             line: Arc::clone(line),
             has_answer: false,
@@ -287,13 +287,13 @@ impl Turns {
 
     async fn take(mut self) {
         while let Some(mut asks) = self.next() {
-            let end = match timeout(ANSWER, self.line.ask(&mut asks)).await {
+            let end = match timeout(REPLY_TIMEOUT, self.line.ask(&mut asks)).await {
                 Ok(Ok(())) => {
                     self.has_answer = true;
                     continue;
                 }
-                Ok(Err(error)) if error.code().is_some() => End::Returned,
-                Ok(Err(_)) | Err(_) => End::Closed,
+                Ok(Err(error)) if error.code().is_some() => BatchOutcome::Returned,
+                Ok(Err(_)) | Err(_) => BatchOutcome::Closed,
             };
             self.are_over = true;
             self.line.give_up(end);
@@ -302,18 +302,18 @@ impl Turns {
     }
 
     /// What is asked for next. That nothing is, and that nobody comes again, is one step.
-    fn next(&mut self) -> Option<Vec<Ask>> {
+    fn next(&mut self) -> Option<Vec<ReadRequest>> {
         let mut queue = self.line.queue();
         if self.has_answer {
             queue.hangs_since = None;
-            self.line.hangs.store(false, Ordering::Relaxed);
+            self.line.is_stalled.store(false, Ordering::Relaxed);
         }
         if queue.asks.is_empty() {
             queue.under_way -= 1;
             self.are_over = true;
             return None;
         }
-        let most = queue.asks.len().min(TOGETHER);
+        let most = queue.asks.len().min(MAX_BATCH);
         Some(queue.asks.drain(..most).collect())
     }
 }
@@ -322,7 +322,7 @@ impl Drop for Turns {
     /// The runtime that it was a task of may have gone: nobody would come for those in the queue.
     fn drop(&mut self) {
         if !self.are_over {
-            self.line.give_up(End::Closed);
+            self.line.give_up(BatchOutcome::Closed);
         }
     }
 }

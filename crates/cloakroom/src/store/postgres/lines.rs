@@ -13,35 +13,35 @@ use deadpool_postgres::{Object, Pool, Timeouts};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
-use super::line::{FULL, Found, Line, Query, Statements};
+use super::line::{MAX_QUEUED, Query, ReadBatcher, ReadResult, Statements};
 use super::pooler::Pooler;
 use super::sql::Sql;
 use crate::id::SessionId;
 
 /// The most lines: one alone asks for more sessions in a second than most sites are asked for.
-const MOST: usize = 3;
+const MAX_CONNECTIONS: usize = 3;
 /// How long nobody tries to open another after that failed.
-const PAUSE: Duration = Duration::from_millis(500);
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How long a connection may take to prepare the statements.
-const PREPARE: Duration = Duration::from_secs(3);
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(3);
 
-pub(super) struct Lines {
+pub(super) struct ReadPool {
     pool: Pool,
     pooler: Arc<Pooler>,
     one: String,
     many: String,
     most: AtomicUsize,
-    each: ArcSwap<Vec<Arc<Line>>>,
+    each: ArcSwap<Vec<Arc<ReadBatcher>>>,
     opening: AtomicBool,
 }
 
 /// What a line has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Load {
+pub(super) struct PoolLoad {
     pub(super) waiting: usize,
     /// Somebody waited in vain, and it has not answered since. One whose connection was closed while it
     /// was idle does not: the next reader finds out, asks elsewhere, and has it forgotten.
-    pub(super) hangs: bool,
+    pub(super) is_stalled: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -52,15 +52,15 @@ struct Choice {
 }
 
 /// The first line that is not full, or else the one with the fewest readers.
-fn choose(loads: impl Iterator<Item = Load>, most: usize) -> Choice {
+fn choose(loads: impl Iterator<Item = PoolLoad>, most: usize) -> Choice {
     let mut fewest: Option<(usize, usize)> = None;
     let mut lines = 0;
     for (at, load) in loads.enumerate() {
         lines += 1;
-        if load.hangs {
+        if load.is_stalled {
             continue;
         }
-        if load.waiting < FULL {
+        if load.waiting < MAX_QUEUED {
             return Choice {
                 line: Some(at),
                 open: false,
@@ -76,21 +76,21 @@ fn choose(loads: impl Iterator<Item = Load>, most: usize) -> Choice {
     }
 }
 
-impl Lines {
+impl ReadPool {
     pub(super) fn new(pool: &Pool, pooler: &Arc<Pooler>, sql: &Sql, pool_size: usize) -> Arc<Self> {
         Arc::new(Self {
             pool: pool.clone(),
             pooler: Arc::clone(pooler),
             one: sql.get.clone(),
             many: sql.get_many.clone(),
-            most: AtomicUsize::new((pool_size / 2).min(MOST)),
+            most: AtomicUsize::new((pool_size / 2).min(MAX_CONNECTIONS)),
             each: ArcSwap::default(),
             opening: AtomicBool::new(false),
         })
     }
 
     /// Reads a session; `None` where no line could.
-    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<Found> {
+    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<ReadResult> {
         self.line()?.get(id, now).await
     }
 
@@ -113,7 +113,7 @@ impl Lines {
         self.most.load(Ordering::Relaxed)
     }
 
-    pub(super) fn forget(&self, gone: &Line) {
+    pub(super) fn forget(&self, gone: &ReadBatcher) {
         self.each.rcu(|each| {
             let rest = each
                 .iter()
@@ -123,17 +123,17 @@ impl Lines {
     }
 
     #[cfg(test)]
-    pub(super) fn each(&self) -> Arc<Vec<Arc<Line>>> {
+    pub(super) fn each(&self) -> Arc<Vec<Arc<ReadBatcher>>> {
         self.each.load_full()
     }
 
-    fn line(self: &Arc<Self>) -> Option<Arc<Line>> {
+    fn line(self: &Arc<Self>) -> Option<Arc<ReadBatcher>> {
         let each = self.each.load();
         let choice = choose(each.iter().map(|line| line.load()), self.most());
         if choice.open {
             self.open();
         }
-        for line in each.iter().filter(|line| line.load().hangs) {
+        for line in each.iter().filter(|line| line.load().is_stalled) {
             line.check();
         }
         choice.line.map(|at| Arc::clone(&each[at]))
@@ -161,11 +161,11 @@ impl Lines {
         let Ok(object) = self.pool.timeout_get(&at_once).await else {
             return false;
         };
-        let Ok(Some(statements)) = timeout(PREPARE, self.prepare(&object)).await else {
+        let Ok(Some(statements)) = timeout(PREPARE_TIMEOUT, self.prepare(&object)).await else {
             drop(Object::take(object));
             return false;
         };
-        let line = Arc::new(Line::new(object, statements, Arc::downgrade(self)));
+        let line = Arc::new(ReadBatcher::new(object, statements, Arc::downgrade(self)));
         self.each.rcu(|each| {
             let mut each = Vec::clone(each);
             each.push(Arc::clone(&line));
@@ -193,7 +193,7 @@ impl Lines {
 }
 
 /// The one that opens a line; the next may once it is over.
-struct Opening(Weak<Lines>);
+struct Opening(Weak<ReadPool>);
 
 impl Opening {
     async fn open(self) {
@@ -203,7 +203,7 @@ impl Opening {
         let added = lines.add().await;
         drop(lines);
         if !added {
-            sleep(PAUSE).await;
+            sleep(RETRY_AFTER).await;
         }
     }
 }
@@ -222,17 +222,22 @@ mod tests {
 
     #[test]
     fn the_first_that_is_not_full_is_chosen_and_another_opened_where_all_are() {
-        let well = |waiting| Load {
+        let well = |waiting| PoolLoad {
             waiting,
-            hangs: false,
+            is_stalled: false,
         };
-        let hung = Load {
+        let hung = PoolLoad {
             waiting: 0,
-            hangs: true,
+            is_stalled: true,
         };
-        let (idle, some, full, over) = (well(0), well(FULL - 1), well(FULL), well(FULL + 9));
+        let (idle, some, full, over) = (
+            well(0),
+            well(MAX_QUEUED - 1),
+            well(MAX_QUEUED),
+            well(MAX_QUEUED + 9),
+        );
         #[rustfmt::skip]
-        let table: [(&[Load], usize, Option<usize>, bool); 14] = [
+        let table: [(&[PoolLoad], usize, Option<usize>, bool); 14] = [
             (&[],                 3, None,    true),
             (&[],                 0, None,    false), // a pool of one
             (&[idle],             3, Some(0), false),

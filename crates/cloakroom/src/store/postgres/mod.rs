@@ -37,17 +37,17 @@ use tokio::task::AbortHandle;
 pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
 
-use self::full::Full;
-use self::lines::Lines;
-use self::names::Names;
+use self::full::PoolExhausted;
+use self::lines::ReadPool;
+use self::names::TableNames;
 use self::pooler::Pooler;
 use self::sid::Sid;
 use self::sql::{Column, Expire, Layout, Sql};
-use self::users::Users;
+use self::users::UserIndex;
 use super::completion::to_completion;
 use super::{
-    Changes, Ends, Entry, Hints, Page, RetiredId, Store, StoreError, StoreFuture, StoreOptions,
-    Stored, UserKeys, Written,
+    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreError,
+    StoreFuture, StoreOptions, StoredRecord, UserKeys,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -73,14 +73,14 @@ use crate::record::RecordText;
 /// statements then go without names, for another process may have the connection next. What listens to
 /// notifications needs the server's own URL there ([`PostgresOptions::listen_url`]).
 #[derive(Clone)]
-pub struct PostgresStore(Arc<Inner>);
+pub struct PostgresStore(Arc<PostgresInner>);
 
-struct Inner {
+struct PostgresInner {
     pool: Pool,
-    full: Full,
+    full: PoolExhausted,
     pooler: Arc<Pooler>,
-    lines: Arc<Lines>,
-    names: Names,
+    lines: Arc<ReadPool>,
+    names: TableNames,
     sql: Sql,
     layout: Layout,
     /// Where whoever listens connects to.
@@ -91,7 +91,7 @@ struct Inner {
     /// Whether the table is one that this store made.
     created: bool,
     clock: Clock,
-    users: ArcSwap<Users>,
+    users: ArcSwap<UserIndex>,
     /// How many may have a connection at once who wait for a row that others hold.
     waiting: Semaphore,
     pruner: OnceLock<AbortHandle>,
@@ -147,8 +147,8 @@ impl PostgresStore {
         let pooler = Arc::<Pooler>::default();
         let pool = connect::pool(&server, &options, &pooler)?;
         let mut options = options;
-        let names = Names::new(options.schema.as_deref(), &options.table);
-        let mut inner = Inner::new(pool, pooler, apart, names, is_brief, &options);
+        let names = TableNames::new(options.schema.as_deref(), &options.table);
+        let mut inner = PostgresInner::new(pool, pooler, apart, names, is_brief, &options);
         let can_listen = connect::can_listen(&inner, &options).await?;
         let ready = schema::prepare(&inner, &options).await?;
         inner.created = ready.created;
@@ -162,7 +162,7 @@ impl PostgresStore {
             inner.fit(layout, &options);
         }
         // The connection that did so is the first line, before readers meet at the pool.
-        Lines::add(&inner.lines).await;
+        ReadPool::add(&inner.lines).await;
         let inner = Arc::new(inner);
         if let Some(interval) = options.prune_every {
             let _ = inner.pruner.set(prune::spawn(&inner, interval));
@@ -175,7 +175,7 @@ impl PostgresStore {
     /// [`mixed_fleet`](PostgresOptions::mixed_fleet). Without `retired`, late requests of whoever has
     /// just signed in or out may get sessions of their own; a store that may create it does.
     pub fn ddl(options: &PostgresOptions, keys: &UserKeys) -> Vec<Ddl> {
-        let names = Names::new(options.schema.as_deref(), &options.table);
+        let names = TableNames::new(options.schema.as_deref(), &options.table);
         ddl::all(&names, keys)
     }
 
@@ -190,12 +190,12 @@ impl PostgresStore {
     }
 }
 
-impl Inner {
+impl PostgresInner {
     fn new(
         pool: Pool,
         pooler: Arc<Pooler>,
         apart: connect::Server,
-        names: Names,
+        names: TableNames,
         is_brief: bool,
         options: &PostgresOptions,
     ) -> Self {
@@ -210,11 +210,11 @@ impl Inner {
             is_brief,
         };
         let sql = Sql::new(&names, layout);
-        let users = Users::new(&names, layout, &options.user_keys);
+        let users = UserIndex::new(&names, layout, &options.user_keys);
         Self {
-            lines: Lines::new(&pool, &pooler, &sql, options.pool_size),
+            lines: ReadPool::new(&pool, &pooler, &sql, options.pool_size),
             pool,
-            full: Full::default(),
+            full: PoolExhausted::default(),
             pooler,
             sql,
             names,
@@ -233,8 +233,8 @@ impl Inner {
     /// Writes the statements for a table as it was found.
     fn fit(&mut self, layout: Layout, options: &PostgresOptions) {
         self.sql = Sql::new(&self.names, layout);
-        self.lines = Lines::new(&self.pool, &self.pooler, &self.sql, options.pool_size);
-        let users = Users::new(&self.names, layout, &options.user_keys);
+        self.lines = ReadPool::new(&self.pool, &self.pooler, &self.sql, options.pool_size);
+        let users = UserIndex::new(&self.names, layout, &options.user_keys);
         self.users.store(Arc::new(users));
         self.layout = layout;
     }
@@ -244,15 +244,15 @@ impl Inner {
         millis(self.clock.now())
     }
 
-    fn index_by(&self, keys: &UserKeys) {
+    fn set_user_keys(&self, keys: &UserKeys) {
         if self.users.load().keys() != keys {
-            let users = Users::new(&self.names, self.layout, keys);
+            let users = UserIndex::new(&self.names, self.layout, keys);
             self.users.store(Arc::new(users));
         }
     }
 }
 
-impl Drop for Inner {
+impl Drop for PostgresInner {
     fn drop(&mut self) {
         if let Some(pruner) = self.pruner.get() {
             pruner.abort();
@@ -273,25 +273,25 @@ impl fmt::Debug for PostgresStore {
 }
 
 impl Store for PostgresStore {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(self.0.get(id))
     }
 
-    fn changes(&self, hints: Hints) -> Option<Box<dyn Changes>> {
-        let following = changes::Following::start(&self.0, hints)?;
+    fn changes(&self, hints: InvalidationSink) -> Option<Box<dyn Changes>> {
+        let following = changes::ChangeSubscription::start(&self.0, hints)?;
         Some(Box::new(following))
     }
 
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        Box::pin(self.0.living(ids))
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        Box::pin(self.0.expiries(ids))
     }
 
-    fn ends(&self, hints: Hints) -> Option<Box<dyn Ends>> {
-        let listening = ends::Listening::start(&self.0, hints)?;
+    fn ends(&self, hints: InvalidationSink) -> Option<Box<dyn Ends>> {
+        let listening = ends::EndSubscription::start(&self.0, hints)?;
         Some(Box::new(listening))
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         let (store, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
         to_completion(async move { store.create(&id, &entry).await })
     }
@@ -300,8 +300,8 @@ impl Store for PostgresStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         let (store, id, read, entry) =
             (Arc::clone(&self.0), id.clone(), read.clone(), entry.clone());
         to_completion(async move { store.update(&id, &read, &entry).await })
@@ -311,7 +311,7 @@ impl Store for PostgresStore {
         &'a self,
         id: &'a SessionId,
         _: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         let (store, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
         to_completion(async move { store.touch(&id, &entry).await })
@@ -327,9 +327,9 @@ impl Store for PostgresStore {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         let (store, old, read) = (Arc::clone(&self.0), old.clone(), read.cloned());
         let (new, entry, retired) = (new.clone(), entry.clone(), retired.clone());
         to_completion(async move {
@@ -360,21 +360,21 @@ impl Store for PostgresStore {
         Box::pin(self.0.count())
     }
 
-    fn index_by(&self, keys: &UserKeys) {
-        self.0.index_by(keys);
+    fn set_user_keys(&self, keys: &UserKeys) {
+        self.0.set_user_keys(keys);
     }
 
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        Box::pin(self.0.of_user(user))
+    fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.0.list_by_user(user))
     }
 
-    fn destroy_of_user<'a>(
+    fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
         let (store, user, keep) = (Arc::clone(&self.0), user.to_owned(), keep.cloned());
-        to_completion(async move { store.destroy_of_user(&user, keep.as_ref()).await })
+        to_completion(async move { store.destroy_by_user(&user, keep.as_ref()).await })
     }
 }
 

@@ -5,12 +5,12 @@ const LONGEST: usize = 63;
 
 /// The table, and the names that derive from it.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(super) struct TableNames {
     schema: Option<String>,
     table: String,
 }
 
-impl Names {
+impl TableNames {
     pub(super) fn new(schema: Option<&str>, table: &str) -> Self {
         Self {
             schema: schema.map(str::to_owned),

@@ -78,24 +78,24 @@ async fn read_request(mut stream: DuplexStream) -> Option<i32> {
 struct Unencrypted;
 
 impl TlsConnect<DuplexStream> for Unencrypted {
-    type Stream = Plain;
+    type Stream = PlainStream;
     type Error = io::Error;
-    type Future = Ready<io::Result<Plain>>;
+    type Future = Ready<io::Result<PlainStream>>;
 
     fn connect(self, stream: DuplexStream) -> Self::Future {
-        ready(Ok(Plain(stream)))
+        ready(Ok(PlainStream(stream)))
     }
 }
 
-struct Plain(DuplexStream);
+struct PlainStream(DuplexStream);
 
-impl TlsStream for Plain {
+impl TlsStream for PlainStream {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
 }
 
-impl AsyncRead for Plain {
+impl AsyncRead for PlainStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -105,7 +105,7 @@ impl AsyncRead for Plain {
     }
 }
 
-impl AsyncWrite for Plain {
+impl AsyncWrite for PlainStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

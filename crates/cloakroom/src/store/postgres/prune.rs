@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::Inner;
+use super::PostgresInner;
 use super::call::Params;
 use super::reads::first;
 use super::sql::PRUNED_AT_ONCE;
 use crate::store::StoreError;
 
-impl Inner {
+impl PostgresInner {
     /// Deletes what has expired, but for rows that others hold at the moment.
     pub(super) async fn prune(&self) -> Result<u64, StoreError> {
         self.prune_marks().await?;
@@ -52,12 +52,12 @@ impl Inner {
 }
 
 /// Prunes until the store is dropped, whatever goes wrong meanwhile.
-pub(super) fn spawn(inner: &Arc<Inner>, interval: Duration) -> AbortHandle {
+pub(super) fn spawn(inner: &Arc<PostgresInner>, interval: Duration) -> AbortHandle {
     let store = Arc::downgrade(inner);
     tokio::spawn(run(store, interval)).abort_handle()
 }
 
-async fn run(store: Weak<Inner>, interval: Duration) {
+async fn run(store: Weak<PostgresInner>, interval: Duration) {
     loop {
         sleep(jittered(interval)).await;
         let Some(inner) = store.upgrade() else { return };

@@ -6,20 +6,20 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio_postgres::Row;
 
-use super::Inner;
+use super::PostgresInner;
 use super::call::Text;
-use super::fault::Fault;
+use super::fault::QueryError;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{Page, StoreError, StoreErrorKind, Stored};
+use crate::store::{Page, StoreError, StoreErrorKind, StoredRecord};
 
 /// What cursors begin with: a text of another origin is none.
 const CURSOR: &str = "pg.";
 /// The longest page.
 const PAGE: usize = 100_000;
 
-impl Inner {
-    pub(super) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+impl PostgresInner {
+    pub(super) async fn get(&self, id: &SessionId) -> Result<Option<StoredRecord>, StoreError> {
         if !self.layout.sid.holds(id.expose()) {
             return Ok(None);
         }
@@ -33,7 +33,7 @@ impl Inner {
         rows.first().map(stored).transpose()
     }
 
-    pub(super) async fn living(
+    pub(super) async fn expiries(
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<Option<Timestamp>>, StoreError> {
@@ -48,7 +48,11 @@ impl Inner {
         }
         Ok(ids
             .iter()
-            .map(|id| living.get(&*self.layout.sid.as_read(id.expose())).copied())
+            .map(|id| {
+                living
+                    .get(&*self.layout.sid.after_round_trip(id.expose()))
+                    .copied()
+            })
             .collect())
     }
 
@@ -80,9 +84,9 @@ impl Inner {
     }
 }
 
-pub(super) fn stored(row: &Row) -> Result<Stored, StoreError> {
+pub(super) fn stored(row: &Row) -> Result<StoredRecord, StoreError> {
     let text: &str = row.try_get(0).map_err(|_| unreadable())?;
-    Ok(Stored {
+    Ok(StoredRecord {
         text: text.into(),
         expires: expires(row)?,
     })
@@ -115,7 +119,7 @@ pub(super) fn first<'a, T: tokio_postgres::types::FromSql<'a>>(
 }
 
 pub(super) fn unreadable() -> StoreError {
-    Fault::new(
+    QueryError::new(
         StoreErrorKind::Corrupt,
         "the database gave a value of another type, or no UTF-8",
     )
@@ -127,7 +131,7 @@ fn cursor_behind(id: &SessionId) -> String {
 }
 
 fn open_cursor(cursor: &str) -> Result<String, StoreError> {
-    let foreign = || Fault::new(StoreErrorKind::Invalid, "this store gave no such cursor");
+    let foreign = || QueryError::new(StoreErrorKind::Invalid, "this store gave no such cursor");
     let encoded = cursor.strip_prefix(CURSOR).ok_or_else(foreign)?;
     let bytes = BASE64_URL_SAFE_NO_PAD
         .decode(encoded)

@@ -3,11 +3,11 @@
 //! Its instants are exact, unlike those of sessions, which are whole seconds. A statement locks the
 //! session's row before that of the note: two that meet wait for each other in one order.
 
-use super::Inner;
+use super::PostgresInner;
 use super::call::Text;
 use super::reads::unreadable;
 use super::sql::PRUNED_AT_ONCE;
-use super::time::Time;
+use super::time::ServerTime;
 use crate::id::SessionId;
 use crate::store::{RETIRED_FOR, RetiredId, StoreError};
 
@@ -25,7 +25,10 @@ pub(super) struct RetiredSql {
 impl RetiredSql {
     /// For the table `retired`; `gone` deletes the session's row.
     pub(super) fn new(retired: &str, gone: &str, is_set: bool) -> Self {
-        let (time, first) = (Time::told("$2", is_set), Time::told("$1", is_set));
+        let (time, first) = (
+            ServerTime::told("$2", is_set),
+            ServerTime::told("$1", is_set),
+        );
         let (now, until) = (time.after(0), time.after(RETIRED_FOR.as_millis()));
         let first = first.after(0);
         Self {
@@ -53,7 +56,7 @@ impl RetiredSql {
 }
 
 /// Part of a statement that notes the id of the row that is `gone`: `$7` why.
-pub(super) fn note_of_gone(retired: &str, time: &Time) -> String {
+pub(super) fn note_of_gone(retired: &str, time: &ServerTime) -> String {
     let until = time.after(RETIRED_FOR.as_millis());
     format!(
         ", noted AS (INSERT INTO {retired} (sid, successor, until)
@@ -64,7 +67,7 @@ pub(super) fn note_of_gone(retired: &str, time: &Time) -> String {
 
 /// Part of a statement that notes `$1` whether or not there was a row: `$6` why. It has no row where the id
 /// is retired already, and no session of it was live.
-pub(super) fn note_unless_retired(retired: &str, time: &Time) -> String {
+pub(super) fn note_unless_retired(retired: &str, time: &ServerTime) -> String {
     let (now, until) = (time.after(0), time.after(RETIRED_FOR.as_millis()));
     format!(
         ", noted AS (INSERT INTO {retired} AS r (sid, successor, until)
@@ -76,7 +79,7 @@ pub(super) fn note_unless_retired(retired: &str, time: &Time) -> String {
     )
 }
 
-impl Inner {
+impl PostgresInner {
     /// Whether there is a table of retired ids.
     pub(super) fn retires(&self) -> bool {
         self.sql.retired.is_some()

@@ -2,12 +2,12 @@
 
 use tokio_postgres::Row;
 
-use super::fault::Fault;
-use super::names::Names;
+use super::fault::QueryError;
+use super::names::TableNames;
 use super::options::PostgresOptions;
 use super::sid::Sid;
 use super::sql::{Column, Expire, Layout};
-use super::{Inner, ddl};
+use super::{PostgresInner, ddl};
 use crate::clock::Timestamp;
 use crate::store::{StoreErrorKind, skew};
 
@@ -53,7 +53,7 @@ FROM (SELECT to_regclass($1::text) AS oid) AS found LEFT JOIN pg_class AS c ON c
     clippy::struct_excessive_bools,
     reason = "each is one thing that may be missing"
 )]
-struct Found {
+struct FoundSchema {
     version: i32,
     schema: bool,
     table: bool,
@@ -102,7 +102,10 @@ impl Ready {
 
 /// Looks at the table, and creates it where that is asked and needed; the same for that of retired
 /// ids, which the store can do without.
-pub(super) async fn prepare(inner: &Inner, options: &PostgresOptions) -> Result<Ready, Fault> {
+pub(super) async fn prepare(
+    inner: &PostgresInner,
+    options: &PostgresOptions,
+) -> Result<Ready, QueryError> {
     let mut ready = prepare_table(inner, options).await?;
     if !ready.retires && options.create_table {
         ready.retires = create_retired(inner).await?;
@@ -121,7 +124,7 @@ pub(super) async fn prepare(inner: &Inner, options: &PostgresOptions) -> Result<
 
 /// Creates the table of retired ids; `false` where the server refuses, for a team's role may not have
 /// the right to create.
-async fn create_retired(inner: &Inner) -> Result<bool, Fault> {
+async fn create_retired(inner: &PostgresInner) -> Result<bool, QueryError> {
     match inner.run_batch(&ddl::retired(&inner.names).sql).await {
         Ok(()) => Ok(look(inner).await?.retires),
         Err(fault) if fault.code.is_some() => Ok(false),
@@ -129,7 +132,10 @@ async fn create_retired(inner: &Inner) -> Result<bool, Fault> {
     }
 }
 
-async fn prepare_table(inner: &Inner, options: &PostgresOptions) -> Result<Ready, Fault> {
+async fn prepare_table(
+    inner: &PostgresInner,
+    options: &PostgresOptions,
+) -> Result<Ready, QueryError> {
     let names = &inner.names;
     let asked = inner.clock.now();
     let found = look(inner).await?;
@@ -144,7 +150,7 @@ async fn prepare_table(inner: &Inner, options: &PostgresOptions) -> Result<Ready
     Ok(Ready { created, ..ready })
 }
 
-async fn look(inner: &Inner) -> Result<Found, Fault> {
+async fn look(inner: &PostgresInner) -> Result<FoundSchema, QueryError> {
     let names = &inner.names;
     let (table, tombs, retired) = (names.table(), names.tombs(), names.retired());
     let check = CHECK.replace("HAS_NOTIFY", &ddl::has_notify(names));
@@ -152,11 +158,11 @@ async fn look(inner: &Inner) -> Result<Found, Fault> {
         .read(&check, &[&table, &names.schema(), &tombs, &retired])
         .await?;
     rows.first()
-        .and_then(|row| Found::read(row).ok())
-        .ok_or_else(|| Fault::new(StoreErrorKind::Unavailable, "the catalog cannot be read"))
+        .and_then(|row| FoundSchema::read(row).ok())
+        .ok_or_else(|| QueryError::new(StoreErrorKind::Unavailable, "the catalog cannot be read"))
 }
 
-impl Found {
+impl FoundSchema {
     fn read(row: &Row) -> Result<Self, tokio_postgres::Error> {
         Ok(Self {
             version: row.try_get("version")?,
@@ -178,7 +184,7 @@ impl Found {
     }
 
     /// The statements that make what is not there.
-    fn missing(&self, names: &Names, options: &PostgresOptions) -> Vec<String> {
+    fn missing(&self, names: &TableNames, options: &PostgresOptions) -> Vec<String> {
         let mut missing = Vec::new();
         if self.version < OLDEST || !self.schema || self.view == Some(true) {
             return missing;
@@ -199,8 +205,8 @@ impl Found {
         missing
     }
 
-    fn check(&self, names: &Names, options: &PostgresOptions) -> Result<Ready, Fault> {
-        let wrong = |text: String| Err(Fault::new(StoreErrorKind::Invalid, text));
+    fn check(&self, names: &TableNames, options: &PostgresOptions) -> Result<Ready, QueryError> {
+        let wrong = |text: String| Err(QueryError::new(StoreErrorKind::Invalid, text));
         let table = names.table();
         if self.version < OLDEST {
             return wrong("the server is older than PostgreSQL 12: update it".to_owned());
@@ -281,7 +287,12 @@ impl Found {
     }
 }
 
-fn has_type(table: &str, column: &str, found: Option<&str>, right: &[&str]) -> Result<(), Fault> {
+fn has_type(
+    table: &str,
+    column: &str,
+    found: Option<&str>,
+    right: &[&str],
+) -> Result<(), QueryError> {
     let text = match found {
         Some(kind) if right.contains(&kind) => return Ok(()),
         Some(kind) => format!(
@@ -293,5 +304,5 @@ fn has_type(table: &str, column: &str, found: Option<&str>, right: &[&str]) -> R
             "the table {table} has no column {column}: it is no table of sessions, give another name"
         ),
     };
-    Err(Fault::new(StoreErrorKind::Invalid, text))
+    Err(QueryError::new(StoreErrorKind::Invalid, text))
 }

@@ -51,7 +51,7 @@ impl Sid {
     }
 
     /// Returns an id as the column gives it back.
-    pub(super) fn as_read(self, id: &str) -> Cow<'_, str> {
+    pub(super) fn after_round_trip(self, id: &str) -> Cow<'_, str> {
         match self {
             Self::Text | Self::Char => id.into(),
             Self::Uuid => id.to_ascii_lowercase().into(),
@@ -91,7 +91,7 @@ mod tests {
             let holds = [Text, Char, Uuid].map(|sid| sid.holds(id));
             assert_eq!(holds, [text, char, in_uuid], "{id:?}");
         }
-        assert_eq!(Uuid.as_read(&uuid.to_uppercase()), uuid);
+        assert_eq!(Uuid.after_round_trip(&uuid.to_uppercase()), uuid);
         let known = ["varchar", "text", "bpchar", "uuid", "int8", "citext"].map(Sid::named);
         let expected = [Some(Text), Some(Text), Some(Char), Some(Uuid), None, None];
         assert_eq!(known, expected);

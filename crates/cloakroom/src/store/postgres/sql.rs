@@ -6,15 +6,15 @@
 
 use std::time::Duration;
 
-use super::names::Names;
+use super::names::TableNames;
 use super::retired::{self, RetiredSql};
 use super::sid::Sid;
-use super::time::Time;
+use super::time::ServerTime;
 
 /// How a row is known as one whose user the index cannot tell.
 pub(super) const UNINDEXABLE: &str = r"E'\x01unindexable'";
 /// How long a mark stands: longer than a request of Express's that may bring a session back.
-const TOMB: Duration = Duration::from_mins(15);
+const TOMBSTONE_GRACE: Duration = Duration::from_mins(15);
 /// How many rows one step of pruning deletes: others write between the steps.
 pub(super) const PRUNED_AT_ONCE: u64 = 1000;
 
@@ -140,17 +140,17 @@ pub(super) struct UserSql {
     pub(super) of_user: String,
     /// `$1` user, `$3` the sid to keep: how many live ones went, how many slipped away meanwhile, and
     /// the rows to be looked at.
-    pub(super) destroy_of_user: String,
+    pub(super) destroy_by_user: String,
 }
 
 impl Sql {
-    pub(super) fn new(names: &Names, layout: Layout) -> Self {
+    pub(super) fn new(names: &TableNames, layout: Layout) -> Self {
         let Layout { sid, column, .. } = layout;
         let table = names.table();
         let shape = Shape::new(names, layout);
         let (one, each) = (sid.value("$1"), sid.values("$1"));
-        let time = Time::told("$2", layout.is_set);
-        let first = Time::told("$1", layout.is_set);
+        let time = ServerTime::told("$2", layout.is_set);
+        let first = ServerTime::told("$1", layout.is_set);
         let (live, expires) = (shape.live(&time), time.expires());
         let same = column.same("$6");
         let destroy = |condition: &str| {
@@ -247,10 +247,10 @@ impl Sql {
 }
 
 impl UserSql {
-    pub(super) fn new(names: &Names, layout: Layout, function: &str) -> Self {
+    pub(super) fn new(names: &TableNames, layout: Layout, function: &str) -> Self {
         let table = names.table();
         let shape = Shape::new(names, layout);
-        let time = Time::told("$2", layout.is_set);
+        let time = ServerTime::told("$2", layout.is_set);
         let live = shape.live(&time);
         let of = |value: &str| {
             format!(
@@ -264,7 +264,7 @@ impl UserSql {
             of_user: format!("{} UNION ALL {}", of("$1::text"), of(UNINDEXABLE)),
             // All parts see the table at one instant. What is counted but not deleted was changed by
             // others while this waited for them.
-            destroy_of_user: format!(
+            destroy_by_user: format!(
                 "WITH {gone}
                  SELECT NULL::text, NULL::text, (SELECT count(*) FROM gone WHERE live),
                         (SELECT count(*) FROM {table} AS s WHERE {theirs}) - (SELECT count(*) FROM gone)
@@ -285,7 +285,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn new(names: &Names, layout: Layout) -> Self {
+    fn new(names: &TableNames, layout: Layout) -> Self {
         Self {
             table: names.table(),
             sid: layout.sid,
@@ -294,7 +294,7 @@ impl Shape {
         }
     }
 
-    fn live(&self, time: &Time) -> String {
+    fn live(&self, time: &ServerTime) -> String {
         let unexpired = format!("s.expire >= {}", time.second());
         match &self.tombs {
             Some(tombs) => {
@@ -307,7 +307,7 @@ impl Shape {
     }
 
     /// Deletes rows as the table `gone`, and marks the ids of those that were live.
-    fn gone(&self, condition: &str, time: &Time) -> String {
+    fn gone(&self, condition: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         let live = self.live(time);
         let gone = format!(
@@ -321,11 +321,11 @@ impl Shape {
             "{gone}, tomb AS (INSERT INTO {tombs} (sid, until)
              SELECT sid, {} FROM gone WHERE live
              ON CONFLICT (sid) DO UPDATE SET until = excluded.until)",
-            time.after(TOMB.as_millis())
+            time.after(TOMBSTONE_GRACE.as_millis())
         )
     }
 
-    fn create(&self, text: &str, time: &Time) -> String {
+    fn create(&self, text: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         let sid = self.sid.value("$1");
         let unmarked = self.tombs.as_ref().map_or(String::new(), |tombs| {
@@ -341,7 +341,7 @@ impl Shape {
         )
     }
 
-    fn update(&self, column: Column, time: &Time) -> String {
+    fn update(&self, column: Column, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         format!(
             "UPDATE {table} AS s SET sess = {}, expire = to_timestamp({})
@@ -356,7 +356,7 @@ impl Shape {
 
     /// A touch that a crash loses is no loss; the setting ends with the statement. It never moves an expiry
     /// back.
-    fn touch(&self, expire: Expire, time: &Time) -> String {
+    fn touch(&self, expire: Expire, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         format!(
             "WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
@@ -371,7 +371,7 @@ impl Shape {
 
     /// Stores `$3`, or fails by a division by zero where that id is taken: what the statement
     /// deleted has to be as if it had not been.
-    fn put_or_fail(&self, text: &str, only: &str, time: &Time) -> String {
+    fn put_or_fail(&self, text: &str, only: &str, time: &ServerTime) -> String {
         let (table, sid) = (&self.table, self.sid.value("$3"));
         let (expire, second) = (time.seconds_of("$5"), time.second());
         let unmarked = self.tombs.as_ref().map_or(String::new(), |tombs| {
@@ -386,7 +386,7 @@ impl Shape {
         )
     }
 
-    fn prune(&self, lock: &str, held: &str, time: &Time) -> String {
+    fn prune(&self, lock: &str, held: &str, time: &ServerTime) -> String {
         let (table, second) = (&self.table, time.second());
         format!(
             "WITH {lock}old AS MATERIALIZED
@@ -397,7 +397,7 @@ impl Shape {
         )
     }
 
-    fn prune_tombs(&self, tombs: &str, time: &Time) -> String {
+    fn prune_tombs(&self, tombs: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         // A mark may be older than the column's type, and name what that does not hold.
         let marked = match self.sid {

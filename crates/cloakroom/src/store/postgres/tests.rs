@@ -23,7 +23,7 @@ use super::{PostgresOptions, PostgresStore, UserKeys};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::conformance::{self, Subject};
-use crate::store::{Entry, Store as _, StoreError};
+use crate::store::{NewRecord, Store as _, StoreError};
 
 /// A table's name that no other test has.
 fn unique(what: &str) -> String {
@@ -76,8 +76,8 @@ fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
-fn entry(data: &str) -> Entry {
-    Entry {
+fn entry(data: &str) -> NewRecord {
+    NewRecord {
         text: format!(r#"{{"cookie":{{}}{data}}}"#).into(),
         expires: now().after(Duration::from_mins(10)),
         users: Vec::new(),

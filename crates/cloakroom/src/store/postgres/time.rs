@@ -8,14 +8,14 @@ const AS_ONE: u32 = 1000;
 
 /// The expressions of a statement that was told, in one of its parameters, what time it is in the process.
 #[derive(Clone, Debug)]
-pub(super) struct Time {
+pub(super) struct ServerTime {
     /// Milliseconds since 1970, as all of them.
     now: String,
     /// What to add to an instant of the process.
     skew: String,
 }
 
-impl Time {
+impl ServerTime {
     /// For a statement whose `parameter` is the process's now; where that `is_set` by a test it is the
     /// server's as well.
     pub(super) fn told(parameter: &str, is_set: bool) -> Self {

@@ -11,12 +11,12 @@ use percent::decode;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
-use super::fault::Fault;
+use super::fault::QueryError;
 use crate::store::StoreErrorKind;
 
 /// What a URL says of encryption; of two, the stronger counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Tls {
+pub(super) enum TlsMode {
     Off,
     Preferred,
     Required,
@@ -24,10 +24,10 @@ pub(super) enum Tls {
 
 /// A URL, understood.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct ParsedUrl {
     pub(super) config: Config,
     /// `None` where it says nothing.
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<TlsMode>,
     /// The file with the certificates that are trusted instead of the system's.
     pub(super) roots: Option<PathBuf>,
     pub(super) pool_size: Option<usize>,
@@ -110,7 +110,7 @@ const ASIDE: [&str; 35] = [
 /// # Errors
 ///
 /// `Invalid`, with a text that names the parameter and repeats no value.
-pub(super) fn read(url: &str) -> Result<Said, Fault> {
+pub(super) fn read(url: &str) -> Result<ParsedUrl, QueryError> {
     let is_url = ["postgres://", "postgresql://"]
         .iter()
         .any(|scheme| url.starts_with(scheme));
@@ -137,14 +137,14 @@ pub(super) fn read(url: &str) -> Result<Said, Fault> {
     Ok(parameters.said(config))
 }
 
-fn read_pairs(pairs: &str) -> Result<Said, Fault> {
+fn read_pairs(pairs: &str) -> Result<ParsedUrl, QueryError> {
     let config = Config::from_str(pairs).map_err(|_| no_url())?;
     let mode = match config.get_ssl_mode() {
-        SslMode::Require => Tls::Required,
-        SslMode::Disable => Tls::Off,
-        _ => Tls::Preferred,
+        SslMode::Require => TlsMode::Required,
+        SslMode::Disable => TlsMode::Off,
+        _ => TlsMode::Preferred,
     };
-    Ok(Said {
+    Ok(ParsedUrl {
         config,
         tls: pairs.contains("sslmode").then_some(mode),
         roots: None,
@@ -158,7 +158,7 @@ fn read_pairs(pairs: &str) -> Result<Said, Fault> {
 #[derive(Default)]
 struct Parameters {
     drivers: Vec<String>,
-    tls: Option<Tls>,
+    tls: Option<TlsMode>,
     roots: Option<PathBuf>,
     pool_size: Option<usize>,
     connect_timeout: Option<Duration>,
@@ -169,7 +169,7 @@ struct Parameters {
 
 impl Parameters {
     /// Takes a parameter; false for one that nobody knows.
-    fn take(&mut self, name: &str, value: &str) -> Result<bool, Fault> {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, QueryError> {
         let wrong = |cure| Err(wrong_value(name, cure));
         match name {
             "sslmode" | "ssl" => match tls(value) {
@@ -222,7 +222,7 @@ impl Parameters {
         Ok(true)
     }
 
-    fn said(self, mut config: Config) -> Said {
+    fn said(self, mut config: Config) -> ParsedUrl {
         if let Some(timeout) = self.connect_timeout {
             config.connect_timeout(timeout);
         }
@@ -239,7 +239,7 @@ impl Parameters {
         }
         let options = config.get_options();
         let has_lock_timeout = options.is_some_and(|options| options.contains(LOCK_TIMEOUT));
-        Said {
+        ParsedUrl {
             config,
             tls: self.tls,
             roots: self.roots,
@@ -251,11 +251,11 @@ impl Parameters {
 }
 
 /// Both `sslmode` of libpq and `ssl` of node-postgres.
-fn tls(value: &str) -> Option<Tls> {
+fn tls(value: &str) -> Option<TlsMode> {
     match value {
-        "disable" | "false" | "0" => Some(Tls::Off),
-        "allow" | "prefer" => Some(Tls::Preferred),
-        "require" | "verify-ca" | "verify-full" | "true" | "1" => Some(Tls::Required),
+        "disable" | "false" | "0" => Some(TlsMode::Off),
+        "allow" | "prefer" => Some(TlsMode::Preferred),
+        "require" | "verify-ca" | "verify-full" | "true" | "1" => Some(TlsMode::Required),
         _ => None,
     }
 }
@@ -272,22 +272,22 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(is_letter)
 }
 
-fn unknown(name: &str) -> Fault {
+fn unknown(name: &str) -> QueryError {
     let text = format!(
         "the URL has a parameter {name} that means nothing here: take it out, or set what it is for in \
          PostgresOptions"
     );
-    Fault::new(StoreErrorKind::Invalid, text)
+    QueryError::new(StoreErrorKind::Invalid, text)
 }
 
-fn wrong_value(name: &str, cure: &str) -> Fault {
+fn wrong_value(name: &str, cure: &str) -> QueryError {
     let text = format!("the URL's parameter {name} does not do: {cure}");
-    Fault::new(StoreErrorKind::Invalid, text)
+    QueryError::new(StoreErrorKind::Invalid, text)
 }
 
 /// The parser's own message may quote a part of the URL.
-fn no_url() -> Fault {
-    Fault::new(
+fn no_url() -> QueryError {
+    QueryError::new(
         StoreErrorKind::Invalid,
         "this is no URL that PostgreSQL's driver takes: \
          postgres://USER:PASSWORD@HOST:PORT/DATABASE?option=value, special characters as %XX",
@@ -314,14 +314,14 @@ mod percent {
 mod tests {
     use super::*;
 
-    fn said(query: &str) -> Said {
+    fn said(query: &str) -> ParsedUrl {
         let url = format!("postgres://u:p@h/d?{query}");
         read(&url).unwrap_or_else(|fault| panic!("{query}: {fault}"))
     }
 
     #[test]
     fn x11_a_mode_is_never_weaker_than_the_url_says() {
-        use Tls::{Off, Preferred, Required};
+        use TlsMode::{Off, Preferred, Required};
         #[rustfmt::skip]
         let table = [
             ("",                                         None),

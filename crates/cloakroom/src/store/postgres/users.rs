@@ -9,13 +9,13 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::call::{Params, Text};
-use super::fault::{Fault, Phase};
-use super::names::Names;
+use super::fault::{QueryError, SendPhase};
+use super::names::TableNames;
 use super::reads::{id_in, unreadable};
 use super::sql::{Layout, UserSql};
-use super::{Inner, ddl};
+use super::{PostgresInner, ddl};
 use crate::id::SessionId;
-use crate::store::{StoreError, UserKeys, restless};
+use crate::store::{StoreError, UserKeys, too_many_id_changes};
 
 /// How often a logout everywhere looks again for sessions that got another id meanwhile.
 const PASSES: usize = 64;
@@ -23,7 +23,7 @@ const PASSES: usize = 64;
 const RETRIES: usize = 3;
 
 /// Where records name their user, and what the database has to find them by.
-pub(super) struct Users {
+pub(super) struct UserIndex {
     keys: UserKeys,
     pub(super) function: String,
     sql: UserSql,
@@ -32,8 +32,8 @@ pub(super) struct Users {
     warned: AtomicBool,
 }
 
-impl Users {
-    pub(super) fn new(names: &Names, layout: Layout, keys: &UserKeys) -> Self {
+impl UserIndex {
+    pub(super) fn new(names: &TableNames, layout: Layout, keys: &UserKeys) -> Self {
         let function = ddl::user_function(names, keys);
         Self {
             keys: keys.clone(),
@@ -56,15 +56,15 @@ impl Users {
 }
 
 /// What one look at the table left to do.
-struct Pass {
+struct EndPass {
     ended: u64,
     /// Sessions that went, or became another, between the look and the deed.
     slipped: bool,
     candidates: Vec<SessionId>,
 }
 
-impl Inner {
-    pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+impl PostgresInner {
+    pub(super) async fn list_by_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         let users = self.users.load_full();
         if self.is_indexed(&users).await? {
             let params: Params<'_> = &[&indexable(user), &self.now()];
@@ -76,7 +76,7 @@ impl Inner {
         self.of_user_among_all(&users, user).await
     }
 
-    pub(super) async fn destroy_of_user(
+    pub(super) async fn destroy_by_user(
         &self,
         user: &str,
         keep: Option<&SessionId>,
@@ -91,17 +91,17 @@ impl Inner {
                 return Ok(ended);
             }
         }
-        Err(restless())
+        Err(too_many_id_changes())
     }
 
     /// Ends what the index names, and tells what has to be looked at: without an index, the user's
     /// own.
     async fn destroy_indexed(
         &self,
-        users: &Users,
+        users: &UserIndex,
         user: &str,
         keep: Option<&SessionId>,
-    ) -> Result<Pass, StoreError> {
+    ) -> Result<EndPass, StoreError> {
         let kept = keep
             .map(SessionId::expose)
             .filter(|id| self.layout.sid.holds(id));
@@ -109,14 +109,14 @@ impl Inner {
         let mut pass = None;
         if self.is_indexed(users).await? {
             let params: Params<'_> = &[&indexable(user), &self.now(), &kept];
-            match self.write_many(&users.sql.destroy_of_user, params).await {
+            match self.write_many(&users.sql.destroy_by_user, params).await {
                 Ok(rows) => pass = Some(read_pass(&rows, users, user)?),
                 Err(fault) => users.unless_undefined(fault)?,
             }
         }
         let mut pass = match pass {
             Some(pass) => pass,
-            None => Pass {
+            None => EndPass {
                 ended: 0,
                 slipped: false,
                 candidates: self.of_user_among_all(users, user).await?,
@@ -130,7 +130,7 @@ impl Inner {
     /// were not there, which may have got another id.
     async fn end(
         &self,
-        users: &Users,
+        users: &UserIndex,
         user: &str,
         candidates: &[SessionId],
     ) -> Result<(u64, bool), StoreError> {
@@ -150,10 +150,10 @@ impl Inner {
     /// two round trips, and a pooler may let none be.
     async fn end_once(
         &self,
-        users: &Users,
+        users: &UserIndex,
         user: &str,
         candidates: &[SessionId],
-    ) -> Result<(u64, bool), Fault> {
+    ) -> Result<(u64, bool), QueryError> {
         let now = self.now();
         let sids: Vec<Text<'_>> = candidates.iter().map(|id| Text(id.expose())).collect();
         let found = self.read(&self.sql.read_many, &[&sids, &now]).await?;
@@ -171,7 +171,7 @@ impl Inner {
     /// Reads every live row, as of one instant, one at a time.
     async fn of_user_among_all(
         &self,
-        users: &Users,
+        users: &UserIndex,
         user: &str,
     ) -> Result<Vec<SessionId>, StoreError> {
         let lease = self.lease().await?;
@@ -195,12 +195,12 @@ impl Inner {
                 lease.settle();
                 rows.iter().map(id_in).collect()
             }
-            Err(error) => Err(lease.failed(&error, Phase::Before).into()),
+            Err(error) => Err(lease.failed(&error, SendPhase::Before).into()),
         }
     }
 
     /// Whether the database has the function; looked for until it is seen.
-    async fn is_indexed(&self, users: &Users) -> Result<bool, StoreError> {
+    async fn is_indexed(&self, users: &UserIndex) -> Result<bool, StoreError> {
         if users.indexed.load(Ordering::Relaxed) {
             return Ok(true);
         }
@@ -228,9 +228,9 @@ impl Inner {
     }
 }
 
-impl Users {
+impl UserIndex {
     /// Somebody dropped the function: it is not there, which is no error.
-    fn unless_undefined(&self, fault: Fault) -> Result<(), Fault> {
+    fn unless_undefined(&self, fault: QueryError) -> Result<(), QueryError> {
         if fault.is(&SqlState::UNDEFINED_FUNCTION) {
             self.indexed.store(false, Ordering::Relaxed);
             return Ok(());
@@ -240,8 +240,8 @@ impl Users {
 }
 
 /// The first row counts; the others are those whose user the index cannot tell.
-fn read_pass(rows: &[Row], users: &Users, user: &str) -> Result<Pass, StoreError> {
-    let mut pass = Pass {
+fn read_pass(rows: &[Row], users: &UserIndex, user: &str) -> Result<EndPass, StoreError> {
+    let mut pass = EndPass {
         ended: 0,
         slipped: false,
         candidates: Vec::new(),
@@ -261,7 +261,7 @@ fn read_pass(rows: &[Row], users: &Users, user: &str) -> Result<Pass, StoreError
     Ok(pass)
 }
 
-fn chosen(rows: &[Row], users: &Arc<Users>, user: &str) -> Result<Vec<SessionId>, StoreError> {
+fn chosen(rows: &[Row], users: &Arc<UserIndex>, user: &str) -> Result<Vec<SessionId>, StoreError> {
     let mut ids = Vec::with_capacity(rows.len());
     for row in rows {
         if users.is_of(row, user) {

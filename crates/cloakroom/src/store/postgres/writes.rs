@@ -6,15 +6,15 @@
 use tokio_postgres::error::SqlState;
 
 use super::call::{Params, Text};
-use super::fault::Fault;
+use super::fault::QueryError;
 use super::sid::Sid;
-use super::{Inner, millis};
+use super::{PostgresInner, millis};
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, RetiredId, StoreError, StoreErrorKind, Written};
+use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError, StoreErrorKind};
 
-impl Inner {
-    pub(super) async fn create(&self, id: &SessionId, entry: &Entry) -> Result<(), StoreError> {
+impl PostgresInner {
+    pub(super) async fn create(&self, id: &SessionId, entry: &NewRecord) -> Result<(), StoreError> {
         refuse_unstorable(self.layout.sid, id)?;
         let (sid, text) = (Text(id.expose()), Text(&entry.text));
         let expire = millis(entry.expires);
@@ -31,10 +31,10 @@ impl Inner {
         &self,
         id: &SessionId,
         read: &RecordText,
-        entry: &Entry,
-    ) -> Result<Written, StoreError> {
+        entry: &NewRecord,
+    ) -> Result<CasOutcome, StoreError> {
         if !self.layout.sid.holds(id.expose()) {
-            return Ok(Written::Gone);
+            return Ok(CasOutcome::NotFound);
         }
         let (sid, text) = (Text(id.expose()), Text(&entry.text));
         let expire = millis(entry.expires);
@@ -47,14 +47,21 @@ impl Inner {
         self.written(!rows.is_empty(), id).await
     }
 
-    async fn written(&self, saved: bool, id: &SessionId) -> Result<Written, StoreError> {
+    async fn written(&self, saved: bool, id: &SessionId) -> Result<CasOutcome, StoreError> {
         if saved {
-            return Ok(Written::Saved);
+            return Ok(CasOutcome::Stored);
         }
-        Ok(self.get(id).await?.map_or(Written::Gone, Written::Changed))
+        Ok(self
+            .get(id)
+            .await?
+            .map_or(CasOutcome::NotFound, CasOutcome::Conflict))
     }
 
-    pub(super) async fn touch(&self, id: &SessionId, entry: &Entry) -> Result<bool, StoreError> {
+    pub(super) async fn touch(
+        &self,
+        id: &SessionId,
+        entry: &NewRecord,
+    ) -> Result<bool, StoreError> {
         if !self.layout.sid.holds(id.expose()) {
             return Ok(false);
         }
@@ -80,9 +87,9 @@ impl Inner {
         old: &SessionId,
         read: Option<&RecordText>,
         new: &SessionId,
-        entry: &Entry,
+        entry: &NewRecord,
         retired: &RetiredId,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<CasOutcome, StoreError> {
         refuse_unstorable(self.layout.sid, new)?;
         if old == new {
             return Err(StoreErrorKind::IdTaken.into());
@@ -108,7 +115,7 @@ impl Inner {
         };
         match replaced {
             // Whatever the old id held: it was retired already.
-            Ok(rows) if rows.is_empty() && read.is_none() => Ok(Written::Gone),
+            Ok(rows) if rows.is_empty() && read.is_none() => Ok(CasOutcome::NotFound),
             Ok(rows) => self.written(!rows.is_empty(), old).await,
             Err(fault) if fault.is(&SqlState::DIVISION_BY_ZERO) => {
                 Err(StoreErrorKind::IdTaken.into())
@@ -118,7 +125,7 @@ impl Inner {
     }
 }
 
-fn refuse_unstorable(sid: Sid, id: &SessionId) -> Result<(), Fault> {
+fn refuse_unstorable(sid: Sid, id: &SessionId) -> Result<(), QueryError> {
     let why = match sid {
         _ if sid.holds(id.expose()) => return Ok(()),
         Sid::Text => "PostgreSQL holds no id with a NUL in it",
@@ -128,5 +135,5 @@ fn refuse_unstorable(sid: Sid, id: &SessionId) -> Result<(), Fault> {
              that makes UUIDs, or the column the type varchar"
         }
     };
-    Err(Fault::new(StoreErrorKind::Invalid, why))
+    Err(QueryError::new(StoreErrorKind::Invalid, why))
 }

@@ -6,7 +6,7 @@ use super::request::Request;
 use super::scripts::Script;
 use super::writes::index_ttl;
 use crate::id::SessionId;
-use crate::store::Entry;
+use crate::store::NewRecord;
 
 /// A script with what it is given: the first argument says which key is what.
 pub(super) struct Call<'a> {
@@ -43,7 +43,7 @@ impl<'a> Call<'a> {
     }
 
     /// A session to be stored: its id, its time, its text, the time of its index.
-    pub(super) fn session(self, id: &'a SessionId, entry: &'a Entry, ttl: i64) -> Self {
+    pub(super) fn session(self, id: &'a SessionId, entry: &'a NewRecord, ttl: i64) -> Self {
         self.argument(id.expose())
             .argument(ttl.to_string())
             .argument(&*entry.text)

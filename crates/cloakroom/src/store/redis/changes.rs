@@ -17,31 +17,33 @@ use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::Notify;
 
 use super::ends::tell;
-use super::failure::{Effect, told};
-use super::lines::{Lines, Servers};
-use super::request::{Connection, Form, Node, Request};
-use super::{Inner, RedisStore};
+use super::failure::{Idempotency, to_store_error};
+use super::lines::{Servers, TrackingConnections};
+use super::request::{Connection, Node, Request, SendMode};
+use super::{RedisInner, RedisStore};
 use crate::id::SessionId;
-use crate::store::heartbeat::{Connected, Kept, Line as _};
-use crate::store::{Changes, Hint, Hints, StoreError, StoreErrorKind, StoreFuture, Stored};
+use crate::store::heartbeat::{Connected, Pingable as _, Supervised};
+use crate::store::{
+    Changes, Invalidation, InvalidationSink, StoreError, StoreErrorKind, StoreFuture, StoredRecord,
+};
 
 /// How long one answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many keys are tried, for each node of a cluster, to find one that it has.
 const TRIES: usize = 16;
 
 /// The link of one cache.
-pub(super) struct Following {
+pub(super) struct ChangeSubscription {
     store: RedisStore,
-    kept: Kept<Lines>,
+    kept: Supervised<TrackingConnections>,
 }
 
-impl Following {
-    pub(super) fn start(store: &RedisStore, hints: Hints) -> Self {
+impl ChangeSubscription {
+    pub(super) fn start(store: &RedisStore, hints: InvalidationSink) -> Self {
         let owner = Arc::clone(&store.0);
         Self {
             store: store.clone(),
-            kept: Kept::start(hints.clone(), move || {
+            kept: Supervised::start(hints.clone(), move || {
                 connect(Arc::clone(&owner), hints.clone())
             }),
         }
@@ -51,7 +53,7 @@ impl Following {
         &self,
         line: Option<MultiplexedConnection>,
         id: &SessionId,
-    ) -> Result<Option<Stored>, StoreError> {
+    ) -> Result<Option<StoredRecord>, StoreError> {
         let (inner, line) = (&self.store.0, line.ok_or(StoreErrorKind::Unavailable)?);
         let (asked, stamp) = (
             Request::from(inner.asks_for(id)),
@@ -62,8 +64,8 @@ impl Following {
             // nobody yet.
             inner.link.send_once(&asked).await?
         } else {
-            let said = asked.send(&Connection::One(line), &Form::Plain).await;
-            said.map_err(|error| told(&error, Effect::Read))?
+            let said = asked.send(&Connection::One(line), &SendMode::EvalSha).await;
+            said.map_err(|error| to_store_error(&error, Idempotency::Idempotent))?
         };
         let stored = inner.said_of(id, said, stamp).await?;
         if let Some(stored) = &stored {
@@ -73,8 +75,8 @@ impl Following {
     }
 }
 
-impl Changes for Following {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+impl Changes for ChangeSubscription {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         let line = self.kept.with(|lines| lines.each.first().cloned());
         Box::pin(self.read(line.flatten(), id))
     }
@@ -88,7 +90,10 @@ impl Changes for Following {
     }
 }
 
-async fn connect(inner: Arc<Inner>, hints: Hints) -> Connected<Lines> {
+async fn connect(
+    inner: Arc<RedisInner>,
+    hints: InvalidationSink,
+) -> Connected<TrackingConnections> {
     let (inner, hints) = (&inner, &hints);
     let (begin, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let servers = Servers::of(inner).await?;
@@ -103,27 +108,27 @@ async fn connect(inner: Arc<Inner>, hints: Hints) -> Connected<Lines> {
     });
     let each = each.ok()?;
     servers.were_found(inner, begin);
-    let lines = Lines { each, servers };
-    if !lines.beat().await {
+    let lines = TrackingConnections { each, servers };
+    if !lines.ping().await {
         return None;
     }
     // What happened until now was not told. Nothing is proven before all of it is forgotten.
-    hints.give(Hint::All);
+    hints.send(Invalidation::All);
     Some((lines, broken))
 }
 
 /// A connection on which a server tells of changes, which was seen to happen.
 async fn follow(
-    inner: &Arc<Inner>,
-    hints: &Hints,
+    inner: &Arc<RedisInner>,
+    hints: &InvalidationSink,
     broken: &Arc<AtomicBool>,
     node: Option<&Node>,
     tries: usize,
 ) -> RedisResult<MultiplexedConnection> {
-    let probe = Arc::new(Probe::new());
+    let probe = Arc::new(KeyProbe::new());
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE))
+        .set_connection_timeout(Some(REPLY_TIMEOUT))
+        .set_response_timeout(Some(REPLY_TIMEOUT))
         .set_push_sender({
             let (inner, hints) = (Arc::clone(inner), hints.clone());
             let (probe, broken) = (Arc::clone(&probe), Arc::clone(broken));
@@ -145,11 +150,17 @@ async fn follow(
     Ok(line)
 }
 
-fn hear(inner: &Inner, hints: &Hints, probe: &Probe, broken: &AtomicBool, push: &PushInfo) {
+fn hear(
+    inner: &RedisInner,
+    hints: &InvalidationSink,
+    probe: &KeyProbe,
+    broken: &AtomicBool,
+    push: &PushInfo,
+) {
     match push.kind {
         PushKind::Disconnection => {
             broken.store(true, Ordering::SeqCst);
-            hints.give(Hint::All);
+            hints.send(Invalidation::All);
         }
         PushKind::Invalidate => {
             probe.hear(push.data.first());
@@ -161,12 +172,12 @@ fn hear(inner: &Inner, hints: &Hints, probe: &Probe, broken: &AtomicBool, push: 
 
 /// A key that is written to see that it is told of: what only looks like Redis may say `OK` and tell
 /// nothing.
-struct Probe {
+struct KeyProbe {
     prefix: String,
     heard: Notify,
 }
 
-impl Probe {
+impl KeyProbe {
     fn new() -> Self {
         let random = SessionId::random();
         Self {
@@ -183,7 +194,7 @@ impl Probe {
             set.arg(key).arg("").arg("PX").arg(1000);
             match set.query_async::<Value>(line).await {
                 Ok(_) => {
-                    let heard = tokio::time::timeout(PATIENCE, self.heard.notified()).await;
+                    let heard = tokio::time::timeout(REPLY_TIMEOUT, self.heard.notified()).await;
                     return heard.map_err(|_| silent());
                 }
                 // Another node's.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
 use super::durability::Keeping;
-use super::facts::Facts;
-use super::failure::{Effect, GRANT};
+use super::facts::ServerInfo;
+use super::failure::{GRANT, Idempotency};
 use super::link::Link;
 use super::replay::text;
 use super::request::Request;
@@ -47,12 +47,12 @@ impl Probed {
 
 impl Link {
     /// What the server says of itself.
-    pub(super) async fn facts(&self) -> (Facts, String) {
+    pub(super) async fn facts(&self) -> (ServerInfo, String) {
         let asked = Request::Anywhere(redis::cmd("INFO"));
-        let said = self.send(&asked, Effect::Read).await;
+        let said = self.send(&asked, Idempotency::Idempotent).await;
         // A user may not ask; then nothing is known.
         let info = said.ok().and_then(text).unwrap_or_default();
-        (Facts::of(&info), info)
+        (ServerInfo::of(&info), info)
     }
 
     /// Refuses a server that could read sessions and not save any.
@@ -95,7 +95,9 @@ impl Link {
         for name in ["appendfsync", "min-replicas-to-write", "save"] {
             asked.arg(name);
         }
-        let said = self.send(&Request::Anywhere(asked), Effect::Read).await;
+        let said = self
+            .send(&Request::Anywhere(asked), Idempotency::Idempotent)
+            .await;
         let config = said.map_or_else(|_| HashMap::new(), settings);
         let keeping = Keeping::of(info, &config);
         let has_others = self.sentinels.is_some();

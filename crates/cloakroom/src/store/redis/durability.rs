@@ -72,7 +72,7 @@ mod tests {
     use super::Keeping;
 
     /// What `CONFIG GET` says.
-    type Settings<'a> = &'a [(&'a str, &'a str)];
+    type ConfigPairs<'a> = &'a [(&'a str, &'a str)];
 
     #[test]
     fn r1_what_may_be_undone_is_said_with_the_setting_that_prevents_it() {
@@ -88,7 +88,7 @@ mod tests {
         let held = "aof_enabled:1\r\nconnected_slaves:2\r\nmin_slaves_good_slaves:2";
         let rules = ("save", "3600 1 300 100 60 10000");
         #[rustfmt::skip]
-        let table: [(&str, Settings<'_>, bool, bool, &[&str]); 15] = [
+        let table: [(&str, ConfigPairs<'_>, bool, bool, &[&str]); 15] = [
             // INFO,  CONFIG GET,                                          others, waits, what is said
             (off,      &[rules],                                             false, false, &[restart]),
             (off,      &[],                                                  false, false, &[restart]),

@@ -11,32 +11,32 @@ use std::time::{Duration, Instant};
 
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, Value};
 
-use super::Inner;
-use super::failure::{Effect, told};
-use super::keys::Keys;
-use super::lines::{Lines, Servers};
-use super::request::{Connection, Form, Request};
+use super::RedisInner;
+use super::failure::{Idempotency, to_store_error};
+use super::keys::RedisKeys;
+use super::lines::{Servers, TrackingConnections};
+use super::request::{Connection, Request, SendMode};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::heartbeat::{Connected, Kept};
-use crate::store::{Ends, Hint, Hints, StoreErrorKind, StoreFuture};
+use crate::store::heartbeat::{Connected, Supervised};
+use crate::store::{Ends, Invalidation, InvalidationSink, StoreErrorKind, StoreFuture};
 
 /// How long one answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The link of one who watches.
-pub(super) struct Tracking {
-    inner: Arc<Inner>,
-    kept: Kept<Lines>,
+pub(super) struct EndSubscription {
+    inner: Arc<RedisInner>,
+    kept: Supervised<TrackingConnections>,
 }
 
-impl Tracking {
-    pub(super) fn start(inner: &Arc<Inner>, hints: Hints) -> Option<Self> {
+impl EndSubscription {
+    pub(super) fn start(inner: &Arc<RedisInner>, hints: InvalidationSink) -> Option<Self> {
         if inner.keys.are_spread() {
             return None;
         }
         let owner = Arc::clone(inner);
-        let kept = Kept::start(hints.clone(), move || {
+        let kept = Supervised::start(hints.clone(), move || {
             connect(Arc::clone(&owner), hints.clone())
         });
         Some(Self {
@@ -46,15 +46,15 @@ impl Tracking {
     }
 }
 
-impl Ends for Tracking {
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+impl Ends for EndSubscription {
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
         let line = self.kept.with(|lines| lines.each.first().cloned());
         Box::pin(async move {
             let line = line.flatten().ok_or(StoreErrorKind::Unavailable)?;
             let asked = Request::from(self.inner.lives(ids));
             let stamp = self.inner.link.replay().stamp();
-            let said = asked.send(&Connection::One(line), &Form::Plain).await;
-            let said = said.map_err(|error| told(&error, Effect::Read))?;
+            let said = asked.send(&Connection::One(line), &SendMode::EvalSha).await;
+            let said = said.map_err(|error| to_store_error(&error, Idempotency::Idempotent))?;
             let living = self.inner.lives_said(said)?;
             Ok(self.inner.unbarred(ids, living, stamp))
         })
@@ -65,18 +65,21 @@ impl Ends for Tracking {
     }
 }
 
-async fn connect(inner: Arc<Inner>, hints: Hints) -> Connected<Lines> {
+async fn connect(
+    inner: Arc<RedisInner>,
+    hints: InvalidationSink,
+) -> Connected<TrackingConnections> {
     let (begin, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let servers = Servers::of(&inner).await?;
     let (ended, heard, owner) = (Arc::clone(&broken), hints, Arc::clone(&inner));
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE))
+        .set_connection_timeout(Some(REPLY_TIMEOUT))
+        .set_response_timeout(Some(REPLY_TIMEOUT))
         .set_push_sender(move |push: PushInfo| {
             match push.kind {
                 PushKind::Disconnection => {
                     ended.store(true, Ordering::SeqCst);
-                    heard.give(Hint::All);
+                    heard.send(Invalidation::All);
                 }
                 PushKind::Invalidate => tell(&owner.keys, &heard, push.data.first()),
                 _ => {}
@@ -92,7 +95,7 @@ async fn connect(inner: Arc<Inner>, hints: Hints) -> Connected<Lines> {
         Ok(_) => {
             servers.were_found(&inner, begin);
             let each = vec![line];
-            Some((Lines { each, servers }, broken))
+            Some((TrackingConnections { each, servers }, broken))
         }
         Err(error) => {
             // A user of few rights, or a proxy: then sessions are asked for at intervals.
@@ -106,16 +109,16 @@ async fn connect(inner: Arc<Inner>, hints: Hints) -> Connected<Lines> {
 }
 
 /// Some keys, or nothing where all were flushed.
-pub(super) fn tell(keys: &Keys, hints: &Hints, said: Option<&Value>) {
+pub(super) fn tell(keys: &RedisKeys, hints: &InvalidationSink, said: Option<&Value>) {
     let Some(Value::Array(changed)) = said else {
-        return hints.give(Hint::All);
+        return hints.send(Invalidation::All);
     };
     for key in changed {
         let Value::BulkString(key) = key else {
             continue;
         };
         if let Some(id) = std::str::from_utf8(key).ok().and_then(|key| keys.id(key)) {
-            hints.give(Hint::Of(&id));
+            hints.send(Invalidation::Of(&id));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// What is known of a server once it was asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(super) struct ServerInfo {
     /// It has `SET … IFEQ`.
     pub(super) compares: bool,
     /// It removes sessions that have time left when memory is short.
@@ -11,7 +11,7 @@ pub(super) struct Facts {
     pub(super) too_old: bool,
 }
 
-impl Facts {
+impl ServerInfo {
     /// From the text of `INFO`.
     pub(super) fn of(info: &str) -> Self {
         let field = |name: &str| {
@@ -36,11 +36,11 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Facts;
+    use super::ServerInfo;
 
     #[test]
     fn a_server_says_what_it_can() {
-        let facts = |compares, may_evict, too_old| Facts {
+        let facts = |compares, may_evict, too_old| ServerInfo {
             compares,
             may_evict,
             too_old,
@@ -66,7 +66,7 @@ mod tests {
             ("", facts(false, false, false)),
         ];
         for (info, expected) in table {
-            assert_eq!(Facts::of(info), expected, "{info}");
+            assert_eq!(ServerInfo::of(info), expected, "{info}");
         }
     }
 }

@@ -14,16 +14,16 @@ const FULL: &str = "OOM: Redis is full; raise its maxmemory";
 
 /// Whether a command that may have been carried out can be repeated.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(super) enum Idempotency {
     /// It changes nothing.
-    Read,
+    Idempotent,
     /// It may change something.
-    Write,
+    NotIdempotent,
 }
 
 /// What to do about an error before anybody is told.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Remedy {
+pub(super) enum RetryAction {
     /// The connection is of no more use.
     Reconnect,
     /// The server has refused it, untouched, for a moment only.
@@ -35,11 +35,11 @@ pub(super) enum Remedy {
     Nothing,
 }
 
-pub(super) fn remedy(error: &RedisError) -> Remedy {
+pub(super) fn retry_action(error: &RedisError) -> RetryAction {
     match error.kind() {
         // The server is a replica now: Sentinel knows the new one.
         ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
-            Remedy::Reconnect
+            RetryAction::Reconnect
         }
         ErrorKind::Server(
             ServerErrorKind::Moved
@@ -47,17 +47,19 @@ pub(super) fn remedy(error: &RedisError) -> Remedy {
             | ServerErrorKind::ClusterDown
             | ServerErrorKind::BusyLoading,
         )
-        | ErrorKind::ClusterConnectionNotFound => Remedy::Retry,
-        ErrorKind::Server(ServerErrorKind::Ask) => Remedy::Ask,
-        ErrorKind::Server(ServerErrorKind::NoScript) => Remedy::Load,
-        ErrorKind::Io | ErrorKind::Parse | ErrorKind::AuthenticationFailed => Remedy::Reconnect,
-        _ => Remedy::Nothing,
+        | ErrorKind::ClusterConnectionNotFound => RetryAction::Retry,
+        ErrorKind::Server(ServerErrorKind::Ask) => RetryAction::Ask,
+        ErrorKind::Server(ServerErrorKind::NoScript) => RetryAction::Load,
+        ErrorKind::Io | ErrorKind::Parse | ErrorKind::AuthenticationFailed => {
+            RetryAction::Reconnect
+        }
+        _ => RetryAction::Nothing,
     }
 }
 
 /// Whether it can be sent again on another connection, within the time that is left.
-pub(super) fn is_safe(error: &RedisError, effect: Effect) -> bool {
-    !error.is_timeout() && (effect == Effect::Read || !is_open(error))
+pub(super) fn is_safe(error: &RedisError, effect: Idempotency) -> bool {
+    !error.is_timeout() && (effect == Idempotency::Idempotent || !is_open(error))
 }
 
 /// Whether the server may have carried out what failed.
@@ -66,15 +68,15 @@ fn is_open(error: &RedisError) -> bool {
 }
 
 /// The error for the caller; its text is the server's code, never its words, which may repeat a key.
-pub(super) fn told(error: &RedisError, effect: Effect) -> StoreError {
+pub(super) fn to_store_error(error: &RedisError, effect: Idempotency) -> StoreError {
     let kind = match (error.code(), effect) {
         (Some("WRONGTYPE"), _) => StoreErrorKind::Corrupt,
         // The server does not know the command in this form.
         (Some("ERR"), _) => StoreErrorKind::Invalid,
-        _ if effect == Effect::Write && is_open(error) => StoreErrorKind::Unknown,
+        _ if effect == Idempotency::NotIdempotent && is_open(error) => StoreErrorKind::Unknown,
         _ => StoreErrorKind::Unavailable,
     };
-    StoreError::new(kind, said(error))
+    StoreError::new(kind, describe(error))
 }
 
 /// Whether a server refused a write because its memory is full.
@@ -88,7 +90,7 @@ pub(super) fn unreachable(error: &RedisError) -> StoreError {
     if speaks_no_resp3(error) {
         return invalid(NO_RESP3);
     }
-    let text = format!("cannot connect: {}", said(error));
+    let text = format!("cannot connect: {}", describe(error));
     StoreError::new(StoreErrorKind::Unavailable, text)
 }
 
@@ -102,7 +104,7 @@ fn speaks_no_resp3(error: &RedisError) -> bool {
     error.code() == Some("NOPROTO") || error.code() == Some("ERR") && unknown()
 }
 
-fn said(error: &RedisError) -> String {
+fn describe(error: &RedisError) -> String {
     match error.code() {
         Some("NOPERM") => ["NOPERM: ", GRANT].concat(),
         Some("NOINDEX") => {

@@ -1,11 +1,11 @@
 //! Whether the server takes writes, asked without one.
 
-use super::Inner;
-use super::failure::Effect;
+use super::RedisInner;
+use super::failure::Idempotency;
 use crate::id::SessionId;
 use crate::store::StoreError;
 
-impl Inner {
+impl RedisInner {
     /// Asks for a write that a server refuses as it would refuse a session's: as a replica, without the
     /// replicas that it must have, when its memory is full. It is made only over a key that exists, and
     /// none does.
@@ -13,7 +13,9 @@ impl Inner {
         let mut command = redis::cmd("SET");
         let key = self.keys.session(&SessionId::random());
         command.arg(key).arg("").arg("PX").arg(1).arg("XX");
-        self.link.send(&command.into(), Effect::Read).await?;
+        self.link
+            .send(&command.into(), Idempotency::Idempotent)
+            .await?;
         Ok(())
     }
 }

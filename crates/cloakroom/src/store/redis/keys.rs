@@ -7,13 +7,13 @@ use crate::id::SessionId;
 const MARKS: [&str; 2] = ["tomb:{", "retired:{"];
 
 /// Makes keys of ids and users.
-pub(super) struct Keys {
+pub(super) struct RedisKeys {
     prefix: String,
     user_prefix: String,
     is_cluster: bool,
 }
 
-impl Keys {
+impl RedisKeys {
     pub(super) fn new(options: &RedisOptions, is_cluster: bool) -> Self {
         Self {
             prefix: options.prefix.clone(),
@@ -99,7 +99,7 @@ fn hash_tag(key: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Keys, RedisOptions};
+    use super::{RedisKeys, RedisOptions};
     use crate::id::SessionId;
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
             ("r", "abc", "rabc", "tomb:{rabc}", "r*"),
         ];
         for (prefix, id, session, tomb, pattern) in table {
-            let keys = Keys::new(&RedisOptions::default().prefix(prefix), false);
+            let keys = RedisKeys::new(&RedisOptions::default().prefix(prefix), false);
             let id = SessionId::from_store(id);
             assert_eq!(keys.session(&id), session);
             assert_eq!(keys.tomb(&id), tomb);
@@ -125,7 +125,7 @@ mod tests {
             assert_eq!(keys.id(&retired), None);
         }
         assert_eq!(
-            Keys::new(&RedisOptions::default(), false).index("7"),
+            RedisKeys::new(&RedisOptions::default(), false).index("7"),
             "user:7:sessions"
         );
     }

@@ -9,13 +9,13 @@ use tokio::task::AbortHandle;
 
 use super::driver::Driver;
 use super::replay::Generation;
-use super::request::{Connection, Form, Request};
+use super::request::{Connection, Request, SendMode};
 
 /// An answer that is later than this while nothing else arrives makes a connection suspect.
-const SILENCE: Duration = Duration::from_millis(250);
+const SUSPECT_AFTER: Duration = Duration::from_millis(250);
 
 /// A connection, and whether it has failed.
-pub(super) struct Line {
+pub(super) struct SharedConnection {
     pub(super) connection: Connection,
     /// Which server it leads to, between a change and the next.
     pub(super) generation: Generation,
@@ -29,25 +29,25 @@ pub(super) struct Line {
     pub(super) broken: Arc<AtomicBool>,
     _driver: Driver,
     /// Looks after what the server has to be told.
-    _keeper: Keeper,
+    _keeper: TaskOwner,
 }
 
 /// A task that ends with its connection.
-pub(super) struct Keeper(pub(super) AbortHandle);
+pub(super) struct TaskOwner(pub(super) AbortHandle);
 
-impl Drop for Keeper {
+impl Drop for TaskOwner {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl Line {
+impl SharedConnection {
     pub(super) fn new(
         connection: Connection,
         generation: Generation,
         begun: Instant,
         broken: Arc<AtomicBool>,
-        keeper: Keeper,
+        keeper: TaskOwner,
     ) -> Self {
         Self {
             connection,
@@ -70,9 +70,9 @@ impl Line {
         &self,
         request: &Request<'_>,
         connection: &Connection,
-        form: &Form,
+        form: &SendMode,
     ) -> RedisResult<Value> {
-        let watch = Watch::over(self);
+        let watch = SilenceGuard::over(self);
         let outcome = request.send(connection, form).await;
         watch.answered(!outcome.as_ref().is_err_and(RedisError::is_io_error));
         outcome
@@ -81,14 +81,14 @@ impl Line {
 
 /// Notices a connection on which nothing arrives, also where nobody waits any more: a request's
 /// own time may be up before the connection's.
-struct Watch<'a> {
-    line: &'a Line,
+struct SilenceGuard<'a> {
+    line: &'a SharedConnection,
     begin: Instant,
     answered: bool,
 }
 
-impl<'a> Watch<'a> {
-    fn over(line: &'a Line) -> Self {
+impl<'a> SilenceGuard<'a> {
+    fn over(line: &'a SharedConnection) -> Self {
         let begin = Instant::now();
         let since = millis(begin.duration_since(line.made)).max(1);
         let _ = line
@@ -109,7 +109,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-impl Drop for Watch<'_> {
+impl Drop for SilenceGuard<'_> {
     fn drop(&mut self) {
         if self.answered {
             return;
@@ -117,9 +117,10 @@ impl Drop for Watch<'_> {
         let since = self.line.silent.load(Ordering::Relaxed);
         let now = Instant::now();
         let silent = since != 0
-            && millis(now.duration_since(self.line.made)).saturating_sub(since) >= millis(SILENCE);
+            && millis(now.duration_since(self.line.made)).saturating_sub(since)
+                >= millis(SUSPECT_AFTER);
         // A caller of little patience does not see all of the silence itself.
-        if silent && now.duration_since(self.begin) >= SILENCE / 5 {
+        if silent && now.duration_since(self.begin) >= SUSPECT_AFTER / 5 {
             self.line.broken.store(true, Ordering::Relaxed);
         }
     }

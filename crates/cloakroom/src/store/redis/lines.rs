@@ -6,14 +6,14 @@ use futures_util::future::{join, join_all};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ErrorKind, RedisResult, Value};
 
-use super::Inner;
+use super::RedisInner;
 use super::reads::{nodes_said, slots};
 use super::request::{Connection, Node};
-use super::sentinels::Watch;
-use crate::store::heartbeat::Line;
+use super::sentinels::SentinelConnections;
+use crate::store::heartbeat::Pingable;
 
 /// A connection to the server, or one to each primary of a cluster.
-pub(super) struct Lines {
+pub(super) struct TrackingConnections {
     pub(super) each: Vec<MultiplexedConnection>,
     pub(super) servers: Servers,
 }
@@ -25,11 +25,11 @@ pub(super) enum Servers {
     /// yet has no writes to tell of.
     Cluster(Vec<Node>),
     /// The sentinels.
-    Named(Node, Watch),
+    Named(Node, SentinelConnections),
 }
 
-impl Line for Lines {
-    async fn beat(&self) -> bool {
+impl Pingable for TrackingConnections {
+    async fn ping(&self) -> bool {
         let beats = self.each.iter().map(async |line| {
             let mut line = line.clone();
             let Servers::Cluster(nodes) = &self.servers else {
@@ -45,7 +45,7 @@ impl Line for Lines {
 }
 
 impl Servers {
-    pub(super) async fn of(inner: &Inner) -> Option<Self> {
+    pub(super) async fn of(inner: &RedisInner) -> Option<Self> {
         if inner.keys.are_spread() {
             return inner.nodes().await.ok().map(Self::Cluster);
         }
@@ -66,13 +66,13 @@ impl Servers {
 
     /// To one of the [targets](Self::targets).
     pub(super) async fn connect(
-        inner: &Inner,
+        inner: &RedisInner,
         target: Option<&Node>,
         config: &AsyncConnectionConfig,
     ) -> RedisResult<MultiplexedConnection> {
         let line = match target {
-            Some(node) => Connection::One(inner.link.apart_at(node, config).await?),
-            None => inner.link.apart(config).await?,
+            Some(node) => Connection::One(inner.link.dedicated_at(node, config).await?),
+            None => inner.link.dedicated(config).await?,
         };
         // Nothing is read over it before its server knows what was ended. Reads of a cluster go another way.
         if !inner.keys.are_spread() {
@@ -85,7 +85,7 @@ impl Servers {
     }
 
     /// What was found at `since` may be another primary than everything else goes to.
-    pub(super) fn were_found(&self, inner: &Inner, since: Instant) {
+    pub(super) fn were_found(&self, inner: &RedisInner, since: Instant) {
         if matches!(self, Self::Named(..)) {
             inner.link.renew(since);
         }

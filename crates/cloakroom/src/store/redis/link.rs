@@ -14,11 +14,13 @@ use tokio::sync::Mutex;
 use super::RedisOptions;
 use super::address::Address;
 use super::driver::Driver;
-use super::failure::{Effect, Remedy, is_safe, remedy, told, unreachable};
-use super::line::Line;
+use super::failure::{
+    Idempotency, RetryAction, is_safe, retry_action, to_store_error, unreachable,
+};
+use super::line::SharedConnection;
 use super::reads::corrupt;
 use super::replay::{End, Generation, Replay};
-use super::request::{Connection, Form, Node, Request};
+use super::request::{Connection, Node, Request, SendMode};
 use super::sentinels::Sentinels;
 use super::shared::Shared;
 use super::source::client;
@@ -28,7 +30,7 @@ use crate::store::{StoreError, StoreErrorKind};
 /// How often a command that a server refused for the moment is sent again.
 const RETRIES: u32 = 8;
 /// How long to wait before that, at first.
-const PAUSE: Duration = Duration::from_millis(10);
+const RETRY_BACKOFF: Duration = Duration::from_millis(10);
 
 /// Makes connections and keeps the latest.
 pub(super) struct Link {
@@ -40,18 +42,18 @@ pub(super) struct Link {
     /// A node of the cluster, or what sentinels watch, for its settings.
     seed: Option<(ConnectionInfo, Option<TlsCertificates>)>,
     /// Where a slot that is on its way was last asked for.
-    aside: Mutex<Option<Aside>>,
+    aside: Mutex<Option<AskConnection>>,
 }
 
 /// A connection to a node that is about to own a slot.
-struct Aside {
+struct AskConnection {
     node: Node,
     connection: MultiplexedConnection,
     driver: Driver,
 }
 
 /// What a server said to a write.
-pub(super) struct Answer {
+pub(super) struct WriteReply {
     pub(super) value: Value,
     /// The server that said it.
     by: Generation,
@@ -59,7 +61,7 @@ pub(super) struct Answer {
     is_kept: bool,
 }
 
-impl Answer {
+impl WriteReply {
     /// # Errors
     ///
     /// [`StoreErrorKind::Unknown`] where what was written is on too few replicas.
@@ -103,12 +105,15 @@ impl Link {
     }
 
     /// Another connection, which nobody shares.
-    pub(super) async fn apart(&self, config: &AsyncConnectionConfig) -> RedisResult<Connection> {
+    pub(super) async fn dedicated(
+        &self,
+        config: &AsyncConnectionConfig,
+    ) -> RedisResult<Connection> {
         self.shared.source.connect(config).await
     }
 
     /// The same, to one node of a cluster or to the primary that sentinels name.
-    pub(super) async fn apart_at(
+    pub(super) async fn dedicated_at(
         &self,
         node: &Node,
         config: &AsyncConnectionConfig,
@@ -143,29 +148,30 @@ impl Link {
     /// Sends a request once, and follows no server's word to another.
     pub(super) async fn send_once(&self, request: &Request<'_>) -> Result<Value, StoreError> {
         let line = self.shared.line().await?;
-        let said = request.send(&line.connection, &Form::Plain).await;
-        said.map_err(|error| told(&error, Effect::Read))
+        let said = request.send(&line.connection, &SendMode::EvalSha).await;
+        said.map_err(|error| to_store_error(&error, Idempotency::Idempotent))
     }
 
     /// Sends a request once, and returns what the driver says.
     pub(super) async fn try_send(&self, request: &Request<'_>) -> RedisResult<Value> {
         let line = self.shared.line().await;
         let line = line.map_err(|_| RedisError::from((redis::ErrorKind::Io, "no connection")))?;
-        line.send(request, &line.connection, &Form::Plain).await
+        line.send(request, &line.connection, &SendMode::EvalSha)
+            .await
     }
 
     /// Sends a request and returns the answer; again where that is safe and of use.
     pub(super) async fn send(
         &self,
         request: &Request<'_>,
-        effect: Effect,
+        effect: Idempotency,
     ) -> Result<Value, StoreError> {
         let (value, _) = self.send_over(&self.shared, request, effect).await?;
         Ok(value)
     }
 
     /// Sends what changes something.
-    pub(super) async fn write(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
+    pub(super) async fn write(&self, request: &Request<'_>) -> Result<WriteReply, StoreError> {
         match self.waiting.as_ref().filter(|waiting| waiting.writes) {
             Some(waiting) => Box::pin(self.send_waiting(waiting, request)).await,
             None => self.send_write(request).await,
@@ -173,27 +179,29 @@ impl Link {
     }
 
     /// Sends what ends a session.
-    pub(super) async fn end(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
+    pub(super) async fn end(&self, request: &Request<'_>) -> Result<WriteReply, StoreError> {
         match &self.waiting {
             Some(waiting) => Box::pin(self.send_waiting(waiting, request)).await,
             None => self.send_write(request).await,
         }
     }
 
-    async fn send_write(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
-        let (value, by) = self.send_over(&self.shared, request, Effect::Write).await?;
+    async fn send_write(&self, request: &Request<'_>) -> Result<WriteReply, StoreError> {
+        let (value, by) = self
+            .send_over(&self.shared, request, Idempotency::NotIdempotent)
+            .await?;
         let is_kept = true;
-        Ok(Answer { value, by, is_kept })
+        Ok(WriteReply { value, by, is_kept })
     }
 
     async fn send_waiting(
         &self,
         waiting: &Waiting,
         request: &Request<'_>,
-    ) -> Result<Answer, StoreError> {
+    ) -> Result<WriteReply, StoreError> {
         let waited = Request::Waited(request, waiting.command());
         let (said, by) = self
-            .send_over(&waiting.shared, &waited, Effect::Write)
+            .send_over(&waiting.shared, &waited, Idempotency::NotIdempotent)
             .await?;
         let Value::Array(mut values) = said else {
             return Err(corrupt());
@@ -206,7 +214,7 @@ impl Link {
             _ => values.pop().ok_or_else(corrupt)?,
         };
         let is_kept = waiting.heard(replicas);
-        Ok(Answer { value, by, is_kept })
+        Ok(WriteReply { value, by, is_kept })
     }
 
     /// Takes note of sessions that an answer has ended.
@@ -215,7 +223,7 @@ impl Link {
     ///
     /// [`StoreErrorKind::Unknown`] where a server has taken over that has not heard of it, or where it is
     /// not on as many replicas as it has to be.
-    pub(super) async fn ended(&self, end: End, answer: &Answer) -> Result<(), StoreError> {
+    pub(super) async fn ended(&self, end: End, answer: &WriteReply) -> Result<(), StoreError> {
         let holds =
             self.replay().acknowledge(end, answer.by) || Box::pin(self.shared.settle()).await;
         if !holds {
@@ -237,7 +245,7 @@ impl Link {
         &self,
         shared: &Arc<Shared>,
         request: &Request<'_>,
-        effect: Effect,
+        effect: Idempotency,
     ) -> Result<(Value, Generation), StoreError> {
         // What is seldom needed has a box of its own: this future is a part of every request's.
         let line = match shared.working() {
@@ -245,14 +253,17 @@ impl Link {
             None => shared.line().await?,
         };
         let by = self.generation(&line);
-        match line.send(request, &line.connection, &Form::Plain).await {
+        match line
+            .send(request, &line.connection, &SendMode::EvalSha)
+            .await
+        {
             Ok(value) => Ok((value, by)),
             Err(error) => Box::pin(self.send_again((shared, request, effect), line, error)).await,
         }
     }
 
     /// The server that a line leads to; one of a cluster's may be lost at any moment.
-    fn generation(&self, line: &Line) -> Generation {
+    fn generation(&self, line: &SharedConnection) -> Generation {
         if line.is_of_cluster() {
             self.replay().now()
         } else {
@@ -263,40 +274,42 @@ impl Link {
     /// The same after it has failed.
     async fn send_again(
         &self,
-        (shared, request, effect): (&Arc<Shared>, &Request<'_>, Effect),
-        mut line: Arc<Line>,
+        (shared, request, effect): (&Arc<Shared>, &Request<'_>, Idempotency),
+        mut line: Arc<SharedConnection>,
         mut error: RedisError,
     ) -> Result<(Value, Generation), StoreError> {
         let mut attempt = 0;
         loop {
-            let remedy = remedy(&error);
-            if remedy == Remedy::Reconnect {
+            let retry_action = retry_action(&error);
+            if retry_action == RetryAction::Reconnect {
                 self.give_up(&line).await;
             }
-            if line.is_of_cluster() && matches!(remedy, Remedy::Reconnect | Remedy::Retry) {
+            if line.is_of_cluster()
+                && matches!(retry_action, RetryAction::Reconnect | RetryAction::Retry)
+            {
                 self.replay().suspect();
             }
-            let again = match remedy {
+            let again = match retry_action {
                 // Once, as the next connection has to do; and not after a wait for nothing.
-                Remedy::Reconnect => attempt == 0 && is_safe(&error, effect),
-                Remedy::Retry | Remedy::Ask | Remedy::Load => attempt < RETRIES,
-                Remedy::Nothing => false,
+                RetryAction::Reconnect => attempt == 0 && is_safe(&error, effect),
+                RetryAction::Retry | RetryAction::Ask | RetryAction::Load => attempt < RETRIES,
+                RetryAction::Nothing => false,
             };
             if !again {
-                return Err(told(&error, effect));
+                return Err(to_store_error(&error, effect));
             }
-            let form = match remedy {
-                Remedy::Load => Form::Whole,
-                Remedy::Ask => Form::asked(&error),
-                _ => Form::Plain,
+            let form = match retry_action {
+                RetryAction::Load => SendMode::Eval,
+                RetryAction::Ask => SendMode::asked(&error),
+                _ => SendMode::EvalSha,
             };
             attempt += 1;
-            if form == Form::Plain {
-                tokio::time::sleep(PAUSE * attempt).await;
+            if form == SendMode::EvalSha {
+                tokio::time::sleep(RETRY_BACKOFF * attempt).await;
             }
             line = shared.line().await?;
             let aside = match &form {
-                Form::Asking(node) => {
+                SendMode::Asking(node) => {
                     let aside = self.aside(node).await;
                     Some(Connection::One(aside.map_err(|error| unreachable(&error))?))
                 }
@@ -313,7 +326,7 @@ impl Link {
         }
     }
 
-    async fn give_up(&self, line: &Line) {
+    async fn give_up(&self, line: &SharedConnection) {
         if !line.broken.swap(true, Ordering::Relaxed) {
             tracing::warn!("the connection to Redis is given up");
         }
@@ -330,8 +343,8 @@ impl Link {
         {
             return Ok(known.connection.clone());
         }
-        let connection = self.apart_at(node, &self.shared.config).await?;
-        *aside = Some(Aside {
+        let connection = self.dedicated_at(node, &self.shared.config).await?;
+        *aside = Some(AskConnection {
             node: node.clone(),
             connection: connection.clone(),
             driver: Driver::watched(Arc::default()),

@@ -41,15 +41,15 @@ use arc_swap::ArcSwap;
 pub use options::RedisOptions;
 
 use self::address::{Address, split_wait};
-use self::keys::Keys;
+use self::keys::RedisKeys;
 use self::link::Link;
 use self::replay::Replay;
 use self::scripts::Scripts;
-use self::seen::Seen;
+use self::seen::IndexCache;
 use super::completion::to_completion;
 use super::{
-    Changes, Ends, Entry, Hints, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
-    StoreOptions, Stored, UserKeys, Written,
+    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreError,
+    StoreErrorKind, StoreFuture, StoreOptions, StoredRecord, UserKeys,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -60,14 +60,14 @@ use crate::record::RecordText;
 /// All operations share one connection, which is made anew when it breaks. Redis lets go of expired
 /// sessions by itself.
 #[derive(Clone)]
-pub struct RedisStore(Arc<Inner>);
+pub struct RedisStore(Arc<RedisInner>);
 
 const NO_PROVIDER: &str = "TLS needs a crypto provider: call \
     rustls::crypto::ring::default_provider().install_default() when the program starts";
 
-struct Inner {
+struct RedisInner {
     link: Link,
-    keys: Arc<Keys>,
+    keys: Arc<RedisKeys>,
     scripts: Scripts,
     mixed_fleet: bool,
     /// Whether ids are known for a while after they were retired.
@@ -75,7 +75,7 @@ struct Inner {
     /// Sessions may be in no index.
     looks_at_all: bool,
     user_keys: ArcSwap<UserKeys>,
-    seen: Arc<Seen>,
+    seen: Arc<IndexCache>,
     clock: Clock,
 }
 
@@ -133,8 +133,8 @@ impl RedisStore {
         if address.uses_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(invalid(NO_PROVIDER));
         }
-        let keys = Arc::new(Keys::new(&options, address.is_cluster()));
-        let seen = Arc::<Seen>::default();
+        let keys = Arc::new(RedisKeys::new(&options, address.is_cluster()));
+        let seen = Arc::<IndexCache>::default();
         let replay = Replay::new(
             options.replay,
             Arc::clone(&keys),
@@ -163,7 +163,7 @@ impl RedisStore {
             );
         }
         let scripts = Scripts::new(facts.compares && !address.is_cluster());
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(RedisInner {
             link,
             keys,
             scripts,
@@ -184,7 +184,7 @@ impl fmt::Debug for RedisStore {
 }
 
 impl Store for RedisStore {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(async move {
             let stored = self.0.get(id).await?;
             if let Some(stored) = &stored {
@@ -194,20 +194,20 @@ impl Store for RedisStore {
         })
     }
 
-    fn changes(&self, hints: Hints) -> Option<Box<dyn Changes>> {
-        Some(Box::new(changes::Following::start(self, hints)))
+    fn changes(&self, hints: InvalidationSink) -> Option<Box<dyn Changes>> {
+        Some(Box::new(changes::ChangeSubscription::start(self, hints)))
     }
 
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        Box::pin(self.0.living(ids))
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+        Box::pin(self.0.expiries(ids))
     }
 
-    fn ends(&self, hints: Hints) -> Option<Box<dyn Ends>> {
-        let tracking = ends::Tracking::start(&self.0, hints)?;
+    fn ends(&self, hints: InvalidationSink) -> Option<Box<dyn Ends>> {
+        let tracking = ends::EndSubscription::start(&self.0, hints)?;
         Some(Box::new(tracking))
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         let (store, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
         to_completion(async move { store.create(&id, &entry).await })
     }
@@ -216,8 +216,8 @@ impl Store for RedisStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         let (store, id, read, entry) =
             (Arc::clone(&self.0), id.clone(), read.clone(), entry.clone());
         to_completion(async move { store.update(&id, &read, &entry).await })
@@ -227,7 +227,7 @@ impl Store for RedisStore {
         &'a self,
         id: &'a SessionId,
         _: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         let (store, id, entry) = (Arc::clone(&self.0), id.clone(), entry.clone());
         to_completion(async move { store.touch(&id, &entry).await })
@@ -247,9 +247,9 @@ impl Store for RedisStore {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         let (store, old, read) = (Arc::clone(&self.0), old.clone(), read.cloned());
         let (new, entry, retired) = (new.clone(), entry.clone(), retired.clone());
         to_completion(async move {
@@ -281,22 +281,22 @@ impl Store for RedisStore {
         Box::pin(self.0.count())
     }
 
-    fn index_by(&self, keys: &UserKeys) {
+    fn set_user_keys(&self, keys: &UserKeys) {
         self.0.user_keys.store(Arc::new(keys.clone()));
         self.0.seen.forget_owners();
     }
 
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        Box::pin(self.0.of_user(user))
+    fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.0.list_by_user(user))
     }
 
-    fn destroy_of_user<'a>(
+    fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
         let (store, user, keep) = (Arc::clone(&self.0), user.to_owned(), keep.cloned());
-        to_completion(async move { store.destroy_of_user(&user, keep.as_ref()).await })
+        to_completion(async move { store.destroy_by_user(&user, keep.as_ref()).await })
     }
 }
 

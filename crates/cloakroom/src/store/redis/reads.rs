@@ -6,22 +6,22 @@ use std::hash::{BuildHasher as _, RandomState};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::{Cmd, Pipeline, Value};
 
-use super::failure::Effect;
+use super::failure::Idempotency;
 use super::replay::Stamp;
 use super::request::{Node, Request};
-use super::{Inner, invalid};
+use super::{RedisInner, invalid};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{Page, RetiredId, StoreError, StoreErrorKind, Stored};
+use crate::store::{Page, RetiredId, StoreError, StoreErrorKind, StoredRecord};
 
 /// How many sessions of a cluster are asked for at the same time.
 const AT_ONCE: usize = 256;
 
-impl Inner {
+impl RedisInner {
     /// The session and how long it lives, together; with them whether Express has brought it back.
-    pub(super) async fn get(&self, id: &SessionId) -> Result<Option<Stored>, StoreError> {
+    pub(super) async fn get(&self, id: &SessionId) -> Result<Option<StoredRecord>, StoreError> {
         let (asked, stamp) = (self.asks_for(id).into(), self.link.replay().stamp());
-        let said = self.link.send(&asked, Effect::Read).await?;
+        let said = self.link.send(&asked, Idempotency::Idempotent).await?;
         self.said_of(id, said, stamp).await
     }
 
@@ -43,7 +43,7 @@ impl Inner {
         id: &SessionId,
         said: Value,
         stamp: Stamp,
-    ) -> Result<Option<Stored>, StoreError> {
+    ) -> Result<Option<StoredRecord>, StoreError> {
         let Value::Array(values) = said else {
             return Err(corrupt());
         };
@@ -71,7 +71,7 @@ impl Inner {
             return Ok(None);
         }
         let asked = of_key("GET", &self.keys.retired(id)).into();
-        match self.link.send(&asked, Effect::Read).await? {
+        match self.link.send(&asked, Idempotency::Idempotent).await? {
             Value::Nil => Ok(None),
             Value::BulkString(text) => {
                 let text = String::from_utf8(text).map_err(|_| corrupt())?;
@@ -82,7 +82,7 @@ impl Inner {
     }
 
     /// When each lives until: in one round trip, in a cluster in some at the same time.
-    pub(super) async fn living(
+    pub(super) async fn expiries(
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<Option<Timestamp>>, StoreError> {
@@ -112,7 +112,7 @@ impl Inner {
         }
         if !self.keys.are_spread() {
             let asked = self.lives(ids).into();
-            return self.lives_said(self.link.send(&asked, Effect::Read).await?);
+            return self.lives_said(self.link.send(&asked, Idempotency::Idempotent).await?);
         }
         // What lies in one slot goes together; requests to one node share its connection.
         let pieces: Vec<Pipeline> = ids
@@ -121,7 +121,10 @@ impl Inner {
             .collect();
         let said: Vec<_> = stream::iter(pieces)
             .map(async |asked| {
-                let said = self.link.send(&asked.into(), Effect::Read).await?;
+                let said = self
+                    .link
+                    .send(&asked.into(), Idempotency::Idempotent)
+                    .await?;
                 self.lives_said(said)
             })
             .buffered(AT_ONCE)
@@ -213,7 +216,7 @@ impl Inner {
             None => Request::Command(command),
             Some(node) => Request::ToNode(command, node.clone()),
         };
-        let answer = self.link.send(&request, Effect::Read).await?;
+        let answer = self.link.send(&request, Idempotency::Idempotent).await?;
         let (next, keys): (String, Vec<Vec<u8>>) =
             redis::from_redis_value(answer).map_err(|_| corrupt())?;
         let ids = keys
@@ -240,7 +243,11 @@ impl Inner {
 
     /// The primaries of the cluster, in the order of their addresses.
     pub(super) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
-        nodes_said(self.link.send(&slots().into(), Effect::Read).await?)
+        nodes_said(
+            self.link
+                .send(&slots().into(), Idempotency::Idempotent)
+                .await?,
+        )
     }
 }
 
@@ -314,12 +321,12 @@ pub(super) fn stored(
     text: Vec<u8>,
     ttl: i64,
     now: Timestamp,
-) -> Result<Option<Stored>, StoreError> {
+) -> Result<Option<StoredRecord>, StoreError> {
     let Some(expires) = expires(ttl, now) else {
         return Ok(None);
     };
     let text = String::from_utf8(text).map_err(|_| corrupt())?;
-    Ok(Some(Stored {
+    Ok(Some(StoredRecord {
         text: text.into(),
         expires,
     }))

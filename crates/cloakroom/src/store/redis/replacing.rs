@@ -1,21 +1,21 @@
 //! One id for another: in one step, or in a few where a cluster has the two on different servers.
 
-use super::Inner;
+use super::RedisInner;
 use super::call::Call;
-use super::writes::{MARK, Said, end, owners};
+use super::writes::{ScriptReply, TOMBSTONE_GRACE, end, owners};
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, RetiredId, StoreError, Written};
+use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError};
 
-impl Inner {
+impl RedisInner {
     pub(super) async fn replace(
         &self,
         old: &SessionId,
         read: Option<&RecordText>,
         new: &SessionId,
-        entry: &Entry,
+        entry: &NewRecord,
         retired: &RetiredId,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<CasOutcome, StoreError> {
         if self.keys.are_spread() {
             return self.replace_in_steps(old, read, new, entry, retired).await;
         }
@@ -23,7 +23,7 @@ impl Inner {
         let (user, others) = owners(entry);
         for other in others {
             if read.is_some() && self.is_fenced_for(other, old).await? {
-                return Ok(Written::Gone);
+                return Ok(CasOutcome::NotFound);
             }
             self.enter_of(other, new, ttl).await?;
         }
@@ -37,7 +37,7 @@ impl Inner {
             .maybe_key('i', index)
             .maybe_key('f', user.map(|user| self.keys.fence(user)))
             .session(new, entry, ttl)
-            .argument(MARK.as_millis().to_string())
+            .argument(TOMBSTONE_GRACE.as_millis().to_string())
             .argument(old.expose())
             .argument(retired.as_str());
         if let Some(read) = read {
@@ -45,7 +45,7 @@ impl Inner {
         }
         let end = end(old, self.retires.then_some(retired));
         let written = self.written(self.end(request.into(), end).await?)?;
-        if written == Written::Saved {
+        if written == CasOutcome::Stored {
             self.is_written(new, entry, ttl, true);
         }
         Ok(written)
@@ -58,15 +58,15 @@ impl Inner {
         old: &SessionId,
         read: Option<&RecordText>,
         new: &SessionId,
-        entry: &Entry,
+        entry: &NewRecord,
         retired: &RetiredId,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<CasOutcome, StoreError> {
         self.create(new, entry).await?;
         let said = match read {
-            Some(_) if self.is_fenced(entry, old).await? => Said::Gone,
+            Some(_) if self.is_fenced(entry, old).await? => ScriptReply::Gone,
             _ => self.take(old, read, retired).await?,
         };
-        if !matches!(said, Said::Done) {
+        if !matches!(said, ScriptReply::Done) {
             self.delete(new).await?;
         }
         self.written(said)
@@ -78,12 +78,12 @@ impl Inner {
         id: &SessionId,
         read: Option<&RecordText>,
         retired: &RetiredId,
-    ) -> Result<Said, StoreError> {
+    ) -> Result<ScriptReply, StoreError> {
         let mut request = Call::of(&self.scripts.take)
             .key('s', self.keys.session(id))
             .maybe_key('t', self.mark(id))
             .maybe_key('r', self.note(id))
-            .argument(MARK.as_millis().to_string())
+            .argument(TOMBSTONE_GRACE.as_millis().to_string())
             .argument(retired.as_str());
         if let Some(read) = read {
             request = request.argument(&**read);

@@ -42,15 +42,15 @@ pub(super) struct Node {
 
 /// How it is put.
 #[derive(PartialEq, Eq)]
-pub(super) enum Form {
-    Plain,
+pub(super) enum SendMode {
+    EvalSha,
     /// With the text of the script instead of its hash.
-    Whole,
+    Eval,
     /// To the node that is about to own the slot.
     Asking(Node),
 }
 
-impl Form {
+impl SendMode {
     pub(super) fn asked(error: &RedisError) -> Self {
         let node = error.redirect_node().and_then(|(address, _)| {
             let (host, port) = address.rsplit_once(':')?;
@@ -59,7 +59,7 @@ impl Form {
                 port: port.parse().ok()?,
             })
         });
-        node.map_or(Self::Plain, Self::Asking)
+        node.map_or(Self::EvalSha, Self::Asking)
     }
 }
 
@@ -76,26 +76,30 @@ impl From<Pipeline> for Request<'_> {
 }
 
 /// What goes to the server of a request.
-enum Sent<'a> {
+enum WireCommands<'a> {
     One(Cow<'a, Cmd>),
     All(Cow<'a, Pipeline>),
 }
 
 impl Request<'_> {
-    pub(super) async fn send(&self, connection: &Connection, form: &Form) -> RedisResult<Value> {
+    pub(super) async fn send(
+        &self,
+        connection: &Connection,
+        form: &SendMode,
+    ) -> RedisResult<Value> {
         match (connection, form) {
-            (Connection::One(one), Form::Plain | Form::Whole) => {
+            (Connection::One(one), SendMode::EvalSha | SendMode::Eval) => {
                 let mut one = one.clone();
                 let value = match self.sent(form) {
-                    Sent::One(command) => one.send_packed_command(&command).await?,
-                    Sent::All(all) => {
+                    WireCommands::One(command) => one.send_packed_command(&command).await?,
+                    WireCommands::All(all) => {
                         Value::Array(one.send_packed_commands(&all, 0, all.len()).await?)
                     }
                 };
                 value.extract_error()
             }
             // What is rare has a box of its own, so that the futures of all requests are smaller.
-            (Connection::One(one), Form::Asking(_)) => {
+            (Connection::One(one), SendMode::Asking(_)) => {
                 Box::pin(self.send_asking(one.clone(), form)).await
             }
             (Connection::Cluster(cluster), _) => {
@@ -105,12 +109,12 @@ impl Request<'_> {
     }
 
     /// Adds the request to what goes to a server together.
-    pub(super) fn add_to(&self, pipeline: &mut Pipeline, form: &Form) {
+    pub(super) fn add_to(&self, pipeline: &mut Pipeline, form: &SendMode) {
         match self.sent(form) {
-            Sent::One(command) => {
+            WireCommands::One(command) => {
                 pipeline.add_command(command.into_owned());
             }
-            Sent::All(all) => {
+            WireCommands::All(all) => {
                 for command in all.cmd_iter() {
                     pipeline.add_command(command.clone());
                 }
@@ -118,35 +122,39 @@ impl Request<'_> {
         }
     }
 
-    fn sent(&self, form: &Form) -> Sent<'_> {
+    fn sent(&self, form: &SendMode) -> WireCommands<'_> {
         match self {
-            Self::Pipeline(pipeline) => Sent::All(Cow::Borrowed(pipeline)),
+            Self::Pipeline(pipeline) => WireCommands::All(Cow::Borrowed(pipeline)),
             Self::Waited(request, wait) => {
                 let mut all = Pipeline::with_capacity(4);
                 request.add_to(&mut all, form);
                 all.add_command(wait.clone());
-                Sent::All(Cow::Owned(all))
+                WireCommands::All(Cow::Owned(all))
             }
             Self::Command(command) | Self::ToNode(command, _) | Self::Anywhere(command) => {
-                Sent::One(Cow::Borrowed(command))
+                WireCommands::One(Cow::Borrowed(command))
             }
             Self::Script {
                 script,
                 keys,
                 arguments,
-            } => Sent::One(Cow::Owned(call(script, keys, arguments, form))),
+            } => WireCommands::One(Cow::Owned(call(script, keys, arguments, form))),
         }
     }
 
     /// To a node that is about to own the slot: it wants to be asked for each command.
-    async fn send_asking(&self, mut one: MultiplexedConnection, form: &Form) -> RedisResult<Value> {
+    async fn send_asking(
+        &self,
+        mut one: MultiplexedConnection,
+        form: &SendMode,
+    ) -> RedisResult<Value> {
         let mut asking = Pipeline::new();
         let is_one = match self.sent(form) {
-            Sent::One(command) => {
+            WireCommands::One(command) => {
                 asking.cmd("ASKING").add_command(command.into_owned());
                 true
             }
-            Sent::All(all) => {
+            WireCommands::All(all) => {
                 for command in all.cmd_iter() {
                     asking.cmd("ASKING").add_command(command.clone());
                 }
@@ -166,11 +174,13 @@ impl Request<'_> {
     async fn send_to_cluster(
         &self,
         mut cluster: ClusterConnection,
-        form: &Form,
+        form: &SendMode,
     ) -> RedisResult<Value> {
         let value = match self.sent(form) {
-            Sent::All(all) => Value::Array(cluster.req_packed_commands(&all, 0, all.len()).await?),
-            Sent::One(command) => match self {
+            WireCommands::All(all) => {
+                Value::Array(cluster.req_packed_commands(&all, 0, all.len()).await?)
+            }
+            WireCommands::One(command) => match self {
                 Self::ToNode(_, node) => {
                     let route = RoutingInfo::SingleNode(node.route());
                     cluster.route_command(command.into_owned(), route).await?
@@ -195,9 +205,9 @@ impl Node {
     }
 }
 
-fn call(script: &Script, keys: &[String], arguments: &[Cow<'_, str>], form: &Form) -> Cmd {
+fn call(script: &Script, keys: &[String], arguments: &[Cow<'_, str>], form: &SendMode) -> Cmd {
     let (name, text) = match form {
-        Form::Plain => ("EVALSHA", &script.hash),
+        SendMode::EvalSha => ("EVALSHA", &script.hash),
         _ => ("EVAL", &script.code),
     };
     let keys_length = keys.iter().map(String::len).sum::<usize>();

@@ -26,7 +26,7 @@ impl Script {
 
     /// Ends a session once more, as it was ended before.
     pub(super) fn again() -> Self {
-        Self::new(AGAIN)
+        Self::new(REPEAT_END)
     }
 
     fn of(code: String) -> Self {
@@ -56,10 +56,10 @@ impl Scripts {
         Self {
             create: Script::new(CREATE),
             update: Script::new(UPDATE),
-            swap: Script::of(SWAP.to_owned()),
+            swap: Script::of(COMPARE_AND_SET.to_owned()),
             touch: Script::new(TOUCH),
             destroy: Script::new(DESTROY),
-            take: Script::new(TAKE),
+            take: Script::new(DELETE_IF_UNCHANGED),
             replace: Script::new(REPLACE),
             compares: AtomicBool::new(compares),
         }
@@ -169,7 +169,7 @@ return 1
 ";
 
 /// Without the prelude: its key is the session's, then come the text, the text that was read, the ttl.
-const SWAP: &str = "
+const COMPARE_AND_SET: &str = "
 local current = redis.call('GET', KEYS[1])
 if not current then return false end
 if current ~= ARGV[2] then return {current, redis.call('PTTL', KEYS[1])} end
@@ -199,14 +199,14 @@ return deleted
 ";
 
 /// ttl of the mark, what the id is known as, for how much longer.
-const AGAIN: &str = "
+const REPEAT_END: &str = "
 local deleted = delete(session, tomb, ARGV[2])
 if has.r then redis.call('SET', has.r, ARGV[3], 'PX', ARGV[4], 'NX') end
 return deleted
 ";
 
 /// ttl of the mark, what the id is known as, text that was read if any.
-const TAKE: &str = "
+const DELETE_IF_UNCHANGED: &str = "
 if ARGV[4] then
   if ended(tomb) then return false end
   local other, current = changed(session, ARGV[4])

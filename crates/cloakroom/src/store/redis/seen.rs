@@ -15,18 +15,18 @@ const ABSENT_FOR: Duration = Duration::from_mins(1);
 const REMEMBERED: usize = 128 * 1024;
 
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct IndexCache {
     /// Seeded anew in each process, and nobody sees what it gives: no two marks can be made to meet.
     hasher: RandomState,
     /// Until when each session, by its user's mark, is in that user's index.
     entered: Mutex<Generations<i64>>,
     /// By a session's text the mark under which it would be entered; `None` for one that names nobody.
-    owners: Mutex<Generations<Option<Mark>>>,
+    owners: Mutex<Generations<Option<SessionFingerprint>>>,
     absent: Mutex<HashMap<u64, Instant>>,
 }
 
 /// Stands for a session of a user.
-type Mark = u64;
+type SessionFingerprint = u64;
 
 /// Two maps, of which the older goes when the younger is full.
 struct Generations<V> {
@@ -34,7 +34,7 @@ struct Generations<V> {
     old: HashMap<u64, V>,
 }
 
-impl Seen {
+impl IndexCache {
     /// Whether a session is known to stand in its user's index until then.
     pub(super) fn covers(&self, user: &str, id: &SessionId, until: i64) -> bool {
         self.is_entered(self.mark(user, id), until)
@@ -92,12 +92,12 @@ impl Seen {
         absent.iter().copied().filter(is_long).collect()
     }
 
-    fn is_entered(&self, mark: Mark, until: i64) -> bool {
+    fn is_entered(&self, mark: SessionFingerprint, until: i64) -> bool {
         let known = lock(&self.entered).get(mark);
         known.is_some_and(|known| known >= until)
     }
 
-    fn mark(&self, of: &str, id: &SessionId) -> Mark {
+    fn mark(&self, of: &str, id: &SessionId) -> SessionFingerprint {
         self.hasher.hash_one((of, id.expose()))
     }
 }
@@ -135,12 +135,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::Seen;
+    use super::IndexCache;
     use crate::id::SessionId;
 
     #[test]
     fn a_session_whose_entry_failed_is_entered_again_although_its_text_is_known() {
-        let (seen, id) = (Seen::default(), SessionId::from_store("a"));
+        let (seen, id) = (IndexCache::default(), SessionId::from_store("a"));
         seen.note_owners(&id, "text", &["ada".to_owned()]);
         assert!(!seen.knows(&id, "text", 10), "it is not entered yet");
         seen.note("ada", &id, 20);
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn another_text_or_another_key_may_name_another_user() {
-        let (seen, id) = (Seen::default(), SessionId::from_store("a"));
+        let (seen, id) = (IndexCache::default(), SessionId::from_store("a"));
         seen.note_owners(&id, "text", &[]);
         assert!(seen.knows(&id, "text", i64::MAX), "it is nobody's");
         assert!(!seen.knows(&id, "another text", 0));

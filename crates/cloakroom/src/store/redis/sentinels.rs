@@ -11,7 +11,7 @@ use super::address::Address;
 use super::request::Node;
 
 /// How long one of them may take. Others are there for one that hangs.
-const PATIENCE: Duration = Duration::from_millis(250);
+const REPLY_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Where they are, and what they call the primary.
 pub(super) struct Sentinels {
@@ -34,12 +34,12 @@ impl Sentinels {
     }
 
     /// Connects to those that are there.
-    pub(super) async fn watch(&self) -> Watch {
+    pub(super) async fn watch(&self) -> SentinelConnections {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+            .set_connection_timeout(Some(REPLY_TIMEOUT))
+            .set_response_timeout(Some(REPLY_TIMEOUT));
         let each = self.each.iter().map(|info| connect(info, &config));
-        Watch {
+        SentinelConnections {
             each: join_all(each).await.into_iter().map(Result::ok).collect(),
             name: self.name.clone(),
         }
@@ -57,12 +57,12 @@ async fn connect(
 }
 
 /// Connections to them; `None` for one that was not there.
-pub(super) struct Watch {
+pub(super) struct SentinelConnections {
     each: Vec<Option<MultiplexedConnection>>,
     name: String,
 }
 
-impl Watch {
+impl SentinelConnections {
     /// The primary that they agree on.
     pub(super) async fn primary(&self) -> Option<Node> {
         let said = self.each.iter().map(async |line| {

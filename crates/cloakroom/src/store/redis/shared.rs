@@ -13,21 +13,21 @@ use tokio::time::{sleep, timeout};
 use super::RedisOptions;
 use super::address::Address;
 use super::failure::unreachable;
-use super::line::{Keeper, Line};
+use super::line::{SharedConnection, TaskOwner};
 use super::replay::{Generation, Replay};
 use super::request::Connection;
-use super::source::Source;
+use super::source::Connector;
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 
 /// How long to wait before a server is told again that did not take it, at first and at most.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// What outlives a caller that disconnects while it connects.
 pub(super) struct Shared {
-    pub(super) source: Source,
+    pub(super) source: Connector,
     pub(super) config: AsyncConnectionConfig,
     timeout: Duration,
-    line: ArcSwapOption<Line>,
+    line: ArcSwapOption<SharedConnection>,
     /// What was begun before is not used any more.
     pub(super) renewed: ArcSwapOption<Instant>,
     /// Held by whoever connects: the others wait for what comes of it.
@@ -44,7 +44,7 @@ impl Shared {
         replay: Arc<Replay>,
     ) -> RedisResult<Self> {
         Ok(Self {
-            source: Source::of(address, options, &replay)?,
+            source: Connector::of(address, options, &replay)?,
             config: AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(options.connect_timeout))
                 .set_response_timeout(Some(options.response_timeout)),
@@ -57,7 +57,7 @@ impl Shared {
         })
     }
 
-    pub(super) fn working(&self) -> Option<Arc<Line>> {
+    pub(super) fn working(&self) -> Option<Arc<SharedConnection>> {
         let line = self.line.load_full()?;
         let renewed = self.renewed.load();
         let is_late = renewed
@@ -68,7 +68,7 @@ impl Shared {
         (is_late && leads_there && !line.broken.load(Ordering::Relaxed)).then_some(line)
     }
 
-    async fn connect_in_time(self: &Arc<Self>) -> Result<Arc<Line>, StoreError> {
+    async fn connect_in_time(self: &Arc<Self>) -> Result<Arc<SharedConnection>, StoreError> {
         let (begun, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
         let connected = self.connect(&broken).await.inspect_err(|error| {
             self.failures.fetch_add(1, Ordering::Relaxed);
@@ -77,8 +77,10 @@ impl Shared {
         let (connection, generation, is_whole) = connected?;
         let told = timeout(self.timeout, self.replay.tell(&connection, generation)).await;
         let keeper = tokio::spawn(keep(Arc::downgrade(self), Arc::clone(&self.replay)));
-        let keeper = Keeper(keeper.abort_handle());
-        let line = Arc::new(Line::new(connection, generation, begun, broken, keeper));
+        let keeper = TaskOwner(keeper.abort_handle());
+        let line = Arc::new(SharedConnection::new(
+            connection, generation, begun, broken, keeper,
+        ));
         if self.line.swap(Some(Arc::clone(&line))).is_some() {
             tracing::info!("connected to Redis again");
         }
@@ -141,11 +143,11 @@ impl Shared {
     }
 
     /// The connection that works, or a new one.
-    pub(super) fn line(self: &Arc<Self>) -> StoreFuture<'_, Arc<Line>> {
+    pub(super) fn line(self: &Arc<Self>) -> StoreFuture<'_, Arc<SharedConnection>> {
         Box::pin(self.line_in_turn())
     }
 
-    async fn line_in_turn(self: &Arc<Self>) -> Result<Arc<Line>, StoreError> {
+    async fn line_in_turn(self: &Arc<Self>) -> Result<Arc<SharedConnection>, StoreError> {
         if let Some(line) = self.working() {
             return Ok(line);
         }
@@ -174,7 +176,7 @@ impl Shared {
 async fn keep(shared: Weak<Shared>, replay: Arc<Replay>) {
     loop {
         replay.trouble.notified().await;
-        let mut pause = PAUSE.0;
+        let mut pause = RETRY_BACKOFF.0;
         loop {
             let Some(shared) = shared.upgrade() else {
                 return;
@@ -184,7 +186,7 @@ async fn keep(shared: Weak<Shared>, replay: Arc<Replay>) {
             }
             drop(shared);
             sleep(pause).await;
-            pause = (pause * 2).min(PAUSE.1);
+            pause = (pause * 2).min(RETRY_BACKOFF.1);
         }
     }
 }

@@ -19,14 +19,14 @@ use super::address::Address;
 use super::replay::Replay;
 use super::request::Connection;
 
-pub(super) enum Source {
+pub(super) enum Connector {
     Server(Box<Client>),
     Cluster(Box<ClusterClient>),
     /// One for each sentinel: the first that answers is believed.
     Sentinel(Vec<Mutex<SentinelClient>>),
 }
 
-impl Source {
+impl Connector {
     pub(super) fn of(
         address: &Address,
         options: &RedisOptions,

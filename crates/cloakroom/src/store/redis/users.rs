@@ -12,14 +12,14 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::Value;
 
-use super::failure::{Effect, is_full};
+use super::failure::{Idempotency, is_full};
 use super::reads::corrupt;
 use super::request::Request;
-use super::walk::Walk;
+use super::walk::IndexSweep;
 use super::writes::index_ttl;
-use super::{Inner, RedisStore};
+use super::{RedisInner, RedisStore};
 use crate::id::SessionId;
-use crate::store::{Entry, StoreError, StoreErrorKind, Stored, restless};
+use crate::store::{NewRecord, StoreError, StoreErrorKind, StoredRecord, too_many_id_changes};
 
 /// How many sessions are looked at together, so that their texts do not fill the connection.
 const BATCH: usize = 200;
@@ -34,10 +34,10 @@ const FENCED: usize = 3;
 /// For how long; the time-out of a logout everywhere may have cut it off.
 const FENCE_SECONDS: u64 = 5;
 
-impl Inner {
-    pub(super) async fn of_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+impl RedisInner {
+    pub(super) async fn list_by_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         let index = self.keys.index(user);
-        let (mut live, mut walk) = (HashSet::new(), Walk::past([]));
+        let (mut live, mut walk) = (HashSet::new(), IndexSweep::past([]));
         for _ in 0..PASSES {
             let members = walk.next(self.members(&index).await?);
             let mut missed = HashSet::new();
@@ -54,7 +54,7 @@ impl Inner {
                 return self.and_of_all(user, live).await;
             }
         }
-        Err(restless())
+        Err(too_many_id_changes())
     }
 
     /// Adds what is in no index, where there may be such sessions.
@@ -71,14 +71,14 @@ impl Inner {
         Ok(live.into_iter().collect())
     }
 
-    pub(super) async fn destroy_of_user(
+    pub(super) async fn destroy_by_user(
         &self,
         user: &str,
         keep: Option<&SessionId>,
     ) -> Result<u64, StoreError> {
         let index = self.keys.index(user);
         let mut ended = 0;
-        let mut walk = Walk::past(keep.cloned());
+        let mut walk = IndexSweep::past(keep.cloned());
         // A session that got another id meanwhile was entered under that before the old one went: when
         // a set has nothing new, none has escaped. What is absent is looked at once more: in a cluster
         // it may have been entered and not yet stored.
@@ -91,7 +91,7 @@ impl Inner {
                 break;
             }
             if pass >= PASSES {
-                return Err(restless());
+                return Err(too_many_id_changes());
             }
             let mut missed = HashSet::new();
             for batch in members.chunks(BATCH) {
@@ -121,7 +121,11 @@ impl Inner {
         let mut command = redis::cmd("SET");
         command.arg(self.keys.fence(user)).arg("1");
         command.arg("EX").arg(FENCE_SECONDS);
-        match self.link.send(&command.into(), Effect::Read).await {
+        match self
+            .link
+            .send(&command.into(), Idempotency::Idempotent)
+            .await
+        {
             // A server that is full takes no fence: without one, a session that changes its id all the
             // time may take longer to catch.
             Err(error) if is_full(&error) => Ok(()),
@@ -132,7 +136,7 @@ impl Inner {
     /// Whether a session of the user's own may not change its id just now.
     pub(super) async fn is_fenced(
         &self,
-        entry: &Entry,
+        entry: &NewRecord,
         id: &SessionId,
     ) -> Result<bool, StoreError> {
         for user in &entry.users {
@@ -150,12 +154,21 @@ impl Inner {
     ) -> Result<bool, StoreError> {
         let mut exists = redis::cmd("EXISTS");
         exists.arg(self.keys.fence(user));
-        if self.link.send(&exists.into(), Effect::Read).await? == Value::Int(0) {
+        if self
+            .link
+            .send(&exists.into(), Idempotency::Idempotent)
+            .await?
+            == Value::Int(0)
+        {
             return Ok(false);
         }
         let mut is_member = redis::cmd("SISMEMBER");
         is_member.arg(self.keys.index(user)).arg(id.expose());
-        Ok(self.link.send(&is_member.into(), Effect::Read).await? == Value::Int(1))
+        Ok(self
+            .link
+            .send(&is_member.into(), Idempotency::Idempotent)
+            .await?
+            == Value::Int(1))
     }
 
     /// The next of all sessions, where some may be in no index, without those that were ended; `None`
@@ -208,7 +221,10 @@ impl Inner {
         loop {
             let mut command = redis::cmd("SSCAN");
             command.arg(index).arg(&cursor).arg("COUNT").arg(BATCH);
-            let answer = self.link.send(&command.into(), Effect::Read).await?;
+            let answer = self
+                .link
+                .send(&command.into(), Idempotency::Idempotent)
+                .await?;
             let (next, ids): (String, Vec<Vec<u8>>) =
                 redis::from_redis_value(answer).map_err(|_| corrupt())?;
             members.extend(ids.into_iter().filter_map(|id| String::from_utf8(id).ok()));
@@ -266,7 +282,11 @@ impl Inner {
                 .map(async |key| {
                     let mut command = redis::cmd("GET");
                     command.arg(key);
-                    match self.link.send(&command.into(), Effect::Read).await {
+                    match self
+                        .link
+                        .send(&command.into(), Idempotency::Idempotent)
+                        .await
+                    {
                         Ok(value) => Ok(text(value)),
                         Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(None),
                         Err(error) => Err(error),
@@ -280,7 +300,10 @@ impl Inner {
         for id in ids {
             command.arg(key(id));
         }
-        let answer = self.link.send(&command.into(), Effect::Read).await?;
+        let answer = self
+            .link
+            .send(&command.into(), Idempotency::Idempotent)
+            .await?;
         let Value::Array(values) = answer else {
             return Err(corrupt());
         };
@@ -303,7 +326,7 @@ impl Inner {
         }
         // Those that have left cannot leave again.
         self.link
-            .send(&Request::Command(command), Effect::Read)
+            .send(&Request::Command(command), Idempotency::Idempotent)
             .await?;
         Ok(())
     }
@@ -311,7 +334,7 @@ impl Inner {
 
 impl RedisStore {
     /// Enters a session into the index that another program, Express for one, has stored.
-    pub(super) fn index_what_was_read(&self, id: &SessionId, stored: &Stored) {
+    pub(super) fn index_what_was_read(&self, id: &SessionId, stored: &StoredRecord) {
         let (seen, now) = (&self.0.seen, self.0.clock.now());
         let left = stored.expires.as_millis().saturating_sub(now.as_millis());
         let ttl = index_ttl(left);

@@ -8,13 +8,13 @@ use std::collections::HashSet;
 use crate::id::SessionId;
 
 /// What was found so far.
-pub(super) struct Walk {
+pub(super) struct IndexSweep {
     done: HashSet<SessionId>,
     /// What was missing when it was looked at last.
     absent: HashSet<SessionId>,
 }
 
-impl Walk {
+impl IndexSweep {
     /// A walk that passes over `done`.
     pub(super) fn past(done: impl IntoIterator<Item = SessionId>) -> Self {
         Self {
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_looked_at_twice_and_no_more() {
-        let mut walk = Walk::past(ids("kept"));
+        let mut walk = IndexSweep::past(ids("kept"));
         #[rustfmt::skip]
         let table = [ // members,      looked at,  missing,  settled
             ("kept a b",               "a b",      "b",      false),
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn nothing_missing_settles_at_once() {
-        let mut walk = Walk::past([]);
+        let mut walk = IndexSweep::past([]);
         assert!(walk.looked(ids("a b"), HashSet::new()));
         assert_eq!(walk.next(ids("a b")), []);
     }

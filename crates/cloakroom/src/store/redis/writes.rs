@@ -6,29 +6,29 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::Inner;
+use super::RedisInner;
 use super::call::Call;
-use super::failure::Effect;
+use super::failure::Idempotency;
 use super::reads::{corrupt, stored};
 use super::replay::End;
 use super::request::Request;
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{Entry, RetiredId, StoreError, StoreErrorKind, Written};
+use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError, StoreErrorKind};
 
 /// How long a mark stands beyond what Express may bring back: longer than its requests last.
-pub(super) const MARK: Duration = Duration::from_mins(15);
+pub(super) const TOMBSTONE_GRACE: Duration = Duration::from_mins(15);
 
 /// What a script said.
-pub(super) enum Said {
+pub(super) enum ScriptReply {
     Done,
     Taken,
     Gone,
     Changed { text: Vec<u8>, ttl: i64 },
 }
 
-impl Inner {
-    pub(super) async fn create(&self, id: &SessionId, entry: &Entry) -> Result<(), StoreError> {
+impl RedisInner {
+    pub(super) async fn create(&self, id: &SessionId, entry: &NewRecord) -> Result<(), StoreError> {
         let ttl = self.ttl(entry);
         if ttl <= 0 {
             return self.refuse_taken(id).await;
@@ -41,7 +41,7 @@ impl Inner {
             .maybe_key('i', index)
             .session(id, entry, ttl);
         match self.call(request).await? {
-            Said::Done => {
+            ScriptReply::Done => {
                 self.is_written(id, entry, ttl, enters);
                 Ok(())
             }
@@ -60,8 +60,8 @@ impl Inner {
         &self,
         id: &SessionId,
         read: &RecordText,
-        entry: &Entry,
-    ) -> Result<Written, StoreError> {
+        entry: &NewRecord,
+    ) -> Result<CasOutcome, StoreError> {
         let ttl = self.ttl(entry);
         let index = self.index_for(id, entry, ttl).await?;
         let enters = index.is_some();
@@ -84,7 +84,7 @@ impl Inner {
             self.call(request).await?
         };
         let written = self.written(said)?;
-        if written == Written::Saved {
+        if written == CasOutcome::Stored {
             self.is_written(id, entry, ttl, enters);
         }
         Ok(written)
@@ -95,9 +95,9 @@ impl Inner {
         &self,
         id: &SessionId,
         read: &RecordText,
-        entry: &Entry,
+        entry: &NewRecord,
         ttl: i64,
-    ) -> Result<Said, StoreError> {
+    ) -> Result<ScriptReply, StoreError> {
         if self.scripts.compares.load(Ordering::Relaxed) {
             match self.compare_and_set(id, read, entry, ttl).await {
                 // Another server, after a failover, that is older.
@@ -124,9 +124,9 @@ impl Inner {
         &self,
         id: &SessionId,
         read: &RecordText,
-        entry: &Entry,
+        entry: &NewRecord,
         ttl: i64,
-    ) -> Result<Said, StoreError> {
+    ) -> Result<ScriptReply, StoreError> {
         let key = self.keys.session(id);
         let mut set = Cmd::with_capacity(8, 64 + key.len() + entry.text.len() + read.len());
         set.arg("SET")
@@ -145,18 +145,22 @@ impl Inner {
             return Err(corrupt());
         };
         match (values.pop(), values.pop()) {
-            (Some(Value::Int(_)), Some(Value::Nil)) => Ok(Said::Gone),
+            (Some(Value::Int(_)), Some(Value::Nil)) => Ok(ScriptReply::Gone),
             (Some(Value::Int(_)), Some(Value::BulkString(text))) if text == read.as_bytes() => {
-                kept.map(|()| Said::Done)
+                kept.map(|()| ScriptReply::Done)
             }
             (Some(Value::Int(ttl)), Some(Value::BulkString(text))) => {
-                Ok(Said::Changed { text, ttl })
+                Ok(ScriptReply::Changed { text, ttl })
             }
             _ => Err(corrupt()),
         }
     }
 
-    pub(super) async fn touch(&self, id: &SessionId, entry: &Entry) -> Result<bool, StoreError> {
+    pub(super) async fn touch(
+        &self,
+        id: &SessionId,
+        entry: &NewRecord,
+    ) -> Result<bool, StoreError> {
         let ttl = self.ttl(entry);
         let index = self.index_for(id, entry, ttl).await?;
         let (mark, enters) = (self.mark(id), index.is_some());
@@ -179,11 +183,11 @@ impl Inner {
         if ttl <= 0 {
             return Ok(matches!(
                 self.end(request, end(id, None)).await?,
-                Said::Done
+                ScriptReply::Done
             ));
         }
         // It may be sent twice: the second time nothing changes.
-        let said = self.link.send(&request, Effect::Read).await?;
+        let said = self.link.send(&request, Idempotency::Idempotent).await?;
         let live = match &said {
             Value::Array(both) => both.get(1) == Some(&Value::Int(1)),
             one => *one == Value::Int(1),
@@ -201,7 +205,7 @@ impl Inner {
         let request = Call::of(&self.scripts.destroy)
             .key('s', self.keys.session(id))
             .key('t', mark)
-            .argument(MARK.as_millis().to_string())
+            .argument(TOMBSTONE_GRACE.as_millis().to_string())
             .into();
         self.destroyed(request, end(id, None)).await
     }
@@ -215,7 +219,7 @@ impl Inner {
             .key('s', self.keys.session(id))
             .maybe_key('t', self.mark(id))
             .key('r', retired)
-            .argument(MARK.as_millis().to_string())
+            .argument(TOMBSTONE_GRACE.as_millis().to_string())
             .into();
         self.destroyed(request, end(id, Some(&RetiredId::Closed)))
             .await
@@ -234,38 +238,42 @@ impl Inner {
         self.destroyed(command.into(), end(id, None)).await
     }
 
-    async fn call(&self, call: Call<'_>) -> Result<Said, StoreError> {
+    async fn call(&self, call: Call<'_>) -> Result<ScriptReply, StoreError> {
         self.ask(call.into()).await
     }
 
-    async fn ask(&self, request: Request<'_>) -> Result<Said, StoreError> {
+    async fn ask(&self, request: Request<'_>) -> Result<ScriptReply, StoreError> {
         let answer = self.link.write(&request).await?;
         let kept = answer.kept();
         match Self::said(answer.value)? {
-            Said::Done => kept.map(|()| Said::Done),
+            ScriptReply::Done => kept.map(|()| ScriptReply::Done),
             said => Ok(said),
         }
     }
 
     /// Sends what ends a session if it is done.
-    pub(super) async fn end(&self, request: Request<'_>, end: End) -> Result<Said, StoreError> {
+    pub(super) async fn end(
+        &self,
+        request: Request<'_>,
+        end: End,
+    ) -> Result<ScriptReply, StoreError> {
         let mut answer = self.link.end(&request).await?;
         let value = std::mem::replace(&mut answer.value, Value::Nil);
         let said = Self::said(value)?;
-        if matches!(said, Said::Done) {
+        if matches!(said, ScriptReply::Done) {
             self.link.ended(end, &answer).await?;
         }
         Ok(said)
     }
 
-    fn said(value: Value) -> Result<Said, StoreError> {
+    fn said(value: Value) -> Result<ScriptReply, StoreError> {
         match value {
-            Value::Int(1) => Ok(Said::Done),
-            Value::Int(_) => Ok(Said::Taken),
-            Value::Nil => Ok(Said::Gone),
+            Value::Int(1) => Ok(ScriptReply::Done),
+            Value::Int(_) => Ok(ScriptReply::Taken),
+            Value::Nil => Ok(ScriptReply::Gone),
             Value::Array(mut values) => match (values.pop(), values.pop()) {
                 (Some(Value::Int(ttl)), Some(Value::BulkString(text))) => {
-                    Ok(Said::Changed { text, ttl })
+                    Ok(ScriptReply::Changed { text, ttl })
                 }
                 _ => Err(corrupt()),
             },
@@ -273,19 +281,18 @@ impl Inner {
         }
     }
 
-    pub(super) fn written(&self, said: Said) -> Result<Written, StoreError> {
+    pub(super) fn written(&self, said: ScriptReply) -> Result<CasOutcome, StoreError> {
         Ok(match said {
-            Said::Done => Written::Saved,
-            Said::Gone => Written::Gone,
-            Said::Taken => return Err(StoreErrorKind::IdTaken.into()),
-            Said::Changed { text, ttl } => {
-                stored(text, ttl, self.clock.now())?.map_or(Written::Gone, Written::Changed)
-            }
+            ScriptReply::Done => CasOutcome::Stored,
+            ScriptReply::Gone => CasOutcome::NotFound,
+            ScriptReply::Taken => return Err(StoreErrorKind::IdTaken.into()),
+            ScriptReply::Changed { text, ttl } => stored(text, ttl, self.clock.now())?
+                .map_or(CasOutcome::NotFound, CasOutcome::Conflict),
         })
     }
 
     /// Whole seconds, rounded up, as connect-redis counts them.
-    pub(super) fn ttl(&self, entry: &Entry) -> i64 {
+    pub(super) fn ttl(&self, entry: &NewRecord) -> i64 {
         let left = entry.expires.as_millis() - self.clock.now().as_millis();
         if left <= 0 {
             0
@@ -308,7 +315,7 @@ impl Inner {
     async fn index_for(
         &self,
         id: &SessionId,
-        entry: &Entry,
+        entry: &NewRecord,
         ttl: i64,
     ) -> Result<Option<String>, StoreError> {
         let (user, others) = owners(entry);
@@ -346,14 +353,14 @@ impl Inner {
 
     /// Notes what the next read need not find out: whose the session is, and that a script has entered
     /// it into that user's index.
-    pub(super) fn is_written(&self, id: &SessionId, entry: &Entry, ttl: i64, entered: bool) {
+    pub(super) fn is_written(&self, id: &SessionId, entry: &NewRecord, ttl: i64, entered: bool) {
         self.seen.note_owners(id, &entry.text, &entry.users);
         if entered {
             self.is_entered(id, entry, ttl);
         }
     }
 
-    fn is_entered(&self, id: &SessionId, entry: &Entry, ttl: i64) {
+    fn is_entered(&self, id: &SessionId, entry: &NewRecord, ttl: i64) {
         if let (Some(user), _) = owners(entry)
             && ttl > 0
         {
@@ -374,7 +381,9 @@ impl Inner {
         let mut pipeline = Pipeline::new();
         enter(&mut pipeline, index, id, ttl);
         // What is in the index twice is in it once.
-        self.link.send(&pipeline.into(), Effect::Read).await?;
+        self.link
+            .send(&pipeline.into(), Idempotency::Idempotent)
+            .await?;
         Ok(())
     }
 }
@@ -389,7 +398,7 @@ pub(super) fn end(id: &SessionId, note: Option<&RetiredId>) -> End {
 }
 
 /// The user whose index a script enters a record into, and others that it names.
-pub(super) fn owners(entry: &Entry) -> (Option<&str>, &[String]) {
+pub(super) fn owners(entry: &NewRecord) -> (Option<&str>, &[String]) {
     match entry.users.split_first() {
         Some((user, others)) => (Some(user), others),
         None => (None, &[]),

@@ -18,12 +18,12 @@ pub(super) struct Files {
     path: PathBuf,
     log: PathBuf,
     index: PathBuf,
-    opened: Seen,
+    opened: FileIds,
 }
 
 /// What was at the three paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
+struct FileIds {
     database: Option<FileId>,
     log: Option<FileId>,
     index: Option<FileId>,
@@ -31,7 +31,7 @@ struct Seen {
 
 /// Where the files of an open database are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum FilesState {
     /// All are at their paths.
     Here,
     /// The database is; its write-ahead log, or the index of that, is not.
@@ -51,7 +51,7 @@ impl Files {
             path: given.unwrap_or_else(|| resolved.into()),
             log: format!("{resolved}-wal").into(),
             index: format!("{resolved}-shm").into(),
-            opened: Seen {
+            opened: FileIds {
                 database: None,
                 log: None,
                 index: None,
@@ -62,7 +62,7 @@ impl Files {
     }
 
     /// Tells where the files are now: three questions to the file system.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> FilesState {
         judge(self.opened, self.look())
     }
 
@@ -71,8 +71,8 @@ impl Files {
         file_id(&self.path) == self.opened.database
     }
 
-    fn look(&self) -> Seen {
-        Seen {
+    fn look(&self) -> FileIds {
+        FileIds {
             database: file_id(&self.path),
             log: file_id(&self.log),
             index: file_id(&self.index),
@@ -81,14 +81,14 @@ impl Files {
 }
 
 /// Decides what the files of a database are by what they were.
-fn judge(opened: Seen, now: Seen) -> Standing {
+fn judge(opened: FileIds, now: FileIds) -> FilesState {
     if now.database != opened.database {
-        return Standing::Gone;
+        return FilesState::Gone;
     }
     if (now.log, now.index) != (opened.log, opened.index) {
-        return Standing::LogGone;
+        return FilesState::LogGone;
     }
-    Standing::Here
+    FilesState::Here
 }
 
 #[cfg(unix)]
@@ -106,13 +106,13 @@ fn file_id(_: &Path) -> Option<FileId> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Seen, Standing, judge};
+    use super::{FileIds, FilesState, judge};
 
     #[test]
     fn a_file_is_known_by_its_number() {
         let seen = |database, log, index| {
             let id = |number: u64| Some((1, number)).filter(|_| number > 0);
-            Seen {
+            FileIds {
                 database: id(database),
                 log: id(log),
                 index: id(index),
@@ -120,14 +120,14 @@ mod tests {
         };
         #[rustfmt::skip]
         let table = [ // database, log, index
-            (7, 8, 9, Standing::Here),
-            (0, 8, 9, Standing::Gone),     // deleted, or its directory moved
-            (0, 0, 0, Standing::Gone),
-            (6, 8, 9, Standing::Gone),     // another file in its place
-            (7, 0, 9, Standing::LogGone),  // deleted
-            (7, 6, 9, Standing::LogGone),  // somebody who came later began another
-            (7, 8, 0, Standing::LogGone),
-            (7, 0, 0, Standing::LogGone),
+            (7, 8, 9, FilesState::Here),
+            (0, 8, 9, FilesState::Gone),     // deleted, or its directory moved
+            (0, 0, 0, FilesState::Gone),
+            (6, 8, 9, FilesState::Gone),     // another file in its place
+            (7, 0, 9, FilesState::LogGone),  // deleted
+            (7, 6, 9, FilesState::LogGone),  // somebody who came later began another
+            (7, 8, 0, FilesState::LogGone),
+            (7, 0, 0, FilesState::LogGone),
         ];
         for (database, log, index, standing) in table {
             let now = seen(database, log, index);

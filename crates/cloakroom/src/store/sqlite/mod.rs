@@ -25,7 +25,8 @@ use std::sync::Arc;
 
 use self::threads::Threads;
 use super::{
-    Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
+    CasOutcome, NewRecord, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
+    StoredRecord,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -80,17 +81,17 @@ impl fmt::Debug for SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         let id = id.clone();
         self.0.read(move |reader| reader.get(&id))
     }
 
-    fn living<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
         let ids = ids.to_vec();
-        self.0.read(move |reader| reader.living(&ids))
+        self.0.read(move |reader| reader.expiries(&ids))
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         let (id, entry) = (id.clone(), entry.clone());
         let creating = self.0.write(move |writer| writer.create(&id, &entry));
         Box::pin(async move {
@@ -105,8 +106,8 @@ impl Store for SqliteStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         let (id, read, entry) = (id.clone(), read.clone(), entry.clone());
         self.0
             .write(move |writer| writer.update(&id, &read, &entry))
@@ -116,7 +117,7 @@ impl Store for SqliteStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         let (id, read, entry) = (id.clone(), read.clone(), entry.clone());
         self.0.write(move |writer| writer.touch(&id, &read, &entry))
@@ -132,9 +133,9 @@ impl Store for SqliteStore {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         let (old, read, new, entry) = (old.clone(), read.cloned(), new.clone(), entry.clone());
         let retired = retired.clone();
         let replacing = self
@@ -180,23 +181,23 @@ impl Store for SqliteStore {
         self.0.read(|reader| reader.count())
     }
 
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+    fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
         let user = user.to_owned();
-        self.0.read(move |reader| reader.of_user(&user))
+        self.0.read(move |reader| reader.list_by_user(&user))
     }
 
-    fn destroy_of_user<'a>(
+    fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
         let (user, keep) = (user.to_owned(), keep.cloned());
         self.0
-            .write(move |writer| writer.destroy_of_user(&user, keep.as_ref()))
+            .write(move |writer| writer.destroy_by_user(&user, keep.as_ref()))
     }
 }
 
-fn refused(refusal: refusal::Refusal) -> StoreError {
+fn refused(refusal: refusal::OpenError) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, refusal)
 }
 

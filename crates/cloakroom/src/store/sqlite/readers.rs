@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::files::Files;
 use super::reads::Read;
-use super::refusal::Refusal;
+use super::refusal::OpenError;
 use super::schema::open_reader;
 use crate::store::steady::Steady;
 
@@ -30,7 +30,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn open(path: &Path, time: Steady, files: Files) -> Result<Self, Refusal> {
+    pub(super) fn open(path: &Path, time: Steady, files: Files) -> Result<Self, OpenError> {
         Ok(Self {
             path: path.to_owned(),
             time,
@@ -72,9 +72,9 @@ impl Reader {
 }
 
 /// Readers that have left their file, and wait for the writer to open one.
-pub(super) struct Waiting(Vec<Sender<Option<Files>>>);
+pub(super) struct IdleReaders(Vec<Sender<Option<Files>>>);
 
-impl Waiting {
+impl IdleReaders {
     /// Has them all leave, and returns once they have.
     pub(super) fn of(readers: &[Sender<ReadJob>]) -> Self {
         let (closed, all_closed) = channel();

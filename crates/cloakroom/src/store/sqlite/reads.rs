@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::steady::Steady;
-use crate::store::{Entry, Page, Stored};
+use crate::store::{NewRecord, Page, StoredRecord};
 
 /// The rows that name a user, `?1`, alone or as one of several, `?2`: those lie together in the index.
 macro_rules! of_user {
@@ -27,13 +27,13 @@ impl Read<'_> {
         self.time.now().as_millis()
     }
 
-    pub(super) fn get(&self, id: &SessionId) -> Result<Option<Stored>> {
+    pub(super) fn get(&self, id: &SessionId) -> Result<Option<StoredRecord>> {
         let mut select = self.connection.prepare_cached(
             "SELECT record, expires FROM cloakroom_sessions WHERE sid = ?1 AND expires > ?2",
         )?;
         let stored = |row: &rusqlite::Row<'_>| {
             let text = row.get_ref(0)?.as_str()?.into();
-            Ok(Stored {
+            Ok(StoredRecord {
                 text,
                 expires: self.time.outward(Timestamp::from_millis(row.get(1)?)),
             })
@@ -44,7 +44,7 @@ impl Read<'_> {
     }
 
     /// A statement for each, of microseconds: there is no server to travel to.
-    pub(super) fn living(&self, ids: &[SessionId]) -> Result<Vec<Option<Timestamp>>> {
+    pub(super) fn expiries(&self, ids: &[SessionId]) -> Result<Vec<Option<Timestamp>>> {
         let mut select = self.connection.prepare_cached(
             "SELECT expires FROM cloakroom_sessions WHERE sid = ?1 AND expires > ?2",
         )?;
@@ -87,13 +87,13 @@ impl Read<'_> {
         Ok(count.unsigned_abs())
     }
 
-    pub(super) fn of_user(&self, user: &str) -> Result<Vec<SessionId>> {
+    pub(super) fn list_by_user(&self, user: &str) -> Result<Vec<SessionId>> {
         let mut select = self.connection.prepare_cached(concat!(
             "SELECT sid FROM cloakroom_sessions WHERE ",
             of_user!(),
             " AND expires > ?3 ORDER BY seq"
         ))?;
-        let several = Entry::one_of_several(user);
+        let several = NewRecord::one_of_several(user);
         select
             .query_map(params![user, several, self.now()], id_in)?
             .collect()

@@ -10,7 +10,7 @@ use super::schema::SCHEMA;
 
 /// A file that cannot be used.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct OpenError {
     file: PathBuf,
     why: Why,
     source: Option<rusqlite::Error>,
@@ -35,7 +35,7 @@ enum Why {
 
 /// What is at the path of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum FileRole {
     File,
     Directory,
     /// Nothing, in a directory that is there.
@@ -44,7 +44,7 @@ enum Place {
     Nowhere,
 }
 
-impl Refusal {
+impl OpenError {
     /// A name under which each connection would have a database of its own.
     pub(super) fn no_file(file: &Path) -> Self {
         Self::new(file, Why::NoFile, None)
@@ -57,7 +57,7 @@ impl Refusal {
 
     /// What SQLite said, and what is at the path.
     pub(super) fn of(file: &Path, source: rusqlite::Error) -> Self {
-        let why = why(source.sqlite_error_code(), Place::at(file));
+        let why = why(source.sqlite_error_code(), FileRole::at(file));
         Self::new(file, why, Some(source))
     }
 
@@ -80,7 +80,7 @@ impl Refusal {
     }
 }
 
-impl Place {
+impl FileRole {
     fn at(file: &Path) -> Self {
         match std::fs::metadata(file) {
             Ok(found) if found.is_dir() => Self::Directory,
@@ -97,10 +97,10 @@ fn directory_of(file: &Path) -> &Path {
 }
 
 /// Decides what is wrong with a file by what SQLite said and what is at its path.
-fn why(code: Option<ErrorCode>, place: Place) -> Why {
+fn why(code: Option<ErrorCode>, place: FileRole) -> Why {
     match (place, code) {
-        (Place::Directory, _) => Why::Directory,
-        (Place::Nowhere, _) => Why::NoDirectory,
+        (FileRole::Directory, _) => Why::Directory,
+        (FileRole::Nowhere, _) => Why::NoDirectory,
         (_, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)) => {
             Why::NotWritable
         }
@@ -113,7 +113,7 @@ fn why(code: Option<ErrorCode>, place: Place) -> Why {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (file, directory) = (self.file.display(), directory_of(&self.file).display());
         match self.why {
@@ -175,7 +175,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl Error for Refusal {
+impl Error for OpenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_ref().map(|source| source as _)
     }
@@ -185,25 +185,25 @@ impl Error for Refusal {
 mod tests {
     use rusqlite::ErrorCode;
 
-    use super::{Place, Why, why};
+    use super::{FileRole, Why, why};
 
     #[test]
     #[rustfmt::skip]
     fn what_is_wrong_follows_from_what_sqlite_says_and_what_is_there() {
         let table = [
-            (Some(ErrorCode::CannotOpen),       Place::Directory, Why::Directory),
-            (Some(ErrorCode::CannotOpen),       Place::Nowhere,   Why::NoDirectory),
-            (Some(ErrorCode::CannotOpen),       Place::Free,      Why::NotWritable),
-            (Some(ErrorCode::CannotOpen),       Place::File,      Why::NotWritable), // its log
-            (Some(ErrorCode::ReadOnly),         Place::File,      Why::NotWritable),
-            (Some(ErrorCode::PermissionDenied), Place::File,      Why::NotWritable),
-            (Some(ErrorCode::NotADatabase),     Place::File,      Why::NoDatabase),
-            (Some(ErrorCode::DatabaseCorrupt),  Place::File,      Why::Damaged),
-            (Some(ErrorCode::DiskFull),         Place::File,      Why::Full),
-            (Some(ErrorCode::SystemIoFailure),  Place::File,      Why::Failing),
-            (Some(ErrorCode::DatabaseBusy),     Place::File,      Why::Locked),
-            (Some(ErrorCode::OutOfMemory),      Place::File,      Why::Other),
-            (None,                              Place::File,      Why::Other),
+            (Some(ErrorCode::CannotOpen),       FileRole::Directory, Why::Directory),
+            (Some(ErrorCode::CannotOpen),       FileRole::Nowhere,   Why::NoDirectory),
+            (Some(ErrorCode::CannotOpen),       FileRole::Free,      Why::NotWritable),
+            (Some(ErrorCode::CannotOpen),       FileRole::File,      Why::NotWritable), // its log
+            (Some(ErrorCode::ReadOnly),         FileRole::File,      Why::NotWritable),
+            (Some(ErrorCode::PermissionDenied), FileRole::File,      Why::NotWritable),
+            (Some(ErrorCode::NotADatabase),     FileRole::File,      Why::NoDatabase),
+            (Some(ErrorCode::DatabaseCorrupt),  FileRole::File,      Why::Damaged),
+            (Some(ErrorCode::DiskFull),         FileRole::File,      Why::Full),
+            (Some(ErrorCode::SystemIoFailure),  FileRole::File,      Why::Failing),
+            (Some(ErrorCode::DatabaseBusy),     FileRole::File,      Why::Locked),
+            (Some(ErrorCode::OutOfMemory),      FileRole::File,      Why::Other),
+            (None,                              FileRole::File,      Why::Other),
         ];
         for (code, place, wrong) in table {
             assert_eq!(why(code, place), wrong, "{code:?} {place:?}");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::refusal::Refusal;
+use super::refusal::OpenError;
 
 /// The version of the tables; a file of a later one is refused.
 pub(super) const SCHEMA: i64 = 1;
@@ -60,16 +60,16 @@ const READERS_DONE: Duration = Duration::from_millis(100);
 
 /// Opens the file for the thread that writes, creates what it lacks, and writes into it: what cannot
 /// be written is found out here, not at the first login.
-pub(super) fn open_writer(path: &Path) -> Result<Connection, Refusal> {
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     create_private(path);
-    let refused = |error| Refusal::of(path, error);
+    let refused = |error| OpenError::of(path, error);
     let mut connection = Connection::open(path).map_err(refused)?;
     if connection.path().is_none_or(str::is_empty) {
-        return Err(Refusal::no_file(path));
+        return Err(OpenError::no_file(path));
     }
     // SQLite opens for reading what it cannot write, and would leave a log of that kind beside it.
     if connection.is_readonly("main").map_err(refused)? {
-        return Err(Refusal::read_only(path));
+        return Err(OpenError::read_only(path));
     }
     configure(&connection).map_err(refused)?;
     set_up(&mut connection, path)?;
@@ -87,8 +87,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Creates what the file lacks, where it is not of a later version.
-fn set_up(connection: &mut Connection, path: &Path) -> Result<(), Refusal> {
-    let refused = |error| Refusal::of(path, error);
+fn set_up(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let refused = |error| OpenError::of(path, error);
     // Ten processes may start at once: whoever comes second finds the tables.
     let setup = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -98,15 +98,15 @@ fn set_up(connection: &mut Connection, path: &Path) -> Result<(), Refusal> {
         .query_row("SELECT max(version) FROM cloakroom_schema", [], |row| {
             row.get(0)
         })
-        .map_err(|error| Refusal::of_statement(path, error))?;
+        .map_err(|error| OpenError::of_statement(path, error))?;
     if let Some(later) = version.filter(|version| *version > SCHEMA) {
-        return Err(Refusal::newer(path, later));
+        return Err(OpenError::newer(path, later));
     }
     let ours = setup.execute_batch(TABLES).and_then(|()| {
         let mut columns = COLUMNS.into_iter();
         columns.try_for_each(|columns| setup.prepare(columns).map(drop))
     });
-    ours.map_err(|error| Refusal::of_statement(path, error))?;
+    ours.map_err(|error| OpenError::of_statement(path, error))?;
     // Written again each time, though it be the same: it is the proof that the file can be written.
     let write =
         format!("DELETE FROM cloakroom_schema; INSERT INTO cloakroom_schema VALUES ({SCHEMA})");
@@ -177,7 +177,7 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Opens the file for a thread that reads.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, Refusal> {
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
@@ -187,7 +187,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, Refusal> {
         leave_the_log(&connection)?;
         Ok(connection)
     };
-    open().map_err(|error| Refusal::of(path, error))
+    open().map_err(|error| OpenError::of(path, error))
 }
 
 /// Keeps the end of a connection from deleting the log: SQLite goes by its name, which may be that of

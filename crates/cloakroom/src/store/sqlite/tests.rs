@@ -9,7 +9,7 @@ use super::SqliteStore;
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::conformance::{self, Subject};
-use crate::store::{Entry, RETIRED_FOR, RetiredId, Store as _, StoreErrorKind};
+use crate::store::{NewRecord, RETIRED_FOR, RetiredId, Store as _, StoreErrorKind};
 
 fn subject() -> Subject {
     let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
@@ -59,7 +59,7 @@ async fn a_write_waits_for_a_hundred_expired_records_at_most() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("sessions.db");
     let store = SqliteStore::with_clock(&path, clock.clone()).unwrap();
-    let entry = |minutes| Entry {
+    let entry = |minutes| NewRecord {
         text: "{\"cookie\":{}}".into(),
         expires: clock.now().after(Duration::from_mins(minutes)),
         users: Vec::new(),
@@ -94,7 +94,7 @@ async fn two_stores_on_one_file_are_one() {
         SqliteStore::open(&path).unwrap(),
     );
     let id = SessionId::random();
-    let entry = Entry {
+    let entry = NewRecord {
         text: "{\"cookie\":{}}".into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
         users: Vec::new(),
@@ -152,8 +152,8 @@ async fn x7_a_destroyed_session_leaves_no_text() {
 }
 
 /// A record larger than a page, so that parts of it lie in pages of their own.
-fn secret() -> Entry {
-    Entry {
+fn secret() -> NewRecord {
+    NewRecord {
         text: format!(
             "{{\"cookie\":{{}},\"secret\":\"{}\"}}",
             "hunter2".repeat(2000)

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::failed;
 use super::readers::{ReadJob, Reader};
 use super::reads::Read;
-use super::refusal::Refusal;
+use super::refusal::OpenError;
 use super::writer::{WriteJob, Writer};
 use super::writes::Write;
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    pub(super) fn start(path: &Path, clock: &Clock) -> std::result::Result<Self, Refusal> {
+    pub(super) fn start(path: &Path, clock: &Clock) -> std::result::Result<Self, OpenError> {
         let mut writing = Writer::open(path, clock)?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::files::{Files, Standing};
-use super::readers::{ReadJob, Waiting};
-use super::refusal::Refusal;
+use super::files::{Files, FilesState};
+use super::readers::{IdleReaders, ReadJob};
+use super::refusal::OpenError;
 use super::schema::{empty_log, leave_the_log, open_writer, truncate_log};
 use super::time::{self, Started};
 use super::writes::Write;
@@ -46,10 +46,10 @@ struct Database {
 }
 
 impl Writer {
-    pub(super) fn open(path: &Path, clock: &Clock) -> Result<Self, Refusal> {
+    pub(super) fn open(path: &Path, clock: &Clock) -> Result<Self, OpenError> {
         let database = Database::open(path)?;
         let begun = time::begin(&database.connection, clock);
-        let (time, started) = begun.map_err(|error| Refusal::of(path, error))?;
+        let (time, started) = begun.map_err(|error| OpenError::of(path, error))?;
         Ok(Self {
             path: path.to_owned(),
             clock: clock.clone(),
@@ -111,18 +111,21 @@ impl Writer {
     /// Looks whether the file is where it was, and leaves it where it is not.
     fn look(&mut self) {
         let standing = self.open.as_ref().map(|open| open.files.standing());
-        if standing == Some(Standing::Here) {
+        if standing == Some(FilesState::Here) {
             return;
         }
         // Nobody of this process may have the old files open when the new ones are written.
-        let waiting = Waiting::of(&self.readers);
-        let left = self.open.take().map_or(Left::Nothing, Database::leave);
+        let waiting = IdleReaders::of(&self.readers);
+        let left = self
+            .open
+            .take()
+            .map_or(ClosedFile::Nothing, Database::leave);
         self.open = match left {
-            Left::Busy(database) => Some(*database),
-            Left::Nothing => Database::open(&self.path).ok().inspect(|_| {
+            ClosedFile::Busy(database) => Some(*database),
+            ClosedFile::Nothing => Database::open(&self.path).ok().inspect(|_| {
                 tracing::warn!("the SQLite file of sessions is there again");
             }),
-            Left::Behind(standing) => self.open_after(standing),
+            ClosedFile::Behind(standing) => self.open_after(standing),
         };
         self.begin_time();
         waiting.go_on(self.open.as_ref().map(|open| &open.files));
@@ -145,10 +148,10 @@ impl Writer {
     }
 
     /// Says once what became of the old file.
-    fn open_after(&self, standing: Standing) -> Option<Database> {
+    fn open_after(&self, standing: FilesState) -> Option<Database> {
         let opened = Database::open(&self.path);
         match (&opened, standing) {
-            (Ok(_), Standing::Gone) => tracing::error!(
+            (Ok(_), FilesState::Gone) => tracing::error!(
                 "the SQLite file of sessions was deleted, moved or replaced while it was open: the one \
                  at its path is used from now on, and who is not in it has to sign in once more"
             ),
@@ -185,17 +188,17 @@ impl Writer {
 }
 
 /// What became of a file that is not to be used any more.
-enum Left {
+enum ClosedFile {
     /// There was none.
     Nothing,
     /// It is closed.
-    Behind(Standing),
+    Behind(FilesState),
     /// Its log is in use, and holds what is nowhere else: it stays until that is saved.
     Busy(Box<Database>),
 }
 
 impl Database {
-    fn open(path: &Path) -> Result<Self, Refusal> {
+    fn open(path: &Path) -> Result<Self, OpenError> {
         let connection = open_writer(path)?;
         let files = Files::of(&connection, path);
         Ok(Self { connection, files })
@@ -229,32 +232,32 @@ impl Database {
     /// Tells whether what was just committed is there for whoever opens the path.
     fn is_kept(&self) -> Result<(), StoreErrorKind> {
         match self.files.standing() {
-            Standing::Here => Ok(()),
+            FilesState::Here => Ok(()),
             // The log has no name any more; the file has.
-            Standing::LogGone if matches!(empty_log(&self.connection), Ok(true)) => Ok(()),
-            Standing::LogGone | Standing::Gone => Err(StoreErrorKind::Unknown),
+            FilesState::LogGone if matches!(empty_log(&self.connection), Ok(true)) => Ok(()),
+            FilesState::LogGone | FilesState::Gone => Err(StoreErrorKind::Unknown),
         }
     }
 
     /// Saves what only an unnamed log holds, and closes.
     ///
     /// A file that was moved is whole then as well.
-    fn leave(self) -> Left {
+    fn leave(self) -> ClosedFile {
         let standing = self.files.standing();
         if matches!(
             (standing, empty_log(&self.connection)),
-            (Standing::LogGone, Ok(false))
+            (FilesState::LogGone, Ok(false))
         ) {
-            return Left::Busy(Box::new(self));
+            return ClosedFile::Busy(Box::new(self));
         }
         self.close();
-        Left::Behind(standing)
+        ClosedFile::Behind(standing)
     }
 
     /// Closes in order, and takes the log along where it is this file's.
     fn end(self) {
         truncate_log(&self.connection);
-        if self.files.standing() != Standing::Here {
+        if self.files.standing() != FilesState::Here {
             self.close();
         }
     }

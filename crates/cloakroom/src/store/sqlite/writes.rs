@@ -9,7 +9,7 @@ use super::retired::Pruned;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::steady::Steady;
-use crate::store::{Entry, RetiredId, Stored, Written};
+use crate::store::{CasOutcome, NewRecord, RetiredId, StoredRecord};
 
 /// A connection that writes, in the middle of a transaction.
 pub(super) struct Write<'a> {
@@ -28,7 +28,7 @@ impl Write<'_> {
         self.time.now().as_millis()
     }
 
-    fn live(&self, id: &SessionId) -> Result<Option<Stored>> {
+    fn live(&self, id: &SessionId) -> Result<Option<StoredRecord>> {
         Read {
             connection: self.connection,
             time: self.time,
@@ -37,7 +37,7 @@ impl Write<'_> {
     }
 
     /// `false` where the id is taken.
-    pub(super) fn create(&self, id: &SessionId, entry: &Entry) -> Result<bool> {
+    pub(super) fn create(&self, id: &SessionId, entry: &NewRecord) -> Result<bool> {
         if self.live(id)?.is_some() {
             return Ok(false);
         }
@@ -45,7 +45,7 @@ impl Write<'_> {
         Ok(true)
     }
 
-    fn put(&self, id: &SessionId, entry: &Entry) -> Result<()> {
+    fn put(&self, id: &SessionId, entry: &NewRecord) -> Result<()> {
         let mut insert = self.connection.prepare_cached(
             "INSERT OR REPLACE INTO cloakroom_sessions (sid, record, expires, user)
              VALUES (?1, ?2, ?3, ?4)",
@@ -63,8 +63,8 @@ impl Write<'_> {
         &self,
         id: &SessionId,
         read: &RecordText,
-        entry: &Entry,
-    ) -> Result<Written> {
+        entry: &NewRecord,
+    ) -> Result<CasOutcome> {
         let mut update = self.connection.prepare_cached(
             "UPDATE cloakroom_sessions SET record = ?1, expires = ?2, user = ?3
              WHERE sid = ?4 AND expires > ?5 AND record = ?6",
@@ -79,13 +79,20 @@ impl Write<'_> {
             &**read
         ])?;
         if updated == 1 {
-            return Ok(Written::Saved);
+            return Ok(CasOutcome::Stored);
         }
-        Ok(self.live(id)?.map_or(Written::Gone, Written::Changed))
+        Ok(self
+            .live(id)?
+            .map_or(CasOutcome::NotFound, CasOutcome::Conflict))
     }
 
     /// Moves the expiry on; the text follows where nobody changed it.
-    pub(super) fn touch(&self, id: &SessionId, read: &RecordText, entry: &Entry) -> Result<bool> {
+    pub(super) fn touch(
+        &self,
+        id: &SessionId,
+        read: &RecordText,
+        entry: &NewRecord,
+    ) -> Result<bool> {
         let mut update = self.connection.prepare_cached(
             "UPDATE cloakroom_sessions
              SET expires = max(expires, ?1), record = CASE WHEN record = ?2 THEN ?3 ELSE record END
@@ -117,25 +124,25 @@ impl Write<'_> {
         old: &SessionId,
         read: Option<&RecordText>,
         new: &SessionId,
-        entry: &Entry,
+        entry: &NewRecord,
         retired: &RetiredId,
-    ) -> Result<Option<Written>> {
+    ) -> Result<Option<CasOutcome>> {
         if self.live(new)?.is_some() {
             return Ok(None);
         }
         match (self.live(old)?, read) {
-            (None, Some(_)) => return Ok(Some(Written::Gone)),
+            (None, Some(_)) => return Ok(Some(CasOutcome::NotFound)),
             (Some(stored), Some(read)) if stored.text != *read => {
-                return Ok(Some(Written::Changed(stored)));
+                return Ok(Some(CasOutcome::Conflict(stored)));
             }
-            (None, None) if self.is_retired(old)? => return Ok(Some(Written::Gone)),
+            (None, None) if self.is_retired(old)? => return Ok(Some(CasOutcome::NotFound)),
             _ => {}
         }
         // Should the last fail, two sessions are left, not none.
         self.put(new, entry)?;
         self.note_retired(old, retired)?;
         self.destroy(old)?;
-        Ok(Some(Written::Saved))
+        Ok(Some(CasOutcome::Stored))
     }
 
     /// Deletes some of what expired, and some ids that were retired for long enough.
@@ -156,24 +163,24 @@ impl Write<'_> {
         ])
     }
 
-    pub(super) fn destroy_of_user(&self, user: &str, keep: Option<&SessionId>) -> Result<u64> {
+    pub(super) fn destroy_by_user(&self, user: &str, keep: Option<&SessionId>) -> Result<u64> {
         let live = Read {
             connection: self.connection,
             time: self.time,
         }
-        .of_user(user)?;
+        .list_by_user(user)?;
         let mut delete = self.connection.prepare_cached(concat!(
             "DELETE FROM cloakroom_sessions WHERE ",
             of_user!(),
             " AND sid IS NOT ?3"
         ))?;
-        let several = Entry::one_of_several(user);
+        let several = NewRecord::one_of_several(user);
         delete.execute(params![user, several, keep.map(SessionId::expose)])?;
         Ok(live.iter().filter(|id| keep != Some(id)).count() as u64)
     }
 }
 
 /// The users of a record in one column; `NULL` for none.
-fn column(entry: &Entry) -> Option<Cow<'_, str>> {
-    Some(Entry::joined(&entry.users)).filter(|joined| !joined.is_empty())
+fn column(entry: &NewRecord) -> Option<Cow<'_, str>> {
+    Some(NewRecord::joined(&entry.users)).filter(|joined| !joined.is_empty())
 }

@@ -11,7 +11,9 @@ use crate::policy::{Policy, RequestInfo};
 use crate::record::RecordText;
 use crate::session::Session;
 use crate::store::memory::{MemoryLimit, MemoryStore};
-use crate::store::{Entry, RetiredId, Store, StoreFuture, Stored, Written, delegate_rest};
+use crate::store::{
+    CasOutcome, NewRecord, RetiredId, Store, StoreFuture, StoredRecord, delegate_rest,
+};
 use crate::vectors::NOW;
 
 /// One application with a store in memory that takes notes.
@@ -20,7 +22,7 @@ pub(crate) struct Run {
     pub(crate) store: MemoryStore,
     pub(crate) clock: ManualClock,
     pub(super) operations: Arc<Mutex<Vec<String>>>,
-    pub(crate) written: Arc<Mutex<Vec<Entry>>>,
+    pub(crate) written: Arc<Mutex<Vec<NewRecord>>>,
 }
 
 impl Run {
@@ -70,7 +72,7 @@ impl Run {
     }
     pub(crate) fn put(&self, id: &str, stored: &str) {
         let expires = Timestamp::from_millis(self.clock.now().as_millis() + 30_000);
-        let entry = Entry {
+        let entry = NewRecord {
             text: stored.into(),
             expires,
             users: Vec::new(),
@@ -87,7 +89,7 @@ impl Run {
 struct Recorder {
     store: MemoryStore,
     operations: Arc<Mutex<Vec<String>>>,
-    written: Arc<Mutex<Vec<Entry>>>,
+    written: Arc<Mutex<Vec<NewRecord>>>,
 }
 
 impl Recorder {
@@ -98,19 +100,19 @@ impl Recorder {
             .push(format!("{operation} {}", id.expose()));
     }
 
-    fn note_set(&self, id: &SessionId, entry: &Entry) {
+    fn note_set(&self, id: &SessionId, entry: &NewRecord) {
         self.note("set", id);
         self.written.lock().unwrap().push(entry.clone());
     }
 }
 
 impl Store for Recorder {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         self.note("get", id);
         self.store.get(id)
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         self.note_set(id, entry);
         self.store.create(id, entry)
     }
@@ -119,8 +121,8 @@ impl Store for Recorder {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         self.note_set(id, entry);
         self.store.update(id, read, entry)
     }
@@ -129,7 +131,7 @@ impl Store for Recorder {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         self.note("touch", id);
         self.store.touch(id, read, entry)
@@ -145,9 +147,9 @@ impl Store for Recorder {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             // Express does not destroy what is not there either.
             if self.store.get(old).await?.is_some() {

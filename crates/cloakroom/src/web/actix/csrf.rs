@@ -11,11 +11,11 @@ use actix_web::{Error, HttpMessage as _, HttpResponse};
 use super::{Answering, found};
 use crate::auth::TokenPlace;
 use crate::web::Csrf;
-use crate::web::answer::Answer;
+use crate::web::answer::ResponseParts;
 use crate::web::csrf::{Admission, pass_form};
 
 /// Lets a request go on, its form read and put back, or says what is answered to one that does not.
-async fn admit(csrf: &Csrf, request: &mut ServiceRequest) -> Result<(), Answer> {
+async fn admit(csrf: &Csrf, request: &mut ServiceRequest) -> Result<(), ResponseParts> {
     let found = found(request.request());
     match csrf.admit(request.request(), found.as_found()).await? {
         Admission::Passed => Ok(()),

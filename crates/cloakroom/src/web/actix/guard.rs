@@ -10,7 +10,7 @@ use actix_web::{Error, HttpResponse};
 
 use super::{Answering, found};
 use crate::web::Guard;
-use crate::web::answer::Answer;
+use crate::web::answer::ResponseParts;
 
 impl<S, B> Transform<S, ServiceRequest> for Guard
 where
@@ -58,7 +58,7 @@ where
             match guard.admit(request.request(), found.as_found()).await {
                 Ok(()) => Ok(inner.call(request).await?.map_into_left_body()),
                 Err(refusal) => {
-                    let response = HttpResponse::from(Answer::from(refusal));
+                    let response = HttpResponse::from(ResponseParts::from(refusal));
                     Ok(request.into_response(response.map_into_right_body()))
                 }
             }

@@ -8,13 +8,13 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
 
 use crate::manager::CloseError;
 use crate::session::SessionError;
-use crate::web::answer::Answer;
-use crate::web::head::{Fields, Head, Name, field_name};
+use crate::web::answer::ResponseParts;
+use crate::web::head::{HeaderMapExt, Name, RequestHead, field_name};
 use crate::web::{SessionRejection, Tls};
 
 field_name!(header);
 
-impl Fields for HeaderMap {
+impl HeaderMapExt for HeaderMap {
     fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> {
         self.get_all(field_name(name)).map(HeaderValue::as_bytes)
     }
@@ -41,7 +41,7 @@ impl Fields for HeaderMap {
     }
 }
 
-impl Head for HttpRequest {
+impl RequestHead for HttpRequest {
     type Fields = HeaderMap;
 
     fn fields(&self) -> &HeaderMap {
@@ -74,8 +74,8 @@ impl Head for HttpRequest {
     }
 }
 
-impl From<Answer> for HttpResponse {
-    fn from(answer: Answer) -> Self {
+impl From<ResponseParts> for HttpResponse {
+    fn from(answer: ResponseParts) -> Self {
         let mut response = Self::build(status(answer.status));
         if let Some((name, value)) = &answer.field {
             response.insert_header((*name, &**value));
@@ -129,10 +129,10 @@ impl ResponseError for crate::auth::TooManyAttempts {
 
 impl ResponseError for CloseError {
     fn status_code(&self) -> StatusCode {
-        status(Answer::of_unsaved(self).status)
+        status(ResponseParts::of_unsaved(self).status)
     }
 
     fn error_response(&self) -> HttpResponse {
-        Answer::of_unsaved(self).into()
+        ResponseParts::of_unsaved(self).into()
     }
 }

@@ -47,10 +47,10 @@ use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 pub use csrf::CsrfMiddleware;
 pub use guard::GuardMiddleware;
 
-use super::answer::{self, Answer};
-use super::handle::{Found, Outside, Placed};
+use super::answer::{self, ResponseParts};
+use super::handle::{InExtensions, Outside, Placed};
 pub use super::{Csrf, Guard, LoggedIn, Named, SessionHandle, SessionName, SessionRejection, Tls};
-use crate::manager::{Closing, Manager};
+use crate::manager::{Manager, ResponseEffects};
 use crate::policy::CachePolicy;
 
 /// Gives the requests of an application, a scope or a resource their sessions.
@@ -152,12 +152,12 @@ where
 }
 
 /// What middlewares have put into a request, for longer than its extensions can be borrowed.
-struct Kept {
+struct SavedHandles {
     handle: Option<SessionHandle>,
     outside: Option<Outside>,
 }
 
-impl Kept {
+impl SavedHandles {
     /// Puts back what a middleware further out had put there, for whatever stands between the two.
     fn put_back(self, request: &HttpRequest) {
         if let Some(handle) = self.handle {
@@ -165,8 +165,8 @@ impl Kept {
         }
     }
 
-    fn as_found(&self) -> Found<'_> {
-        Found {
+    fn as_found(&self) -> InExtensions<'_> {
+        InExtensions {
             handle: self.handle.as_ref(),
             outside: self.outside.as_ref(),
         }
@@ -174,9 +174,9 @@ impl Kept {
 }
 
 /// Looks for what session middlewares have put into a request.
-fn found(request: &HttpRequest) -> Kept {
+fn found(request: &HttpRequest) -> SavedHandles {
     let extensions = request.extensions();
-    Kept {
+    SavedHandles {
         handle: extensions.get().cloned(),
         outside: extensions.get().cloned(),
     }
@@ -218,8 +218,8 @@ async fn closed<B: MessageBody>(
             Ok(response.map_into_left_body())
         }
         (Ok(response), Err(error)) => {
-            let unsaved = HttpResponse::from(Answer::of_unsaved(&error));
-            Ok(response.into_response(unsaved.map_into_right_body()))
+            let on_save_error = HttpResponse::from(ResponseParts::of_unsaved(&error));
+            Ok(response.into_response(on_save_error.map_into_right_body()))
         }
         (Err(error), Ok(closing)) => Err(owing(error, closing, cache)),
         (Err(_), Err(error)) => Err(error.into()),
@@ -228,7 +228,7 @@ async fn closed<B: MessageBody>(
 
 /// An error whose response, once it is made, carries what the session owes it. It stays the error
 /// that it is: a middleware further out may look for its type.
-fn owing(mut error: Error, closing: Closing, cache: CachePolicy) -> Error {
+fn owing(mut error: Error, closing: ResponseEffects, cache: CachePolicy) -> Error {
     error.add_response_mapper(move |mut response| {
         answer::add(&closing, cache, response.headers_mut());
         response

@@ -14,12 +14,12 @@ use tower_service::Service;
 
 use crate::auth::TokenPlace;
 use crate::web::Csrf;
-use crate::web::answer::Answer;
+use crate::web::answer::ResponseParts;
 use crate::web::csrf::{Admission, pass_form};
 use crate::web::tower::found;
 
 /// The request that goes on, its form read and put back, or the answer to one that does not.
-async fn admitted(csrf: &Csrf, request: Request<Body>) -> Result<Request<Body>, Answer> {
+async fn admitted(csrf: &Csrf, request: Request<Body>) -> Result<Request<Body>, ResponseParts> {
     #[cfg(any(feature = "ws", feature = "socketio"))]
     let request = {
         let mut request = request;

@@ -7,7 +7,7 @@ use actix_web::{App, web};
 use cloakroom::auth::Require;
 use cloakroom::policy::OnStoreError;
 use cloakroom::store::StoreErrorKind;
-use cloakroom::store::conformance::Faulty;
+use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::store::sqlite::SqliteStore;
 use cloakroom::web::actix::{Csrf, Guard, LoggedIn, SessionMiddleware, SessionRejection};
 use cloakroom::{Clock, Manager, Session, SessionError, Typed};
@@ -164,7 +164,7 @@ async fn extractors_that_run_at_once_share_one_read() {
     }
     // A store that lets others run while it reads.
     let file = testbed::directory().leave().join("sessions.db");
-    let store = Faulty::new(Arc::new(SqliteStore::open(file).unwrap()));
+    let store = FaultInjectingStore::new(Arc::new(SqliteStore::open(file).unwrap()));
     let policy = policy().build().unwrap();
     let manager = Manager::with_clock(policy, Arc::new(store.clone()), Clock::System);
     let app = App::new()

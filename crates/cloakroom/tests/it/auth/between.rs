@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cloakroom::policy::{AtLimit, OnStoreError, PolicyBuilder, RequestInfo};
 use cloakroom::store::StoreErrorKind;
-use cloakroom::store::conformance::Faulty;
+use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::{Manager, MemoryStore, Session, SessionError};
 use tokio::task::{JoinHandle, yield_now};
 
@@ -16,12 +16,12 @@ use super::policy;
 /// A store that fails when it is told to, and what lies behind it.
 struct Shop {
     manager: Manager,
-    faulty: Faulty,
+    faulty: FaultInjectingStore,
 }
 
 impl Shop {
     fn new(settings: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Self {
-        let faulty = Faulty::new(Arc::new(MemoryStore::new()));
+        let faulty = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
         let policy = settings(policy()).build().unwrap();
         Self {
             manager: Manager::new(policy, faulty.clone()),

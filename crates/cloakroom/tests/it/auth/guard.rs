@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use cloakroom::auth::{Access, Require};
 use cloakroom::policy::{OnStoreError, RequestInfo};
 use cloakroom::store::StoreErrorKind;
-use cloakroom::store::conformance::Faulty;
+use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::web::{Guard, LoggedIn};
 use cloakroom::{Clock, Manager, MemoryStore, SessionLayer};
 use serde_json::json;
@@ -103,7 +103,7 @@ async fn who_is_signed_in_and_may_not_is_not_asked_to_sign_in() {
 #[tokio::test]
 async fn a_store_that_is_down_lets_nobody_in_and_sends_nobody_to_the_login() {
     for on_error in [OnStoreError::Unavailable, OnStoreError::Anonymous] {
-        let faulty = Faulty::new(Arc::new(MemoryStore::new()));
+        let faulty = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
         let policy = policy().on_store_error(on_error).build().unwrap();
         let manager = Manager::with_clock(policy, Arc::new(faulty.clone()), Clock::System);
         let mut client = Client::new(router(&manager));

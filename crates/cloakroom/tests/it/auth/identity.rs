@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cloakroom::auth::{Access, Require};
 use cloakroom::policy::{AtLimit, PolicyBuilder, RequestInfo};
-use cloakroom::store::{Entry, Store as _, UserKeys};
+use cloakroom::store::{NewRecord, Store as _, UserKeys};
 use cloakroom::{
     KeyRing, Manager, ManualClock, MemoryStore, Policy, Session, SessionId, Timestamp,
 };
@@ -59,9 +59,9 @@ impl Place {
         self.store.update(id, &stored.text, &entry).await.unwrap();
     }
 
-    fn entry(&self, record: &Value) -> Entry {
+    fn entry(&self, record: &Value) -> NewRecord {
         let text = record.to_string();
-        Entry {
+        NewRecord {
             users: UserKeys::default().users_of(&text),
             text: text.into(),
             expires: self.clock.now().after(Duration::from_mins(30)),
@@ -215,7 +215,7 @@ async fn w2_a_rotated_key_still_knows_who_signed_in_last() {
     session.save().await.unwrap();
     let newer = "another secret of more than thirty-two bytes";
     let ring = KeyRing::from_secrets([newer, SECRET]).unwrap();
-    layer.policy().keys().exchange(&ring);
+    layer.policy().keys().rotate_to(&ring);
     let session = open(&layer, &session.id()).await;
     session.login("ada").await.unwrap();
     assert_eq!(

@@ -2,7 +2,7 @@
 //! what can be read.
 
 use cloakroom::record::RecordLimit;
-use cloakroom::store::Entry;
+use cloakroom::store::NewRecord;
 use cloakroom::{Policy, Session, SessionError, SessionId};
 use serde::{Deserialize, Serialize};
 
@@ -160,7 +160,7 @@ async fn of_express(data: &str) -> (Visitor, Session) {
     let text = format!(
         r#"{{"cookie":{{"originalMaxAge":null,"expires":null,"httpOnly":true,"path":"/"}}{data}}}"#
     );
-    let entry = Entry {
+    let entry = NewRecord {
         text: text.into(),
         expires: visitor
             .manager

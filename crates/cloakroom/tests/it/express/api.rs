@@ -180,7 +180,7 @@ async fn change_elsewhere(session: &Session, gate: &Gate, path: &str) {
         return;
     }
     let text = stored.text.replace("\"/set\"", "\"/meanwhile\"");
-    let entry = cloakroom::store::Entry {
+    let entry = cloakroom::store::NewRecord {
         text: text.into(),
         expires: stored.expires,
         users: Vec::new(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use cloakroom::id::SessionId;
 use cloakroom::record::RecordText;
 use cloakroom::store::{
-    Entry, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, Stored, Written,
+    CasOutcome, NewRecord, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
+    StoredRecord,
 };
 
 /// The operations that write a record.
@@ -87,11 +88,11 @@ impl Gate {
 }
 
 impl Store for Gate {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         self.pass("get", move |store| store.get(id))
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         self.pass("create", move |store| store.create(id, entry))
     }
 
@@ -99,8 +100,8 @@ impl Store for Gate {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         self.pass("update", move |store| store.update(id, read, entry))
     }
 
@@ -108,7 +109,7 @@ impl Store for Gate {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         self.pass("touch", move |store| store.touch(id, read, entry))
     }
@@ -122,9 +123,9 @@ impl Store for Gate {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         self.pass("replace", move |store| {
             store.replace(old, read, new, entry, retired)
         })
@@ -150,17 +151,17 @@ impl Store for Gate {
         self.pass("count", |store| store.count())
     }
 
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        self.pass("of_user", move |store| store.of_user(user))
+    fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        self.pass("list_by_user", move |store| store.list_by_user(user))
     }
 
-    fn destroy_of_user<'a>(
+    fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
-        self.pass("destroy_of_user", move |store| {
-            store.destroy_of_user(user, keep)
+        self.pass("destroy_by_user", move |store| {
+            store.destroy_by_user(user, keep)
         })
     }
 }

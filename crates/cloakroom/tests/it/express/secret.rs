@@ -80,7 +80,7 @@ async fn s109_each_of_a_list_verifies() {
     let (server, mut client) = known(keys.clone()).await;
     let (_, stranger) = known(ring(&["a secret that is in neither list, long enough"])).await;
     let signed_by_old = client.cookies.clone();
-    keys.exchange(&ring(&[NEW, OLD]));
+    keys.rotate_to(&ring(&[NEW, OLD]));
     assert_eq!(client.get("/").await.body, r#"{"views":1}"#);
     assert_ne!(client.cookies, signed_by_old, "signed anew");
     assert_eq!(server.stored().await, 1);

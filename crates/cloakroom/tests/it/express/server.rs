@@ -10,7 +10,7 @@ use axum::{Extension, Router};
 use cloakroom::cookie::sign;
 use cloakroom::id::SessionId;
 use cloakroom::policy::PolicyBuilder;
-use cloakroom::store::{Entry, Store as _};
+use cloakroom::store::{NewRecord, Store as _};
 use cloakroom::{Manager, Policy, Session, SessionError, SessionLayer};
 
 use super::gate::Gate;
@@ -97,7 +97,7 @@ impl Server {
 
     /// Puts a record of another writer into the store, for an hour.
     pub(super) async fn put(&self, id: &str, text: &str) {
-        let entry = Entry {
+        let entry = NewRecord {
             text: text.into(),
             expires: self.app.clock.now().after(60 * MINUTE),
             users: Vec::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cloakroom::policy::RequestInfo;
 use cloakroom::store::StoreErrorKind;
-use cloakroom::store::conformance::Faulty;
+use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionId};
 
 use super::ledger::{Account, Told, Verdict};
@@ -39,7 +39,7 @@ struct Visitor {
 }
 
 impl Visitor {
-    fn new(store: &Faulty) -> Self {
+    fn new(store: &FaultInjectingStore) -> Self {
         let policy = Policy::builder(keys()).secure(Secure::Never).build();
         let manager = Manager::with_clock(policy.unwrap(), Arc::new(store.clone()), Clock::System);
         Self {
@@ -140,7 +140,13 @@ struct Tally {
 }
 
 /// Plays one story; `false` where the call that was to fail never came.
-async fn story(store: &Faulty, n: usize, fault: Fault, end: End, tally: &mut Tally) -> bool {
+async fn story(
+    store: &FaultInjectingStore,
+    n: usize,
+    fault: Fault,
+    end: End,
+    tally: &mut Tally,
+) -> bool {
     let mut visitor = Visitor::new(store);
     match fault {
         Fault::Fails => store.fail_call(n, StoreErrorKind::Unavailable),
@@ -169,7 +175,7 @@ async fn story(store: &Faulty, n: usize, fault: Fault, end: End, tally: &mut Tal
 }
 
 async fn calls_of_every_number_fail(url: &str) {
-    let store = Faulty::new(connect(url).await);
+    let store = FaultInjectingStore::new(connect(url).await);
     let mut tally = Tally::default();
     for end in [End::Logout, End::Everywhere, End::Never] {
         for fault in [Fault::Fails, Fault::LosesAnswer] {

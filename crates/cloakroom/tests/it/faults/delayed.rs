@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloakroom::policy::RequestInfo;
 use cloakroom::store::Store;
-use cloakroom::store::conformance::BlindStore;
+use cloakroom::store::conformance::LastWriteWinsStore;
 use cloakroom::{Clock, Manager, Policy, Secure, Session};
 use tokio::task::JoinSet;
 
@@ -74,7 +74,7 @@ async fn f08_what_arrives_after_the_end_brings_nothing_back(url: &str) {
         "0 brought back",
     );
     // The control: a store that writes whatever comes.
-    assert!(comes_back(Arc::new(BlindStore::new(store))).await);
+    assert!(comes_back(Arc::new(LastWriteWinsStore::new(store))).await);
     control(
         "F08",
         &format!("{kind}: a store that writes whatever comes brings it back"),

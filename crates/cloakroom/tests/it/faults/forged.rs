@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cloakroom::cookie::sign;
 use cloakroom::policy::RequestInfo;
-use cloakroom::store::conformance::Faulty;
+use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::{KeyRing, Manager, MemoryStore, Policy, Secure, SessionId};
 
 use super::{control, rounds, saw};
@@ -47,7 +47,7 @@ fn field(value: &str) -> String {
 
 #[tokio::test]
 async fn f19_forged_cookies_open_nothing_and_cost_the_store_nothing() {
-    let store = Faulty::new(Arc::new(MemoryStore::new()));
+    let store = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
     let policy = Policy::builder(keys())
         .secure(Secure::Never)
         .build()

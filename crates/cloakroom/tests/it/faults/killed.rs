@@ -127,7 +127,7 @@ async fn compare(url: &str, ledger: &Ledger) -> usize {
     let mut broken = 0;
     for (user, account) in ledger.iter() {
         let mut found = None;
-        for id in store.of_user(user).await.unwrap() {
+        for id in store.list_by_user(user).await.unwrap() {
             let stored = store.get(&id).await.unwrap();
             found = found.max(stored.map(|stored| {
                 let data: serde_json::Value = serde_json::from_str(&stored.text).unwrap();

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use cloakroom::store::sqlite::SqliteStore;
-use cloakroom::store::{Entry, Store, StoreError, Written};
+use cloakroom::store::{CasOutcome, NewRecord, Store, StoreError};
 use cloakroom::{Clock, SessionId};
 use tokio::task::JoinSet;
 
@@ -21,8 +21,8 @@ const VISITS: &str = "CLOAKROOM_TEST_VISITS";
 const STEPS: u64 = 3;
 
 /// A session that has made so many steps.
-pub(super) fn entry(id: &SessionId, steps: u64) -> Entry {
-    Entry {
+pub(super) fn entry(id: &SessionId, steps: u64) -> NewRecord {
+    NewRecord {
         text: format!(
             r#"{{"cookie":{{}},"userId":"{}","steps":{steps},"pad":"{}"}}"#,
             id.expose(),
@@ -76,7 +76,11 @@ async fn visit(store: &SqliteStore, leaves: bool) {
     for step in 1..=STEPS {
         let next = entry(&id, step);
         let update = async || store.update(&id, &read.text, &next).await;
-        if noted("step", &id, update, |written| *written == Written::Saved).await {
+        if noted("step", &id, update, |written| {
+            *written == CasOutcome::Stored
+        })
+        .await
+        {
             read = next;
         } else if let Ok(Some(stored)) = store.get(&id).await {
             read.text = stored.text;

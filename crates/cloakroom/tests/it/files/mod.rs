@@ -5,12 +5,12 @@ mod refused;
 
 use std::time::Duration;
 
-use cloakroom::store::Entry;
+use cloakroom::store::NewRecord;
 use cloakroom::{Clock, SessionId};
 
 /// A session of an hour.
-fn entry() -> Entry {
-    Entry {
+fn entry() -> NewRecord {
+    NewRecord {
         text: r#"{"cookie":{},"userId":"ada"}"#.into(),
         expires: Clock::System.now().after(Duration::from_hours(1)),
         users: vec!["ada".to_owned()],

@@ -8,7 +8,7 @@ use cloakroom::id::SessionId;
 use cloakroom::policy::{OnStoreError, RequestInfo};
 use cloakroom::record::RecordText;
 use cloakroom::store::sqlite::SqliteStore;
-use cloakroom::store::{Entry, Store, StoreError, StoreErrorKind, Written};
+use cloakroom::store::{CasOutcome, NewRecord, Store, StoreError, StoreErrorKind};
 use cloakroom::{Clock, KeyRing, Manager, SessionError, SessionLayer};
 
 use super::witness::{DATA, Log, Secrets, Watched, print, print_error};
@@ -93,7 +93,11 @@ async fn everything_goes_wrong(store: Arc<dyn Store>, secrets: &Secrets, on_erro
 /// What a manager and its parts look like where they are printed.
 fn print_settings(manager: &Manager) {
     let policy = manager.policy();
-    let rotated = policy.keys().clone().and_verify(OLD_SECRET).unwrap();
+    let rotated = policy
+        .keys()
+        .clone()
+        .with_verification_key(OLD_SECRET)
+        .unwrap();
     print(&(
         manager,
         policy,
@@ -184,7 +188,7 @@ async fn print_what_is_held(manager: &Manager, visitor: &Watched) {
     let field = format!("connect.sid={}", visitor.client.cookies["connect.sid"]);
     let ticket = manager.ticket([field.as_bytes()]).unwrap();
     let stored = manager.store().get(ticket.id()).await.unwrap().unwrap();
-    let entry = Entry {
+    let entry = NewRecord {
         text: stored.text.clone(),
         expires: stored.expires,
         users: Vec::new(),
@@ -197,7 +201,7 @@ async fn print_what_is_held(manager: &Manager, visitor: &Watched) {
         .await
         .unwrap();
     session.insert("changed", 1).unwrap();
-    let changed = Written::Changed(stored.clone());
+    let changed = CasOutcome::Conflict(stored.clone());
     print(&(ticket, stored, entry, page, changed, &session));
     print(&manager.close(&session).await.unwrap());
     print(&manager.sessions_of("ada").await.unwrap());
@@ -215,14 +219,14 @@ async fn poisoned_record(visitor: &mut Watched, store: &dyn Store) {
         format!(r#"{{"a":"{value}"}}"#),
     ] {
         let read = store.get(&id).await.unwrap().unwrap().text;
-        let entry = Entry {
+        let entry = NewRecord {
             text: RecordText::from(text),
             expires: stored.expires,
             users: Vec::new(),
         };
         assert_eq!(
             store.update(&id, &read, &entry).await.unwrap(),
-            Written::Saved
+            CasOutcome::Stored
         );
         visitor.expect("/touch", 200).await;
         visitor.expect("/save", 200).await;

@@ -16,7 +16,7 @@ use axum::http::{HeaderValue, Request, StatusCode, Uri};
 use cloakroom::cookie::sign;
 use cloakroom::id::{IdGrammar, SessionId};
 use cloakroom::policy::PolicyBuilder;
-use cloakroom::store::{Entry, Store};
+use cloakroom::store::{NewRecord, Store};
 use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionError, SessionLayer};
 
 use crate::support::{Answer, keys, send, stores};
@@ -36,7 +36,7 @@ impl Site {
     }
 
     async fn put(&self, id: &str, text: &str) {
-        let entry = Entry {
+        let entry = NewRecord {
             text: text.into(),
             expires: Clock::System.now().after(Duration::from_hours(1)),
             users: Vec::new(),

@@ -153,10 +153,10 @@ fn a_secret_that_is_empty_or_short_makes_no_ring() {
         (KeyRing::new([0; 32]),                           KeyError::Guessable),
         (KeyRing::new("changeme".repeat(4)),              KeyError::Guessable),
         (KeyRing::from_secrets([SECRET, &"ab".repeat(20)]), KeyError::Guessable),
-        (keys().and_verify("changeme".repeat(4)),         KeyError::Guessable),
+        (keys().with_verification_key("changeme".repeat(4)),         KeyError::Guessable),
         (KeyRing::from_secrets(none),                     KeyError::NoSecret),
         (KeyRing::from_secrets([SECRET, ""]),             KeyError::TooShort),
-        (keys().and_verify("short"),                      KeyError::TooShort),
+        (keys().with_verification_key("short"),                      KeyError::TooShort),
         (KeyRing::with_insecure_short_secret(""),         KeyError::NoSecret),
         (KeyRing::with_insecure_short_secrets(["x", ""]), KeyError::NoSecret),
     ];

@@ -99,13 +99,13 @@ async fn secrets_are_rotated_without_a_logout() {
     let mut visit = Visit::new(Policy::builder(ring.clone()));
     visit.set("a").await;
     let signed_by_old = visit.cookie.clone();
-    ring.exchange(&keys().and_verify(old).unwrap());
+    ring.rotate_to(&keys().with_verification_key(old).unwrap());
     assert!(visit.read().await);
     assert_ne!(
         visit.cookie, signed_by_old,
         "it was signed anew when it was used"
     );
-    ring.exchange(&keys());
+    ring.rotate_to(&keys());
     assert!(visit.read().await);
     visit.cookie = signed_by_old;
     assert!(!visit.read().await, "the old secret counts no more");

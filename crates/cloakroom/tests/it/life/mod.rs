@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use cloakroom::id::SessionId;
 use cloakroom::policy::{PolicyBuilder, RequestInfo};
-use cloakroom::store::conformance::Faulty;
-use cloakroom::store::{Store, StoreError, Stored};
+use cloakroom::store::conformance::FaultInjectingStore;
+use cloakroom::store::{Store, StoreError, StoredRecord};
 use cloakroom::{Manager, ManualClock, MemoryStore, Policy, Session};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 struct Visit {
     manager: Manager,
     store: MemoryStore,
-    faulty: Faulty,
+    faulty: FaultInjectingStore,
     clock: ManualClock,
     cookie: Cookies,
     /// The last Set-Cookie field.
@@ -33,7 +33,7 @@ impl Visit {
     fn new(builder: PolicyBuilder) -> Self {
         let clock = clock();
         let store = memory(&clock);
-        let faulty = Faulty::new(Arc::new(store.clone()));
+        let faulty = FaultInjectingStore::new(Arc::new(store.clone()));
         let policy = builder.build().unwrap();
         let manager = Manager::with_clock(policy, Arc::new(faulty.clone()), clock.clone());
         Self {
@@ -95,7 +95,7 @@ impl Visit {
         opening.await.unwrap_err()
     }
 
-    async fn stored(&self, id: &SessionId) -> Option<Stored> {
+    async fn stored(&self, id: &SessionId) -> Option<StoredRecord> {
         self.store.get(id).await.unwrap()
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::store::{Entry, Store as _};
+use cloakroom::store::{NewRecord, Store as _};
 use cloakroom::{Policy, Session, Timestamp};
 
 use super::{MINUTE, Visit};
@@ -41,7 +41,7 @@ async fn a_session_kept_alive_from_outside_ends_at_its_absolute_time_out() {
     let mut visit = Visit::begun().await;
     let id = visit.open().await.id();
     let stored = visit.stored(&id).await.unwrap();
-    let entry = Entry {
+    let entry = NewRecord {
         text: stored.text.clone(),
         expires: stored.expires.after(48 * HOUR),
         users: Vec::new(),
@@ -77,7 +77,7 @@ async fn sessions_of_another_writer_get_an_absolute_time_out_when_they_are_first
     let id = visit.open().await.id();
     let stored = visit.stored(&id).await.unwrap();
     let foreign = stored.text.split(",\"_ck\"").next().unwrap().to_owned() + "}";
-    let entry = Entry {
+    let entry = NewRecord {
         text: foreign.as_str().into(),
         expires: stored.expires,
         users: Vec::new(),

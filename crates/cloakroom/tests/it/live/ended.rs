@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom::live::{End, Ended};
-use cloakroom::store::conformance::Faulty;
-use cloakroom::store::{Entry, StoreErrorKind};
+use cloakroom::live::{EndReason, Ended};
+use cloakroom::store::conformance::FaultInjectingStore;
+use cloakroom::store::{NewRecord, StoreErrorKind};
 use cloakroom::{MemoryStore, Session, SessionError, Timestamp};
 use tokio::task::JoinSet;
 
@@ -62,7 +62,7 @@ async fn an_end_on_another_server_is_told_within_a_second(url: &str) {
             lives("before", &mut ended, BEGUN).await;
             way.end(&there, &cookie, &user).await;
             let end = told(&format!("{way:?} elsewhere"), ended, Instant::now()).await;
-            assert_eq!(end, End::Ended, "{way:?}");
+            assert_eq!(end, EndReason::Ended, "{way:?}");
         });
     }
     waiting.join_all().await;
@@ -78,7 +78,7 @@ async fn an_end_on_this_server_is_told_at_once(url: &str) {
         way.end(&here, &cookie, &user).await;
         let pace = testbed::pace();
         let end = told(&format!("{way:?} here"), ended, Instant::now()).await;
-        assert_eq!(end, End::Ended);
+        assert_eq!(end, EndReason::Ended);
         // Of all sessions of a user nobody says which they were: they are asked for.
         let soon = Duration::from_millis(if matches!(way, Way::Everywhere) {
             400
@@ -101,7 +101,7 @@ async fn what_expires_is_told_to_have_expired(url: &str) {
         "expired after 2 s, told after {} ms",
         begin.elapsed().as_millis()
     );
-    assert_eq!(end, End::Expired);
+    assert_eq!(end, EndReason::Expired);
     assert!(begin.elapsed() > Duration::from_millis(1_500));
     assert!(here.open(&cookie).await.is_new());
 }
@@ -119,7 +119,7 @@ async fn a_touch_elsewhere_keeps_it_alive_until_its_absolute_time_out(url: &str)
     let ended = session.ended();
     // A writer that knows no absolute time-out.
     let stored = there.0.store().get(&session.id()).await.unwrap().unwrap();
-    let entry = Entry {
+    let entry = NewRecord {
         text: stored.text.clone(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
         users: Vec::new(),
@@ -138,7 +138,7 @@ async fn a_touch_elsewhere_keeps_it_alive_until_its_absolute_time_out(url: &str)
         "absolute time-out after 7 s, told after {} ms",
         took.as_millis()
     );
-    assert_eq!(end, End::Expired);
+    assert_eq!(end, EndReason::Expired);
     assert!(took > Duration::from_millis(6_900), "{took:?}");
     assert!(pace.is_within(Duration::from_millis(8_500)), "{pace}");
     assert!(
@@ -162,7 +162,7 @@ async fn many_wait_for_one_and_each_is_told(url: &str) {
                 lives("before", &mut ended, Duration::from_millis(10)).await;
                 return false;
             }
-            ended.await == End::Ended
+            ended.await == EndReason::Ended
         });
     }
     lives("before", &mut bystander, BEGUN).await;
@@ -183,14 +183,17 @@ async fn ids_that_are_hashed_at_rest_are_watched_as_they_are_stored(url: &str) {
     let mut ended = here.open(&cookie).await.ended();
     lives("hashed", &mut ended, BEGUN).await;
     there.0.end_sessions_of(&first, None).await.unwrap();
-    assert_eq!(told("hashed", ended, Instant::now()).await, End::Ended);
+    assert_eq!(
+        told("hashed", ended, Instant::now()).await,
+        EndReason::Ended
+    );
     let cookie = here.sign_in(&second).await;
     let mut ended = here.open(&cookie).await.ended();
     lives("hashed", &mut ended, Duration::from_millis(50)).await;
     here.open(&cookie).await.logout().await.unwrap();
     assert_eq!(
         told("hashed, here", ended, Instant::now()).await,
-        End::Ended
+        EndReason::Ended
     );
 }
 
@@ -226,7 +229,7 @@ async fn after_its_end_elsewhere_nothing_of_it_is_saved(url: &str) {
     assert!(there.open(&cookie).await.is_new(), "it was brought back");
     assert_eq!(
         told("when it is over already", session.ended(), Instant::now()).await,
-        End::Ended
+        EndReason::Ended
     );
 }
 
@@ -249,8 +252,8 @@ async fn what_is_not_stored_never_ends() {
 }
 
 /// A manager over a store that counts what it is asked.
-async fn counted() -> (Node, Faulty, Session) {
-    let faulty = Faulty::new(Arc::new(MemoryStore::new()));
+async fn counted() -> (Node, FaultInjectingStore, Session) {
+    let faulty = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
     let node = Node::on(Arc::new(faulty.clone()), |policy| policy);
     let cookie = node.sign_in(&user()).await;
     let session = node.open(&cookie).await;
@@ -302,9 +305,13 @@ async fn one_that_was_never_polled_costs_nothing() {
 async fn a_store_that_fails_or_hangs_ends_nothing() {
     let (node, faulty, session) = counted().await;
     let mut ended = session.ended();
-    for trouble in [Faulty::hang, Faulty::lose_answers, |faulty: &Faulty| {
-        faulty.fail(StoreErrorKind::Unavailable);
-    }] {
+    for trouble in [
+        FaultInjectingStore::hang,
+        FaultInjectingStore::lose_answers,
+        |faulty: &FaultInjectingStore| {
+            faulty.fail(StoreErrorKind::Unavailable);
+        },
+    ] {
         trouble(&faulty);
         lives("meanwhile", &mut ended, 2 * BEGUN).await;
         faulty.work();
@@ -315,7 +322,7 @@ async fn a_store_that_fails_or_hangs_ends_nothing() {
     store.destroy(&session.id()).await.unwrap();
     faulty.fail(StoreErrorKind::Unavailable);
     faulty.work();
-    assert_eq!(told("back", ended, Instant::now()).await, End::Ended);
+    assert_eq!(told("back", ended, Instant::now()).await, EndReason::Ended);
 }
 
 #[tokio::test]
@@ -334,7 +341,7 @@ async fn a_store_that_panics_ends_nothing_and_is_not_asked_without_a_pause() {
     faulty.work();
     lives("afterwards", &mut ended, BEGUN).await;
     node.0.store().destroy(&session.id()).await.unwrap();
-    assert_eq!(told("back", ended, Instant::now()).await, End::Ended);
+    assert_eq!(told("back", ended, Instant::now()).await, EndReason::Ended);
 }
 
 #[test]
@@ -363,5 +370,5 @@ fn another_runtime_goes_on_where_one_ended() {
         store.destroy(&session.id()).await.unwrap();
         tokio::time::timeout(LIMIT, waiting).await
     });
-    assert_eq!(end.expect("in time").unwrap(), End::Ended);
+    assert_eq!(end.expect("in time").unwrap(), EndReason::Ended);
 }

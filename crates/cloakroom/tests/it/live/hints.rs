@@ -5,10 +5,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom::live::{End, Ended};
-use cloakroom::store::conformance::Faulty;
+use cloakroom::live::{EndReason, Ended};
+use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::store::postgres::{PostgresOptions, PostgresStore};
-use cloakroom::store::{AnyStore, Entry, Store, StoreOptions};
+use cloakroom::store::{AnyStore, NewRecord, Store, StoreOptions};
 use cloakroom::{SessionId, Timestamp};
 use testbed::{Postgres, Proxy, Redis, RedisOptions, Sentinels};
 use tokio::time::sleep;
@@ -22,8 +22,8 @@ async fn any(url: &str) -> Arc<dyn Store> {
 }
 
 /// Watches a session of a store that hints, and fails where it is asked for at intervals all the same.
-async fn watched(store: Arc<dyn Store>) -> (Node, Faulty, Ended, SessionId) {
-    let counted = Faulty::new(store);
+async fn watched(store: Arc<dyn Store>) -> (Node, FaultInjectingStore, Ended, SessionId) {
+    let counted = FaultInjectingStore::new(store);
     let here = Node::on(Arc::new(counted.clone()), |policy| policy);
     let cookie = here.sign_in(&user()).await;
     let session = here.open(&cookie).await;
@@ -50,7 +50,10 @@ async fn is_told_without_questions(
         polls.push(counted.take_calls().len());
     }
     tokio::task::spawn_blocking(move || end(id)).await.unwrap();
-    assert_eq!(told("by a hint", ended, Instant::now()).await, End::Ended);
+    assert_eq!(
+        told("by a hint", ended, Instant::now()).await,
+        EndReason::Ended
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +128,7 @@ async fn what_is_only_written_goes_on() {
     there.open(&cookie).await.logout().await.unwrap();
     assert_eq!(
         told("after 50 saves", ended, Instant::now()).await,
-        End::Ended
+        EndReason::Ended
     );
 }
 
@@ -154,12 +157,15 @@ async fn a_link_that_is_killed_is_made_again_and_nothing_is_missed() {
         redis_command(port, &["DEL", &format!("sess:{}", id.expose())]);
         assert_eq!(
             told("a killed link", ended, Instant::now()).await,
-            End::Ended
+            EndReason::Ended
         );
         // The next one finds it made again.
         let (_here, _, next, id) = watched(connect(&redis.url()).await).await;
         redis_command(port, &["DEL", &format!("sess:{}", id.expose())]);
-        assert_eq!(told("the next", next, Instant::now()).await, End::Ended);
+        assert_eq!(
+            told("the next", next, Instant::now()).await,
+            EndReason::Ended
+        );
     }
 }
 
@@ -207,7 +213,7 @@ async fn postgres_says_what_anybody_ends_where_it_is_asked_to() {
     );
     assert_eq!(
         told("a killed listener", ended, Instant::now()).await,
-        End::Ended
+        EndReason::Ended
     );
 }
 
@@ -244,7 +250,7 @@ async fn what_express_brings_back_does_not_live() {
         .await
         .unwrap()
         .into();
-    let entry = Entry {
+    let entry = NewRecord {
         text: r#"{"cookie":{"path":"/"}}"#.into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
         users: Vec::new(),
@@ -256,6 +262,6 @@ async fn what_express_brings_back_does_not_live() {
     store.destroy(&ids[0]).await.unwrap();
     let key = format!("sess:{}", ids[0].expose());
     redis_command(redis.port(), &["SET", &key, &entry.text, "EX", "60"]);
-    let living = store.living(&ids).await.unwrap();
+    let living = store.expiries(&ids).await.unwrap();
     assert_eq!((living[0], living[1].is_some()), (None, true));
 }

@@ -8,7 +8,7 @@ mod sockets;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom::live::{End, Ended};
+use cloakroom::live::{EndReason, Ended};
 use cloakroom::policy::{PolicyBuilder, RequestInfo};
 use cloakroom::store::Store;
 use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionId};
@@ -86,7 +86,7 @@ fn user() -> String {
 }
 
 /// Waits for an end that came about at `since`, and says how long it took.
-async fn told(what: &str, ended: Ended, since: Instant) -> End {
+async fn told(what: &str, ended: Ended, since: Instant) -> EndReason {
     let pace = Pace::since(since);
     let end = tokio::time::timeout(LIMIT, ended).await;
     let end = end.unwrap_or_else(|_| panic!("{what}: not told"));

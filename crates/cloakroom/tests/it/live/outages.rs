@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom::live::End;
+use cloakroom::live::EndReason;
 use testbed::{Mongo, Postgres, Proxy, Redis, RedisOptions, Sentinels, Server};
 
 use super::{BEGUN, LIMIT, Node, lives, told, user};
@@ -32,7 +32,7 @@ async fn survive(mut server: Box<dyn Server>, killed: bool) {
     there.open(&cookie).await.logout().await.unwrap();
     assert_eq!(
         told("after the outage", ended, Instant::now()).await,
-        End::Ended
+        EndReason::Ended
     );
 }
 
@@ -94,7 +94,7 @@ async fn what_ends_behind_a_frozen_link_is_told_when_it_thaws() {
         .expect("it is told");
     eprintln!("thawed: told after {} ms", pace.took().as_millis());
     assert!(pace.is_within(Duration::from_secs(4)), "{pace}");
-    assert_eq!(end, End::Ended);
+    assert_eq!(end, EndReason::Ended);
     lives("the other", &mut stays, BEGUN).await;
 }
 
@@ -116,7 +116,7 @@ async fn what_ends_at_another_primary_is_told_before_the_old_one_is() {
     let there = Node::new(&sentinels.url()).await;
     there.open(&cookie).await.logout().await.unwrap();
     let end = told("at another primary", ended, Instant::now()).await;
-    assert_eq!(end, End::Ended);
+    assert_eq!(end, EndReason::Ended);
     let role = sentinels.servers()[0].command(&["ROLE"]);
     assert!(role.contains("master"), "the control: {old} is told later");
 }

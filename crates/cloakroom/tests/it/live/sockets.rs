@@ -8,7 +8,7 @@ use axum::extract::Path;
 use axum::extract::ws::Message as Sent;
 use axum::response::Response;
 use axum::routing::any;
-use cloakroom::live::End;
+use cloakroom::live::EndReason;
 use cloakroom::web::{Csrf, LiveSocket, LiveUpgrade};
 use cloakroom::{Manager, SessionLayer};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -228,7 +228,7 @@ async fn a_socket_says_that_its_session_has_expired() {
     let client = open(&at, "/background", &fields).await.unwrap();
     sleep(Duration::from_millis(1_800)).await;
     let (code, reason) = closed("expired", client, Instant::now()).await;
-    assert_eq!((code, &*reason), (End::CLOSE_CODE, "session expired"));
+    assert_eq!((code, &*reason), (EndReason::CLOSE_CODE, "session expired"));
 }
 
 /// R9: whoever shuts down says so, and clients connect to the next process.
@@ -278,7 +278,7 @@ async fn v1_a_held_socket_keeps_its_session_until_the_absolute_time_out() {
     let live = there.0.sessions_of(&user).await.unwrap().len();
     assert_eq!(live, 1, "twice the idle time-out after the last request");
     let (code, reason) = closed("absolute", client, Instant::now()).await;
-    assert_eq!((code, &*reason), (End::CLOSE_CODE, "session expired"));
+    assert_eq!((code, &*reason), (EndReason::CLOSE_CODE, "session expired"));
     assert!(begun.elapsed() >= absolute.saturating_sub(Duration::from_secs(1)));
 }
 
@@ -315,7 +315,7 @@ async fn a_handler_that_waits_for_a_message_learns_of_the_end() {
     there.0.end_sessions_of(&user, None).await.unwrap();
     for _ in 0..2 {
         let heard = timeout(LIMIT, tells.recv()).await.expect("in time");
-        assert_eq!(heard, Some((false, false, Some(End::Ended))));
+        assert_eq!(heard, Some((false, false, Some(EndReason::Ended))));
     }
     drop((own, other));
 }

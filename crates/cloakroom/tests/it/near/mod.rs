@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use cloakroom::store::near::{NearOptions, NearStore};
-use cloakroom::store::{Entry, Store};
+use cloakroom::store::{NewRecord, Store};
 use cloakroom::{SessionId, Timestamp};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -34,8 +34,8 @@ fn rounds() -> usize {
     rounds.map_or(BATCH, |rounds| rounds.parse().expect("a number"))
 }
 
-fn entry() -> Entry {
-    Entry {
+fn entry() -> NewRecord {
+    NewRecord {
         text: r#"{"cookie":{"path":"/"},"n":1}"#.into(),
         expires: Timestamp::from(SystemTime::now()).after(Duration::from_hours(1)),
         users: Vec::new(),

@@ -99,7 +99,7 @@ async fn guards_that_ask_for_more_than_a_login_go_past_the_cache() {
     there.cookies.clone_from(&cookies);
     // The control: the cache knows nothing of it yet.
     assert_eq!(status(&mut there, "/login").await, StatusCode::OK);
-    other.settle().await;
+    other.wait_for_caches().await;
     there.cookies.clone_from(&cookies);
     assert_eq!(status(&mut there, "/login").await, StatusCode::UNAUTHORIZED);
 }
@@ -122,7 +122,7 @@ async fn settling_takes_the_bound_and_no_time_without_a_cache() {
     let plain = Manager::new(policy, MemoryStore::new());
     for (manager, takes) in [(cached, Duration::from_secs(1)), (plain, Duration::ZERO)] {
         let begin = tokio::time::Instant::now();
-        manager.settle().await;
+        manager.wait_for_caches().await;
         let took = begin.elapsed();
         assert!(
             took >= takes && took < takes + Duration::from_millis(10),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cloakroom::policy::RequestInfo;
 use cloakroom::store::Store;
-use cloakroom::store::conformance::{BlindStore, Faulty};
+use cloakroom::store::conformance::{FaultInjectingStore, LastWriteWinsStore};
 use cloakroom::{Clock, Manager, Session};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -22,7 +22,7 @@ const PROCESSES: u64 = 4;
 const STEPS: u64 = 250;
 
 async fn of_1000_changes_none_is_lost_at_a_mean_of_2_2_round_trips(url: &str) {
-    let counted = Faulty::new(connect(url).await);
+    let counted = FaultInjectingStore::new(connect(url).await);
     let visitor = Arc::new(Visitor::new(Arc::new(counted.clone())).await);
     counted.take_calls();
     together(&visitor, 1000, |request, session| async move {
@@ -47,7 +47,7 @@ async fn adds_for_another_process() {
     };
     let mut store = connect(&url).await;
     if std::env::var(BLIND).is_ok() {
-        store = Arc::new(BlindStore::new(store));
+        store = Arc::new(LastWriteWinsStore::new(store));
     }
     let manager = Visitor::manager(store);
     let mut tasks = JoinSet::new();
@@ -154,7 +154,7 @@ async fn no_logout_is_undone_by_1000_saves_of_four_servers(url: &str) {
 
 /// The control.
 async fn blind_servers_undo_logouts(url: &str) {
-    let blind: Arc<dyn Store> = Arc::new(BlindStore::new(connect(url).await));
+    let blind: Arc<dyn Store> = Arc::new(LastWriteWinsStore::new(connect(url).await));
     for _ in 0..ENOUGH {
         if undone(Arc::clone(&blind), 1, 50).await > 0 {
             return;
@@ -204,7 +204,7 @@ impl Login {
         if matches!(self, Self::Saved) {
             manager.close(&session).await.unwrap();
         } else {
-            let entry = cloakroom::store::Entry {
+            let entry = cloakroom::store::NewRecord {
                 text: format!(r#"{{"cookie":{{"path":"/"}},"userId":"{user}"}}"#).into(),
                 expires: Clock::System.now().after(std::time::Duration::from_mins(1)),
                 users: Vec::new(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cloakroom::policy::RequestInfo;
 use cloakroom::record::RecordLimit;
-use cloakroom::store::conformance::BlindStore;
+use cloakroom::store::conformance::LastWriteWinsStore;
 use cloakroom::store::{Store, StoreError};
 use cloakroom::{Clock, Manager, Policy, Session, SessionError};
 use tokio::sync::Barrier;
@@ -100,7 +100,7 @@ async fn of_200_requests_that_set_a_key_each_all_keys_survive(url: &str) {
 /// The control: a store that writes whatever comes loses almost all of them.
 async fn a_blind_store_loses_keys(url: &str) {
     let store = connect(url).await;
-    let visitor = Arc::new(Visitor::new(Arc::new(BlindStore::new(store))).await);
+    let visitor = Arc::new(Visitor::new(Arc::new(LastWriteWinsStore::new(store))).await);
     let barrier = Arc::new(Barrier::new(50));
     let mut tasks = JoinSet::new();
     for request in 0..50 {
@@ -180,7 +180,7 @@ async fn no_logout_is_undone_in_many_rounds(url: &str) {
 /// The control: a store that writes whatever comes brings sessions back.
 async fn a_blind_store_undoes_logouts(url: &str) {
     let store = connect(url).await;
-    let store: Arc<dyn Store> = Arc::new(BlindStore::new(store));
+    let store: Arc<dyn Store> = Arc::new(LastWriteWinsStore::new(store));
     for _ in 0..ENOUGH {
         let visitor = Arc::new(Visitor::new(Arc::clone(&store)).await);
         logout_among_saves(&visitor, 8).await;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use cloakroom::SessionId;
 use cloakroom::store::redis::{RedisOptions, RedisStore};
-use cloakroom::store::{RetiredId, Store, StoreError, Stored, Written};
+use cloakroom::store::{CasOutcome, RetiredId, Store, StoreError, StoredRecord};
 use testbed::Redis;
 use tokio::time::{Duration, Instant, sleep};
 
@@ -83,8 +83,8 @@ impl Sessions {
         assert!(store.retire(&self.retired).await.unwrap());
         let (read, next, closed) = (entry().text, entry(), RetiredId::Closed);
         let replacing = store.replace(&self.replaced, Some(&read), &self.renewed, &next, &closed);
-        assert_eq!(replacing.await.unwrap(), Written::Saved);
-        let ended = store.destroy_of_user(&self.user, None).await.unwrap();
+        assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
+        let ended = store.destroy_by_user(&self.user, None).await.unwrap();
         assert_eq!(ended, 2);
         // A session may also end by a time that has passed.
         let over = rig::over();
@@ -104,7 +104,7 @@ impl Sessions {
 }
 
 /// Asks a store until it answers.
-async fn ask(store: &dyn Store, id: &SessionId) -> Option<Stored> {
+async fn ask(store: &dyn Store, id: &SessionId) -> Option<StoredRecord> {
     until("the store answers", async || store.get(id).await).await
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::SystemTime;
 
-use cloakroom::store::Entry;
+use cloakroom::store::NewRecord;
 use cloakroom::{SessionId, Timestamp};
 use testbed::{Redis, RedisOptions, RedisProgram};
 use tokio::task::block_in_place;
@@ -11,27 +11,27 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::{LIMIT, LOOK};
 
-fn expiring(text: String, users: Vec<String>, in_: Duration) -> Entry {
-    Entry {
+fn expiring(text: String, users: Vec<String>, in_: Duration) -> NewRecord {
+    NewRecord {
         text: text.into(),
         expires: Timestamp::from(SystemTime::now()).after(in_),
         users,
     }
 }
 
-pub(super) fn entry() -> Entry {
+pub(super) fn entry() -> NewRecord {
     let text = r#"{"cookie":{"path":"/"},"n":1}"#.to_owned();
     expiring(text, Vec::new(), Duration::from_hours(1))
 }
 
-pub(super) fn entry_of(user: &str) -> Entry {
+pub(super) fn entry_of(user: &str) -> NewRecord {
     let text = format!(r#"{{"cookie":{{"path":"/"}},"userId":"{user}"}}"#);
     expiring(text, vec![user.to_owned()], Duration::from_hours(1))
 }
 
 /// An entry whose time is up.
-pub(super) fn over() -> Entry {
-    Entry {
+pub(super) fn over() -> NewRecord {
+    NewRecord {
         expires: Timestamp::from_millis(1),
         ..entry()
     }

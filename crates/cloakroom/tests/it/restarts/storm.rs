@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloakroom::SessionId;
-use cloakroom::store::{RetiredId, Store, Written};
+use cloakroom::store::{CasOutcome, RetiredId, Store};
 use testbed::RedisProgram;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
@@ -22,7 +22,7 @@ async fn end(store: &dyn Store, id: &SessionId, way: usize) -> bool {
         _ => {
             let (read, next, new) = (entry().text, entry(), SessionId::random());
             let replaced = store.replace(id, Some(&read), &new, &next, &RetiredId::Closed);
-            matches!(replaced.await, Ok(Written::Saved))
+            matches!(replaced.await, Ok(CasOutcome::Stored))
         }
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
-use cloakroom::auth::{Attempts, Require, TooManyAttempts, safe_next};
+use cloakroom::auth::{Attempts, Require, TooManyAttempts, safe_redirect_path};
 use cloakroom::policy::{AtLimit, PolicyBuilder, TrustedProxy};
 use cloakroom::store::Store;
-use cloakroom::store::conformance::Faulty;
+use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::web::{Guard, SessionName};
 use cloakroom::{Clock, KeyRing, Manager, ManualClock, Policy, Secure, Session, SessionError};
 use tokio::sync::Notify;
@@ -31,7 +31,7 @@ pub(crate) struct App {
     pub(crate) strict: Manager,
     pub(crate) attempts: Attempts,
     pub(crate) clock: ManualClock,
-    pub(crate) store: Faulty,
+    pub(crate) store: FaultInjectingStore,
     /// A request to `/slow` has its session.
     pub(crate) arrived: Notify,
     /// It may go on.
@@ -50,7 +50,7 @@ impl App {
         store: Arc<dyn Store>,
         change: impl FnOnce(PolicyBuilder) -> PolicyBuilder,
     ) -> Self {
-        let store = Faulty::new(store);
+        let store = FaultInjectingStore::new(store);
         let manager =
             |policy: Policy| Manager::with_clock(policy, Arc::new(store.clone()), clock.clone());
         let policy = |keys| {
@@ -272,7 +272,9 @@ async fn login(asked: Asked) -> Answer {
         asked.session.insert("roles", [role])?;
     }
     let next = asked.field("next");
-    Ok(Said::To(safe_next(&next).unwrap_or("/").to_owned()))
+    Ok(Said::To(
+        safe_redirect_path(&next).unwrap_or("/").to_owned(),
+    ))
 }
 
 /// Signs `user` in whose password is `right`, as often as that may be tried.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::store::StoreErrorKind;
-use crate::store::mongodb::sealer::Sealer;
+use crate::store::mongodb::sealer::Encryptor;
 use crate::store::mongodb::{Algorithm, Encoding, Encryption, Hashing, Kruptein, WebCrypto};
 
 fn authenticated() -> [Encryption; 4] {
@@ -22,7 +22,7 @@ fn authenticated() -> [Encryption; 4] {
 #[tokio::test]
 async fn what_was_tampered_with_does_not_open() {
     for encryption in authenticated() {
-        let sealer = Sealer::new(&encryption).unwrap();
+        let sealer = Encryptor::new(&encryption).unwrap();
         let text = r#"{"cookie":{"path":"/"},"userId":"ada"}"#;
         let good = sealer.seal(text).await.unwrap();
         assert_eq!(sealer.open(&good).await.ok().as_deref(), Some(text));
@@ -37,7 +37,7 @@ async fn what_was_tampered_with_does_not_open() {
 #[tokio::test]
 async fn kruptein_texts_have_a_mac() {
     let kruptein = Kruptein::new("squirrel").encoding(Encoding::Hex);
-    let sealer = Sealer::new(&kruptein.algorithm(Algorithm::AesCbc).into()).unwrap();
+    let sealer = Encryptor::new(&kruptein.algorithm(Algorithm::AesCbc).into()).unwrap();
     let good = sealer.seal("{}").await.unwrap();
     // After it come the IV and the salt, 16 and 128 bytes, each with its tag and length.
     let last_of_mac = good.len() - 2 * (2 + 16 + 3 + 128) - 1;
@@ -54,7 +54,7 @@ fn changed(text: &str, at: usize) -> String {
 #[tokio::test]
 async fn a_text_is_never_sealed_alike_twice() {
     for encryption in authenticated() {
-        let sealer = Sealer::new(&encryption).unwrap();
+        let sealer = Encryptor::new(&encryption).unwrap();
         let (one, other) = (
             sealer.seal("{}").await.unwrap(),
             sealer.seal("{}").await.unwrap(),

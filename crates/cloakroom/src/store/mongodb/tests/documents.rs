@@ -8,7 +8,7 @@ use super::{clock, connect, database, entry, found, node_sets, text};
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::mongodb::{MongoOptions, MongoStore, WebCrypto};
-use crate::store::{Entry, RetiredId, Store as _, StoreErrorKind, Written};
+use crate::store::{CasOutcome, NewRecord, RetiredId, Store as _, StoreErrorKind};
 
 async fn store(database: &str) -> MongoStore {
     connect(
@@ -62,26 +62,26 @@ async fn a_save_holds_without_a_memory() {
         let second = entry(r#","b":2"#);
         assert_eq!(
             other.update(&id, &first.text, &second).await.unwrap(),
-            Written::Saved
+            CasOutcome::Stored
         );
         // `one` remembers what is there no longer.
         let stale = one.update(&id, &first.text, &entry("")).await.unwrap();
-        assert!(matches!(stale, Written::Changed(stored) if stored.text == second.text));
+        assert!(matches!(stale, CasOutcome::Conflict(stored) if stored.text == second.text));
         assert_eq!(
             one.update(&id, &second.text, &entry("")).await.unwrap(),
-            Written::Saved
+            CasOutcome::Stored
         );
         let new = SessionId::from_store("b");
         let replaced = other
             .replace(&id, Some(&second.text), &new, &first, &RetiredId::Closed)
             .await
             .unwrap();
-        assert!(matches!(replaced, Written::Changed(stored) if stored.text == text("")));
+        assert!(matches!(replaced, CasOutcome::Conflict(stored) if stored.text == text("")));
         let replaced = other
             .replace(&id, Some(&text("")), &new, &first, &RetiredId::Closed)
             .await
             .unwrap();
-        assert_eq!(replaced, Written::Saved);
+        assert_eq!(replaced, CasOutcome::Stored);
     }
 }
 
@@ -102,7 +102,7 @@ async fn a_save_that_changed_no_value_is_no_conflict() {
     let second = entry(r#","n":7,"s":"507f1f77bcf86cd799439011","z":1"#);
     assert_eq!(
         store.update(&id, &first.text, &second).await.unwrap(),
-        Written::Saved
+        CasOutcome::Stored
     );
     let session = found(&database, "a").await.unwrap();
     let session = session.get_document("session").unwrap();
@@ -111,7 +111,7 @@ async fn a_save_that_changed_no_value_is_no_conflict() {
     let third = entry(r#","n":8"#);
     assert_eq!(
         store.update(&id, &second.text, &third).await.unwrap(),
-        Written::Saved
+        CasOutcome::Stored
     );
     let session = found(&database, "a").await.unwrap();
     let session = session.get_document("session").unwrap();
@@ -130,13 +130,13 @@ async fn the_cookie_has_connect_mongos_shape_after_every_save() {
     store.create(&id, &first).await.unwrap();
     let cookie =
         r#"{"cookie":{"originalMaxAge":null,"expires":null,"secure":true,"path":"/","more":1}}"#;
-    let second = Entry {
+    let second = NewRecord {
         text: cookie.into(),
         ..first.clone()
     };
     assert_eq!(
         store.update(&id, &first.text, &second).await.unwrap(),
-        Written::Saved
+        CasOutcome::Stored
     );
     let document = found(&database, "a").await.unwrap();
     let cookie = document
@@ -173,7 +173,7 @@ async fn what_bson_cannot_hold_is_refused_and_says_why() {
         assert!(error.source().unwrap().to_string().contains(why), "{why}");
     }
     for text in ["null", "[]", "7", "{", ""] {
-        let entry = Entry {
+        let entry = NewRecord {
             text: text.into(),
             ..entry("")
         };
@@ -186,7 +186,7 @@ async fn what_bson_cannot_hold_is_refused_and_says_why() {
     assert_eq!(read, text(",\"a\":\"\u{fffd}!\""));
     // Whoever stored it may go on with the text that it has.
     let saved = store.update(&id, &lone.text, &entry("")).await.unwrap();
-    assert_eq!(saved, Written::Saved);
+    assert_eq!(saved, CasOutcome::Stored);
 }
 
 #[tokio::test]

@@ -10,14 +10,14 @@ use super::{NOW, clock, collection, connect, database, entry, found, node_sets, 
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::mongodb::{AutoRemove, MongoOptions, MongoStore};
-use crate::store::{Entry, Store as _, Written};
+use crate::store::{CasOutcome, NewRecord, Store as _};
 
 fn at(millis: i64) -> DateTime {
     DateTime::from_millis(NOW + millis)
 }
 
-fn until(millis: i64) -> Entry {
-    Entry {
+fn until(millis: i64) -> NewRecord {
+    NewRecord {
         expires: Timestamp::from_millis(NOW + millis),
         ..entry("")
     }
@@ -46,7 +46,7 @@ async fn touches_are_throttled_as_connect_mongo_throttles_them() {
     assert_eq!(dates(&database).await, (at(70_000), Some(at(10_000))));
     clock.advance(Duration::from_secs(3));
     let saved = store.update(&id, &read, &until(73_000)).await.unwrap();
-    assert_eq!(saved, Written::Saved);
+    assert_eq!(saved, CasOutcome::Stored);
     assert_eq!(dates(&database).await, (at(73_000), Some(at(13_000))));
     // Express's, with touchAfter 0: always touched, and no field comes of it.
     store.destroy(&id).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_user_in_a_document_is_found_by_an_index() {
     let database = database();
     let options = MongoOptions::new().stringify(false).clock(clock());
     let store = connect(&database, options).await;
-    store.index_by(&crate::record::UserKeys::new(["userId"]));
+    store.set_user_keys(&crate::record::UserKeys::new(["userId"]));
     let made = async {
         while indexes(&database, "sessions").await.len() < 7 {
             tokio::time::sleep(Duration::from_millis(5)).await;

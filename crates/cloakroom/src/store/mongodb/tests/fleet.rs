@@ -7,16 +7,16 @@ use mongodb::bson::Document;
 use super::{NOW, clock, collection, connect, database, entry, found, node_sets, text};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
-use crate::store::mongodb::tombs::Mark;
+use crate::store::mongodb::tombs::Tombstone;
 use crate::store::mongodb::{MongoOptions, MongoStore};
-use crate::store::{Entry, RetiredId, Store as _, StoreErrorKind, Written};
+use crate::store::{CasOutcome, NewRecord, RetiredId, Store as _, StoreErrorKind};
 
 struct Fleet {
     database: String,
     clock: ManualClock,
     store: MongoStore,
     id: SessionId,
-    entry: Entry,
+    entry: NewRecord,
 }
 
 impl Fleet {
@@ -46,14 +46,14 @@ impl Fleet {
         self.resurrect().await;
         let scanned = store.scan(None, 10).await.unwrap().ids;
         assert!(!scanned.contains(id));
-        assert!(!store.of_user("ada").await.unwrap().contains(id));
+        assert!(!store.list_by_user("ada").await.unwrap().contains(id));
         assert_eq!(store.count().await.unwrap(), scanned.len() as u64);
         assert_eq!(store.get(id).await.unwrap(), None);
         // It was deleted again, and does not wait for the end of its tombstone.
         assert_eq!(found(&self.database, "a").await, None);
         self.resurrect().await;
         let saved = store.update(id, &entry.text, entry).await.unwrap();
-        assert_eq!(saved, Written::Gone);
+        assert_eq!(saved, CasOutcome::NotFound);
         self.resurrect().await;
         assert!(!store.touch(id, &entry.text, entry).await.unwrap());
         self.resurrect().await;
@@ -62,7 +62,7 @@ impl Fleet {
             .replace(id, text, &new, entry, &RetiredId::Closed)
             .await
             .unwrap();
-        assert_eq!(replaced, Written::Gone);
+        assert_eq!(replaced, CasOutcome::NotFound);
         assert_eq!(store.get(&new).await.unwrap(), None);
         let taken = store.create(id, entry).await.unwrap_err();
         assert_eq!(taken.kind(), StoreErrorKind::IdTaken);
@@ -84,7 +84,7 @@ async fn a_replaced_session_is_refused_as_well() {
     let replacing = fleet
         .store
         .replace(&fleet.id, read, &new, &fleet.entry, &RetiredId::Closed);
-    assert_eq!(replacing.await.unwrap(), Written::Saved);
+    assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
     fleet.refuses_it().await;
     assert!(fleet.store.get(&new).await.unwrap().is_some());
 
@@ -92,7 +92,7 @@ async fn a_replaced_session_is_refused_as_well() {
     let replacing = fleet
         .store
         .replace(&fleet.id, None, &new, &fleet.entry, &RetiredId::Closed);
-    assert_eq!(replacing.await.unwrap(), Written::Saved);
+    assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
     fleet.refuses_it().await;
 }
 
@@ -103,7 +103,7 @@ async fn a_logout_everywhere_is_final() {
         let id = SessionId::from_store(id);
         fleet.store.create(&id, &fleet.entry).await.unwrap();
     }
-    assert_eq!(fleet.store.destroy_of_user("ada", None).await.unwrap(), 3);
+    assert_eq!(fleet.store.destroy_by_user("ada", None).await.unwrap(), 3);
     fleet.refuses_it().await;
     assert_eq!(fleet.store.count().await.unwrap(), 0);
 }
@@ -119,7 +119,7 @@ async fn a_tombstone_stands_for_a_month() {
     assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::IdTaken);
     fleet.clock.advance(second);
     let expires = Timestamp::from_millis(NOW).after(2 * month);
-    let entry = Entry {
+    let entry = NewRecord {
         expires,
         ..fleet.entry.clone()
     };
@@ -147,8 +147,8 @@ async fn what_was_not_there_leaves_no_tombstone() {
 async fn a_tombstone_that_two_set_is_taken_back_by_neither() {
     let fleet = Fleet::new(true).await;
     let (tombs, now) = (fleet.store.0.tombs.as_ref().unwrap(), fleet.clock.now());
-    assert!(tombs.mark("b", now).await.unwrap() == Mark::New);
-    assert!(tombs.mark("b", now).await.unwrap() == Mark::Again);
+    assert!(tombs.mark("b", now).await.unwrap() == Tombstone::New);
+    assert!(tombs.mark("b", now).await.unwrap() == Tombstone::Again);
     tombs.unmark("b").await.unwrap();
     assert!(tombs.has("b", now).await.unwrap());
     assert!(!tombs.has("c", now).await.unwrap());
@@ -165,7 +165,7 @@ async fn a_replace_that_is_refused_hides_nothing() {
         &fleet.entry,
         &RetiredId::Closed,
     );
-    assert!(matches!(replacing.await.unwrap(), Written::Changed(_)));
+    assert!(matches!(replacing.await.unwrap(), CasOutcome::Conflict(_)));
     assert!(fleet.store.get(&fleet.id).await.unwrap().is_some());
 }
 

@@ -3,7 +3,7 @@
 use super::{clock, connect, database, entry, found, text};
 use crate::id::{IdGrammar, SessionId};
 use crate::store::mongodb::MongoOptions;
-use crate::store::{Store as _, Written};
+use crate::store::{CasOutcome, Store as _};
 
 const SHA_256_OF_A: &str = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
 
@@ -20,14 +20,14 @@ async fn ids_that_the_store_gives_are_ids_that_it_takes() {
     let given = SessionId::from_store(&format!("stored:{SHA_256_OF_A}"));
     let given_ids = std::slice::from_ref(&given);
     assert_eq!(store.scan(None, 10).await.unwrap().ids, given_ids);
-    assert_eq!(store.of_user("ada").await.unwrap(), given_ids);
+    assert_eq!(store.list_by_user("ada").await.unwrap(), given_ids);
     assert_eq!(store.get(&given).await.unwrap().unwrap().text, first.text);
     let second = entry(r#","userId":"ada","a":2"#);
     let saved = store.update(&given, &first.text, &second).await.unwrap();
-    assert_eq!(saved, Written::Saved);
+    assert_eq!(saved, CasOutcome::Stored);
     assert_eq!(store.get(&id).await.unwrap().unwrap().text, second.text);
     for keep in [&id, &given] {
-        assert_eq!(store.destroy_of_user("ada", Some(keep)).await.unwrap(), 0);
+        assert_eq!(store.destroy_by_user("ada", Some(keep)).await.unwrap(), 0);
     }
     assert!(store.destroy(&given).await.unwrap());
     assert_eq!(store.get(&id).await.unwrap(), None);

@@ -22,7 +22,7 @@ use testbed::Mongo;
 use super::{MongoOptions, MongoStore};
 use crate::clock::{ManualClock, Timestamp};
 use crate::record::RecordText;
-use crate::store::Entry;
+use crate::store::NewRecord;
 use crate::store::conformance::Subject;
 
 /// 2100-01-01: the server, which goes by its own clock, deletes nothing.
@@ -48,8 +48,8 @@ async fn collection<T: Send + Sync>(database: &str, name: &str) -> Collection<T>
     client.unwrap().database(database).collection(name)
 }
 
-fn entry(data: &str) -> Entry {
-    Entry {
+fn entry(data: &str) -> NewRecord {
+    NewRecord {
         text: text(data),
         expires: Timestamp::from_millis(NOW + 60_000),
         users: Vec::new(),

@@ -9,7 +9,7 @@ use testbed::Mongo;
 use super::{clock, connect, database, entry};
 use crate::id::SessionId;
 use crate::store::mongodb::{Algorithm, Encoding, Hashing, Kruptein, MongoOptions, WebCrypto};
-use crate::store::{Store as _, Written};
+use crate::store::{CasOutcome, Store as _};
 
 fn forms() -> Vec<(&'static str, MongoOptions)> {
     let plain = MongoOptions::new;
@@ -84,7 +84,7 @@ async fn connect_mongo_reads_what_we_write_and_we_what_it_writes() {
         let store = connect(&database, options.clock(clock())).await;
         store.create(&sid, &entry("")).await.unwrap();
         let saved = store.update(&sid, &entry("").text, &first).await.unwrap();
-        assert_eq!(saved, Written::Saved);
+        assert_eq!(saved, CasOutcome::Stored);
         cases.push(json!({ "form": form, "database": database, "sid": sid.expose() }));
         stores.push((form, store));
     }
@@ -103,9 +103,9 @@ async fn connect_mongo_reads_what_we_write_and_we_what_it_writes() {
         // Express counts from now.
         keys["cookie"]["originalMaxAge"] = 60_000.into();
         assert_eq!(back, values(&first.text), "{form}");
-        let found = store.of_user("ada").await.unwrap();
+        let found = store.list_by_user("ada").await.unwrap();
         assert_eq!(found.len(), 1, "{form}");
         let saved = store.update(&sid, &read, &first).await.unwrap();
-        assert_eq!(saved, Written::Saved, "{form}");
+        assert_eq!(saved, CasOutcome::Stored, "{form}");
     }
 }

@@ -8,7 +8,7 @@ use mongodb::bson::{DateTime, Document, doc};
 use super::{NOW, clock, collection, connect, database, entry};
 use crate::id::SessionId;
 use crate::store::mongodb::MongoOptions;
-use crate::store::{RETIRED_FOR, RetiredId, Store as _, Written};
+use crate::store::{CasOutcome, RETIRED_FOR, RetiredId, Store as _};
 
 fn renewed(successor: &str) -> RetiredId {
     RetiredId::Renewed(successor.to_owned())
@@ -23,7 +23,7 @@ async fn v2_a_note_stands_for_a_minute_in_a_collection_of_its_own() {
     store.create(&old, &entry).await.unwrap();
     let renewed = renewed("next");
     let replacing = store.replace(&old, Some(&entry.text), &new, &entry, &renewed);
-    assert_eq!(replacing.await.unwrap(), Written::Saved);
+    assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
     let notes = collection::<Document>(&database, "sessions_retired").await;
     let until = DateTime::from_millis(NOW + 60_000);
     let note = doc! { "by": "new", "successor": "next", "until": until };
@@ -95,12 +95,12 @@ async fn v6_a_live_session_is_replaced_whatever_was_noted() {
         let left = notes.add("old", "left", &renewed, store.0.now());
         left.await.unwrap();
         let replacing = store.replace(&old, None, &new, &entry, &RetiredId::Closed);
-        assert_eq!(replacing.await.unwrap(), Written::Saved);
+        assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
         assert!(store.get(&new).await.unwrap().is_some());
         assert_eq!(store.get(&old).await.unwrap(), None);
         assert_eq!(store.retired(&old).await.unwrap(), Some(RetiredId::Closed));
         let replacing = store.replace(&old, None, &next, &entry, &RetiredId::Closed);
-        assert_eq!(replacing.await.unwrap(), Written::Gone);
+        assert_eq!(replacing.await.unwrap(), CasOutcome::NotFound);
         assert_eq!(store.get(&next).await.unwrap(), None);
     }
 }

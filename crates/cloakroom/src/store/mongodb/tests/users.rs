@@ -6,7 +6,7 @@ use super::{clock, collection, connect, database, entry, found, node_sets, text}
 use crate::id::SessionId;
 use crate::record::UserKeys;
 use crate::store::mongodb::{Kruptein, MongoOptions, MongoStore, WebCrypto};
-use crate::store::{Store as _, Written};
+use crate::store::{CasOutcome, Store as _};
 
 const FORMS: [&str; 4] = ["text", "document", "kruptein", "webcrypto"];
 
@@ -37,7 +37,7 @@ async fn a_logout_everywhere_ends_what_express_logged_in() {
     for form in FORMS {
         let database = database();
         let store = store(form, &database).await;
-        store.index_by(&UserKeys::new(["userId", "passport.user"]));
+        store.set_user_keys(&UserKeys::new(["userId", "passport.user"]));
         let data = [
             r#","userId":"ada""#,
             r#","passport":{"user":"ada"}"#,
@@ -63,17 +63,17 @@ async fn a_logout_everywhere_ends_what_express_logged_in() {
         node_sets(&database, "left", changed).await;
         node_sets(&database, "nobody", session(form, r#","ada":1"#).await).await;
 
-        let mut ids: Vec<_> = store.of_user("ada").await.unwrap();
+        let mut ids: Vec<_> = store.list_by_user("ada").await.unwrap();
         ids.sort();
         let expected = ["0", "1", "2", "stale"].map(SessionId::from_store);
         assert_eq!(ids, expected, "{form}");
         assert_eq!(
-            store.destroy_of_user("ada", None).await.unwrap(),
+            store.destroy_by_user("ada", None).await.unwrap(),
             4,
             "{form}"
         );
         assert_eq!(store.count().await.unwrap(), 2, "{form}");
-        assert_eq!(store.of_user("grace").await.unwrap(), [id], "{form}");
+        assert_eq!(store.list_by_user("grace").await.unwrap(), [id], "{form}");
     }
 }
 
@@ -98,18 +98,18 @@ async fn users_are_found_in_whatever_way_they_are_spelled() {
             store.create(&id, &entry(data)).await.unwrap();
         }
         for (index, (data, user)) in table.iter().enumerate() {
-            let ids = store.of_user(user).await.unwrap();
+            let ids = store.list_by_user(user).await.unwrap();
             let id = SessionId::from_store(&index.to_string());
             assert!(ids.contains(&id), "{form} {data}");
             let others = table.iter().filter(|(_, other)| other == user).count();
             assert_eq!(ids.len(), others, "{form} {data}");
         }
         assert_eq!(
-            store.of_user(&"x".repeat(40_000)).await.unwrap(),
+            store.list_by_user(&"x".repeat(40_000)).await.unwrap(),
             [],
             "{form}"
         );
-        assert_eq!(store.of_user("a\0b").await.unwrap(), [], "{form}");
+        assert_eq!(store.list_by_user("a\0b").await.unwrap(), [], "{form}");
     }
 }
 
@@ -135,7 +135,7 @@ async fn users_in_bson_types_are_found_as_json_spells_them() {
     for (user, name) in table {
         let document = doc! { "cookie": {}, "userId": user };
         node_sets(&database, &name, document).await;
-        let found = store.of_user(&name).await.unwrap();
+        let found = store.list_by_user(&name).await.unwrap();
         assert_eq!(found, [SessionId::from_store(&name)], "{name}");
     }
 }
@@ -144,10 +144,10 @@ async fn users_in_bson_types_are_found_as_json_spells_them() {
 async fn paths_that_no_query_can_say_are_looked_up_all_the_same() {
     let database = database();
     let store = store("document", &database).await;
-    store.index_by(&UserKeys::new(["$who", "userId"]));
+    store.set_user_keys(&UserKeys::new(["$who", "userId"]));
     let id = SessionId::from_store("a");
     store.create(&id, &entry(r#","$who":"ada""#)).await.unwrap();
-    assert_eq!(store.of_user("ada").await.unwrap(), [id]);
+    assert_eq!(store.list_by_user("ada").await.unwrap(), [id]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,14 +191,14 @@ async fn documents_that_nobody_can_read_harm_nobody_else() {
             .await
             .unwrap();
         assert_eq!(
-            store.of_user("ada").await.unwrap(),
+            store.list_by_user("ada").await.unwrap(),
             std::slice::from_ref(&id),
             "{form}"
         );
         assert_eq!(store.scan(None, 100).await.unwrap().ids.len(), 9, "{form}");
         assert_eq!(store.count().await.unwrap(), 10, "{form}");
         assert_eq!(
-            store.destroy_of_user("ada", None).await.unwrap(),
+            store.destroy_by_user("ada", None).await.unwrap(),
             1,
             "{form}"
         );
@@ -213,7 +213,7 @@ async fn a_record_without_a_cookie_is_ended_with_its_users_others() {
     let database = database();
     let store = store("text", &database).await;
     node_sets(&database, "odd", r#"{"userId":"ada"}"#).await;
-    assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+    assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn what_was_decrypted_once_is_not_decrypted_again() {
     let store = store("webcrypto", &database).await;
     let session = session("webcrypto", r#","userId":"ada""#).await;
     node_sets(&database, "node", session).await;
-    assert_eq!(store.of_user("nobody").await.unwrap(), []);
+    assert_eq!(store.list_by_user("nobody").await.unwrap(), []);
     let noted = found(&database, "node").await.unwrap();
     assert!(noted.get_str("userOf").is_ok());
     // Neither field says who it is.
@@ -230,12 +230,12 @@ async fn what_was_decrypted_once_is_not_decrypted_again() {
     assert!(!user.contains("ada") && user.len() == 64);
     let id = SessionId::from_store("node");
     assert_eq!(
-        store.of_user("ada").await.unwrap(),
+        store.list_by_user("ada").await.unwrap(),
         std::slice::from_ref(&id)
     );
     let read = store.get(&id).await.unwrap().unwrap().text;
     let saved = store.update(&id, &read, &entry("")).await.unwrap();
-    assert_eq!(saved, Written::Saved);
+    assert_eq!(saved, CasOutcome::Stored);
     assert_eq!(store.get(&id).await.unwrap().unwrap().text, text(""));
-    assert_eq!(store.of_user("ada").await.unwrap(), []);
+    assert_eq!(store.list_by_user("ada").await.unwrap(), []);
 }

@@ -15,7 +15,7 @@ use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::mongodb::{Algorithm, AutoRemove, Encoding, Hashing, Kruptein, WebCrypto};
 use crate::store::mongodb::{MongoOptions, MongoStore, document};
-use crate::store::{Entry, Store as _, Stored, Written};
+use crate::store::{CasOutcome, NewRecord, Store as _, StoredRecord};
 
 /// Names a file of other rows: what is said of their number holds for the committed one alone.
 const OTHERS: &str = "CLOAKROOM_MONGO_VECTORS";
@@ -121,13 +121,13 @@ impl Case {
         seen.to_string()
     }
 
-    fn entry(&self, text: &str) -> Entry {
+    fn entry(&self, text: &str) -> NewRecord {
         let expires = self
             .document()
             .get_datetime("expires")
             .unwrap()
             .timestamp_millis();
-        Entry {
+        NewRecord {
             text: text.into(),
             expires: Timestamp::from_millis(expires),
             users: Vec::new(),
@@ -246,7 +246,7 @@ async fn what_connect_mongo_wrote_is_read_as_the_same_session() {
             assert_eq!(read, None, "{}", case.name());
             continue;
         }
-        let Stored { text, expires } = read.unwrap();
+        let StoredRecord { text, expires } = read.unwrap();
         assert_eq!(expires, case.entry("").expires, "{}", case.name());
         if !case.is_document() {
             assert_eq!(*text, *case.text(), "{}", case.name());
@@ -320,7 +320,7 @@ async fn types_that_json_has_not_survive_our_save() {
         let changed = format!("{}{comma}\"zz\":{{\"a.b\":1.5}}}}", &read[..read.len() - 1]);
         let (id, entry) = (case.id(), case.entry(&changed));
         let saved = case.store.update(&id, &read, &entry).await.unwrap();
-        assert_eq!(saved, Written::Saved, "{}", case.name());
+        assert_eq!(saved, CasOutcome::Stored, "{}", case.name());
         let ours: Document = case.found().await.try_into().unwrap();
         let mut theirs = case.document();
         let session = theirs.get_document_mut("session").unwrap();
@@ -347,7 +347,7 @@ async fn a_touch_changes_what_connect_mongos_touch_changes() {
         }
         let read = case.store.get(&case.id()).await.unwrap().unwrap().text;
         let expires = after.get_datetime("expires").unwrap().timestamp_millis();
-        let entry = Entry {
+        let entry = NewRecord {
             expires: Timestamp::from_millis(expires),
             ..case.entry(&read)
         };

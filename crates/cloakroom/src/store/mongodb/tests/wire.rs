@@ -12,7 +12,7 @@ use testbed::{Mongo, Proxy};
 use super::{clock, connect, database, entry, found};
 use crate::id::SessionId;
 use crate::store::mongodb::connect::parse;
-use crate::store::mongodb::{Inner, MongoOptions, MongoStore};
+use crate::store::mongodb::{MongoInner, MongoOptions, MongoStore};
 use crate::store::{RetiredId, Store as _, StoreErrorKind};
 
 /// A store of which each command is shown before it goes out.
@@ -28,7 +28,7 @@ async fn watched(
         }
     }));
     let client = Client::with_options(parsed).unwrap();
-    let inner = Inner::with_client(client, options.clock(clock())).await;
+    let inner = MongoInner::with_client(client, options.clock(clock())).await;
     MongoStore(Arc::new(inner.unwrap()))
 }
 
@@ -65,7 +65,7 @@ async fn what_ends_a_session_waits_for_a_majority() {
         .unwrap();
     store.destroy(&c).await.unwrap();
     store.create(&SessionId::random(), &entry).await.unwrap();
-    assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+    assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 1);
     let (mut deletes, mut marks) = (0, 0);
     for command in take() {
         let preference = command.get_document("$readPreference").ok();

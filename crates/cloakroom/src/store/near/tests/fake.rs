@@ -14,9 +14,9 @@ use crate::store::{Page, RetiredId};
 pub(super) struct Fake(pub(super) Arc<State>);
 
 pub(super) struct State {
-    pub(super) stored: Mutex<Option<Stored>>,
+    pub(super) stored: Mutex<Option<StoredRecord>>,
     reads: AtomicUsize,
-    hints: Mutex<Option<Hints>>,
+    hints: Mutex<Option<InvalidationSink>>,
     proven: Mutex<Option<Instant>>,
     pub(super) catches_up: AtomicBool,
     /// Reads wait here once they have their answer, writes once they are done.
@@ -39,16 +39,16 @@ impl Default for State {
     }
 }
 
-pub(super) fn record(n: u32) -> Stored {
-    Stored {
+pub(super) fn record(n: u32) -> StoredRecord {
+    StoredRecord {
         text: format!(r#"{{"cookie":{{}},"n":{n}}}"#).into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_hours(1)),
     }
 }
 
-pub(super) fn entry(n: u32) -> Entry {
-    let Stored { text, expires } = record(n);
-    Entry {
+pub(super) fn entry(n: u32) -> NewRecord {
+    let StoredRecord { text, expires } = record(n);
+    NewRecord {
         text,
         expires,
         users: Vec::new(),
@@ -60,9 +60,9 @@ impl Fake {
         *self.0.stored.lock().unwrap() = Some(record(n));
     }
 
-    pub(super) fn tell(&self, hint: Hint<'_>) {
+    pub(super) fn tell(&self, hint: Invalidation<'_>) {
         let hints = self.0.hints.lock().unwrap().clone();
-        hints.expect("the link was made").give(hint);
+        hints.expect("the link was made").send(hint);
     }
 
     pub(super) fn prove(&self) {
@@ -71,21 +71,21 @@ impl Fake {
 
     pub(super) fn lose(&self) {
         *self.0.proven.lock().unwrap() = None;
-        self.tell(Hint::All);
+        self.tell(Invalidation::All);
     }
 
     pub(super) fn take_reads(&self) -> usize {
         self.0.reads.swap(0, Ordering::SeqCst)
     }
 
-    async fn read(&self) -> Result<Option<Stored>, StoreError> {
+    async fn read(&self) -> Result<Option<StoredRecord>, StoreError> {
         let read = self.0.stored.lock().unwrap().clone();
         self.0.reads.fetch_add(1, Ordering::SeqCst);
         let _ = self.0.gate.acquire().await;
         Ok(read)
     }
 
-    async fn write<T>(&self, stored: Option<Stored>, outcome: T) -> Result<T, StoreError> {
+    async fn write<T>(&self, stored: Option<StoredRecord>, outcome: T) -> Result<T, StoreError> {
         let _ = self.0.queue.acquire().await;
         *self.0.stored.lock().unwrap() = stored;
         let _ = self.0.gate.acquire().await;
@@ -96,7 +96,7 @@ impl Fake {
 struct Link(Fake);
 
 impl Changes for Link {
-    fn get<'a>(&'a self, _: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, _: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(self.0.read())
     }
 
@@ -112,38 +112,38 @@ impl Changes for Link {
 }
 
 impl Store for Fake {
-    fn get<'a>(&'a self, _: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, _: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(self.read())
     }
 
-    fn changes(&self, hints: Hints) -> Option<Box<dyn Changes>> {
+    fn changes(&self, hints: InvalidationSink) -> Option<Box<dyn Changes>> {
         *self.0.hints.lock().unwrap() = Some(hints);
         Some(Box::new(Link(self.clone())))
     }
 
-    fn create<'a>(&'a self, _: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
-        let Entry { text, expires, .. } = entry.clone();
-        Box::pin(self.write(Some(Stored { text, expires }), ()))
+    fn create<'a>(&'a self, _: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
+        let NewRecord { text, expires, .. } = entry.clone();
+        Box::pin(self.write(Some(StoredRecord { text, expires }), ()))
     }
 
     fn update<'a>(
         &'a self,
         _: &'a SessionId,
         _: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
-        let Entry { text, expires, .. } = entry.clone();
-        Box::pin(self.write(Some(Stored { text, expires }), Written::Saved))
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
+        let NewRecord { text, expires, .. } = entry.clone();
+        Box::pin(self.write(Some(StoredRecord { text, expires }), CasOutcome::Stored))
     }
 
     fn touch<'a>(
         &'a self,
         _: &'a SessionId,
         _: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
-        let Entry { text, expires, .. } = entry.clone();
-        Box::pin(self.write(Some(Stored { text, expires }), true))
+        let NewRecord { text, expires, .. } = entry.clone();
+        Box::pin(self.write(Some(StoredRecord { text, expires }), true))
     }
 
     fn destroy<'a>(&'a self, _: &'a SessionId) -> StoreFuture<'a, bool> {
@@ -155,10 +155,10 @@ impl Store for Fake {
         _: &'a SessionId,
         _: Option<&'a RecordText>,
         _: &'a SessionId,
-        _: &'a Entry,
+        _: &'a NewRecord,
         _: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
-        Box::pin(self.write(None, Written::Saved))
+    ) -> StoreFuture<'a, CasOutcome> {
+        Box::pin(self.write(None, CasOutcome::Stored))
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {
@@ -173,11 +173,11 @@ impl Store for Fake {
         Box::pin(async { Ok(0) })
     }
 
-    fn of_user<'a>(&'a self, _: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+    fn list_by_user<'a>(&'a self, _: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn destroy_of_user<'a>(&'a self, _: &'a str, _: Option<&'a SessionId>) -> StoreFuture<'a, u64> {
+    fn destroy_by_user<'a>(&'a self, _: &'a str, _: Option<&'a SessionId>) -> StoreFuture<'a, u64> {
         Box::pin(self.write(None, 1))
     }
 }
@@ -189,7 +189,7 @@ pub(super) async fn warm() -> (Fake, NearStore, SessionId) {
     let (near, id) = (NearStore::new(fake.clone()), SessionId::random());
     // The first read makes the link.
     near.get(&id).await.unwrap();
-    fake.tell(Hint::All);
+    fake.tell(Invalidation::All);
     fake.prove();
     assert_eq!(n(&near, &id).await, Some(1));
     fake.take_reads();

@@ -35,7 +35,7 @@ async fn what_this_process_writes_it_sees_at_once() {
             ),
             _ => {
                 fake.0.catches_up.store(false, Ordering::SeqCst);
-                assert_eq!(near.destroy_of_user("ada", None).await.unwrap(), 1);
+                assert_eq!(near.destroy_by_user("ada", None).await.unwrap(), 1);
             }
         }
         let found = n(&near, &id).await;
@@ -105,7 +105,7 @@ async fn a_logout_everywhere_that_the_link_does_not_confirm_forgets_all() {
     for (catches_up, flushes) in [(true, 1), (false, 2)] {
         let (fake, near, _) = warm().await;
         fake.0.catches_up.store(catches_up, Ordering::SeqCst);
-        near.destroy_of_user("ada", None).await.unwrap();
+        near.destroy_by_user("ada", None).await.unwrap();
         assert_eq!(near.stats().flushes, flushes);
     }
 }
@@ -126,7 +126,7 @@ async fn v2_a_retired_id_is_asked_for_every_time() {
     }
     let renewed = RetiredId::Renewed("successor".to_owned());
     let replacing = store.replace(&old, Some(&entry.text), &new, &entry, &renewed);
-    assert_eq!(replacing.await.unwrap(), Written::Saved);
+    assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
     assert_eq!(near.get(&old).await.unwrap(), None);
     assert_eq!(near.retired(&old).await.unwrap(), Some(renewed));
     assert!(near.get(&new).await.unwrap().is_some());

@@ -28,11 +28,11 @@ async fn a_second_read_asks_nobody_while_the_link_lives() {
 async fn a_change_that_is_told_is_seen() {
     let (fake, near, id) = warm().await;
     fake.set(2);
-    fake.tell(Hint::Of(&SessionId::random()));
-    fake.tell(Hint::Of(&id));
+    fake.tell(Invalidation::Of(&SessionId::random()));
+    fake.tell(Invalidation::Of(&id));
     assert_eq!(n(&near, &id).await, Some(2));
     fake.set(3);
-    fake.tell(Hint::All);
+    fake.tell(Invalidation::All);
     assert_eq!(n(&near, &id).await, Some(3));
     assert_eq!(near.stats().invalidations, 2);
 }
@@ -69,7 +69,7 @@ async fn a_lost_link_leaves_nothing_behind() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_was_overtaken_is_not_kept() {
     let (fake, near, id) = warm().await;
-    fake.tell(Hint::Of(&id));
+    fake.tell(Invalidation::Of(&id));
     fake.0.gate.forget_permits(Semaphore::MAX_PERMITS);
     let reading = tokio::spawn({
         let (near, id) = (near.clone(), id.clone());
@@ -78,7 +78,7 @@ async fn an_answer_that_was_overtaken_is_not_kept() {
     tokio::task::yield_now().await;
     assert_eq!(fake.take_reads(), 1);
     fake.set(2);
-    fake.tell(Hint::Of(&id));
+    fake.tell(Invalidation::Of(&id));
     fake.0.gate.add_permits(Semaphore::MAX_PERMITS);
     assert_eq!(
         reading.await.unwrap(),

@@ -48,7 +48,7 @@ async fn v8_a_logout_everywhere_is_finished() {
     }
     proxy.freeze(true);
     let patience = Duration::from_millis(100);
-    let ending = timeout(patience, store.destroy_of_user("ada", None)).await;
+    let ending = timeout(patience, store.destroy_by_user("ada", None)).await;
     assert!(ending.is_err());
     proxy.freeze(false);
     eventually("the logout was lost", async || {

@@ -13,7 +13,7 @@ use super::super::PostgresStore;
 use super::pool::{Wire, through};
 use super::{entry, eventually, open, options, raw, reason, stored, unique, until_blocked};
 use crate::id::SessionId;
-use crate::store::{Store as _, Written};
+use crate::store::{CasOutcome, Store as _};
 
 /// Much less than any time-out, much more than a read takes.
 pub(super) const SOON: Duration = Duration::from_millis(1500);
@@ -139,14 +139,14 @@ async fn a_save_that_waits_for_a_lock_holds_up_nobody_else() {
         assert!(store.get(&id).await.unwrap().is_some());
         let saves = others.iter().map(async |(other, name)| {
             let saved = store.update(other, &entry(name).text, &record).await;
-            assert_eq!(saved.unwrap(), Written::Saved);
+            assert_eq!(saved.unwrap(), CasOutcome::Stored);
         });
         join_all(saves).await;
     };
     timeout(SOON, elsewhere).await.unwrap();
     assert!(!save.is_finished());
     holding.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(save.await.unwrap().unwrap(), Written::Saved);
+    assert_eq!(save.await.unwrap().unwrap(), CasOutcome::Stored);
 }
 
 #[tokio::test(flavor = "multi_thread")]

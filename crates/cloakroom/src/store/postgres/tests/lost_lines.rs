@@ -48,9 +48,9 @@ async fn a_line_that_was_slow_is_used_again() {
         let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
         locking.batch_execute(&lock).await.unwrap();
         let cut = timeout(Duration::from_millis(50), store.get(&session.0)).await;
-        assert!(cut.is_err() && line.load().hangs);
+        assert!(cut.is_err() && line.load().is_stalled);
         locking.batch_execute("COMMIT").await.unwrap();
-        eventually("the line is used again", async || !line.load().hangs).await;
+        eventually("the line is used again", async || !line.load().is_stalled).await;
         assert_reads(&store, &session).await;
         assert!(Arc::ptr_eq(&line, &store.0.lines.each()[0]));
     }
@@ -65,7 +65,7 @@ async fn a_reader_that_hangs_up_at_once_says_nothing_of_the_line() {
         let start = Instant::now();
         assert!(store.get(&id).now_or_never().is_none());
         // A machine may have stood still meanwhile.
-        assert!(!line.load().hangs || start.elapsed() > Duration::from_millis(9));
+        assert!(!line.load().is_stalled || start.elapsed() > Duration::from_millis(9));
     }
     assert!(store.get(&id).await.unwrap().is_some());
 }
@@ -84,7 +84,7 @@ async fn readers_that_go_away_take_nobody_with_them() {
         tokio::join!(join_all(going), join_all(staying));
     }
     assert!(Arc::ptr_eq(&line, &store.0.lines.each()[0]));
-    eventually("the line is used again", async || !line.load().hangs).await;
+    eventually("the line is used again", async || !line.load().is_stalled).await;
     assert_eq!(line.load().waiting, 0);
     assert!(wire.connections.load(Ordering::SeqCst) <= connections + 1);
 }
@@ -207,7 +207,7 @@ fn a_store_outlives_a_runtime_that_stands_still() {
     let line = Arc::clone(&store.0.lines.each()[0]);
     Runtime::new().unwrap().block_on(async {
         let cut = timeout(Duration::from_millis(200), store.get(&session.0)).await;
-        assert!(cut.is_err() && line.load().hangs);
+        assert!(cut.is_err() && line.load().is_stalled);
         eventually(
             "lines that stand still are left, and another serves",
             async || {

@@ -3,7 +3,7 @@
 use super::super::{PostgresStore, UserKeys};
 use super::{entry, eventually, open, options, raw, stored, unique, until_blocked};
 use crate::id::SessionId;
-use crate::store::{RetiredId, Store as _, StoreErrorKind, Written};
+use crate::store::{CasOutcome, RetiredId, Store as _, StoreErrorKind};
 
 fn upsert(table: &str) -> String {
     format!(
@@ -43,8 +43,8 @@ async fn what_express_brings_back_is_refused() {
     let saved = store
         .replace(&left, None, &replaced, &entry(""), &RetiredId::Closed)
         .await;
-    assert_eq!(saved.unwrap(), Written::Saved);
-    assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+    assert_eq!(saved.unwrap(), CasOutcome::Stored);
+    assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 1);
     let record = entry(text);
     for id in [&destroyed, &left, &ended] {
         let taken = store.create(id, &record).await.unwrap_err();
@@ -63,7 +63,7 @@ async fn what_express_brings_back_is_refused() {
         assert_eq!(store.get(id).await.unwrap(), None);
         assert!(!store.touch(id, &record.text, &record).await.unwrap());
         let gone = store.update(id, &record.text, &record).await.unwrap();
-        assert_eq!(gone, Written::Gone);
+        assert_eq!(gone, CasOutcome::NotFound);
         let gone = store
             .replace(
                 id,
@@ -73,7 +73,7 @@ async fn what_express_brings_back_is_refused() {
                 &RetiredId::Closed,
             )
             .await;
-        assert_eq!(gone.unwrap(), Written::Gone);
+        assert_eq!(gone.unwrap(), CasOutcome::NotFound);
         let taken = store.create(id, &record).await.unwrap_err();
         assert_eq!(taken.kind(), StoreErrorKind::IdTaken);
         let taken = store
@@ -82,8 +82,8 @@ async fn what_express_brings_back_is_refused() {
         assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::IdTaken);
         assert!(store.get(&replaced).await.unwrap().is_some());
     }
-    assert!(store.of_user("ada").await.unwrap().is_empty());
-    assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 0);
+    assert!(store.list_by_user("ada").await.unwrap().is_empty());
+    assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 0);
     assert_eq!(store.count().await.unwrap(), 1);
     assert_eq!(
         store.scan(None, 10).await.unwrap().ids,

@@ -7,7 +7,7 @@ use super::super::PostgresStore;
 use super::{entry, now, open, options, raw, raw_to, stored, unique, whole_seconds};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
-use crate::store::{RetiredId, Store as _, StoreErrorKind, Written};
+use crate::store::{CasOutcome, RetiredId, Store as _, StoreErrorKind};
 
 /// What connect-pg-simple sends, with casts where its driver sends text.
 struct Node<'a> {
@@ -91,17 +91,17 @@ async fn agree(store: &PostgresStore, node: &Node<'_>) {
             .is_eq()
     );
     let changed = store.update(&id, &ours.text, &ours).await.unwrap();
-    assert_eq!(changed, Written::Changed(read.clone()));
+    assert_eq!(changed, CasOutcome::Conflict(read.clone()));
     assert_eq!(
         store.update(&id, &read.text, &ours).await.unwrap(),
-        Written::Saved
+        CasOutcome::Stored
     );
     assert_eq!(node.get(&id, now).await.as_deref(), Some(&*ours.text));
     // Ended by Node.
     node.destroy(&id).await;
     assert_eq!(store.get(&id).await.unwrap(), None);
     let gone = store.update(&id, &ours.text, &ours).await.unwrap();
-    assert_eq!(gone, Written::Gone);
+    assert_eq!(gone, CasOutcome::NotFound);
     // Just over, and just not yet, on both sides.
     for (expire, live) in [(now - 2.0, false), (now + 10.0, true)] {
         let id = SessionId::random();
@@ -234,19 +234,19 @@ async fn an_id_that_no_column_holds_is_unknown() {
     assert!(!store.destroy(&odd).await.unwrap());
     assert!(!store.touch(&odd, &entry.text, &entry).await.unwrap());
     let update = store.update(&odd, &entry.text, &entry).await.unwrap();
-    assert_eq!(update, Written::Gone);
+    assert_eq!(update, CasOutcome::NotFound);
     let refused = store.create(&odd, &entry).await.unwrap_err();
     assert_eq!(refused.kind(), StoreErrorKind::Invalid);
     let new = SessionId::random();
     let gone = store
         .replace(&odd, Some(&entry.text), &new, &entry, &RetiredId::Closed)
         .await;
-    assert_eq!(gone.unwrap(), Written::Gone);
+    assert_eq!(gone.unwrap(), CasOutcome::NotFound);
     let saved = store
         .replace(&odd, None, &new, &entry, &RetiredId::Closed)
         .await
         .unwrap();
-    assert_eq!(saved, Written::Saved);
+    assert_eq!(saved, CasOutcome::Stored);
     let id = stored(&store, "").await;
     let taken = store
         .replace(&id, None, &id, &entry, &RetiredId::Closed)
@@ -268,6 +268,6 @@ async fn an_expired_row_under_the_new_id_is_no_obstacle() {
         .replace(&old, None, &new, &next, &RetiredId::Closed)
         .await
         .unwrap();
-    assert_eq!(saved, Written::Saved);
+    assert_eq!(saved, CasOutcome::Stored);
     assert_eq!(store.get(&new).await.unwrap().unwrap().text, next.text);
 }

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::super::PostgresStore;
 use super::{entry, open, options, raw_to, reason, stored, unique, until_blocked};
 use crate::id::SessionId;
-use crate::store::{RetiredId, Store as _, StoreErrorKind, Written};
+use crate::store::{CasOutcome, RetiredId, Store as _, StoreErrorKind};
 
 pub(super) async fn own(server: &Postgres, connections: usize) -> PostgresStore {
     let options = options("session").pool_size(connections);
@@ -245,19 +245,19 @@ async fn each_operation_is_one_round_trip() {
         store.get(&id).await.unwrap().unwrap();
         step("get");
         let saved = store.update(&id, &record.text, &record).await.unwrap();
-        assert_eq!(saved, Written::Saved);
+        assert_eq!(saved, CasOutcome::Stored);
         step("update");
         assert!(store.touch(&id, &record.text, &record).await.unwrap());
         step("touch");
         let saved = store
             .replace(&id, Some(&record.text), &new, &record, &RetiredId::Closed)
             .await;
-        assert_eq!(saved.unwrap(), Written::Saved);
+        assert_eq!(saved.unwrap(), CasOutcome::Stored);
         step("replace");
-        assert_eq!(store.of_user("ada").await.unwrap().len(), 1);
+        assert_eq!(store.list_by_user("ada").await.unwrap().len(), 1);
         step("of_user");
-        assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
-        step("destroy_of_user");
+        assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 1);
+        step("destroy_by_user");
         assert!(!store.destroy(&new).await.unwrap());
         step("destroy");
     }

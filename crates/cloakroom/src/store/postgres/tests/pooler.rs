@@ -10,7 +10,7 @@ use testbed::{PgBouncer, PoolMode, Postgres};
 use super::super::PostgresStore;
 use super::{entry, options, raw_to, reason, unique};
 use crate::id::SessionId;
-use crate::store::{Entry, RetiredId, Store as _, StoreErrorKind, Written};
+use crate::store::{CasOutcome, NewRecord, RetiredId, Store as _, StoreErrorKind};
 
 /// What a process is told: where its server is, which table it uses, how many requests it makes, and
 /// with which kind of them it begins.
@@ -56,7 +56,7 @@ async fn visit(store: &PostgresStore, number: usize) -> Result<(), String> {
     let (user, nobody) = (SessionId::random(), SessionId::random());
     let user = user.expose();
     let record = entry(&format!(r#","userId":"{user}","n":{number}"#));
-    let of_text = async |id: &SessionId, record: &Entry| {
+    let of_text = async |id: &SessionId, record: &NewRecord| {
         let found = store.get(id).await.map_err(failed)?;
         is(found.is_some_and(|found| found.text == record.text), "get")
     };
@@ -75,7 +75,10 @@ async fn visit(store: &PostgresStore, number: usize) -> Result<(), String> {
         }
         _ => {
             let saved = store.update(&nobody, &record.text, &record).await;
-            is(saved.map_err(failed)? == Written::Gone, "update of nobody")?;
+            is(
+                saved.map_err(failed)? == CasOutcome::NotFound,
+                "update of nobody",
+            )?;
         }
     }
     let id = SessionId::random();
@@ -85,7 +88,7 @@ async fn visit(store: &PostgresStore, number: usize) -> Result<(), String> {
         r#","userId":"{user}","n":{number},"changed":true"#
     ));
     let saved = store.update(&id, &record.text, &changed).await;
-    is(saved.map_err(failed)? == Written::Saved, "update")?;
+    is(saved.map_err(failed)? == CasOutcome::Stored, "update")?;
     let touched = store.touch(&id, &changed.text, &changed).await;
     is(touched.map_err(failed)?, "touch")?;
     of_text(&id, &changed).await?;
@@ -93,17 +96,17 @@ async fn visit(store: &PostgresStore, number: usize) -> Result<(), String> {
     let saved = store
         .replace(&id, Some(&changed.text), &new, &record, &RetiredId::Closed)
         .await;
-    is(saved.map_err(failed)? == Written::Saved, "replace")?;
+    is(saved.map_err(failed)? == CasOutcome::Stored, "replace")?;
     let retired = store.retired(&id).await.map_err(failed)?;
     is(retired == Some(RetiredId::Closed), "retired")?;
     of_text(&new, &record).await?;
-    let theirs = store.of_user(user).await.map_err(failed)?;
+    let theirs = store.list_by_user(user).await.map_err(failed)?;
     is(theirs.contains(&new), "of_user")?;
     if number.is_multiple_of(2) {
         is(store.retire(&new).await.map_err(failed)?, "retire")?;
     } else {
-        let ended = store.destroy_of_user(user, None).await.map_err(failed)?;
-        is(ended == 1, "destroy_of_user")?;
+        let ended = store.destroy_by_user(user, None).await.map_err(failed)?;
+        is(ended == 1, "destroy_by_user")?;
     }
     is(
         store.get(&new).await.map_err(failed)?.is_none(),

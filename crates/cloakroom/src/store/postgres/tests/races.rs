@@ -5,7 +5,7 @@ use tokio_postgres::{Client, Transaction};
 use super::super::PostgresStore;
 use super::{entry, open, options, raw, stored, unique, until_blocked};
 use crate::id::SessionId;
-use crate::store::{RetiredId, Store as _, Written};
+use crate::store::{CasOutcome, RetiredId, Store as _};
 
 struct Scene {
     table: String,
@@ -54,7 +54,7 @@ async fn an_update_that_waited_sees_what_was_written_meanwhile() {
     let update = tokio::spawn(async move { store.update(&by, &read.text, &entry("")).await });
     scene.blocked().await;
     writing.commit().await.unwrap();
-    let Written::Changed(stands) = update.await.unwrap().unwrap() else {
+    let CasOutcome::Conflict(stands) = update.await.unwrap().unwrap() else {
         panic!("it was changed")
     };
     assert_eq!(&*stands.text, r#"{"other":1}"#);
@@ -76,7 +76,7 @@ async fn an_update_that_waited_for_a_logout_brings_nothing_back() {
     });
     scene.blocked().await;
     ending.commit().await.unwrap();
-    assert_eq!(update.await.unwrap(), Written::Gone);
+    assert_eq!(update.await.unwrap(), CasOutcome::NotFound);
     assert_eq!(scene.store.get(&id).await.unwrap(), None);
 }
 
@@ -96,7 +96,7 @@ async fn a_replace_that_waited_for_a_logout_makes_no_session() {
     });
     scene.blocked().await;
     ending.commit().await.unwrap();
-    assert_eq!(replace.await.unwrap().unwrap(), Written::Gone);
+    assert_eq!(replace.await.unwrap().unwrap(), CasOutcome::NotFound);
     assert_eq!(scene.store.get(&new).await.unwrap(), None);
 }
 
@@ -130,7 +130,7 @@ async fn no_session_slips_through_a_logout_everywhere() {
             scene.rewrite(&writing, &id, becomes).await;
         }
         let store = scene.store.clone();
-        let ending = tokio::spawn(async move { store.destroy_of_user("ada", None).await.unwrap() });
+        let ending = tokio::spawn(async move { store.destroy_by_user("ada", None).await.unwrap() });
         scene.blocked().await;
         writing.commit().await.unwrap();
         assert_eq!(ending.await.unwrap(), 1, "{was} {becomes}");
@@ -146,7 +146,7 @@ async fn a_session_that_became_another_users_outlives_the_logout() {
     let writing = other.transaction().await.unwrap();
     scene.rewrite(&writing, &id, r#"{"userId":"grace"}"#).await;
     let store = scene.store.clone();
-    let ending = tokio::spawn(async move { store.destroy_of_user("ada", None).await.unwrap() });
+    let ending = tokio::spawn(async move { store.destroy_by_user("ada", None).await.unwrap() });
     scene.blocked().await;
     writing.commit().await.unwrap();
     assert_eq!(ending.await.unwrap(), 0);
@@ -162,7 +162,7 @@ async fn v8_a_logout_everywhere_that_was_dropped_is_finished_and_leaves_no_trans
     let text = r#"{"userId":"ada","nul":"\u0000","n":1}"#;
     scene.rewrite(&writing, &id, text).await;
     let store = scene.store.clone();
-    let ending = tokio::spawn(async move { store.destroy_of_user("ada", None).await });
+    let ending = tokio::spawn(async move { store.destroy_by_user("ada", None).await });
     scene.blocked().await;
     ending.abort();
     writing.commit().await.unwrap();
@@ -179,7 +179,7 @@ async fn v8_a_logout_everywhere_that_was_dropped_is_finished_and_leaves_no_trans
         scene.store.get(&id).await.unwrap().is_none()
     })
     .await;
-    assert_eq!(scene.store.destroy_of_user("ada", None).await.unwrap(), 0);
+    assert_eq!(scene.store.destroy_by_user("ada", None).await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::super::{PostgresStore, UserKeys};
 use super::{entry, open, options, raw, raw_to, reason, stored, unique};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
-use crate::store::{RETIRED_FOR, RetiredId, Store as _, Written};
+use crate::store::{CasOutcome, RETIRED_FOR, RetiredId, Store as _};
 
 /// How many rows of `table` fulfil a condition.
 async fn rows(table: &str, condition: &str) -> i64 {
@@ -29,7 +29,7 @@ async fn v2_a_retired_id_has_a_row_for_a_minute_and_none_among_sessions() {
     store.create(&old, &record).await.unwrap();
     let renewed = RetiredId::Renewed("it's a successor".to_owned());
     let replacing = store.replace(&old, Some(&record.text), &new, &record, &renewed);
-    assert_eq!(replacing.await.unwrap(), Written::Saved);
+    assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
     assert_eq!(rows(&table, "true").await, 1);
     let kept = format!("{table}_retired");
     let until = "until = to_timestamp(4102444860.001) AND successor = 'it''s a successor'";
@@ -84,12 +84,12 @@ async fn v2_a_role_that_may_not_create_the_table_works_without_it() {
         let (old, new, record) = (stored(&store, "").await, SessionId::random(), entry(""));
         let read = Some(&record.text);
         let replacing = store.replace(&old, read, &new, &record, &RetiredId::Closed);
-        assert_eq!(replacing.await.unwrap(), Written::Saved);
+        assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
         let known = store.retired(&old).await.unwrap();
         assert_eq!(known.is_some(), retires);
         let (other, unknown) = (SessionId::random(), SessionId::random());
         let replacing = store.replace(&unknown, None, &other, &record, &RetiredId::Closed);
-        assert_eq!(replacing.await.unwrap(), Written::Saved);
+        assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
         assert!(store.retire(&new).await.unwrap());
         assert_eq!(store.retired(&new).await.unwrap().is_some(), retires);
         store.prune().await.unwrap();
@@ -117,7 +117,7 @@ async fn v6_of_many_who_replace_a_live_session_one_wins() {
                             store.replace(&old, read, &new, &record, &RetiredId::Closed);
                         let written = replacing.await.unwrap();
                         let is_stored = store.get(&new).await.unwrap().is_some();
-                        assert_eq!(is_stored, written == Written::Saved, "{written:?}");
+                        assert_eq!(is_stored, written == CasOutcome::Stored, "{written:?}");
                         is_stored
                     })
                 })

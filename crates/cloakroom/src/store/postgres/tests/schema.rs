@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use super::super::{PostgresStore, UserKeys};
 use super::{open, options, raw, raw_to, reason, stored, unique};
 use crate::id::SessionId;
-use crate::store::{AnyStore, RetiredId, Store as _, StoreErrorKind, Written};
+use crate::store::{AnyStore, CasOutcome, RetiredId, Store as _, StoreErrorKind};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_processes_may_start_at_once_on_an_empty_database() {
@@ -82,7 +82,7 @@ async fn any_name_is_a_name() {
         }
         let id = stored(&store, r#","userId":"ada""#).await;
         assert_eq!(
-            store.of_user("ada").await.unwrap(),
+            store.list_by_user("ada").await.unwrap(),
             std::slice::from_ref(&id)
         );
         assert!(store.destroy(&id).await.unwrap());
@@ -188,11 +188,11 @@ async fn lives_its_life(store: &PostgresStore, [one, two, three]: [&SessionId; 3
     assert_eq!(store.get(one).await.unwrap().unwrap().text, ada.text);
     assert_eq!(
         store.update(one, &ada.text, &next).await.unwrap(),
-        Written::Saved
+        CasOutcome::Stored
     );
     assert!(store.touch(one, &next.text, &next).await.unwrap());
     let living = store
-        .living(&[one.clone(), stranger.clone()])
+        .expiries(&[one.clone(), stranger.clone()])
         .await
         .unwrap();
     assert!(living[0].is_some() && living[1].is_none());
@@ -201,7 +201,7 @@ async fn lives_its_life(store: &PostgresStore, [one, two, three]: [&SessionId; 3
             .replace(one, Some(&next.text), two, &next, &RetiredId::Closed)
             .await
             .unwrap(),
-        Written::Saved
+        CasOutcome::Stored
     );
     assert_eq!(
         store
@@ -214,7 +214,7 @@ async fn lives_its_life(store: &PostgresStore, [one, two, three]: [&SessionId; 3
             )
             .await
             .unwrap(),
-        Written::Gone
+        CasOutcome::NotFound
     );
     store.create(three, &ada).await.unwrap();
     let taken = store
@@ -232,10 +232,10 @@ async fn lives_its_life(store: &PostgresStore, [one, two, three]: [&SessionId; 3
     };
     let scanned = by_id([first.ids, second.ids].concat());
     assert_eq!(scanned, by_id(vec![two.clone(), three.clone()]));
-    assert_eq!(store.of_user("ada").await.unwrap().len(), 2);
-    assert_eq!(store.destroy_of_user("ada", Some(two)).await.unwrap(), 1);
+    assert_eq!(store.list_by_user("ada").await.unwrap().len(), 2);
+    assert_eq!(store.destroy_by_user("ada", Some(two)).await.unwrap(), 1);
     assert_eq!(
-        store.destroy_of_user("ada", Some(&stranger)).await.unwrap(),
+        store.destroy_by_user("ada", Some(&stranger)).await.unwrap(),
         1
     );
     store.prune().await.unwrap();

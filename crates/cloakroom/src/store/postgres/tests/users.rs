@@ -66,27 +66,30 @@ async fn odd_records_hurt_nobody() {
             let function = &store.0.users.load_full();
             let drop = format!("DROP FUNCTION {}(json) CASCADE", function.function);
             // Known to be there, so that it is missed in the middle of a call.
-            assert!(store.of_user("nobody").await.unwrap().is_empty());
+            assert!(store.list_by_user("nobody").await.unwrap().is_empty());
             raw.batch_execute(&drop).await.unwrap();
         }
         // The one with a NUL in a key is hers as well, and the deep one, which only Express reads.
         let hers: HashSet<_> = ada.iter().chain([&odd[9], &odd[11]]).cloned().collect();
-        let found = store.of_user("ada").await.unwrap();
+        let found = store.list_by_user("ada").await.unwrap();
         assert_eq!(found.len(), 5);
         assert_eq!(HashSet::from_iter(found), hers);
-        assert_eq!(store.of_user("\0").await.unwrap(), [odd[7].clone()]);
+        assert_eq!(store.list_by_user("\0").await.unwrap(), [odd[7].clone()]);
         assert_eq!(
-            store.of_user("\u{1}unindexable").await.unwrap(),
+            store.list_by_user("\u{1}unindexable").await.unwrap(),
             [odd[10].clone()]
         );
-        assert_eq!(store.of_user("grace").await.unwrap(), [odd[12].clone()]);
-        let kept = store.destroy_of_user("\0", Some(&odd[7])).await.unwrap();
+        assert_eq!(
+            store.list_by_user("grace").await.unwrap(),
+            [odd[12].clone()]
+        );
+        let kept = store.destroy_by_user("\0", Some(&odd[7])).await.unwrap();
         assert_eq!(kept, 0);
-        assert_eq!(store.destroy_of_user("\0", None).await.unwrap(), 1);
-        let ended = store.destroy_of_user("ada", Some(&ada[0])).await.unwrap();
+        assert_eq!(store.destroy_by_user("\0", None).await.unwrap(), 1);
+        let ended = store.destroy_by_user("ada", Some(&ada[0])).await.unwrap();
         assert!((3..=5).contains(&ended), "{ended}");
-        assert_eq!(store.of_user("ada").await.unwrap(), [ada[0].clone()]);
-        assert_eq!(store.destroy_of_user("grace", None).await.unwrap(), 1);
+        assert_eq!(store.list_by_user("ada").await.unwrap(), [ada[0].clone()]);
+        assert_eq!(store.destroy_by_user("grace", None).await.unwrap(), 1);
         assert!(store.count().await.unwrap() >= 10);
     }
 }
@@ -136,7 +139,7 @@ async fn the_database_knows_users_by_the_same_rules() {
     for (kind, table) in [("json", unique("rules")), ("jsonb", jsonb_table().await)] {
         let raw = raw().await;
         let store = open(options(&table)).await;
-        store.index_by(&keys);
+        store.set_user_keys(&keys);
         let all = PostgresStore::ddl(&options(&table), &keys);
         store.apply(&all[1]).await.unwrap();
         if kind == "json" {
@@ -168,9 +171,9 @@ async fn the_managers_keys_decide() {
     let table = unique("keys");
     let (store, raw) = (open(options(&table)).await, raw().await);
     let ids = write(&raw, &table, &[r#"{"account":"ada"}"#.to_owned()], "json").await;
-    assert!(store.of_user("ada").await.unwrap().is_empty());
-    store.index_by(&UserKeys::new(["account"]));
-    assert_eq!(store.of_user("ada").await.unwrap(), ids);
+    assert!(store.list_by_user("ada").await.unwrap().is_empty());
+    store.set_user_keys(&UserKeys::new(["account"]));
+    assert_eq!(store.list_by_user("ada").await.unwrap(), ids);
     assert!(
         store
             .0
@@ -181,9 +184,9 @@ async fn the_managers_keys_decide() {
     );
     // Another process does without the index until it is there.
     let other = open(options(&table)).await;
-    other.index_by(&UserKeys::new(["owner", "account"]));
-    assert_eq!(other.of_user("ada").await.unwrap(), ids);
-    assert_eq!(other.destroy_of_user("ada", None).await.unwrap(), 1);
+    other.set_user_keys(&UserKeys::new(["owner", "account"]));
+    assert_eq!(other.list_by_user("ada").await.unwrap(), ids);
+    assert_eq!(other.destroy_by_user("ada", None).await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ pub(super) fn of_info(info: &str) -> Option<String> {
 
 /// What one of several servers said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum RunIdReply {
     Is(String),
     /// It answered, and did not say who it is.
     Something,
@@ -40,11 +40,11 @@ pub(super) enum Said {
 
 /// The identity of a cluster: of each primary, by its address. `None` where one keeps it for itself; one
 /// that does not answer is another once it does.
-pub(super) fn of_all(each: &[(String, Said)]) -> Option<Identity> {
+pub(super) fn of_all(each: &[(String, RunIdReply)]) -> Option<Identity> {
     let each = each.iter().map(|(address, said)| match said {
-        Said::Is(identity) => Some(format!("{address}={identity}")),
-        Said::Nothing => Some(format!("{address}=?")),
-        Said::Something => None,
+        RunIdReply::Is(identity) => Some(format!("{address}={identity}")),
+        RunIdReply::Nothing => Some(format!("{address}=?")),
+        RunIdReply::Something => None,
     });
     let all: Option<Vec<String>> = each.collect();
     Some(Identity(all?.join(" ")))
@@ -52,19 +52,22 @@ pub(super) fn of_all(each: &[(String, Said)]) -> Option<Identity> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Said, of_all, of_info};
+    use super::{RunIdReply, of_all, of_info};
 
     #[test]
     fn a_cluster_is_another_when_one_of_its_nodes_is() {
-        let of = |said: [Said; 2]| {
+        let of = |said: [RunIdReply; 2]| {
             let [one, two] = said;
             let all = of_all(&[("h:1".into(), one), ("h:2".into(), two)]);
             all.map(|identity| identity.0)
         };
-        let is = |text: &str| Said::Is(text.to_owned());
+        let is = |text: &str| RunIdReply::Is(text.to_owned());
         assert_eq!(of([is("a"), is("b")]).as_deref(), Some("h:1=a h:2=b"));
-        assert_eq!(of([is("a"), Said::Nothing]).as_deref(), Some("h:1=a h:2=?"));
-        assert_eq!(of([is("a"), Said::Something]), None);
+        assert_eq!(
+            of([is("a"), RunIdReply::Nothing]).as_deref(),
+            Some("h:1=a h:2=?")
+        );
+        assert_eq!(of([is("a"), RunIdReply::Something]), None);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(in super::super) struct Limits {
 
 /// Whether an end counts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Acceptance {
     /// The current server has it.
     Holds,
     /// Another took over while the answer was on its way: that one has to be told as well.
@@ -57,7 +57,7 @@ pub(super) struct Pending {
 /// The ends that were acknowledged last, the oldest first.
 pub(super) struct EndLog {
     limits: Limits,
-    kept: VecDeque<Kept>,
+    kept: VecDeque<LoggedEnd>,
     /// The number of each id's latest end.
     numbers: HashMap<SessionId, u64>,
     /// The number of the oldest that is kept.
@@ -67,7 +67,7 @@ pub(super) struct EndLog {
     current: Generation,
 }
 
-struct Kept {
+struct LoggedEnd {
     end: End,
     at: Instant,
     /// `None` where it is not known whether the server still has it.
@@ -112,20 +112,20 @@ impl EndLog {
     }
 
     /// Takes note of an end that `by` has acknowledged, or a server after it.
-    pub(super) fn acknowledge(&mut self, end: End, by: Generation, now: Instant) -> Standing {
+    pub(super) fn acknowledge(&mut self, end: End, by: Generation, now: Instant) -> Acceptance {
         self.forget(now, 1);
         let number = self.first + self.kept.len() as u64;
         self.numbers.insert(end.id.clone(), number);
-        let kept = Kept {
+        let kept = LoggedEnd {
             end,
             at: now,
             by: Some(by),
         };
         self.kept.push_back(kept);
         if by == self.current {
-            Standing::Holds
+            Acceptance::Holds
         } else {
-            Standing::Late
+            Acceptance::Late
         }
     }
 

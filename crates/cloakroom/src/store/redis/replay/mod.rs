@@ -20,16 +20,16 @@ use tokio::sync::Notify;
 
 use self::bar::Bar;
 pub(super) use self::bar::Stamp;
-use self::identity::Said;
+use self::identity::RunIdReply;
+use self::log::{Acceptance, EndLog, Identity, Pending};
 pub(super) use self::log::{End, Generation, Limits};
-use self::log::{EndLog, Identity, Pending, Standing};
 use super::call::Call;
-use super::keys::Keys;
+use super::keys::RedisKeys;
 use super::reads::{nodes_said, slots};
-use super::request::{Connection, Form, Node, Request};
+use super::request::{Connection, Node, Request, SendMode};
 use super::scripts::Script;
-use super::seen::Seen;
-use super::writes::MARK;
+use super::seen::IndexCache;
+use super::writes::TOMBSTONE_GRACE;
 use crate::id::SessionId;
 use crate::store::RETIRED_FOR;
 
@@ -52,13 +52,18 @@ pub(super) struct Replay {
     /// Held by whoever tells a server: others find it done.
     turn: tokio::sync::Mutex<()>,
     again: Script,
-    keys: Arc<Keys>,
+    keys: Arc<RedisKeys>,
     marks: bool,
-    seen: Arc<Seen>,
+    seen: Arc<IndexCache>,
 }
 
 impl Replay {
-    pub(super) fn new(limits: Limits, keys: Arc<Keys>, marks: bool, seen: Arc<Seen>) -> Self {
+    pub(super) fn new(
+        limits: Limits,
+        keys: Arc<RedisKeys>,
+        marks: bool,
+        seen: Arc<IndexCache>,
+    ) -> Self {
         Self {
             log: Mutex::new(EndLog::new(limits)),
             current: AtomicU64::new(0),
@@ -85,7 +90,7 @@ impl Replay {
             return true;
         }
         let mut log = self.log();
-        let holds = log.acknowledge(end, by, Instant::now()) == Standing::Holds;
+        let holds = log.acknowledge(end, by, Instant::now()) == Acceptance::Holds;
         if !holds {
             self.bar.raise(&log);
         }
@@ -204,7 +209,8 @@ impl Replay {
                 load.arg("LOAD").arg(&self.again.code);
                 pipeline.add_command(load);
                 for pending in pending {
-                    self.ends_again(pending).add_to(&mut pipeline, &Form::Plain);
+                    self.ends_again(pending)
+                        .add_to(&mut pipeline, &SendMode::EvalSha);
                 }
                 let sent = one
                     .clone()
@@ -231,12 +237,12 @@ impl Replay {
 
     async fn send_one(&self, connection: &Connection, pending: &Pending) -> Option<bool> {
         let request = self.ends_again(pending);
-        let mut said = request.send(connection, &Form::Plain).await;
+        let mut said = request.send(connection, &SendMode::EvalSha).await;
         if said
             .as_ref()
             .is_err_and(|error| error.code() == Some("NOSCRIPT"))
         {
-            said = request.send(connection, &Form::Whole).await;
+            said = request.send(connection, &SendMode::Eval).await;
         }
         deleted(&said.ok()?)
     }
@@ -255,7 +261,7 @@ impl Replay {
             .key('s', self.keys.session(id))
             .maybe_key('t', self.marks.then(|| self.keys.tomb(id)))
             .maybe_key('r', note.map(|_| self.keys.retired(id)))
-            .argument(MARK.as_millis().to_string())
+            .argument(TOMBSTONE_GRACE.as_millis().to_string())
             .argument(note.unwrap_or_default())
             .argument(left.to_string())
             .into()
@@ -277,7 +283,7 @@ fn deleted(said: &Value) -> Option<bool> {
 async fn who(connection: &Connection) -> RedisResult<(Option<Identity>, bool)> {
     if let Connection::One(_) = connection {
         let said = Request::from(identity::asked())
-            .send(connection, &Form::Plain)
+            .send(connection, &SendMode::EvalSha)
             .await;
         return match said {
             Ok(said) => Ok((
@@ -295,25 +301,27 @@ async fn who(connection: &Connection) -> RedisResult<(Option<Identity>, bool)> {
         return Ok((None, false));
     };
     let each = join_all(nodes.into_iter().map(|node| who_is(connection, node))).await;
-    let is_whole = each.iter().all(|(_, said)| *said != Said::Nothing);
+    let is_whole = each.iter().all(|(_, said)| *said != RunIdReply::Nothing);
     Ok((identity::of_all(&each), is_whole))
 }
 
-async fn who_is(connection: &Connection, node: Node) -> (String, Said) {
+async fn who_is(connection: &Connection, node: Node) -> (String, RunIdReply) {
     let address = format!("{}:{}", node.host, node.port);
     let asked = Request::ToNode(identity::asked(), node);
-    let said = match asked.send(connection, &Form::Plain).await {
+    let said = match asked.send(connection, &SendMode::EvalSha).await {
         Ok(said) => text(said)
             .and_then(|info| identity::of_info(&info))
-            .map_or(Said::Something, Said::Is),
-        Err(error) if error.code().is_some() => Said::Something,
-        Err(_) => Said::Nothing,
+            .map_or(RunIdReply::Something, RunIdReply::Is),
+        Err(error) if error.code().is_some() => RunIdReply::Something,
+        Err(_) => RunIdReply::Nothing,
     };
     (address, said)
 }
 
 async fn primaries(connection: &Connection) -> Option<Vec<Node>> {
-    let said = Request::from(slots()).send(connection, &Form::Plain).await;
+    let said = Request::from(slots())
+        .send(connection, &SendMode::EvalSha)
+        .await;
     nodes_said(said.ok()?).ok()
 }
 

@@ -124,7 +124,7 @@ async fn migrating(index_too: bool) {
     note("get", store.get(&id).await.err());
     note("touch", store.touch(&id, &entry.text, &entry).await.err());
     note("update", store.update(&id, &entry.text, &entry).await.err());
-    note("of_user", store.of_user("ada").await.err());
+    note("of_user", store.list_by_user("ada").await.err());
     note(
         "create",
         store.create(&SessionId::random(), &entry).await.err(),

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::super::RedisStore;
 use super::{entry_of, options};
 use crate::id::SessionId;
-use crate::store::{RetiredId, Store, Written};
+use crate::store::{CasOutcome, RetiredId, Store};
 
 /// Asks until a session is as it is to be.
 async fn eventually(store: &RedisStore, id: &SessionId, is_there: bool) -> bool {
@@ -95,7 +95,7 @@ fn a_write_works_whichever_runtime_opened_the_connection(url: &str) {
             }
             store.update(&id, &entry.text, &next).await
         });
-        assert_eq!(outcome.ok(), Some(Written::Saved), "turn {turn}");
+        assert_eq!(outcome.ok(), Some(CasOutcome::Stored), "turn {turn}");
         entry = next;
     }
 }

@@ -7,7 +7,7 @@ use testbed::{Proxy, Redis};
 use super::super::RedisStore;
 use super::{entry_of, options};
 use crate::id::SessionId;
-use crate::store::{Entry, Store, StoreErrorKind};
+use crate::store::{NewRecord, Store, StoreErrorKind};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_of_little_patience_get_a_new_connection_too() {
@@ -73,8 +73,9 @@ async fn what_is_no_text_costs_its_visitor_a_session_not_503_for_ever() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_save_that_waits_for_another_ends_in_time_too() {
-    use crate::store::conformance::Faulty;
-    let faulty = Faulty::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
+    use crate::store::conformance::FaultInjectingStore;
+    let faulty =
+        FaultInjectingStore::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
     let manager = manager(faulty.clone());
     let (id, entry) = (SessionId::random(), entry_of(None));
     faulty.create(&id, &entry).await.unwrap();
@@ -94,8 +95,9 @@ async fn a_save_that_waits_for_another_ends_in_time_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_circuit_opens_where_all_callers_hang_up() {
-    use crate::store::conformance::Faulty;
-    let faulty = Faulty::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
+    use crate::store::conformance::FaultInjectingStore;
+    let faulty =
+        FaultInjectingStore::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
     let manager = manager(faulty.clone());
     let cookie = cookie_of(&SessionId::random());
     faulty.hang();
@@ -153,7 +155,7 @@ async fn a_write_whose_connection_ends_before_its_answer_is_not_sent_again() {
             .await
             .unwrap();
     let (id, entry) = (SessionId::random(), entry_of(None));
-    let next = Entry {
+    let next = NewRecord {
         users: Vec::new(),
         ..entry_of(Some("ada"))
     };

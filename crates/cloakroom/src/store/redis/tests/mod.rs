@@ -5,7 +5,7 @@ use testbed::{Redis, RedisCluster};
 use super::{RedisOptions, RedisStore};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::Entry;
+use crate::store::NewRecord;
 use crate::store::conformance::{self, Subject};
 
 /// A prefix of its own for each test: they share a server.
@@ -20,9 +20,9 @@ async fn subject(url: &str, options: RedisOptions) -> Subject {
     Subject::new(RedisStore::connect_options(url, options).await.unwrap())
 }
 
-fn entry_of(user: Option<&str>) -> Entry {
+fn entry_of(user: Option<&str>) -> NewRecord {
     let data = user.map_or(String::new(), |user| format!(r#","userId":"{user}""#));
-    Entry {
+    NewRecord {
         text: format!(r#"{{"cookie":{{"path":"/"}}{data}}}"#).into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
         users: user.map(Into::into).into_iter().collect(),

@@ -8,7 +8,7 @@ use super::super::{RedisOptions, RedisStore};
 use super::entry_of;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{Entry, RetiredId, Store, StoreErrorKind};
+use crate::store::{NewRecord, RetiredId, Store, StoreErrorKind};
 
 #[tokio::test]
 async fn the_index_outlives_a_session_that_express_prolongs() {
@@ -35,7 +35,7 @@ async fn the_index_outlives_a_session_that_express_prolongs() {
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(
-        store.destroy_of_user("ada", None).await.unwrap(),
+        store.destroy_by_user("ada", None).await.unwrap(),
         1,
         "it lives on after a logout everywhere"
     );
@@ -127,7 +127,7 @@ async fn a_session_without_an_end_is_stored() {
     let store = RedisStore::connect(&redis.url()).await.unwrap();
     for millis in [i64::MAX, i64::MAX / 2, 253_402_300_799_000] {
         let id = SessionId::random();
-        let entry = Entry {
+        let entry = NewRecord {
             expires: Timestamp::from_millis(millis),
             ..entry_of(Some("ada"))
         };
@@ -172,7 +172,7 @@ async fn a_mark_outlives_all_that_express_may_bring_back() {
         .unwrap();
     for (age, at_least) in [("null", 86_400), ("2592000000", 2_592_000)] {
         let (id, new) = (SessionId::random(), SessionId::random());
-        let entry = Entry {
+        let entry = NewRecord {
             text: format!(r#"{{"cookie":{{"originalMaxAge":{age},"path":"/"}}}}"#).into(),
             ..entry_of(None)
         };

@@ -7,7 +7,7 @@ use testbed::{Redis, RedisOptions as Server, RedisProgram};
 use super::super::{RedisOptions, RedisStore};
 use super::{entry_of, options};
 use crate::id::SessionId;
-use crate::store::{Entry, RetiredId, Store, StoreErrorKind, Written};
+use crate::store::{CasOutcome, NewRecord, RetiredId, Store, StoreErrorKind};
 
 /// Shorter than sessions live here.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -48,7 +48,7 @@ async fn r1_what_a_server_refuses_to_end_again_is_absent_here_all_the_same() {
     redis.restart_with(&["--min-replicas-to-write", "1"]);
     assert_eq!(store.get(&id).await.unwrap(), None, "given out again");
     assert_eq!(
-        store.living(&[id.clone(), other.clone()]).await.unwrap()[0],
+        store.expiries(&[id.clone(), other.clone()]).await.unwrap()[0],
         None
     );
     assert!(store.get(&other).await.unwrap().is_some());
@@ -138,8 +138,8 @@ async fn r1_a_session_is_entered_again_into_an_index_that_was_lost() {
     // The connection is made again.
     assert_eq!(store.get(&SessionId::random()).await.unwrap(), None);
     let written = store.update(&id, &entry.text, &entry).await.unwrap();
-    assert_eq!(written, Written::Saved);
-    assert_eq!(store.of_user("ada").await.unwrap(), [id]);
+    assert_eq!(written, CasOutcome::Stored);
+    assert_eq!(store.list_by_user("ada").await.unwrap(), [id]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -195,7 +195,7 @@ async fn r9_all_sessions_of_a_user_end_on_a_full_server_and_express_brings_none_
             .await
             .unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable, "it is not full");
-        assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 3);
+        assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 3);
         assert!(store.retire(&alone).await.unwrap());
         store.0.raise_fence("ada").await.unwrap();
         redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
@@ -231,7 +231,7 @@ async fn r3_an_end_that_too_few_replicas_have_is_not_reported_as_done() {
     let store = RedisStore::connect_options(&primary.url(), patient)
         .await
         .unwrap();
-    let entry = Entry {
+    let entry = NewRecord {
         users: Vec::new(),
         ..entry_of(None)
     };
@@ -263,7 +263,7 @@ async fn r3_an_end_that_too_few_replicas_have_is_not_reported_as_done() {
     }
     // What does not end goes on, and does not wait.
     let written = store.update(&ids[4], &entry.text, &entry).await.unwrap();
-    assert_eq!(written, Written::Saved);
+    assert_eq!(written, CasOutcome::Stored);
     let all = RedisStore::connect_options(&primary.url(), waits.wait_for_writes(true))
         .await
         .unwrap();

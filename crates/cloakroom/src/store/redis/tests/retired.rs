@@ -5,7 +5,7 @@ use testbed::{Redis, RedisOptions as Server, RedisProgram};
 use super::super::{RedisOptions, RedisStore};
 use super::entry_of;
 use crate::id::SessionId;
-use crate::store::{RetiredId, Store as _, Written};
+use crate::store::{CasOutcome, RetiredId, Store as _};
 
 fn number(said: &str) -> i64 {
     said[1..].trim_end().parse().unwrap()
@@ -31,7 +31,7 @@ async fn v2_the_note_of_a_retired_id_lies_in_redis_for_a_minute() {
         store.create(&old, &entry).await.unwrap();
         let renewed = RetiredId::Renewed("successor".to_owned());
         let replacing = store.replace(&old, Some(&entry.text), &new, &entry, &renewed);
-        assert_eq!(replacing.await.unwrap(), Written::Saved);
+        assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
         let note = |id: &SessionId| format!("retired:{{sess:{}}}", id.expose());
         assert_eq!(redis.command(&["GET", &note(&old)]), "$9\r\nsuccessor\r\n");
         let left = number(&redis.command(&["PTTL", &note(&old)]));
@@ -62,7 +62,7 @@ async fn v2_a_note_is_no_session_whatever_the_prefix() {
         let (old, new, entry) = (SessionId::random(), SessionId::random(), entry_of(None));
         store.create(&old, &entry).await.unwrap();
         let replacing = store.replace(&old, None, &new, &entry, &RetiredId::Closed);
-        assert_eq!(replacing.await.unwrap(), Written::Saved);
+        assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
         assert_eq!(store.scan(None, 10).await.unwrap().ids, [new], "{prefix:?}");
         assert_eq!(store.count().await.unwrap(), 1);
     }
@@ -90,7 +90,7 @@ async fn v2_a_user_who_may_not_write_notes_signs_in_and_out_without_them() {
             store.create(&old, &entry).await.unwrap();
             let replacing =
                 store.replace(&old, Some(&entry.text), &new, &entry, &RetiredId::Closed);
-            assert_eq!(replacing.await.unwrap(), Written::Saved);
+            assert_eq!(replacing.await.unwrap(), CasOutcome::Stored);
             assert_eq!(store.retired(&old).await.unwrap().is_some(), retires);
             assert!(store.retire(&new).await.unwrap());
             assert_eq!(store.get(&new).await.unwrap(), None);

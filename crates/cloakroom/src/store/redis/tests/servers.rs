@@ -10,10 +10,12 @@ use super::super::{RedisOptions, RedisStore};
 use super::options;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{AnyStore, Entry, RetiredId, Store, StoreErrorKind, StoreOptions, Written};
+use crate::store::{
+    AnyStore, CasOutcome, NewRecord, RetiredId, Store, StoreErrorKind, StoreOptions,
+};
 
-fn entry(data: &str) -> Entry {
-    Entry {
+fn entry(data: &str) -> NewRecord {
+    NewRecord {
         text: format!(r#"{{"cookie":{{"originalMaxAge":null,"expires":null,"path":"/"}}{data}}}"#)
             .into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
@@ -165,7 +167,7 @@ async fn a_server_that_was_away_is_found_again() {
     // The first write after it, as well: what was not sent is not in doubt.
     let read = entry("").text;
     let written = store.update(&id, &read, &entry(r#","a":1"#)).await.unwrap();
-    assert_eq!(written, Written::Saved);
+    assert_eq!(written, CasOutcome::Stored);
 }
 
 #[tokio::test]
@@ -201,7 +203,7 @@ async fn one_round_trip_each() {
             let store = RedisStore::connect_options(&url, options().mixed_fleet(mixed))
                 .await
                 .unwrap();
-            let user = Entry {
+            let user = NewRecord {
                 users: vec!["ada".into()],
                 ..entry(r#","userId":"ada""#)
             };
@@ -301,7 +303,7 @@ async fn what_is_no_session_is_corrupt_and_hurts_nobody_else() {
     let update = store.update(&odd, &entry("").text, &entry("")).await;
     assert_eq!(update.unwrap_err().kind(), StoreErrorKind::Corrupt);
     assert_eq!(
-        store.of_user("eve").await.unwrap_err().kind(),
+        store.list_by_user("eve").await.unwrap_err().kind(),
         StoreErrorKind::Corrupt
     );
     assert_eq!(store.count().await.unwrap(), 2, "the list is none");

@@ -8,10 +8,10 @@ use super::super::RedisStore;
 use super::options;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{Entry, RetiredId, Store, StoreErrorKind, Written};
+use crate::store::{CasOutcome, NewRecord, RetiredId, Store, StoreErrorKind};
 
-fn entry_of(user: &str) -> Entry {
-    Entry {
+fn entry_of(user: &str) -> NewRecord {
+    NewRecord {
         text: format!(r#"{{"cookie":{{"path":"/"}},"userId":"{user}"}}"#).into(),
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_mins(1)),
         users: vec![user.into()],
@@ -27,8 +27,8 @@ async fn a_session_of_express_is_in_the_index_once_it_was_read() {
     redis.command(&["SET", &key, &text, "EX", "60"]);
     store.get(&id).await.unwrap().unwrap();
     for _ in 0..100 {
-        if store.of_user("ada").await.unwrap() == [id.clone()] {
-            assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+        if store.list_by_user("ada").await.unwrap() == [id.clone()] {
+            assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 1);
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -42,7 +42,7 @@ async fn the_index_lives_as_long_as_its_sessions_and_absent_ones_stay_in_it_for_
     let store = RedisStore::connect(&redis.url()).await.unwrap();
     let index = "user:ada:sessions";
     let (short, long) = (SessionId::random(), SessionId::random());
-    let later = Entry {
+    let later = NewRecord {
         expires: Timestamp::from(std::time::SystemTime::now()).after(Duration::from_hours(1)),
         ..entry_of("ada")
     };
@@ -52,13 +52,13 @@ async fn the_index_lives_as_long_as_its_sessions_and_absent_ones_stay_in_it_for_
     redis.command(&["DEL", &format!("sess:{}", long.expose())]);
     for _ in 0..3 {
         assert_eq!(
-            store.of_user("ada").await.unwrap(),
+            store.list_by_user("ada").await.unwrap(),
             std::slice::from_ref(&short)
         );
     }
     // Nobody can tell it from one whose login is under way.
     assert_eq!(redis.command(&["SCARD", index]), ":2\r\n");
-    assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+    assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 1);
     assert_eq!(
         redis.command(&["SMEMBERS", index]).matches("\r\n").count(),
         3
@@ -92,7 +92,10 @@ async fn what_express_brings_back_is_refused() {
             store
                 .0
                 .link
-                .send(&set.into(), super::super::failure::Effect::Write)
+                .send(
+                    &set.into(),
+                    super::super::failure::Idempotency::NotIdempotent,
+                )
                 .await
                 .unwrap();
         };
@@ -102,7 +105,7 @@ async fn what_express_brings_back_is_refused() {
         resaved(&id).await;
         assert_eq!(
             store.update(&id, &entry.text, &entry).await.unwrap(),
-            Written::Gone
+            CasOutcome::NotFound
         );
         assert!(!store.touch(&id, &entry.text, &entry).await.unwrap());
         assert_eq!(
@@ -115,13 +118,13 @@ async fn what_express_brings_back_is_refused() {
                 .replace(&id, Some(&entry.text), &to, &entry, &RetiredId::Closed)
                 .await
                 .unwrap(),
-            Written::Gone
+            CasOutcome::NotFound
         );
         assert_eq!(store.get(&to).await.unwrap(), None);
         assert!(!store.destroy(&id).await.unwrap());
         resaved(&id).await;
         assert_eq!(
-            store.of_user("ada").await.unwrap(),
+            store.list_by_user("ada").await.unwrap(),
             std::slice::from_ref(&new)
         );
         // Those that a logout everywhere and a new id have ended, as well.
@@ -130,7 +133,7 @@ async fn what_express_brings_back_is_refused() {
             .replace(&new, None, &newer, &entry, &RetiredId::Closed)
             .await
             .unwrap();
-        assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+        assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 1);
         for id in [&new, &newer] {
             resaved(id).await;
             assert_eq!(store.get(id).await.unwrap(), None);
@@ -155,18 +158,18 @@ async fn a_session_that_never_rests_is_ended_with_the_others() {
                         .replace(&id, Some(&of.text), &new, &of, &RetiredId::Closed)
                         .await;
                     match moved.unwrap() {
-                        Written::Saved => id = new,
+                        CasOutcome::Stored => id = new,
                         _ => return,
                     }
                 }
             });
             tokio::time::sleep(Duration::from_millis(5)).await;
-            assert!(store.destroy_of_user("ada", None).await.unwrap() > 0);
+            assert!(store.destroy_by_user("ada", None).await.unwrap() > 0);
             moves.await.unwrap();
-            assert_eq!(store.of_user("ada").await.unwrap(), []);
+            assert_eq!(store.list_by_user("ada").await.unwrap(), []);
             // Somebody else's session may become the user's meanwhile.
             let (visitor, new) = (SessionId::random(), SessionId::random());
-            let anonymous = Entry {
+            let anonymous = NewRecord {
                 text: r#"{"cookie":{"path":"/"}}"#.into(),
                 users: Vec::new(),
                 ..entry.clone()
@@ -179,8 +182,8 @@ async fn a_session_that_never_rests_is_ended_with_the_others() {
                 &entry,
                 &RetiredId::Closed,
             );
-            assert_eq!(login.await.unwrap(), Written::Saved);
-            assert_eq!(store.destroy_of_user("ada", None).await.unwrap(), 1);
+            assert_eq!(login.await.unwrap(), CasOutcome::Stored);
+            assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 1);
         }
     }
 }

@@ -69,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         // No sum of them is when an id is forgotten or renewed.
         2 => prop_oneof![Just(26_u64), Just(70)].prop_map(Step::Wait),
         1 => Just(Step::Steal),
-        1 => (0..2_u8).prop_map(Step::End),
+        1 => (0..2_u8).prop_map(Step::EndReason),
     ]
 }
 

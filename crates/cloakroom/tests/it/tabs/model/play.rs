@@ -36,7 +36,7 @@ pub(super) enum Step {
     Wait(u64),
     Steal,
     /// An operator ends the sessions of a user.
-    End(u8),
+    EndReason(u8),
 }
 
 /// A request that the server has.
@@ -132,7 +132,7 @@ impl Play {
                 self.may_be_out |= !self.under_way.is_empty();
             }
             Step::Steal => self.thief = self.visitor.copy(),
-            Step::End(user) => {
+            Step::EndReason(user) => {
                 let name = super::name(user);
                 let ended = self.site.manager.end_sessions_of(&name, None).await;
                 ended.map_err(|error| error.to_string())?;

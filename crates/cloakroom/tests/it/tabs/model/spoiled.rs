@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Request, Response};
 use cloakroom::SessionId;
 use cloakroom::record::RecordText;
 use cloakroom::store::memory::MemoryStore;
-use cloakroom::store::{Entry, Page, RetiredId, Store, StoreFuture, Stored, Written};
+use cloakroom::store::{CasOutcome, NewRecord, Page, RetiredId, Store, StoreFuture, StoredRecord};
 use http_body_util::Full;
 use testbed::browser::Wire;
 
@@ -109,7 +109,7 @@ impl SpoiledStore {
 }
 
 impl Store for SpoiledStore {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<Stored>> {
+    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(async move {
             let found = self.store.get(id).await?;
             if found.is_some() || self.spoil == Spoil::ClosedIsWritten {
@@ -122,7 +122,7 @@ impl Store for SpoiledStore {
         })
     }
 
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a Entry) -> StoreFuture<'a, ()> {
+    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         self.seen(|seen| seen.last = Some(id.clone()));
         self.store.create(id, entry)
     }
@@ -131,14 +131,14 @@ impl Store for SpoiledStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
-    ) -> StoreFuture<'a, Written> {
+        entry: &'a NewRecord,
+    ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             match self.opened(id).await {
                 Some(opened) if self.spoil == Spoil::ClosedIsWritten => {
                     self.store.destroy(&opened).await?;
                     self.store.create(&opened, entry).await?;
-                    Ok(Written::Saved)
+                    Ok(CasOutcome::Stored)
                 }
                 _ => self.store.update(id, read, entry).await,
             }
@@ -149,7 +149,7 @@ impl Store for SpoiledStore {
         &'a self,
         id: &'a SessionId,
         read: &'a RecordText,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         self.store.touch(id, read, entry)
     }
@@ -187,17 +187,17 @@ impl Store for SpoiledStore {
         old: &'a SessionId,
         read: Option<&'a RecordText>,
         new: &'a SessionId,
-        entry: &'a Entry,
+        entry: &'a NewRecord,
         retired: &'a RetiredId,
-    ) -> StoreFuture<'a, Written> {
+    ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             if self.spoil == Spoil::KeepsOld && read.is_some() {
                 self.store.create(new, entry).await?;
-                return Ok(Written::Saved);
+                return Ok(CasOutcome::Stored);
             }
             let retired = self.noted(new, retired);
             let written = self.store.replace(old, read, new, entry, &retired).await?;
-            if written == Written::Saved {
+            if written == CasOutcome::Stored {
                 self.seen(|seen| {
                     seen.replaced.insert(old.clone(), new.clone());
                     seen.retired.insert(old.clone(), retired);
@@ -220,16 +220,16 @@ impl Store for SpoiledStore {
         self.store.count()
     }
 
-    fn of_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        self.store.of_user(user)
+    fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
+        self.store.list_by_user(user)
     }
 
-    fn destroy_of_user<'a>(
+    fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
-        self.store.destroy_of_user(user, keep)
+        self.store.destroy_by_user(user, keep)
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::super::{End, Generation, Limits, Replay};
 use crate::id::SessionId;
 use crate::store::redis::RedisOptions;
-use crate::store::redis::keys::Keys;
+use crate::store::redis::keys::RedisKeys;
 
 fn replay() -> Replay {
     let limits = Limits {
         age: Duration::from_mins(1),
         ids: 10,
     };
-    let keys = Keys::new(&RedisOptions::default(), false);
+    let keys = RedisKeys::new(&RedisOptions::default(), false);
     Replay::new(limits, Arc::new(keys), false, Arc::default())
 }
 

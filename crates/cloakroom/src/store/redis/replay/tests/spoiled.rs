@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::super::log::{End, EndLog, Generation, Identity, Limits, Pending, Standing};
+use super::super::log::{Acceptance, End, EndLog, Generation, Identity, Limits, Pending};
 
 /// An error in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,14 +100,14 @@ impl Log {
             .meet(identity.map(|(run, replication)| Identity(format!("{run}/{replication}"))))
     }
 
-    pub(super) fn acknowledge(&mut self, end: End, by: Generation, now: Instant) -> Standing {
+    pub(super) fn acknowledge(&mut self, end: End, by: Generation, now: Instant) -> Acceptance {
         self.count += 1;
         if self.is(Spoil::KeepsTheOldest) && self.count > self.limits.ids {
-            return Standing::Holds;
+            return Acceptance::Holds;
         }
         let standing = self.good.acknowledge(end, by, now);
         if self.is(Spoil::ReportsTheLate) {
-            return Standing::Holds;
+            return Acceptance::Holds;
         }
         standing
     }

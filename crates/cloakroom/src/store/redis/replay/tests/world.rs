@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::super::log::{End, Generation, Limits, Standing};
+use super::super::log::{Acceptance, End, Generation, Limits};
 use super::spoiled::{Log, Spoil};
 use crate::id::SessionId;
 
@@ -21,7 +21,7 @@ pub(super) enum Step {
     /// A session ends at the server; the answer is on its way.
     End(usize),
     /// An answer arrives.
-    Answer(usize),
+    WriteReply(usize),
     /// The primary starts again with what its disk has.
     Restart,
     /// The primary becomes a replica, is filled from an older one, and is the primary again.
@@ -140,7 +140,7 @@ impl World {
                 primary.disk = primary.live.clone();
             }
             Step::End(which) => self.end(*which),
-            Step::Answer(which) => self.answer(*which),
+            Step::WriteReply(which) => self.answer(*which),
             Step::Restart => self.lose(|server, number| {
                 server.run = number;
                 server.replication = number;
@@ -150,7 +150,7 @@ impl World {
             Step::Cut => self.cut(self.primary),
             Step::Connect(beside) => self.connect(*beside),
             Step::Tell { most, fails } => self.tell(*most, *fails),
-            Step::Told => self.told(),
+            Step::Told => self.to_store_error(),
             Step::Wait(seconds) => self.now += Duration::from_secs(*seconds),
         }
         self.check()
@@ -186,7 +186,7 @@ impl World {
             .on_their_way
             .swap_remove(which % self.on_their_way.len());
         let standing = self.log.acknowledge(end(id), line.generation, self.now);
-        let is_reported = standing == Standing::Holds;
+        let is_reported = standing == Acceptance::Holds;
         if !is_reported {
             self.seen.insert("an end by a server that was replaced");
             self.bars = true;
@@ -292,7 +292,7 @@ impl World {
         telling.sent = Some((numbers[..arrives].to_vec(), numbers));
     }
 
-    fn told(&mut self) {
+    fn to_store_error(&mut self) {
         let Some(telling) = self.tellings.front_mut() else {
             return;
         };
