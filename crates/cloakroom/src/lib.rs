@@ -46,19 +46,20 @@
 pub mod auth;
 pub mod clock;
 pub mod cookie;
-mod engine;
+mod coordinator;
 pub mod id;
-pub mod live;
+mod lifecycle;
 pub mod manager;
 pub mod manual;
-mod places;
 pub mod policy;
 pub mod record;
 pub mod session;
 pub mod store;
+mod util;
 #[cfg(test)]
 #[cfg(feature = "memory")]
 mod vectors;
+pub mod watch;
 #[cfg(any(feature = "tower", feature = "actix"))]
 pub mod web;
 

@@ -40,17 +40,17 @@ impl Device {
         now: Timestamp,
     ) -> Option<Self> {
         let record = Record::parse(stored.text, policy.settings().record_limit).ok()?;
-        let stamp = record.stamp().map(|stamp| {
-            let clamped = stamp.clamped(policy.times(), now);
-            clamped.map_or_else(|| Arc::clone(stamp), Arc::new)
+        let metadata = record.metadata().map(|metadata| {
+            let clamped = metadata.clamped(policy.times(), now);
+            clamped.map_or_else(|| Arc::clone(metadata), Arc::new)
         });
-        let deadline = stamp.as_ref().and_then(|stamp| stamp.deadline());
+        let deadline = metadata.as_ref().and_then(|metadata| metadata.deadline());
         if deadline.is_some_and(|deadline| deadline <= now) {
             return None;
         }
-        let note = stamp.as_ref().and_then(|stamp| stamp.device());
-        let created = stamp.as_ref().map(|stamp| stamp.created());
-        let signed_in = stamp.as_ref().and_then(|stamp| stamp.login());
+        let note = metadata.as_ref().and_then(|metadata| metadata.device());
+        let created = metadata.as_ref().map(|metadata| metadata.created());
+        let signed_in = metadata.as_ref().and_then(|metadata| metadata.login());
         let lives = record.cookie().max_age();
         let lives = lives.unwrap_or(policy.settings().browser_session_ttl);
         let last_seen = before(stored.expires, lives).min(now);

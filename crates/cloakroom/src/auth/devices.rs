@@ -35,7 +35,7 @@ impl Session {
     pub async fn devices(&self) -> Result<Vec<Device>, SessionError> {
         self.must_be_attached()?;
         match self.user() {
-            Some(user) => Ok(list_by_user(self.backend(), &user, Some(self)).await?),
+            Some(user) => Ok(list_by_user(self.coordinator(), &user, Some(self)).await?),
             None => Ok(Vec::new()),
         }
     }
@@ -52,13 +52,13 @@ impl Session {
             return Ok(false);
         };
         if self
-            .device_note()
+            .login_device()
             .is_some_and(|note| is(&note.handle, handle))
         {
             self.destroy().await?;
             return Ok(true);
         }
-        Ok(end(self.backend(), &user, handle).await?)
+        Ok(end(self.coordinator(), &user, handle).await?)
     }
 
     /// Ends all other sessions of the same user, on every server, and tells how many.
@@ -72,7 +72,10 @@ impl Session {
             return Ok(0);
         };
         let keep = self.present_key().await?;
-        let ended = self.backend().destroy_by_user(&user, keep.as_ref()).await?;
+        let ended = self
+            .coordinator()
+            .destroy_by_user(&user, keep.as_ref())
+            .await?;
         Ok(ended)
     }
 
@@ -86,7 +89,7 @@ impl Session {
         let Some(user) = self.user() else {
             return Ok(0);
         };
-        let ended = self.backend().destroy_by_user(&user, None).await?;
+        let ended = self.coordinator().destroy_by_user(&user, None).await?;
         // A login of this request has stored nothing yet, or under another user.
         match self.destroy().await {
             Ok(()) | Err(SessionError::Ended) => Ok(ended),
@@ -121,7 +124,7 @@ impl Session {
         let changing = tokio::spawn(async move {
             let renewed = session.save().await;
             let keep = session.key();
-            let ending = session.backend().destroy_by_user(&user, keep.as_ref());
+            let ending = session.coordinator().destroy_by_user(&user, keep.as_ref());
             let ended = ending.await?;
             renewed.map(|()| ended)
         });
@@ -136,7 +139,7 @@ impl Session {
 
     /// The id that the store has it under.
     fn key(&self) -> Option<SessionId> {
-        Some(self.backend().key(&self.stored_id()?).into_owned())
+        Some(self.coordinator().key(&self.stored_id()?).into_owned())
     }
 
     /// The same by now, were it renewed while this request runs.
@@ -144,21 +147,21 @@ impl Session {
         let Some(id) = self.stored_id() else {
             return Ok(None);
         };
-        let present = match self.backend().follow(&id).await? {
+        let present = match self.coordinator().follow(&id).await? {
             Followed::Successor(next, _) => next,
             Followed::Unknown | Followed::Closed => id,
         };
-        Ok(Some(self.backend().key(&present).into_owned()))
+        Ok(Some(self.coordinator().key(&present).into_owned()))
     }
 
     /// Whether the policy lets the user have this session as well.
     pub(super) async fn check_session_limit(&self, user: &str) -> Result<(), SessionError> {
-        let limit = self.backend().policy.settings().max_sessions;
+        let limit = self.coordinator().policy.settings().max_sessions;
         let Some((most, AtLimit::Refuse)) = limit else {
             return Ok(());
         };
         let own = self.present_key().await?;
-        let mut others = find(self.backend(), user).await?;
+        let mut others = find(self.coordinator(), user).await?;
         others.retain(|found| Some(&found.key) != own.as_ref());
         if others.len() < most {
             Ok(())
@@ -169,7 +172,7 @@ impl Session {
 
     /// Stores the login, and ends what is too much by then.
     pub(super) async fn enforce_session_limit(&self, user: &str) -> Result<(), SessionError> {
-        let Some((most, at_limit)) = self.backend().policy.settings().max_sessions else {
+        let Some((most, at_limit)) = self.coordinator().policy.settings().max_sessions else {
             return Ok(());
         };
         self.save().await?;
@@ -188,7 +191,7 @@ impl Session {
         at_limit: AtLimit,
     ) -> Result<(), SessionError> {
         for tried in 0..TRIES {
-            let found = find(self.backend(), user).await?;
+            let found = find(self.coordinator(), user).await?;
             if found.len() <= most {
                 return Ok(());
             }
@@ -197,7 +200,7 @@ impl Session {
                 tokio::time::sleep(OVERLAP).await;
             }
             for key in too_many {
-                self.backend().destroy_at(&key).await?;
+                self.coordinator().destroy_at(&key).await?;
                 if Some(&key) == self.key().as_ref() {
                     self.was_destroyed();
                     return Err(SessionError::TooManySessions);
@@ -243,12 +246,12 @@ fn excess(
 }
 
 pub(crate) async fn list_by_user(
-    backend: &Coordinator,
+    coordinator: &Coordinator,
     user: &str,
     current: Option<&Session>,
 ) -> Result<Vec<Device>, StoreError> {
     let current = current.and_then(Session::key);
-    let mut devices: Vec<Device> = find(backend, user)
+    let mut devices: Vec<Device> = find(coordinator, user)
         .await?
         .into_iter()
         .map(|found| Device {
@@ -262,14 +265,14 @@ pub(crate) async fn list_by_user(
 }
 
 pub(crate) async fn end(
-    backend: &Coordinator,
+    coordinator: &Coordinator,
     user: &str,
     handle: &str,
 ) -> Result<bool, StoreError> {
     // One that changes its id all the time is looked for as long as a save would be tried.
-    let last = Instant::now() + backend.policy.settings().store_timeout;
+    let last = Instant::now() + coordinator.policy.settings().store_timeout;
     loop {
-        match end_once(backend, user, handle).await? {
+        match end_once(coordinator, user, handle).await? {
             EndResult::Ended => return Ok(true),
             EndResult::Absent => return Ok(false),
             EndResult::Moved if Instant::now() >= last => break,
@@ -289,13 +292,13 @@ enum EndResult {
 }
 
 async fn end_once(
-    backend: &Coordinator,
+    coordinator: &Coordinator,
     user: &str,
     handle: &str,
 ) -> Result<EndResult, StoreError> {
     let mut outcome = EndResult::Absent;
-    for key in backend.list_by_user(user).await? {
-        let stored = match backend.get_uncached_at(&key).await {
+    for key in coordinator.list_by_user(user).await? {
+        let stored = match coordinator.get_uncached_at(&key).await {
             Err(error) if error.kind() == StoreErrorKind::Corrupt => continue,
             stored => stored?,
         };
@@ -303,11 +306,11 @@ async fn end_once(
             outcome = EndResult::Moved;
             continue;
         };
-        let found = FoundSession::of(backend, user, key, stored);
+        let found = FoundSession::of(coordinator, user, key, stored);
         let Some(found) = found.filter(|found| found.is_called(handle)) else {
             continue;
         };
-        let ended = backend.destroy_at(&found.key).await?;
+        let ended = coordinator.destroy_at(&found.key).await?;
         return Ok(if ended {
             EndResult::Ended
         } else {
@@ -317,15 +320,15 @@ async fn end_once(
     Ok(outcome)
 }
 
-async fn find(backend: &Coordinator, user: &str) -> Result<Vec<FoundSession>, StoreError> {
+async fn find(coordinator: &Coordinator, user: &str) -> Result<Vec<FoundSession>, StoreError> {
     let mut found = Vec::new();
-    for key in backend.list_by_user(user).await? {
-        let stored = match backend.get_uncached_at(&key).await {
+    for key in coordinator.list_by_user(user).await? {
+        let stored = match coordinator.get_uncached_at(&key).await {
             // What cannot be read is nobody's device, and no reason to list none.
             Err(error) if error.kind() == StoreErrorKind::Corrupt => None,
             stored => stored?,
         };
-        let of = |stored| FoundSession::of(backend, user, key, stored);
+        let of = |stored| FoundSession::of(coordinator, user, key, stored);
         found.extend(stored.and_then(of));
     }
     Ok(found)
@@ -334,14 +337,19 @@ async fn find(backend: &Coordinator, user: &str) -> Result<Vec<FoundSession>, St
 impl FoundSession {
     /// What a record tells, where this user is signed in by it: neither one whose keys contradict each
     /// other counts, nor one in which somebody else acts in the user's place.
-    fn of(backend: &Coordinator, user: &str, key: SessionId, stored: StoredRecord) -> Option<Self> {
-        let policy = &backend.policy;
-        if !is_own(backend, &stored.text, user) {
+    fn of(
+        coordinator: &Coordinator,
+        user: &str,
+        key: SessionId,
+        stored: StoredRecord,
+    ) -> Option<Self> {
+        let policy = &coordinator.policy;
+        if !is_own(coordinator, &stored.text, user) {
             return None;
         }
         let names = policy.keys().keyed_hashes(key.expose());
         let name = names.first().cloned().unwrap_or_default();
-        let device = Device::of(policy, stored, name, backend.now())?;
+        let device = Device::of(policy, stored, name, coordinator.now())?;
         Some(Self { key, device, names })
     }
 
@@ -352,22 +360,22 @@ impl FoundSession {
 
 /// Whether this user is signed in by a record, and nobody acts in their place: a name without its proof,
 /// which another writer left there or made up, acts for nobody.
-pub(crate) fn is_own(backend: &Coordinator, text: &RecordText, user: &str) -> bool {
-    let policy = &backend.policy;
+pub(crate) fn is_own(coordinator: &Coordinator, text: &RecordText, user: &str) -> bool {
+    let policy = &coordinator.policy;
     if !policy.settings().user_keys.owner_of(text).is(user) {
         return false;
     }
     // What cannot be read is an error where it is to be changed.
-    let Ok(record) = backend.record(text.clone()) else {
+    let Ok(record) = coordinator.record(text.clone()) else {
         return true;
     };
-    let stamp = record.stamp().map(AsRef::as_ref);
+    let metadata = record.metadata().map(AsRef::as_ref);
     let acts = |(by, proof): (&str, &str)| {
         let proofs = policy.keys().fingerprints_of_both(by, user);
         proofs.iter().any(|own| is(own, proof))
     };
-    let is_here = stamp.and_then(Metadata::realm) == policy.realm();
-    is_here && !stamp.and_then(Metadata::by).is_some_and(acts)
+    let is_here = metadata.and_then(Metadata::realm) == policy.realm();
+    is_here && !metadata.and_then(Metadata::by).is_some_and(acts)
 }
 
 fn is(handle: &str, other: &str) -> bool {

@@ -32,7 +32,11 @@ impl Session {
         let signed_in = self.user().ok_or(SessionError::NotSignedIn)?;
         // Whoever acts for one already goes on as themselves.
         let by = self.impersonator().unwrap_or(signed_in);
-        let proofs = self.backend().policy.keys().fingerprints_of_both(&by, user);
+        let proofs = self
+            .coordinator()
+            .policy
+            .keys()
+            .fingerprints_of_both(&by, user);
         let proof = proofs.into_iter().next().unwrap_or_default();
         self.act_as(user, Some((by, proof)))
     }
@@ -53,11 +57,15 @@ impl Session {
 
     /// Returns who acts in the place of [`user`](Self::user); `None` where nobody does.
     pub fn impersonator(&self) -> Option<String> {
-        let stamp = self.stamp()?;
-        let (by, proof) = stamp.by()?;
+        let metadata = self.metadata()?;
+        let (by, proof) = metadata.by()?;
         let user = self.user()?;
         // Another writer may have signed in somebody else since, or made it up.
-        let proofs = self.backend().policy.keys().fingerprints_of_both(by, &user);
+        let proofs = self
+            .coordinator()
+            .policy
+            .keys()
+            .fingerprints_of_both(by, &user);
         let is_proven = proofs.iter().any(|own| is_same(own, proof));
         is_proven.then(|| by.to_owned())
     }

@@ -67,7 +67,7 @@ impl Session {
     fn assign_user(&self, name: &str, user: Value) -> Result<(), SessionError> {
         let keys = self.user_keys();
         let is_anothers = self.is_anothers(&keys, name);
-        if is_anothers || self.backend().policy.settings().clear_on_login {
+        if is_anothers || self.coordinator().policy.settings().clear_on_login {
             self.discard_data(!is_anothers)?;
         }
         if !self.owner_by(&keys).is(name) {
@@ -90,8 +90,8 @@ impl Session {
     /// Whether a session that is to be this user's was another's: by what it says, or by what it said
     /// when it was written here last.
     pub(super) fn is_anothers(&self, keys: &UserKeys, name: &str) -> bool {
-        let last = self.stamp();
-        let last = last.as_ref().and_then(|stamp| stamp.last());
+        let last = self.metadata();
+        let last = last.as_ref().and_then(|metadata| metadata.last());
         let is_last = || last.is_none_or(|last| self.is_fingerprint_of(last, name));
         is_anothers(&self.owner_by(keys), last.is_some(), is_last, name)
     }
@@ -99,8 +99,8 @@ impl Session {
     /// Whether the session's roles are those of whoever is signed in: not where another user signed in
     /// here last, and another program put somebody else in that one's place.
     pub(super) fn has_own_roles(&self) -> bool {
-        let stamp = self.stamp();
-        let Some(last) = stamp.as_ref().and_then(|stamp| stamp.last()) else {
+        let metadata = self.metadata();
+        let Some(last) = metadata.as_ref().and_then(|metadata| metadata.last()) else {
             return true;
         };
         let is_own = |user: String| self.is_fingerprint_of(last, &user);
@@ -109,7 +109,7 @@ impl Session {
 
     /// Whether a stamp's fingerprint is that of this user, by any key of the ring.
     pub(super) fn is_fingerprint_of(&self, fingerprint: &str, name: &str) -> bool {
-        let keys = self.backend().policy.keys();
+        let keys = self.coordinator().policy.keys();
         let own = keys.fingerprints_of(name);
         own.iter().any(|own| is_same(own, fingerprint))
     }
@@ -119,15 +119,15 @@ impl Session {
         // Tokens of forms from before the login are of no more use.
         self.remove(SECRET)?;
         self.hand_over()?;
-        let known = self.device_note().filter(|_| is_same_user);
+        let known = self.login_device().filter(|_| is_same_user);
         let device = self.device(known.map(|note| note.handle))?;
-        let own = self.backend().policy.keys().fingerprints_of(name);
+        let own = self.coordinator().policy.keys().fingerprints_of(name);
         self.note_login(device.as_ref(), own.into_iter().next())
     }
 
     /// Where this request comes from, if the policy wants it noted.
     fn device(&self, handle: Option<String>) -> Result<Option<LoginDevice>, SessionError> {
-        if !self.backend().policy.settings().note_devices {
+        if !self.coordinator().policy.settings().note_devices {
             return Ok(None);
         }
         let handle = match handle {
@@ -205,10 +205,10 @@ impl Session {
     /// a session that another program signed in, whoever was signed in before, and while one user
     /// [acts in the place of another](Self::impersonate).
     pub fn authenticated_at(&self) -> Option<SystemTime> {
-        let stamp = self.stamp()?;
-        let login = stamp.login()?;
+        let metadata = self.metadata()?;
+        let login = metadata.login()?;
         let is_own = |user: String| {
-            self.is_fingerprint_of(stamp.last()?, &user)
+            self.is_fingerprint_of(metadata.last()?, &user)
                 .then_some(login)
         };
         self.user().and_then(is_own).map(SystemTime::from)

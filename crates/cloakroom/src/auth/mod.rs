@@ -10,10 +10,10 @@ pub(crate) mod devices;
 mod guard;
 mod impersonate;
 mod login;
-mod next;
 mod origin;
 mod passport;
-mod refusal;
+mod redirect;
+mod rejection;
 
 #[cfg(feature = "attempts")]
 pub use attempts::{Attempt, Attempts, TooManyAttempts};
@@ -21,7 +21,7 @@ pub use csrf::{Decision, RequestSource, TokenPlace};
 pub use device::Device;
 pub use guard::{Access, Require};
 pub(crate) use login::ROLES;
-pub use next::safe_redirect_path;
 pub use origin::{Origin, OriginError};
 pub use passport::Passport;
-pub use refusal::{Rejection, RequestContext};
+pub use redirect::safe_redirect_path;
+pub use rejection::{Rejection, RequestContext};

@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::verified::VerifyCache;
+use super::verify_cache::VerifyCache;
 
 /// Characters of a signature: 32 bytes in base64 without padding.
 pub(super) const SIGNATURE_LEN: usize = 43;

@@ -1,20 +1,20 @@
 //! The wire: a cookie's name, its signed value, and the two header fields (RFC 6265bis §4).
 
 mod codec;
-mod header;
 mod key_ring;
 mod name;
+mod request;
 mod set_cookie;
 mod signed;
-mod verified;
+mod verify_cache;
 
-#[cfg(test)]
-pub(crate) use header::find;
-pub use header::{Ticket, valid_tickets};
-pub(crate) use header::{Tickets, tickets};
 pub use key_ring::{KeyError, KeyRing};
 pub(crate) use name::Prefix;
 pub use name::{CookieName, CookieNameError};
+#[cfg(test)]
+pub(crate) use request::find;
+pub use request::{Ticket, valid_tickets};
+pub(crate) use request::{Tickets, tickets};
 #[cfg(test)]
 pub(crate) use set_cookie::serialize;
 pub(crate) use set_cookie::{

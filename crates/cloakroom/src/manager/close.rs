@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::Manager;
 use crate::clock::Timestamp;
 use crate::cookie::{Life, SetCookieError, clear_cookie, format_cookie, reissue_cookie};
-use crate::engine::{self, CookieOp, Plan, Rotation, SessionState, StoreOp};
+use crate::lifecycle::{self, CookieOp, Plan, Rotation, SessionState, StoreOp};
 use crate::policy::{CookieLife, Insecurity, OnStoreError, RequestInfo};
 use crate::session::{SaveError, Session, SessionError};
 
@@ -86,12 +86,12 @@ impl Manager {
             return CloseStep::Done(ResponseEffects::default());
         }
         let now = self.0.now();
-        if session.lock(|held| engine::needs_id_rotation(self.policy(), held, now)) {
+        if session.lock(|held| lifecycle::needs_id_rotation(self.policy(), held, now)) {
             let id = self.policy().draw_id(session.request());
             session.lock(|held| held.change_id(id, Rotation::Renewal, now));
         }
         session.settle_predecessor(now);
-        let plan = session.lock(|held| engine::close(self.policy(), held, now));
+        let plan = session.lock(|held| lifecycle::close(self.policy(), held, now));
         match plan.store {
             StoreOp::Nothing => CloseStep::Done(self.cookie(plan, session)),
             _ => CloseStep::ToStore(plan),
@@ -156,7 +156,7 @@ impl Manager {
 
     fn cookie(&self, plan: Plan, session: &Session) -> ResponseEffects {
         // While it was stored, another request may have changed the id, whose answer brings the cookie.
-        let is_late = || session.lock(|held| engine::is_late(self.policy(), held));
+        let is_late = || session.lock(|held| lifecycle::is_late(self.policy(), held));
         if plan.cookie == CookieOp::Keep || is_late() {
             return ResponseEffects::default();
         }
@@ -195,7 +195,7 @@ impl Manager {
 
     /// Returns how long the cookie lives at the user agent.
     fn life(&self, held: &SessionState, now: Timestamp) -> Result<Life, SetCookieError> {
-        let expires = engine::cookie_expires(self.policy(), held);
+        let expires = lifecycle::cookie_expires(self.policy(), held);
         let expires = expires.map_err(|()| SetCookieError::Expires)?;
         let says_max_age = self.policy().settings().cookie_life == CookieLife::Session;
         let seconds = |expires: Timestamp| expires.since(now).as_millis().div_ceil(1000);

@@ -15,7 +15,7 @@ pub use close::{CloseError, ResponseEffects};
 use crate::clock::Clock;
 use crate::cookie::{self, Ticket, Tickets};
 #[cfg(feature = "tower")]
-pub(crate) use crate::engine::Plan;
+pub(crate) use crate::lifecycle::Plan;
 use crate::policy::{OnStoreError, Policy, RequestInfo};
 use crate::session::{Coordinator, Session};
 use crate::store::{Store, StoreError, StoreErrorKind};
@@ -144,26 +144,26 @@ impl Manager {
         cookies: impl IntoIterator<Item = &'a [u8]>,
         request: RequestInfo,
     ) -> Result<Session, StoreError> {
-        let backend = Arc::clone(&self.0);
+        let coordinator = Arc::clone(&self.0);
         let Some(tickets) = self.tickets(cookies) else {
-            return Ok(Session::fresh(backend, request, None));
+            return Ok(Session::fresh(coordinator, request, None));
         };
         match self.load(&tickets).await {
-            Ok(Opened::Live(held)) => Ok(Session::new(backend, request, held)),
-            Ok(Opened::Unknown) => Ok(Session::fresh(backend, request, Some(tickets.first))),
-            Ok(Opened::Foreign) => Ok(Session::fresh(backend, request, None)),
+            Ok(Opened::Live(held)) => Ok(Session::new(coordinator, request, held)),
+            Ok(Opened::Unknown) => Ok(Session::fresh(coordinator, request, Some(tickets.first))),
+            Ok(Opened::Foreign) => Ok(Session::fresh(coordinator, request, None)),
             Ok(Opened::Closed) => {
-                let held = backend.fresh(&request, Some(tickets.first)).closed();
-                Ok(Session::new(backend, request, Box::new(held)))
+                let held = coordinator.fresh(&request, Some(tickets.first)).closed();
+                Ok(Session::new(coordinator, request, Box::new(held)))
             }
             Ok(Opened::Unread(ticket)) => {
-                let held = backend.fresh(&request, Some(ticket)).unread();
-                Ok(Session::new(backend, request, Box::new(held)))
+                let held = coordinator.fresh(&request, Some(ticket)).unread();
+                Ok(Session::new(coordinator, request, Box::new(held)))
             }
             Err(error) => {
                 self.may_go_on_without(error)?;
-                let held = backend.fresh(&request, Some(tickets.first)).detached();
-                Ok(Session::new(backend, request, Box::new(held)))
+                let held = coordinator.fresh(&request, Some(tickets.first)).detached();
+                Ok(Session::new(coordinator, request, Box::new(held)))
             }
         }
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Manager;
 use crate::cookie::{Ticket, Tickets};
-use crate::engine::{self, SessionState};
 use crate::id::SessionId;
+use crate::lifecycle::{self, SessionState};
 use crate::policy::DuplicateCookies;
 use crate::session::Followed;
 use crate::store::{StoreError, StoreErrorKind, StoredRecord};
@@ -92,11 +92,11 @@ impl Manager {
         stored: StoredRecord,
     ) -> Option<Box<SessionState>> {
         let record = self.0.record(stored.text).ok()?;
-        if !engine::belongs(self.policy(), record.stamp().map(AsRef::as_ref)) {
+        if !lifecycle::belongs(self.policy(), record.metadata().map(AsRef::as_ref)) {
             return None;
         }
         let now = self.0.now();
-        let held = engine::open_successor(
+        let held = lifecycle::open_successor(
             self.policy(),
             ticket.clone(),
             id.clone(),
@@ -134,12 +134,12 @@ impl Manager {
                 return Ok(Opened::Unread(ticket.clone()));
             }
         };
-        if !engine::belongs(self.policy(), record.stamp().map(AsRef::as_ref)) {
+        if !lifecycle::belongs(self.policy(), record.metadata().map(AsRef::as_ref)) {
             tracing::debug!(?id, "a session of another realm");
             return Ok(Opened::Foreign);
         }
         let now = self.0.now();
-        let held = engine::open(
+        let held = lifecycle::open(
             self.policy(),
             ticket.clone(),
             Arc::clone(&record),

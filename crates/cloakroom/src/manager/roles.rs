@@ -3,8 +3,8 @@
 use super::Manager;
 use crate::auth::{ROLES, devices};
 use crate::clock::Timestamp;
-use crate::engine::EditError;
 use crate::id::SessionId;
+use crate::lifecycle::EditError;
 use crate::record::{Patch, Record, RecordText, ValueError, stringify};
 use crate::session::{SaveError, SessionError};
 use crate::store::{CasOutcome, StoreError, StoreErrorKind};
@@ -104,7 +104,7 @@ impl Manager {
         expires: Timestamp,
         patch: &Patch,
     ) -> Result<(RecordText, CasOutcome), SessionError> {
-        let amended = crate::engine::amend(self.policy(), key, record, patch, expires);
+        let amended = crate::lifecycle::amend(self.policy(), key, record, patch, expires);
         let merged = amended.map_err(|error: EditError| SaveError::Edit(error))?;
         let updating = self.0.store.update(key, record.text(), &merged.entry);
         let written = self.0.in_time(updating, StoreErrorKind::Unknown).await?;

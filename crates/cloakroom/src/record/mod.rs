@@ -7,11 +7,11 @@
 mod cookie_state;
 mod js;
 mod json;
+mod metadata;
 mod patch;
-mod stamp;
 mod stored;
 mod text;
-mod users;
+mod user_keys;
 mod value;
 
 use std::borrow::Cow;
@@ -23,16 +23,16 @@ pub use cookie_state::{AttributeError, CookieState};
 pub use js::renormalize;
 pub(crate) use js::{stringify, unescape, without_lone_surrogates};
 pub(crate) use json::is_value;
+pub(crate) use metadata::{LifetimeLimits, LoginDevice, Metadata};
 pub(crate) use patch::{Patch, member_length, object};
-pub(crate) use stamp::{LifetimeLimits, LoginDevice, Metadata};
 #[cfg(feature = "memory")]
 pub(crate) use stored::split;
 pub use stored::{NewRecord, StoredRecord};
 pub use text::RecordText;
-pub use users::UserKeys;
+pub use user_keys::UserKeys;
 #[cfg(any(feature = "mongodb", feature = "postgres"))]
-pub(crate) use users::{DIVIDER, OF_OBJECT};
-pub(crate) use users::{Owner, PASSPORT_USER, id_in, index_name, index_names, user_id};
+pub(crate) use user_keys::{DIVIDER, OF_OBJECT};
+pub(crate) use user_keys::{Owner, PASSPORT_USER, id_in, index_name, index_names, user_id};
 pub use value::ValueError;
 
 use json::{Bounds, Member, Span};
@@ -40,7 +40,7 @@ use json::{Bounds, Member, Span};
 /// The key of the cookie's state in a record.
 pub(crate) const COOKIE: &str = "cookie";
 /// The key of what cloakroom itself notes in a record; Node keeps it as it keeps any key.
-pub(crate) const STAMP: &str = "_ck";
+pub(crate) const METADATA_KEY: &str = "_ck";
 
 /// What express-session's `Session` object has by nature: data of that name would shadow a method,
 /// so Node drops it when it loads a record.
@@ -66,7 +66,7 @@ const RESERVED: [&str; 22] = [
     "touch",
     "valueOf",
     COOKIE,
-    STAMP,
+    METADATA_KEY,
 ];
 
 /// Whether `key` is none that an application can keep data under.
@@ -129,7 +129,7 @@ pub(crate) struct Record {
     members: Vec<Member>,
     cookie: CookieState,
     /// What cloakroom noted in it.
-    stamp: Option<Arc<Metadata>>,
+    metadata: Option<Arc<Metadata>>,
     /// Whether members were left out that a `Session` cannot hold; the next save drops them.
     dropped: bool,
 }
@@ -149,23 +149,24 @@ impl Record {
             // Cookie and stamp are keys of the text, and none of the application's.
             members: limit.keys.saturating_add(2),
         };
-        let is_own = |key: &[u8]| key == COOKIE.as_bytes() || key == STAMP.as_bytes();
+        let is_own = |key: &[u8]| key == COOKIE.as_bytes() || key == METADATA_KEY.as_bytes();
         let found = json::members_with(&text, bounds, is_own);
         let mut found = found.ok_or_else(|| why_unread(&text, limit))?;
         keep_last_of_each(&text, &mut found.own);
         let before = found.own.len();
-        let (mut cookie, mut stamp) = (None, None);
+        let (mut cookie, mut metadata) = (None, None);
         found.own.retain(|member| match &*name(&text, member) {
             COOKIE => cookie.replace(*member).is_none(),
-            STAMP => stamp.replace(*member).is_none(),
+            METADATA_KEY => metadata.replace(*member).is_none(),
             name => !is_reserved(name),
         });
         let cookie = cookie.and_then(|cookie| found.object(&text, &cookie));
         let cookie = CookieState::of(&text, cookie.ok_or(RecordError::NoCookie)?);
-        let stamp = stamp.and_then(|stamp| Metadata::of(&text, found.object(&text, &stamp)?));
+        let metadata =
+            metadata.and_then(|metadata| Metadata::of(&text, found.object(&text, &metadata)?));
         Ok(Self {
             cookie,
-            stamp: stamp.map(Arc::new),
+            metadata: metadata.map(Arc::new),
             dropped: found.own.len() < before,
             members: found.own,
             text,
@@ -177,7 +178,7 @@ impl Record {
         prefixes: [&str; 2],
         fields: &[Field<'_>],
         cookie: &CookieState,
-        stamp: Option<Arc<Metadata>>,
+        metadata: Option<Arc<Metadata>>,
     ) -> Self {
         let start = prefixes.iter().map(|prefix| prefix.len()).sum::<usize>();
         let mut text = String::with_capacity(start + patch::length(fields));
@@ -190,7 +191,7 @@ impl Record {
             text: RecordText::whole(text, prefixes),
             members,
             cookie: cookie.after_round_trip(),
-            stamp,
+            metadata,
             dropped: false,
         }
     }
@@ -217,8 +218,8 @@ impl Record {
     }
 
     /// What cloakroom noted in it.
-    pub(crate) fn stamp(&self) -> Option<&Arc<Metadata>> {
-        self.stamp.as_ref()
+    pub(crate) fn metadata(&self) -> Option<&Arc<Metadata>> {
+        self.metadata.as_ref()
     }
 
     /// Keys and values as they are written, `cookie` among them, in the order of the text.
@@ -233,7 +234,11 @@ impl Record {
     /// How many keys an application has in it.
     pub(crate) fn count(&self) -> usize {
         let is_own = |key: &&str| self.get(key).is_some();
-        self.members.len() - [COOKIE, STAMP].iter().filter(|key| is_own(key)).count()
+        self.members.len()
+            - [COOKIE, METADATA_KEY]
+                .iter()
+                .filter(|key| is_own(key))
+                .count()
     }
 
     pub(crate) fn has_reserved_keys(&self) -> bool {
@@ -291,7 +296,7 @@ impl<'a> Field<'a> {
     /// Whether an application sees it.
     pub(crate) fn is_data(&self) -> bool {
         let name = self.name();
-        name != COOKIE && name != STAMP
+        name != COOKIE && name != METADATA_KEY
     }
 }
 
@@ -313,7 +318,7 @@ fn why_unread(text: &str, limit: RecordLimit) -> RecordError {
     let Some(members) = json::members(text, bounds) else {
         return RecordError::NotAnObject;
     };
-    let is_own = |member: &&Member| [COOKIE, STAMP].contains(&&*name(text, member));
+    let is_own = |member: &&Member| [COOKIE, METADATA_KEY].contains(&&*name(text, member));
     let own = members.iter().filter(is_own).count();
     RecordError::TooManyKeys {
         keys: members.len() - own,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{COOKIE, Field, Record, STAMP, js};
+use super::{COOKIE, Field, METADATA_KEY, Record, js};
 
 /// Changes to data keys, in the order in which they were made. Clones share them until one is changed
 /// further.
@@ -147,17 +147,17 @@ impl Patch {
         &'a self,
         base: Option<&'a Record>,
         cookie: &'a str,
-        stamp: Option<&'a str>,
+        metadata: Option<&'a str>,
     ) -> Vec<Field<'a>> {
         let mut fields = self.over(base.into_iter().flat_map(Record::members));
         match fields.iter_mut().find(|field| field.name() == COOKIE) {
             Some(field) => field.value = cookie,
             None => fields.insert(0, Field::own(COOKIE, cookie)),
         }
-        if let Some(stamp) = stamp {
-            match fields.iter_mut().find(|field| field.name() == STAMP) {
-                Some(field) => field.value = stamp,
-                None => fields.push(Field::own(STAMP, stamp)),
+        if let Some(metadata) = metadata {
+            match fields.iter_mut().find(|field| field.name() == METADATA_KEY) {
+                Some(field) => field.value = metadata,
+                None => fields.push(Field::own(METADATA_KEY, metadata)),
             }
         }
         in_javascript_order(fields)

@@ -18,7 +18,7 @@ fn patched(base: &Record, change: impl FnOnce(&mut Patch)) -> String {
         ["id", "user"],
         &fields,
         base.cookie(),
-        base.stamp().cloned(),
+        base.metadata().cloned(),
     );
     // What was never taken apart is as if it had been.
     let again = Record::parse(written.text().clone(), RecordLimit::default()).unwrap();
@@ -37,7 +37,7 @@ fn a_key_may_be_spelled_with_escapes_and_come_twice() {
         let record = Record::parse(text.into(), limit).unwrap();
         let alone = CookieState::parse(r#"{"originalMaxAge":7,"path":"/a"}"#).unwrap();
         assert_eq!(*record.cookie(), alone, "{text}");
-        assert_eq!(record.stamp().unwrap().to_json(), r#"{"created":5}"#);
+        assert_eq!(record.metadata().unwrap().to_json(), r#"{"created":5}"#);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::panic::resume_unwind;
 
-use crate::engine::EditError;
+use crate::lifecycle::EditError;
 use crate::record::ValueError;
 use crate::store::StoreError;
 

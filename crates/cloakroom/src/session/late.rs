@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::state::Lazy;
 use super::{Session, SessionError, SessionInner};
-use crate::engine::{Phase, SessionState};
+use crate::lifecycle::{Phase, SessionState};
 use crate::policy::Unset;
 
 impl Session {
@@ -62,7 +62,7 @@ impl Drop for SessionInner {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Lazy::Loaded(held) = state
             && *self.late.get_mut()
-            && loses_changes(held, self.backend.policy.settings().unset)
+            && loses_changes(held, self.coordinator.policy.settings().unset)
         {
             tracing::warn!(
                 id = ?held.id,

@@ -1,6 +1,5 @@
 //! What a handler holds: one visitor's data, read and changed by key.
 
-mod backend;
 mod error;
 mod fields;
 mod late;
@@ -21,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-pub(crate) use backend::{Coordinator, Followed, SaveError};
+pub(crate) use crate::coordinator::{Coordinator, Followed, SaveError};
 pub use error::SessionError;
 #[cfg(any(feature = "ws", feature = "socketio"))]
 pub(crate) use presence::Presence;
@@ -29,11 +28,8 @@ use state::Lazy;
 pub use typed::Typed;
 
 use crate::clock::Timestamp;
-use crate::engine::{Phase, Rotation, SessionState, set_within_limit};
 use crate::id::SessionId;
-use crate::live::{Ended, Watched};
-#[cfg(any(feature = "ws", feature = "socketio"))]
-use crate::live::{SocketLimit, SocketLimits, SocketPermit};
+use crate::lifecycle::{Phase, Rotation, SessionState, set_within_limit};
 use crate::policy::{CookieMut, RequestInfo};
 pub use crate::record::ValueError;
 use crate::record::{
@@ -41,6 +37,9 @@ use crate::record::{
     without_lone_surrogates,
 };
 use crate::store::{StoreError, StoreErrorKind};
+use crate::watch::{Ended, Watched};
+#[cfg(any(feature = "ws", feature = "socketio"))]
+use crate::watch::{SocketLimit, SocketLimits, SocketPermit};
 
 /// One visitor's session, for as long as one request runs. Clones are the same session.
 ///
@@ -60,7 +59,7 @@ use crate::store::{StoreError, StoreErrorKind};
 pub struct Session(Arc<SessionInner>);
 
 struct SessionInner {
-    backend: Arc<Coordinator>,
+    coordinator: Arc<Coordinator>,
     request: RequestInfo,
     state: Mutex<Lazy>,
     /// Whether the head of the response is on its way.
@@ -123,13 +122,13 @@ impl Session {
 
     /// Sets keys, or removes them: all of them or none.
     fn set_all(&self, changes: &mut [(&str, Option<String>)]) -> Result<(), SessionError> {
-        let policy = &self.0.backend.policy;
+        let policy = &self.0.coordinator.policy;
         for (key, json) in &mut *changes {
             if let Some(json) = json {
                 check(key, json, policy.write_limit())?;
             }
         }
-        let now = self.0.backend.now();
+        let now = self.0.coordinator.now();
         self.change(|held| {
             let set = set_within_limit(policy, held, changes, now);
             set.map_err(|error| SaveError::from(error).into())
@@ -239,13 +238,17 @@ impl Session {
     /// When it began, or its user signed in last; `None` for a session of another writer, or of a policy without absolute and
     /// renewal time-outs, whose record does not say.
     pub fn created(&self) -> Option<SystemTime> {
-        self.lock(|held| held.stamp.as_ref().map(|stamp| stamp.created().into()))
+        self.lock(|held| {
+            held.metadata
+                .as_ref()
+                .map(|metadata| metadata.created().into())
+        })
     }
 
     /// When it ends unless another request comes before.
     pub fn expires(&self) -> SystemTime {
-        let now = self.0.backend.now();
-        self.lock(|held| held.expires(&self.0.backend.policy, now))
+        let now = self.0.coordinator.now();
+        self.lock(|held| held.expires(&self.0.coordinator.policy, now))
             .into()
     }
 
@@ -266,7 +269,7 @@ impl Session {
     /// record keeps the attributes when it is written or [saved](Self::save).
     pub fn cookie_mut<R>(&self, change: impl FnOnce(&mut CookieMut<'_>) -> R) -> R {
         let mut cookie = self.lock(|held| held.cookie.clone());
-        let result = change(&mut CookieMut::new(&mut cookie, self.0.backend.now()));
+        let result = change(&mut CookieMut::new(&mut cookie, self.0.coordinator.now()));
         self.lock(|held| {
             held.cookie = cookie;
             held.sets_cookie = true;
@@ -298,7 +301,7 @@ impl Session {
     }
 
     fn change_id(&self, why: Rotation) -> Result<(), SessionError> {
-        let (id, now) = (self.draw_id(), self.0.backend.now());
+        let (id, now) = (self.draw_id(), self.0.coordinator.now());
         self.live(|_| ())?;
         self.must_precede_head()?;
         self.live(|held| held.change_id(id, why, now))
@@ -312,7 +315,7 @@ impl Session {
     /// [`SessionError::HeadersSent`] once the response's head is on its way: the session stays as it is.
     pub fn reset(&self) -> Result<(), SessionError> {
         self.must_precede_head()?;
-        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
         let (id, cookie) = (self.draw_id(), policy.new_cookie(&self.0.request, now));
         self.lock(|held| {
             if held.phase == Phase::Destroyed {
@@ -328,7 +331,7 @@ impl Session {
     /// Leaves all data behind at a login: [`clear`](Self::clear) would know nothing of what another
     /// request of the former user is about to store.
     pub(crate) fn discard_data(&self, is_same_user: bool) -> Result<(), SessionError> {
-        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
         let cookie = policy.new_cookie(&self.0.request, now);
         self.live(|held| held.discard_data(policy, cookie, is_same_user, now))
     }
@@ -359,7 +362,7 @@ impl Session {
     /// gives hints: see `manual::live`.
     ///
     /// ```
-    /// # use cloakroom::{Session, live::EndReason};
+    /// # use cloakroom::{Session, watch::EndReason};
     /// # async fn read() {}
     /// async fn follow(session: Session) -> EndReason {
     ///     let ended = session.ended();
@@ -368,21 +371,21 @@ impl Session {
     /// }
     /// ```
     pub fn ended(&self) -> Ended {
-        let backend = &self.0.backend;
+        let coordinator = &self.0.coordinator;
         let watched = self.lock(|held| {
             Some(Watched {
-                id: backend.key(held.stored.as_ref()?).into_owned(),
+                id: coordinator.key(held.stored.as_ref()?).into_owned(),
                 expires: held.stored_expires,
                 deadline: held.deadline(),
             })
         });
         watched.map_or_else(Ended::never, |watched| {
-            Ended::of(Arc::clone(&backend.live), watched)
+            Ended::of(Arc::clone(&coordinator.watch), watched)
         })
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.0.backend.now()
+        self.0.coordinator.now()
     }
 
     /// Whether this request goes on without its session, because the store did not give it.
@@ -392,7 +395,7 @@ impl Session {
     }
 
     pub(crate) fn user_keys(&self) -> UserKeys {
-        self.0.backend.policy.settings().user_keys.clone()
+        self.0.coordinator.policy.settings().user_keys.clone()
     }
 
     pub(crate) fn note_login(
@@ -400,22 +403,22 @@ impl Session {
         device: Option<&LoginDevice>,
         fingerprint: Option<String>,
     ) -> Result<(), SessionError> {
-        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
         self.live(|held| held.note_login(policy, now, device, fingerprint))
     }
 
     pub(crate) fn note_by(&self, by: Option<(String, String)>) -> Result<(), SessionError> {
-        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
         self.live(|held| held.note_by(policy, now, by))
     }
 
     /// What its last login noted.
-    pub(crate) fn device_note(&self) -> Option<LoginDevice> {
-        self.lock(|held| held.stamp.as_ref()?.device())
+    pub(crate) fn login_device(&self) -> Option<LoginDevice> {
+        self.lock(|held| held.metadata.as_ref()?.device())
     }
 
-    pub(crate) fn backend(&self) -> &Coordinator {
-        &self.0.backend
+    pub(crate) fn coordinator(&self) -> &Coordinator {
+        &self.0.coordinator
     }
 
     /// Takes note that the store has ended it.
@@ -424,8 +427,8 @@ impl Session {
     }
 
     /// What cloakroom notes of the session.
-    pub(crate) fn stamp(&self) -> Option<Arc<Metadata>> {
-        self.lock(|held| held.stamp.clone())
+    pub(crate) fn metadata(&self) -> Option<Arc<Metadata>> {
+        self.lock(|held| held.metadata.clone())
     }
 
     pub(crate) fn request(&self) -> &RequestInfo {
@@ -435,13 +438,13 @@ impl Session {
     /// Counts one more socket that is open for this session, unless there are too many.
     #[cfg(any(feature = "ws", feature = "socketio"))]
     pub(crate) fn open_socket(&self) -> Result<SocketPermit, SocketLimit> {
-        let backend = &self.0.backend;
-        let settings = backend.policy.settings();
+        let coordinator = &self.0.coordinator;
+        let settings = coordinator.policy.settings();
         let limits = SocketLimits {
             per_session: settings.max_sockets_per_session,
             per_address: settings.max_sockets_per_address,
         };
-        let admitted = backend
+        let admitted = coordinator
             .sockets
             .admit(self.stored_id(), self.0.request.address, limits);
         admitted.inspect_err(|full| match full {
@@ -466,7 +469,7 @@ impl Session {
     }
 
     fn draw_id(&self) -> SessionId {
-        self.0.backend.policy.draw_id(&self.0.request)
+        self.0.coordinator.policy.draw_id(&self.0.request)
     }
 }
 

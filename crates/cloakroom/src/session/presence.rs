@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{SaveError, Session};
-use crate::engine::Edit;
+use crate::lifecycle::Edit;
 
 /// How often at most an open connection moves the expiry of its session.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -27,7 +27,13 @@ impl Presence {
     /// Returns how long it is until the expiry is to be moved next: a third of the idle time-out after
     /// it was moved.
     pub(crate) fn due_in(&self) -> Duration {
-        let ttl = self.session.0.backend.policy.settings().browser_session_ttl;
+        let ttl = self
+            .session
+            .0
+            .coordinator
+            .policy
+            .settings()
+            .browser_session_ttl;
         let idle = self.session.lock(|held| held.cookie.max_age());
         let interval = (idle.unwrap_or(ttl) / 3).max(SHORTEST);
         interval.saturating_sub(self.moved.elapsed())
@@ -37,12 +43,12 @@ impl Presence {
     /// handler has not saved is not stored by it.
     pub(crate) async fn renew(&mut self) {
         self.moved = Instant::now();
-        let (backend, now) = (&self.session.0.backend, self.session.now());
+        let (coordinator, now) = (&self.session.0.coordinator, self.session.now());
         let stored = self
             .session
             .lock(|held| Some((held.stored.clone()?, held.base.clone()?)));
         let Some((id, base)) = stored else { return };
-        let touching = backend.touch(&id, &base, Box::new(Edit::touch(now)));
+        let touching = coordinator.touch(&id, &base, Box::new(Edit::touch(now)));
         if let Err(SaveError::Store(error)) = touching.await {
             tracing::debug!(%error, "an open connection could not keep its session alive");
         }

@@ -37,7 +37,7 @@ impl Session {
     /// [`SessionError::RemembersNobody`] where the policy does not allow it; [`SessionError::Ended`] after
     /// `destroy` or `unset`; [`SessionError::HeadersSent`] once the response's head is on its way.
     pub fn remember(&self, timeout: Duration) -> Result<(), SessionError> {
-        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
         let most = policy.settings().remember_at_most;
         let most = most.ok_or(SessionError::RemembersNobody)?;
         let timeout = timeout.min(most).max(LEAST);
@@ -47,7 +47,7 @@ impl Session {
 
     /// Leaves the session to the policy's time-outs, unless this request had it remembered.
     pub(crate) fn forget(&self) -> Result<(), SessionError> {
-        let (policy, now) = (&self.0.backend.policy, self.0.backend.now());
+        let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
         self.live(|held| held.forget(policy, now))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Coordinator, Session, SessionError, SessionInner};
 use crate::cookie::Ticket;
-use crate::engine::SessionState;
+use crate::lifecycle::SessionState;
 use crate::policy::RequestInfo;
 
 pub(super) enum Lazy {
@@ -17,30 +17,30 @@ pub(super) enum Lazy {
 
 impl Session {
     pub(crate) fn new(
-        backend: Arc<Coordinator>,
+        coordinator: Arc<Coordinator>,
         request: RequestInfo,
         held: Box<SessionState>,
     ) -> Self {
-        Self::of(backend, request, Lazy::Loaded(held))
+        Self::of(coordinator, request, Lazy::Loaded(held))
     }
 
     /// A session that begins with this request.
     pub(crate) fn fresh(
-        backend: Arc<Coordinator>,
+        coordinator: Arc<Coordinator>,
         request: RequestInfo,
         ticket: Option<Ticket>,
     ) -> Self {
         // Functions of the application's own are not called under a lock.
-        if backend.policy.wants_request() {
-            let held = Box::new(backend.fresh(&request, ticket));
-            return Self::new(backend, request, held);
+        if coordinator.policy.wants_request() {
+            let held = Box::new(coordinator.fresh(&request, ticket));
+            return Self::new(coordinator, request, held);
         }
-        Self::of(backend, request, Lazy::Untouched(ticket))
+        Self::of(coordinator, request, Lazy::Untouched(ticket))
     }
 
-    fn of(backend: Arc<Coordinator>, request: RequestInfo, state: Lazy) -> Self {
+    fn of(coordinator: Arc<Coordinator>, request: RequestInfo, state: Lazy) -> Self {
         Self(Arc::new(SessionInner {
-            backend,
+            coordinator,
             request,
             state: Mutex::new(state),
             head_sent: AtomicBool::new(false),
@@ -56,7 +56,7 @@ impl Session {
     pub(crate) fn lock<R>(&self, with: impl FnOnce(&mut SessionState) -> R) -> R {
         let mut state = self.state();
         if let Lazy::Untouched(ticket) = &mut *state {
-            let held = self.0.backend.fresh(&self.0.request, ticket.take());
+            let held = self.0.coordinator.fresh(&self.0.request, ticket.take());
             *state = Lazy::Loaded(Box::new(held));
         }
         match &mut *state {

@@ -6,16 +6,16 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::backend::{Followed, Saved};
 use super::{SaveError, Session, SessionError, parse, read};
 use crate::clock::Timestamp;
+use crate::coordinator::{Followed, Saved};
+use crate::id::SessionId;
 #[cfg(any(feature = "tower", feature = "actix"))]
-use crate::engine::belongs;
-use crate::engine::{
+use crate::lifecycle::belongs;
+use crate::lifecycle::{
     Arrival, ComputedChange, Edit, EditError, Phase, SessionState, WriteSnapshot, is_late,
     is_shut_out, required, settle_predecessor, signs_in, signs_in_a_visitor, user_before,
 };
-use crate::id::SessionId;
 use crate::record::{Record, StoredRecord, ValueError, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -62,12 +62,12 @@ impl Session {
             .live(|held| held.stored.clone().filter(|_| held.base.is_some()))?
             .ok_or(SessionError::NotStored)?;
         let stored = self.read_or_follow(&id).await?.ok_or(SessionError::Gone)?;
-        let limit = self.0.backend.policy.settings().record_limit;
+        let limit = self.0.coordinator.policy.settings().record_limit;
         let record = Record::parse(stored.text, limit)
             .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error))?;
         self.live(|held| {
             held.apply_reload(Arc::new(record), stored.expires);
-            held.clamp_stamp(&self.0.backend.policy, self.now());
+            held.clamp_metadata(&self.0.coordinator.policy, self.now());
         })
     }
 
@@ -75,16 +75,16 @@ impl Session {
     /// then lie over what is stored by now.
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) async fn confirm(&self) -> Result<bool, StoreError> {
-        let backend = &self.0.backend;
+        let coordinator = &self.0.coordinator;
         let stored = self.lock(|held| held.stored.clone());
-        let (Some(id), false) = (stored, backend.store.staleness().is_zero()) else {
+        let (Some(id), false) = (stored, coordinator.store.staleness().is_zero()) else {
             return Ok(true);
         };
         let stored = match self.read_or_follow(&id).await {
             Err(error) if error.kind() == StoreErrorKind::Corrupt => None,
             stored => stored?,
         };
-        let limit = backend.policy.settings().record_limit;
+        let limit = coordinator.policy.settings().record_limit;
         let read = stored.and_then(|stored| {
             let record = Record::parse(stored.text, limit).ok()?;
             Some((record, stored.expires))
@@ -93,12 +93,12 @@ impl Session {
         let Some((record, expires)) = read else {
             return Ok(false);
         };
-        if !belongs(&backend.policy, record.stamp().map(AsRef::as_ref)) {
+        if !belongs(&coordinator.policy, record.metadata().map(AsRef::as_ref)) {
             return Ok(false);
         }
         self.lock(|held| {
             held.refresh_base(Arc::new(record), expires);
-            held.clamp_stamp(&backend.policy, backend.now());
+            held.clamp_metadata(&coordinator.policy, coordinator.now());
         });
         Ok(true)
     }
@@ -123,7 +123,7 @@ impl Session {
             held.left = None;
             ids
         })?;
-        let ended = self.0.backend.end_all(&ids).await;
+        let ended = self.0.coordinator.end_all(&ids).await;
         if ended
             .as_ref()
             .is_err_and(|error| error.kind() != StoreErrorKind::Unknown)
@@ -135,11 +135,11 @@ impl Session {
 
     /// Reads the session past every cache; where it was renewed meanwhile, under the id that it has now.
     async fn read_or_follow(&self, id: &SessionId) -> Result<Option<StoredRecord>, StoreError> {
-        let backend = &self.0.backend;
-        if let Some(stored) = backend.get_uncached(id).await? {
+        let coordinator = &self.0.coordinator;
+        if let Some(stored) = coordinator.get_uncached(id).await? {
             return Ok(Some(stored));
         }
-        let Followed::Successor(id, stored) = backend.follow(id).await? else {
+        let Followed::Successor(id, stored) = coordinator.follow(id).await? else {
             return Ok(None);
         };
         self.lock(|held| held.follow(&id));
@@ -203,7 +203,7 @@ impl Session {
             }
             WriteTarget::Same(base) => {
                 edit.add(change);
-                let saving = self.0.backend.save(&sent.id, base, edit);
+                let saving = self.0.coordinator.save(&sent.id, base, edit);
                 let mut saved = saving.await.map_err(SessionError::from)?;
                 let value = saved.value.take().unwrap_or_else(|| "null".into());
                 let id = self.saved_id(sent.id.clone(), &mut saved);
@@ -227,19 +227,19 @@ impl Session {
     /// Where the id was closed while this request ran, a request that itself signs somebody in stores
     /// what it set under an id of its own; every other is refused.
     pub(crate) async fn write(&self, now: Timestamp) -> Result<(), SaveError> {
-        let backend = &self.0.backend;
+        let coordinator = &self.0.coordinator;
         // Nobody would ever have its id.
-        if self.lock(|held| held.stored.is_none() && is_late(&backend.policy, held)) {
+        if self.lock(|held| held.stored.is_none() && is_late(&coordinator.policy, held)) {
             return Err(SaveError::Gone);
         }
         self.settle_predecessor(now);
         self.end_left().await?;
         // Once it is stored, the session itself says no more that this request signed somebody in.
-        self.lock(|held| held.is_login |= signs_in(&backend.policy, held));
+        self.lock(|held| held.is_login |= signs_in(&coordinator.policy, held));
         if let Some(id) = self.lock(|held| held.lost_id()) {
             // Nobody would ever have the id that it is to get.
             self.lock(|held| held.phase = Phase::Destroyed);
-            backend.end(&id).await?;
+            coordinator.end(&id).await?;
             return Err(SaveError::Gone);
         }
         match self.write_once(now).await {
@@ -259,33 +259,33 @@ impl Session {
     /// Where the user was signed in under that id, another sign-in closed it, whose session is there; or
     /// all sessions of the user were ended, which the request must not outlive.
     async fn write_apart(&self, now: Timestamp) -> Result<(), SaveError> {
-        let backend = &self.0.backend;
-        let before = self.lock(|held| user_before(&backend.policy, held));
+        let coordinator = &self.0.coordinator;
+        let before = self.lock(|held| user_before(&coordinator.policy, held));
         self.lock(SessionState::leave_closed);
         self.write_once(now).await?;
         let (Some(user), Some(id)) = (before, self.stored_id()) else {
             return Ok(());
         };
-        let own = backend.key(&id).into_owned();
+        let own = coordinator.key(&id).into_owned();
         if self.has_another(&user, &own).await? {
             return Ok(());
         }
         self.lock(|held| held.phase = Phase::Destroyed);
-        backend.destroy_at(&own).await?;
+        coordinator.destroy_at(&own).await?;
         Err(SaveError::Gone)
     }
 
     /// Whether the user has another session, which is there for a while: in some stores one that is
     /// about to be refused can be seen for a moment.
     async fn has_another(&self, user: &str, own: &SessionId) -> Result<bool, SaveError> {
-        let backend = &self.0.backend;
-        let mut others = backend.list_by_user(user).await?;
+        let coordinator = &self.0.coordinator;
+        let mut others = coordinator.list_by_user(user).await?;
         others.retain(|key| key != own);
         if others.is_empty() {
             return Ok(false);
         }
         tokio::time::sleep(SETTLING).await;
-        let still = backend.list_by_user(user).await?;
+        let still = coordinator.list_by_user(user).await?;
         Ok(others.iter().any(|key| still.contains(key)))
     }
 
@@ -294,7 +294,7 @@ impl Session {
     async fn end_left(&self) -> Result<(), StoreError> {
         let left = self.lock(|held| held.left.clone());
         if let Some(left) = left {
-            Box::pin(self.0.backend.end(&left)).await?;
+            Box::pin(self.0.coordinator.end(&left)).await?;
             self.lock(|held| held.left = None);
         }
         Ok(())
@@ -302,15 +302,15 @@ impl Session {
 
     /// Whether nothing of this session may be stored.
     pub(crate) fn is_shut_out(&self) -> bool {
-        self.lock(|held| is_shut_out(&self.0.backend.policy, held))
+        self.lock(|held| is_shut_out(&self.0.coordinator.policy, held))
     }
 
     fn signs_in_a_visitor(&self) -> bool {
-        self.lock(|held| signs_in_a_visitor(&self.0.backend.policy, held))
+        self.lock(|held| signs_in_a_visitor(&self.0.coordinator.policy, held))
     }
 
     fn signs_in(&self) -> bool {
-        self.lock(|held| signs_in(&self.0.backend.policy, held))
+        self.lock(|held| signs_in(&self.0.coordinator.policy, held))
     }
 
     /// Decides which id a session has at the end whose client came by one that it had before.
@@ -319,21 +319,23 @@ impl Session {
             return;
         }
         // Functions of the application's own are not called under a lock.
-        let (policy, id) = (&self.0.backend.policy, self.draw_id());
+        let (policy, id) = (&self.0.coordinator.policy, self.draw_id());
         self.lock(|held| settle_predecessor(policy, held, id, now));
     }
 
     async fn write_once(&self, now: Timestamp) -> Result<(), SaveError> {
-        let backend = &self.0.backend;
+        let coordinator = &self.0.coordinator;
         let (target, sent, edit) = self.to_send(now);
         let mut id = sent.id.clone();
         let draw = || self.draw_id();
         let mut saved = match target {
-            WriteTarget::Same(base) => backend.save(&id, base, edit).await,
-            WriteTarget::New(None) => backend.create(&mut id, draw, edit).await,
-            WriteTarget::New(Some(old)) => backend.replace(&old, &mut id, draw, None, edit).await,
+            WriteTarget::Same(base) => coordinator.save(&id, base, edit).await,
+            WriteTarget::New(None) => coordinator.create(&mut id, draw, edit).await,
+            WriteTarget::New(Some(old)) => {
+                coordinator.replace(&old, &mut id, draw, None, edit).await
+            }
             WriteTarget::Moved { old, base } => {
-                backend.replace(&old, &mut id, draw, base, edit).await
+                coordinator.replace(&old, &mut id, draw, base, edit).await
             }
         }?;
         let id = self.saved_id(id, &mut saved);
@@ -357,7 +359,7 @@ impl Session {
         let (WriteTarget::Same(base), sent, edit) = self.to_send(now) else {
             return Ok(());
         };
-        let found = self.0.backend.touch(&sent.id, &base, edit).await?;
+        let found = self.0.coordinator.touch(&sent.id, &base, edit).await?;
         if found { Ok(()) } else { Err(SaveError::Gone) }
     }
 
@@ -372,7 +374,7 @@ impl Session {
                 (Some(_), Some(base)) => WriteTarget::Same(Arc::clone(base)),
                 _ => WriteTarget::New(held.superseded.clone()),
             };
-            let edit = Edit::of(held, now).requiring(required(&self.0.backend.policy, held));
+            let edit = Edit::of(held, now).requiring(required(&self.0.coordinator.policy, held));
             // Boxed, because the futures that carry it out each hold it several times.
             (target, held.sent(), Box::new(edit))
         })

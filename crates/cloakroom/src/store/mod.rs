@@ -4,16 +4,12 @@
 //! only where the caller has seen the old ones, and forgets what is over.
 
 mod any;
-mod changes;
 #[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
 mod completion;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod delegate;
-mod ends;
 mod error;
-#[cfg(any(feature = "redis", feature = "postgres"))]
-mod heartbeat;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "mongodb")]
@@ -33,6 +29,7 @@ mod skew;
 pub mod sqlite;
 #[cfg(any(feature = "memory", feature = "sqlite", feature = "mongodb"))]
 mod steady;
+mod subscription;
 mod url;
 
 use std::fmt;
@@ -41,11 +38,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use any::{AnyStore, ConnectError, StoreOptions};
-pub use changes::Changes;
 pub(crate) use delegate::{delegate, delegate_many, delegate_rest};
-pub use ends::{Ends, Invalidation, InvalidationSink};
 pub use error::{StoreError, StoreErrorKind};
 pub use retired::{RETIRED_FOR, RetiredId};
+pub use subscription::{Changes, Ends, Invalidation, InvalidationSink};
 
 pub use crate::record::{NewRecord, StoredRecord, UserKeys};
 

@@ -43,9 +43,9 @@ use tokio::time::{sleep, timeout};
 use super::handle::Missing;
 use super::origin::is_hijacked;
 use super::tower::found;
-use crate::live::{self, EndReason, SocketPermit};
 use crate::session::{Presence, Session};
 use crate::store::StoreError;
+use crate::watch::{self, EndReason, SocketPermit};
 
 /// The event that a client gets before it is disconnected.
 pub const ENDED: &str = "session_ended";
@@ -169,7 +169,7 @@ pub async fn disconnect_at_end<A: Adapter>(socket: &SocketRef<A>) {
     }
 }
 
-async fn watch<A: Adapter>(socket: &SocketRef<A>, mut ended: live::Ended, mut presence: Presence) {
+async fn watch<A: Adapter>(socket: &SocketRef<A>, mut ended: watch::Ended, mut presence: Presence) {
     while socket.connected() {
         if presence.due_in().is_zero() {
             presence.renew().await;

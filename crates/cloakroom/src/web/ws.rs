@@ -19,8 +19,8 @@ use http::request::Parts;
 
 use super::SessionRejection;
 use super::origin::is_hijacked;
-use crate::live::{EndReason, Ended, ShutDown, SocketPermit};
 use crate::session::{Presence, Session};
+use crate::watch::{EndReason, Ended, ShutDown, SocketPermit};
 
 /// How long a client has to take its leave before the connection is cut.
 const GOODBYE: Duration = Duration::from_secs(1);

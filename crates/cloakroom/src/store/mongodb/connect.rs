@@ -14,13 +14,13 @@ use mongodb::options::{
 use mongodb::{Client, Collection, IndexModel};
 
 use super::MongoInner;
-use super::errors::write_failed;
-use super::form::SessionFormat;
+use super::bson_cache::BsonCache;
+use super::error::write_failed;
+use super::format::SessionFormat;
 use super::options::{AutoRemove, MongoOptions};
 use super::retired::Notes;
-use super::seen::BsonCache;
 use super::time;
-use super::tombs::Tombstones;
+use super::tombstones::Tombstones;
 use crate::store::{StoreError, StoreErrorKind, UserKeys, plaintext};
 
 /// How long a request waits for a server to be found, unless the URL says otherwise.

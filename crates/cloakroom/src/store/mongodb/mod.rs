@@ -4,22 +4,22 @@
 //! by the server's clock; MongoDB deletes what expired about once a minute. A save holds only
 //! where the stored session still is what was read.
 
+mod bson_cache;
 mod connect;
 mod crypto;
 mod document;
+mod encryptor;
 mod ends;
-mod errors;
-mod form;
+mod error;
+mod format;
 mod json;
 mod kruptein;
 mod options;
 mod parse;
 mod reads;
 mod retired;
-mod sealer;
-mod seen;
 mod time;
-mod tombs;
+mod tombstones;
 mod users;
 mod webcrypto;
 mod writes;
@@ -38,10 +38,10 @@ pub use self::kruptein::Kruptein;
 pub use self::options::{AutoRemove, MongoOptions};
 pub use self::webcrypto::WebCrypto;
 
-use self::form::SessionFormat;
+use self::bson_cache::BsonCache;
+use self::format::SessionFormat;
 use self::retired::Notes;
-use self::seen::BsonCache;
-use self::tombs::Tombstones;
+use self::tombstones::Tombstones;
 use super::completion::to_completion;
 use super::steady::Steady;
 use super::{

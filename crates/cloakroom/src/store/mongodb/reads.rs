@@ -8,8 +8,8 @@ use mongodb::bson::{Document, RawDocumentBuf, doc};
 
 use super::MongoInner;
 use super::document::date;
-use super::errors::read_failed;
-use super::form::{DecodedSession, SessionFormat};
+use super::error::read_failed;
+use super::format::{DecodedSession, SessionFormat};
 use crate::clock::Timestamp;
 use crate::store::{Page, StoreError, StoreErrorKind, StoredRecord};
 

@@ -10,7 +10,7 @@ use mongodb::bson::{Bson, Document, doc};
 
 use super::connect::durable;
 use super::document::date;
-use super::errors::{read_failed, write_failed};
+use super::error::{read_failed, write_failed};
 use crate::clock::Timestamp;
 use crate::store::{RETIRED_FOR, RetiredId, StoreError, StoreErrorKind};
 

@@ -11,7 +11,7 @@ use mongodb::bson::doc;
 use tokio::runtime::Handle;
 
 use super::MongoInner;
-use super::errors::read_failed;
+use super::error::read_failed;
 use crate::clock::{Clock, Timestamp};
 use crate::store::steady::Steady;
 use crate::store::{StoreError, skew};

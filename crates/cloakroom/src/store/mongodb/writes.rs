@@ -4,8 +4,8 @@ use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 
 use super::MongoInner;
 use super::document::date;
-use super::errors::{read_failed, write_failed};
-use super::form::{DecodedSession, SessionFormat};
+use super::error::{read_failed, write_failed};
+use super::format::{DecodedSession, SessionFormat};
 use crate::clock::Timestamp;
 use crate::record::RecordText;
 use crate::store::{CasOutcome, NewRecord, StoreError, StoreErrorKind};

@@ -7,9 +7,9 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use super::NearOptions;
-use super::judge::{CacheDecision, CopyTimes, ReadSource, judge};
-use super::stamps::{Version, Versions};
+use super::freshness::{CacheDecision, CopyTimes, ReadSource, judge};
 use super::stats::{Counters, NearStats, count};
+use super::versions::{Version, Versions};
 use crate::clock::Clock;
 use crate::id::SessionId;
 use crate::store::StoredRecord;

@@ -5,12 +5,12 @@
 //! given out for a bounded time after it was last known to hold (`judge`). `model` goes through all
 //! orders in which that can happen.
 
-mod judge;
+mod freshness;
+mod invalidate;
 mod memory;
 mod options;
-mod own;
-mod stamps;
 mod stats;
+mod versions;
 
 /// The counters' numbers; the model has others.
 mod atomic {
@@ -24,9 +24,9 @@ use std::time::Duration;
 pub use options::NearOptions;
 pub use stats::NearStats;
 
-use self::judge::ReadSource;
+use self::freshness::ReadSource;
+use self::invalidate::{ClearOnDrop, WriteInvalidation};
 use self::memory::Memory;
-use self::own::{ClearOnDrop, WriteInvalidation};
 use super::{
     CasOutcome, Changes, Invalidation, InvalidationSink, NewRecord, RetiredId, Store, StoreError,
     StoreErrorKind, StoreFuture, StoredRecord,

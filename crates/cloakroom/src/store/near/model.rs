@@ -11,11 +11,11 @@ mod atomic {
     pub(super) use loom::sync::atomic::{AtomicU32, Ordering};
 }
 
-#[path = "stamps.rs"]
+#[path = "versions.rs"]
 #[expect(clippy::duplicate_mod, reason = "this one is made of loom's atomics")]
-mod stamps;
+mod versions;
 
-use stamps::{Version, Versions};
+use versions::{Version, Versions};
 
 /// The session whose hash it is; another one shares its counter or not, which changes nothing.
 const ID: u64 = 0;

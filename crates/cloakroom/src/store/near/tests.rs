@@ -1,7 +1,7 @@
 //! Whether and how long a copy is given out, by a store whose link the test has in its hand; and by real ones.
 
 mod fake;
-mod own;
+mod invalidate;
 #[cfg(all(feature = "redis", feature = "postgres", feature = "conformance"))]
 mod postgres;
 #[cfg(all(feature = "redis", feature = "postgres", feature = "conformance"))]

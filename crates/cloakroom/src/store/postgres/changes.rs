@@ -10,7 +10,7 @@ use super::PostgresInner;
 use super::ddl::{CHANGED, EVERYTHING, has_notify};
 use super::ends::WatchedIds;
 use crate::id::SessionId;
-use crate::store::heartbeat::{Connected, Pingable, Supervised};
+use crate::store::subscription::supervised::{Connected, Pingable, Supervised};
 use crate::store::{Changes, Invalidation, InvalidationSink, StoreFuture, StoredRecord};
 
 /// The link of one cache.

@@ -20,7 +20,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Soc
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PostgresInner;
-use super::fault::{QueryError, SendPhase};
+use super::error::{QueryError, SendPhase};
 use super::options::PostgresOptions;
 use super::pooler::{Pooler, is_direct};
 use super::url::{ParsedUrl, TlsMode};

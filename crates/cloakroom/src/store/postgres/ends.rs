@@ -12,7 +12,7 @@ use super::PostgresInner;
 use super::ddl::ENDED;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::heartbeat::{Connected, Pingable, Supervised};
+use crate::store::subscription::supervised::{Connected, Pingable, Supervised};
 use crate::store::{Ends, Invalidation, InvalidationSink, StoreFuture};
 
 /// What was not asked for within this time is not watched any more: whoever watches asks oftener.

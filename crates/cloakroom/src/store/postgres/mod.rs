@@ -3,19 +3,19 @@
 //! Each operation is one statement, prepared once per connection: one round trip. Reads of sessions
 //! that come at once share one. The connection's `TimeZone` is the server's, as for Express, for it decides what the column `expire` means.
 
-mod call;
 mod changes;
 mod connect;
 mod ddl;
 mod ends;
-mod fault;
+mod error;
 mod full;
-mod line;
-mod lines;
 mod names;
 mod options;
 mod pooler;
 mod prune;
+mod query;
+mod read_batcher;
+mod read_pool;
 mod reads;
 mod retired;
 mod schema;
@@ -38,9 +38,9 @@ pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
 
 use self::full::PoolExhausted;
-use self::lines::ReadPool;
 use self::names::TableNames;
 use self::pooler::Pooler;
+use self::read_pool::ReadPool;
 use self::sid::Sid;
 use self::sql::{Column, Expire, Layout, Sql};
 use self::users::UserIndex;

@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::PostgresInner;
-use super::call::Params;
+use super::query::Params;
 use super::reads::first;
 use super::sql::PRUNED_AT_ONCE;
 use crate::store::StoreError;

@@ -7,8 +7,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio_postgres::Row;
 
 use super::PostgresInner;
-use super::call::Text;
-use super::fault::QueryError;
+use super::error::QueryError;
+use super::query::Text;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{Page, StoreError, StoreErrorKind, StoredRecord};

@@ -4,7 +4,7 @@
 //! session's row before that of the note: two that meet wait for each other in one order.
 
 use super::PostgresInner;
-use super::call::Text;
+use super::query::Text;
 use super::reads::unreadable;
 use super::sql::PRUNED_AT_ONCE;
 use super::time::ServerTime;

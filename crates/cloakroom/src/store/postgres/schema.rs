@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 
-use super::fault::QueryError;
+use super::error::QueryError;
 use super::names::TableNames;
 use super::options::PostgresOptions;
 use super::sid::Sid;

@@ -1,5 +1,4 @@
 mod completion;
-mod lines;
 mod lost_lines;
 mod mixed;
 mod node;
@@ -7,6 +6,7 @@ mod pool;
 mod pooler;
 mod pruning;
 mod races;
+mod read_pool;
 mod retired;
 mod schema;
 mod tls;

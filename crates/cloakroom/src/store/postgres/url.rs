@@ -11,7 +11,7 @@ use percent::decode;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
-use super::fault::QueryError;
+use super::error::QueryError;
 use crate::store::StoreErrorKind;
 
 /// What a URL says of encryption; of two, the stronger counts.

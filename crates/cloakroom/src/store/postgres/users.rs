@@ -8,9 +8,9 @@ use futures_util::TryStreamExt as _;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::call::{Params, Text};
-use super::fault::{QueryError, SendPhase};
+use super::error::{QueryError, SendPhase};
 use super::names::TableNames;
+use super::query::{Params, Text};
 use super::reads::{id_in, unreadable};
 use super::sql::{Layout, UserSql};
 use super::{PostgresInner, ddl};

@@ -5,8 +5,8 @@
 
 use tokio_postgres::error::SqlState;
 
-use super::call::{Params, Text};
-use super::fault::QueryError;
+use super::error::QueryError;
+use super::query::{Params, Text};
 use super::sid::Sid;
 use super::{PostgresInner, millis};
 use crate::id::SessionId;

@@ -16,13 +16,13 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisResult, Value};
 use tokio::sync::Notify;
 
+use super::command::{Connection, Node, Request, SendMode};
 use super::ends::tell;
-use super::failure::{Idempotency, to_store_error};
-use super::lines::{Servers, TrackingConnections};
-use super::request::{Connection, Node, Request, SendMode};
+use super::error::{Idempotency, to_store_error};
+use super::tracking::{Servers, TrackingConnections};
 use super::{RedisInner, RedisStore};
 use crate::id::SessionId;
-use crate::store::heartbeat::{Connected, Pingable as _, Supervised};
+use crate::store::subscription::supervised::{Connected, Pingable as _, Supervised};
 use crate::store::{
     Changes, Invalidation, InvalidationSink, StoreError, StoreErrorKind, StoreFuture, StoredRecord,
 };

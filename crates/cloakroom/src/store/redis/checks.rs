@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
+use super::command::Request;
 use super::durability::Keeping;
-use super::facts::ServerInfo;
-use super::failure::{GRANT, Idempotency};
+use super::error::{GRANT, Idempotency};
 use super::link::Link;
 use super::replay::text;
-use super::request::Request;
 use super::scripts::Script;
+use super::server_info::ServerInfo;
 use super::{RedisOptions, invalid};
 use crate::store::StoreError;
 

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, Value};
 
 use super::RedisInner;
-use super::failure::{Idempotency, to_store_error};
+use super::command::{Connection, Request, SendMode};
+use super::error::{Idempotency, to_store_error};
 use super::keys::RedisKeys;
-use super::lines::{Servers, TrackingConnections};
-use super::request::{Connection, Request, SendMode};
+use super::tracking::{Servers, TrackingConnections};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::heartbeat::{Connected, Supervised};
+use crate::store::subscription::supervised::{Connected, Supervised};
 use crate::store::{Ends, Invalidation, InvalidationSink, StoreErrorKind, StoreFuture};
 
 /// How long one answer is waited for.

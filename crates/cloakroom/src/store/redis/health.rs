@@ -1,7 +1,7 @@
 //! Whether the server takes writes, asked without one.
 
 use super::RedisInner;
-use super::failure::Idempotency;
+use super::error::Idempotency;
 use crate::id::SessionId;
 use crate::store::StoreError;
 

@@ -13,17 +13,15 @@ use tokio::sync::Mutex;
 
 use super::RedisOptions;
 use super::address::Address;
+use super::command::{Connection, Node, Request, SendMode};
+use super::connector::client;
 use super::driver::Driver;
-use super::failure::{
-    Idempotency, RetryAction, is_safe, retry_action, to_store_error, unreachable,
-};
-use super::line::SharedConnection;
+use super::error::{Idempotency, RetryAction, is_safe, retry_action, to_store_error, unreachable};
 use super::reads::corrupt;
 use super::replay::{End, Generation, Replay};
-use super::request::{Connection, Node, Request, SendMode};
 use super::sentinels::Sentinels;
 use super::shared::Shared;
-use super::source::client;
+use super::shared_connection::SharedConnection;
 use super::waiting::Waiting;
 use crate::store::{StoreError, StoreErrorKind};
 

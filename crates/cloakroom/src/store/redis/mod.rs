@@ -5,32 +5,32 @@
 //! an id is in it before its session is stored, and leaves it after the session is gone.
 
 mod address;
-mod call;
 mod changes;
 mod checks;
+mod command;
+mod connector;
 mod driver;
 mod durability;
 mod ends;
-mod facts;
-mod failure;
+mod error;
 mod health;
+mod index_cache;
+mod index_sweep;
 mod keys;
-mod line;
-mod lines;
 mod link;
 mod options;
 mod reads;
 mod replacing;
 mod replay;
-mod request;
+mod script_call;
 mod scripts;
-mod seen;
 mod sentinels;
+mod server_info;
 mod shared;
-mod source;
+mod shared_connection;
+mod tracking;
 mod users;
 mod waiting;
-mod walk;
 mod writes;
 
 use std::fmt;
@@ -41,11 +41,11 @@ use arc_swap::ArcSwap;
 pub use options::RedisOptions;
 
 use self::address::{Address, split_wait};
+use self::index_cache::IndexCache;
 use self::keys::RedisKeys;
 use self::link::Link;
 use self::replay::Replay;
 use self::scripts::Scripts;
-use self::seen::IndexCache;
 use super::completion::to_completion;
 use super::{
     CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreError,

@@ -6,9 +6,9 @@ use std::hash::{BuildHasher as _, RandomState};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::{Cmd, Pipeline, Value};
 
-use super::failure::Idempotency;
+use super::command::{Node, Request};
+use super::error::Idempotency;
 use super::replay::Stamp;
-use super::request::{Node, Request};
 use super::{RedisInner, invalid};
 use crate::clock::Timestamp;
 use crate::id::SessionId;

@@ -1,7 +1,7 @@
 //! One id for another: in one step, or in a few where a cluster has the two on different servers.
 
 use super::RedisInner;
-use super::call::Call;
+use super::script_call::Call;
 use super::writes::{ScriptReply, TOMBSTONE_GRACE, end, owners};
 use crate::id::SessionId;
 use crate::record::RecordText;

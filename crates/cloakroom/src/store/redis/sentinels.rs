@@ -8,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult};
 
 use super::address::Address;
-use super::request::Node;
+use super::command::Node;
 
 /// How long one of them may take. Others are there for one that hangs.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(250);

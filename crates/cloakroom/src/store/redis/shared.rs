@@ -12,11 +12,11 @@ use tokio::time::{sleep, timeout};
 
 use super::RedisOptions;
 use super::address::Address;
-use super::failure::unreachable;
-use super::line::{SharedConnection, TaskOwner};
+use super::command::Connection;
+use super::connector::Connector;
+use super::error::unreachable;
 use super::replay::{Generation, Replay};
-use super::request::Connection;
-use super::source::Connector;
+use super::shared_connection::{SharedConnection, TaskOwner};
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 
 /// How long to wait before a server is told again that did not take it, at first and at most.

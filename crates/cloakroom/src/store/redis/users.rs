@@ -12,10 +12,10 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::Value;
 
-use super::failure::{Idempotency, is_full};
+use super::command::Request;
+use super::error::{Idempotency, is_full};
+use super::index_sweep::IndexSweep;
 use super::reads::corrupt;
-use super::request::Request;
-use super::walk::IndexSweep;
 use super::writes::index_ttl;
 use super::{RedisInner, RedisStore};
 use crate::id::SessionId;

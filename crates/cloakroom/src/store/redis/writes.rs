@@ -7,11 +7,11 @@ use std::time::Duration;
 use redis::{Cmd, Pipeline, Value};
 
 use super::RedisInner;
-use super::call::Call;
-use super::failure::Idempotency;
+use super::command::Request;
+use super::error::Idempotency;
 use super::reads::{corrupt, stored};
 use super::replay::End;
-use super::request::Request;
+use super::script_call::Call;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError, StoreErrorKind};

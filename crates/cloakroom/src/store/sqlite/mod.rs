@@ -9,9 +9,9 @@
 )]
 
 mod files;
+mod open_error;
 mod readers;
 mod reads;
-mod refusal;
 mod retired;
 mod schema;
 mod threads;
@@ -197,7 +197,7 @@ impl Store for SqliteStore {
     }
 }
 
-fn refused(refusal: refusal::OpenError) -> StoreError {
+fn refused(refusal: open_error::OpenError) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, refusal)
 }
 

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use rusqlite::Connection;
 
 use super::files::Files;
+use super::open_error::OpenError;
 use super::reads::Read;
-use super::refusal::OpenError;
 use super::schema::open_reader;
 use crate::store::steady::Steady;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::refusal::OpenError;
+use super::open_error::OpenError;
 
 /// The version of the tables; a file of a later one is refused.
 pub(super) const SCHEMA: i64 = 1;

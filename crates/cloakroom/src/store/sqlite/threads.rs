@@ -9,9 +9,9 @@ use rusqlite::Result;
 use tokio::sync::oneshot;
 
 use super::failed;
+use super::open_error::OpenError;
 use super::readers::{ReadJob, Reader};
 use super::reads::Read;
-use super::refusal::OpenError;
 use super::writer::{WriteJob, Writer};
 use super::writes::Write;
 use crate::clock::Clock;

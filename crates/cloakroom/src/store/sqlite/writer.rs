@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::files::{Files, FilesState};
+use super::open_error::OpenError;
 use super::readers::{IdleReaders, ReadJob};
-use super::refusal::OpenError;
 use super::schema::{empty_log, leave_the_log, open_writer, truncate_log};
 use super::time::{self, Started};
 use super::writes::Write;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom::live::{EndReason, Ended};
 use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::store::{NewRecord, StoreErrorKind};
+use cloakroom::watch::{EndReason, Ended};
 use cloakroom::{MemoryStore, Session, SessionError, Timestamp};
 use tokio::task::JoinSet;
 

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom::live::{EndReason, Ended};
 use cloakroom::store::conformance::FaultInjectingStore;
 use cloakroom::store::postgres::{PostgresOptions, PostgresStore};
 use cloakroom::store::{AnyStore, NewRecord, Store, StoreOptions};
+use cloakroom::watch::{EndReason, Ended};
 use cloakroom::{SessionId, Timestamp};
 use testbed::{Postgres, Proxy, Redis, RedisOptions, Sentinels};
 use tokio::time::sleep;

@@ -8,9 +8,9 @@ mod sockets;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloakroom::live::{EndReason, Ended};
 use cloakroom::policy::{PolicyBuilder, RequestInfo};
 use cloakroom::store::Store;
+use cloakroom::watch::{EndReason, Ended};
 use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionId};
 use testbed::Pace;
 

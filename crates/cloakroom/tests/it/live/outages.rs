@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom::live::EndReason;
+use cloakroom::watch::EndReason;
 use testbed::{Mongo, Postgres, Proxy, Redis, RedisOptions, Sentinels, Server};
 
 use super::{BEGUN, LIMIT, Node, lives, told, user};

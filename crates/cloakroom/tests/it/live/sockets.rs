@@ -8,7 +8,7 @@ use axum::extract::Path;
 use axum::extract::ws::Message as Sent;
 use axum::response::Response;
 use axum::routing::any;
-use cloakroom::live::EndReason;
+use cloakroom::watch::EndReason;
 use cloakroom::web::{Csrf, LiveSocket, LiveUpgrade};
 use cloakroom::{Manager, SessionLayer};
 use futures_util::{SinkExt as _, StreamExt as _};

@@ -11,8 +11,8 @@ use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
 use super::super::PostgresStore;
-use super::lines::{SOON, assert_reads, lines, many, on_a_wire};
 use super::pool::own;
+use super::read_pool::{SOON, assert_reads, lines, many, on_a_wire};
 use super::{entry, eventually, open, options, raw, raw_to, reason, stored, unique};
 use crate::store::{Store as _, StoreErrorKind};
 

@@ -92,10 +92,7 @@ async fn what_express_brings_back_is_refused() {
             store
                 .0
                 .link
-                .send(
-                    &set.into(),
-                    super::super::failure::Idempotency::NotIdempotent,
-                )
+                .send(&set.into(), super::super::error::Idempotency::NotIdempotent)
                 .await
                 .unwrap();
         };

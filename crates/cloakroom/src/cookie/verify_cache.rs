@@ -1,0 +1,159 @@
+//! Cookies that were verified a moment ago: the same bytes under the same keys are the same ticket.
+
+use super::request::Ticket;
+use crate::util::bounded_cache::BoundedCache;
+
+/// As many are remembered, in some 1.3 MB.
+const PLACES: usize = 4096;
+/// A longer value is not remembered; with the ids that this library draws they have 80 to 90 bytes.
+const LONGEST: usize = 256;
+
+/// The tickets that clients have shown. A forged one is never among them, so that forging fills
+/// nothing and drives nothing out.
+#[derive(Default)]
+pub(super) struct VerifyCache(BoundedCache<Box<CacheEntry>, PLACES>);
+
+struct CacheEntry {
+    value: Box<[u8]>,
+    ticket: Ticket,
+}
+
+impl VerifyCache {
+    /// The ticket that a cookie's value is, if that is remembered.
+    ///
+    /// Values are compared after their hashes, which nobody outside foresees: the time that it takes
+    /// says nothing about tickets that others have.
+    pub(super) fn ticket(&self, value: &[u8]) -> Option<Ticket> {
+        if value.len() > LONGEST {
+            return None;
+        }
+        let hash = self.0.hash(value);
+        self.0.get(hash, |known| {
+            let same = *known.value == *value;
+            same.then(|| known.ticket.clone())
+        })
+    }
+
+    /// Remembers that the keys have verified a cookie's value.
+    pub(super) fn note(&self, value: &[u8], ticket: &Ticket) {
+        if value.len() > LONGEST {
+            return;
+        }
+        let hash = self.0.hash(value);
+        let known = CacheEntry {
+            value: value.into(),
+            ticket: ticket.clone(),
+        };
+        self.0.insert(hash, Box::new(known));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{CookieName, KeyRing, find, sign};
+    use super::PLACES;
+    use crate::id::IdGrammar;
+
+    fn ring() -> KeyRing {
+        KeyRing::with_insecure_short_secret([7; 32]).unwrap()
+    }
+
+    fn cookie(id: &str, ring: &KeyRing) -> String {
+        format!("s:{}", sign(id, ring))
+    }
+
+    /// The id that a cookie's value vouches for.
+    fn shown(value: &str, ring: &KeyRing) -> Option<String> {
+        let (name, field) = (CookieName::default(), format!("connect.sid={value}"));
+        let ticket = find([field.as_bytes()], &name, ring, &IdGrammar::any())?;
+        Some(ticket.id().expose().to_owned())
+    }
+
+    fn is_remembered(value: &str, ring: &KeyRing) -> bool {
+        ring.load().verified().ticket(value.as_bytes()).is_some()
+    }
+
+    /// How many of `values` are remembered by a ring.
+    fn remembered(ring: &KeyRing, values: &[String]) -> usize {
+        let known = |value: &&String| is_remembered(value, ring);
+        values.iter().filter(known).count()
+    }
+
+    #[test]
+    fn what_was_verified_is_remembered_and_another_signature_or_id_is_refused_all_the_same() {
+        let ring = ring();
+        let value = cookie("an id", &ring);
+        assert!(!is_remembered(&value, &ring));
+        for _ in 0..2 {
+            assert_eq!(shown(&value, &ring).as_deref(), Some("an id"));
+            assert!(is_remembered(&value, &ring));
+            let forged = format!("s:an id.{}", "A".repeat(43));
+            assert_eq!(shown(&forged, &ring), None);
+            assert_eq!(shown(&value.replace("an id", "an iD"), &ring), None);
+        }
+    }
+
+    #[test]
+    fn other_keys_have_verified_nothing() {
+        let ring = ring();
+        let value = cookie("an id", &ring);
+        assert!(shown(&value, &ring).is_some());
+        ring.rotate_to(&KeyRing::with_insecure_short_secret([8; 32]).unwrap());
+        assert_eq!(shown(&value, &ring), None);
+    }
+
+    #[test]
+    fn a_grammar_holds_for_what_is_remembered() {
+        let ring = ring();
+        let (name, field) = (CookieName::default(), cookie("an id", &ring));
+        assert!(shown(&field, &ring).is_some());
+        let field = format!("connect.sid={field}");
+        let strict = IdGrammar::default();
+        assert!(find([field.as_bytes()], &name, &ring, &strict).is_none());
+    }
+
+    #[test]
+    fn what_an_older_key_signed_is_remembered_as_that() {
+        let value = cookie("an id", &ring());
+        let ring = KeyRing::with_insecure_short_secrets([[8; 32], [7; 32]]).unwrap();
+        for _ in 0..2 {
+            assert!(shown(&value, &ring).is_some());
+            let ticket = ring.load().verified().ticket(value.as_bytes());
+            assert!(ticket.unwrap().signature.is_none(), "it wants a new one");
+        }
+    }
+
+    #[test]
+    fn forged_cookies_fill_nothing_and_drive_nothing_out() {
+        let ring = ring();
+        let values: Vec<String> = (0..100)
+            .map(|n| cookie(&format!("id {n}"), &ring))
+            .collect();
+        for value in &values {
+            assert!(shown(value, &ring).is_some());
+        }
+        let before = remembered(&ring, &values);
+        let forge = |n| format!("s:forged {n}.{}", "A".repeat(43));
+        let forged: Vec<String> = (0..4 * PLACES).map(forge).collect();
+        for value in &forged {
+            assert_eq!(shown(value, &ring), None);
+        }
+        assert_eq!(remembered(&ring, &forged), 0);
+        assert_eq!(remembered(&ring, &values), before);
+        assert!(before > 90);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_there_are_places_and_nothing_long() {
+        let ring = ring();
+        let values = (0..4 * PLACES).map(|n| cookie(&format!("id {n}"), &ring));
+        let values: Vec<String> = values.collect();
+        for value in &values {
+            assert!(shown(value, &ring).is_some());
+        }
+        assert!((PLACES / 2..=PLACES).contains(&remembered(&ring, &values)));
+        let long = cookie(&"x".repeat(300), &ring);
+        assert!(shown(&long, &ring).is_some());
+        assert!(!is_remembered(&long, &ring));
+    }
+}

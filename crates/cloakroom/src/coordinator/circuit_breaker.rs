@@ -1,0 +1,290 @@
+//! Spares requests the wait for a store that does not answer.
+//!
+//! A failure that comes at once costs nobody anything, and is not counted. Neither is a wait while others
+//! were answered: a record that is locked keeps waiting who wants to change it, and the store works.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How many operations in a row have to fail before the next are refused.
+const FAILURE_THRESHOLD: u32 = 5;
+/// What took shorter than this was no wait.
+const SLOW_CALL: Duration = Duration::from_millis(100);
+/// How long they are refused before one is let through to see.
+const OPEN_FOR: Duration = Duration::from_millis(500);
+
+/// Open, it refuses operations at once; one at a time is let through, and its success closes it.
+#[derive(Default)]
+pub(super) struct CircuitBreaker(Mutex<Count>);
+
+#[derive(Clone, Copy, Default)]
+struct Count {
+    state: BreakerState,
+    /// How many operations were answered.
+    answers: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BreakerState {
+    Closed {
+        failures: u32,
+    },
+    /// Refuses until then.
+    Open {
+        until: Instant,
+    },
+    /// Refuses while one operation is under way.
+    HalfOpen,
+}
+
+/// What came of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// The store has answered, were it with a refusal.
+    Success,
+    FastFailure,
+    Timeout,
+}
+
+/// What an operation may do.
+#[derive(Debug, PartialEq, Eq)]
+enum Admit {
+    Allow,
+    Probe,
+    Reject,
+}
+
+impl Default for BreakerState {
+    fn default() -> Self {
+        Self::Closed { failures: 0 }
+    }
+}
+
+impl BreakerState {
+    fn enter(self, now: Instant) -> (Self, Admit) {
+        match self {
+            Self::Closed { .. } => (self, Admit::Allow),
+            Self::Open { until } if now >= until => (Self::HalfOpen, Admit::Probe),
+            Self::Open { .. } | Self::HalfOpen => (self, Admit::Reject),
+        }
+    }
+
+    fn leave(self, end: Outcome, now: Instant) -> Self {
+        let open = Self::Open {
+            until: now + OPEN_FOR,
+        };
+        match (self, end) {
+            (_, Outcome::Success) => Self::default(),
+            (Self::Closed { failures }, Outcome::Timeout) if failures + 1 < FAILURE_THRESHOLD => {
+                Self::Closed {
+                    failures: failures + 1,
+                }
+            }
+            (Self::Closed { .. }, Outcome::Timeout) | (Self::HalfOpen, _) => open,
+            // Those that were under way when it opened come in late.
+            (Self::Open { .. }, _) | (_, Outcome::FastFailure) => self,
+        }
+    }
+
+    /// The operation that was to show how things are was given up by its caller: the next one may.
+    fn given_up(self, now: Instant) -> Self {
+        match self {
+            Self::HalfOpen => Self::Open { until: now },
+            other => other,
+        }
+    }
+}
+
+impl CircuitBreaker {
+    /// Leave for an operation that begins now; `None` where it is refused.
+    pub(super) fn enter(&self, now: Instant) -> Option<BreakerPermit<'_>> {
+        let (pass, answers) = self.change(|count| {
+            let (state, pass) = count.state.enter(now);
+            (Count { state, ..count }, (pass, count.answers))
+        });
+        (pass != Admit::Reject).then_some(BreakerPermit {
+            breaker: self,
+            begin: now,
+            answers,
+            probes: pass == Admit::Probe,
+            ended: false,
+        })
+    }
+
+    fn change<T>(&self, change: impl FnOnce(Count) -> (Count, T)) -> T {
+        let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, result) = change(*count);
+        *count = next;
+        result
+    }
+}
+
+impl Count {
+    /// After an operation that began when so many were answered.
+    fn leave(self, end: Outcome, before: u64, now: Instant) -> Self {
+        let (end, answers) = match end {
+            Outcome::Success => (end, self.answers.wrapping_add(1)),
+            // The store answers, only not this one: the others go on.
+            Outcome::Timeout if self.answers != before => (Outcome::FastFailure, self.answers),
+            _ => (end, self.answers),
+        };
+        Self {
+            state: self.state.leave(end, now),
+            answers,
+        }
+    }
+}
+
+/// An operation that is under way.
+pub(super) struct BreakerPermit<'a> {
+    breaker: &'a CircuitBreaker,
+    begin: Instant,
+    /// How many operations were answered before this.
+    answers: u64,
+    probes: bool,
+    ended: bool,
+}
+
+impl BreakerPermit<'_> {
+    /// Says whether the store has answered, were it with a refusal.
+    pub(super) fn end(mut self, answered: bool) {
+        self.ended = true;
+        // An answer closes it at any time, and is worth no look at the clock.
+        let now = if answered { self.begin } else { Instant::now() };
+        let end = match answered {
+            true => Outcome::Success,
+            false if now - self.begin < SLOW_CALL => Outcome::FastFailure,
+            false => Outcome::Timeout,
+        };
+        let (was, is) = self.breaker.change(|count| {
+            let next = count.leave(end, self.answers, now);
+            (next, (count.state, next.state))
+        });
+        match (was, is) {
+            (BreakerState::Closed { .. }, BreakerState::Open { .. }) => {
+                tracing::error!("the session store does not answer: requests are refused at once");
+            }
+            (BreakerState::Open { .. } | BreakerState::HalfOpen, BreakerState::Closed { .. }) => {
+                tracing::info!("the session store answers again");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for BreakerPermit<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let now = Instant::now();
+        self.breaker.change(|count| match self.probes {
+            true => {
+                let state = count.state.given_up(now);
+                (Count { state, ..count }, ())
+            }
+            // Its caller has waited in vain, were it less long than the policy lets it.
+            false if self.begin.elapsed() >= SLOW_CALL => {
+                (count.leave(Outcome::Timeout, self.answers, now), ())
+            }
+            false => (count, ()),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closed(failures: u32) -> BreakerState {
+        BreakerState::Closed { failures }
+    }
+
+    #[test]
+    fn it_opens_after_failures_in_a_row_and_one_success_closes_it() {
+        let now = Instant::now();
+        let (soon, later) = (now + OPEN_FOR / 2, now + OPEN_FOR);
+        let open = BreakerState::Open { until: later };
+        let entering = [
+            (closed(4), now, closed(4), Admit::Allow),
+            (open, soon, open, Admit::Reject),
+            (open, later, BreakerState::HalfOpen, Admit::Probe),
+            (
+                BreakerState::HalfOpen,
+                later,
+                BreakerState::HalfOpen,
+                Admit::Reject,
+            ),
+        ];
+        for (state, at, next, pass) in entering {
+            assert_eq!(state.enter(at), (next, pass), "{state:?}");
+        }
+        let leaving = [
+            (closed(0), Outcome::Timeout, closed(1)),
+            (closed(3), Outcome::Timeout, closed(4)),
+            (closed(3), Outcome::FastFailure, closed(3)),
+            (closed(3), Outcome::Success, closed(0)),
+            (closed(4), Outcome::Timeout, open),
+            (open, Outcome::Timeout, open),
+            (open, Outcome::Success, closed(0)),
+            (BreakerState::HalfOpen, Outcome::Timeout, open),
+            (BreakerState::HalfOpen, Outcome::FastFailure, open),
+            (BreakerState::HalfOpen, Outcome::Success, closed(0)),
+        ];
+        for (state, end, next) in leaving {
+            assert_eq!(state.leave(end, now), next, "{state:?} {end:?}");
+        }
+    }
+
+    #[test]
+    fn failures_open_it_where_they_were_waited_for() {
+        for (ago, opens) in [(SLOW_CALL, true), (Duration::ZERO, false)] {
+            let breaker = CircuitBreaker::default();
+            for _ in 0..FAILURE_THRESHOLD {
+                breaker.enter(Instant::now() - ago).unwrap().end(false);
+            }
+            assert_eq!(breaker.enter(Instant::now()).is_none(), opens);
+        }
+    }
+
+    #[test]
+    fn a_caller_that_hangs_up_leaves_its_place_to_the_next() {
+        let breaker = CircuitBreaker::default();
+        let open = BreakerState::Open {
+            until: Instant::now(),
+        };
+        breaker.change(|count| {
+            (
+                Count {
+                    state: open,
+                    ..count
+                },
+                (),
+            )
+        });
+        let enter = || breaker.enter(Instant::now());
+        let probe = enter().unwrap();
+        assert!(enter().is_none());
+        drop(probe);
+        enter().unwrap().end(true);
+        assert!(enter().is_some());
+    }
+
+    #[test]
+    fn r8_waits_in_vain_do_not_open_it_while_others_are_answered() {
+        for answered in [true, false] {
+            let breaker = CircuitBreaker::default();
+            let waiting: Vec<BreakerPermit<'_>> = (0..2 * FAILURE_THRESHOLD)
+                .map(|_| breaker.enter(Instant::now() - SLOW_CALL).unwrap())
+                .collect();
+            breaker.enter(Instant::now()).unwrap().end(answered);
+            for permit in waiting {
+                permit.end(false);
+            }
+            let is_open = breaker.enter(Instant::now()).is_none();
+            assert_eq!(is_open, !answered);
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! What a session is read and written with: a policy, a store and a clock, and nothing that decides.
+
+mod circuit_breaker;
+mod ids;
+mod pending_ends;
+mod record_cache;
+mod save_queue;
+mod successor;
+mod writes;
+
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use pending_ends::PendingEnd;
+pub(crate) use save_queue::SaveError;
+pub(crate) use successor::Followed;
+pub(crate) use writes::Saved;
+
+use crate::clock::{Clock, Timestamp};
+use crate::cookie::Ticket;
+use crate::id::SessionId;
+use crate::lifecycle::SessionState;
+use crate::policy::{Policy, RequestInfo};
+use crate::record::{NewRecord, Record, RecordError, RecordText, StoredRecord};
+use crate::store::{Store, StoreError, StoreErrorKind, StoreFuture};
+use crate::watch::SessionWatch;
+
+/// Where sessions lie and by which rules.
+pub(crate) struct Coordinator {
+    pub(crate) policy: Policy,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) watch: Arc<SessionWatch>,
+    #[cfg(any(feature = "ws", feature = "socketio"))]
+    pub(crate) sockets: Arc<crate::watch::Sockets>,
+    saves: save_queue::SaveQueue,
+    breaker: circuit_breaker::CircuitBreaker,
+    record_cache: record_cache::RecordCache,
+    refused_ids: ids::RefusedIds,
+    pending_ends: pending_ends::PendingEnds,
+    /// Itself, for tasks that must not keep it.
+    own: Weak<Self>,
+}
+
+/// How many times longer an operation on many sessions may take.
+const BULK_FACTOR: u32 = 10;
+/// A read that failed sooner than this is tried once more.
+const RETRY_WITHIN: Duration = Duration::from_millis(100);
+
+impl Coordinator {
+    pub(crate) fn new(policy: Policy, store: Arc<dyn Store>, clock: Clock) -> Arc<Self> {
+        Arc::new_cyclic(|own| Self {
+            policy,
+            watch: SessionWatch::new(Arc::clone(&store), clock.clone()),
+            #[cfg(any(feature = "ws", feature = "socketio"))]
+            sockets: Arc::default(),
+            store,
+            clock,
+            saves: save_queue::SaveQueue::default(),
+            breaker: circuit_breaker::CircuitBreaker::default(),
+            record_cache: record_cache::RecordCache::default(),
+            refused_ids: ids::RefusedIds::default(),
+            pending_ends: pending_ends::PendingEnds::default(),
+            own: Weak::clone(own),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A session that begins with this request.
+    pub(crate) fn fresh(&self, request: &RequestInfo, ticket: Option<Ticket>) -> SessionState {
+        let (policy, now) = (&self.policy, self.now());
+        let cookie = policy.new_cookie(request, now);
+        SessionState::fresh(policy, policy.draw_id(request), cookie, ticket, now)
+    }
+
+    /// The id under which the store keeps a session.
+    pub(crate) fn key<'a>(&self, id: &'a SessionId) -> Cow<'a, SessionId> {
+        if !self.policy.settings().hash_ids_at_rest {
+            return Cow::Borrowed(id);
+        }
+        let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(id.expose()));
+        Cow::Owned(SessionId::from_store(&hash))
+    }
+
+    /// Reads a session. A read that fails at once, as on a connection that broke unnoticed, is tried
+    /// again; nothing else is.
+    pub(crate) async fn get(&self, id: &SessionId) -> Result<Option<StoredRecord>, StoreError> {
+        let key = self.key(id);
+        self.read(|| self.store.get(&key)).await
+    }
+
+    /// The same, past every cache.
+    pub(crate) async fn get_uncached(
+        &self,
+        id: &SessionId,
+    ) -> Result<Option<StoredRecord>, StoreError> {
+        self.get_uncached_at(&self.key(id)).await
+    }
+
+    /// The same, by the id that the store has.
+    pub(crate) async fn get_uncached_at(
+        &self,
+        key: &SessionId,
+    ) -> Result<Option<StoredRecord>, StoreError> {
+        self.read(|| self.store.get_uncached(key)).await
+    }
+
+    async fn read<'a, T>(&self, ask: impl Fn() -> StoreFuture<'a, T>) -> Result<T, StoreError> {
+        let begin = Instant::now();
+        let end = begin + self.policy.settings().store_timeout;
+        let asked = self.until(begin, end, ask(), StoreErrorKind::Unavailable);
+        match asked.await {
+            Err(error)
+                if error.kind() == StoreErrorKind::Unavailable
+                    && begin.elapsed() < RETRY_WITHIN =>
+            {
+                Box::pin(self.in_time(ask(), StoreErrorKind::Unavailable)).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Takes a record apart that the store gave, unless that was done a moment ago.
+    pub(crate) fn record(&self, text: RecordText) -> Result<Arc<Record>, RecordError> {
+        if let Some(record) = self.record_cache.get(&text) {
+            return Ok(record);
+        }
+        let limit = self.policy.settings().record_limit;
+        let record = Arc::new(Record::parse(text, limit)?);
+        self.record_cache.insert(&record);
+        Ok(record)
+    }
+
+    /// Ends the session of a visitor who asked for it, wherever its id was renewed to meanwhile.
+    ///
+    /// Where the cookie goes with it, the id is known as closed for a minute: whatever is late with it
+    /// must not get a cookie over that of the visitor's next session.
+    ///
+    /// Where the store does not, it is asked again until it does.
+    pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
+        let asked = self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone()));
+        let outcome = self.end_once(id).await;
+        asked.answered(outcome)
+    }
+
+    async fn end_once(&self, id: &SessionId) -> Result<(), StoreError> {
+        if self.end_at(&self.key(id)).await? {
+            return Ok(());
+        }
+        if let Followed::Successor(id, _) = self.follow(id).await? {
+            self.end_at(&self.key(&id)).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends several; where one cannot be ended, the others end nevertheless.
+    pub(crate) async fn end_all(&self, ids: &[SessionId]) -> Result<(), StoreError> {
+        // All are noted before the first is asked for: the caller may disconnect in between.
+        let asked = ids
+            .iter()
+            .map(|id| self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone())));
+        let mut outcome = Ok(());
+        for (asked, id) in asked.collect::<Vec<_>>().into_iter().zip(ids) {
+            outcome = outcome.and(asked.answered(self.end_once(id).await));
+        }
+        outcome
+    }
+
+    async fn end_at(&self, key: &SessionId) -> Result<bool, StoreError> {
+        if self.policy.settings().clear_cookie_on_destroy {
+            self.ending(key, self.store.retire(key)).await
+        } else {
+            self.destroy_once(key).await
+        }
+    }
+
+    /// Ends a session by the id that the store has; where it does not, it is asked again until it does.
+    pub(crate) async fn destroy_at(&self, key: &SessionId) -> Result<bool, StoreError> {
+        let asked = self.asks(key.clone(), PendingEnd::OfRecord);
+        let outcome = self.destroy_once(key).await;
+        asked.answered(outcome)
+    }
+
+    async fn destroy_once(&self, key: &SessionId) -> Result<bool, StoreError> {
+        self.ending(key, self.store.destroy(key)).await
+    }
+
+    /// Removes a session that is past its absolute time-out although something else kept it alive. Its
+    /// id is not closed: the visitor may begin another session at once.
+    pub(crate) async fn remove_expired(&self, id: &SessionId, record: &Record) {
+        let key = self.key(id);
+        let entry = NewRecord {
+            text: record.text().clone(),
+            expires: Timestamp::from_millis(0),
+            users: Vec::new(),
+        };
+        let removing = self.store.update(&key, record.text(), &entry);
+        match self.in_time(removing, StoreErrorKind::Unknown).await {
+            Ok(_) => self.watch.is_over(&key),
+            Err(error) => {
+                tracing::warn!(%error, "a session past its absolute time-out stays in the store");
+            }
+        }
+    }
+
+    async fn ending(
+        &self,
+        key: &SessionId,
+        destroying: StoreFuture<'_, bool>,
+    ) -> Result<bool, StoreError> {
+        let destroyed = self.in_time(destroying, StoreErrorKind::Unknown).await;
+        match &destroyed {
+            Ok(_) => self.watch.is_over(key),
+            Err(_) => self.watch.look_at(key),
+        }
+        destroyed
+    }
+
+    /// The ids of a user's live sessions, as the store has them.
+    pub(crate) async fn list_by_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        let name = self.policy.index_name(user);
+        self.in_long_time(self.store.list_by_user(&name), StoreErrorKind::Unavailable)
+            .await
+    }
+
+    /// Ends all sessions of a user but the one that the store has under `keep`.
+    pub(crate) async fn destroy_by_user(
+        &self,
+        user: &str,
+        keep: Option<&SessionId>,
+    ) -> Result<u64, StoreError> {
+        let name = self.policy.index_name(user);
+        let ending = self.store.destroy_by_user(&name, keep);
+        let ended = self.in_long_time(ending, StoreErrorKind::Unknown).await;
+        self.watch.look_at_all();
+        if ended.is_err() {
+            self.end_those_later(&name, keep).await;
+        }
+        ended
+    }
+
+    /// Remembers a user's sessions of now, where the store can name them: those that begin later are none
+    /// that were to end.
+    async fn end_those_later(&self, name: &str, keep: Option<&SessionId>) {
+        let listing = self.store.list_by_user(name);
+        let listed = self.in_time(listing, StoreErrorKind::Unavailable).await;
+        let hashes_ids = self.policy.settings().hash_ids_at_rest;
+        for key in listed.unwrap_or_default() {
+            if Some(&key) != keep {
+                // Hashed, it cannot be followed.
+                let end = if hashes_ids {
+                    PendingEnd::OfRecord
+                } else {
+                    PendingEnd::OfClient(key.clone())
+                };
+                self.end_later(key, end);
+            }
+        }
+    }
+
+    /// Waits for an operation of the store as long as the policy lets it; not at all where others
+    /// have waited in vain.
+    pub(crate) async fn in_time<T>(
+        &self,
+        operation: StoreFuture<'_, T>,
+        too_late: StoreErrorKind,
+    ) -> Result<T, StoreError> {
+        let begin = Instant::now();
+        let end = begin + self.policy.settings().store_timeout;
+        self.until(begin, end, operation, too_late).await
+    }
+
+    /// Waits longer, for an operation on all sessions of a user.
+    pub(crate) async fn in_long_time<T>(
+        &self,
+        operation: StoreFuture<'_, T>,
+        too_late: StoreErrorKind,
+    ) -> Result<T, StoreError> {
+        let begin = Instant::now();
+        let end = begin + self.policy.settings().store_timeout * BULK_FACTOR;
+        self.until(begin, end, operation, too_late).await
+    }
+
+    /// The same for one that begins now, until a time that others before it have used a part of.
+    async fn until<T>(
+        &self,
+        now: Instant,
+        end: Instant,
+        mut operation: StoreFuture<'_, T>,
+        too_late: StoreErrorKind,
+    ) -> Result<T, StoreError> {
+        let Some(permit) = self.breaker.enter(now) else {
+            let reason = "the store did not answer others a moment ago";
+            return Err(StoreError::new(StoreErrorKind::Unavailable, reason));
+        };
+        let outcome = match at_once(&mut operation).await {
+            Some(outcome) => outcome,
+            // Boxed, so that the futures of all requests are smaller.
+            None => Box::pin(tokio::time::timeout_at(end, operation))
+                .await
+                .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed))),
+        };
+        permit.end(!outcome.as_ref().is_err_and(|error| {
+            let kinds = [StoreErrorKind::Unavailable, StoreErrorKind::Unknown];
+            kinds.contains(&error.kind()) && !error.is_held_up()
+        }));
+        outcome
+    }
+}
+
+/// What a store in memory has ready, for which no timer need be set.
+async fn at_once<T>(operation: &mut StoreFuture<'_, T>) -> Option<Result<T, StoreError>> {
+    poll_fn(|context| match operation.as_mut().poll(context) {
+        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}

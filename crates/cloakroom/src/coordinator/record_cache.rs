@@ -1,0 +1,124 @@
+//! Records that were taken apart a moment ago, for the next request of the same page.
+
+use std::sync::Arc;
+
+use crate::record::{Record, RecordText};
+use crate::util::bounded_cache::BoundedCache;
+
+/// As many records are kept.
+const CAPACITY: usize = 4096;
+/// Larger texts are not kept: all together they hold 16 MiB at most.
+const MAX_TEXT_BYTES: usize = 4 * 1024;
+
+/// Found by the text that it was made from, which says everything that is in it: what is kept cannot
+/// be out of date.
+///
+/// A store in this process's memory gives each request the same text, known by where it lies; another
+/// gives its bytes anew, known by what they say.
+#[derive(Default)]
+pub(super) struct RecordCache(BoundedCache<Arc<Record>, CAPACITY>);
+
+impl RecordCache {
+    pub(super) fn get(&self, text: &RecordText) -> Option<Arc<Record>> {
+        if text.len() > MAX_TEXT_BYTES {
+            return None;
+        }
+        let is_shared = text.is_shared();
+        self.0.get(self.place(text), |kept| {
+            let own = kept.text();
+            let same = own.is(text) || (!is_shared && own == text);
+            same.then(|| Arc::clone(kept))
+        })
+    }
+
+    pub(super) fn insert(&self, record: &Arc<Record>) {
+        let text = record.text();
+        if text.len() <= MAX_TEXT_BYTES {
+            self.0.insert(self.place(text), Arc::clone(record));
+        }
+    }
+
+    fn place(&self, text: &RecordText) -> u64 {
+        if text.is_shared() {
+            return self.0.hash(&text.address().to_ne_bytes());
+        }
+        self.0.hash(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::RecordLimit;
+
+    fn record(text: &RecordText) -> Arc<Record> {
+        Arc::new(Record::parse(text.clone(), RecordLimit::default()).unwrap())
+    }
+
+    fn text(padding: usize) -> RecordText {
+        format!(r#"{{"cookie":{{}},"a":"{}"}}"#, "x".repeat(padding)).into()
+    }
+
+    /// A record whose text nobody else holds.
+    fn read(padding: usize) -> Arc<Record> {
+        Arc::new(Record::parse(text(padding), RecordLimit::default()).unwrap())
+    }
+
+    #[test]
+    fn a_text_that_others_hold_is_known_by_where_it_lies() {
+        let parsed = RecordCache::default();
+        let (one, other) = (text(1), text(1));
+        let taken_apart = record(&one);
+        parsed.insert(&taken_apart);
+        assert!(Arc::ptr_eq(&parsed.get(&one).unwrap(), &taken_apart));
+        let held = other.clone();
+        assert!(parsed.get(&other).is_none());
+        drop(held);
+    }
+
+    #[test]
+    fn a_text_that_came_anew_is_known_by_what_it_says() {
+        let parsed = RecordCache::default();
+        let taken_apart = read(1);
+        parsed.insert(&taken_apart);
+        assert!(Arc::ptr_eq(&parsed.get(&text(1)).unwrap(), &taken_apart));
+        assert!(parsed.get(&text(2)).is_none());
+    }
+
+    #[test]
+    fn what_lies_in_the_same_place_and_says_something_else_is_not_taken_for_it() {
+        let parsed = RecordCache::default();
+        for padding in 0..1000 {
+            parsed.insert(&read(padding));
+            let found = parsed.get(&text(padding)).unwrap();
+            assert_eq!(found.text().len(), text(padding).len());
+        }
+        let right = (0..1000).filter_map(|padding| Some((padding, parsed.get(&text(padding))?)));
+        for (padding, found) in right {
+            assert_eq!(*found.text(), text(padding));
+        }
+    }
+
+    #[test]
+    fn what_is_large_is_not_kept() {
+        let parsed = RecordCache::default();
+        let large = text(MAX_TEXT_BYTES);
+        parsed.insert(&record(&large));
+        assert!(parsed.get(&large).is_none());
+    }
+
+    #[test]
+    fn it_holds_no_more_than_its_places() {
+        let parsed = RecordCache::default();
+        let texts: Vec<RecordText> = (0..8 * CAPACITY).map(|_| text(1)).collect();
+        for text in &texts {
+            parsed.insert(&record(text));
+        }
+        let kept = texts.iter().filter(|text| {
+            // Held twice, it is looked for where it lies.
+            let _held = RecordText::clone(text);
+            parsed.get(text).is_some()
+        });
+        assert!((CAPACITY / 2..=CAPACITY).contains(&kept.count()));
+    }
+}

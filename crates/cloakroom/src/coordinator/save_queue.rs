@@ -1,0 +1,227 @@
+//! Saves of one session that meet in this process: one goes ahead, the rest go together after it.
+//!
+//! Alone, a save is one comparison and one write. A thousand at once would each compare, lose and
+//! try again; queued behind the first they become one record, and cost one write more.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::{Coordinator, Saved};
+use crate::id::SessionId;
+use crate::lifecycle::{Edit, EditError};
+use crate::record::Record;
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Why a session could not be saved.
+#[derive(Debug)]
+pub(crate) enum SaveError {
+    /// It was destroyed, or its time was up.
+    Gone,
+    /// The id was closed: by a login, a logout, or another session in its place.
+    Closed,
+    /// Others kept changing it.
+    Conflict,
+    /// The application's generator drew an id that no request could bring back.
+    Id,
+    Edit(EditError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for SaveError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<EditError> for SaveError {
+    fn from(error: EditError) -> Self {
+        Self::Edit(error)
+    }
+}
+
+impl SaveError {
+    /// The same for another save that was made together with this one; an edit that could not be made
+    /// is its own request's alone.
+    fn share(&self) -> Self {
+        match self {
+            Self::Gone => Self::Gone,
+            Self::Closed => Self::Closed,
+            Self::Id => Self::Id,
+            Self::Conflict | Self::Edit(_) => Self::Conflict,
+            Self::Store(error) => Self::Store(error.kind().into()),
+        }
+    }
+}
+
+/// Which sessions are being saved, and who waits for their turn.
+#[derive(Default)]
+pub(super) struct SaveQueue(Mutex<HashMap<SessionId, Vec<QueuedSave>>>);
+
+struct QueuedSave {
+    edit: Box<Edit>,
+    done: oneshot::Sender<Result<Saved, SaveError>>,
+}
+
+enum Entered {
+    /// Nobody else is saving this session.
+    First(Box<Edit>),
+    Waiting(oneshot::Receiver<Result<Saved, SaveError>>),
+}
+
+impl SaveQueue {
+    fn enter(&self, id: &SessionId, edit: Box<Edit>) -> Entered {
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match queues.entry(id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(Vec::new());
+                Entered::First(edit)
+            }
+            Entry::Occupied(mut waiting) => {
+                let (done, result) = oneshot::channel();
+                waiting.get_mut().push(QueuedSave { edit, done });
+                Entered::Waiting(result)
+            }
+        }
+    }
+
+    /// Takes who waited; when there is nobody, the next save goes first again.
+    fn next(&self, id: &SessionId) -> Vec<QueuedSave> {
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Entry::Occupied(mut place) = queues.entry(id.clone()) else {
+            return Vec::new();
+        };
+        let waiting = std::mem::take(place.get_mut());
+        if waiting.is_empty() {
+            place.remove();
+        }
+        waiting
+    }
+}
+
+impl Coordinator {
+    /// Writes an edit over the record that this request read, or over what is there by now.
+    pub(crate) async fn save(
+        self: &Arc<Self>,
+        id: &SessionId,
+        base: Arc<Record>,
+        edit: Box<Edit>,
+    ) -> Result<Saved, SaveError> {
+        match self.saves.enter(id, edit) {
+            Entered::First(mut edit) => {
+                let mut turn = QueueGuard::new(self, id);
+                let saved = self.write(id, base, &mut [&mut edit]).await?;
+                turn.last = Some(Arc::clone(&saved.record));
+                Ok(saved.of(&mut edit))
+            }
+            Entered::Waiting(result) => {
+                // Those before it may take as long; whether it is written then, nobody waits to hear.
+                tokio::time::timeout(self.policy.settings().store_timeout, result)
+                    .await
+                    .ok()
+                    .and_then(Result::ok)
+                    .unwrap_or_else(|| Err(StoreError::from(StoreErrorKind::Unknown).into()))
+            }
+        }
+    }
+
+    async fn save_together(
+        &self,
+        id: &SessionId,
+        mut jobs: Vec<QueuedSave>,
+        last: Option<Arc<Record>>,
+    ) -> Option<Arc<Record>> {
+        let written = {
+            let mut edits: Vec<&mut Edit> = jobs.iter_mut().map(|job| &mut *job.edit).collect();
+            match self.base(id, last.clone()).await {
+                Ok(base) => self.write(id, base, &mut edits).await,
+                Err(error) => Err(error),
+            }
+        };
+        match written {
+            Ok(written) => {
+                let record = Arc::clone(&written.record);
+                for mut job in jobs {
+                    let _ = job.done.send(Ok(written.of(&mut job.edit)));
+                }
+                Some(record)
+            }
+            // One of them is at fault: each for itself, so that the others do not suffer.
+            Err(SaveError::Edit(_)) if jobs.len() > 1 => self.save_each(id, jobs, last).await,
+            Err(error) => {
+                // The last has the error itself, with its cause; where it is alone, its own mistake.
+                let last = jobs.pop();
+                for job in jobs {
+                    let _ = job.done.send(Err(error.share()));
+                }
+                if let Some(last) = last {
+                    let _ = last.done.send(Err(error));
+                }
+                None
+            }
+        }
+    }
+
+    async fn save_each(
+        &self,
+        id: &SessionId,
+        jobs: Vec<QueuedSave>,
+        mut last: Option<Arc<Record>>,
+    ) -> Option<Arc<Record>> {
+        for mut job in jobs {
+            let written = match self.base(id, last.clone()).await {
+                Ok(base) => self.write(id, base, &mut [&mut job.edit]).await,
+                Err(error) => Err(error),
+            };
+            if let Ok(written) = &written {
+                last = Some(Arc::clone(&written.record));
+            }
+            let QueuedSave { mut edit, done } = job;
+            let _ = done.send(written.map(|written| written.of(&mut edit)));
+        }
+        last
+    }
+}
+
+/// The turn of whoever saves a session; at its end, however it ends, those who waited meanwhile get
+/// theirs.
+struct QueueGuard {
+    coordinator: Arc<Coordinator>,
+    id: SessionId,
+    last: Option<Arc<Record>>,
+}
+
+impl QueueGuard {
+    fn new(coordinator: &Arc<Coordinator>, id: &SessionId) -> Self {
+        Self {
+            coordinator: Arc::clone(coordinator),
+            id: id.clone(),
+            last: None,
+        }
+    }
+
+    /// Saves those who waited, together.
+    async fn take(mut self, jobs: Vec<QueuedSave>) {
+        let last = self.last.take();
+        self.last = self.coordinator.save_together(&self.id, jobs, last).await;
+    }
+}
+
+impl Drop for QueueGuard {
+    fn drop(&mut self) {
+        let jobs = self.coordinator.saves.next(&self.id);
+        if jobs.is_empty() {
+            return;
+        }
+        let mut next = Self::new(&self.coordinator, &self.id);
+        next.last = self.last.take();
+        // A task of its own: no client that hangs up may take others' saves with it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(next.take(jobs));
+        }
+        // Without a runtime the program ends, and `next` with it: those who wait are told that
+        // nothing is known of their saves.
+    }
+}

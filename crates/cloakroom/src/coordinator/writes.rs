@@ -1,0 +1,259 @@
+//! The three ways in which a record gets into the store, each with its retries.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Coordinator, Followed, SaveError};
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::lifecycle::{Edit, Merged, leaves_id, merge, succession};
+use crate::record::{NewRecord, Record, RecordText, StoredRecord};
+use crate::store::{self, StoreError, StoreErrorKind};
+
+/// How often another id is drawn because one was taken: with random ids it never happens.
+const MAX_ID_ATTEMPTS: u32 = 3;
+
+/// What a save came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved {
+    pub(crate) record: Arc<Record>,
+    pub(crate) expires: Timestamp,
+    /// The id that the session was renewed to before it was written.
+    pub(crate) successor: Option<SessionId>,
+    /// The value that an edit's change came to.
+    pub(crate) value: Option<String>,
+}
+
+/// What a write of one edit or several came to.
+pub(super) struct WrittenEdits {
+    pub(super) record: Arc<Record>,
+    expires: Timestamp,
+    successor: Option<SessionId>,
+}
+
+impl WrittenEdits {
+    /// The same for one of the edits.
+    pub(super) fn of(&self, edit: &mut Edit) -> Saved {
+        Saved {
+            record: Arc::clone(&self.record),
+            expires: self.expires,
+            successor: self.successor.clone(),
+            value: edit.value.take(),
+        }
+    }
+}
+
+impl Coordinator {
+    /// Writes edits over a record, over whatever it has become if need be.
+    pub(super) async fn write(
+        &self,
+        id: &SessionId,
+        mut base: Arc<Record>,
+        edits: &mut [&mut Edit],
+    ) -> Result<WrittenEdits, SaveError> {
+        let mut key = self.key(id);
+        let mut successor: Option<SessionId> = None;
+        let mut tries = self.tries();
+        while tries.another().await {
+            let merged = merge(&self.policy, &key, Some(&base), edits)?;
+            let (now, end) = tries.begin();
+            let writing = self.store.update(&key, base.text(), &merged.entry);
+            match self
+                .until(now, end, writing, StoreErrorKind::Unknown)
+                .await?
+            {
+                store::CasOutcome::Stored => {
+                    let written = self.written(merged);
+                    return Ok(WrittenEdits {
+                        successor,
+                        ..written
+                    });
+                }
+                store::CasOutcome::NotFound => {
+                    let (next, stored) = self.renewed(successor.as_ref().unwrap_or(id)).await?;
+                    base = self.parse(stored.text)?;
+                    key = Cow::Owned(self.key(&next).into_owned());
+                    successor = Some(next);
+                }
+                store::CasOutcome::Conflict(stored) => base = self.parse(stored.text)?,
+            }
+        }
+        Err(SaveError::Conflict)
+    }
+
+    /// Returns the session that an id was renewed to while this request ran.
+    async fn renewed(&self, id: &SessionId) -> Result<(SessionId, StoredRecord), SaveError> {
+        match Box::pin(self.follow(id)).await? {
+            Followed::Unknown => Err(SaveError::Gone),
+            Followed::Closed => Err(SaveError::Closed),
+            Followed::Successor(next, stored) => Ok((next, stored)),
+        }
+    }
+
+    /// Stores a new record; draws another id where one is taken.
+    pub(crate) async fn create(
+        &self,
+        id: &mut SessionId,
+        draw: impl Fn() -> SessionId,
+        mut edit: Box<Edit>,
+    ) -> Result<Saved, SaveError> {
+        for _ in 0..MAX_ID_ATTEMPTS {
+            self.check_id(id)?;
+            let key = self.key(id);
+            let merged = merge(&self.policy, &key, None, &mut [&mut edit])?;
+            let creating = self.store.create(&key, &merged.entry);
+            match self.in_time(creating, StoreErrorKind::Unknown).await {
+                Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
+                outcome => {
+                    outcome?;
+                    return Ok(self.written(merged).of(&mut edit));
+                }
+            }
+        }
+        Err(SaveError::Store(StoreErrorKind::IdTaken.into()))
+    }
+
+    /// Moves a session to another id: its record as it is by then, or a new one without `base`.
+    pub(crate) async fn replace(
+        &self,
+        old: &SessionId,
+        id: &mut SessionId,
+        draw: impl Fn() -> SessionId,
+        mut base: Option<Arc<Record>>,
+        mut edit: Box<Edit>,
+    ) -> Result<Saved, SaveError> {
+        let mut old = Cow::Borrowed(old);
+        let mut tries = self.tries();
+        while tries.another().await {
+            self.check_id(id)?;
+            let (old_key, key) = (self.key(&old), self.key(id).into_owned());
+            let merged = merge(&self.policy, &key, base.as_deref(), &mut [&mut edit])?;
+            let succession =
+                succession(&self.policy, edit.rotation, base.as_deref(), &merged.record);
+            let retired = self.retire_for(succession, &old, id);
+            let (now, end) = tries.begin();
+            let required = edit.required.clone();
+            let read = base.as_ref().map(|base| base.text()).or(required.as_ref());
+            let replacing = self
+                .store
+                .replace(&old_key, read, &key, &merged.entry, &retired);
+            match self
+                .until(now, end, replacing, StoreErrorKind::Unknown)
+                .await
+            {
+                Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
+                Err(error) => return Err(error.into()),
+                Ok(store::CasOutcome::Stored) => {
+                    self.watch.is_over(&old_key);
+                    return Ok(self.written(merged).of(&mut edit));
+                }
+                Ok(store::CasOutcome::NotFound) => {
+                    let (next, stored) = self.renewed(&old).await?;
+                    let stays =
+                        leaves_id(&self.policy, edit.rotation, base.as_deref(), &merged.record);
+                    if base.is_some() {
+                        base = Some(self.parse(stored.text)?);
+                    } else if edit.required.is_some() {
+                        edit.required = Some(stored.text);
+                    }
+                    if let Some(base) = base.take_if(|_| stays) {
+                        let written = Box::pin(self.write(&next, base, &mut [&mut edit])).await?;
+                        let mut saved = written.of(&mut edit);
+                        saved.successor.get_or_insert(next);
+                        return Ok(saved);
+                    }
+                    old = Cow::Owned(next);
+                }
+                // Of a session whose data is left behind only the text that it has by now counts.
+                Ok(store::CasOutcome::Conflict(stored)) if base.is_none() => {
+                    edit.required = Some(stored.text);
+                }
+                Ok(store::CasOutcome::Conflict(stored)) => base = Some(self.parse(stored.text)?),
+            }
+        }
+        Err(SaveError::Conflict)
+    }
+
+    fn tries(&self) -> CasRetry {
+        CasRetry {
+            made: 0,
+            timeout: self.policy.settings().store_timeout,
+            end: None,
+        }
+    }
+
+    /// Moves the expiry of a record; `false` where it is gone.
+    pub(crate) async fn touch(
+        &self,
+        id: &SessionId,
+        base: &Record,
+        mut edit: Box<Edit>,
+    ) -> Result<bool, SaveError> {
+        let key = self.key(id);
+        let merged = merge(&self.policy, &key, Some(base), &mut [&mut edit])?;
+        let touching = self.store.touch(&key, base.text(), &merged.entry);
+        Ok(self.in_time(touching, StoreErrorKind::Unknown).await?)
+    }
+
+    /// The record that edits are to be laid over: the one that was written last, or what is stored.
+    pub(super) async fn base(
+        &self,
+        id: &SessionId,
+        last: Option<Arc<Record>>,
+    ) -> Result<Arc<Record>, SaveError> {
+        match last {
+            Some(last) => Ok(last),
+            None => self.parse(self.get(id).await?.ok_or(SaveError::Gone)?.text),
+        }
+    }
+
+    /// A store in this process's memory may give the same text to the next request.
+    fn written(&self, merged: Merged) -> WrittenEdits {
+        let Merged {
+            entry: NewRecord { text, expires, .. },
+            record,
+        } = merged;
+        drop(text);
+        self.record_cache.insert(&record);
+        WrittenEdits {
+            record,
+            expires,
+            successor: None,
+        }
+    }
+
+    fn parse(&self, text: RecordText) -> Result<Arc<Record>, SaveError> {
+        self.record(text)
+            .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error).into())
+    }
+}
+
+/// Tries to write a record that others change as well: until the store's time is up, so that a slow
+/// server wins at last.
+struct CasRetry {
+    made: u32,
+    timeout: Duration,
+    /// Counted from the first question to the store.
+    end: Option<Instant>,
+}
+
+impl CasRetry {
+    /// After the second miss writers wait a moment of their own, so that they do not meet again.
+    async fn another(&mut self) -> bool {
+        if self.made > 2 {
+            let spread = u64::from(SessionId::random().expose().as_bytes()[0]) % 16;
+            Box::pin(tokio::time::sleep(Duration::from_micros(128 * spread))).await;
+        }
+        self.made += 1;
+        self.end.is_none_or(|end| Instant::now() < end)
+    }
+
+    /// When a try that begins now begins, and when the store's time is up.
+    fn begin(&mut self) -> (Instant, Instant) {
+        let now = Instant::now();
+        (now, *self.end.get_or_insert(now + self.timeout))
+    }
+}

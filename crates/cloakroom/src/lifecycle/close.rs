@@ -1,0 +1,211 @@
+//! What is left to do with a session once the handler has answered.
+
+use std::time::Duration;
+
+use super::late::{is_late, is_shut_out};
+use super::session_state::{Arrival, Phase, SessionState};
+use crate::clock::Timestamp;
+use crate::policy::{CookieLife, Policy, Unset};
+use crate::record::CookieState;
+
+/// One operation of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreOp {
+    Nothing,
+    Create,
+    Update,
+    Touch,
+    Destroy,
+    Replace,
+    /// What was changed is nobody's: the client's id was closed.
+    Refuse,
+}
+
+/// One decision on the cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CookieOp {
+    Keep,
+    Send,
+    Clear,
+}
+
+/// What a request leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) store: StoreOp,
+    pub(crate) cookie: CookieOp,
+    /// When it was made: what is stored and what is sent begin their lifetimes at one instant.
+    pub(crate) now: Timestamp,
+}
+
+/// Decides what to do with a session once the handler has answered.
+pub(crate) fn close(policy: &Policy, held: &SessionState, now: Timestamp) -> Plan {
+    let (store, cookie) = match held.phase {
+        // Who is told that something is done must find it done.
+        Phase::Live if is_shut_out(policy, held) && held.is_dirty() => {
+            (StoreOp::Refuse, CookieOp::Keep)
+        }
+        Phase::Live if is_shut_out(policy, held) => (StoreOp::Nothing, CookieOp::Keep),
+        Phase::Live => {
+            let store = store_op(policy, held, now);
+            (store, cookie_op(policy, held, store, now))
+        }
+        Phase::Unset => unset(policy, held),
+        Phase::Destroyed => (StoreOp::Nothing, clear(policy, held)),
+        // Who is still signed in must be able to try again.
+        Phase::NotEnded | Phase::Detached => (StoreOp::Nothing, CookieOp::Keep),
+    };
+    Plan { store, cookie, now }
+}
+
+fn store_op(policy: &Policy, held: &SessionState, now: Timestamp) -> StoreOp {
+    let settings = policy.settings();
+    match &held.stored {
+        Some(stored) if *stored != held.id => match held.arrival {
+            // Nobody would ever have the new id.
+            Arrival::Predecessor if is_late(policy, held) => StoreOp::Destroy,
+            _ => StoreOp::Replace,
+        },
+        // Nobody would ever have its id.
+        None if is_late(policy, held) => StoreOp::Nothing,
+        None if held.rotation.is_some() || settings.save_uninitialized || held.is_dirty() => {
+            StoreOp::Create
+        }
+        Some(_) if held.is_dirty() => StoreOp::Update,
+        // A touch would not take the attributes along in every store.
+        Some(_) if held.saved && held.cookie_changed => StoreOp::Update,
+        // A touch moves no expiry back.
+        Some(_) if held.cookie_changed && held.expires(policy, now) < held.stored_expires => {
+            StoreOp::Update
+        }
+        // What was just saved has its new expiry already.
+        Some(_) if held.saved => StoreOp::Nothing,
+        Some(_) if settings.resave || lacks_stamp(policy, held) || held.metadata_changed => {
+            StoreOp::Update
+        }
+        Some(_) if is_touch_due(policy, held, now) => StoreOp::Touch,
+        _ => StoreOp::Nothing,
+    }
+}
+
+/// A session that another writer began has no absolute time-out yet: its clock starts here.
+fn lacks_stamp(policy: &Policy, held: &SessionState) -> bool {
+    held.metadata.is_none()
+        && super::session_state::new_metadata(policy, held.stored_expires).is_some()
+}
+
+fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestamp) -> CookieOp {
+    let settings = policy.settings();
+    if held.arrival != Arrival::Current && is_late(policy, held) {
+        return CookieOp::Keep;
+    }
+    let send = if held.is_new() {
+        settings.save_uninitialized || held.saved || held.is_modified()
+    } else {
+        let ticket = held.ticket.as_ref();
+        let outdated = ticket.is_some_and(|ticket| ticket.signature.is_none());
+        // As it is once it was touched: Express decides so, too.
+        let expires = held.cookie.has_expires_if_touched(now);
+        let is_due = match settings.cookie_life {
+            CookieLife::Express => expires && held.is_modified(),
+            CookieLife::Session => held.sets_cookie || (expires && outlives_cookie(held, store)),
+        };
+        settings.rolling || outdated || is_due
+    };
+    if send { CookieOp::Send } else { CookieOp::Keep }
+}
+
+/// Whether a write moves the session's end beyond that of the cookie that its client has. Where none
+/// does, none is sent: an answer that is delivered after that of a login must not bring the old one.
+fn outlives_cookie(held: &SessionState, store: StoreOp) -> bool {
+    let moves = match store {
+        StoreOp::Touch | StoreOp::Update => true,
+        StoreOp::Nothing => held.saved,
+        _ => false,
+    };
+    // A cookie that lives until the absolute time-out was sent when that was set.
+    moves && (held.deadline().is_none() || held.found_deadline().is_none())
+}
+
+/// Returns when a session's cookie ends at the user agent; `None`: when the browser closes.
+///
+/// # Errors
+///
+/// Where its record says a date that no field can say.
+pub(crate) fn cookie_expires(
+    policy: &Policy,
+    held: &SessionState,
+) -> Result<Option<Timestamp>, ()> {
+    let expires = held.cookie.expires_attribute()?;
+    Ok(match (policy.settings().cookie_life, held.deadline()) {
+        // The server alone decides how long a session may rest.
+        (CookieLife::Session, Some(deadline)) => expires.map(|_| deadline),
+        _ => expires,
+    })
+}
+
+fn unset(policy: &Policy, held: &SessionState) -> (StoreOp, CookieOp) {
+    // A session that `reset` gave up for a new one is over, whatever becomes of the new one.
+    let given_up = held.stored.is_some() && held.base.is_none();
+    match policy.settings().unset {
+        Unset::Keep if given_up => (StoreOp::Destroy, CookieOp::Keep),
+        Unset::Keep => (StoreOp::Nothing, CookieOp::Keep),
+        Unset::Destroy => {
+            let store = match held.to_end().as_slice() {
+                [] => StoreOp::Nothing,
+                _ => StoreOp::Destroy,
+            };
+            (store, clear(policy, held))
+        }
+    }
+}
+
+/// Clears the cookie of a client that has one; a session that began with this request has none.
+fn clear(policy: &Policy, held: &SessionState) -> CookieOp {
+    let is_own = held.arrival == Arrival::Current && held.client_has_ticket();
+    if policy.settings().clear_cookie_on_destroy && is_own {
+        CookieOp::Clear
+    } else {
+        CookieOp::Keep
+    }
+}
+
+/// Whether enough of the session's time is used up for its expiry to be worth a write.
+fn is_touch_due(policy: &Policy, held: &SessionState, now: Timestamp) -> bool {
+    let after = touch_after(policy, &held.cookie);
+    held.touched
+        || held.cookie_changed
+        || held.expires(policy, now).since(held.stored_expires) >= after
+}
+
+fn touch_after(policy: &Policy, cookie: &CookieState) -> Duration {
+    let settings = policy.settings();
+    let lifetime = cookie.max_age().unwrap_or(settings.browser_session_ttl);
+    // A session may have a shorter time-out than its policy.
+    let after = settings.touch_after.filter(|after| *after < lifetime);
+    after.unwrap_or(lifetime / 20)
+}
+
+/// When a record whose cookie ends at `expires` may be let go.
+pub(super) fn expiry_of(
+    policy: &Policy,
+    expires: Option<Timestamp>,
+    deadline: Option<Timestamp>,
+    now: Timestamp,
+) -> Timestamp {
+    let ttl = policy.settings().browser_session_ttl;
+    let by_cookie = expires.unwrap_or_else(|| now.after(ttl));
+    deadline.map_or(by_cookie, |deadline| by_cookie.min(deadline))
+}
+
+/// Whether the session's id is so old that the policy wants another.
+pub(crate) fn needs_id_rotation(policy: &Policy, held: &SessionState, now: Timestamp) -> bool {
+    let Some(timeout) = policy.settings().renewal_timeout else {
+        return false;
+    };
+    let old = held
+        .metadata
+        .as_ref()
+        .is_some_and(|metadata| now.since(metadata.renewed()) >= timeout);
+    old && held.phase == Phase::Live && held.stored.as_ref() == Some(&held.id) && !held.is_new()
+}

@@ -1,0 +1,610 @@
+//! A session during one request: what was read, what was changed, what the client has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::close::expiry_of;
+use crate::clock::Timestamp;
+use crate::cookie::Ticket;
+use crate::id::SessionId;
+use crate::policy::Policy;
+use crate::record::{COOKIE, CookieState, LoginDevice, METADATA_KEY, Metadata, Patch, Record};
+
+/// Whether there is a session to work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Live,
+    /// The handler dropped it.
+    Unset,
+    /// The handler destroyed it, and the store has done so.
+    Destroyed,
+    /// The same, but that the store has refused: the session is still there.
+    NotEnded,
+    /// The store could not be asked, and the policy lets the request go on without: nothing of
+    /// this session is ever saved.
+    Detached,
+}
+
+/// By which id the client came to the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// By the session's own id, or by none that is known.
+    Current,
+    /// By the id that it had before a renewal within the last minute.
+    Predecessor,
+    /// By an id that was closed within the last minute: the session is nobody's.
+    Closed,
+}
+
+/// Why a request gives its session another id; the greatest reason counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rotation {
+    /// The policy's renewal time-out.
+    Renewal,
+    /// The application asked for it.
+    Regenerated,
+    /// A login, or another session in the place of this one.
+    Handover,
+}
+
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each asked for by name"
+)]
+pub(crate) struct SessionState {
+    pub(crate) phase: Phase,
+    /// The id that the session has, or will have once it is stored.
+    pub(crate) id: SessionId,
+    /// The id under which the store has it; `None` where it has nothing of it.
+    pub(crate) stored: Option<SessionId>,
+    /// When the store lets that record go.
+    pub(crate) stored_expires: Timestamp,
+    /// What was read or saved last, under what the patch lies.
+    pub(crate) base: Option<Arc<Record>>,
+    /// What this request found.
+    original: Option<Arc<Record>>,
+    pub(crate) patch: Patch,
+    pub(crate) cookie: CookieState,
+    /// Whether this request set attributes of the cookie.
+    pub(crate) sets_cookie: bool,
+    /// Whether they are still to be stored.
+    pub(crate) cookie_changed: bool,
+    pub(crate) metadata: Option<Arc<Metadata>>,
+    /// Whether the stamp is not in the record as it should be.
+    pub(crate) metadata_changed: bool,
+    /// The valid ticket that the client showed, whatever became of its session.
+    pub(crate) ticket: Option<Ticket>,
+    /// By which id the client came to it.
+    pub(crate) arrival: Arrival,
+    /// The id in whose place a record is stored that this request creates: the client's own, under
+    /// which there is none.
+    pub(crate) superseded: Option<SessionId>,
+    /// Whether the client's id names a record that cannot be read.
+    pub(crate) is_unread: bool,
+    /// The id of such a record, which is to end before this session is stored again.
+    pub(crate) left: Option<SessionId>,
+    /// Why this request gave the session another id, if it did.
+    pub(crate) rotation: Option<Rotation>,
+    /// Whether this request proved who the user is.
+    pub(crate) is_login: bool,
+    /// Whether this request let its user act in another's place, or as themselves again.
+    pub(crate) is_handed: bool,
+    /// Whether this request asked for it to be remembered.
+    remembers: bool,
+    /// Whether this request has stored it already.
+    pub(crate) saved: bool,
+    /// Whether the handler asked for its expiry to be moved.
+    pub(crate) touched: bool,
+    /// How often this request has begun another session.
+    resets: u32,
+}
+
+/// What a write took along, to tell what was changed while it was under way.
+pub(crate) struct WriteSnapshot {
+    pub(crate) id: SessionId,
+    resets: u32,
+    patch: Patch,
+    cookie: CookieState,
+    sets_cookie: bool,
+    metadata: Option<Arc<Metadata>>,
+}
+
+impl SessionState {
+    /// A session that begins now, in memory only.
+    pub(crate) fn fresh(
+        policy: &Policy,
+        id: SessionId,
+        cookie: CookieState,
+        ticket: Option<Ticket>,
+        now: Timestamp,
+    ) -> Self {
+        let metadata = new_metadata(policy, now);
+        let superseded = ticket.as_ref().map(|ticket| ticket.id.clone());
+        Self {
+            phase: Phase::Live,
+            id,
+            arrival: Arrival::Current,
+            superseded,
+            is_unread: false,
+            left: None,
+            rotation: None,
+            is_login: false,
+            is_handed: false,
+            remembers: false,
+            stored: None,
+            stored_expires: now,
+            base: None,
+            original: None,
+            patch: Patch::default(),
+            cookie,
+            sets_cookie: false,
+            cookie_changed: false,
+            metadata_changed: metadata.is_some(),
+            metadata,
+            ticket,
+            saved: false,
+            touched: false,
+            resets: 0,
+        }
+    }
+
+    pub(super) fn stored(ticket: Ticket, record: Arc<Record>, expires: Timestamp) -> Self {
+        Self {
+            phase: Phase::Live,
+            id: ticket.id.clone(),
+            stored: Some(ticket.id.clone()),
+            stored_expires: expires,
+            cookie: record.cookie().clone(),
+            original: Some(Arc::clone(&record)),
+            metadata: record.metadata().cloned(),
+            base: Some(record),
+            patch: Patch::default(),
+            sets_cookie: false,
+            cookie_changed: false,
+            metadata_changed: false,
+            ticket: Some(ticket),
+            arrival: Arrival::Current,
+            superseded: None,
+            is_unread: false,
+            left: None,
+            rotation: None,
+            is_login: false,
+            is_handed: false,
+            remembers: false,
+            saved: false,
+            touched: false,
+            resets: 0,
+        }
+    }
+
+    /// The same for a client whose id was closed a moment ago: nobody's session, which is not stored.
+    pub(crate) fn closed(mut self) -> Self {
+        self.arrival = Arrival::Closed;
+        self.superseded = None;
+        self
+    }
+
+    /// The same for a client whose id names a record that cannot be read. It stays as it is until this
+    /// request ends it, or gives its session another id.
+    pub(crate) fn unread(mut self) -> Self {
+        self.is_unread = true;
+        self.superseded = None;
+        self
+    }
+
+    /// The session that an id was renewed to by which the client came.
+    pub(super) fn successor(
+        ticket: Ticket,
+        id: SessionId,
+        record: Arc<Record>,
+        expires: Timestamp,
+    ) -> Self {
+        Self {
+            arrival: Arrival::Predecessor,
+            id: id.clone(),
+            stored: Some(id),
+            ..Self::stored(ticket, record, expires)
+        }
+    }
+
+    /// A session for a request that has to do without the store.
+    pub(crate) fn detached(mut self) -> Self {
+        self.phase = Phase::Detached;
+        self
+    }
+
+    /// Whether the handler has neither dropped nor destroyed it.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live | Phase::Detached)
+    }
+
+    /// Whether the client came with this session.
+    pub(crate) fn is_new(&self) -> bool {
+        if self.arrival == Arrival::Predecessor {
+            return self.rotation.is_some();
+        }
+        self.ticket
+            .as_ref()
+            .is_none_or(|ticket| ticket.id != self.id)
+    }
+
+    /// The ids of the records that end with the session: its own, and what could not be read under the
+    /// client's.
+    pub(crate) fn to_end(&self) -> Vec<SessionId> {
+        let unread = self.phase == Phase::Detached || self.is_unread;
+        let ticket = self.ticket.as_ref().filter(|_| unread);
+        let unread = ticket.map(|ticket| &ticket.id).or(self.left.as_ref());
+        self.stored.iter().chain(unread).cloned().collect()
+    }
+
+    /// Takes note that the store has refused to end it.
+    pub(crate) fn was_not_ended(&mut self) {
+        if self.phase == Phase::Destroyed {
+            self.phase = Phase::NotEnded;
+        }
+    }
+
+    /// Lets it go, as the policy's `unset` says; of one that the store did not give, the client's record.
+    pub(crate) fn unset(&mut self) {
+        if self.phase == Phase::Detached {
+            self.left = self.ticket.as_ref().map(|ticket| ticket.id.clone());
+        }
+        if self.is_live() {
+            self.phase = Phase::Unset;
+        }
+    }
+
+    pub(crate) fn client_has_ticket(&self) -> bool {
+        self.ticket.is_some()
+    }
+
+    /// The JSON text of a key's value as it is now.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        match self.patch.get(key) {
+            Some(change) => change,
+            None => self.base.as_ref()?.get(key),
+        }
+    }
+
+    /// The same of a key that an application may have.
+    pub(crate) fn data(&self, key: &str) -> Option<&str> {
+        self.get(key)
+            .filter(|_| key != COOKIE && key != METADATA_KEY)
+    }
+
+    /// What this request found or, after a save, left.
+    pub(crate) fn found(&self) -> Option<&Record> {
+        self.base.as_deref().or(self.original.as_deref())
+    }
+
+    /// Whether there is something to write: the data is other than what was read or saved last.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.patch.changes(self.base.as_deref())
+            || self
+                .base
+                .as_ref()
+                .is_some_and(|base| base.has_reserved_keys())
+    }
+
+    /// Whether the data, or the id, is other than what this request found.
+    pub(crate) fn is_modified(&self) -> bool {
+        let has_reserved_keys = self
+            .original
+            .as_ref()
+            .is_some_and(|original| original.has_reserved_keys());
+        self.rotation.is_some() || has_reserved_keys || self.data_differs()
+    }
+
+    fn data_differs(&self) -> bool {
+        let same_base = match (&self.base, &self.original) {
+            (Some(base), Some(original)) => Arc::ptr_eq(base, original),
+            (None, None) => true,
+            _ => false,
+        };
+        if same_base {
+            return self.patch.changes(self.base.as_deref());
+        }
+        let nothing = Patch::default();
+        self.patch.data(self.base.as_deref()) != nothing.data(self.original.as_deref())
+    }
+
+    /// Gives the session another id and keeps its data.
+    pub(crate) fn change_id(&mut self, id: SessionId, why: Rotation, now: Timestamp) {
+        self.take_unread();
+        self.id = id;
+        self.rotation = self.rotation.max(Some(why));
+        if let Some(metadata) = &mut self.metadata {
+            Arc::make_mut(metadata).renew(now);
+            self.metadata_changed = true;
+        }
+    }
+
+    /// Takes the place of a record that could not be read, so that it ends when this one is stored; with
+    /// another where this session is stored already.
+    fn take_unread(&mut self) {
+        if !std::mem::take(&mut self.is_unread) {
+            return;
+        }
+        let unread = self.ticket.as_ref().map(|ticket| ticket.id.clone());
+        if self.stored.is_none() {
+            self.stored = unread;
+        } else {
+            self.left = unread;
+        }
+    }
+
+    /// Leaves an id that was closed while this request ran, and all data that was read under it: what
+    /// this request itself set is stored under an id of its own.
+    pub(crate) fn leave_closed(&mut self) {
+        self.arrival = Arrival::Closed;
+        self.stored = None;
+        self.superseded = None;
+        self.base = None;
+    }
+
+    /// Takes back a change of the id: of a client that does not have the id that the session has, none
+    /// may be changed.
+    pub(super) fn keep_id(&mut self) {
+        if let Some(stored) = &self.stored {
+            self.id = stored.clone();
+            self.rotation = None;
+        }
+    }
+
+    /// Returns the id under which a session ends that another one was begun in the place of, by a client
+    /// that will not be given that one's id.
+    pub(crate) fn lost_id(&self) -> Option<SessionId> {
+        let is_reset = self.base.is_none() && self.rotation == Some(Rotation::Handover);
+        let is_lost = self.arrival == Arrival::Predecessor && is_reset && !self.is_login;
+        self.stored
+            .clone()
+            .filter(|stored| is_lost && *stored != self.id)
+    }
+
+    /// Notes that the user has signed in now, and begins a new life with it; a record of a policy that
+    /// notes nothing else says so, too.
+    pub(crate) fn note_login(
+        &mut self,
+        policy: &Policy,
+        now: Timestamp,
+        device: Option<&LoginDevice>,
+        fingerprint: Option<String>,
+    ) {
+        let deadline = new_deadline(policy, now);
+        let metadata = self.metadata_mut(policy, now);
+        metadata.begin(now, deadline);
+        metadata.note_login(now, device);
+        metadata.note_last(fingerprint);
+        self.is_login = true;
+        self.is_handed = false;
+    }
+
+    /// Notes who acts in the user's place, with a proof; `None`: nobody any more.
+    pub(crate) fn note_by(
+        &mut self,
+        policy: &Policy,
+        now: Timestamp,
+        by: Option<(String, String)>,
+    ) {
+        self.metadata_mut(policy, now).note_by(by);
+        self.is_handed = true;
+    }
+
+    fn metadata_mut(&mut self, policy: &Policy, now: Timestamp) -> &mut Metadata {
+        self.metadata_changed = true;
+        let realm = policy.settings().realm.as_deref();
+        let new = || Arc::new(Metadata::new(now, None, realm));
+        Arc::make_mut(self.metadata.get_or_insert_with(new))
+    }
+
+    /// Bounds what another writer made of the stamp.
+    pub(crate) fn clamp_metadata(&mut self, policy: &Policy, now: Timestamp) {
+        let clamped = self.metadata.as_ref();
+        if let Some(clamped) = clamped.and_then(|metadata| metadata.clamped(policy.times(), now)) {
+            self.metadata = Some(Arc::new(clamped));
+            self.metadata_changed = true;
+        }
+    }
+
+    /// Begins another session in the place of this one; the old record goes when the new one is
+    /// stored.
+    pub(crate) fn reset(
+        &mut self,
+        policy: &Policy,
+        id: SessionId,
+        cookie: CookieState,
+        now: Timestamp,
+    ) {
+        self.take_unread();
+        self.metadata = new_metadata(policy, now);
+        self.metadata_changed = self.metadata.is_some();
+        self.phase = Phase::Live;
+        self.id = id;
+        self.rotation = Some(Rotation::Handover);
+        self.is_login = false;
+        self.is_handed = false;
+        self.remembers = false;
+        self.base = None;
+        self.patch = Patch::default();
+        self.cookie = cookie;
+        self.sets_cookie = false;
+        self.cookie_changed = false;
+        self.touched = false;
+        self.resets = self.resets.wrapping_add(1);
+    }
+
+    /// Leaves all data behind, what other requests still store as well; attributes of the cookie that
+    /// this request set stay. Of the same user, so does the stamp: the session must end when it must.
+    pub(crate) fn discard_data(
+        &mut self,
+        policy: &Policy,
+        cookie: CookieState,
+        is_same_user: bool,
+        now: Timestamp,
+    ) {
+        let remembered = self.remembered_now();
+        let metadata = self.metadata.take().filter(|_| is_same_user);
+        let sets_cookie = self.sets_cookie;
+        let own_cookie = self.cookie_changed.then(|| self.cookie.clone());
+        self.reset(policy, self.id.clone(), own_cookie.unwrap_or(cookie), now);
+        self.sets_cookie = sets_cookie;
+        if metadata.is_some() {
+            self.metadata = metadata;
+            self.metadata_changed = true;
+        }
+        if let Some(timeout) = remembered {
+            self.remember(policy, timeout, now);
+        }
+    }
+
+    /// How long this request asked for the session to be remembered.
+    fn remembered_now(&self) -> Option<Duration> {
+        let metadata = self.metadata.as_ref().filter(|_| self.remembers)?;
+        metadata.remembered()
+    }
+
+    /// Gives the session time-outs of its own: one, absolute and idle.
+    pub(crate) fn remember(&mut self, policy: &Policy, timeout: Duration, now: Timestamp) {
+        self.metadata_mut(policy, now).remember(timeout);
+        self.set_idle_timeout(Some(timeout), now);
+        self.remembers = true;
+    }
+
+    /// Leaves the session to the policy's time-outs where another request had it remembered: whoever
+    /// signs in now did not ask for it.
+    pub(crate) fn forget(&mut self, policy: &Policy, now: Timestamp) {
+        let is_remembered = |metadata: &Arc<Metadata>| metadata.remembered().is_some();
+        if self.remembers || !self.metadata.as_ref().is_some_and(is_remembered) {
+            return;
+        }
+        self.metadata_mut(policy, now).forget();
+        self.set_idle_timeout(policy.settings().idle_timeout, now);
+    }
+
+    fn set_idle_timeout(&mut self, timeout: Option<Duration>, now: Timestamp) {
+        self.cookie.set_max_age(timeout, now);
+        self.sets_cookie = true;
+        self.cookie_changed = true;
+    }
+
+    /// What a write that begins now takes along.
+    pub(crate) fn sent(&self) -> WriteSnapshot {
+        WriteSnapshot {
+            id: self.id.clone(),
+            resets: self.resets,
+            patch: self.patch.clone(),
+            cookie: self.cookie.clone(),
+            sets_cookie: self.cookie_changed,
+            metadata: self.metadata.clone(),
+        }
+    }
+
+    /// Takes note that a record is stored, under this id. What was changed while that was under way is
+    /// still to be written: data, attributes, another id.
+    pub(crate) fn apply_saved(
+        &mut self,
+        id: SessionId,
+        record: Arc<Record>,
+        expires: Timestamp,
+        sent: &WriteSnapshot,
+    ) {
+        self.stored = Some(id.clone());
+        self.stored_expires = expires;
+        if self.resets != sent.resets {
+            // Another session has begun in its place, and takes nothing of it.
+            return;
+        }
+        if self.id == sent.id {
+            self.id = id;
+        }
+        self.superseded = None;
+        self.cookie_changed &= self.cookie != sent.cookie;
+        // A record cannot say a date that JavaScript cannot hold; what this request set, it keeps.
+        if !self.cookie_changed && self.base.is_some() && !sent.sets_cookie {
+            self.cookie = record.cookie().clone();
+        }
+        self.metadata_changed = self.metadata != sent.metadata;
+        if !self.metadata_changed {
+            self.metadata = record.metadata().cloned();
+        }
+        self.base = Some(record);
+        self.patch.subtract(&sent.patch);
+        self.saved = true;
+    }
+
+    /// Follows the session to the id that another request renewed it to.
+    pub(crate) fn follow(&mut self, id: &SessionId) {
+        if self.stored.as_ref() == Some(&self.id) {
+            self.id = id.clone();
+        }
+        self.stored = Some(id.clone());
+        self.arrival = Arrival::Predecessor;
+    }
+
+    /// Takes what another request stored meanwhile; changes of this one are discarded. Another id that
+    /// it was given stays to be stored.
+    pub(crate) fn apply_reload(&mut self, record: Arc<Record>, expires: Timestamp) {
+        self.stored_expires = expires;
+        self.cookie = record.cookie().clone();
+        self.cookie_changed = false;
+        self.metadata = record.metadata().cloned();
+        self.metadata_changed = false;
+        self.base = Some(record);
+        self.patch = Patch::default();
+    }
+
+    /// Takes what is stored by now in the place of what a cache gave; changes of this request stay.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub(crate) fn refresh_base(&mut self, record: Arc<Record>, expires: Timestamp) {
+        self.stored_expires = expires;
+        if self
+            .base
+            .as_ref()
+            .is_none_or(|base| base.text() == record.text())
+        {
+            return;
+        }
+        if !self.cookie_changed {
+            self.cookie = record.cookie().clone();
+        }
+        if !self.metadata_changed {
+            self.metadata = record.metadata().cloned();
+        }
+        self.base = Some(record);
+    }
+
+    /// When the store may let it go if this request is the last.
+    pub(crate) fn expires(&self, policy: &Policy, now: Timestamp) -> Timestamp {
+        let expires = self.cookie.expires_if_touched(now);
+        expiry_of(policy, expires, self.deadline(), now)
+    }
+
+    /// The same as this request found it.
+    pub(super) fn found_deadline(&self) -> Option<Timestamp> {
+        self.original.as_ref()?.metadata()?.deadline()
+    }
+
+    /// The instant from which the session is over, however often it is touched.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.metadata.as_ref()?.deadline()
+    }
+}
+
+/// What a new session notes in its record, if the policy has a use for it.
+pub(super) fn new_metadata(policy: &Policy, now: Timestamp) -> Option<Arc<Metadata>> {
+    let settings = policy.settings();
+    let wanted = settings.absolute_timeout.is_some()
+        || settings.renewal_timeout.is_some()
+        || settings.realm.is_some();
+    wanted.then(|| {
+        let deadline = new_deadline(policy, now);
+        Arc::new(Metadata::new(now, deadline, settings.realm.as_deref()))
+    })
+}
+
+/// When a session ends that begins now, however often it is touched.
+fn new_deadline(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+    let timeout = policy.settings().absolute_timeout;
+    timeout.map(|timeout| now.after(timeout))
+}

@@ -1,0 +1,458 @@
+//! What cloakroom notes in a record beside the application's data: when it began, when it must end.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::num::ParseIntError;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::js;
+use super::json::Member;
+use crate::clock::Timestamp;
+
+/// From where a user signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LoginDevice {
+    /// What a session is called in its user's list; it stays when the id changes.
+    pub(crate) handle: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) agent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// The value of the key `_ck`; times in milliseconds since 1970.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Metadata {
+    created: i64,
+    /// The session ends here, however often it is touched.
+    deadline: Option<i64>,
+    /// When its id was last changed.
+    renewed: Option<i64>,
+    /// When its user signed in.
+    login: Option<i64>,
+    /// Of the last login, as it is written: few requests ask for it, and one that cannot be read must
+    /// not take the deadline with it.
+    device: Option<Box<str>>,
+    /// The layer that the session belongs to, where layers are kept apart.
+    realm: Option<Box<str>>,
+    /// A keyed fingerprint of who signed in last: it stays when other writers sign that user out.
+    last: Option<Box<str>>,
+    /// Who acts in the user's place, by name, and a keyed fingerprint of both.
+    by: Option<Box<(String, String)>>,
+    /// The session's own absolute time-out, in milliseconds, where it is remembered.
+    remember: Option<i64>,
+}
+
+/// What a policy says of a session's times, for [`Metadata::clamped`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LifetimeLimits {
+    pub(crate) absolute: Option<Duration>,
+    /// The longest that a session may be remembered; `None` where none may.
+    pub(crate) remembered: Option<Duration>,
+}
+
+/// How far ahead the clock of another server may be.
+const SKEW: Duration = Duration::from_mins(1);
+/// How far a server's clock may have been set back since a session began.
+const SET_BACK: Duration = Duration::from_hours(1);
+/// The earliest instant that JavaScript's dates have: what is earlier is no time.
+const EARLIEST: i64 = -8_640_000_000_000_000;
+/// When a stamp began that does not say so: made now where it is read.
+const UNKNOWN: i64 = i64::MAX;
+
+impl Metadata {
+    pub(crate) fn new(
+        created: Timestamp,
+        deadline: Option<Timestamp>,
+        realm: Option<&str>,
+    ) -> Self {
+        Self {
+            created: created.as_millis(),
+            deadline: deadline.map(Timestamp::as_millis),
+            realm: realm.map(Into::into),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the stamp that another writer's edits are bounded to, where it differs: nothing began in
+    /// the future, the session ends within the policy's absolute time-out, or the time that it may be
+    /// remembered, and a login that is still to come is none.
+    pub(crate) fn clamped(&self, times: LifetimeLimits, now: Timestamp) -> Option<Self> {
+        let latest = now.after(SKEW).as_millis();
+        let possible = EARLIEST..=now.after(SET_BACK).as_millis();
+        let created = if possible.contains(&self.created) {
+            self.created
+        } else {
+            now.as_millis()
+        };
+        let until = |timeout| Timestamp::from_millis(created).after(timeout).as_millis();
+        let remembered = self.remembered_within(times);
+        let deadline = match remembered.or(times.absolute).map(until) {
+            Some(bound) => Some(self.deadline.map_or(bound, |own| own.min(bound))),
+            None => self.deadline,
+        };
+        let login = self.login.filter(|login| *login <= latest);
+        let renewed = self.renewed.filter(|renewed| *renewed <= latest);
+        let remember = remembered.map(length);
+        let is_same = (created, deadline, login, renewed, remember)
+            == (
+                self.created,
+                self.deadline,
+                self.login,
+                self.renewed,
+                self.remember,
+            );
+        (!is_same).then(|| Self {
+            created,
+            deadline,
+            renewed,
+            login,
+            remember,
+            ..self.clone()
+        })
+    }
+
+    /// How long the session is remembered, as far as a policy allows.
+    fn remembered_within(&self, times: LifetimeLimits) -> Option<Duration> {
+        let own = Duration::from_millis(self.remember?.try_into().ok()?);
+        Some(own.min(times.remembered?))
+    }
+
+    #[cfg(test)]
+    fn parse(json: &str) -> Option<Self> {
+        let members = super::json::members(json, super::json::Bounds::default())?;
+        Self::of(json, &members)
+    }
+
+    /// Reads a stamp whose members were found in `text`; whatever is none counts as missing, and the
+    /// next save writes one. Its realm counts in any case.
+    pub(super) fn of(text: &str, members: &[Member]) -> Option<Self> {
+        let read = Self::read(text, members);
+        if read.is_some() {
+            return read;
+        }
+        let realm = |member: &&Member| &text[member.key.range()] == "realm";
+        let realm = members.iter().rev().find(realm)?;
+        let realm = string(&text[realm.value.range()])?;
+        Some(Self {
+            created: UNKNOWN,
+            realm: Some(realm.into()),
+            ..Self::default()
+        })
+    }
+
+    fn read(text: &str, members: &[Member]) -> Option<Self> {
+        let (mut metadata, mut created) = (Self::default(), None);
+        let (mut by, mut proof) = (None, None);
+        for member in members {
+            let value = &text[member.value.range()];
+            match &text[member.key.range()] {
+                "created" => created = millis(value).ok()?,
+                "deadline" => metadata.deadline = millis(value).ok()?,
+                "renewed" => metadata.renewed = millis(value).ok()?,
+                "login" => metadata.login = millis(value).ok()?,
+                "remember" => metadata.remember = millis(value).unwrap_or(None),
+                "device" => metadata.device = Some(value.into()),
+                "realm" => metadata.realm = string(value).map(Into::into),
+                "last" => metadata.last = string(value).map(Into::into),
+                "by" => by = string(value),
+                "proof" => proof = string(value),
+                _ => {}
+            }
+        }
+        metadata.created = created?;
+        metadata.by = by.map(|by| Box::new((by, proof.unwrap_or_default())));
+        Some(metadata)
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        let device = self.device.as_deref().unwrap_or_default();
+        let mut json = String::with_capacity(160 + device.len());
+        for (key, value) in [
+            ("{\"created\":", Some(self.created)),
+            (",\"deadline\":", self.deadline),
+            (",\"renewed\":", self.renewed),
+            (",\"login\":", self.login),
+            (",\"remember\":", self.remember),
+        ] {
+            if let Some(value) = value {
+                json.push_str(key);
+                // A String takes whatever is written to it.
+                let _ = write!(json, "{value}");
+            }
+        }
+        if !device.is_empty() {
+            json.push_str(",\"device\":");
+            json.push_str(device);
+        }
+        let (by, proof) = self.by.as_deref().map_or((None, None), |(by, proof)| {
+            (Some(by.as_str()), Some(proof.as_str()))
+        });
+        for (key, value) in [
+            (",\"realm\":", self.realm.as_deref()),
+            (",\"last\":", self.last.as_deref()),
+            (",\"by\":", by),
+            (",\"proof\":", proof),
+        ] {
+            if let Some(quoted) = value.and_then(|value| js::stringify(value).ok()) {
+                json.push_str(key);
+                json.push_str(&quoted);
+            }
+        }
+        json.push('}');
+        json
+    }
+
+    pub(crate) fn created(&self) -> Timestamp {
+        Timestamp::from_millis(self.created)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.deadline.map(Timestamp::from_millis)
+    }
+
+    /// When the id that it has now was drawn.
+    pub(crate) fn renewed(&self) -> Timestamp {
+        Timestamp::from_millis(self.renewed.unwrap_or(self.created))
+    }
+
+    pub(crate) fn login(&self) -> Option<Timestamp> {
+        self.login.map(Timestamp::from_millis)
+    }
+
+    pub(crate) fn device(&self) -> Option<LoginDevice> {
+        let note: LoginDevice = serde_json::from_str(self.device.as_deref()?).ok()?;
+        is_handle(&note.handle).then_some(note)
+    }
+
+    /// The layer that the session belongs to.
+    pub(crate) fn realm(&self) -> Option<&str> {
+        self.realm.as_deref()
+    }
+
+    /// The keyed fingerprint of who signed in last.
+    pub(crate) fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    pub(crate) fn note_last(&mut self, fingerprint: Option<String>) {
+        self.last = fingerprint.map(String::into_boxed_str);
+    }
+
+    /// Who acts in the user's place, with a keyed fingerprint of both.
+    pub(crate) fn by(&self) -> Option<(&str, &str)> {
+        let (by, proof) = self.by.as_deref()?;
+        Some((by, proof))
+    }
+
+    pub(crate) fn note_by(&mut self, by: Option<(String, String)>) {
+        self.by = by.map(Box::new);
+    }
+
+    /// Begins a new life, as a login does (NIST SP 800-63B-4 §5.2): only a changed id does not. One that
+    /// is remembered is so from now on.
+    pub(crate) fn begin(&mut self, now: Timestamp, deadline: Option<Timestamp>) {
+        self.created = now.as_millis();
+        self.deadline = deadline.map(Timestamp::as_millis);
+        self.by = None;
+        if let Some(timeout) = self.remembered() {
+            self.remember(timeout);
+        }
+    }
+
+    /// How long the session is remembered, where it is.
+    pub(crate) fn remembered(&self) -> Option<Duration> {
+        self.remember?.try_into().ok().map(Duration::from_millis)
+    }
+
+    /// Gives the session an absolute time-out of its own, from when it began.
+    pub(crate) fn remember(&mut self, timeout: Duration) {
+        self.remember = Some(length(timeout));
+        self.deadline = Some(self.created().after(timeout).as_millis());
+    }
+
+    /// Leaves the session to the policy's time-outs again, from its next [`begin`](Self::begin) on.
+    pub(crate) fn forget(&mut self) {
+        self.remember = None;
+    }
+
+    pub(crate) fn note_login(&mut self, now: Timestamp, device: Option<&LoginDevice>) {
+        self.login = Some(now.as_millis());
+        self.device = device
+            .and_then(|device| js::stringify(device).ok())
+            .map(String::into_boxed_str);
+    }
+
+    pub(crate) fn renew(&mut self, now: Timestamp) {
+        self.renewed = Some(now.as_millis());
+    }
+}
+
+/// A length of time in milliseconds.
+fn length(timeout: Duration) -> i64 {
+    timeout.as_millis().try_into().unwrap_or(i64::MAX)
+}
+
+/// Whether a handle is one that pages may put into an address as it is: another writer may have set it.
+fn is_handle(handle: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=64).contains(&handle.len()) && handle.bytes().all(is_token)
+}
+
+/// What a JSON string says; `None` for any other value, and for a text that says nothing.
+fn string(value: &str) -> Option<String> {
+    super::user_keys::text(value).filter(|text| !text.is_empty())
+}
+
+/// A whole number, or `null`.
+fn millis(value: &str) -> Result<Option<i64>, ParseIntError> {
+    match value {
+        "null" => Ok(None),
+        value => value.parse().map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{LifetimeLimits, LoginDevice, Metadata};
+    use crate::clock::Timestamp;
+
+    /// W6: what another writer may have done to it (`Object.assign(req.session, req.body)`).
+    #[test]
+    fn w6_a_foreign_writer_moves_neither_the_absolute_time_out_nor_the_freshness() {
+        let now = 1_000_000_000;
+        let json = |json: &str| json.replace("NOW", "1000000000");
+        #[rustfmt::skip]
+        let table = [
+            // absolute, as it is read,                                          clamped, if it is
+            (Some(500),  r#"{"created":1000000000,"deadline":1000500000}"#,      None),
+            (Some(500),  r#"{"created":1000000000,"deadline":9999999999999}"#,   Some(r#"{"created":NOW,"deadline":1000500000}"#)),
+            (Some(500),  r#"{"created":1000000000,"deadline":1000000001}"#,      None),
+            (Some(500),  r#"{"created":999000000}"#,                             Some(r#"{"created":999000000,"deadline":999500000}"#)),
+            (Some(500),  r#"{"created":9999999999999,"deadline":9999999999999}"#, Some(r#"{"created":NOW,"deadline":1000500000}"#)),
+            (Some(500),  r#"{"created":-9223372036854775808,"deadline":9223372036854775807}"#, Some(r#"{"created":NOW,"deadline":1000500000}"#)),
+            // Another server's clock may be ahead, or this one's was set back.
+            (Some(500),  r#"{"created":1003600000,"deadline":1004100000}"#,      None),
+            (Some(500),  r#"{"created":1000030000,"deadline":1000530000}"#,      None),
+            (None,       r#"{"created":1000000000,"deadline":9999999999999}"#,   None),
+            (None,       r#"{"created":1000000000,"renewed":9999999999999,"login":9999999999999}"#, Some(r#"{"created":NOW}"#)),
+            (None,       r#"{"created":1000000000,"login":1000000500}"#,         None),
+            // Nothing but its realm can be read.
+            (Some(500),  r#"{"created":"x","login":5,"realm":"staff"}"#,         Some(r#"{"created":NOW,"deadline":1000500000,"realm":"staff"}"#)),
+        ];
+        for (absolute, read, clamped) in table {
+            let times = LifetimeLimits {
+                absolute: absolute.map(Duration::from_secs),
+                remembered: None,
+            };
+            let metadata = Metadata::parse(read).unwrap();
+            let found = metadata.clamped(times, Timestamp::from_millis(now));
+            let found = found.as_ref().map(Metadata::to_json);
+            assert_eq!(found, clamped.map(json), "{absolute:?} {read}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_remembered_as_long_as_the_policy_allows() {
+        #[rustfmt::skip]
+        let table = [
+            // most, as it is read,                                             clamped, if it is
+            (Some(900), r#"{"created":1000,"deadline":901000,"remember":900000}"#,  None),
+            (Some(900), r#"{"created":1000,"deadline":9999999,"remember":9999999}"#, Some(r#"{"created":1000,"deadline":901000,"remember":900000}"#)),
+            (Some(900), r#"{"created":1000,"deadline":9999999,"remember":20000}"#,  Some(r#"{"created":1000,"deadline":21000,"remember":20000}"#)),
+            (Some(900), r#"{"created":1000,"deadline":9999999,"remember":-5}"#,     Some(r#"{"created":1000,"deadline":101000}"#)),
+            (Some(900), r#"{"created":1000,"deadline":9999999,"remember":"x"}"#,    Some(r#"{"created":1000,"deadline":101000}"#)),
+            (None,      r#"{"created":1000,"deadline":901000,"remember":900000}"#,  Some(r#"{"created":1000,"deadline":101000}"#)),
+        ];
+        for (most, read, clamped) in table {
+            let times = LifetimeLimits {
+                absolute: Some(Duration::from_secs(100)),
+                remembered: most.map(Duration::from_secs),
+            };
+            let found = Metadata::parse(read)
+                .unwrap()
+                .clamped(times, Timestamp::from_millis(2000));
+            let found = found.as_ref().map(Metadata::to_json);
+            assert_eq!(found.as_deref(), clamped, "{most:?} {read}");
+        }
+    }
+
+    #[test]
+    fn what_it_says_of_realm_and_users_comes_back() {
+        let json = r#"{"created":5,"realm":"st\"aff","last":"f","by":"r\u001foot","proof":"p"}"#;
+        let metadata = Metadata::parse(json).unwrap();
+        assert_eq!(metadata.realm(), Some("st\"aff"));
+        assert_eq!(metadata.by(), Some(("r\u{1f}oot", "p")));
+        assert_eq!(metadata.to_json(), json);
+    }
+
+    #[test]
+    fn what_is_no_stamp_counts_as_missing() {
+        #[rustfmt::skip]
+        let table = [
+            (r#"{"created":5}"#,                                            Some(r#"{"created":5}"#)),
+            (r#" { "deadline" : 9 , "created" : 5, "other" : [1] } "#,      Some(r#"{"created":5,"deadline":9}"#)),
+            (r#"{"created":-5,"login":null,"renewed":7}"#,                  Some(r#"{"created":-5,"renewed":7}"#)),
+            (r#"{"created":5,"device":7}"#,                                 Some(r#"{"created":5,"device":7}"#)),
+            (r#"{"created":5,"deadline":"9"}"#,                             None),
+            (r#"{"created":5,"deadline":1e400}"#,                           None),
+            (r#"{"created":99999999999999999999}"#,                         None),
+            (r#"{"deadline":9}"#,                                           None),
+            (r#"{"created":null}"#,                                         None),
+            ("[]",                                                          None),
+            ("null",                                                        None),
+            ("",                                                            None),
+            (r#"{"created":5"#,                                             None),
+        ];
+        for (json, read) in table {
+            let metadata = Metadata::parse(json);
+            assert_eq!(
+                metadata.as_ref().map(Metadata::to_json).as_deref(),
+                read,
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_read_is_none_and_takes_nothing_with_it() {
+        for device in [
+            "7",
+            "null",
+            "{}",
+            r#"{"handle":1}"#,
+            r#"{"handle":"x","address":"nowhere"}"#,
+            r#"{"handle":""}"#,
+            r#"{"handle":"../logout-all"}"#,
+        ] {
+            let metadata = Metadata::parse(&format!(
+                r#"{{"created":5,"deadline":9,"device":{device}}}"#
+            ));
+            let metadata = metadata.unwrap();
+            assert_eq!(
+                metadata.deadline(),
+                Some(Timestamp::from_millis(9)),
+                "{device}"
+            );
+            assert_eq!(metadata.device(), None, "{device}");
+        }
+    }
+
+    #[test]
+    fn a_device_comes_back_as_it_was_noted() {
+        let note = LoginDevice {
+            handle: "a-handle_0".to_owned(),
+            agent: Some("\"quoted\" \\ \u{7f} é".to_owned()),
+            address: "2001:db8::1".parse().ok(),
+        };
+        let mut metadata = Metadata::new(Timestamp::from_millis(5), None, None);
+        metadata.note_login(Timestamp::from_millis(7), Some(&note));
+        let metadata = Metadata::parse(&metadata.to_json()).unwrap();
+        assert_eq!(metadata.device(), Some(note));
+        assert_eq!(metadata.login(), Some(Timestamp::from_millis(7)));
+    }
+}

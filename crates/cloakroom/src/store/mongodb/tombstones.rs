@@ -1,0 +1,136 @@
+//! Tombstones: the ids of sessions that ended, for as long as Express may bring them back.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use mongodb::{Collection, Database};
+
+use super::connect::durable;
+use super::document::date;
+use super::error::{DUPLICATE_KEY, read_failed, write_failed};
+use crate::clock::Timestamp;
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Longer than what Express brings back lives: its late save gives a session its whole time anew. That
+/// of a month is longer than most.
+const TOMBSTONE_TTL: Duration = Duration::from_hours(31 * 24);
+
+/// `{_id, expires, marks}`: `marks` counts how often it was set.
+pub(super) struct Tombstones {
+    pub(super) database: Database,
+    pub(super) collection: Collection<RawDocumentBuf>,
+}
+
+/// Whether a tombstone is new, or stood there before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tombstone {
+    New,
+    Again,
+}
+
+impl Tombstones {
+    pub(super) async fn mark(&self, id: &str, now: Timestamp) -> Result<Tombstone, StoreError> {
+        match self.try_to_mark(id, now).await {
+            // Somebody else marked it at the same time: now there is one to set again.
+            Err(error) if error.kind() == StoreErrorKind::IdTaken => {
+                self.try_to_mark(id, now).await
+            }
+            marked => marked,
+        }
+    }
+
+    async fn try_to_mark(&self, id: &str, now: Timestamp) -> Result<Tombstone, StoreError> {
+        let marked = self
+            .collection
+            .update_one(doc! { "_id": id }, Self::setting(now))
+            .upsert(true)
+            .write_concern(durable())
+            .await
+            .map_err(write_failed)?;
+        Ok(marked
+            .upserted_id
+            .map_or(Tombstone::Again, |_| Tombstone::New))
+    }
+
+    /// Marks many in one command.
+    pub(super) async fn mark_all(&self, ids: &[String], now: Timestamp) -> Result<(), StoreError> {
+        let updates: Vec<Document> = ids
+            .iter()
+            .map(|id| doc! { "q": { "_id": id }, "u": Self::setting(now), "upsert": true })
+            .collect();
+        let command = doc! {
+            "update": self.collection.name(),
+            "updates": updates,
+            "ordered": false,
+            "writeConcern": { "w": "majority", "j": true },
+        };
+        let done = self.database.run_command(command).await;
+        let done = done.map_err(write_failed)?;
+        // A key that is there twice was marked by somebody else at the same time.
+        let is_twice = |error: &Bson| {
+            let code = error
+                .as_document()
+                .and_then(|error| error.get_i32("code").ok());
+            code == Some(DUPLICATE_KEY)
+        };
+        let failed = done.get_array("writeErrors");
+        let failed = failed.is_ok_and(|errors| !errors.iter().all(is_twice));
+        if failed || done.contains_key("writeConcernError") {
+            return Err(StoreErrorKind::Unknown.into());
+        }
+        Ok(())
+    }
+
+    /// Takes back a new mark under which nobody lay, unless somebody else set it as well.
+    pub(super) async fn unmark(&self, id: &str) -> Result<(), StoreError> {
+        let unmarking = self
+            .collection
+            .delete_one(doc! { "_id": id, "marks": 1 })
+            .write_concern(durable());
+        unmarking.await.map(drop).map_err(write_failed)
+    }
+
+    pub(super) async fn has(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let mut filter = Self::standing(now);
+        filter.insert("_id", id);
+        let found = self.collection.find_one(filter).await;
+        Ok(found.map_err(read_failed)?.is_some())
+    }
+
+    pub(super) async fn among(
+        &self,
+        ids: &[String],
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut filter = Self::standing(now);
+        filter.insert("_id", doc! { "$in": ids });
+        self.ids(filter).await
+    }
+
+    pub(super) async fn all(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.ids(Self::standing(now)).await
+    }
+
+    pub(super) async fn prune(&self, now: Timestamp) -> Result<(), StoreError> {
+        let over = doc! { "expires": { "$lte": date(now) } };
+        let pruned = self.collection.delete_many(over).await;
+        pruned.map(drop).map_err(write_failed)
+    }
+
+    async fn ids(&self, filter: Document) -> Result<Vec<String>, StoreError> {
+        let finding = self.collection.find(filter).projection(doc! { "_id": 1 });
+        let found = finding.await.map_err(read_failed)?;
+        let found: Vec<_> = found.try_collect().await.map_err(read_failed)?;
+        let ids = found.iter().filter_map(|tomb| tomb.get_str("_id").ok());
+        Ok(ids.map(str::to_owned).collect())
+    }
+
+    fn setting(now: Timestamp) -> Document {
+        doc! { "$max": { "expires": date(now.after(TOMBSTONE_TTL)) }, "$inc": { "marks": 1 } }
+    }
+
+    fn standing(now: Timestamp) -> Document {
+        doc! { "expires": { "$gt": date(now) } }
+    }
+}

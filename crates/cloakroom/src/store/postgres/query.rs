@@ -1,0 +1,293 @@
+//! One statement on one connection: prepared once, or without a name behind a pooler; sent in one round
+//! trip, tried again where that is harmless.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use deadpool_postgres::{ClientWrapper, Object};
+use futures_util::TryStreamExt as _;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Error, Row, RowStream};
+
+use super::PostgresInner;
+use super::connect::POOL_WAIT;
+use super::error::{QueryError, SendPhase};
+use super::read_pool::ReadPool;
+
+pub(super) type Params<'a> = &'a [&'a dyn Param];
+
+/// A parameter, whose type a statement without a name has to be told.
+pub(super) trait Param: Sync {
+    fn kind(&self) -> Type;
+    fn value(&self) -> &(dyn ToSql + Sync);
+}
+
+macro_rules! params {
+    ($($of:ty => $kind:ident),* $(,)?) => {
+        $(impl Param for $of {
+            fn kind(&self) -> Type {
+                Type::$kind
+            }
+
+            fn value(&self) -> &(dyn ToSql + Sync) {
+                self
+            }
+        })*
+    };
+}
+
+params! {
+    Text<'_> => TEXT,
+    Option<Text<'_>> => TEXT,
+    Vec<Text<'_>> => TEXT_ARRAY,
+    String => TEXT,
+    Option<&str> => TEXT,
+    i64 => INT8,
+}
+
+/// A text as a parameter: an id, a record, a user. The driver logs parameters at the level `debug`,
+/// and sees nothing of this one.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a>(pub(super) &'a str);
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+impl ToSql for Text<'_> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.to_sql(kind, out)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        <&str as ToSql>::accepts(kind)
+    }
+
+    to_sql_checked!();
+}
+
+/// How often a statement is sent again that certainly changed nothing.
+const RETRIES: usize = 3;
+/// How long a statement is tried in all that needs a row which others hold: a request has two seconds,
+/// unless its policy says otherwise.
+const LOCK_WAIT: Duration = Duration::from_millis(1500);
+/// How long it waits in between, without a connection.
+const LOCK_BACKOFF: Duration = Duration::from_millis(20);
+/// How long a connection whose user went away has to say that it is well.
+///
+/// Meanwhile it counts as one of the pool's, so that a slow server is not given more to do.
+const RECYCLE_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl PostgresInner {
+    /// Runs a statement that changes nothing.
+    pub(super) async fn read(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, QueryError> {
+        self.run(SendPhase::Before, sql, params).await
+    }
+
+    /// Runs a statement of which one must know whether it was done.
+    pub(super) async fn write(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
+        self.run_patiently(LOCK_WAIT, sql, params).await
+    }
+
+    /// The same for one on many rows, whose caller waits longer.
+    pub(super) async fn write_many(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
+        self.run_patiently(LOCK_WAIT * 10, sql, params).await
+    }
+
+    /// Runs a statement again and again while others hold a row that it needs.
+    ///
+    /// It waits without a connection in between, and a few at a time with one, so that there are
+    /// connections for those who need other rows.
+    async fn run_patiently(
+        &self,
+        patience: Duration,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
+        let limit = Instant::now() + patience;
+        let mut turn = None;
+        loop {
+            let fault = match self.run(SendPhase::Sent, sql, params).await {
+                Err(fault) if fault.is_locked() && self.layout.is_brief => fault,
+                outcome => return outcome,
+            };
+            drop(turn.take());
+            sleep(LOCK_BACKOFF).await;
+            match timeout_at(limit, self.waiting.acquire()).await {
+                Ok(next) if Instant::now() < limit => turn = next.ok(),
+                _ => return Err(fault),
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        phase: SendPhase,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
+        let mut retries = 0;
+        loop {
+            match self.run_once(phase, sql, params).await {
+                Err(fault) if fault.again && retries < RETRIES => retries += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn run_once(
+        &self,
+        phase: SendPhase,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
+        let lease = self.lease().await?;
+        let outcome = match self.send(lease.client(), sql, params).await {
+            Ok(rows) => rows.try_collect().await.map_err(|error| (error, phase)),
+            Err((error, SendPhase::Sent)) => Err((error, phase)),
+            Err(before) => Err(before),
+        };
+        match outcome {
+            Ok(rows) => {
+                lease.settle();
+                Ok(rows)
+            }
+            Err((error, phase)) => Err(lease.failed(&error, phase)),
+        }
+    }
+
+    /// Sends a statement, and says how far it came where that fails.
+    pub(super) async fn send(
+        &self,
+        client: &ClientWrapper,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<RowStream, (Error, SendPhase)> {
+        let sent = |error| (error, SendPhase::Sent);
+        if self.pooler.is_there() {
+            let typed = params.iter().map(|param| (param.value(), param.kind()));
+            return client.query_typed_raw(sql, typed).await.map_err(sent);
+        }
+        let prepared = client.prepare_cached(sql).await;
+        let statement = prepared.map_err(|error| (error, SendPhase::Before))?;
+        let values = params.iter().map(|param| param.value());
+        client.query_raw(&statement, values).await.map_err(sent)
+    }
+
+    /// Runs statements that are no prepared ones, in one transaction.
+    pub(super) async fn run_batch(&self, sql: &str) -> Result<(), QueryError> {
+        let lease = self.lease().await?;
+        let outcome = lease.client().batch_execute(sql).await;
+        match outcome {
+            Ok(()) => {
+                lease.settle();
+                Ok(())
+            }
+            Err(error) => Err(lease.failed(&error, SendPhase::Sent)),
+        }
+    }
+
+    /// A connection of the pool; where the server grants it no more of them, the next that is free.
+    pub(super) async fn lease(&self) -> Result<Lease<'_>, QueryError> {
+        let limit = Instant::now() + POOL_WAIT;
+        loop {
+            while self.full.is_noted() && self.pool.status().available == 0 {
+                if Instant::now() >= limit {
+                    break;
+                }
+                sleep(LOCK_BACKOFF).await;
+            }
+            let object = self.pool.get().await;
+            let fault = match object {
+                Ok(object) => return Ok(Lease::of(object, &self.lines)),
+                Err(error) => QueryError::of_pool(&error),
+            };
+            if !fault.is_full() || Instant::now() >= limit {
+                return Err(fault);
+            }
+            self.full.note();
+            // What reads share is left to whoever needs one for itself.
+            self.lines.keep(self.pool.status().size / 2);
+        }
+    }
+}
+
+/// A connection of the pool in use.
+///
+/// A request that times out drops its future in the middle: its connection goes back to the pool
+/// only once it has answered. One that hangs would hang the next request as well.
+pub(super) struct Lease<'a> {
+    object: Option<Object>,
+    lines: &'a ReadPool,
+}
+
+impl<'a> Lease<'a> {
+    fn of(object: Object, lines: &'a ReadPool) -> Self {
+        Self {
+            object: Some(object),
+            lines,
+        }
+    }
+
+    pub(super) fn client(&self) -> &ClientWrapper {
+        self.object
+            .as_ref()
+            .expect("it is held until it is settled")
+    }
+
+    /// Gives the connection back, with nothing under way.
+    pub(super) fn settle(mut self) {
+        self.object = None;
+    }
+
+    /// Gives the connection back after an error, or lets go of it where it would fail again.
+    pub(super) fn failed(mut self, error: &Error, phase: SendPhase) -> QueryError {
+        if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) {
+            self.client().statement_cache.clear();
+        }
+        let demoted = error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION);
+        if demoted && let Some(object) = self.object.take() {
+            drop(Object::take(object));
+            self.lines.close();
+        }
+        self.settle();
+        QueryError::of(error, phase)
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let Some(object) = self.object.take() else {
+            return;
+        };
+        let Ok(runtime) = Handle::try_current() else {
+            drop(Object::take(object));
+            return;
+        };
+        runtime.spawn(async move {
+            let answer = timeout(RECYCLE_TIMEOUT, object.check_connection()).await;
+            if !matches!(answer, Ok(Ok(()))) {
+                drop(Object::take(object));
+            }
+        });
+    }
+}

@@ -1,0 +1,328 @@
+//! A connection that reads share: sessions that are asked for while others are, go in one statement.
+//!
+//! Only reads of single sessions come here, which wait for no row that others hold. A few statements
+//! are under way at once, so that a server that is far away delays nobody; who comes meanwhile joins
+//! the next. A line that fails in any way is given up, and says nothing to its readers: they ask on a
+//! connection of their own.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Object;
+use futures_util::TryStreamExt as _;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_postgres::{Error, RowStream, Statement};
+
+use super::query::{Param, Text};
+use super::read_pool::{PoolLoad, ReadPool};
+use super::reads::stored;
+use crate::id::SessionId;
+use crate::store::{StoreError, StoredRecord};
+
+/// How many sessions one statement asks for at most: what it reads is to come at once.
+const MAX_BATCH: usize = 16;
+/// How many statements are under way at once. With one, whoever comes meanwhile would wait for others'
+/// round trip before their own; with many, each would ask for one session.
+const MAX_IN_FLIGHT: usize = 4;
+/// With how many readers a line is full.
+pub(super) const MAX_QUEUED: usize = MAX_BATCH * MAX_IN_FLIGHT;
+/// How long a statement may take before its line is given up; a manager's own bound is shorter.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Who goes away sooner than this has hung up, and says nothing of the line.
+const DISCONNECT_WITHIN: Duration = Duration::from_millis(10);
+
+/// What came of a read.
+pub(super) type ReadResult = Result<Option<StoredRecord>, StoreError>;
+
+pub(super) struct ReadBatcher {
+    object: Option<Object>,
+    statements: Statements,
+    queue: Mutex<Queue>,
+    /// Who has asked and not got an answer.
+    waiting: AtomicUsize,
+    /// Whether a reader waited in vain, and nothing was answered since.
+    is_stalled: AtomicBool,
+    /// Where it was opened, and its connection is driven.
+    runtime: Handle,
+    lines: Weak<ReadPool>,
+}
+
+/// What it asks.
+pub(super) struct Statements {
+    pub(super) one: Query,
+    pub(super) many: Query,
+}
+
+pub(super) enum Query {
+    /// Known to its connection.
+    Prepared(Statement),
+    /// Sent each time: behind a pooler nothing stays prepared.
+    Text(String),
+}
+
+#[derive(Default)]
+struct Queue {
+    asks: Vec<ReadRequest>,
+    under_way: usize,
+    hangs_since: Option<Instant>,
+    end: Option<BatchOutcome>,
+}
+
+struct ReadRequest {
+    id: SessionId,
+    now: i64,
+    answer: Option<oneshot::Sender<ReadResult>>,
+}
+
+/// What becomes of the connection of a line that was given up; the worse goes before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum BatchOutcome {
+    /// The pool has it back: it was the statement that failed.
+    Returned,
+    /// It is closed.
+    Closed,
+}
+
+impl ReadBatcher {
+    /// A line on a connection that the runtime drives which this is called in.
+    pub(super) fn new(object: Object, statements: Statements, lines: Weak<ReadPool>) -> Self {
+        Self {
+            object: Some(object),
+            statements,
+            queue: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            is_stalled: AtomicBool::new(false),
+            runtime: Handle::current(),
+            lines,
+        }
+    }
+
+    /// Reads a session; `None` where the line was given up meanwhile.
+    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<ReadResult> {
+        let (answer, answered) = oneshot::channel();
+        let mut reader = ReadWaiter::of(self);
+        self.put(ReadRequest {
+            id: id.clone(),
+            now,
+            answer: Some(answer),
+        });
+        let found = answered.await;
+        reader.is_answered = true;
+        found.ok()
+    }
+
+    pub(super) fn load(&self) -> PoolLoad {
+        PoolLoad {
+            waiting: self.waiting.load(Ordering::Relaxed),
+            is_stalled: self.is_stalled.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Gives the line up if it has hung for so long that its own time-out should have come: the runtime
+    /// that it is driven by may stand still.
+    pub(super) fn check(&self) {
+        let since = self.queue().hangs_since;
+        if since.is_some_and(|since| since.elapsed() > REPLY_TIMEOUT) {
+            self.give_up(BatchOutcome::Closed);
+        }
+    }
+
+    /// Lets go of the connection, once what is under way has ended, as one that may not answer.
+    pub(super) fn close(&self) {
+        self.give_up(BatchOutcome::Closed);
+    }
+
+    pub(super) fn object(&self) -> &Object {
+        self.object
+            .as_ref()
+            .expect("it is held until the line is dropped")
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where there are others in the queue, somebody comes for them; an ask that is dropped says that
+    /// the line is none.
+    fn put(self: &Arc<Self>, ask: ReadRequest) {
+        let mut queue = self.queue();
+        if queue.end.is_some() {
+            return;
+        }
+        queue.asks.push(ask);
+        if queue.asks.len() > 1 || queue.under_way == MAX_IN_FLIGHT {
+            return;
+        }
+        queue.under_way += 1;
+        drop(queue);
+        self.runtime.spawn(Turns::of(self).take());
+    }
+
+    /// Asks for all of them, and answers each whose row has come.
+    async fn ask(&self, asks: &mut [ReadRequest]) -> Result<(), Error> {
+        let mut rows = pin!(self.send(asks).await?);
+        while let Some(row) = rows.try_next().await? {
+            // Counted from one; a statement for one session does not count.
+            let place: i64 = if row.len() > 2 { row.try_get(2)? } else { 1 };
+            let at = usize::try_from(place - 1).unwrap_or(usize::MAX);
+            if let Some(ask) = asks.get_mut(at) {
+                ask.answer(stored(&row).map(Some));
+            }
+        }
+        for ask in asks {
+            ask.answer(Ok(None));
+        }
+        Ok(())
+    }
+
+    async fn send(&self, asks: &[ReadRequest]) -> Result<RowStream, Error> {
+        let Statements { one, many } = &self.statements;
+        let now = asks.last().map_or(0, |ask| ask.now);
+        let sids: Vec<Text<'_>> = asks.iter().map(|ask| Text(ask.id.expose())).collect();
+        let (query, sids): (_, &dyn Param) = match &sids[..] {
+            [sid] => (one, sid),
+            _ => (many, &sids),
+        };
+        let params: [&dyn Param; 2] = [sids, &now];
+        match query {
+            Query::Prepared(statement) => {
+                let values = params.map(Param::value);
+                self.object().query_raw(statement, values).await
+            }
+            Query::Text(sql) => {
+                let typed = params.map(|param| (param.value(), param.kind()));
+                self.object().query_typed_raw(sql, typed).await
+            }
+        }
+    }
+
+    fn give_up(&self, end: BatchOutcome) {
+        let mut queue = self.queue();
+        queue.end = queue.end.max(Some(end));
+        let asks = std::mem::take(&mut queue.asks);
+        drop(queue);
+        drop(asks);
+        if let Some(lines) = self.lines.upgrade() {
+            lines.forget(self);
+        }
+    }
+}
+
+impl Drop for ReadBatcher {
+    fn drop(&mut self) {
+        let Some(object) = self.object.take() else {
+            return;
+        };
+        match self.queue().end {
+            Some(BatchOutcome::Closed) => drop(Object::take(object)),
+            // Whoever gets it prepares anew what it may have lost.
+            Some(BatchOutcome::Returned) => object.statement_cache.clear(),
+            None => {}
+        }
+    }
+}
+
+impl ReadRequest {
+    /// The first answer is the one that counts.
+    fn answer(&mut self, found: ReadResult) {
+        if let Some(answer) = self.answer.take() {
+            // Who went away needs none.
+            let _ = answer.send(found);
+        }
+    }
+}
+
+/// Somebody who waits for an answer.
+struct ReadWaiter<'a> {
+    line: &'a ReadBatcher,
+    since: Instant,
+    is_answered: bool,
+}
+
+impl<'a> ReadWaiter<'a> {
+    fn of(line: &'a ReadBatcher) -> Self {
+        line.waiting.fetch_add(1, Ordering::Relaxed);
+        Self {
+            line,
+            since: Instant::now(),
+            is_answered: false,
+        }
+    }
+}
+
+impl Drop for ReadWaiter<'_> {
+    fn drop(&mut self) {
+        self.line.waiting.fetch_sub(1, Ordering::Relaxed);
+        if self.is_answered || self.since.elapsed() < DISCONNECT_WITHIN {
+            return;
+        }
+        let mut queue = self.line.queue();
+        // Only what is under way can show that the line is well.
+        if queue.under_way > 0 {
+            queue.hangs_since.get_or_insert_with(Instant::now);
+            self.line.is_stalled.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Asks what lies in the queue, time after time until nothing does.
+struct Turns {
+    line: Arc<ReadBatcher>,
+    has_answer: bool,
+    are_over: bool,
+}
+
+impl Turns {
+    fn of(line: &Arc<ReadBatcher>) -> Self {
+        Self {
+            line: Arc::clone(line),
+            has_answer: false,
+            are_over: false,
+        }
+    }
+
+    async fn take(mut self) {
+        while let Some(mut asks) = self.next() {
+            let end = match timeout(REPLY_TIMEOUT, self.line.ask(&mut asks)).await {
+                Ok(Ok(())) => {
+                    self.has_answer = true;
+                    continue;
+                }
+                Ok(Err(error)) if error.code().is_some() => BatchOutcome::Returned,
+                Ok(Err(_)) | Err(_) => BatchOutcome::Closed,
+            };
+            self.are_over = true;
+            self.line.give_up(end);
+            return;
+        }
+    }
+
+    /// What is asked for next. That nothing is, and that nobody comes again, is one step.
+    fn next(&mut self) -> Option<Vec<ReadRequest>> {
+        let mut queue = self.line.queue();
+        if self.has_answer {
+            queue.hangs_since = None;
+            self.line.is_stalled.store(false, Ordering::Relaxed);
+        }
+        if queue.asks.is_empty() {
+            queue.under_way -= 1;
+            self.are_over = true;
+            return None;
+        }
+        let most = queue.asks.len().min(MAX_BATCH);
+        Some(queue.asks.drain(..most).collect())
+    }
+}
+
+impl Drop for Turns {
+    /// The runtime that it was a task of may have gone: nobody would come for those in the queue.
+    fn drop(&mut self) {
+        if !self.are_over {
+            self.line.give_up(BatchOutcome::Closed);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A script's call: keys with the names that the script has for them, and arguments.
+
+use std::borrow::Cow;
+
+use super::command::Request;
+use super::scripts::Script;
+use super::writes::index_ttl;
+use crate::id::SessionId;
+use crate::store::NewRecord;
+
+/// A script with what it is given: the first argument says which key is what.
+pub(super) struct Call<'a> {
+    script: &'a Script,
+    names: String,
+    keys: Vec<String>,
+    arguments: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn of(script: &'a Script) -> Self {
+        // The first argument are the names of the keys, which are not known yet.
+        let mut arguments = Vec::with_capacity(8);
+        arguments.push(Cow::Borrowed(""));
+        Self {
+            script,
+            names: String::new(),
+            keys: Vec::with_capacity(2),
+            arguments,
+        }
+    }
+
+    pub(super) fn key(mut self, name: char, key: String) -> Self {
+        self.names.push(name);
+        self.keys.push(key);
+        self
+    }
+
+    pub(super) fn maybe_key(self, name: char, key: Option<String>) -> Self {
+        match key {
+            Some(key) => self.key(name, key),
+            None => self,
+        }
+    }
+
+    /// A session to be stored: its id, its time, its text, the time of its index.
+    pub(super) fn session(self, id: &'a SessionId, entry: &'a NewRecord, ttl: i64) -> Self {
+        self.argument(id.expose())
+            .argument(ttl.to_string())
+            .argument(&*entry.text)
+            .argument(index_ttl(ttl).to_string())
+    }
+
+    pub(super) fn argument(mut self, argument: impl Into<Cow<'a, str>>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+}
+
+impl<'a> From<Call<'a>> for Request<'a> {
+    fn from(call: Call<'a>) -> Self {
+        let mut arguments = call.arguments;
+        arguments[0] = call.names.into();
+        Self::Script {
+            script: call.script,
+            keys: call.keys,
+            arguments,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! One connection: whether it has failed, and how it is noticed that nothing arrives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use redis::{RedisError, RedisResult, Value};
+use tokio::task::AbortHandle;
+
+use super::command::{Connection, Request, SendMode};
+use super::driver::Driver;
+use super::replay::Generation;
+
+/// An answer that is later than this while nothing else arrives makes a connection suspect.
+const SUSPECT_AFTER: Duration = Duration::from_millis(250);
+
+/// A connection, and whether it has failed.
+pub(super) struct SharedConnection {
+    pub(super) connection: Connection,
+    /// Which server it leads to, between a change and the next.
+    pub(super) generation: Generation,
+    /// Since when requests are out and nothing has arrived, in milliseconds since `made`; 0 where
+    /// something has.
+    silent: AtomicU64,
+    made: Instant,
+    /// When it was begun to be made: it leads to what was the server then.
+    pub(super) begun: Instant,
+    /// Also set by the connection itself as soon as it ends, and with the runtime that drives it.
+    pub(super) broken: Arc<AtomicBool>,
+    _driver: Driver,
+    /// Looks after what the server has to be told.
+    _keeper: TaskOwner,
+}
+
+/// A task that ends with its connection.
+pub(super) struct TaskOwner(pub(super) AbortHandle);
+
+impl Drop for TaskOwner {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl SharedConnection {
+    pub(super) fn new(
+        connection: Connection,
+        generation: Generation,
+        begun: Instant,
+        broken: Arc<AtomicBool>,
+        keeper: TaskOwner,
+    ) -> Self {
+        Self {
+            connection,
+            generation,
+            silent: AtomicU64::new(0),
+            made: Instant::now(),
+            begun,
+            _driver: Driver::watched(Arc::clone(&broken)),
+            broken,
+            _keeper: keeper,
+        }
+    }
+
+    /// Sends a request, over this connection or over one beside it, and notices silence.
+    pub(super) fn is_of_cluster(&self) -> bool {
+        matches!(self.connection, Connection::Cluster(_))
+    }
+
+    pub(super) async fn send(
+        &self,
+        request: &Request<'_>,
+        connection: &Connection,
+        form: &SendMode,
+    ) -> RedisResult<Value> {
+        let watch = SilenceGuard::over(self);
+        let outcome = request.send(connection, form).await;
+        watch.answered(!outcome.as_ref().is_err_and(RedisError::is_io_error));
+        outcome
+    }
+}
+
+/// Notices a connection on which nothing arrives, also where nobody waits any more: a request's
+/// own time may be up before the connection's.
+struct SilenceGuard<'a> {
+    line: &'a SharedConnection,
+    begin: Instant,
+    answered: bool,
+}
+
+impl<'a> SilenceGuard<'a> {
+    fn over(line: &'a SharedConnection) -> Self {
+        let begin = Instant::now();
+        let since = millis(begin.duration_since(line.made)).max(1);
+        let _ = line
+            .silent
+            .compare_exchange(0, since, Ordering::Relaxed, Ordering::Relaxed);
+        Self {
+            line,
+            begin,
+            answered: false,
+        }
+    }
+
+    fn answered(mut self, answered: bool) {
+        self.answered = true;
+        if answered {
+            self.line.silent.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for SilenceGuard<'_> {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        let since = self.line.silent.load(Ordering::Relaxed);
+        let now = Instant::now();
+        let silent = since != 0
+            && millis(now.duration_since(self.line.made)).saturating_sub(since)
+                >= millis(SUSPECT_AFTER);
+        // A caller of little patience does not see all of the silence itself.
+        if silent && now.duration_since(self.begin) >= SUSPECT_AFTER / 5 {
+            self.line.broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,100 @@
+//! Connections on which servers tell of changes, and the proof that these are the servers to listen to.
+
+use std::time::Instant;
+
+use futures_util::future::{join, join_all};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, ErrorKind, RedisResult, Value};
+
+use super::RedisInner;
+use super::command::{Connection, Node};
+use super::reads::{nodes_said, slots};
+use super::sentinels::SentinelConnections;
+use crate::store::subscription::supervised::Pingable;
+
+/// A connection to the server, or one to each primary of a cluster.
+pub(super) struct TrackingConnections {
+    pub(super) each: Vec<MultiplexedConnection>,
+    pub(super) servers: Servers,
+}
+
+/// Which servers tell of all changes, and who has to say that it is still these.
+pub(super) enum Servers {
+    One,
+    /// The primaries of a cluster: each of them has to name the same, for one that they do not know of
+    /// yet has no writes to tell of.
+    Cluster(Vec<Node>),
+    /// The sentinels.
+    Named(Node, SentinelConnections),
+}
+
+impl Pingable for TrackingConnections {
+    async fn ping(&self) -> bool {
+        let beats = self.each.iter().map(async |line| {
+            let mut line = line.clone();
+            let Servers::Cluster(nodes) = &self.servers else {
+                let ping = redis::cmd("PING");
+                return ping.query_async::<Value>(&mut line).await.is_ok();
+            };
+            let said = slots().query_async::<Value>(&mut line).await;
+            said.is_ok_and(|said| nodes_said(said).is_ok_and(|said| said == *nodes))
+        });
+        let (beats, named) = join(join_all(beats), self.servers.are_named()).await;
+        named && beats.into_iter().all(|beats| beats)
+    }
+}
+
+impl Servers {
+    pub(super) async fn of(inner: &RedisInner) -> Option<Self> {
+        if inner.keys.are_spread() {
+            return inner.nodes().await.ok().map(Self::Cluster);
+        }
+        let Some(sentinels) = &inner.link.sentinels else {
+            return Some(Self::One);
+        };
+        let watch = sentinels.watch().await;
+        Some(Self::Named(watch.primary().await?, watch))
+    }
+
+    pub(super) fn targets(&self) -> Vec<Option<&Node>> {
+        match self {
+            Self::One => vec![None],
+            Self::Cluster(nodes) => nodes.iter().map(Some).collect(),
+            Self::Named(primary, _) => vec![Some(primary)],
+        }
+    }
+
+    /// To one of the [targets](Self::targets).
+    pub(super) async fn connect(
+        inner: &RedisInner,
+        target: Option<&Node>,
+        config: &AsyncConnectionConfig,
+    ) -> RedisResult<MultiplexedConnection> {
+        let line = match target {
+            Some(node) => Connection::One(inner.link.dedicated_at(node, config).await?),
+            None => inner.link.dedicated(config).await?,
+        };
+        // Nothing is read over it before its server knows what was ended. Reads of a cluster go another way.
+        if !inner.keys.are_spread() {
+            inner.link.acquaint(&line).await?;
+        }
+        match line {
+            Connection::One(line) => Ok(line),
+            Connection::Cluster(_) => Err((ErrorKind::Client, "a cluster has several").into()),
+        }
+    }
+
+    /// What was found at `since` may be another primary than everything else goes to.
+    pub(super) fn were_found(&self, inner: &RedisInner, since: Instant) {
+        if matches!(self, Self::Named(..)) {
+            inner.link.renew(since);
+        }
+    }
+
+    async fn are_named(&self) -> bool {
+        match self {
+            Self::Named(primary, watch) => watch.primary().await.as_ref() == Some(primary),
+            Self::One | Self::Cluster(_) => true,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! How a store tells, unasked, that sessions may have ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::store::StoreFuture;
+
+/// A reason to look, never a fact: what it speaks of is asked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalidation<'a> {
+    /// Something happened to this session: it was written, it ended, or it may have.
+    Of(&'a SessionId),
+    /// Hints may have been lost, or come only from now on: all sessions are to be looked at.
+    All,
+}
+
+/// Where a store puts its hints. Clones are the same place, and a call never waits.
+#[derive(Clone)]
+pub struct InvalidationSink(Arc<dyn Fn(Invalidation<'_>) + Send + Sync>);
+
+impl InvalidationSink {
+    /// Hands each hint to `take`, which must not wait for anything.
+    pub fn new(take: impl Fn(Invalidation<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+
+    /// Gives a hint.
+    pub fn send(&self, hint: Invalidation<'_>) {
+        (self.0)(hint);
+    }
+}
+
+impl fmt::Debug for InvalidationSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InvalidationSink")
+    }
+}
+
+/// A store's link for hints, which lasts until this is dropped.
+///
+/// It makes and renews its connection by itself. Each time that it has one, it gives [`Invalidation::All`].
+pub trait Ends: Send + Sync {
+    /// The same as [`Store::living`](crate::store::Store::living); what happens to these sessions from then
+    /// on is hinted at.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`](crate::store::StoreError): then the store itself is asked.
+    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>>;
+
+    /// Whether hints were seen to come through within the last half second. While it is false,
+    /// sessions are asked for at intervals, as of a store without hints.
+    fn is_proven(&self) -> bool;
+}

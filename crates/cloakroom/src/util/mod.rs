@@ -1,0 +1,3 @@
+//! Pieces that know nothing of sessions.
+
+pub(crate) mod bounded_cache;

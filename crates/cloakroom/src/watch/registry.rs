@@ -1,0 +1,265 @@
+//! Who waits for the end of which session.
+
+use std::collections::HashMap;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::schedule::{Delivery, Freshness, is_due, is_over, joins, why};
+use super::{EndReason, Waiter, Watched};
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+
+/// The sessions that are watched, each with those who wait for it.
+#[derive(Default)]
+pub(super) struct Registry {
+    entries: HashMap<SessionId, WatchedSession>,
+    /// Whether the task that asks runs.
+    pub(super) running: bool,
+    /// Whether the last one ended in the middle: its store panicked, or its runtime is gone.
+    pub(super) failed: bool,
+    next: u64,
+    /// Those who are to be told, once nobody holds the registry.
+    told: Vec<Wakeup>,
+}
+
+/// Somebody who is told of an end; of nothing, where the watch itself ends.
+pub(super) struct Wakeup {
+    waiter: oneshot::Sender<EndReason>,
+    end: Option<EndReason>,
+}
+
+impl Wakeup {
+    /// Wakes who waits, which may run code of the application's.
+    pub(super) fn tell(self) {
+        if let Some(end) = self.end {
+            // Who does not wait any more is about to leave.
+            let _ = self.waiter.send(end);
+        }
+    }
+}
+
+struct WatchedSession {
+    known: Freshness,
+    expires: Timestamp,
+    deadline: Option<Timestamp>,
+    waiters: HashMap<u64, oneshot::Sender<EndReason>>,
+}
+
+impl Registry {
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn enter(&mut self, watched: &Watched) -> Waiter {
+        let (sender, end) = oneshot::channel();
+        let number = self.next;
+        self.next += 1;
+        let new = || WatchedSession {
+            known: Freshness::Unknown,
+            expires: watched.expires,
+            deadline: watched.deadline,
+            waiters: HashMap::new(),
+        };
+        let entry = self.entries.entry(watched.id.clone()).or_insert_with(new);
+        entry.deadline = entry.deadline.or(watched.deadline);
+        entry.waiters.insert(number, sender);
+        Waiter { number, end }
+    }
+
+    pub(super) fn leave(&mut self, id: &SessionId, number: u64) {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return;
+        };
+        let left = entry.waiters.remove(&number);
+        let told = left.map(|waiter| Wakeup { waiter, end: None });
+        self.told.extend(told);
+        if entry.waiters.is_empty() {
+            self.entries.remove(id);
+        }
+    }
+
+    /// Lets all go without an answer: whoever still waits enters again.
+    pub(super) fn clear(&mut self) {
+        for (_, entry) in self.entries.drain() {
+            let waiters = entry.waiters.into_values();
+            let told = waiters.map(|waiter| Wakeup { waiter, end: None });
+            self.told.extend(told);
+        }
+    }
+
+    pub(super) fn look_at(&mut self, id: &SessionId) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.known = Freshness::Unknown;
+        }
+    }
+
+    pub(super) fn look_at_all(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.known = Freshness::Unknown;
+        }
+    }
+
+    /// Takes out those whose absolute time-out has come.
+    pub(super) fn end_overdue(&mut self, now: Timestamp) {
+        let over = |_: &SessionId, entry: &mut WatchedSession| is_over(entry.deadline, now);
+        for (_, entry) in self.entries.extract_if(over) {
+            self.told.extend(entry.end(EndReason::Expired));
+        }
+    }
+
+    /// Those to be asked for now; they count as being asked for.
+    pub(super) fn take_due(
+        &mut self,
+        mode: Delivery,
+        now: Timestamp,
+        at: Instant,
+    ) -> Vec<SessionId> {
+        let is_due = |entry: &WatchedSession| is_due(entry.known, mode, entry.expires, now, at);
+        // Who is new is asked for alone, so that it hastens nobody else's turn.
+        let in_turn = |entry: &WatchedSession| entry.known != Freshness::Unknown && is_due(entry);
+        let turn = self.entries.values().any(in_turn);
+        let due = self
+            .entries
+            .iter_mut()
+            .filter(|(_, entry)| is_due(entry) || turn && joins(entry.known, mode, at));
+        due.map(|(id, entry)| {
+            entry.known = Freshness::InFlight;
+            id.clone()
+        })
+        .collect()
+    }
+
+    /// Takes note of what the store said of `id`; `known` is what that makes of a session that lives.
+    pub(super) fn answered(
+        &mut self,
+        id: &SessionId,
+        living: Option<Timestamp>,
+        known: Freshness,
+        now: Timestamp,
+    ) {
+        match (self.entries.get_mut(id), living) {
+            (None, _) => {}
+            (Some(_), None) => self.over(id, now),
+            (Some(entry), Some(expires)) => {
+                entry.expires = expires;
+                // A hint that came meanwhile may be younger than the answer.
+                if entry.known == Freshness::InFlight {
+                    entry.known = known;
+                }
+            }
+        }
+    }
+
+    /// Takes note that the store has not said anything.
+    pub(super) fn unanswered(&mut self, id: &SessionId) {
+        if let Some(entry) = self.entries.get_mut(id)
+            && entry.known == Freshness::InFlight
+        {
+            entry.known = Freshness::Unknown;
+        }
+    }
+
+    /// Tells those who wait for `id` that it is gone.
+    pub(super) fn over(&mut self, id: &SessionId, now: Timestamp) {
+        if let Some(entry) = self.entries.remove(id) {
+            let end = why(entry.expires, entry.deadline, now);
+            self.told.extend(entry.end(end));
+        }
+    }
+
+    /// Takes those who are to be told.
+    pub(super) fn take_told(&mut self) -> Vec<Wakeup> {
+        std::mem::take(&mut self.told)
+    }
+}
+
+impl WatchedSession {
+    fn end(self, end: EndReason) -> impl Iterator<Item = Wakeup> {
+        let waiters = self.waiters.into_values();
+        waiters.map(move |waiter| Wakeup {
+            waiter,
+            end: Some(end),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn watched(id: &SessionId) -> Watched {
+        Watched {
+            id: id.clone(),
+            expires: NOW.after(Duration::from_mins(1)),
+            deadline: None,
+        }
+    }
+
+    fn due(registry: &mut Registry, mode: Delivery) -> usize {
+        registry.take_due(mode, NOW, Instant::now()).len()
+    }
+
+    #[tokio::test]
+    async fn a_hint_that_comes_before_the_answer_is_not_lost() {
+        let (mut registry, id) = (Registry::default(), SessionId::random());
+        let mut waiter = registry.enter(&watched(&id));
+        let lives = Some(NOW.after(Duration::from_mins(2)));
+        assert_eq!(due(&mut registry, Delivery::Push), 1);
+        assert_eq!(
+            due(&mut registry, Delivery::Push),
+            0,
+            "it is being asked for"
+        );
+        registry.look_at(&id);
+        registry.answered(&id, lives, Freshness::Subscribed(Instant::now()), NOW);
+        assert_eq!(
+            due(&mut registry, Delivery::Push),
+            1,
+            "it may have ended since"
+        );
+        registry.answered(&id, lives, Freshness::Subscribed(Instant::now()), NOW);
+        assert_eq!(due(&mut registry, Delivery::Push), 0);
+        registry.look_at_all();
+        assert_eq!(due(&mut registry, Delivery::Push), 1);
+        registry.unanswered(&id);
+        assert_eq!(due(&mut registry, Delivery::Push), 1, "nobody has answered");
+        assert!(waiter.end.try_recv().is_err());
+        registry.answered(&id, None, Freshness::Subscribed(Instant::now()), NOW);
+        registry.take_told().into_iter().for_each(Wakeup::tell);
+        assert_eq!(waiter.end.try_recv(), Ok(EndReason::Ended));
+        assert!(registry.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_left_of_who_leaves() {
+        let (mut registry, id) = (Registry::default(), SessionId::random());
+        let numbers: Vec<u64> = (0..3)
+            .map(|_| registry.enter(&watched(&id)).number)
+            .collect();
+        for number in numbers {
+            assert!(!registry.is_empty());
+            registry.leave(&id, number);
+        }
+        assert!(registry.is_empty());
+        registry.leave(&id, 7);
+        registry.over(&id, NOW);
+    }
+
+    #[test]
+    fn the_answer_decides_why_it_is_over() {
+        let (mut registry, id) = (Registry::default(), SessionId::random());
+        let mut waiter = registry.enter(&watched(&id));
+        assert_eq!(due(&mut registry, Delivery::Polling), 1);
+        // Somebody shortened its life meanwhile.
+        let soon = Some(NOW.after(Duration::from_secs(5)));
+        registry.answered(&id, soon, Freshness::Polled(Instant::now()), NOW);
+        registry.over(&id, NOW.after(Duration::from_secs(6)));
+        registry.take_told().into_iter().for_each(Wakeup::tell);
+        assert_eq!(waiter.end.try_recv(), Ok(EndReason::Expired));
+    }
+}
