@@ -124,6 +124,9 @@ fn play(
             outcome.verdict(),
             begin.elapsed().as_secs_f64()
         );
+        if !outcome.held() {
+            println!("{}", outcome.why());
+        }
         outcomes.push(outcome);
     }
     Ok(outcomes)

@@ -233,8 +233,9 @@ impl Link {
 
     /// Tells the server behind a connection that nobody shares what it may not know.
     pub(super) async fn acquaint(&self, connection: &Connection) -> RedisResult<()> {
+        let look = self.replay().look();
         let (generation, _) = self.replay().greet(connection).await?;
-        self.replay().tell(connection, generation).await;
+        self.replay().tell(connection, generation, look).await;
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use super::address::Address;
 use super::command::Connection;
 use super::connector::Connector;
 use super::error::unreachable;
-use super::replay::{Generation, Replay};
+use super::replay::{Generation, Look, Replay};
 use super::shared_connection::{SharedConnection, TaskOwner};
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 
@@ -74,8 +74,9 @@ impl Shared {
             self.failures.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(source = ?std::error::Error::source(error), "no connection to Redis");
         });
-        let (connection, generation, is_whole) = connected?;
-        let told = timeout(self.timeout, self.replay.tell(&connection, generation)).await;
+        let (connection, look, generation, is_whole) = connected?;
+        let telling = self.replay.tell(&connection, generation, look);
+        let told = timeout(self.timeout, telling).await;
         let keeper = tokio::spawn(keep(Arc::downgrade(self), Arc::clone(&self.replay)));
         let keeper = TaskOwner(keeper.abort_handle());
         let line = Arc::new(SharedConnection::new(
@@ -84,7 +85,9 @@ impl Shared {
         if self.line.swap(Some(Arc::clone(&line))).is_some() {
             tracing::info!("connected to Redis again");
         }
-        if told != Ok(true) || !is_whole {
+        if told == Ok(true) && is_whole {
+            self.replay.looked_into(look);
+        } else {
             self.replay.suspect();
         }
         Ok(line)
@@ -94,7 +97,7 @@ impl Shared {
     async fn connect(
         &self,
         broken: &Arc<AtomicBool>,
-    ) -> Result<(Connection, Generation, bool), StoreError> {
+    ) -> Result<(Connection, Look, Generation, bool), StoreError> {
         let late = || {
             StoreError::new(
                 StoreErrorKind::Unavailable,
@@ -113,7 +116,7 @@ impl Shared {
         let connection = connecting
             .map_err(|_| late())?
             .map_err(|error| unreachable(&error))?;
-        self.replay.look();
+        let look = self.replay.look();
         let (generation, is_whole) = match timeout(self.timeout, self.replay.greet(&connection))
             .await
         {
@@ -122,12 +125,12 @@ impl Shared {
             Err(_) if matches!(connection, Connection::Cluster(_)) => (self.replay.now(), false),
             Err(_) => return Err(late()),
         };
-        Ok((connection, generation, is_whole))
+        Ok((connection, look, generation, is_whole))
     }
 
     /// Sees to it that the server knows what was ended; whether it does.
     pub(super) async fn settle(self: &Arc<Self>) -> bool {
-        self.replay.look();
+        let look = self.replay.look();
         let Ok(line) = self.line().await else {
             return false;
         };
@@ -139,7 +142,11 @@ impl Shared {
         } else {
             (line.generation, true)
         };
-        self.replay.tell(&line.connection, generation).await && is_whole
+        let knows = self.replay.tell(&line.connection, generation, look).await && is_whole;
+        if knows {
+            self.replay.looked_into(look);
+        }
+        knows
     }
 
     /// The connection that works, or a new one.
@@ -175,7 +182,12 @@ impl Shared {
 /// Tells the server what it has to know, whenever it may be another, until it knows.
 async fn keep(shared: Weak<Shared>, replay: Arc<Replay>) {
     loop {
-        replay.trouble.notified().await;
+        // Before the look, so that nothing is missed in between. A keeper that ended in the middle has
+        // left it as suspicious as it was.
+        let trouble = replay.trouble.notified();
+        if !replay.is_suspicious() {
+            trouble.await;
+        }
         let mut pause = RETRY_BACKOFF.0;
         loop {
             let Some(shared) = shared.upgrade() else {

@@ -9,14 +9,14 @@ mod bar;
 mod identity;
 mod log;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use futures_util::{StreamExt as _, stream};
 use redis::{Pipeline, RedisResult, Value};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use self::bar::Bar;
 pub(super) use self::bar::Stamp;
@@ -35,8 +35,13 @@ use crate::store::RETIRED_FOR;
 
 /// How many ends go to a server together.
 const BATCH: usize = 500;
-/// How many go to a cluster at the same time.
-const AT_ONCE: usize = 32;
+/// How long a node of a cluster may take to acknowledge one: of a node that does not answer, the others'
+/// sessions wait no longer than this for each [`BATCH`].
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What was noticed when somebody began to look into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look(u64);
 
 /// The ends that this process saw acknowledged, and what has become of them.
 pub(super) struct Replay {
@@ -46,8 +51,10 @@ pub(super) struct Replay {
     /// Nothing is kept.
     is_off: bool,
     bar: Bar,
-    /// A connection was lost, or a cluster has changed, and nobody has looked yet.
-    suspects: AtomicBool,
+    /// How often a connection was lost, or a cluster has changed.
+    noticed: AtomicU64,
+    /// How many of these were looked into to the end: whoever only begins to may not come to it.
+    looked_into: AtomicU64,
     pub(super) trouble: Notify,
     /// Held by whoever tells a server: others find it done.
     turn: tokio::sync::Mutex<()>,
@@ -69,7 +76,8 @@ impl Replay {
             current: AtomicU64::new(0),
             is_off: limits.ids == 0,
             bar: Bar::default(),
-            suspects: AtomicBool::new(false),
+            noticed: AtomicU64::new(0),
+            looked_into: AtomicU64::new(0),
             trouble: Notify::new(),
             turn: tokio::sync::Mutex::default(),
             again: Script::again(),
@@ -118,21 +126,28 @@ impl Replay {
         if log.is_empty() {
             return;
         }
-        self.suspects.store(true, Ordering::SeqCst);
+        self.noticed.fetch_add(1, Ordering::SeqCst);
         if self.keys.are_spread() {
             self.bar.raise(&log);
         }
         drop(log);
-        self.trouble.notify_one();
+        // All of them: one may be about to end with its connection.
+        self.trouble.notify_waiters();
     }
 
-    /// Says that somebody looks, at all that was noticed until now.
-    pub(super) fn look(&self) {
-        self.suspects.store(false, Ordering::SeqCst);
+    /// Begins to look into all that was noticed until now.
+    pub(super) fn look(&self) -> Look {
+        Look(self.noticed.load(Ordering::SeqCst))
     }
 
+    /// Says that the servers know all that they had to be told.
+    pub(super) fn looked_into(&self, look: Look) {
+        self.looked_into.fetch_max(look.0, Ordering::SeqCst);
+    }
+
+    /// Returns whether something was noticed that nobody has looked into to the end.
     pub(super) fn is_suspicious(&self) -> bool {
-        self.suspects.load(Ordering::SeqCst)
+        self.noticed.load(Ordering::SeqCst) != self.looked_into.load(Ordering::SeqCst)
     }
 
     /// Asks a server who it is, before anybody else uses the connection; returns its generation, and
@@ -162,7 +177,12 @@ impl Replay {
     }
 
     /// Tells a server all that it has not acknowledged; whether it has done so.
-    pub(super) async fn tell(&self, connection: &Connection, generation: Generation) -> bool {
+    pub(super) async fn tell(
+        &self,
+        connection: &Connection,
+        generation: Generation,
+        look: Look,
+    ) -> bool {
         let _turn = self.turn.lock().await;
         let (mut from, mut revived) = (0, 0_u64);
         loop {
@@ -187,14 +207,14 @@ impl Replay {
                 "Redis had brought back sessions that were ended; they are ended again"
             );
         }
-        self.settle()
+        self.settle(look)
     }
 
-    /// Lifts the bar where the current server knows all.
-    fn settle(&self) -> bool {
+    /// Lifts the bar where the current server knows all, and nothing was noticed since `look`.
+    fn settle(&self, look: Look) -> bool {
         let log = self.log();
         let is_settled = log.is_settled();
-        if is_settled && !self.is_suspicious() {
+        if is_settled && self.look() == look {
             self.bar.lift(&log);
         }
         is_settled
@@ -226,11 +246,11 @@ impl Replay {
                     .collect()
             }
             Connection::Cluster(_) => {
-                let each = pending
-                    .iter()
-                    .map(|pending| self.send_one(connection, pending));
-                let each: Vec<_> = each.collect();
-                stream::iter(each).buffered(AT_ONCE).collect().await
+                let sending = pending.iter().map(async |pending| {
+                    let sending = self.send_one(connection, pending);
+                    timeout(REPLY_TIMEOUT, sending).await.ok().flatten()
+                });
+                join_all(sending).await
             }
         }
     }

@@ -31,10 +31,50 @@ fn r1_an_answer_is_judged_by_what_held_when_it_was_asked_for() {
     replay.bar.raise(&replay.log());
     let meanwhile = replay.stamp();
     assert!(replay.bars(&id, before) && replay.bars(&id, meanwhile));
-    assert!(replay.settle(), "all of it is known");
+    assert!(replay.settle(replay.look()), "all of it is known");
     for stamp in [before, meanwhile] {
         assert!(replay.bars(&id, stamp), "{stamp:?}");
         assert!(!replay.bars(&SessionId::random(), stamp), "of another");
     }
     assert!(!replay.bars(&id, replay.stamp()));
+}
+
+/// Whoever looks into it may end with its connection before it is done: another does it then.
+#[test]
+fn r1_what_was_noticed_stays_noticed_until_it_was_looked_into_to_the_end() {
+    let (replay, end) = (
+        replay(),
+        End {
+            id: SessionId::random(),
+            note: None,
+        },
+    );
+    assert!(replay.acknowledge(end, Generation::default()));
+    replay.suspect();
+    let unfinished = replay.look();
+    assert!(replay.is_suspicious(), "it was only begun");
+    replay.suspect();
+    replay.looked_into(unfinished);
+    assert!(replay.is_suspicious(), "something happened meanwhile");
+    let barred = replay.stamp();
+    replay.bar.raise(&replay.log());
+    assert!(replay.settle(unfinished));
+    assert_ne!(replay.stamp(), barred, "nothing is lifted by an older look");
+    replay.looked_into(replay.look());
+    assert!(!replay.is_suspicious());
+}
+
+/// Two keepers wait, and the one that is about to end is woken as well as the other.
+#[tokio::test]
+async fn r1_all_who_wait_for_trouble_are_woken() {
+    let replay = replay();
+    let end = End {
+        id: SessionId::random(),
+        note: None,
+    };
+    assert!(replay.acknowledge(end, Generation::default()));
+    let (ending, staying) = (replay.trouble.notified(), replay.trouble.notified());
+    replay.suspect();
+    drop(ending);
+    staying.await;
 }
