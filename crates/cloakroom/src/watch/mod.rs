@@ -5,9 +5,9 @@
 
 mod registry;
 mod schedule;
+mod session_watch;
 #[cfg(any(feature = "ws", feature = "socketio"))]
 mod sockets;
-mod watch;
 
 use std::fmt;
 use std::future::Future;
@@ -17,11 +17,11 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+pub(crate) use session_watch::SessionWatch;
 #[cfg(feature = "ws")]
 pub(crate) use sockets::ShutDown;
 #[cfg(any(feature = "ws", feature = "socketio"))]
 pub(crate) use sockets::{SocketLimit, SocketLimits, SocketPermit, Sockets};
-pub(crate) use watch::SessionWatch;
 
 use crate::clock::Timestamp;
 use crate::id::SessionId;

@@ -37,10 +37,6 @@ pub(super) enum RetryAction {
 
 pub(super) fn retry_action(error: &RedisError) -> RetryAction {
     match error.kind() {
-        // The server is a replica now: Sentinel knows the new one.
-        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
-            RetryAction::Reconnect
-        }
         ErrorKind::Server(
             ServerErrorKind::Moved
             | ServerErrorKind::TryAgain
@@ -50,9 +46,11 @@ pub(super) fn retry_action(error: &RedisError) -> RetryAction {
         | ErrorKind::ClusterConnectionNotFound => RetryAction::Retry,
         ErrorKind::Server(ServerErrorKind::Ask) => RetryAction::Ask,
         ErrorKind::Server(ServerErrorKind::NoScript) => RetryAction::Load,
-        ErrorKind::Io | ErrorKind::Parse | ErrorKind::AuthenticationFailed => {
-            RetryAction::Reconnect
-        }
+        // A server that is a replica now: Sentinel knows the new one.
+        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
+        | ErrorKind::Io
+        | ErrorKind::Parse
+        | ErrorKind::AuthenticationFailed => RetryAction::Reconnect,
         _ => RetryAction::Nothing,
     }
 }

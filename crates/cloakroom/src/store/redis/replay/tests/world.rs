@@ -150,7 +150,7 @@ impl World {
             Step::Cut => self.cut(self.primary),
             Step::Connect(beside) => self.connect(*beside),
             Step::Tell { most, fails } => self.tell(*most, *fails),
-            Step::Told => self.to_store_error(),
+            Step::Told => self.told(),
             Step::Wait(seconds) => self.now += Duration::from_secs(*seconds),
         }
         self.check()
@@ -292,7 +292,7 @@ impl World {
         telling.sent = Some((numbers[..arrives].to_vec(), numbers));
     }
 
-    fn to_store_error(&mut self) {
+    fn told(&mut self) {
         let Some(telling) = self.tellings.front_mut() else {
             return;
         };
