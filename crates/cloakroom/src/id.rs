@@ -1,8 +1,9 @@
 //! Session ids: drawn, parsed, never printed.
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, LazyLock};
 
 use base64::Engine as _;
@@ -15,8 +16,13 @@ const RANDOM_BYTES: usize = 24;
 ///
 /// `Debug` prints a fingerprint that is worth nothing outside this process; there is no `Display`.
 /// [`SessionId::expose`] gives the text, for stores.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(Arc<str>);
+#[derive(Clone)]
+pub struct SessionId {
+    text: Arc<str>,
+    /// Whether it is the store's name of a session and no client's: hashed, where ids are. It counts for no
+    /// comparison.
+    is_key: bool,
+}
 
 impl SessionId {
     /// Draws a new id: 24 random bytes from the operating system in base64url, 32 characters.
@@ -32,21 +38,35 @@ impl SessionId {
         BASE64_URL_SAFE_NO_PAD
             .encode_slice(bytes, &mut text)
             .expect("24 bytes are 32 characters of base64url");
-        Self(
-            std::str::from_utf8(&text)
-                .expect("base64url is ASCII")
-                .into(),
-        )
+        Self::new(std::str::from_utf8(&text).expect("base64url is ASCII"))
     }
 
     /// Takes `text` as an id if `grammar` allows it.
     pub fn parse(text: &str, grammar: &IdGrammar) -> Option<Self> {
-        grammar.allows(text).then(|| Self(text.into()))
+        grammar.allows(text).then(|| Self::new(text))
     }
 
     /// Takes an id from a place that only ever held ids: a store's own key.
     pub fn from_store(text: &str) -> Self {
-        Self(text.into())
+        Self::new(text)
+    }
+
+    fn new(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            is_key: false,
+        }
+    }
+
+    /// Returns it as the store's own name of a session, which is not hashed again.
+    pub(crate) fn into_key(mut self) -> Self {
+        self.is_key = true;
+        self
+    }
+
+    /// Returns whether it is the store's own name of a session.
+    pub(crate) fn is_key(&self) -> bool {
+        self.is_key
     }
 
     /// The id itself.
@@ -55,13 +75,39 @@ impl SessionId {
     ///
     /// Whoever has this text and a signing secret has the session: never log it, never show it.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+}
+
+impl PartialEq for SessionId {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for SessionId {}
+
+impl Hash for SessionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl PartialOrd for SessionId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SessionId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
     }
 }
 
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionId(#{:08x})", fingerprint(&self.0))
+        write!(f, "SessionId(#{:08x})", fingerprint(&self.text))
     }
 }
 

@@ -33,7 +33,8 @@
 //! `redis`, `postgres`, `mongodb`, `near`, `conformance`. Without any, the core has no framework and no
 //! database.
 //!
-//! To begin: [`manual::start`]; what is promised, each with its test: [`manual::guarantees`]; ids that
+//! To begin: [`manual::start`]; messages, jobs, polls: [`manual::recipes`];
+//! what is promised, each with its test: [`manual::guarantees`]; ids that
 //! change, late requests, and how long cookies live: [`manual::lifecycle`]; which store when:
 //! `manual::stores`; what a logout survives: `manual::durability`; logins, devices and guessing:
 //! `manual::logins`; coming from Express: [`manual::from_express`]; where we differ:

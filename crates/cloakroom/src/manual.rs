@@ -3,6 +3,9 @@
 #[doc = include_str!("manual/start.md")]
 pub mod start {}
 
+#[doc = include_str!("manual/recipes.md")]
+pub mod recipes {}
+
 #[doc = include_str!("manual/lifecycle.md")]
 pub mod lifecycle {}
 

@@ -27,13 +27,17 @@ struct FoundSession {
 
 impl Session {
     /// The sessions of this session's user, the one used last first; this one is marked. None where
-    /// nobody is signed in.
+    /// nobody is signed in. Where this request has signed the user in, the session is stored first, so that
+    /// it is in the list.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`].
+    /// [`SessionError::Store`]; what [`save`](Self::save) says where the session is stored first.
     pub async fn devices(&self) -> Result<Vec<Device>, SessionError> {
         self.must_be_attached()?;
+        if self.is_unsaved_login() {
+            self.save().await?;
+        }
         match self.user() {
             Some(user) => Ok(list_by_user(self.coordinator(), &user, Some(self)).await?),
             None => Ok(Vec::new()),
@@ -135,6 +139,11 @@ impl Session {
                 Err(error) => Err(StoreError::new(StoreErrorKind::Unknown, error).into()),
             },
         }
+    }
+
+    /// Whether a login of this request is not stored yet.
+    fn is_unsaved_login(&self) -> bool {
+        self.lock(|held| held.is_login && held.stored.as_ref() != Some(&held.id))
     }
 
     /// The id that the store has it under.

@@ -86,7 +86,7 @@ impl Coordinator {
 
     /// The id under which the store keeps a session.
     pub(crate) fn key<'a>(&self, id: &'a SessionId) -> Cow<'a, SessionId> {
-        if !self.policy.settings().hash_ids_at_rest {
+        if id.is_key() || !self.policy.settings().hash_ids_at_rest {
             return Cow::Borrowed(id);
         }
         let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(id.expose()));

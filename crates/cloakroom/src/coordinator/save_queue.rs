@@ -107,8 +107,11 @@ impl Coordinator {
         self: &Arc<Self>,
         id: &SessionId,
         base: Arc<Record>,
-        edit: Box<Edit>,
+        mut edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
+        if edit.kept_expiry.is_some() {
+            self.refresh_kept_expiry(id, &mut edit).await?;
+        }
         match self.saves.enter(id, edit) {
             Entered::First(mut edit) => {
                 let mut turn = QueueGuard::new(self, id);

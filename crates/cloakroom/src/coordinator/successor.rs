@@ -75,6 +75,10 @@ impl Coordinator {
         if !self.policy.settings().hash_ids_at_rest {
             return Some(SessionId::from_store(name));
         }
+        if old.is_key() {
+            // Only who has the client's id can unmask the next one.
+            return None;
+        }
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(name).ok()?;
         let id = String::from_utf8(masked(old, &bytes)).ok()?;
         Some(SessionId::from_store(&id))

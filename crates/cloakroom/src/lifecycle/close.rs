@@ -73,7 +73,9 @@ fn store_op(policy: &Policy, held: &SessionState, now: Timestamp) -> StoreOp {
         }
         Some(_) if held.is_dirty() => StoreOp::Update,
         // A touch would not take the attributes along in every store.
-        Some(_) if held.saved && held.cookie_changed => StoreOp::Update,
+        Some(_) if held.cookie_changed && (held.saved || keeps_attributes(policy)) => {
+            StoreOp::Update
+        }
         // A touch moves no expiry back.
         Some(_) if held.cookie_changed && held.expires(policy, now) < held.stored_expires => {
             StoreOp::Update
@@ -88,6 +90,11 @@ fn store_op(policy: &Policy, held: &SessionState, now: Timestamp) -> StoreOp {
     }
 }
 
+/// Whether attributes that a request sets are a change of their own; in Express they are none.
+fn keeps_attributes(policy: &Policy) -> bool {
+    policy.settings().cookie_life == CookieLife::Session
+}
+
 /// A session that another writer began has no absolute time-out yet: its clock starts here.
 fn lacks_stamp(policy: &Policy, held: &SessionState) -> bool {
     held.metadata.is_none()
@@ -97,6 +104,10 @@ fn lacks_stamp(policy: &Policy, held: &SessionState) -> bool {
 fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestamp) -> CookieOp {
     let settings = policy.settings();
     if held.arrival != Arrival::Current && is_late(policy, held) {
+        return CookieOp::Keep;
+    }
+    // Its life would begin again with the cookie.
+    if held.keeps_expiry() && !held.is_new() {
         return CookieOp::Keep;
     }
     let send = if held.is_new() {
@@ -172,6 +183,9 @@ fn clear(policy: &Policy, held: &SessionState) -> CookieOp {
 
 /// Whether enough of the session's time is used up for its expiry to be worth a write.
 fn is_touch_due(policy: &Policy, held: &SessionState, now: Timestamp) -> bool {
+    if held.keeps_expiry() {
+        return false;
+    }
     let after = touch_after(policy, &held.cookie);
     held.touched
         || held.cookie_changed
@@ -207,5 +221,8 @@ pub(crate) fn needs_id_rotation(policy: &Policy, held: &SessionState, now: Times
         .metadata
         .as_ref()
         .is_some_and(|metadata| now.since(metadata.renewed()) >= timeout);
-    old && held.phase == Phase::Live && held.stored.as_ref() == Some(&held.id) && !held.is_new()
+    old && !held.is_passive
+        && held.phase == Phase::Live
+        && held.stored.as_ref() == Some(&held.id)
+        && !held.is_new()
 }

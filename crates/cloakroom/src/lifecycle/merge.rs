@@ -18,8 +18,8 @@ use crate::record::{
 /// Cookie and stamp of a record may grow by as many bytes until it is written.
 const OWN: usize = 4096;
 
-/// A function from a key's value as JSON, if it has one, to its next value.
-pub(crate) type Function = Box<dyn FnMut(Option<&str>) -> Result<String, EditError> + Send>;
+/// A function from a key's value as JSON, if it has one, to its next value; `None` removes it.
+pub(crate) type Function = Box<dyn FnMut(Option<&str>) -> Result<Option<String>, EditError> + Send>;
 
 /// What one request wants to have written.
 pub(crate) struct Edit {
@@ -36,6 +36,8 @@ pub(crate) struct Edit {
     /// The value that the change came to when it was made last.
     pub(crate) value: Option<String>,
     now: Timestamp,
+    /// When the session ends, where this request is no use of it; a session that begins has its own.
+    pub(crate) kept_expiry: Option<Timestamp>,
 }
 
 /// A change that is computed from the value that it replaces.
@@ -56,6 +58,9 @@ pub(crate) enum EditError {
     /// Bytes, keys or depth.
     #[error("the session is too large to be stored")]
     TooLarge,
+    /// The key's value is another than the one that the change was computed from.
+    #[error("the value was changed meanwhile")]
+    Stale,
     /// The value that the key has is of another type.
     #[error(transparent)]
     Value(ValueError),
@@ -77,6 +82,7 @@ impl Edit {
             required: None,
             value: None,
             now,
+            kept_expiry: held.keeps_expiry().then_some(held.stored_expires),
         }
     }
 
@@ -92,6 +98,7 @@ impl Edit {
             required: None,
             value: None,
             now,
+            kept_expiry: None,
         }
     }
 
@@ -128,10 +135,11 @@ pub(crate) fn merge(
     let mut metadata = base.and_then(Record::metadata).cloned();
     let mut metadata_changed = false;
     let mut latest = None;
+    let kept = base.and_then(|base| kept_expiry(base, edits));
     for edit in edits {
         patch.extend(&edit.patch);
         if let Some(change) = &mut edit.change {
-            edit.value = Some(make(change, &mut patch, base, depth)?);
+            edit.value = make(change, &mut patch, base, depth)?;
         }
         if let Some(own) = &edit.cookie {
             cookie.clone_from(own);
@@ -158,9 +166,12 @@ pub(crate) fn merge(
     let owner = owner_after(policy, &patch, base);
     metadata_changed |= note_last(policy, &owner, metadata.as_mut());
     let deadline = metadata.as_ref().and_then(|metadata| metadata.deadline());
-    cookie.touch(now);
+    if kept.is_none() {
+        cookie.touch(now);
+    }
     cookie.cap_expiry(deadline);
-    let expires = expiry_of(policy, cookie.expires(), deadline, now);
+    let expires = kept.or_else(|| cookie.expires());
+    let expires = expiry_of(policy, expires, deadline, now);
     let laid = Laid {
         base,
         patch: &patch,
@@ -169,6 +180,13 @@ pub(crate) fn merge(
         metadata_changed,
     };
     laid.merged(policy, key, owner, expires)
+}
+
+/// Returns when a session ends that none of these requests uses: not before what was written last says.
+fn kept_expiry(base: &Record, edits: &[&mut Edit]) -> Option<Timestamp> {
+    let kept = edits.iter().map(|edit| edit.kept_expiry);
+    let kept = kept.collect::<Option<Vec<_>>>()?.into_iter().max()?;
+    Some(base.cookie().expires().map_or(kept, |said| said.max(kept)))
 }
 
 /// Changes data of a record that nobody uses just now: neither its cookie nor its expiry moves.
@@ -332,7 +350,7 @@ fn make(
     patch: &mut Patch,
     base: Option<&Record>,
     depth: usize,
-) -> Result<String, EditError> {
+) -> Result<Option<String>, EditError> {
     let current = match patch.get(key) {
         Some(changed) => changed,
         None => base.and_then(|base| base.get(key)),
@@ -341,10 +359,14 @@ fn make(
     let next = catch_unwind(AssertUnwindSafe(|| function(current)))
         .map_err(EditError::Panicked)
         .flatten()?;
+    let Some(next) = next else {
+        patch.remove(key);
+        return Ok(None);
+    };
     // The record itself is the first level.
     if !is_value(&next, depth.saturating_sub(1)) {
         return Err(EditError::TooLarge);
     }
     patch.set(key, next.as_str());
-    Ok(next)
+    Ok(Some(next))
 }

@@ -96,6 +96,8 @@ pub(crate) struct SessionState {
     pub(crate) saved: bool,
     /// Whether the handler asked for its expiry to be moved.
     pub(crate) touched: bool,
+    /// Whether this request is no use of the session.
+    pub(crate) is_passive: bool,
     /// How often this request has begun another session.
     resets: u32,
 }
@@ -145,6 +147,7 @@ impl SessionState {
             ticket,
             saved: false,
             touched: false,
+            is_passive: false,
             resets: 0,
         }
     }
@@ -174,6 +177,7 @@ impl SessionState {
             remembers: false,
             saved: false,
             touched: false,
+            is_passive: false,
             resets: 0,
         }
     }
@@ -576,8 +580,16 @@ impl SessionState {
 
     /// When the store may let it go if this request is the last.
     pub(crate) fn expires(&self, policy: &Policy, now: Timestamp) -> Timestamp {
+        if self.keeps_expiry() && self.stored.as_ref() == Some(&self.id) {
+            return expiry_of(policy, Some(self.stored_expires), self.deadline(), now);
+        }
         let expires = self.cookie.expires_if_touched(now);
         expiry_of(policy, expires, self.deadline(), now)
+    }
+
+    /// Whether its expiry stays where it is.
+    pub(crate) fn keeps_expiry(&self) -> bool {
+        self.is_passive && !self.touched && !self.cookie_changed
     }
 
     /// The same as this request found it.

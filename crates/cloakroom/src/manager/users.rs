@@ -7,13 +7,18 @@ use crate::session::Session;
 use crate::store::StoreError;
 
 impl Manager {
-    /// The ids of a user's live sessions, as the store names them.
+    /// The ids of a user's live sessions, as the store names them: [`find_session`](Self::find_session) and
+    /// [`end_session`](Self::end_session) take them.
     ///
     /// # Errors
     ///
     /// [`StoreError`] where the store failed.
     pub async fn sessions_of(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
-        self.0.list_by_user(user).await
+        let ids = self.0.list_by_user(user).await?;
+        if !self.policy().settings().hash_ids_at_rest {
+            return Ok(ids);
+        }
+        Ok(ids.into_iter().map(SessionId::into_key).collect())
     }
 
     /// A user's live sessions as the user knows them, the one used last first. `current`, if it is

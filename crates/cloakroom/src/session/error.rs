@@ -49,7 +49,11 @@ pub enum SessionError {
     /// [`remember_at_most`](crate::policy::PolicyBuilder::remember_at_most).
     #[error("the policy remembers nobody: allow it by `remember_at_most`")]
     RemembersNobody,
-    /// Nobody is signed in who could act in another's place.
+    /// The request has no session: no session layer covers its route, or its path. See
+    /// `web::SessionRejection`.
+    #[error("no session layer covers this request: {0}")]
+    NotCovered(&'static str),
+    /// Nobody is signed in: 401.
     #[error("nobody is signed in: call `login` first")]
     NotSignedIn,
     /// The value of a key is of another type, or JSON cannot say it.
@@ -64,7 +68,7 @@ impl From<SaveError> for SessionError {
     fn from(error: SaveError) -> Self {
         match error {
             SaveError::Gone | SaveError::Closed => Self::Gone,
-            SaveError::Conflict => Self::Conflict,
+            SaveError::Conflict | SaveError::Edit(EditError::Stale) => Self::Conflict,
             SaveError::Id => Self::UnusableId,
             SaveError::Store(error) => Self::Store(error),
             SaveError::Edit(EditError::TooLarge) => Self::TooLarge,

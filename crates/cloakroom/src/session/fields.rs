@@ -9,10 +9,11 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use crate::record::{Field, ValueError, without_lone_surrogates};
+use super::SessionError;
+use crate::record::{Field, ValueError, is_reserved, without_lone_surrogates};
 
 /// The data as a `T`.
-pub(super) fn read_struct<T: DeserializeOwned>(data: &[Field<'_>]) -> Result<T, ValueError> {
+pub(super) fn read_struct<T: DeserializeOwned>(data: &[Field<'_>]) -> Result<T, SessionError> {
     let there: Vec<_> = data.iter().filter(|field| field.value != "null").collect();
     let mended: Vec<String> = there.iter().map(|field| mended(field.value)).collect();
     let names: Vec<String> = there
@@ -28,7 +29,10 @@ pub(super) fn read_struct<T: DeserializeOwned>(data: &[Field<'_>]) -> Result<T, 
         pairs: pairs.into_iter(),
         next: None,
     };
-    T::deserialize(data).map_err(|error| ValueError::read::<T>(&error.key, error.source))
+    T::deserialize(data).map_err(|error| match error.source {
+        Some(source) => ValueError::read::<T>(&error.key, source).into(),
+        None => SessionError::ReservedKey(error.key),
+    })
 }
 
 /// A text in which Rust's strings can hold everything.
@@ -53,12 +57,25 @@ struct FieldReader<'a> {
 #[derive(Debug)]
 struct FieldError {
     key: String,
-    source: serde_json::Error,
+    /// `None`: the field has a name that no key can have.
+    source: Option<serde_json::Error>,
+}
+
+impl FieldError {
+    fn reserved(field: &str) -> Self {
+        Self {
+            key: field.to_owned(),
+            source: None,
+        }
+    }
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
+        match &self.source {
+            Some(source) => source.fmt(f),
+            None => f.write_str("the field has a reserved name"),
+        }
     }
 }
 
@@ -68,14 +85,14 @@ impl serde::de::Error for FieldError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self {
             key: String::new(),
-            source: serde::de::Error::custom(message),
+            source: Some(serde::de::Error::custom(message)),
         }
     }
 
     fn missing_field(field: &'static str) -> Self {
         Self {
             key: field.to_owned(),
-            source: serde::de::Error::missing_field(field),
+            source: Some(serde::de::Error::missing_field(field)),
         }
     }
 }
@@ -99,9 +116,22 @@ impl<'de> Deserializer<'de> for FieldReader<'de> {
         visitor.visit_newtype_struct(self)
     }
 
+    /// Refuses a field that no key can be, `None` as it may be now.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, FieldError> {
+        if let Some(field) = fields.iter().find(|field| is_reserved(field)) {
+            return Err(FieldError::reserved(field));
+        }
+        visitor.visit_map(self)
+    }
+
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        unit_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 
@@ -127,7 +157,7 @@ impl<'de> MapAccess<'de> for FieldReader<'de> {
         let mut value = serde_json::Deserializer::from_str(json);
         seed.deserialize(&mut value).map_err(|source| FieldError {
             key: key.to_owned(),
-            source,
+            source: Some(source),
         })
     }
 }

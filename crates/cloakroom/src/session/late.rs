@@ -66,7 +66,7 @@ impl Drop for SessionInner {
         {
             tracing::warn!(
                 id = ?held.id,
-                "a session was changed after the head of its response had been sent, and not saved: \
+                "a session was changed after the head of its response had been sent, or outside of a request, and not saved: \
                  the change is lost"
             );
         }

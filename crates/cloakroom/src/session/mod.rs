@@ -2,11 +2,14 @@
 
 mod error;
 mod fields;
+mod flash;
 mod late;
+mod passive;
 #[cfg(any(feature = "ws", feature = "socketio"))]
 mod presence;
 mod remember;
 mod state;
+mod try_update;
 mod typed;
 mod write;
 

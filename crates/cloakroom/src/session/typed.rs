@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,13 +11,19 @@ use serde_json::value::RawValue;
 
 use super::fields::read_struct;
 use super::{Session, SessionError};
-use crate::record::{ValueError, stringify};
+use crate::lifecycle::SessionState;
+use crate::record::{Patch, Record, ValueError, is_reserved, stringify};
 
 /// A session as a value of `T`: each field is a key, and fields that changed are saved.
 ///
 /// A key that is missing, or `null`, takes the field's serde default; keys that `T` does not name are
 /// left alone. What was changed goes into the session when this is dropped, or, to learn of errors, by
 /// [`Typed::commit`]: in a body that streams, say, where only [`Session::save`] stores it.
+///
+/// Several of one request, of the same struct or of others, each put in what they changed. A field that
+/// the session has another value of by then, because another of them, [`insert`](Session::insert) or
+/// [`update`](Session::update) set it, or another request did and this one has read it, is not
+/// overwritten: the first stays, and [`commit`](Self::commit) is [`SessionError::Conflict`].
 ///
 /// ```
 /// # use cloakroom::session::{Session, SessionError};
@@ -37,6 +44,8 @@ pub struct Typed<T: Serialize> {
     session: Session,
     value: T,
     before: FieldMap,
+    /// The data that `before` is of.
+    found: Snapshot,
 }
 
 type FieldMap = BTreeMap<String, Box<RawValue>>;
@@ -47,15 +56,46 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::Value`] where a key's value is of another type than its field, or `T` is no
-    /// struct; [`SessionError::Ended`].
+    /// struct; [`SessionError::ReservedKey`] where a field has a name that no key can have, `id` for one:
+    /// `#[serde(rename = "…")]` gives it another; [`SessionError::Ended`].
     pub fn typed<T: Serialize + DeserializeOwned>(&self) -> Result<Typed<T>, SessionError> {
-        let value: T = self.live(|held| read_struct(&held.patch.data(held.base.as_deref())))??;
+        let (value, found) = self.live(|held| {
+            let value: Result<T, _> = read_struct(&held.patch.data(held.base.as_deref()));
+            (value, Snapshot::of(held))
+        })?;
+        let value = value?;
         let before = fields(&value)?;
+        if let Some(key) = before.keys().find(|key| is_reserved(key)) {
+            return Err(SessionError::ReservedKey(key.clone()));
+        }
         Ok(Typed {
             session: self.clone(),
             value,
             before,
+            found,
         })
+    }
+}
+
+/// A session's data at one time.
+struct Snapshot {
+    base: Option<Arc<Record>>,
+    patch: Patch,
+}
+
+impl Snapshot {
+    fn of(held: &SessionState) -> Self {
+        Self {
+            base: held.base.clone(),
+            patch: held.patch.clone(),
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        match self.patch.get(key) {
+            Some(change) => change,
+            None => self.base.as_ref()?.get(key),
+        }
     }
 }
 
@@ -64,7 +104,8 @@ impl<T: Serialize> Typed<T> {
     ///
     /// # Errors
     ///
-    /// As for [`Session::insert`].
+    /// As for [`Session::insert`]; [`SessionError::Conflict`] where a field that changed here was set to
+    /// something else meanwhile.
     pub fn commit(&mut self) -> Result<(), SessionError> {
         let after = fields(&self.value)?;
         let is_new = |key: &str, value: &RawValue| {
@@ -78,7 +119,19 @@ impl<T: Serialize> Typed<T> {
         let removed = self.before.keys().filter(|key| !after.contains_key(*key));
         changes.extend(removed.map(|key| (key.as_str(), None)));
         if !changes.is_empty() {
+            let found = &self.found;
+            let is_other = |held: &SessionState, (key, value): &(&str, Option<String>)| {
+                let now = held.get(key);
+                now != found.get(key) && now != value.as_deref()
+            };
+            let overwrites = self
+                .session
+                .live(|held| changes.iter().any(|change| is_other(held, change)))?;
+            if overwrites {
+                return Err(SessionError::Conflict);
+            }
             self.session.set_all(&mut changes)?;
+            self.found = self.session.live(|held| Snapshot::of(held))?;
         }
         self.before = after;
         Ok(())

@@ -176,6 +176,7 @@ impl Session {
             let current = current.map(|json| read(&own_key, json)).transpose();
             let next = change(current.map_err(EditError::Value)?.flatten());
             stringify(&next)
+                .map(Some)
                 .map_err(|error| EditError::Value(ValueError::write::<T>(&own_key, error)))
         };
         let change = ComputedChange {
@@ -186,7 +187,7 @@ impl Session {
         parse(&value).map_err(|error| ValueError::read::<T>(key, error).into())
     }
 
-    async fn apply(&self, mut change: ComputedChange) -> Result<String, SessionError> {
+    pub(super) async fn apply(&self, mut change: ComputedChange) -> Result<String, SessionError> {
         self.live(|_| ())?;
         if self.is_shut_out() {
             return Err(SessionError::Gone);
@@ -218,8 +219,11 @@ impl Session {
         // The function is the application's own, and may use the session.
         let current = self.lock(|held| held.get(&change.key).map(str::to_owned));
         let next = (change.function)(current.as_deref()).map_err(SaveError::from)?;
-        self.insert_raw(&change.key, &next)?;
-        Ok(next)
+        match &next {
+            Some(next) => self.insert_raw(&change.key, next)?,
+            None => self.remove(&change.key)?,
+        }
+        Ok(next.unwrap_or_else(|| "null".into()))
     }
 
     /// Writes the record where it belongs.

@@ -233,6 +233,9 @@ impl fmt::Debug for AnyStore {
     }
 }
 
+// What takes a store takes one that others hold as well.
+super::delegate!(Arc<dyn Store>, |this| this.as_ref());
+
 impl From<AnyStore> for Arc<dyn Store> {
     fn from(any: AnyStore) -> Self {
         any.store

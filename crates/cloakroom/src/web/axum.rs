@@ -11,9 +11,11 @@ use serde::de::DeserializeOwned;
 pub use csrf::{CsrfFuture, CsrfService};
 
 use super::answer::ResponseParts;
+use super::rejection::unavailable;
 use super::tower::{found, set_field, status};
 use super::{LoggedIn, Named, SessionName, SessionRejection};
 use crate::session::{Session, SessionError, Typed};
+use crate::store::StoreError;
 
 impl IntoResponse for SessionRejection {
     fn into_response(self) -> Response {
@@ -27,6 +29,14 @@ impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         self.report();
         self.answer().into_response()
+    }
+}
+
+impl IntoResponse for StoreError {
+    /// 503, with `Retry-After`.
+    fn into_response(self) -> Response {
+        self.report();
+        unavailable().into_response()
     }
 }
 

@@ -26,6 +26,8 @@ struct HandleInner {
     session: OnceCell<Session>,
     /// Whether the head of the response is on its way.
     head_sent: AtomicBool,
+    /// Whether the request is no use of its session.
+    is_passive: AtomicBool,
     /// The handle of a session layer further out, with a cookie of another name.
     outer: Option<SessionHandle>,
     /// The handle of a layer further out with this very cookie, which opens and closes its session.
@@ -146,6 +148,7 @@ impl SessionHandle {
             tls,
             session: OnceCell::new(),
             head_sent: AtomicBool::new(false),
+            is_passive: AtomicBool::new(false),
             outer: outer.cloned(),
             same: None,
         })))
@@ -162,6 +165,7 @@ impl SessionHandle {
             tls: self.0.tls,
             session: OnceCell::new(),
             head_sent: AtomicBool::new(false),
+            is_passive: AtomicBool::new(false),
             outer: all.cloned(),
             same: Some(self.clone()),
         }))
@@ -178,6 +182,9 @@ impl SessionHandle {
         let session = self.own().session.get_or_try_init(read).await?;
         if self.own().head_sent.load(Ordering::SeqCst) {
             session.head_is_sent();
+        }
+        if self.own().is_passive.load(Ordering::Relaxed) {
+            session.keep_expiry();
         }
         Ok(session.clone())
     }
@@ -200,6 +207,14 @@ impl SessionHandle {
     /// The session, if it was asked for already.
     pub fn opened(&self) -> Option<&Session> {
         self.own().session.get()
+    }
+
+    /// Leaves the session's expiry where it is, whenever it is asked for: see [`Session::keep_expiry`].
+    pub fn keep_expiry(&self) {
+        self.own().is_passive.store(true, Ordering::Relaxed);
+        if let Some(session) = self.opened() {
+            session.keep_expiry();
+        }
     }
 
     /// The handle whose cookie has that name: this one, or one of a layer further out.

@@ -11,6 +11,7 @@ mod csrf;
 mod guard;
 mod handle;
 mod head;
+mod keep_expiry;
 #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
 mod origin;
 #[cfg(any(feature = "axum", feature = "actix"))]
@@ -28,12 +29,13 @@ pub use self::axum::{CsrfFuture, CsrfService};
 pub use self::csrf::Csrf;
 pub use self::guard::Guard;
 pub use self::handle::{SessionHandle, Tls};
+pub use self::keep_expiry::KeepExpiry;
 #[cfg(any(feature = "axum", feature = "actix"))]
 pub use self::rejection::{LoggedIn, Named, SessionName, SessionRejection};
 #[cfg(feature = "tower")]
 pub use self::tower::{
-    FinishingFuture, FinishingLayer, FinishingService, GuardFuture, GuardService, SessionFuture,
-    SessionLayer, SessionService,
+    FinishingFuture, FinishingLayer, FinishingService, GuardFuture, GuardService,
+    KeepExpiryService, SessionFuture, SessionLayer, SessionService,
 };
 #[cfg(feature = "ws")]
 pub use self::ws::{LiveSocket, LiveUpgrade, UpgradeRejection};

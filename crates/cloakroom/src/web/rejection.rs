@@ -8,7 +8,7 @@ use super::answer::ResponseParts;
 use super::handle::Missing;
 use crate::auth::Rejection;
 use crate::session::{Session, SessionError};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 
 /// Why a handler did not get its session.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,24 @@ impl From<Missing> for SessionRejection {
     }
 }
 
+/// For handlers and middlewares that extract by hand and answer with a [`SessionError`].
+impl From<SessionRejection> for SessionError {
+    fn from(rejection: SessionRejection) -> Self {
+        match rejection {
+            SessionRejection::NoLayer => Self::NotCovered("add one around the route"),
+            SessionRejection::OutsidePath => Self::NotCovered("`match_path` leaves its path out"),
+            SessionRejection::NoPath => Self::NotCovered("it asks for no path"),
+            SessionRejection::Store(error) => Self::Store(error),
+            SessionRejection::LoginRequired => Self::NotSignedIn,
+            SessionRejection::Detached => {
+                let reason = "the store did not give this request its session";
+                Self::Store(StoreError::new(StoreErrorKind::Unavailable, reason))
+            }
+            SessionRejection::Session(error) => error,
+        }
+    }
+}
+
 impl SessionRejection {
     /// What a handler's client is told that did not get its session.
     pub(super) fn answer(&self) -> ResponseParts {
@@ -92,6 +110,8 @@ impl SessionError {
     pub(super) fn answer(&self) -> ResponseParts {
         match self {
             Self::Store(_) | Self::Conflict => unavailable(),
+            Self::NotSignedIn => SessionRejection::LoginRequired.answer(),
+            Self::NotCovered(_) => SessionRejection::NoLayer.answer(),
             Self::Gone | Self::NotStored | Self::TooManySessions => {
                 ResponseParts::new(409, self.to_string())
             }
@@ -103,7 +123,11 @@ impl SessionError {
     pub(super) fn report(&self) {
         match self {
             // The last one was told of when it was refused, once.
-            Self::Gone | Self::NotStored | Self::TooManySessions | Self::UnusableId => {}
+            Self::Gone
+            | Self::NotStored
+            | Self::NotSignedIn
+            | Self::TooManySessions
+            | Self::UnusableId => {}
             Self::Store(_) | Self::Conflict => {
                 tracing::error!(error = %self, source = ?self.source(), "a session failed");
             }
@@ -113,7 +137,15 @@ impl SessionError {
     }
 }
 
-fn unavailable() -> ResponseParts {
+impl StoreError {
+    /// Tells the operators, once, what the client is not told.
+    pub(super) fn report(&self) {
+        tracing::error!(error = %self, source = ?self.source(), "the session store failed");
+    }
+}
+
+/// What a client is told whose handler the store failed: 503.
+pub(super) fn unavailable() -> ResponseParts {
     ResponseParts {
         text: "the session store is unavailable".into(),
         ..Rejection::Unavailable.into()

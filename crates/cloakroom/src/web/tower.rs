@@ -2,6 +2,7 @@
 
 mod finish;
 mod guard;
+mod keep_expiry;
 
 use std::any::Any;
 use std::fmt;
@@ -29,6 +30,7 @@ use crate::store::StoreError;
 
 pub use finish::{FinishingFuture, FinishingLayer, FinishingService};
 pub use guard::{GuardFuture, GuardService};
+pub use keep_expiry::KeepExpiryService;
 
 /// Gives the requests of a router their sessions.
 ///

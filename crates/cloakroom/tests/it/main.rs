@@ -12,6 +12,7 @@ mod edges;
 mod express;
 mod faults;
 mod files;
+mod first_hour;
 mod front_page;
 mod hostile;
 mod layers;

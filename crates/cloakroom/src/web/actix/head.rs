@@ -8,8 +8,10 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError};
 
 use crate::manager::CloseError;
 use crate::session::SessionError;
+use crate::store::StoreError;
 use crate::web::answer::ResponseParts;
 use crate::web::head::{HeaderMapExt, Name, RequestHead, field_name};
+use crate::web::rejection::unavailable;
 use crate::web::{SessionRejection, Tls};
 
 field_name!(header);
@@ -112,6 +114,18 @@ impl ResponseError for SessionError {
     fn error_response(&self) -> HttpResponse {
         self.report();
         self.answer().into()
+    }
+}
+
+impl ResponseError for StoreError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    /// 503, with `Retry-After`.
+    fn error_response(&self) -> HttpResponse {
+        self.report();
+        unavailable().into()
     }
 }
 

@@ -35,6 +35,7 @@ mod csrf;
 mod extract;
 mod guard;
 mod head;
+mod keep_expiry;
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -46,10 +47,13 @@ use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 
 pub use csrf::CsrfMiddleware;
 pub use guard::GuardMiddleware;
+pub use keep_expiry::KeepExpiryMiddleware;
 
 use super::answer::{self, ResponseParts};
 use super::handle::{InExtensions, Outside, Placed};
-pub use super::{Csrf, Guard, LoggedIn, Named, SessionHandle, SessionName, SessionRejection, Tls};
+pub use super::{
+    Csrf, Guard, KeepExpiry, LoggedIn, Named, SessionHandle, SessionName, SessionRejection, Tls,
+};
 use crate::manager::{Manager, ResponseEffects};
 use crate::policy::CachePolicy;
 

@@ -1,0 +1,135 @@
+//! A read-modify-write step that may refuse, may remove its key, and may borrow.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::{Session, SessionError, read};
+use crate::lifecycle::{ComputedChange, EditError};
+use crate::record::{ValueError, is_reserved, stringify};
+
+/// What came of a step.
+enum Swap {
+    Done,
+    /// It was computed from another value than the key has by now.
+    Stale(Option<String>),
+}
+
+/// Where the store's side of a step leaves what it found.
+#[derive(Default)]
+struct Found(Mutex<Option<Swap>>);
+
+impl Found {
+    fn note(&self, current: Option<&str>) {
+        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Swap::Stale(current.map(str::to_owned)));
+    }
+
+    fn take(&self) -> Option<Swap> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Session {
+    /// Changes one key by its present value, or refuses to: the step of [`update`](Self::update) for what
+    /// has a condition, removes the key, or borrows from the handler.
+    ///
+    /// `change` gets the value that is stored by then, `None` without one, and returns the next one; `None`
+    /// removes the key, an `Err` leaves everything as it was and is what this returns. It may be called
+    /// several times. Of several requests that take a value away this way, on any server, one gets it.
+    /// Steps of many requests on one key are made one after the other: where hundreds meet, `update` takes
+    /// fewer writes.
+    ///
+    /// ```
+    /// # use cloakroom::session::{Session, SessionError};
+    /// #[derive(Debug, thiserror::Error)]
+    /// enum OrderError {
+    ///     #[error("not enough credit")]
+    ///     Credit,
+    ///     #[error(transparent)]
+    ///     Session(#[from] SessionError),
+    /// }
+    ///
+    /// async fn pay(session: &Session, price: &u32) -> Result<Option<u32>, OrderError> {
+    ///     session
+    ///         .try_update("credit", |credit: Option<u32>| {
+    ///             let left = credit.unwrap_or(0).checked_sub(*price).ok_or(OrderError::Credit)?;
+    ///             Ok(Some(left))
+    ///         })
+    ///         .await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What `change` refuses with; otherwise as for [`update`](Self::update), with
+    /// [`SessionError::Conflict`] where others changed the key for as long as the policy's
+    /// `store_timeout`.
+    pub async fn try_update<T, E, F>(&self, key: &str, mut change: F) -> Result<Option<T>, E>
+    where
+        T: Serialize + DeserializeOwned,
+        E: From<SessionError>,
+        F: FnMut(Option<T>) -> Result<Option<T>, E>,
+    {
+        if is_reserved(key) {
+            return Err(SessionError::ReservedKey(key.to_owned()).into());
+        }
+        let last = Instant::now() + self.coordinator().policy.settings().store_timeout;
+        let mut current = self.present_value(key)?;
+        loop {
+            let value = value_of(key, current.as_deref())?;
+            let next = change(value)?;
+            let json = next.as_ref().map(|next| json_of(key, next)).transpose()?;
+            match self.swap(key, current, json).await? {
+                Swap::Done => return Ok(next),
+                Swap::Stale(_) if Instant::now() >= last => {
+                    return Err(SessionError::Conflict.into());
+                }
+                Swap::Stale(found) => current = found,
+            }
+        }
+    }
+
+    /// The JSON of a key's value as this request sees it.
+    fn present_value(&self, key: &str) -> Result<Option<String>, SessionError> {
+        let found = self.peek(|held| held.get(key).map(str::to_owned))?;
+        Ok(found.flatten())
+    }
+
+    /// Puts `next` in the place of `expected` in the store.
+    async fn swap(
+        &self,
+        key: &str,
+        expected: Option<String>,
+        next: Option<String>,
+    ) -> Result<Swap, SessionError> {
+        let found = Arc::new(Found::default());
+        let noted = Arc::clone(&found);
+        let function = move |current: Option<&str>| {
+            if current == expected.as_deref() {
+                return Ok(next.clone());
+            }
+            noted.note(current);
+            Err(EditError::Stale)
+        };
+        let change = ComputedChange {
+            key: key.to_owned(),
+            function: Box::new(function),
+        };
+        match self.apply(change).await {
+            Ok(_) => Ok(Swap::Done),
+            Err(error) => found.take().ok_or(error),
+        }
+    }
+}
+
+fn value_of<T: DeserializeOwned>(key: &str, json: Option<&str>) -> Result<Option<T>, SessionError> {
+    let value = json.map(|json| read(key, json)).transpose()?;
+    Ok(value.flatten())
+}
+
+fn json_of<T: Serialize>(key: &str, value: &T) -> Result<String, SessionError> {
+    Ok(stringify(value).map_err(|error| ValueError::write::<T>(key, error))?)
+}

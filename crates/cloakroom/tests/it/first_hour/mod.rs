@@ -1,0 +1,8 @@
+//! What people reach for in their first hour (sections Y and Z of the findings), by the rows' numbers.
+
+mod found;
+mod kept;
+mod responses;
+mod steps;
+mod typed;
+mod visitor;
