@@ -34,6 +34,7 @@
 //! database.
 //!
 //! To begin: [`manual::start`]; messages, jobs, polls: [`manual::recipes`];
+//! users, roles, what is answered: `manual::guards`;
 //! what is promised, each with its test: [`manual::guarantees`]; ids that
 //! change, late requests, and how long cookies live: [`manual::lifecycle`]; which store when:
 //! `manual::stores`; what a logout survives: `manual::durability`; logins, devices and guessing:

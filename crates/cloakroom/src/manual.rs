@@ -6,6 +6,10 @@ pub mod start {}
 #[doc = include_str!("manual/recipes.md")]
 pub mod recipes {}
 
+#[cfg(feature = "axum")]
+#[doc = include_str!("manual/guards.md")]
+pub mod guards {}
+
 #[doc = include_str!("manual/lifecycle.md")]
 pub mod lifecycle {}
 

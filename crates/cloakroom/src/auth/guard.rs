@@ -25,6 +25,8 @@ pub enum Access {
 type Predicate = Arc<dyn Fn(&Session) -> bool + Send + Sync>;
 type BoxError = Box<dyn Error + Send + Sync>;
 type Roles = Pin<Box<dyn Future<Output = Result<Vec<String>, BoxError>> + Send>>;
+type RequestContext = Pin<Box<dyn Future<Output = Result<Access, BoxError>> + Send>>;
+type Condition = Arc<dyn Fn(Session) -> RequestContext + Send + Sync>;
 type RoleSource = Arc<dyn Fn(String) -> Roles + Send + Sync>;
 
 /// What a visitor has to be to pass; all of it is asked for.
@@ -49,6 +51,7 @@ pub struct Require {
     roles: Vec<Vec<String>>,
     fresh: Option<Duration>,
     predicates: Vec<Predicate>,
+    conditions: Vec<Condition>,
     source: Option<RoleSource>,
 }
 
@@ -59,6 +62,7 @@ impl Require {
             roles: Vec::new(),
             fresh: None,
             predicates: Vec::new(),
+            conditions: Vec::new(),
             source: None,
         }
     }
@@ -100,6 +104,49 @@ impl Require {
         self
     }
 
+    /// And whatever else the application has to ask for first, a database say; `false` is
+    /// [`Access::Forbidden`], an error is 503. It is asked after roles and [`when`](Self::when) have passed,
+    /// in the order of the calls.
+    ///
+    /// ```
+    /// use cloakroom::auth::Require;
+    /// # async fn has_paid(_: &str) -> std::io::Result<bool> { Ok(true) }
+    ///
+    /// let subscribers = Require::login().when_async(async |session| {
+    ///     has_paid(&session.user().unwrap_or_default()).await
+    /// });
+    /// # let _ = subscribers;
+    /// ```
+    pub fn when_async<P, F, E>(self, condition: P) -> Self
+    where
+        P: Fn(Session) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<bool, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.ask(move |session| {
+            let asking = condition(session);
+            async move {
+                let may = asking.await.map_err(Into::into)?;
+                Ok(if may {
+                    Access::Granted
+                } else {
+                    Access::Forbidden
+                })
+            }
+        })
+    }
+
+    /// Adds a condition that decides itself what it comes to.
+    pub(super) fn ask<P, F>(mut self, condition: P) -> Self
+    where
+        P: Fn(Session) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Access, BoxError>> + Send + 'static,
+    {
+        let condition = move |session| -> RequestContext { Box::pin(condition(session)) };
+        self.conditions.push(Arc::new(condition));
+        self
+    }
+
     /// Asks this function for the roles of whoever is signed in, each time, in the place of the session's
     /// `roles`: the application's database, so that a right that is taken away is gone at once.
     ///
@@ -133,11 +180,15 @@ impl Require {
     /// every cache.
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn is_strict(&self) -> bool {
-        !self.roles.is_empty() || self.fresh.is_some() || !self.predicates.is_empty()
+        !self.roles.is_empty()
+            || self.fresh.is_some()
+            || !self.predicates.is_empty()
+            || !self.conditions.is_empty()
     }
 
     /// Whether a session may pass at this time, by the roles that it has itself; where they are to be
-    /// [asked for](Self::roles_from), nobody has one here: use [`check_now`](Self::check_now).
+    /// [asked for](Self::roles_from), nobody has one here, and where there is a condition that has to be
+    /// [asked](Self::when_async) nobody may pass: use [`check_now`](Self::check_now).
     ///
     /// Roles are looked at before the time of the login: nobody is asked for a password that would not
     /// let them in.
@@ -145,12 +196,19 @@ impl Require {
         if session.is_ended() || session.user().is_none() {
             return Access::LoginRequired;
         }
+        if self.source.is_some() && !self.roles.is_empty() || !self.conditions.is_empty() {
+            return Access::Forbidden;
+        }
+        self.check_with(&self.own_roles(session), session, now)
+    }
+
+    /// The roles that the session itself gives to whoever is signed in.
+    fn own_roles(&self, session: &Session) -> Vec<String> {
         // Those of a user who was signed in before are nobody's.
-        let is_asked = self.source.is_none() && !self.roles.is_empty();
-        let is_own = is_asked && session.has_own_roles();
-        let own = || session.get(ROLES).ok().flatten();
-        let has: Option<Vec<String>> = is_own.then(own).flatten();
-        self.check_with(&has.unwrap_or_default(), session, now)
+        if self.roles.is_empty() || !session.has_own_roles() {
+            return Vec::new();
+        }
+        session.get(ROLES).ok().flatten().unwrap_or_default()
     }
 
     /// Whether a session may pass at this time, by the roles that [`roles_from`](Self::roles_from) gives
@@ -160,15 +218,27 @@ impl Require {
     ///
     /// What that function says: answer 503.
     pub async fn check_now(&self, session: &Session, now: SystemTime) -> Result<Access, BoxError> {
-        let source = self.source.as_ref().filter(|_| !self.roles.is_empty());
-        let Some(source) = source else {
-            return Ok(self.check(session, now));
-        };
         let user = session.user().filter(|_| !session.is_ended());
         let Some(user) = user else {
             return Ok(Access::LoginRequired);
         };
-        Ok(self.check_with(&source(user).await?, session, now))
+        let source = self.source.as_ref().filter(|_| !self.roles.is_empty());
+        let has = match source {
+            Some(source) => source(user).await?,
+            None => self.own_roles(session),
+        };
+        let access = self.check_with(&has, session, now);
+        if access == Access::Forbidden {
+            return Ok(access);
+        }
+        // Nobody is asked for a password that would not let them in.
+        for condition in &self.conditions {
+            let asked = condition(session.clone()).await?;
+            if asked != Access::Granted {
+                return Ok(asked);
+            }
+        }
+        Ok(access)
     }
 
     /// What is left to decide of somebody who is signed in and has these roles.
@@ -205,6 +275,7 @@ impl fmt::Debug for Require {
             .field("roles", &self.roles)
             .field("fresh", &self.fresh)
             .field("predicates", &self.predicates.len())
+            .field("conditions", &self.conditions.len())
             .field("asks_for_roles", &self.source.is_some())
             .finish()
     }

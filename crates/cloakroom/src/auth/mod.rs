@@ -1,6 +1,7 @@
 //! Who a session belongs to, and what they may do: login, devices, guards, the way back after a
 //! login.
 
+mod accounts;
 mod agent;
 #[cfg(feature = "attempts")]
 mod attempts;
@@ -15,6 +16,7 @@ mod passport;
 mod redirect;
 mod rejection;
 
+pub use accounts::Accounts;
 #[cfg(feature = "attempts")]
 pub use attempts::{Attempt, Attempts, TooManyAttempts};
 pub use csrf::{Decision, RequestSource, TokenPlace};

@@ -559,7 +559,6 @@ impl SessionState {
     }
 
     /// Takes what is stored by now in the place of what a cache gave; changes of this request stay.
-    #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn refresh_base(&mut self, record: Arc<Record>, expires: Timestamp) {
         self.stored_expires = expires;
         if self

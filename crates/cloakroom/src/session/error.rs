@@ -1,5 +1,6 @@
 //! Why something could not be done to a session.
 
+use std::error::Error;
 use std::panic::resume_unwind;
 
 use crate::lifecycle::EditError;
@@ -56,6 +57,9 @@ pub enum SessionError {
     /// Nobody is signed in: 401.
     #[error("nobody is signed in: call `login` first")]
     NotSignedIn,
+    /// The application's accounts could not be asked: 503.
+    #[error("the accounts could not be asked")]
+    Accounts(#[source] Box<dyn Error + Send + Sync>),
     /// The value of a key is of another type, or JSON cannot say it.
     #[error(transparent)]
     Value(#[from] ValueError),

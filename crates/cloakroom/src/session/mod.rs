@@ -4,6 +4,7 @@ mod error;
 mod fields;
 mod flash;
 mod late;
+mod memo;
 mod passive;
 #[cfg(any(feature = "ws", feature = "socketio"))]
 mod presence;
@@ -25,6 +26,7 @@ use serde_json::value::RawValue;
 
 pub(crate) use crate::coordinator::{Coordinator, Followed, SaveError};
 pub use error::SessionError;
+use memo::Memo;
 #[cfg(any(feature = "ws", feature = "socketio"))]
 pub(crate) use presence::Presence;
 use state::Lazy;
@@ -69,6 +71,8 @@ struct SessionInner {
     head_sent: AtomicBool,
     /// Whether something was changed since.
     late: AtomicBool,
+    /// What the application has loaded for this request, for whoever asks next.
+    memo: Memo,
 }
 
 impl Session {

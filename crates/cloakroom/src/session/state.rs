@@ -45,6 +45,7 @@ impl Session {
             state: Mutex::new(state),
             head_sent: AtomicBool::new(false),
             late: AtomicBool::new(false),
+            memo: super::Memo::default(),
         }))
     }
 

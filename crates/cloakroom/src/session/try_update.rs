@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{Session, SessionError, read};
 use crate::lifecycle::{ComputedChange, EditError};
 use crate::record::{ValueError, is_reserved, stringify};
+use crate::store::{StoreError, StoreErrorKind};
 
 /// What came of a step.
 enum Swap {
@@ -78,18 +79,46 @@ impl Session {
         }
         let last = Instant::now() + self.coordinator().policy.settings().store_timeout;
         let mut current = self.present_value(key)?;
+        let mut is_read_now = false;
         loop {
             let value = value_of(key, current.as_deref())?;
-            let next = change(value)?;
+            let next = match change(value) {
+                Ok(next) => next,
+                Err(refused) if is_read_now => return Err(refused),
+                Err(refused) => {
+                    // What this request read may be out of date.
+                    let stored = self.stored_value(key).await?;
+                    if stored == current {
+                        return Err(refused);
+                    }
+                    (current, is_read_now) = (stored, true);
+                    continue;
+                }
+            };
             let json = next.as_ref().map(|next| json_of(key, next)).transpose()?;
+            if is_read_now && json == current {
+                return Ok(next);
+            }
             match self.swap(key, current, json).await? {
                 Swap::Done => return Ok(next),
                 Swap::Stale(_) if Instant::now() >= last => {
                     return Err(SessionError::Conflict.into());
                 }
-                Swap::Stale(found) => current = found,
+                Swap::Stale(found) => (current, is_read_now) = (found, true),
             }
         }
+    }
+
+    /// The JSON of a key's value as it is stored by now, or as this request has set it.
+    async fn stored_value(&self, key: &str) -> Result<Option<String>, SessionError> {
+        if let Some(id) = self.stored_id() {
+            let stored = self.read_or_follow(&id).await?;
+            let stored = stored.ok_or(SessionError::Gone)?;
+            let record = self.coordinator().record(stored.text);
+            let record = record.map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error))?;
+            self.lock(|held| held.refresh_base(record, stored.expires));
+        }
+        self.present_value(key)
     }
 
     /// The JSON of a key's value as this request sees it.

@@ -134,7 +134,10 @@ impl Session {
     }
 
     /// Reads the session past every cache; where it was renewed meanwhile, under the id that it has now.
-    async fn read_or_follow(&self, id: &SessionId) -> Result<Option<StoredRecord>, StoreError> {
+    pub(super) async fn read_or_follow(
+        &self,
+        id: &SessionId,
+    ) -> Result<Option<StoredRecord>, StoreError> {
         let coordinator = &self.0.coordinator;
         if let Some(stored) = coordinator.get_uncached(id).await? {
             return Ok(Some(stored));

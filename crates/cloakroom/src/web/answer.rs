@@ -17,7 +17,13 @@ pub(super) struct ResponseParts {
     pub(super) status: u16,
     pub(super) field: Option<ResponseField>,
     pub(super) text: Cow<'static, str>,
+    /// The text's media type.
+    pub(super) kind: &'static str,
+    /// Fields besides.
+    pub(super) fields: Vec<ResponseField>,
 }
+
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 impl ResponseParts {
     pub(super) fn new(status: u16, text: impl Into<Cow<'static, str>>) -> Self {
@@ -25,7 +31,29 @@ impl ResponseParts {
             status,
             field: None,
             text: text.into(),
+            kind: PLAIN,
+            fields: Vec::new(),
         }
+    }
+
+    /// Returns the same for who asks for JSON: a problem (RFC 9457).
+    pub(super) fn in_kind(self, accept: &str) -> Self {
+        let wants_json = accept.contains("json") && !accept.contains("text/html");
+        if !wants_json || self.text.is_empty() || self.kind != PLAIN {
+            return self;
+        }
+        // The sentences are ours, and hold nothing to be escaped.
+        let text = format!(r#"{{"title":"{}","status":{}}}"#, self.text, self.status);
+        Self {
+            text: text.into(),
+            kind: "application/problem+json",
+            ..self
+        }
+    }
+
+    /// All fields of the head.
+    pub(super) fn all_fields(&self) -> impl Iterator<Item = &ResponseField> {
+        self.field.iter().chain(&self.fields)
     }
 
     /// What stands in the place of a response whose session could not be stored.
@@ -43,9 +71,8 @@ impl From<Rejection> for ResponseParts {
     fn from(refusal: Rejection) -> Self {
         let field = refusal.field();
         Self {
-            status: refusal.status(),
             field: field.map(|(name, value)| (name, value.to_owned().into())),
-            text: refusal.text().into(),
+            ..Self::new(refusal.status(), refusal.text())
         }
     }
 }

@@ -2,7 +2,10 @@
 
 mod csrf;
 
-use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum_core::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use serde::Serialize;
@@ -12,8 +15,9 @@ pub use csrf::{CsrfFuture, CsrfService};
 
 use super::answer::ResponseParts;
 use super::rejection::unavailable;
-use super::tower::{found, set_field, status};
-use super::{LoggedIn, Named, SessionName, SessionRejection};
+use super::tower::{found, set_fields, status};
+use super::{CurrentUser, LoggedIn, Named, SessionName, SessionRejection};
+use crate::auth::Accounts;
 use crate::session::{Session, SessionError, Typed};
 use crate::store::StoreError;
 
@@ -54,9 +58,10 @@ impl IntoResponse for ResponseParts {
         let mut response = if self.text.is_empty() {
             status.into_response()
         } else {
-            (status, self.text).into_response()
+            let kind = [(http::header::CONTENT_TYPE, self.kind)];
+            (status, kind, self.text.clone()).into_response()
         };
-        set_field(self.field.as_ref(), response.headers_mut());
+        set_fields(&self, response.headers_mut());
         response
     }
 }
@@ -95,12 +100,62 @@ where
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for LoggedIn {
+impl<S, T> OptionalFromRequestParts<S> for Typed<T>
+where
+    S: Sync,
+    T: Serialize + DeserializeOwned,
+{
+    type Rejection = SessionRejection;
+
+    /// `None` where no session layer covers the request.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        let session = session_if_covered(parts, None).await?;
+        Ok(session.map(|session| session.typed()).transpose()?)
+    }
+}
+
+impl<S: Sync, U: FromStr<Err: Display>> FromRequestParts<S> for LoggedIn<U> {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let session = <Session as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         Self::of(&session)
+    }
+}
+
+impl<S: Sync, U: FromStr<Err: Display>> OptionalFromRequestParts<S> for LoggedIn<U> {
+    type Rejection = SessionRejection;
+
+    /// `None` where nobody is signed in, or no session layer covers the request.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        match session_if_covered(parts, None).await? {
+            Some(session) => Self::find(&session),
+            None => Ok(None),
+        }
+    }
+}
+
+impl<S: Sync, A: Accounts + FromRef<S>> FromRequestParts<S> for CurrentUser<A> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let session = <Session as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        Self::of(&session, &A::from_ref(state)).await
+    }
+}
+
+impl<S: Sync, A: Accounts + FromRef<S>> OptionalFromRequestParts<S> for CurrentUser<A> {
+    type Rejection = SessionRejection;
+
+    /// `None` where nobody is signed in, or no session layer covers the request.
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &S,
+    ) -> Result<Option<Self>, Self::Rejection> {
+        match session_if_covered(parts, None).await? {
+            Some(session) => Self::find(&session, &A::from_ref(state)).await,
+            None => Ok(None),
+        }
     }
 }
 
@@ -111,5 +166,32 @@ impl<S: Sync, N: SessionName> FromRequestParts<S> for Named<N> {
         let handle = found(&parts.extensions).named(N::NAME)?;
         let session = handle.session(parts).await?;
         Ok(Self::new(session))
+    }
+}
+
+impl<S: Sync, N: SessionName> OptionalFromRequestParts<S> for Named<N> {
+    type Rejection = SessionRejection;
+
+    /// `None` where no session layer of that name covers the request.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        Ok(session_if_covered(parts, Some(N::NAME))
+            .await?
+            .map(Self::new))
+    }
+}
+
+/// The session of the innermost layer, or of the one of a name, where there is one.
+async fn session_if_covered(
+    parts: &Parts,
+    name: Option<&str>,
+) -> Result<Option<Session>, SessionRejection> {
+    let found = found(&parts.extensions);
+    let handle = match name {
+        Some(name) => found.named(name),
+        None => found.handle(),
+    };
+    match handle {
+        Ok(handle) => Ok(Some(handle.session(parts).await?)),
+        Err(_) => Ok(None),
     }
 }

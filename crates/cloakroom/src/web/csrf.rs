@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::SessionRejection;
 use super::answer::ResponseParts;
+use super::guard;
 use super::handle::InExtensions;
 use super::head::{HeaderMapExt as _, Name, RequestHead};
 use super::origin::evaluate;
+use super::reply::Cause;
 use crate::auth::{Decision, Origin, OriginError, Rejection, TokenPlace};
 use crate::session::Session;
 
@@ -73,12 +75,38 @@ impl Csrf {
         head: &impl RequestHead,
         found: InExtensions<'_>,
     ) -> Result<Admission, ResponseParts> {
+        let admitted = self.decide(head, found).await;
+        admitted.map_err(|answer| own_answer(answer, head, found))
+    }
+
+    async fn decide(
+        &self,
+        head: &impl RequestHead,
+        found: InExtensions<'_>,
+    ) -> Result<Admission, ResponseParts> {
         match evaluate(head, found, &self.allowed, is_safe(head)) {
             Decision::Pass => Ok(Admission::Passed),
             Decision::Refused => Err(refused("this request comes from another site")),
             Decision::TokenNeeded => by_token(head, found).await,
         }
     }
+}
+
+/// Returns the application's own answer in the place of ours, where it has one.
+pub(super) fn own_answer(
+    answer: ResponseParts,
+    head: &impl RequestHead,
+    found: InExtensions<'_>,
+) -> ResponseParts {
+    let cause = match answer.status {
+        403 => Cause::Forged,
+        503 => Cause::Unavailable,
+        _ => Cause::Other,
+    };
+    let replies = found.any().map(|handle| handle.replies().clone());
+    replies
+        .unwrap_or_default()
+        .of(answer, cause, &guard::asking(head))
 }
 
 /// RFC 9110 §9.2.1; methods that nobody knows are not.

@@ -1,7 +1,9 @@
 //! A guard before routes: who may not pass never reaches them.
 
+use super::answer::ResponseParts;
 use super::handle::InExtensions;
-use super::head::{HeaderMapExt as _, Name, RequestHead};
+use super::head::{self, HeaderMapExt as _, Name, RequestHead};
+use super::reply::{Asking, Cause, Refused, Replies, Reply};
 use crate::auth::{Access, Rejection, RequestContext, Require};
 use crate::session::Session;
 use crate::store::StoreError;
@@ -11,8 +13,9 @@ use crate::store::StoreError;
 /// It stands inside the session layer: with axum, `route_layer(guard)` comes before
 /// `layer(SessionLayer::new(manager))`; with actix-web, `wrap(guard)` before
 /// `wrap(SessionMiddleware::new(manager))`. 401 where nobody is signed in, or where it is too long
-/// ago; 403 where somebody is who may not; 503 where the store does not say. Browsers that ask for a
-/// page are sent to the login instead of a 401, where there is one.
+/// ago; 403 where somebody is who may not; 503 where the store does not say, each with a sentence, in
+/// JSON (RFC 9457) for who asks for it. Browsers that ask for a page, or send a form, are taken to the
+/// login instead of a 401, where there is one.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -28,39 +31,101 @@ use crate::store::StoreError;
 pub struct Guard {
     require: Require,
     login: Option<String>,
+    /// The name of the cookie of the layer whose session is looked at; the innermost one's without.
+    layer: Option<String>,
+    replies: Replies,
 }
 
 impl Guard {
-    /// A guard that answers by status alone.
+    /// A guard that answers by status and a sentence.
     pub fn new(require: Require) -> Self {
         Self {
             require,
             login: None,
+            layer: None,
+            replies: Replies::default(),
         }
     }
 
-    /// Sends browsers that ask for a page to this path of the site, with `next` as the way back:
-    /// see [`safe_redirect_path`](crate::auth::safe_redirect_path). A login that is too long ago is asked for with
-    /// `again=1` besides.
+    /// Takes browsers that ask for a page, or send a form, to this path of the site, with `next` as the way
+    /// back: see [`safe_redirect_path`](crate::auth::safe_redirect_path). For a form that is the page that it stands in, as
+    /// `Referer` says it. A login that is too long ago is asked for with `again=1` besides. htmx is sent
+    /// there by `HX-Redirect`.
     pub fn login_at(mut self, path: impl Into<String>) -> Self {
         self.login = Some(path.into());
         self
     }
 
+    /// Looks at the session of the layer whose cookie has this name, where there are several: see
+    /// [`Named`](super::Named). Default: that of the innermost layer.
+    pub fn on_layer(mut self, cookie_name: impl Into<String>) -> Self {
+        self.layer = Some(cookie_name.into());
+        self
+    }
+
+    /// Answers by this function whoever may not pass; `None` leaves the answer as it is. For a whole
+    /// application: `SessionLayer::answer_with`.
+    ///
+    /// ```
+    /// use cloakroom::auth::Require;
+    /// use cloakroom::web::{Cause, Guard, Reply};
+    ///
+    /// let second_factor = Require::login().when(|session| session.get_raw("otp").is_ok_and(|it| it.is_some()));
+    /// let guard = Guard::new(second_factor).answer_with(|refused| match refused.cause {
+    ///     Cause::Forbidden => Some(Reply::see_other("/second-factor")),
+    ///     _ => Some(Reply::json(refused.status, r#"{"error":"login"}"#)),
+    /// });
+    /// # let _ = guard;
+    /// ```
+    pub fn answer_with(
+        mut self,
+        answer: impl Fn(&Refused<'_>) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        self.replies = Replies::new(answer);
+        self
+    }
+
+    /// Decides whether a request goes on, or what is answered to it.
     pub(super) async fn admit(
         &self,
         head: &impl RequestHead,
         found: InExtensions<'_>,
+    ) -> Result<(), ResponseParts> {
+        let Err(refusal) = self.decide(head, found).await else {
+            return Ok(());
+        };
+        let of_layer = found.any().map(|handle| handle.replies().clone());
+        let replies = self.replies.or(&of_layer.unwrap_or_default());
+        let cause = Cause::of(&refusal);
+        Err(replies.of(refusal.into(), cause, &asking(head)))
+    }
+
+    async fn decide(
+        &self,
+        head: &impl RequestHead,
+        found: InExtensions<'_>,
     ) -> Result<(), Rejection> {
-        let handle = found
-            .handle()
-            .inspect_err(|missing| missing.report("a guard"))?;
+        let handle = match &self.layer {
+            Some(name) => found.named(name),
+            None => found.handle(),
+        };
+        let handle = handle.inspect_err(|missing| missing.report("a guard"))?;
         let access = self.check(handle.open(head).await).await?;
         let accept = head.fields().joined(Name::Accept);
+        let fields = head.fields();
+        let is_htmx = fields.first(Name::HxRequest) == Some("true");
+        let page = if is_htmx {
+            Name::HxCurrentUrl
+        } else {
+            Name::Referer
+        };
+        let page = fields.first(page).unwrap_or_default();
         let asked = RequestContext {
             method: head.method(),
             accept: &accept,
             target: head.target(),
+            page: RequestContext::page_of(page, head::host(head).unwrap_or_default()),
+            is_htmx,
         };
         let refusal = access.refusal(&asked, self.login.as_deref());
         refusal.map_or(Ok(()), Err)
@@ -95,5 +160,14 @@ impl Guard {
             return Ok(Some(session));
         }
         Ok(None)
+    }
+}
+
+/// What the application's own answer may depend on.
+pub(super) fn asking(head: &impl RequestHead) -> Asking {
+    Asking {
+        method: head.method().to_owned(),
+        accept: head.fields().joined(Name::Accept),
+        target: head.target().to_owned(),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::OnceCell;
 
 use super::head::{self, RequestHead};
+use super::reply::Replies;
 use crate::auth::Rejection;
 use crate::manager::Manager;
 use crate::session::Session;
@@ -26,6 +27,8 @@ struct HandleInner {
     session: OnceCell<Session>,
     /// Whether the head of the response is on its way.
     head_sent: AtomicBool,
+    /// What is answered in handlers' place.
+    replies: Replies,
     /// Whether the request is no use of its session.
     is_passive: AtomicBool,
     /// The handle of a session layer further out, with a cookie of another name.
@@ -87,7 +90,6 @@ impl<'a> InExtensions<'a> {
     }
 
     /// Returns the handle whose cookie has that name.
-    #[cfg(any(feature = "axum", feature = "actix"))]
     pub(super) fn named(self, name: &str) -> Result<&'a SessionHandle, Missing> {
         let found = self.any().and_then(|handle| handle.find(name));
         found.ok_or_else(|| self.handle().err().unwrap_or(Missing::Layer))
@@ -127,8 +129,7 @@ impl From<Missing> for Rejection {
 impl SessionHandle {
     /// Decides what a layer puts into a request, by what layers further out have put there.
     pub(super) fn place(
-        manager: &Manager,
-        tls: bool,
+        (manager, tls, replies): (&Manager, bool, &Replies),
         path: &str,
         found: InExtensions<'_>,
     ) -> Placed {
@@ -146,6 +147,7 @@ impl SessionHandle {
         Placed::Handle(Self(Arc::new(HandleInner {
             manager: manager.clone(),
             tls,
+            replies: replies.clone(),
             session: OnceCell::new(),
             head_sent: AtomicBool::new(false),
             is_passive: AtomicBool::new(false),
@@ -163,6 +165,7 @@ impl SessionHandle {
         Self(Arc::new(HandleInner {
             manager: self.0.manager.clone(),
             tls: self.0.tls,
+            replies: self.0.replies.clone(),
             session: OnceCell::new(),
             head_sent: AtomicBool::new(false),
             is_passive: AtomicBool::new(false),
@@ -223,6 +226,10 @@ impl SessionHandle {
             return Some(self);
         }
         self.0.outer.as_ref()?.find(name)
+    }
+
+    pub(super) fn replies(&self) -> &Replies {
+        &self.own().replies
     }
 
     pub(super) fn manager(&self) -> &Manager {

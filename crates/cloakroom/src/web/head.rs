@@ -18,8 +18,11 @@ pub(super) enum Name {
     ForwardedFor,
     ForwardedProto,
     Host,
+    HxCurrentUrl,
+    HxRequest,
     #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
     Origin,
+    Referer,
     #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
     SecFetchSite,
     SetCookie,
@@ -46,6 +49,9 @@ macro_rules! field_name {
                 Name::ForwardedFor => $header::HeaderName::from_static("x-forwarded-for"),
                 Name::ForwardedProto => $header::HeaderName::from_static("x-forwarded-proto"),
                 Name::Host => $header::HOST,
+                Name::HxCurrentUrl => $header::HeaderName::from_static("hx-current-url"),
+                Name::HxRequest => $header::HeaderName::from_static("hx-request"),
+                Name::Referer => $header::REFERER,
                 #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
                 Name::Origin => $header::ORIGIN,
                 #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]

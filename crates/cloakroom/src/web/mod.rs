@@ -16,6 +16,7 @@ mod keep_expiry;
 mod origin;
 #[cfg(any(feature = "axum", feature = "actix"))]
 mod rejection;
+mod reply;
 #[cfg(feature = "socketio")]
 pub mod socketio;
 #[cfg(feature = "tower")]
@@ -31,7 +32,8 @@ pub use self::guard::Guard;
 pub use self::handle::{SessionHandle, Tls};
 pub use self::keep_expiry::KeepExpiry;
 #[cfg(any(feature = "axum", feature = "actix"))]
-pub use self::rejection::{LoggedIn, Named, SessionName, SessionRejection};
+pub use self::rejection::{CurrentUser, LoggedIn, Named, SessionName, SessionRejection};
+pub use self::reply::{Cause, Refused, Reply};
 #[cfg(feature = "tower")]
 pub use self::tower::{
     FinishingFuture, FinishingLayer, FinishingService, GuardFuture, GuardService,

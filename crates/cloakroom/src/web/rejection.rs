@@ -3,10 +3,11 @@
 use std::error::Error as _;
 use std::fmt;
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use super::answer::ResponseParts;
 use super::handle::Missing;
-use crate::auth::Rejection;
+use crate::auth::{Accounts, Rejection};
 use crate::session::{Session, SessionError};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -39,6 +40,9 @@ pub enum SessionRejection {
     /// The store did not say who is signed in, and the policy lets the request go on without.
     #[error("the session store did not say who is signed in")]
     Detached,
+    /// actix-web's `app_data` has none of the accounts that the handler asks for.
+    #[error("no accounts: add them with `App::app_data(web::Data::new(accounts))`")]
+    NoAccounts,
     /// The session's data is not of the type that the handler asks for.
     #[error("the session's data is not of the expected type")]
     Session(#[from] SessionError),
@@ -62,6 +66,7 @@ impl From<SessionRejection> for SessionError {
             SessionRejection::OutsidePath => Self::NotCovered("`match_path` leaves its path out"),
             SessionRejection::NoPath => Self::NotCovered("it asks for no path"),
             SessionRejection::Store(error) => Self::Store(error),
+            SessionRejection::NoAccounts => Self::NotCovered("`app_data` has no accounts"),
             SessionRejection::LoginRequired => Self::NotSignedIn,
             SessionRejection::Detached => {
                 let reason = "the store did not give this request its session";
@@ -79,6 +84,7 @@ impl SessionRejection {
             Self::NoLayer | Self::OutsidePath => {
                 ResponseParts::new(500, "no session layer covers this route")
             }
+            Self::NoAccounts => ResponseParts::new(500, "the accounts are not set up"),
             Self::NoPath => ResponseParts::new(400, "this request asks for no path"),
             Self::Store(_) | Self::Detached => unavailable(),
             Self::Session(error) => error.answer(),
@@ -92,7 +98,7 @@ impl SessionRejection {
     /// Tells the operators, once, what the client is not told.
     pub(super) fn report(&self) {
         match self {
-            Self::NoLayer => tracing::error!("{self}"),
+            Self::NoLayer | Self::NoAccounts => tracing::error!("{self}"),
             Self::OutsidePath => Missing::Path.report("a handler"),
             Self::NoPath => Missing::Target.report("a handler"),
             Self::Store(error) => {
@@ -110,6 +116,10 @@ impl SessionError {
     pub(super) fn answer(&self) -> ResponseParts {
         match self {
             Self::Store(_) | Self::Conflict => unavailable(),
+            Self::Accounts(_) => ResponseParts {
+                text: "who is signed in cannot be found out just now".into(),
+                ..Rejection::Unavailable.into()
+            },
             Self::NotSignedIn => SessionRejection::LoginRequired.answer(),
             Self::NotCovered(_) => SessionRejection::NoLayer.answer(),
             Self::Gone | Self::NotStored | Self::TooManySessions => {
@@ -128,7 +138,7 @@ impl SessionError {
             | Self::NotSignedIn
             | Self::TooManySessions
             | Self::UnusableId => {}
-            Self::Store(_) | Self::Conflict => {
+            Self::Store(_) | Self::Conflict | Self::Accounts(_) => {
                 tracing::error!(error = %self, source = ?self.source(), "a session failed");
             }
             // What serde says of a value may quote it.
@@ -163,26 +173,90 @@ impl crate::auth::TooManyAttempts {
     }
 }
 
-/// Who is signed in, as [`Session::user`] calls them; 401 where nobody is.
+/// Who is signed in, as [`Session::user`] calls them, or as the application counts its users; 401 where
+/// nobody is, 500 where the user is no `U`. An `Option` of it is `None` where nobody is.
 ///
 /// ```
 /// # use cloakroom::web::LoggedIn;
 /// async fn hello(LoggedIn(user): LoggedIn) -> String {
 ///     format!("hello {user}")
 /// }
+///
+/// async fn orders(LoggedIn(id): LoggedIn<u64>) -> String {
+///     format!("orders of {id}")
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoggedIn(pub String);
+pub struct LoggedIn<U = String>(pub U);
 
-impl LoggedIn {
+impl<U: FromStr<Err: fmt::Display>> LoggedIn<U> {
     pub(super) fn of(session: &Session) -> Result<Self, SessionRejection> {
+        Self::find(session)?.ok_or(SessionRejection::LoginRequired)
+    }
+
+    pub(super) fn find(session: &Session) -> Result<Option<Self>, SessionRejection> {
         if session.is_detached() {
             return Err(SessionRejection::Detached);
         }
-        session
-            .user()
-            .map(Self)
-            .ok_or(SessionRejection::LoginRequired)
+        Ok(session.user_as()?.map(Self))
+    }
+}
+
+/// The user who is signed in, loaded from the application's [`Accounts`]; 401 where nobody is, or there is
+/// no such account any more, 503 where they cannot be asked. An `Option` of it is `None` where nobody is.
+///
+/// The accounts are taken from axum's state (`A: FromRef<S>`), or from actix-web's `app_data`, as `web::Data<A>`
+/// or as they are.
+///
+/// ```
+/// use cloakroom::auth::Accounts;
+/// use cloakroom::web::CurrentUser;
+/// # #[derive(Clone)] struct User { name: String }
+/// # #[derive(Clone)] struct People;
+/// # impl Accounts for People {
+/// #     type User = User; type Error = std::io::Error;
+/// #     async fn load(&self, _: &str) -> Result<Option<User>, Self::Error> { Ok(None) }
+/// # }
+/// async fn hello(CurrentUser(user): CurrentUser<People>) -> String {
+///     format!("hello {}", user.name)
+/// }
+/// ```
+pub struct CurrentUser<A: Accounts>(pub A::User);
+
+impl<A: Accounts> CurrentUser<A> {
+    pub(super) async fn of(session: &Session, accounts: &A) -> Result<Self, SessionRejection> {
+        let user = Self::find(session, accounts).await?;
+        user.ok_or(SessionRejection::LoginRequired)
+    }
+
+    pub(super) async fn find(
+        session: &Session,
+        accounts: &A,
+    ) -> Result<Option<Self>, SessionRejection> {
+        if session.is_detached() {
+            return Err(SessionRejection::Detached);
+        }
+        Ok(session.load_user(accounts).await?.map(Self))
+    }
+}
+
+impl<A: Accounts> std::ops::Deref for CurrentUser<A> {
+    type Target = A::User;
+
+    fn deref(&self) -> &A::User {
+        &self.0
+    }
+}
+
+impl<A: Accounts<User: Clone>> Clone for CurrentUser<A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<A: Accounts<User: fmt::Debug>> fmt::Debug for CurrentUser<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CurrentUser").field(&self.0).finish()
     }
 }
 

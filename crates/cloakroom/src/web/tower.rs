@@ -12,16 +12,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{self, Entry, HeaderValue};
+use http::header::{self, Entry, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Response, StatusCode, Uri};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::answer::{self, ResponseField, ResponseParts};
+use super::answer::{self, ResponseParts};
 use super::handle::{InExtensions, Placed};
 use super::head::{HeaderMapExt, Name, RequestHead, field_name};
+use super::reply::{Asking, Cause, Refused, Replies, Reply};
 use super::{SessionHandle, Tls};
 use crate::manager::{CloseError, CloseStep, Manager, Plan, ResponseEffects};
 use crate::policy::CachePolicy;
@@ -43,6 +44,7 @@ pub use keep_expiry::KeepExpiryService;
 pub struct SessionLayer {
     manager: Manager,
     tls: bool,
+    replies: Replies,
 }
 
 impl SessionLayer {
@@ -51,7 +53,32 @@ impl SessionLayer {
         Self {
             manager,
             tls: false,
+            replies: Replies::default(),
         }
+    }
+
+    /// Answers by this function where guards, [`Csrf`](super::Csrf) and a failed save would answer in a
+    /// handler's place, for everything inside this layer: with the application's own error page, or in JSON.
+    /// `None` leaves the answer as it is.
+    ///
+    /// ```
+    /// # use cloakroom::{Manager, SessionLayer};
+    /// use cloakroom::web::{Cause, Reply};
+    ///
+    /// # fn layer(manager: Manager) -> SessionLayer {
+    /// SessionLayer::new(manager).answer_with(|refused| match refused.cause {
+    ///     Cause::NotSaved => Some(Reply::html(refused.status, "<h1>Please try again</h1>")),
+    ///     _ => None,
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn answer_with(
+        mut self,
+        answer: impl Fn(&Refused<'_>) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        self.replies = Replies::new(answer);
+        self
     }
 
     /// Says that every connection to this server is TLS, so that `Secure` cookies may be sent.
@@ -111,14 +138,30 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let path = uri_of(request.uri(), request.extensions()).path();
         let found = found(request.extensions());
-        let SessionLayer { manager, tls } = &self.layer;
-        let placed = SessionHandle::place(manager, *tls, path, found);
+        let SessionLayer {
+            manager,
+            tls,
+            replies,
+        } = &self.layer;
+        let placed = SessionHandle::place((manager, *tls, replies), path, found);
+        let asking = replies.is_some().then(|| Box::new(asking(&request)));
         let handle = put(placed, request.extensions_mut());
         SessionFuture {
             inner: self.inner.call(request),
             handle,
             closing: None,
+            asking,
         }
+    }
+}
+
+/// What the application's own answer to a failed save may depend on.
+fn asking<B>(request: &Request<B>) -> Asking {
+    let target = uri_of(request.uri(), request.extensions()).path_and_query();
+    Asking {
+        method: request.method().to_string(),
+        accept: request.headers().joined(Name::Accept),
+        target: target.map_or_else(String::new, ToString::to_string),
     }
 }
 
@@ -175,6 +218,7 @@ pin_project! {
         inner: F,
         handle: Option<SessionHandle>,
         closing: Option<(ClosingFuture, Option<Response<R>>)>,
+        asking: Option<Box<Asking>>,
     }
 
     impl<F, R> PinnedDrop for SessionFuture<F, R> {
@@ -211,7 +255,7 @@ where
             };
             match handle.manager().plan(session) {
                 CloseStep::Done(closing) => {
-                    let response = finish(response, Ok(closing), cache_policy(handle));
+                    let response = finish(response, &closing, cache_policy(handle));
                     return Poll::Ready(Ok(response));
                 }
                 CloseStep::ToStore(plan) => {
@@ -227,8 +271,18 @@ where
         let response = response
             .take()
             .expect("a future is not polled after it was ready");
-        let cache = this.handle.as_ref().map(cache_policy);
-        Poll::Ready(Ok(finish(response, closed, cache.unwrap_or_default())))
+        let Some(handle) = this.handle else {
+            return Poll::Ready(Ok(response));
+        };
+        let on_save_error = match closed {
+            Ok(closing) => {
+                return Poll::Ready(Ok(finish(response, &closing, cache_policy(handle))));
+            }
+            Err(error) => ResponseParts::of_unsaved(&error),
+        };
+        let asking = this.asking.as_deref().cloned().unwrap_or_default();
+        let answer = handle.replies().of(on_save_error, Cause::NotSaved, &asking);
+        Poll::Ready(Ok(plain(&answer)))
     }
 }
 
@@ -246,33 +300,28 @@ fn cache_policy(handle: &SessionHandle) -> CachePolicy {
     handle.manager().policy().settings().cache
 }
 
-/// The response with what the session owes it, or an error in its place.
-fn finish<R: Default + 'static>(
+/// The response with what the session owes it.
+fn finish<R>(
     mut response: Response<R>,
-    closed: Result<ResponseEffects, CloseError>,
+    closing: &ResponseEffects,
     cache: CachePolicy,
 ) -> Response<R> {
-    match closed {
-        Ok(closing) => {
-            answer::add(&closing, cache, response.headers_mut());
-            response
-        }
-        Err(error) => plain(ResponseParts::of_unsaved(&error)),
-    }
+    answer::add(closing, cache, response.headers_mut());
+    response
 }
 
 /// An answer of a service whose bodies are of any type; without its text where no text can be one.
-fn plain<R: Default + 'static>(answer: ResponseParts) -> Response<R> {
-    let (status, text) = (status(&answer), answer.text);
-    let body = (!text.is_empty()).then(|| text_body(&text)).flatten();
+fn plain<R: Default + 'static>(answer: &ResponseParts) -> Response<R> {
+    let (status, text) = (status(answer), &answer.text);
+    let body = (!text.is_empty()).then(|| text_body(text)).flatten();
     let is_text = body.is_some();
     let mut response = Response::new(body.unwrap_or_default());
     *response.status_mut() = status;
     if is_text {
-        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+        let kind = HeaderValue::from_static(answer.kind);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
-    set_field(answer.field.as_ref(), response.headers_mut());
+    set_fields(answer, response.headers_mut());
     response
 }
 
@@ -306,11 +355,13 @@ fn put_text(text: &str, place: &mut dyn Any) -> bool {
     true
 }
 
-pub(super) fn set_field(field: Option<&ResponseField>, headers: &mut HeaderMap) {
-    if let Some((name, value)) = field
-        && let Ok(value) = HeaderValue::try_from(&**value)
-    {
-        headers.insert(*name, value);
+pub(super) fn set_fields(answer: &ResponseParts, headers: &mut HeaderMap) {
+    for (name, value) in answer.all_fields() {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(*name), HeaderValue::try_from(&**value))
+        {
+            headers.insert(name, value);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Answering, found};
 use crate::auth::TokenPlace;
 use crate::web::Csrf;
 use crate::web::answer::ResponseParts;
-use crate::web::csrf::{Admission, pass_form};
+use crate::web::csrf::{Admission, own_answer, pass_form};
 
 /// Lets a request go on, its form read and put back, or says what is answered to one that does not.
 async fn admit(csrf: &Csrf, request: &mut ServiceRequest) -> Result<(), ResponseParts> {
@@ -23,7 +23,8 @@ async fn admit(csrf: &Csrf, request: &mut ServiceRequest) -> Result<(), Response
             let body = BodyStream::new(request.take_payload());
             let form = to_bytes_limited(body, TokenPlace::LONGEST_FORM).await;
             let form = form.ok().and_then(Result::ok);
-            pass_form(&session, form.as_deref())?;
+            let passed = pass_form(&session, form.as_deref());
+            passed.map_err(|answer| own_answer(answer, request.request(), found.as_found()))?;
             request.set_payload(Payload::from(form.unwrap_or_default()));
             Ok(())
         }

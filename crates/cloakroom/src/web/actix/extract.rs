@@ -1,17 +1,21 @@
 //! Extractors: asking for a session is what loads it.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
+use std::str::FromStr;
 
 use actix_web::dev::Payload;
+use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::found;
+use crate::auth::Accounts;
 use crate::session::{Session, Typed};
 use crate::store::StoreError;
-use crate::web::{LoggedIn, Named, SessionHandle, SessionName, SessionRejection};
+use crate::web::{CurrentUser, LoggedIn, Named, SessionHandle, SessionName, SessionRejection};
 
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, SessionRejection>>>>;
 
@@ -54,13 +58,28 @@ impl<T: Serialize + DeserializeOwned + 'static> FromRequest for Typed<T> {
     }
 }
 
-impl FromRequest for LoggedIn {
+impl<U: FromStr<Err: Display> + 'static> FromRequest for LoggedIn<U> {
     type Error = SessionRejection;
     type Future = Extracting<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let session = session(request.clone());
         Box::pin(async move { Self::of(&session.await?) })
+    }
+}
+
+impl<A: Accounts> FromRequest for CurrentUser<A> {
+    type Error = SessionRejection;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let shared = request.app_data::<Data<A>>().map(|data| A::clone(data));
+        let accounts = shared.or_else(|| request.app_data::<A>().cloned());
+        let session = session(request.clone());
+        Box::pin(async move {
+            let accounts = accounts.ok_or(SessionRejection::NoAccounts)?;
+            Self::of(&session.await?, &accounts).await
+        })
     }
 }
 

@@ -10,7 +10,6 @@ use actix_web::{Error, HttpResponse};
 
 use super::{Answering, found};
 use crate::web::Guard;
-use crate::web::answer::ResponseParts;
 
 impl<S, B> Transform<S, ServiceRequest> for Guard
 where
@@ -57,8 +56,8 @@ where
             let found = found(request.request());
             match guard.admit(request.request(), found.as_found()).await {
                 Ok(()) => Ok(inner.call(request).await?.map_into_left_body()),
-                Err(refusal) => {
-                    let response = HttpResponse::from(ResponseParts::from(refusal));
+                Err(answer) => {
+                    let response = HttpResponse::from(answer);
                     Ok(request.into_response(response.map_into_right_body()))
                 }
             }

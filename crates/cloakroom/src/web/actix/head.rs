@@ -79,13 +79,13 @@ impl RequestHead for HttpRequest {
 impl From<ResponseParts> for HttpResponse {
     fn from(answer: ResponseParts) -> Self {
         let mut response = Self::build(status(answer.status));
-        if let Some((name, value)) = &answer.field {
+        for (name, value) in answer.all_fields() {
             response.insert_header((*name, &**value));
         }
         if answer.text.is_empty() {
             return response.finish();
         }
-        response.content_type("text/plain; charset=utf-8");
+        response.content_type(answer.kind);
         response.body(answer.text)
     }
 }

@@ -50,9 +50,12 @@ pub use guard::GuardMiddleware;
 pub use keep_expiry::KeepExpiryMiddleware;
 
 use super::answer::{self, ResponseParts};
+use super::guard::asking;
 use super::handle::{InExtensions, Outside, Placed};
+use super::reply::Replies;
 pub use super::{
-    Csrf, Guard, KeepExpiry, LoggedIn, Named, SessionHandle, SessionName, SessionRejection, Tls,
+    Cause, Csrf, CurrentUser, Guard, KeepExpiry, LoggedIn, Named, Refused, Reply, SessionHandle,
+    SessionName, SessionRejection, Tls,
 };
 use crate::manager::{Manager, ResponseEffects};
 use crate::policy::CachePolicy;
@@ -71,6 +74,7 @@ use crate::policy::CachePolicy;
 pub struct SessionMiddleware {
     manager: Manager,
     tls: bool,
+    replies: Replies,
 }
 
 impl SessionMiddleware {
@@ -79,7 +83,20 @@ impl SessionMiddleware {
         Self {
             manager,
             tls: false,
+            replies: Replies::default(),
         }
+    }
+
+    /// Answers by this function where guards, [`Csrf`] and a failed save would answer in a handler's place,
+    /// for everything inside this middleware: with the application's own error page, or in JSON. `None`
+    /// leaves the answer as it is. Where a middleware inside has failed as well, its error stays.
+    #[must_use]
+    pub fn answer_with(
+        mut self,
+        answer: impl Fn(&Refused<'_>) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        self.replies = Replies::new(answer);
+        self
     }
 
     /// Says that every connection to this server is TLS, so that `Secure` cookies may be sent.
@@ -137,9 +154,14 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let SessionMiddleware { manager, tls } = &self.middleware;
+        let SessionMiddleware {
+            manager,
+            tls,
+            replies,
+        } = &self.middleware;
         let found = found(request.request());
-        let placed = SessionHandle::place(manager, *tls, request.path(), found.as_found());
+        let placed =
+            SessionHandle::place((manager, *tls, replies), request.path(), found.as_found());
         let handle = put(placed, &mut request.extensions_mut());
         let answer = self.inner.call(request);
         Box::pin(async move {
@@ -222,7 +244,10 @@ async fn closed<B: MessageBody>(
             Ok(response.map_into_left_body())
         }
         (Ok(response), Err(error)) => {
-            let on_save_error = HttpResponse::from(ResponseParts::of_unsaved(&error));
+            let on_save_error = ResponseParts::of_unsaved(&error);
+            let asking = asking(response.request());
+            let on_save_error = handle.replies().of(on_save_error, Cause::NotSaved, &asking);
+            let on_save_error = HttpResponse::from(on_save_error);
             Ok(response.into_response(on_save_error.map_into_right_body()))
         }
         (Err(error), Ok(closing)) => Err(owing(error, closing, cache)),

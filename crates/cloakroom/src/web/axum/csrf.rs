@@ -15,7 +15,7 @@ use tower_service::Service;
 use crate::auth::TokenPlace;
 use crate::web::Csrf;
 use crate::web::answer::ResponseParts;
-use crate::web::csrf::{Admission, pass_form};
+use crate::web::csrf::{Admission, own_answer, pass_form};
 use crate::web::tower::found;
 
 /// The request that goes on, its form read and put back, or the answer to one that does not.
@@ -31,7 +31,8 @@ async fn admitted(csrf: &Csrf, request: Request<Body>) -> Result<Request<Body>, 
         Admission::Passed => Ok(Request::from_parts(parts, body)),
         Admission::FormNeeded(session) => {
             let form = to_bytes(body, TokenPlace::LONGEST_FORM).await.ok();
-            pass_form(&session, form.as_deref())?;
+            let passed = pass_form(&session, form.as_deref());
+            passed.map_err(|answer| own_answer(answer, &parts, found(&parts.extensions)))?;
             let body = Body::from(form.unwrap_or_default());
             Ok(Request::from_parts(parts, body))
         }

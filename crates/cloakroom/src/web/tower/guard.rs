@@ -55,7 +55,7 @@ where
             let (parts, body) = request.into_parts();
             match guard.admit(&parts, found(&parts.extensions)).await {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await,
-                Err(refusal) => Ok(plain(refusal.into())),
+                Err(answer) => Ok(plain(&answer)),
             }
         }))
     }

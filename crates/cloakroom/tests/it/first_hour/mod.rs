@@ -1,8 +1,10 @@
 //! What people reach for in their first hour (sections Y and Z of the findings), by the rows' numbers.
 
 mod found;
+mod guards;
 mod kept;
 mod responses;
 mod steps;
 mod typed;
+mod users;
 mod visitor;

@@ -135,6 +135,25 @@ async fn y6_a_step_may_refuse_remove_and_borrow(url: &str) {
     };
 }
 
+/// A refusal is by what is stored, not by what this request read a while ago.
+async fn y6_a_step_refuses_by_what_is_stored(url: &str) {
+    let mut visitor = Visitor::new(url, |policy| policy).await;
+    visitor
+        .visit(async |session| session.insert("credit", 0))
+        .await;
+    let late = visitor.open().await;
+    late.get::<u32>("credit").unwrap();
+    visitor
+        .visit(async |session| session.insert("credit", 10))
+        .await;
+    let pay = |credit: Option<u32>| {
+        let left = credit.unwrap_or(0).checked_sub(3);
+        left.map(Some).ok_or(Refused::Credit)
+    };
+    let paid = late.try_update("credit", pay).await;
+    assert!(matches!(paid, Ok(Some(7))), "{paid:?}");
+}
+
 /// Of requests that run at once, on two servers, one gets a code.
 async fn y6_one_of_many_takes_a_value_away(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
@@ -171,5 +190,6 @@ on_every_store!(
     y5_what_is_taken_is_taken_once
     y5_what_node_left_is_read
     y6_a_step_may_refuse_remove_and_borrow
+    y6_a_step_refuses_by_what_is_stored
     y6_one_of_many_takes_a_value_away
 );

@@ -22,17 +22,17 @@ pub(super) async fn a_program_gets_a_status_and_a_browser_the_way_to_the_login(s
         let answer = browser.get(path).await;
         assert_eq!(said(&answer), (401, None), "{path}");
         assert_eq!(answer.headers["www-authenticate"], "Session", "{path}");
-        assert_eq!(answer.body, "", "{path}");
+        assert_eq!(answer.body, "nobody is signed in", "{path}");
     }
     let asked = "/admin?x=1&y=//evil.example%20";
     let answer = browser.page(asked).await;
     let to = "/login?next=/admin%3Fx%3D1%26y%3D//evil.example%2520";
     assert_eq!(said(&answer), (303, Some(to)));
-    // There is no page to come back to after a form, and no login where none is named.
+    // Without a Referer there is no page to come back to after a form; and no login where none is named.
     let form = browser.request(Method::POST, "/admin");
     let form = form.header("accept", "text/html");
     let form = form.header("sec-fetch-site", "same-origin");
-    assert_eq!(said(&browser.send(form, "").await), (401, None));
+    assert_eq!(said(&browser.send(form, "").await), (303, Some("/login")));
     assert_eq!(said(&browser.page("/program").await), (401, None));
     // The way back leads where the visitor was going.
     let next = form_urlencoded::parse(&to.as_bytes()["/login?".len()..])

@@ -1,0 +1,26 @@
+//! What was loaded for a request beside its session, so that nobody loads it twice.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Session;
+
+/// One value, and what it is of; neither is printed.
+#[derive(Default)]
+pub(super) struct Memo(Mutex<Option<(String, Arc<dyn Any + Send + Sync>)>>);
+
+impl Session {
+    /// Returns what was kept last, where it is of this key and of this type.
+    pub(crate) fn recall<T: Clone + Send + Sync + 'static>(&self, of: &str) -> Option<T> {
+        let memo = self.0.memo.0.lock();
+        let memo = memo.unwrap_or_else(PoisonError::into_inner);
+        let (_, kept) = memo.as_ref().filter(|(whose, _)| whose == of)?;
+        kept.downcast_ref().cloned()
+    }
+
+    /// Keeps a value for as long as the request.
+    pub(crate) fn keep<T: Clone + Send + Sync + 'static>(&self, of: String, value: T) {
+        let memo = self.0.memo.0.lock();
+        *memo.unwrap_or_else(PoisonError::into_inner) = Some((of, Arc::new(value)));
+    }
+}
