@@ -30,7 +30,7 @@
 //! ```
 //!
 //! Features: `axum` and `memory` (on), `actix`, `tower`, `ws`, `socketio`, `attempts`, `sqlite`,
-//! `redis`, `postgres`, `mongodb`, `near`, `conformance`. Without any, the core has no framework and no
+//! `redis`, `postgres`, `mongodb`, `near`, `conformance`, `testing`. Without any, the core has no framework and no
 //! database.
 //!
 //! To begin: [`manual::start`]; messages, jobs, polls: [`manual::recipes`];
@@ -57,6 +57,8 @@ pub mod policy;
 pub mod record;
 pub mod session;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod util;
 #[cfg(test)]
 #[cfg(feature = "memory")]

@@ -1,5 +1,7 @@
 //! Extractors for axum: asking for a session is what loads it.
 
+#[cfg(feature = "testing")]
+mod client;
 mod csrf;
 
 use std::fmt::Display;
@@ -11,6 +13,8 @@ use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "testing")]
+pub use client::{Client, ClientAnswer, TestedRouter};
 pub use csrf::{CsrfFuture, CsrfService};
 
 use super::answer::ResponseParts;

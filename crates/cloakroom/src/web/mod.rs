@@ -24,6 +24,8 @@ mod tower;
 #[cfg(feature = "ws")]
 mod ws;
 
+#[cfg(all(feature = "axum", feature = "testing"))]
+pub use self::axum::{Client, ClientAnswer, TestedRouter};
 #[cfg(feature = "axum")]
 pub use self::axum::{CsrfFuture, CsrfService};
 #[cfg(any(feature = "axum", feature = "actix"))]

@@ -29,9 +29,13 @@
 //! label is refused), the number of cookies per host, partitions, and cookies without a name.
 
 mod ask;
+// One jar for the library's own tests and for those of applications (`cloakroom::testing`).
+#[path = "../../../cloakroom/src/testing/browser/context.rs"]
 mod context;
+#[path = "../../../cloakroom/src/testing/browser/cookie.rs"]
 mod cookie;
 mod flight;
+#[path = "../../../cloakroom/src/testing/browser/jar.rs"]
 mod jar;
 mod wire;
 

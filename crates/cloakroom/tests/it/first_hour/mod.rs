@@ -5,6 +5,7 @@ mod guards;
 mod kept;
 mod responses;
 mod steps;
+mod testing;
 mod typed;
 mod users;
 mod visitor;

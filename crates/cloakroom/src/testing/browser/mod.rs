@@ -1,0 +1,9 @@
+//! The cookies of a browser: what it keeps, what it sends, when they end (RFC 6265bis §5.7 and §5.8).
+
+mod context;
+mod cookie;
+mod jar;
+
+pub use context::{Context, Initiator};
+pub use cookie::{Cookie, Rejected, SameSite, default_path, domain_match, path_match};
+pub use jar::Jar;
