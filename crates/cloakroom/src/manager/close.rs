@@ -15,6 +15,11 @@ use crate::session::{SaveError, Session, SessionError};
 pub struct ResponseEffects {
     /// The Set-Cookie field to add, if any.
     pub set_cookie: Option<String>,
+    /// Whether the response is that of a visitor without a session, in which nothing of it was asked for but
+    /// whether there is one: it may be kept for others without, and need not be private.
+    pub is_anonymous: bool,
+    /// What `Clear-Site-Data` has to say, if anything.
+    pub clear_site_data: Option<String>,
 }
 
 impl std::fmt::Debug for ResponseEffects {
@@ -83,7 +88,10 @@ impl Manager {
     pub(crate) fn plan(&self, session: &Session) -> CloseStep {
         session.head_is_sent();
         if session.is_untouched() && !self.policy().settings().save_uninitialized {
-            return CloseStep::Done(ResponseEffects::default());
+            return CloseStep::Done(ResponseEffects {
+                is_anonymous: session.has_no_ticket(),
+                ..ResponseEffects::default()
+            });
         }
         let now = self.0.now();
         if session.lock(|held| lifecycle::needs_id_rotation(self.policy(), held, now)) {
@@ -161,7 +169,13 @@ impl Manager {
             return ResponseEffects::default();
         }
         let field = session.lock(|held| self.field(plan, held, session.request()));
-        ResponseEffects { set_cookie: field }
+        let is_cleared = plan.cookie == CookieOp::Clear && field.is_some();
+        let site_data = &self.policy().settings().clear_site_data;
+        ResponseEffects {
+            clear_site_data: site_data.clone().filter(|_| is_cleared),
+            set_cookie: field,
+            is_anonymous: false,
+        }
     }
 
     fn field(&self, plan: Plan, held: &mut SessionState, request: &RequestInfo) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Carries plans out against a store: the one place where decisions meet I/O.
 
 mod close;
+mod everybody;
 mod find;
 mod open;
 mod roles;

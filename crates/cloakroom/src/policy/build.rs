@@ -14,7 +14,7 @@ use crate::record::{RecordLimit, UserKeys};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PolicyBuilder {
-    settings: Settings,
+    pub(super) settings: Settings,
     name: Result<CookieName, PolicyError>,
     realm: Realm,
 }
@@ -127,6 +127,7 @@ impl PolicyBuilder {
             clear_on_login: false,
             max_sessions: None,
             remember_at_most: None,
+            clear_site_data: None,
             max_sockets_per_session: 64,
             max_sockets_per_address: 2_048,
             realm: None,

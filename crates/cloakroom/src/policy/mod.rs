@@ -4,6 +4,7 @@ mod attributes;
 mod build;
 mod presets;
 mod proxy;
+mod site_data;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +16,7 @@ pub use attributes::{CookieMut, Priority, SameSite, Secure};
 pub use build::{PolicyBuilder, PolicyError};
 pub(crate) use proxy::Insecurity;
 pub use proxy::TrustedProxy;
+pub use site_data::SiteData;
 
 use crate::clock::Timestamp;
 use crate::cookie::{CookieName, KeyRing, fits_cookie};
@@ -195,6 +197,8 @@ pub(crate) struct Settings {
     pub(crate) clear_on_login: bool,
     pub(crate) max_sessions: Option<(usize, AtLimit)>,
     pub(crate) remember_at_most: Option<Duration>,
+    /// The value of `Clear-Site-Data` beside a cookie that is cleared.
+    pub(crate) clear_site_data: Option<String>,
     pub(crate) max_sockets_per_session: usize,
     pub(crate) max_sockets_per_address: usize,
     /// Which of several layers over one store this is.

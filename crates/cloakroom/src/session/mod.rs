@@ -228,12 +228,13 @@ impl Session {
 
     /// Whether this request ended it, by [`destroy`](Self::destroy) or [`unset`](Self::unset).
     pub fn is_ended(&self) -> bool {
-        self.lock(|held| {
+        let is_ended = |held: &SessionState| {
             matches!(
                 held.phase,
                 Phase::Destroyed | Phase::NotEnded | Phase::Unset
             )
-        })
+        };
+        self.look(is_ended).unwrap_or(false)
     }
 
     /// The address that this request came from, by a trusted proxy's word where there is one: see
@@ -398,7 +399,8 @@ impl Session {
     /// Whether this request goes on without its session, because the store did not give it.
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn is_detached(&self) -> bool {
-        self.lock(|held| held.phase == Phase::Detached)
+        self.look(|held| held.phase == Phase::Detached)
+            .unwrap_or(false)
     }
 
     pub(crate) fn user_keys(&self) -> UserKeys {

@@ -54,6 +54,19 @@ impl Session {
         matches!(*self.state(), Lazy::Untouched(_))
     }
 
+    /// Whether the client showed no valid ticket of a session of which nothing was asked.
+    pub(crate) fn has_no_ticket(&self) -> bool {
+        matches!(*self.state(), Lazy::Untouched(None))
+    }
+
+    /// Looks at a session, ended or not; `None` for one of which nothing was asked.
+    pub(crate) fn look<R>(&self, with: impl FnOnce(&SessionState) -> R) -> Option<R> {
+        match &*self.state() {
+            Lazy::Untouched(_) => None,
+            Lazy::Loaded(held) => Some(with(held)),
+        }
+    }
+
     pub(crate) fn lock<R>(&self, with: impl FnOnce(&mut SessionState) -> R) -> R {
         let mut state = self.state();
         if let Lazy::Untouched(ticket) = &mut *state {

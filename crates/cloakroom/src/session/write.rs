@@ -76,7 +76,7 @@ impl Session {
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) async fn confirm(&self) -> Result<bool, StoreError> {
         let coordinator = &self.0.coordinator;
-        let stored = self.lock(|held| held.stored.clone());
+        let stored = self.look(|held| held.stored.clone()).flatten();
         let (Some(id), false) = (stored, coordinator.store.staleness().is_zero()) else {
             return Ok(true);
         };

@@ -132,7 +132,8 @@ impl TestSessions {
         let field = visitor.field();
         let cookies = field.iter().map(String::as_bytes);
         let request = RequestInfo {
-            is_secure: true,
+            // As the application's own tests ask: plainly, unless its cookies would not go that way.
+            is_secure: matches!(self.manager.policy().settings().secure, Secure::Always),
             ..RequestInfo::default()
         };
         let session = self.manager.open(cookies, request).await;

@@ -84,5 +84,12 @@ pub(super) fn add(closing: &ResponseEffects, cache: CachePolicy, fields: &mut im
     {
         tracing::error!("a session's cookie holds a control character and is not sent");
     }
-    cache::keep_private(fields, cache);
+    if let Some(data) = &closing.clear_site_data {
+        fields.append(Name::ClearSiteData, data);
+    }
+    if closing.is_anonymous {
+        cache::vary(fields, cache);
+    } else {
+        cache::keep_private(fields, cache);
+    }
 }

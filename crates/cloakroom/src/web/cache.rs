@@ -13,6 +13,14 @@ pub(super) fn keep_private(fields: &mut impl HeaderMapExt, policy: CachePolicy) 
     {
         fields.set(Name::CacheControl, &value);
     }
+    vary(fields, policy);
+}
+
+/// Says that the response is one for whoever sends the same cookies, none for one.
+pub(super) fn vary(fields: &mut impl HeaderMapExt, policy: CachePolicy) {
+    if policy == CachePolicy::Untouched {
+        return;
+    }
     if !fields.add_first(Name::Vary, "Cookie") && !varies_by_cookie(&fields.joined(Name::Vary)) {
         fields.append(Name::Vary, "Cookie");
     }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::SessionRejection;
 use super::answer::ResponseParts;
 use super::guard;
 use super::handle::InExtensions;
 use super::head::{HeaderMapExt as _, Name, RequestHead};
 use super::origin::evaluate;
 use super::reply::Cause;
+use super::{SessionHandle, SessionRejection};
 use crate::auth::{Decision, Origin, OriginError, Rejection, TokenPlace};
 use crate::session::Session;
 
@@ -32,6 +32,7 @@ use crate::session::Session;
 #[must_use]
 pub struct Csrf {
     allowed: Arc<Vec<Origin>>,
+    without_cookies: Arc<Vec<String>>,
 }
 
 /// What is left to do for a request that is not refused yet.
@@ -60,6 +61,22 @@ impl Csrf {
         Ok(self)
     }
 
+    /// Lets all requests for this path and below through, from wherever they come, and takes no cookie of
+    /// theirs: for webhooks, whose callers know neither page nor token, and prove by a signature of their own
+    /// who they are. Below it a handler finds a visitor without a session; nobody is signed in there.
+    ///
+    /// The path is compared by its segments, as the client sent it.
+    ///
+    /// ```
+    /// # use cloakroom::web::Csrf;
+    /// let csrf = Csrf::new().without_cookies("/hooks");
+    /// # let _ = csrf;
+    /// ```
+    pub fn without_cookies(mut self, path: impl Into<String>) -> Self {
+        Arc::make_mut(&mut self.without_cookies).push(path.into());
+        self
+    }
+
     /// What sockets of this request are told.
     #[cfg(any(feature = "ws", feature = "socketio"))]
     #[cfg_attr(
@@ -75,8 +92,19 @@ impl Csrf {
         head: &impl RequestHead,
         found: InExtensions<'_>,
     ) -> Result<Admission, ResponseParts> {
+        if self.takes_no_cookies(head.path()) && forgoes_cookies(found) {
+            return Ok(Admission::Passed);
+        }
         let admitted = self.decide(head, found).await;
         admitted.map_err(|answer| own_answer(answer, head, found))
+    }
+
+    fn takes_no_cookies(&self, path: &str) -> bool {
+        let is_below = |prefix: &String| {
+            let rest = path.strip_prefix(prefix.trim_end_matches('/'));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.without_cookies.iter().any(is_below)
     }
 
     async fn decide(
@@ -90,6 +118,18 @@ impl Csrf {
             Decision::TokenNeeded => by_token(head, found).await,
         }
     }
+}
+
+/// Whether no session of a request's cookies is opened, here or further out.
+fn forgoes_cookies(found: InExtensions<'_>) -> bool {
+    let forgoes = found.any().is_none_or(SessionHandle::forgo_cookies);
+    if !forgoes {
+        tracing::error!(
+            "a session was asked for before the guard against forged requests saw its request: the path is \
+             not exempt from it"
+        );
+    }
+    forgoes
 }
 
 /// Returns the application's own answer in the place of ours, where it has one.

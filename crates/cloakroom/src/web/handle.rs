@@ -31,6 +31,8 @@ struct HandleInner {
     replies: Replies,
     /// Whether the request is no use of its session.
     is_passive: AtomicBool,
+    /// Whether the request is taken for one without cookies.
+    is_cookieless: AtomicBool,
     /// The handle of a session layer further out, with a cookie of another name.
     outer: Option<SessionHandle>,
     /// The handle of a layer further out with this very cookie, which opens and closes its session.
@@ -151,6 +153,7 @@ impl SessionHandle {
             session: OnceCell::new(),
             head_sent: AtomicBool::new(false),
             is_passive: AtomicBool::new(false),
+            is_cookieless: AtomicBool::new(false),
             outer: outer.cloned(),
             same: None,
         })))
@@ -169,6 +172,7 @@ impl SessionHandle {
             session: OnceCell::new(),
             head_sent: AtomicBool::new(false),
             is_passive: AtomicBool::new(false),
+            is_cookieless: AtomicBool::new(false),
             outer: all.cloned(),
             same: Some(self.clone()),
         }))
@@ -202,7 +206,9 @@ impl SessionHandle {
     /// The session that a request's cookie names, read anew: this request's response is not concerned
     /// with what becomes of it.
     pub(super) async fn read(&self, head: &impl RequestHead) -> Result<Session, StoreError> {
+        let is_cookieless = self.own().is_cookieless.load(Ordering::Relaxed);
         let cookies = head::HeaderMapExt::all(head.fields(), head::Name::Cookie);
+        let cookies = cookies.filter(|_| !is_cookieless);
         let info = head::request_info(self.0.manager.policy(), self.0.tls, head);
         self.0.manager.open(cookies, info).await
     }
@@ -210,6 +216,17 @@ impl SessionHandle {
     /// The session, if it was asked for already.
     pub fn opened(&self) -> Option<&Session> {
         self.own().session.get()
+    }
+
+    /// Takes the request for one without cookies, here and for layers further out; `false` where a session was
+    /// opened by them before.
+    #[cfg(any(feature = "axum", feature = "actix"))]
+    pub(super) fn forgo_cookies(&self) -> bool {
+        let slot = self.own();
+        slot.is_cookieless.store(true, Ordering::Relaxed);
+        let is_unopened = slot.session.get().is_none();
+        let outer = self.0.outer.as_ref();
+        is_unopened & outer.is_none_or(Self::forgo_cookies)
     }
 
     /// Leaves the session's expiry where it is, whenever it is asked for: see [`Session::keep_expiry`].

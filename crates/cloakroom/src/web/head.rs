@@ -10,6 +10,7 @@ use crate::policy::{Insecurity, Policy, RequestInfo};
 pub(super) enum Name {
     Accept,
     CacheControl,
+    ClearSiteData,
     #[cfg(any(feature = "axum", feature = "actix"))]
     ContentType,
     Cookie,
@@ -39,6 +40,7 @@ macro_rules! field_name {
             match name {
                 Name::Accept => $header::ACCEPT,
                 Name::CacheControl => $header::CACHE_CONTROL,
+                Name::ClearSiteData => $header::HeaderName::from_static("clear-site-data"),
                 #[cfg(any(feature = "axum", feature = "actix"))]
                 Name::ContentType => $header::CONTENT_TYPE,
                 Name::Cookie => $header::COOKIE,

@@ -39,7 +39,7 @@ pub use self::reply::{Cause, Refused, Reply};
 #[cfg(feature = "tower")]
 pub use self::tower::{
     FinishingFuture, FinishingLayer, FinishingService, GuardFuture, GuardService,
-    KeepExpiryService, SessionFuture, SessionLayer, SessionService,
+    KeepExpiryService, SessionBody, SessionFuture, SessionLayer, SessionService,
 };
 #[cfg(feature = "ws")]
 pub use self::ws::{LiveSocket, LiveUpgrade, UpgradeRejection};

@@ -1,17 +1,16 @@
 //! The layer: puts a handle into each request, and closes what was opened before the response leaves.
 
+mod body;
 mod finish;
 mod guard;
 mod keep_expiry;
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::header::{self, Entry, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Response, StatusCode, Uri};
@@ -29,6 +28,7 @@ use crate::policy::CachePolicy;
 use crate::session::Session;
 use crate::store::StoreError;
 
+pub use body::SessionBody;
 pub use finish::{FinishingFuture, FinishingLayer, FinishingService};
 pub use guard::{GuardFuture, GuardService};
 pub use keep_expiry::KeepExpiryService;
@@ -125,9 +125,8 @@ pub struct SessionService<S> {
 impl<S, B, R> Service<Request<B>> for SessionService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
-    R: Default + 'static,
 {
-    type Response = Response<R>;
+    type Response = Response<SessionBody<R>>;
     type Error = S::Error;
     type Future = SessionFuture<S::Future, R>;
 
@@ -235,9 +234,8 @@ pin_project! {
 impl<F, R, E> Future for SessionFuture<F, R>
 where
     F: Future<Output = Result<Response<R>, E>>,
-    R: Default + 'static,
 {
-    type Output = F::Output;
+    type Output = Result<Response<SessionBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -251,7 +249,7 @@ where
                 .as_ref()
                 .and_then(|handle| Some((handle, handle.head_is_sent()?)))
             else {
-                return Poll::Ready(Ok(response));
+                return Poll::Ready(Ok(response.map(SessionBody::inner)));
             };
             match handle.manager().plan(session) {
                 CloseStep::Done(closing) => {
@@ -272,7 +270,7 @@ where
             .take()
             .expect("a future is not polled after it was ready");
         let Some(handle) = this.handle else {
-            return Poll::Ready(Ok(response));
+            return Poll::Ready(Ok(response.map(SessionBody::inner)));
         };
         let on_save_error = match closed {
             Ok(closing) => {
@@ -305,54 +303,21 @@ fn finish<R>(
     mut response: Response<R>,
     closing: &ResponseEffects,
     cache: CachePolicy,
-) -> Response<R> {
+) -> Response<SessionBody<R>> {
     answer::add(closing, cache, response.headers_mut());
-    response
+    response.map(SessionBody::inner)
 }
 
-/// An answer of a service whose bodies are of any type; without its text where no text can be one.
-fn plain<R: Default + 'static>(answer: &ResponseParts) -> Response<R> {
-    let (status, text) = (status(answer), &answer.text);
-    let body = (!text.is_empty()).then(|| text_body(text)).flatten();
-    let is_text = body.is_some();
-    let mut response = Response::new(body.unwrap_or_default());
-    *response.status_mut() = status;
-    if is_text {
+/// An answer in the place of the inner service's.
+fn plain<R>(answer: &ResponseParts) -> Response<SessionBody<R>> {
+    let mut response = Response::new(SessionBody::text(answer.text.to_string()));
+    *response.status_mut() = status(answer);
+    if !answer.text.is_empty() {
         let kind = HeaderValue::from_static(answer.kind);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
     set_fields(answer, response.headers_mut());
     response
-}
-
-/// A text as a body of axum's, or of one of the types that a text goes into.
-fn text_body<R: Default + 'static>(text: &str) -> Option<R> {
-    let mut body = R::default();
-    let place = &mut body as &mut dyn Any;
-    #[cfg(feature = "axum")]
-    if let Some(body) = place.downcast_mut::<axum_core::body::Body>() {
-        *body = text.to_owned().into();
-    } else if !put_text(text, place) {
-        return None;
-    }
-    #[cfg(not(feature = "axum"))]
-    if !put_text(text, place) {
-        return None;
-    }
-    Some(body)
-}
-
-fn put_text(text: &str, place: &mut dyn Any) -> bool {
-    if let Some(body) = place.downcast_mut::<String>() {
-        text.clone_into(body);
-    } else if let Some(body) = place.downcast_mut::<Bytes>() {
-        *body = Bytes::copy_from_slice(text.as_bytes());
-    } else if let Some(body) = place.downcast_mut::<Vec<u8>>() {
-        *body = text.as_bytes().to_vec();
-    } else {
-        return false;
-    }
-    true
 }
 
 pub(super) fn set_fields(answer: &ResponseParts, headers: &mut HeaderMap) {

@@ -273,17 +273,24 @@ async fn no_cache_hands_it_to_somebody_else() {
         (field(CACHE_CONTROL), field(VARY))
     };
     let text = |text: &str| Some(text.to_owned());
-    for (path, control) in [
-        ("/count", "no-store"),
-        ("/read", "no-store"),
-        ("/public", "private, max-age=3600"),
+    let mut visitor = app.client();
+    for (path, without, with) in [
+        ("/count", Some("no-store"), "no-store"),
+        // Who has no session gets what all get who have none.
+        ("/read", None, "no-store"),
+        (
+            "/public",
+            Some("public, max-age=3600"),
+            "private, max-age=3600",
+        ),
     ] {
         let answer = app.client().get(path).await;
-        assert_eq!(
-            said(&answer.headers),
-            (text(control), text("Cookie")),
-            "{path}"
-        );
+        let expected = (without.and_then(text), text("Cookie"));
+        assert_eq!(said(&answer.headers), expected, "{path}");
+        visitor.get("/count").await;
+        let answer = visitor.get(path).await;
+        let expected = (text(with), text("Cookie"));
+        assert_eq!(said(&answer.headers), expected, "{path}");
     }
     assert_eq!(
         said(&app.client().get("/plain").await.headers),

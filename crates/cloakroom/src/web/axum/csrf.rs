@@ -1,12 +1,12 @@
 //! The guard against forged requests as a layer, for axum, whose bodies it can read.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use ::axum::body::{Body, to_bytes};
+use ::axum::BoxError;
+use ::axum::body::{Body, Bytes, HttpBody, to_bytes};
 use ::axum::response::{IntoResponse as _, Response};
 use http::Request;
 use tower_layer::Layer;
@@ -57,27 +57,30 @@ pub struct CsrfService<S> {
     csrf: Csrf,
 }
 
-impl<S> Service<Request<Body>> for CsrfService<S>
+impl<S, B, R> Service<Request<B>> for CsrfService<S>
 where
-    S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
+    S::Error: Send,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    R: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response;
-    type Error = Infallible;
-    type Future = CsrfFuture;
+    type Error = S::Error;
+    type Future = CsrfFuture<S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         // The one that is ready is used, and its clone waits for its turn.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let csrf = self.csrf.clone();
         CsrfFuture(Box::pin(async move {
-            match admitted(&csrf, request).await {
-                Ok(request) => inner.call(request).await,
+            match admitted(&csrf, request.map(Body::new)).await {
+                Ok(request) => Ok(inner.call(request).await?.map(Body::new)),
                 Err(answer) => Ok(answer.into_response()),
             }
         }))
@@ -85,17 +88,17 @@ where
 }
 
 /// The response of [`CsrfService`].
-pub struct CsrfFuture(Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>);
+pub struct CsrfFuture<E>(Pin<Box<dyn Future<Output = Result<Response, E>> + Send>>);
 
-impl Future for CsrfFuture {
-    type Output = Result<Response, Infallible>;
+impl<E> Future for CsrfFuture<E> {
+    type Output = Result<Response, E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(context)
     }
 }
 
-impl fmt::Debug for CsrfFuture {
+impl<E> fmt::Debug for CsrfFuture<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CsrfFuture").finish_non_exhaustive()
     }

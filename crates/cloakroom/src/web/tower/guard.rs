@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{found, plain};
+use super::{SessionBody, found, plain};
 use crate::web::Guard;
 
 impl<S> Layer<S> for Guard {
@@ -36,9 +36,9 @@ where
     S::Future: Send,
     S::Error: Send,
     B: Send + 'static,
-    R: Default + Send + 'static,
+    R: Send + 'static,
 {
-    type Response = Response<R>;
+    type Response = Response<SessionBody<R>>;
     type Error = S::Error;
     type Future = GuardFuture<R, S::Error>;
 
@@ -54,20 +54,23 @@ where
         GuardFuture(Box::pin(async move {
             let (parts, body) = request.into_parts();
             match guard.admit(&parts, found(&parts.extensions)).await {
-                Ok(()) => inner.call(Request::from_parts(parts, body)).await,
+                Ok(()) => {
+                    let response = inner.call(Request::from_parts(parts, body)).await?;
+                    Ok(response.map(SessionBody::inner))
+                }
                 Err(answer) => Ok(plain(&answer)),
             }
         }))
     }
 }
 
-type Answering<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
+type Answering<R, E> = Pin<Box<dyn Future<Output = Result<Response<SessionBody<R>>, E>> + Send>>;
 
 /// The response of [`GuardService`].
 pub struct GuardFuture<R, E>(Answering<R, E>);
 
 impl<R, E> Future for GuardFuture<R, E> {
-    type Output = Result<Response<R>, E>;
+    type Output = Result<Response<SessionBody<R>>, E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(context)

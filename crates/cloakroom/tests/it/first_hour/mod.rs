@@ -3,7 +3,9 @@
 mod found;
 mod guards;
 mod kept;
+mod layers;
 mod responses;
+mod site;
 mod steps;
 mod testing;
 mod typed;
