@@ -102,6 +102,7 @@ fn timeout() -> TimeoutLayer {
 async fn y9_sessions_stand_outside_of_everything() {
     let stack = ServiceBuilder::new()
         .layer(SessionLayer::new(manager()))
+        .layer(TraceLayer::new_for_http())
         .layer(KeepExpiry::new())
         .layer(Csrf::new())
         .layer(TraceLayer::new_for_http())
