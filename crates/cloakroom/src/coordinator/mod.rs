@@ -2,6 +2,7 @@
 
 mod circuit_breaker;
 mod ids;
+mod passive;
 mod pending_ends;
 mod record_cache;
 mod save_queue;

@@ -1,9 +1,6 @@
 //! Requests that are no use of the session: they read it, and may change it, and it ends when it would have.
 
-use super::{Coordinator, Session};
-use crate::id::SessionId;
-use crate::lifecycle::Edit;
-use crate::store::StoreError;
+use super::Session;
 
 impl Session {
     /// Leaves the session's expiry where it is: this request is no use of it, as a poll, a countdown or a
@@ -30,19 +27,5 @@ impl Session {
         if !self.is_untouched() {
             self.lock(|held| held.is_passive = true);
         }
-    }
-}
-
-impl Coordinator {
-    /// Reads when a session ends by now: other requests may have used it since.
-    pub(super) async fn refresh_kept_expiry(
-        &self,
-        id: &SessionId,
-        edit: &mut Edit,
-    ) -> Result<(), StoreError> {
-        if let Some(stored) = self.get_uncached(id).await? {
-            edit.kept_expiry = edit.kept_expiry.max(Some(stored.expires));
-        }
-        Ok(())
     }
 }
