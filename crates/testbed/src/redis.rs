@@ -136,6 +136,11 @@ impl Redis {
         self.restart();
     }
 
+    /// Runs one command; `None` where the server does not answer.
+    pub fn try_command(&self, words: &[&str]) -> Option<String> {
+        command(self.port, words)
+    }
+
     /// Runs one command and returns what the server says, in the protocol's own form.
     pub fn command(&self, words: &[&str]) -> String {
         command(self.port, words).expect("Redis answers")
