@@ -1,7 +1,7 @@
 // Types: those of @types/express-session, and what express-session never had. An application's own
 // `declare module 'express-session' { interface SessionData { … } }` stays as it is.
 
-import { RequestHandler } from 'express'
+import { NextFunction, Request, RequestHandler, Response } from 'express'
 import expressSession = require('express-session')
 
 declare module 'express-session' {
@@ -33,6 +33,15 @@ declare module 'express-session' {
     endAll (): Promise<number>
     /** Waits for the session's end, and says why it ended. Stores by their URL alone. */
     ended (): Promise<'session ended' | 'session expired'>
+  }
+}
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Gives a page its token against forged requests; behind `csrf()`. */
+      csrfToken (): string
+    }
   }
 }
 
@@ -69,6 +78,46 @@ declare namespace cloakroom {
     /** Ends all sessions of a user, on every server; says how many. */
     endSessionsOf (user: string | number): Promise<number>
     endSessionsOf (user: string | number, callback: (err: any, count?: number) => void): void
+  }
+
+  /** Makes a middleware that lets those through who are signed in. */
+  function requireLogin (options?: GuardOptions): RequestHandler
+  /** The same for those who have a role, or one of several, by the session's `roles`. */
+  function requireRole (roles: string | string[], options?: GuardOptions & { rolesOf?: (user: string) => string[] | Promise<string[]> }): RequestHandler
+  /** Makes a middleware that refuses requests with unsafe methods which come from another site; `req.csrfToken()` gives tokens. */
+  function csrf (options?: CsrfOptions): Csrf
+  /** Returns the place of this site that `next` names, `undefined` for what might lead out of it. */
+  function safeNext (next: unknown): string | undefined
+
+  /** What a guard asks for besides, and how it answers. */
+  interface GuardOptions {
+    /** A login that is not longer ago than so many milliseconds. Default: however long ago. */
+    fresh?: number
+    /** Whatever else is asked for; `false` is 403. */
+    when?: (req: Request) => unknown
+    /** The path to which browsers that ask for a page are sent, with `next` as the way back. Default: 401 for them as well. */
+    loginAt?: string
+    /** Answers in the place of the guard. */
+    refused?: (req: Request, res: Response, next: NextFunction, refusal: Refusal) => void
+  }
+
+  interface CsrfOptions {
+    /** Origins that may send requests besides the site's own, as `Origin` spells them: `https://pay.example`. */
+    allowOrigins?: string | string[]
+    refused?: GuardOptions['refused']
+  }
+
+  interface Csrf extends RequestHandler {
+    /** Says whether a socket may be opened by this request: not where another site's page opens it. */
+    allowsSocket (req: import('http').IncomingMessage): boolean
+  }
+
+  /** Why a request does not go on. */
+  interface Refusal {
+    status: number
+    reason: 'login' | 'stepUp' | 'forbidden' | 'csrf' | 'away'
+    /** Where a page's visitor signs in. */
+    location?: string
   }
 
   /** One of a user's sessions. What is not known is null. */

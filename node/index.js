@@ -5,10 +5,12 @@
 const addon = require('./lib/addon')
 const { endSessionsOf: endListed } = require('./lib/account')
 const { ask } = require('./lib/bell')
+const { csrf } = require('./lib/csrf')
+const { requireLogin, requireRole, safeNext } = require('./lib/guards')
 const { Hold } = require('./lib/hold')
 const { Layer } = require('./lib/layer')
 const { afterwards } = require('./lib/response')
-const { attach } = require('./lib/visits')
+const { attach, noteAway } = require('./lib/visits')
 const { Visit } = require('./lib/visit')
 const { NativeStore } = require('./lib/native')
 const { NativeVisit } = require('./lib/native-visit')
@@ -23,6 +25,7 @@ function session (options) {
   const layer = new Layer(options)
   const middleware = function session (req, res, next) {
     // Another middleware has given it one; or the store is away, as it said; or the cookie is for other paths.
+    if (!layer.isReady) noteAway(req)
     if (req.session || !layer.isReady || !layer.covers(req)) return next()
     const wire = layer.wireFor(req)
     if (wire === undefined) return next(new Error('secret option required for sessions'))
@@ -107,4 +110,8 @@ session.Cookie = Cookie
 session.Session = Session
 session.MemoryStore = MemoryStore
 session.NativeStore = NativeStore
+session.requireLogin = requireLogin
+session.requireRole = requireRole
+session.csrf = csrf
+session.safeNext = safeNext
 session.coreVersion = addon.coreVersion

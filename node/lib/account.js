@@ -4,11 +4,15 @@
 
 const { createHash } = require('node:crypto')
 
+const addon = require('./addon')
+const { ask } = require('./bell')
 const { snapshot } = require('./changes')
 const { laidOver } = require('./keeper')
 
-/** What a login leaves behind: a right that was withdrawn does not outlive the next login. */
-const ROLES = 'roles'
+/** What a login leaves behind: a right that was withdrawn does not outlive it, and tokens of forms from before are of no more use. */
+const LEFT_BEHIND = ['roles', 'csrfSecret']
+/** Under which the core notes when and where a user signed in. */
+const NOTE = '_ck'
 
 /** Names a session for its user: not by its id. */
 function handleOf (id) {
@@ -34,16 +38,27 @@ function renew (visit, done) {
   })
 }
 
-/** Signs a user in: another id, without what another user left. */
+/** Signs a user in: another id, without what another user left, and with a note of when that was. */
 function login (visit, user, done) {
-  const { session } = visit.req
+  const { req, layer } = visit
+  const { session } = req
   const key = userKeyOf(visit)
   const isAnothers = session[key] !== undefined && session[key] !== null && String(session[key]) !== String(user)
   for (const name of Object.keys(session)) {
-    if (name !== 'cookie' && (isAnothers || name === ROLES)) delete session[name]
+    if (name !== 'cookie' && (isAnothers || LEFT_BEHIND.includes(name))) delete session[name]
   }
-  session[key] = user
-  renew(visit, done)
+  let args
+  try {
+    args = [JSON.stringify(session), JSON.stringify(user) ?? 'null', req.socket?.remoteAddress, req.headers['user-agent']]
+  } catch (error) {
+    return done(error)
+  }
+  ask(addon.loginNote, layer.deskFor(visit.wire), args, (error, note) => {
+    if (error) return done(error)
+    session[key] = user
+    if (note !== '') session[NOTE] = JSON.parse(note)
+    renew(visit, done)
+  })
 }
 
 /** Changes one key by the value that it has by now; with what else the request changed. */

@@ -84,6 +84,14 @@ class Layer {
     })
   }
 
+  /** Returns where the core looks at records of a store object. */
+  deskFor (wire) {
+    this.desks ??= new Map()
+    let desk = this.desks.get(wire)
+    if (desk === undefined) this.desks.set(wire, desk = tell(addon.desk, wire, this.policy()))
+    return desk
+  }
+
   policy () {
     const { options, cookieOptions } = this
     const has = bit => (this.bits & bit) !== 0

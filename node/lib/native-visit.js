@@ -13,6 +13,8 @@ const Session = require('../session/session')
 const ATTRIBUTES = ['partitioned', 'priority', 'secure', 'httpOnly', 'domain', 'path', 'sameSite']
 /** By how many milliseconds a lifetime drifts when it is begun again. */
 const DRIFT_MS = 50
+/** The key of the secret of a session's tokens. */
+const SECRET = 'csrfSecret'
 const MOST_TRIES = 1000
 
 class NativeVisit {
@@ -207,6 +209,38 @@ class NativeVisit {
   end () {
     this.hasDestroyed = true
     delete this.req.session
+  }
+
+  /** Asks the core whether the session may pass a guard. */
+  admit (wanted, done) {
+    try {
+      this.apply()
+    } catch (error) {
+      return done(error)
+    }
+    this.request('admit', [wanted], (error, text) => {
+      if (error) return done(error)
+      try {
+        // The core has looked past its cache.
+        if (this.layer.options.near !== undefined && this.req.session) this.follow()
+      } catch (error) {
+        return done(error)
+      }
+      done(null, text)
+    })
+  }
+
+  /** Returns a token of the session against forged requests; the core draws the secret. */
+  csrfToken () {
+    this.apply()
+    const token = tell(addon.sessionCsrfToken, this.visit)
+    const { session } = this.req
+    const secret = JSON.parse(tell(addon.look, this.visit)).record[SECRET]
+    if (secret !== undefined && session[SECRET] !== secret) {
+      session[SECRET] = secret
+      this.note(session)
+    }
+    return token
   }
 
   ended (done) {

@@ -4,6 +4,7 @@
 
 const addon = require('./addon')
 const { serialize } = require('./attributes')
+const { ask } = require('./bell')
 const { differs, snapshot } = require('./changes')
 const { devices, endAll, endDevice, endOthers, login, renew, update } = require('./account')
 const { COOKIE, FACT, STORE } = require('./facts')
@@ -129,6 +130,15 @@ class Visit {
   endDevice (handle, done) { endDevice(this, handle, done) }
   endOthers (done) { endOthers(this, done) }
   endAll (done) { endAll(this, done) }
+
+  /** Asks the core whether the session may pass a guard. */
+  admit (wanted, done) {
+    try {
+      ask(addon.admitRecord, this.layer.deskFor(this.wire), [JSON.stringify(this.req.session), wanted], done)
+    } catch (error) {
+      done(error)
+    }
+  }
 
   ended (done) {
     done(new Error('a store object cannot tell when a session ends: give the store by its URL'))

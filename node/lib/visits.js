@@ -3,6 +3,7 @@
 // Which request is being served by what: the middleware's own state of a request, unseen by the application.
 
 const VISIT = Symbol('cloakroom.visit')
+const AWAY = Symbol('cloakroom.away')
 
 /** Returns the middleware's state of a request, `undefined` where none has it. */
 function visitOf (req) {
@@ -13,4 +14,13 @@ function attach (req, visit) {
   Object.defineProperty(req, VISIT, { value: visit, configurable: true, writable: true })
 }
 
-module.exports = { attach, visitOf }
+/** Notes that a request goes on without a session because its store is away, as it said itself. */
+function noteAway (req) {
+  Object.defineProperty(req, AWAY, { value: true, configurable: true })
+}
+
+function isAway (req) {
+  return req[AWAY] === true
+}
+
+module.exports = { attach, isAway, noteAway, visitOf }

@@ -100,7 +100,7 @@ test('login changes the id and keeps the visitor\'s data, not another user\'s; t
   const { cookie: first } = await ask(server, '/cart')
   const signedIn = await ask(server, '/ada', { cookie: first })
   assert.notEqual(idOf(signedIn.cookie), idOf(first))
-  assert.equal(signedIn.text, '["cookie","cart","userId"]')
+  assert.equal(signedIn.text, '["cookie","cart","userId","_ck"]')
   assert.equal((await ask(server, '/who', { cookie: first })).text, 'undefined')
   const phone = (await ask(server, '/ada')).cookie
   assert.equal((await ask(server, '/devices', { cookie: phone })).text.includes('false'), true)
@@ -111,7 +111,7 @@ test('login changes the id and keeps the visitor\'s data, not another user\'s; t
   const tablet = (await ask(server, '/ada')).cookie
   assert.equal((await ask(server, '/others', { cookie: tablet })).text, '1')
   const eve = await ask(server, '/eve', { cookie: tablet })
-  assert.equal(eve.text, '["cookie","userId"]')
+  assert.equal(eve.text, '["cookie","userId","_ck"]')
   assert.equal((await ask(server, '/logout', { cookie: eve.cookie })).text, 'undefined')
   const last = (await ask(server, '/ada')).cookie
   assert.equal((await ask(server, '/all', { cookie: last })).text, '1')

@@ -32,7 +32,7 @@ pub(crate) async fn acted(session: &Session, name: &str, argument: String) -> Ou
     })
 }
 
-fn user_in(json: &str) -> Result<Value, Failure> {
+pub(crate) fn user_in(json: &str) -> Result<Value, Failure> {
     let not_json = |_| Failure::new("ESESSION", 500, "a user is what JSON can say");
     serde_json::from_str(json).map_err(not_json)
 }

@@ -5,12 +5,15 @@
 
 pub mod account;
 pub mod bell;
+pub mod csrf;
 mod failure;
+pub mod guard;
 pub mod keep;
 pub mod layer;
 pub mod place;
 pub mod plan;
 mod policy;
+pub mod record;
 pub mod visit;
 
 use napi_derive::napi;

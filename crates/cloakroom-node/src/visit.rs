@@ -52,18 +52,28 @@ pub fn begin(
     address: Option<String>,
     agent: Option<String>,
 ) -> External<Visit> {
-    let mut request = RequestInfo::default();
-    request.is_secure = is_secure;
-    request.address = address.and_then(|text| text.parse::<IpAddr>().ok());
-    if let Some(agent) = agent {
-        request.set_user_agent(agent.as_bytes());
-    }
+    let request = request_of(is_secure, address, agent);
     External::new(Visit(Arc::new(Inner {
         manager: keep.manager.clone(),
         field,
         request,
         session: OnceLock::new(),
     })))
+}
+
+/// Returns what the library is told of a request.
+pub(crate) fn request_of(
+    is_secure: bool,
+    address: Option<String>,
+    agent: Option<String>,
+) -> RequestInfo {
+    let mut request = RequestInfo::default();
+    request.is_secure = is_secure;
+    request.address = address.and_then(|text| text.parse::<IpAddr>().ok());
+    if let Some(agent) = agent {
+        request.set_user_agent(agent.as_bytes());
+    }
+    request
 }
 
 /// Opens the session that the request's cookies name, or a new one.

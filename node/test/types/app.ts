@@ -15,6 +15,14 @@ app.use(session({ secret: 'keyboard cat', resave: false, saveUninitialized: fals
 app.use(session({ secret: ['a', 'b'], store: 'redis://127.0.0.1', strict: true, absoluteTimeout: 1 }))
 app.use(session({ secret: 'a', store: new session.MemoryStore() }))
 
+app.use(session.csrf({ allowOrigins: 'https://pay.example' }))
+app.use('/account', session.requireLogin({ loginAt: '/login', fresh: 60_000 }))
+app.use('/admin', session.requireRole(['admin', 'editor'], { rolesOf: async user => [user], when: req => req.session.views }))
+app.use('/own', session.requireLogin({ refused: (req, res, next, { status, reason }) => { res.status(status).send(reason) } }))
+app.get('/form', (req, res) => { res.send(req.csrfToken() + (session.safeNext(req.query.next) ?? '/')) })
+// @ts-expect-error: a role is a text
+session.requireRole(1)
+
 app.get('/', async (req, res) => {
   req.session.views = (req.session.views ?? 0) + 1
   req.session.save(error => { if (error) throw error })

@@ -1,6 +1,8 @@
 //! Requests that another site makes a visitor's browser send: told apart by where they come from, and
 //! by a token where the browser does not say.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
@@ -85,6 +87,66 @@ impl<'a> TokenPlace<'a> {
     }
 }
 
+/// The secret of a session's tokens against forged requests, as it is kept under `csrfSecret`.
+///
+/// [`Session::csrf_token`] and [`Session::accepts_csrf_token`] use it; by itself it is for whoever keeps
+/// sessions in another way.
+#[derive(Clone)]
+pub struct CsrfSecret([u8; BYTES]);
+
+impl CsrfSecret {
+    /// Draws a secret.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Value`] where the system has no random numbers.
+    pub fn draw() -> Result<Self, SessionError> {
+        drawn().map(Self)
+    }
+
+    /// Reads a secret as a session keeps it; `None` for what is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Returns it as a session keeps it: 43 characters of base64url.
+    pub fn expose(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// Makes a token of it, masked anew each time.
+    ///
+    /// # Errors
+    ///
+    /// As for [`draw`](Self::draw).
+    pub fn token(&self) -> Result<String, SessionError> {
+        let mask = drawn::<BYTES>()?;
+        let mut token = mask.to_vec();
+        token.extend(mask.iter().zip(self.0).map(|(mask, secret)| mask ^ secret));
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(token))
+    }
+
+    /// Says whether a token was made of it.
+    pub fn accepts(&self, token: &str) -> bool {
+        let Ok(token) = BASE64_URL_SAFE_NO_PAD.decode(token.trim()) else {
+            return false;
+        };
+        if token.len() != 2 * BYTES {
+            return false;
+        }
+        let (mask, masked) = token.split_at(BYTES);
+        let shown: Vec<u8> = mask.iter().zip(masked).map(|(a, b)| a ^ b).collect();
+        shown.ct_eq(&self.0).into()
+    }
+}
+
+impl fmt::Debug for CsrfSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CsrfSecret(…)")
+    }
+}
+
 impl Session {
     /// A token for a form or a script of this session, masked anew each time, so that compression
     /// tells nothing of it (BREACH). All tokens of a session are good, in any tab, until it is signed
@@ -98,42 +160,26 @@ impl Session {
     /// [`SessionError::HeadersSent`] for a session that is new, and good for nothing before
     /// [`save`](Self::save) for another: draw it before the handler returns.
     pub fn csrf_token(&self) -> Result<String, SessionError> {
-        let secret = if let Some(secret) = self.csrf_secret() {
-            secret
-        } else {
-            let secret = drawn::<BYTES>()?;
-            // A page that is late is shown all the same; its token is good for nothing.
-            if !self.is_shut_out() {
-                self.insert(SECRET, BASE64_URL_SAFE_NO_PAD.encode(secret))?;
-            }
-            secret
-        };
-        let mask = drawn::<BYTES>()?;
-        let mut token = mask.to_vec();
-        token.extend(mask.iter().zip(secret).map(|(mask, secret)| mask ^ secret));
-        Ok(BASE64_URL_SAFE_NO_PAD.encode(token))
+        if let Some(secret) = self.csrf_secret() {
+            return secret.token();
+        }
+        let secret = CsrfSecret::draw()?;
+        // A page that is late is shown all the same; its token is good for nothing.
+        if !self.is_shut_out() {
+            self.insert(SECRET, secret.expose())?;
+        }
+        secret.token()
     }
 
     /// Whether a token is one of this session's.
     pub fn accepts_csrf_token(&self, token: &str) -> bool {
-        let (Some(secret), Ok(token)) = (
-            self.csrf_secret(),
-            BASE64_URL_SAFE_NO_PAD.decode(token.trim()),
-        ) else {
-            return false;
-        };
-        if token.len() != 2 * BYTES {
-            return false;
-        }
-        let (mask, masked) = token.split_at(BYTES);
-        let shown: Vec<u8> = mask.iter().zip(masked).map(|(a, b)| a ^ b).collect();
-        shown.ct_eq(&secret).into()
+        self.csrf_secret()
+            .is_some_and(|secret| secret.accepts(token))
     }
 
-    fn csrf_secret(&self) -> Option<[u8; BYTES]> {
+    fn csrf_secret(&self) -> Option<CsrfSecret> {
         let text: String = self.get(SECRET).ok()??;
-        let secret = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        secret.try_into().ok()
+        CsrfSecret::parse(&text)
     }
 }
 
@@ -149,7 +195,7 @@ pub(super) fn drawn<const N: usize>() -> Result<[u8; N], SessionError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Decision, Origin, RequestSource, TokenPlace};
+    use super::{CsrfSecret, Decision, Origin, RequestSource, TokenPlace};
 
     #[test]
     fn a_request_is_judged_by_where_it_comes_from() {
@@ -210,5 +256,22 @@ mod tests {
         for (place, header, kind) in table {
             assert_eq!(TokenPlace::of(header, kind), place, "{header:?} {kind:?}");
         }
+    }
+    #[test]
+    fn a_secret_takes_its_own_tokens_alone() {
+        let (own, other) = (CsrfSecret::draw().unwrap(), CsrfSecret::draw().unwrap());
+        let read = CsrfSecret::parse(&own.expose()).unwrap();
+        let (first, second) = (own.token().unwrap(), read.token().unwrap());
+        assert_ne!(first, second);
+        for token in [&first, &second] {
+            assert!(own.accepts(token) && read.accepts(token) && !other.accepts(token));
+        }
+        for text in ["", "x", "a csurf secret of 24 ch.", &first] {
+            assert!(CsrfSecret::parse(text).is_none(), "{text}");
+        }
+        for token in ["", &first[1..], &own.expose()] {
+            assert!(!own.accepts(token), "{token}");
+        }
+        assert_eq!(format!("{own:?}"), "CsrfSecret(…)");
     }
 }

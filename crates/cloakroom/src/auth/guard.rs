@@ -176,10 +176,9 @@ impl Require {
         self
     }
 
-    /// Whether it asks for more than a login: then a guard looks at the session as it is stored, past
-    /// every cache.
-    #[cfg(any(feature = "tower", feature = "actix"))]
-    pub(crate) fn is_strict(&self) -> bool {
+    /// Says whether it asks for more than a login: then a guard looks at the session as it is stored, past
+    /// every cache ([`Session::confirm`]).
+    pub fn is_strict(&self) -> bool {
         !self.roles.is_empty()
             || self.fresh.is_some()
             || !self.predicates.is_empty()

@@ -19,7 +19,7 @@ mod rejection;
 pub use accounts::Accounts;
 #[cfg(feature = "attempts")]
 pub use attempts::{Attempt, Attempts, TooManyAttempts};
-pub use csrf::{Decision, RequestSource, TokenPlace};
+pub use csrf::{CsrfSecret, Decision, RequestSource, TokenPlace};
 pub use device::Device;
 pub use guard::{Access, Require};
 pub(crate) use login::ROLES;

@@ -10,10 +10,8 @@ use super::{SaveError, Session, SessionError, parse, read};
 use crate::clock::Timestamp;
 use crate::coordinator::{Followed, Saved};
 use crate::id::SessionId;
-#[cfg(any(feature = "tower", feature = "actix"))]
-use crate::lifecycle::belongs;
 use crate::lifecycle::{
-    Arrival, ComputedChange, Edit, EditError, Phase, SessionState, WriteSnapshot, is_late,
+    Arrival, ComputedChange, Edit, EditError, Phase, SessionState, WriteSnapshot, belongs, is_late,
     is_shut_out, required, settle_predecessor, signs_in, signs_in_a_visitor, user_before,
 };
 use crate::record::{Record, StoredRecord, ValueError, is_reserved, stringify};
@@ -71,10 +69,13 @@ impl Session {
         })
     }
 
-    /// Whether the session is as it is stored now, where it came from a cache; changes of this request
-    /// then lie over what is stored by now.
-    #[cfg(any(feature = "tower", feature = "actix"))]
-    pub(crate) async fn confirm(&self) -> Result<bool, StoreError> {
+    /// Looks past every cache, and says whether the session is still there; what this request changes then
+    /// lies over what is stored by now. Without a cache the store is not asked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store failed: whose rights are not known passes no guard.
+    pub async fn confirm(&self) -> Result<bool, StoreError> {
         let coordinator = &self.0.coordinator;
         let stored = self.look(|held| held.stored.clone()).flatten();
         let (Some(id), false) = (stored, coordinator.store.staleness().is_zero()) else {
