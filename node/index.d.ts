@@ -89,6 +89,47 @@ declare namespace cloakroom {
   /** Returns the place of this site that `next` names, `undefined` for what might lead out of it. */
   function safeNext (next: unknown): string | undefined
 
+  /** Opens the sessions of a store for jobs, outside every request: of a store object, or of one of the core's own by its URL. */
+  function manager (store: expressSession.Store | NativeStore | string, options?: ManagerOptions): Manager
+
+  interface ManagerOptions extends Pick<Options, 'userKeys' | 'storeTimeout' | 'prefix' | 'mixedFleet' | 'near'> {
+    /** The application's secrets: asked for only where servers in Rust let one user act in the place of another. */
+    secret?: string | string[]
+  }
+
+  interface Manager {
+    /** Opens the session of an id; `null` where there is none. */
+    open (id: string): Promise<KeptSession | null>
+    /** Ends the session of an id; says whether it was there. */
+    end (id: string): Promise<boolean>
+    /** Opens the sessions in which a user is signed in. Store objects must list theirs with ids (`all`). */
+    sessionsOf (user: string | number): Promise<KeptSession[]>
+    /** Ends all sessions of a user, on every server; says how many. */
+    endSessionsOf (user: string | number): Promise<number>
+    /** Sets the roles that guards look at in all sessions of a user; says in how many. */
+    setRolesOf (user: string | number, roles: string[]): Promise<number>
+  }
+
+  /** A session as it was when a job read it. */
+  interface KeptSession {
+    /** The session's id. It belongs in no log. */
+    readonly id: string
+    /** Its data, to be changed; `save` stores what was. */
+    data: Partial<SessionData> & Record<string, any>
+    /** Who is signed in, `null` for nobody. */
+    readonly user: string | null
+    /** When its cookie ends, `null` where the browser decides. */
+    readonly expires: Date | null
+    /** Stores what was changed, over what is stored by now; one that has ended stays ended: `ESESSIONGONE`. Its end does not move. */
+    save (): Promise<void>
+    /** Changes one key by the value that it has by now; the function may be called several times. */
+    update<T> (key: string, change: (value: T | undefined) => T): Promise<T>
+    /** Reads it again; what was not saved is gone. */
+    reload (): Promise<void>
+    /** Ends it, on every server; says whether it was there. */
+    end (): Promise<boolean>
+  }
+
   /** What a guard asks for besides, and how it answers. */
   interface GuardOptions {
     /** A login that is not longer ago than so many milliseconds. Default: however long ago. */

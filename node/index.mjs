@@ -3,4 +3,4 @@
 import session from './index.js'
 
 export default session
-export const { Cookie, csrf, MemoryStore, NativeStore, requireLogin, requireRole, safeNext, Session, Store } = session
+export const { Cookie, csrf, manager, MemoryStore, NativeStore, requireLogin, requireRole, safeNext, Session, Store } = session

@@ -8,6 +8,7 @@ const addon = require('./addon')
 const { ask } = require('./bell')
 const { snapshot } = require('./changes')
 const { laidOver } = require('./keeper')
+const { usersOf } = require('./users')
 
 /** What a login leaves behind: a right that was withdrawn does not outlive it, and tokens of forms from before are of no more use. */
 const LEFT_BEHIND = ['roles', 'csrfSecret']
@@ -112,10 +113,9 @@ function own (visit, done) {
   sessionsOf(visit.layer, user, done)
 }
 
-/** Lists the ids of a user's sessions. */
+/** Lists the ids of a user's sessions, those among them whose keys name somebody else as well. */
 function sessionsOf (layer, user, done) {
-  const key = userKeyOf({ layer })
-  const isTheirs = ([, record]) => record[key] !== undefined && record[key] !== null && String(record[key]) === String(user)
+  const isTheirs = ([, record]) => usersOf(record, layer.options.userKeys).users.includes(String(user))
   layer.keeper.list((error, sessions) => {
     if (error) return done(error)
     done(null, sessions.filter(isTheirs).map(([id]) => id))

@@ -211,4 +211,4 @@ function overridesCreate (store) {
   return owner !== null && !(Object.hasOwn(owner, 'load') && Object.hasOwn(owner, 'regenerate'))
 }
 
-module.exports = { Keeper, gone, inflate, laidOver }
+module.exports = { Keeper, build, gone, inflate, laidOver }

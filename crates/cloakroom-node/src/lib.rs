@@ -8,6 +8,7 @@ pub mod bell;
 pub mod csrf;
 mod failure;
 pub mod guard;
+pub mod job;
 pub mod keep;
 pub mod layer;
 pub mod place;

@@ -40,3 +40,16 @@ app.get('/', async (req, res) => {
   const count: number = await session({ secret: 'a' }).endSessionsOf('ada')
   res.json({ count, views, name: device?.name, ended, id: req.sessionID, ends: req.session.cookie.expires })
 })
+
+export async function job () {
+  const sessions = session.manager('redis://127.0.0.1', { prefix: 'sess:' })
+  const one = await sessions.open('id')
+  if (one === null) return session.manager(new session.MemoryStore()).end('id')
+  one.data.views = 1
+  // @ts-expect-error: views are a number
+  one.data.views = 'many'
+  await one.save()
+  const user: string | null = one.user
+  for (const other of await sessions.sessionsOf(user ?? '')) await other.update<number>('views', n => (n ?? 0) + 1)
+  return (await sessions.setRolesOf('ada', ['admin'])) + (await sessions.endSessionsOf('ada'))
+}

@@ -1,5 +1,6 @@
 //! Carries plans out against a store: the one place where decisions meet I/O.
 
+mod change;
 mod close;
 mod everybody;
 mod find;
@@ -10,6 +11,7 @@ mod users;
 use std::fmt;
 use std::sync::Arc;
 
+pub use change::Changing;
 #[cfg(feature = "tower")]
 pub(crate) use close::CloseStep;
 pub use close::{CloseError, ResponseEffects};

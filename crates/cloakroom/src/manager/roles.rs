@@ -97,7 +97,7 @@ impl Manager {
         }
     }
 
-    async fn amend(
+    pub(super) async fn amend(
         &self,
         key: &SessionId,
         record: &Record,

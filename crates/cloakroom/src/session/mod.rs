@@ -510,7 +510,7 @@ fn names(held: &SessionState) -> Vec<String> {
 }
 
 /// Refuses a key and a value, by themselves; takes the space around the value away.
-fn check(key: &str, json: &mut String, limit: RecordLimit) -> Result<(), SessionError> {
+pub(crate) fn check(key: &str, json: &mut String, limit: RecordLimit) -> Result<(), SessionError> {
     if is_reserved(key) {
         return Err(SessionError::ReservedKey(key.to_owned()));
     }

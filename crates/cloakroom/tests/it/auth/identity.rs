@@ -7,7 +7,7 @@ use cloakroom::auth::{Access, Require};
 use cloakroom::policy::{AtLimit, PolicyBuilder, RequestInfo};
 use cloakroom::store::{NewRecord, Store as _, UserKeys};
 use cloakroom::{
-    KeyRing, Manager, ManualClock, MemoryStore, Policy, Session, SessionId, Timestamp,
+    KeyRing, Manager, ManualClock, MemoryStore, Policy, Session, SessionError, SessionId, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -409,6 +409,48 @@ async fn w5_roles_change_in_all_sessions_of_a_user_at_once() {
         place.advance(Duration::from_mins(20) + Duration::from_secs(1));
         drop(before);
         assert!(open(&layer, &ids[1]).await.is_new());
+    }
+}
+
+/// A job changes a session outside every request: nobody's change is lost, nothing lives longer.
+#[tokio::test]
+async fn a_job_changes_a_session_by_its_id_and_prolongs_it_not() {
+    let raw = |json: Value| serde_json::value::to_raw_value(&json).unwrap();
+    for hashed in [false, true] {
+        let place = Place::new();
+        let layer = place.layer(policy().hash_ids_at_rest(hashed));
+        let session = new(&layer).await;
+        session.insert("cart", ["hat"]).unwrap();
+        session.insert("views", 1).unwrap();
+        layer.close(&session).await.unwrap();
+        let id = session.id();
+        place.advance(Duration::from_mins(10));
+        let running = open(&layer, &id).await;
+        running.insert("views", 2).unwrap();
+        let mut tries = 0;
+        let changed = layer
+            .change(&id, |session| {
+                tries += 1;
+                assert_eq!(session.get_raw("cart"), Some(r#"["hat"]"#));
+                assert_eq!(session.get_raw("cookie"), None);
+                session.insert_raw("cart", &raw(json!(["hat", "coat"])))?;
+                assert_eq!(session.get_raw("cart"), Some(r#"["hat","coat"]"#));
+                session.insert_raw("gone", &raw(json!(1)))?;
+                session.remove("gone");
+                Ok(())
+            })
+            .await;
+        assert!(changed.unwrap());
+        assert_eq!(tries, 1);
+        let refused = layer.change(&id, |session| session.insert_raw("save", &raw(json!(1))));
+        assert!(matches!(refused.await, Err(SessionError::ReservedKey(_))));
+        let other = SessionId::random();
+        let nothing = layer.change(&other, |_| unreachable!("it is not there"));
+        assert!(!nothing.await.unwrap());
+        place.advance(Duration::from_mins(20) + Duration::from_secs(1));
+        let late = layer.change(&id, |_| unreachable!("its time is up"));
+        assert!(!late.await.unwrap(), "hashed: {hashed}");
+        drop(running);
     }
 }
 
