@@ -1,14 +1,17 @@
 //! The npm package: its compiled core, built and placed where `require` finds it, and its tests.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use testbed::Redis;
 
 use crate::context::Context;
 use crate::counts::Counts;
 use crate::interop::servers;
 use crate::steps::Done;
-use crate::suites::{compare, judge, node_tests};
+use crate::suites::{compare, install, judge, node_tests};
 
 /// The longest that one file of tests may take, in milliseconds.
 const TIMEOUT_MS: &str = "300000";
@@ -19,6 +22,12 @@ pub(crate) struct Options {
     /// Optimise it, as the published one is: minutes instead of seconds.
     #[arg(long)]
     release: bool,
+    /// Start the example in `node/example` with it.
+    #[arg(long, conflicts_with = "test")]
+    example: bool,
+    /// Measure it beside express-session, optimised, and write `bench/NODE.md`; `--rounds N`, `--requests N`.
+    #[arg(long, conflicts_with_all = ["test", "example"], num_args = 0.., allow_hyphen_values = true)]
+    bench: Option<Vec<OsString>>,
     /// Run these of the package's tests with it, by a part of their files' names; all without one.
     #[arg(long, value_name = "NAME", num_args = 0..)]
     test: Option<Vec<String>>,
@@ -32,20 +41,46 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let context = Context::read()?;
     let mut command = context.cargo("build -p cloakroom-node --lib");
-    if options.release {
+    let is_release = options.release || options.bench.is_some();
+    if is_release {
         command.arg("--release");
     }
-    let status = command.status().map_err(|error| error.to_string())?;
-    if !status.success() {
+    if !succeeds(&mut command)? {
         return Ok(false);
     }
-    let profile = if options.release { "release" } else { "debug" };
+    let profile = if is_release { "release" } else { "debug" };
     eprintln!("placed {}", place(&context, profile)?.display());
+    if options.example {
+        return example(&context);
+    }
+    if let Some(words) = &options.bench {
+        return bench(&context, words);
+    }
     let Some(names) = &options.test else {
         return Ok(true);
     };
-    let status = tests(&context, names)?.status();
-    Ok(status.is_ok_and(|status| status.success()))
+    succeeds(&mut tests(&context, names)?)
+}
+
+fn succeeds(command: &mut Command) -> Result<bool, String> {
+    let status = command.status().map_err(|error| error.to_string())?;
+    Ok(status.success())
+}
+
+/// Installs what the example needs, and runs it until it is stopped.
+fn example(context: &Context) -> Result<bool, String> {
+    Ok(succeeds(&mut install(context, "node/example"))?
+        && succeeds(context.command("node").arg("node/example/server.mjs"))?)
+}
+
+/// Measures the package and express-session on a Redis of this run's own.
+fn bench(context: &Context, words: &[OsString]) -> Result<bool, String> {
+    let redis = Redis::shared().url();
+    let mut command = context.command("node");
+    command
+        .args(["bench/node/run.mjs", "--write", "--redis", &redis])
+        .args(words);
+    Ok(succeeds(&mut install(context, "interop"))? && succeeds(&mut command)?)
 }
 
 /// The step of `test`: the core with what the tests of Rust have built, and the package's tests.

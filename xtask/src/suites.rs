@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::Parser;
 
@@ -20,18 +21,29 @@ const TEST_THREADS: &str = "4";
 const NODE_TIMEOUT_MS: &str = "300000";
 
 /// Where there is a `package-lock.json`.
-const PACKAGES: [&str; 4] = ["interop", "interop/fronts", "interop/next", "node/test"];
+const PACKAGES: [&str; 5] = [
+    "interop",
+    "interop/fronts",
+    "interop/next",
+    "node/example",
+    "node/test",
+];
 
 /// Installs exactly what the locks name.
 pub(crate) fn npm(context: &Context) -> Result<Done, String> {
     for folder in PACKAGES {
-        let mut command = context.command("npm");
-        command.args(["ci", "--prefix", folder, "--no-audit", "--no-fund"]);
         context
-            .require(&mut command)
+            .require(&mut install(context, folder))
             .map_err(|error| format!("{error}\nnpm of Node 20 or newer is needed"))?;
     }
     Ok(Done::default())
+}
+
+/// What installs exactly what a folder's lock names.
+pub(crate) fn install(context: &Context, folder: &str) -> Command {
+    let mut command = context.command("npm");
+    command.args(["ci", "--prefix", folder, "--no-audit", "--no-fund"]);
+    command
 }
 
 /// Runs the unit, integration and documentation tests.
