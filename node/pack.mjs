@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 
 /** What npm calls the platforms of a compiled core, by its name. */
-function platform (name) {
+export function platform (name) {
   const [os, cpu, abi] = name.split('-')
   return { os: [os], cpu: [cpu], ...(os === 'linux' ? { libc: [abi === 'musl' ? 'musl' : 'glibc'] } : {}) }
 }

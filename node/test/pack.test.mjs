@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-import { pack } from '../pack.mjs'
+import { pack, platform } from '../pack.mjs'
 
 const OWN_MODULES = fileURLToPath(new URL('node_modules', import.meta.url))
 
@@ -73,4 +73,24 @@ test('without a core for the platform the error says for which there are some', 
   const code = `try { require(${JSON.stringify(folder)}) } catch (error) { console.log(error.message) }`
   const said = execFileSync(process.execPath, ['-e', code], { encoding: 'utf8' })
   assert.match(said, /no compiled core for \w+-\w+ here; there are some for linux-x64-gnu, /)
+})
+
+test('the workflow builds a core for every platform that the package names, and each is packed for its own', () => {
+  const read = path => readFileSync(new URL(path, import.meta.url), 'utf8')
+  const workflow = read('../../.github/workflows/node.yml')
+  const built = [...workflow.matchAll(/name: ([\w-]+), target: ([\w-]+)/g)].map(([, name]) => name).sort()
+  const named = Object.keys(JSON.parse(read('../package.json')).optionalDependencies).map(name => name.replace('@cloakroom/', '')).sort()
+  assert.deepEqual(built, named)
+  const loader = read('../lib/addon.js')
+  for (const name of built) assert.ok(loader.includes(`'${name}'`), name)
+  const files = [...workflow.matchAll(/node\/test\/[\w.-]+\.mjs/g)].map(([path]) => path)
+  assert.ok(files.length > 0)
+  for (const path of files) assert.ok(existsSync(new URL(`../../${path}`, import.meta.url)), path)
+  const expected = {
+    'linux-x64-gnu': { os: ['linux'], cpu: ['x64'], libc: ['glibc'] },
+    'linux-arm64-musl': { os: ['linux'], cpu: ['arm64'], libc: ['musl'] },
+    'darwin-arm64': { os: ['darwin'], cpu: ['arm64'] },
+    'win32-x64-msvc': { os: ['win32'], cpu: ['x64'] }
+  }
+  for (const [name, about] of Object.entries(expected)) assert.deepEqual(platform(name), about)
 })
