@@ -1,6 +1,6 @@
 //! Requests that another site makes a visitor's browser send: the library's judgement, and its tokens.
 
-use cloakroom::auth::{CsrfSecret, Decision, Origin, Source, TokenPlace};
+use cloakroom::auth::{CsrfSecret, Decision, Origin, RequestSource, TokenPlace};
 use napi::Result;
 use napi::bindgen_prelude::External;
 use napi_derive::napi;
@@ -30,7 +30,7 @@ pub fn judge(
     token: Option<String>,
     content_type: Option<String>,
 ) -> &'static str {
-    let source = Source {
+    let source = RequestSource {
         // RFC 9110 §9.2.1; methods that nobody knows are not.
         is_safe: matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE"),
         fetch_site: fetch_site.as_deref(),
@@ -43,7 +43,7 @@ pub fn judge(
         Decision::TokenNeeded => match TokenPlace::of(token.as_deref(), content_type.as_deref()) {
             TokenPlace::Header(_) => "header",
             TokenPlace::Form => "form",
-            TokenPlace::Nowhere => "nowhere",
+            TokenPlace::Missing => "nowhere",
         },
     }
 }

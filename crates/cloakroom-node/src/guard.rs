@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
 use cloakroom::Session;
-use cloakroom::auth::{Access, Asked, Require, safe_redirect_path as safe};
+use cloakroom::auth::{Access, RequestContext, Require, safe_redirect_path as safe};
 use napi::bindgen_prelude::External;
 use napi::{Error, Result, Status};
 use napi_derive::napi;
@@ -111,7 +111,7 @@ pub fn refusal(
     let Some((access, _)) = NAMES.iter().find(is_it) else {
         return Err(Error::new(Status::InvalidArg, "no such access"));
     };
-    let asked = Asked {
+    let asked = RequestContext {
         method: &method,
         accept: &accept,
         target: &target,
