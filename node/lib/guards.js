@@ -87,8 +87,16 @@ function refuse (access, options, req, res, next) {
     return answer({ status: 503, reason: 'away', field: 'retry-after', value: '1', text: '' }, options, req, res, next)
   }
   const accept = [].concat(req.headers.accept ?? []).join(',')
-  const [status, field, value, text] = addon.refusal(access, req.method, accept, req.originalUrl ?? req.url, options.loginAt ?? null)
+  const target = req.originalUrl ?? req.url
+  const [status, field, value, text] = addon.refusal(access, req.method, accept, target, pageOf(req), options.loginAt ?? null)
   answer({ status: Number(status), reason: access, field, value, text: text || (REASONS[access] ?? '') }, options, req, res, next)
+}
+
+/** Says which page a request was sent from, for the way back after a login. */
+function pageOf ({ headers }) {
+  const isHtmx = headers['hx-request'] === 'true'
+  const url = isHtmx ? headers['hx-current-url'] : headers.referer
+  return { url: String(url ?? ''), host: headers.host ?? headers[':authority'] ?? '', isHtmx }
 }
 
 /** Sends a refusal: as JSON to programs that ask for it, else as text. */
@@ -105,7 +113,7 @@ function answer ({ status, reason, field, value, text }, { refused }, req, res, 
 
 /** Returns the place of this site that `next` names, `undefined` for what might lead out of it. */
 function safeNext (next) {
-  return typeof next === 'string' ? addon.safeNext(next) ?? undefined : undefined
+  return typeof next === 'string' ? addon.safeRedirectPath(next) ?? undefined : undefined
 }
 
 module.exports = { answer, requireLogin, requireRole, safeNext }

@@ -37,7 +37,7 @@ pub fn judge(
         origin: origin.as_deref(),
         own: own.as_deref(),
     };
-    match source.judge(&allowed.0) {
+    match source.evaluate(&allowed.0) {
         Decision::Pass => "pass",
         Decision::Refused => "refused",
         Decision::TokenNeeded => match TokenPlace::of(token.as_deref(), content_type.as_deref()) {

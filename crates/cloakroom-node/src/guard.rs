@@ -97,6 +97,22 @@ fn named(access: Access) -> &'static str {
         .map_or("forbidden", |(_, name)| name)
 }
 
+/// The page that a request was sent from.
+#[napi(object)]
+pub struct Page {
+    /// `Referer`, or `HX-Current-URL`.
+    pub url: String,
+    /// The site's host, as the request names it.
+    pub host: String,
+    pub is_htmx: bool,
+}
+
+impl Page {
+    fn path(&self) -> &str {
+        RequestContext::page_of(&self.url, &self.host)
+    }
+}
+
 /// Says how a request is refused that a guard has given this access: the status, a field's name and value,
 /// and the text; `None` where it goes on. `login` is the login's path, if pages are sent there.
 #[napi(catch_unwind)]
@@ -105,6 +121,7 @@ pub fn refusal(
     method: String,
     accept: String,
     target: String,
+    page: Option<Page>,
     login: Option<String>,
 ) -> Result<Option<Vec<String>>> {
     let is_it = |(_, name): &&(Access, &str)| *name == access;
@@ -115,6 +132,8 @@ pub fn refusal(
         method: &method,
         accept: &accept,
         target: &target,
+        page: page.as_ref().map(Page::path).unwrap_or_default(),
+        is_htmx: page.as_ref().is_some_and(|page| page.is_htmx),
     };
     let refusal = access.refusal(&asked, login.as_deref());
     Ok(refusal.map(|refusal| {
