@@ -104,6 +104,7 @@ pub struct Page {
     pub url: String,
     /// The site's host, as the request names it.
     pub host: String,
+    /// Whether htmx sent it.
     pub is_htmx: bool,
 }
 
