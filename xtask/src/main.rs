@@ -20,6 +20,7 @@ mod scale;
 mod steps;
 mod suites;
 mod summary;
+mod words;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,8 @@ enum Task {
     Paths(paths::Options),
     /// Bring about what goes wrong in production, on real servers, and say what is seen.
     Faults(faults::Options),
+    /// Measure how the sources read, and refuse words that the field does not use.
+    Words,
     /// Measure cloakroom and its peers side by side, and write bench/RESULTS.md.
     Bench(bench::Options),
     /// Measure each store from a thousand sessions to ten million, and write bench/SCALE.md.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Task::Node(options) => node::run(&options),
         Task::Paths(options) => paths::run(options),
         Task::Faults(options) => faults::run(&options),
+        Task::Words => words::run(),
         Task::Bench(options) => bench::run(&options),
         Task::Scale(options) => scale::run(&options),
     };

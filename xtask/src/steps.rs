@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 use crate::context::Context;
 use crate::counts::Counts;
 use crate::summary::{Row, Summary};
-use crate::{checks, deny, faults, interop, node, packages, paths, suites};
+use crate::{checks, deny, faults, interop, node, packages, paths, suites, words};
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -25,12 +25,13 @@ pub(crate) struct Done {
 }
 
 #[rustfmt::skip]
-const CHECKS: [Step; 6] = [
+const CHECKS: [Step; 7] = [
     Step { name: "fmt",      about: "the format of every file",                   run: checks::fmt },
     Step { name: "clippy",   about: "the lints, all targets, all features",       run: checks::clippy },
     Step { name: "core",     about: "the library without features, and its tree", run: checks::core },
     Step { name: "features", about: "each feature of the library alone",          run: checks::features },
     Step { name: "docs",     about: "the documentation, warnings refused",        run: checks::docs },
+    Step { name: "words",    about: "names and sentences, by their list",          run: words::step },
     Step { name: "deny",     about: "licences, sources, bans, advisories",        run: deny::check },
 ];
 

@@ -64,7 +64,7 @@ pub struct Attempts(Arc<Limits>);
 
 struct Limits {
     account: Quota,
-    accounts: Mutex<Accounts>,
+    accounts: Mutex<AccountBudgets>,
     addresses: RateLimiter<u64, DefaultKeyedStateStore<u64>, Time, NoOpMiddleware<Nanos>>,
     tidy_addresses_above: AtomicUsize,
     time: Time,
@@ -72,7 +72,7 @@ struct Limits {
 }
 
 #[derive(Default)]
-struct Accounts {
+struct AccountBudgets {
     known: HashMap<u64, AccountBudget>,
     tidy_above: usize,
 }

@@ -25,8 +25,8 @@ pub enum Access {
 type Predicate = Arc<dyn Fn(&Session) -> bool + Send + Sync>;
 type BoxError = Box<dyn Error + Send + Sync>;
 type Roles = Pin<Box<dyn Future<Output = Result<Vec<String>, BoxError>> + Send>>;
-type RequestContext = Pin<Box<dyn Future<Output = Result<Access, BoxError>> + Send>>;
-type Condition = Arc<dyn Fn(Session) -> RequestContext + Send + Sync>;
+type ConditionFuture = Pin<Box<dyn Future<Output = Result<Access, BoxError>> + Send>>;
+type Condition = Arc<dyn Fn(Session) -> ConditionFuture + Send + Sync>;
 type RoleSource = Arc<dyn Fn(String) -> Roles + Send + Sync>;
 
 /// What a visitor has to be to pass; all of it is asked for.
@@ -142,7 +142,7 @@ impl Require {
         P: Fn(Session) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Access, BoxError>> + Send + 'static,
     {
-        let condition = move |session| -> RequestContext { Box::pin(condition(session)) };
+        let condition = move |session| -> ConditionFuture { Box::pin(condition(session)) };
         self.conditions.push(Arc::new(condition));
         self
     }

@@ -93,11 +93,11 @@ impl Reply {
     }
 }
 
-type Answering = dyn Fn(&Refused<'_>) -> Option<Reply> + Send + Sync;
+type ReplyFunction = dyn Fn(&Refused<'_>) -> Option<Reply> + Send + Sync;
 
 /// The application's function that answers, if it has one.
 #[derive(Clone, Default)]
-pub(super) struct Replies(Option<Arc<Answering>>);
+pub(super) struct Replies(Option<Arc<ReplyFunction>>);
 
 /// What a function may look at of a request.
 #[derive(Clone, Debug, Default)]

@@ -64,7 +64,7 @@ struct EndedEvent {
 
 /// An extension of a socket that is open.
 #[derive(Clone)]
-struct CountedSocket(
+struct CountedClient(
     #[expect(dead_code, reason = "held until the socket is gone")] Arc<SocketPermit>,
 );
 
@@ -125,7 +125,7 @@ pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Socke
     // Counted as long as the socket is there, for each connection to a namespace.
     let permit = session.open_socket();
     let permit = permit.map_err(|_| SocketError::TooManySockets)?;
-    socket.extensions.insert(CountedSocket(Arc::new(permit)));
+    socket.extensions.insert(CountedClient(Arc::new(permit)));
     socket.extensions.insert(session.clone());
     Ok(session)
 }

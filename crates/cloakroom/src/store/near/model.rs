@@ -44,7 +44,7 @@ enum Mutant {
 /// One process's cache, the store, and the link between the two.
 struct World {
     mutant: Mutant,
-    server: Mutex<Server>,
+    server: Mutex<ModelServer>,
     stamps: Versions,
     copy: Mutex<Option<(Version, u32)>>,
     /// Whether the link counts as proven.
@@ -54,7 +54,7 @@ struct World {
 }
 
 /// It does one thing after the other.
-struct Server {
+struct ModelServer {
     stored: u32,
     /// Whether it tells of changes.
     tells: bool,
@@ -64,7 +64,7 @@ impl World {
     fn new(mutant: Mutant) -> Self {
         Self {
             mutant,
-            server: Mutex::new(Server {
+            server: Mutex::new(ModelServer {
                 stored: 1,
                 tells: true,
             }),

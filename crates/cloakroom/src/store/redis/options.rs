@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{ClientTlsConfig, TlsCertificates};
 
-use super::replay::Limits;
+use super::replay::LogLimits;
 use crate::clock::Clock;
 
 /// How sessions are kept in Redis. The defaults are connect-redis's.
@@ -18,7 +18,7 @@ pub struct RedisOptions {
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
     pub(super) certificates: Option<TlsCertificates>,
-    pub(super) replay: Limits,
+    pub(super) replay: LogLimits,
     pub(super) wait_replicas: u32,
     pub(super) wait_timeout: Duration,
     pub(super) wait_for_writes: bool,
@@ -35,7 +35,7 @@ impl Default for RedisOptions {
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_millis(1500),
             certificates: None,
-            replay: Limits {
+            replay: LogLimits {
                 age: Duration::from_mins(70),
                 ids: 65_536,
             },
@@ -130,7 +130,7 @@ impl RedisOptions {
     /// Servers are told apart by `INFO`: a user of few rights needs `+info`, or all is repeated each time
     /// that a connection is made.
     pub fn replay_ends(mut self, age: Duration, ids: usize) -> Self {
-        self.replay = Limits { age, ids };
+        self.replay = LogLimits { age, ids };
         self
     }
 

@@ -15,7 +15,7 @@ use super::address::Address;
 use super::command::Connection;
 use super::connector::Connector;
 use super::error::unreachable;
-use super::replay::{Generation, Look, Replay};
+use super::replay::{Generation, Inspection, Replay};
 use super::shared_connection::{SharedConnection, TaskOwner};
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 
@@ -97,7 +97,7 @@ impl Shared {
     async fn connect(
         &self,
         broken: &Arc<AtomicBool>,
-    ) -> Result<(Connection, Look, Generation, bool), StoreError> {
+    ) -> Result<(Connection, Inspection, Generation, bool), StoreError> {
         let late = || {
             StoreError::new(
                 StoreErrorKind::Unavailable,

@@ -25,8 +25,8 @@ const PRUNE_EVERY: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Does its part of a transaction, if there is one, and returns what to say at the end of it.
-pub(super) type WriteJob = Box<dyn FnOnce(Option<&Write<'_>>) -> Reply + Send>;
-pub(super) type Reply = Box<dyn FnOnce(Result<(), StoreErrorKind>) + Send>;
+pub(super) type WriteJob = Box<dyn FnOnce(Option<&Write<'_>>) -> JobReply + Send>;
+pub(super) type JobReply = Box<dyn FnOnce(Result<(), StoreErrorKind>) + Send>;
 
 /// A connection that writes, and the threads that follow it to another file.
 pub(super) struct Writer {
@@ -208,7 +208,7 @@ impl Database {
         &mut self,
         time: &Steady,
         jobs: Vec<WriteJob>,
-    ) -> (Vec<Reply>, Result<(), StoreErrorKind>) {
+    ) -> (Vec<JobReply>, Result<(), StoreErrorKind>) {
         let failed = |error: rusqlite::Error| {
             tracing::error!(%error, "the SQLite store cannot write");
             StoreErrorKind::Unavailable

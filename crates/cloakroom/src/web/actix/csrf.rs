@@ -8,7 +8,7 @@ use actix_web::body::{BodyStream, EitherBody, MessageBody, to_bytes_limited};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 
-use super::{Answering, found};
+use super::{ActixFuture, found};
 use crate::auth::TokenPlace;
 use crate::web::Csrf;
 use crate::web::answer::ResponseParts;
@@ -64,7 +64,7 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = Answering<B>;
+    type Future = ActixFuture<B>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(context)

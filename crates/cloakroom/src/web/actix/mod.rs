@@ -137,7 +137,7 @@ pub struct SessionService<S> {
 }
 
 /// What the services of this module answer with.
-pub(super) type Answering<B> =
+pub(super) type ActixFuture<B> =
     Pin<Box<dyn Future<Output = Result<ServiceResponse<EitherBody<B>>, Error>>>>;
 
 impl<S, B> Service<ServiceRequest> for SessionService<S>
@@ -147,7 +147,7 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = Answering<B>;
+    type Future = ActixFuture<B>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(context)

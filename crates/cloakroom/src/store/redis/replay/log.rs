@@ -30,7 +30,7 @@ pub(in super::super) struct End {
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Limits {
+pub(in super::super) struct LogLimits {
     pub(in super::super) age: Duration,
     pub(in super::super) ids: usize,
 }
@@ -56,7 +56,7 @@ pub(super) struct Pending {
 
 /// The ends that were acknowledged last, the oldest first.
 pub(super) struct EndLog {
-    limits: Limits,
+    limits: LogLimits,
     kept: VecDeque<LoggedEnd>,
     /// The number of each id's latest end.
     numbers: HashMap<SessionId, u64>,
@@ -75,7 +75,7 @@ struct LoggedEnd {
 }
 
 impl EndLog {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: LogLimits) -> Self {
         Self {
             limits,
             kept: VecDeque::new(),

@@ -22,7 +22,7 @@ use self::bar::Bar;
 pub(super) use self::bar::Stamp;
 use self::identity::RunIdReply;
 use self::log::{Acceptance, EndLog, Identity, Pending};
-pub(super) use self::log::{End, Generation, Limits};
+pub(super) use self::log::{End, Generation, LogLimits};
 use super::command::{Connection, Node, Request, SendMode};
 use super::index_cache::IndexCache;
 use super::keys::RedisKeys;
@@ -41,7 +41,7 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What was noticed when somebody began to look into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look(u64);
+pub(super) struct Inspection(u64);
 
 /// The ends that this process saw acknowledged, and what has become of them.
 pub(super) struct Replay {
@@ -66,7 +66,7 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn new(
-        limits: Limits,
+        limits: LogLimits,
         keys: Arc<RedisKeys>,
         marks: bool,
         seen: Arc<IndexCache>,
@@ -136,12 +136,12 @@ impl Replay {
     }
 
     /// Begins to look into all that was noticed until now.
-    pub(super) fn look(&self) -> Look {
-        Look(self.noticed.load(Ordering::SeqCst))
+    pub(super) fn look(&self) -> Inspection {
+        Inspection(self.noticed.load(Ordering::SeqCst))
     }
 
     /// Says that the servers know all that they had to be told.
-    pub(super) fn looked_into(&self, look: Look) {
+    pub(super) fn looked_into(&self, look: Inspection) {
         self.looked_into.fetch_max(look.0, Ordering::SeqCst);
     }
 
@@ -181,7 +181,7 @@ impl Replay {
         &self,
         connection: &Connection,
         generation: Generation,
-        look: Look,
+        look: Inspection,
     ) -> bool {
         let _turn = self.turn.lock().await;
         let (mut from, mut revived) = (0, 0_u64);
@@ -211,7 +211,7 @@ impl Replay {
     }
 
     /// Lifts the bar where the current server knows all, and nothing was noticed since `look`.
-    fn settle(&self, look: Look) -> bool {
+    fn settle(&self, look: Inspection) -> bool {
         let log = self.log();
         let is_settled = log.is_settled();
         if is_settled && self.look() == look {

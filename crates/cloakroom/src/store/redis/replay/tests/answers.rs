@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{End, Generation, Limits, Replay};
+use super::super::{End, Generation, LogLimits, Replay};
 use crate::id::SessionId;
 use crate::store::redis::RedisOptions;
 use crate::store::redis::keys::RedisKeys;
 
 fn replay() -> Replay {
-    let limits = Limits {
+    let limits = LogLimits {
         age: Duration::from_mins(1),
         ids: 10,
     };

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::super::log::{Acceptance, End, EndLog, Generation, Identity, Limits, Pending};
+use super::super::log::{Acceptance, End, EndLog, Generation, Identity, LogLimits, Pending};
 
 /// An error in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +58,14 @@ impl Spoil {
 pub(super) struct Log {
     good: EndLog,
     spoil: Option<Spoil>,
-    limits: Limits,
+    limits: LogLimits,
     count: usize,
     has_met: bool,
     done: HashSet<u64>,
 }
 
 impl Log {
-    pub(super) fn new(limits: Limits, spoil: Option<Spoil>) -> Self {
+    pub(super) fn new(limits: LogLimits, spoil: Option<Spoil>) -> Self {
         let mut kept = limits;
         if spoil == Some(Spoil::ForgetsEarly) {
             kept.age /= 2;
@@ -154,7 +154,7 @@ impl Log {
         self.good.has(&end.id)
     }
 
-    pub(super) fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> LogLimits {
         self.limits
     }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::super::log::{Acceptance, End, Generation, Limits};
+use super::super::log::{Acceptance, End, Generation, LogLimits};
 use super::spoiled::{Log, Spoil};
 use crate::id::SessionId;
 
-const LIMITS: Limits = Limits {
+const LIMITS: LogLimits = LogLimits {
     age: Duration::from_secs(100),
     ids: 3,
 };
