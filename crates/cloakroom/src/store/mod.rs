@@ -137,7 +137,7 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// A link that hints at ends as they happen; `None`, the default, where the store has none, and
-    /// [`living`](Self::living) alone tells.
+    /// [`expiries`](Self::expiries) alone tells.
     ///
     /// It is called within a Tokio runtime, when somebody begins to watch sessions, and what it gives
     /// is dropped when nobody does any more.
@@ -268,7 +268,7 @@ pub trait Store: Send + Sync + 'static {
     /// ([`UserKeys::users_of`]); `user` is the name that indexes have, which also tells realms apart.
     fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>>;
 
-    /// Ends all sessions of a user but `keep`, and tells how many: those of [`of_user`](Self::of_user).
+    /// Ends all sessions of a user but `keep`, and tells how many: those of [`list_by_user`](Self::list_by_user).
     ///
     /// A session that was stored before this was called is ended; one whose login is still under
     /// way may outlive it.

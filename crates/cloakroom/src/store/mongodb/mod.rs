@@ -62,7 +62,7 @@ use crate::record::RecordText;
 /// document is stored, and the old id noted as retired, before the old one goes, and a crash in between
 /// leaves both. So does a logout, [`retire`](Store::retire): it notes, then deletes.
 ///
-/// Where sessions are texts, [`of_user`](Store::of_user) has the server look through all of them: no
+/// Where sessions are texts, [`of_user`](Store::list_by_user) has the server look through all of them: no
 /// index speaks of what Express wrote. With [`stringify(false)`](MongoOptions::stringify) there
 /// are indexes.
 #[derive(Clone)]

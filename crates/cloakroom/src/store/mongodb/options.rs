@@ -86,7 +86,7 @@ impl MongoOptions {
     /// Sets whether a session lies there as its JSON text (`true`) or as a BSON document.
     ///
     /// Default: true. A text comes back byte for byte. A document can be queried, and
-    /// [`of_user`](crate::store::Store::of_user) finds a user's sessions by an index; of a text, the
+    /// [`of_user`](crate::store::Store::list_by_user) finds a user's sessions by an index; of a text, the
     /// server has to look through every one. BSON has no lone surrogates (they become U+FFFD) and no
     /// keys with a NUL (refused); its numbers are JavaScript's.
     pub fn stringify(mut self, stringify: bool) -> Self {
@@ -109,7 +109,7 @@ impl MongoOptions {
     /// Sets what a document's `_id` is, given the session's id. Default: the id.
     ///
     /// The store cannot tell the id from the `_id`: [`scan`](crate::store::Store::scan) and
-    /// [`of_user`](crate::store::Store::of_user) then give `stored:` and the `_id`, and all methods
+    /// [`of_user`](crate::store::Store::list_by_user) then give `stored:` and the `_id`, and all methods
     /// take such an id for what it says. No cookie can hold it: the colon is in no id that
     /// [`IdGrammar::token`](crate::id::IdGrammar::token) allows.
     ///

@@ -42,7 +42,7 @@ impl fmt::Debug for InvalidationSink {
 ///
 /// It makes and renews its connection by itself. Each time that it has one, it gives [`Invalidation::All`].
 pub trait Ends: Send + Sync {
-    /// The same as [`Store::living`](crate::store::Store::living); what happens to these sessions from then
+    /// The same as [`Store::living`](crate::store::Store::expiries); what happens to these sessions from then
     /// on is hinted at.
     ///
     /// # Errors
