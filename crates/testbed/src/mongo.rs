@@ -18,7 +18,9 @@ pub struct Mongo {
 
 /// Many tests at once keep the shared server busy for longer than a driver waits by default; what
 /// waits for it must not be taken for lost.
-const PATIENCE: &str = "&connectTimeoutMS=10000&serverSelectionTimeoutMS=10000";
+const PATIENCE: &str = "&maxPoolSize=10&connectTimeoutMS=10000&serverSelectionTimeoutMS=10000";
+/// This server runs one thread at a time: more connections make it slower.
+const FEW: &str = "&maxPoolSize=10";
 
 /// Its own command ignores how often expired documents go.
 const SERVER: &str = "
@@ -48,7 +50,7 @@ impl Mongo {
             process: run(port, &directory),
             port,
             directory,
-            more: "",
+            more: FEW,
         };
         mongo.wait();
         mongo
@@ -59,11 +61,19 @@ impl Mongo {
         self.port
     }
 
-    /// `mongodb://127.0.0.1:PORT/DATABASE?directConnection=true`.
+    /// `mongodb://127.0.0.1:PORT/DATABASE?directConnection=true`, with ten connections at most.
     pub fn url(&self, database: &str) -> String {
         format!(
             "mongodb://127.0.0.1:{}/{database}?directConnection=true{}",
             self.port, self.more
+        )
+    }
+
+    /// The same without bounds on connections, for as many as the store opens by itself.
+    pub fn unbounded_url(&self, database: &str) -> String {
+        format!(
+            "mongodb://127.0.0.1:{}/{database}?directConnection=true",
+            self.port
         )
     }
 

@@ -167,7 +167,7 @@ async fn locked_documents(url: &str) -> mongodb::ClientSession {
 async fn r8_twelve_documents_in_a_transaction_delay_nobody_else() {
     // Of its own: what waits for a document keeps the server busy, which others would feel.
     let server = testbed::Mongo::start();
-    let url = server.url("locked");
+    let url = server.unbounded_url("locked");
     let lock = async || locked_documents(&url).await;
     others_are_served("MongoDB-compatible server", &url, lock).await;
 }
