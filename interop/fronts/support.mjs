@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { BrowserJar } from '../browser-jar.mjs'
 
 export const SECRET = 'a keyboard, a cat, and nobody who knows both of them'
-export const PASSWORDS = { ada: 'analytical-engine', grace: 'nanosecond', linus: 'just-for-fun' }
+export const PASSWORDS = { ada: 'analytical-engine', grace: 'nanoseconds', linus: 'just-for-fun' }
 /** How these tests start Debian's browser. */
 export const CHROMIUM = {
   executablePath: '/usr/bin/chromium',

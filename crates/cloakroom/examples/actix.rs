@@ -19,7 +19,7 @@ async fn visit(session: Session) -> Result<String, SessionError> {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let keys = KeyRing::new(std::env::var("SESSION_SECRET")?)?;
+    let keys = KeyRing::from_env("SESSION_SECRET")?;
     // For plain HTTP on this machine; without it the cookie goes over TLS only.
     let policy = Policy::builder(keys).secure(Secure::Auto).build()?;
     // Made once, for all workers.

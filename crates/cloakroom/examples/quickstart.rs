@@ -18,7 +18,7 @@ async fn visit(session: Session) -> Result<String, SessionError> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // At least 32 bytes, as `openssl rand -base64 48` prints them.
-    let keys = KeyRing::new(std::env::var("SESSION_SECRET")?)?;
+    let keys = KeyRing::from_env("SESSION_SECRET")?;
     // `Auto` is for plain HTTP on your own machine: without it the cookie goes over TLS only.
     let policy = Policy::builder(keys).secure(Secure::Auto).build()?;
     let manager = Manager::new(policy, MemoryStore::new());

@@ -15,7 +15,7 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // At least 32 bytes, as `openssl rand -base64 48` prints them.
-//!     let keys = KeyRing::new(std::env::var("SESSION_SECRET")?)?;
+//!     let keys = KeyRing::from_env("SESSION_SECRET")?;
 //!     // `Auto` is for plain HTTP on your own machine: without it the cookie goes over TLS only.
 //!     let policy = Policy::builder(keys).secure(Secure::Auto).build()?;
 //!     let manager = Manager::new(policy, MemoryStore::new());
@@ -67,13 +67,46 @@ pub mod watch;
 #[cfg(any(feature = "tower", feature = "actix"))]
 pub mod web;
 
+#[cfg(feature = "attempts")]
+pub use auth::Attempts;
+pub use auth::{Accounts, Require};
 pub use clock::{Clock, ManualClock, SkewedClock, Timestamp};
 pub use cookie::KeyRing;
 pub use id::SessionId;
 pub use manager::Manager;
 pub use policy::{Policy, SameSite, Secure};
 pub use session::{Session, SessionError, Typed};
+pub use store::AnyStore;
 #[cfg(feature = "memory")]
 pub use store::memory::MemoryStore;
+#[cfg(feature = "mongodb")]
+pub use store::mongodb::MongoStore;
+#[cfg(feature = "postgres")]
+pub use store::postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use store::redis::RedisStore;
+#[cfg(feature = "sqlite")]
+pub use store::sqlite::SqliteStore;
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub use web::Guard;
 #[cfg(feature = "tower")]
 pub use web::SessionLayer;
+#[cfg(any(feature = "axum", feature = "actix"))]
+pub use web::{Csrf, CurrentUser, LoggedIn};
+
+/// What an application with a login names, at once: `use cloakroom::prelude::*;`.
+pub mod prelude {
+    #[cfg(feature = "attempts")]
+    pub use crate::auth::Attempts;
+    pub use crate::auth::{Accounts, Require, safe_redirect_path};
+    #[cfg(feature = "tower")]
+    pub use crate::web::SessionLayer;
+    #[cfg(feature = "actix")]
+    pub use crate::web::actix::SessionMiddleware;
+    #[cfg(any(feature = "axum", feature = "actix"))]
+    pub use crate::web::{Csrf, CurrentUser, LoggedIn};
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    pub use crate::web::{Guard, KeepExpiry};
+    pub use crate::{AnyStore, KeyRing, Manager, Policy, SameSite, Secure};
+    pub use crate::{Session, SessionError, Typed};
+}

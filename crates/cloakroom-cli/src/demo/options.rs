@@ -35,7 +35,7 @@ pub(crate) struct Options {
     )]
     pub(super) store: Option<String>,
 
-    /// What signs the cookies, 32 bytes or more; repeated, the first signs and all verify
+    /// What signs the cookies, 32 bytes or more; repeated, or several by comma, the first signs and all verify
     ///
     /// The environment's `SESSION_SECRET` is the better place: other users of the machine can see
     /// flags. Without either, one is drawn and kept in the data directory.

@@ -38,7 +38,8 @@ pub(super) fn keys(options: &Options, store: &str) -> Result<(KeyRing, Origin), 
 }
 
 fn given(secrets: &[String]) -> Result<KeyRing, Problem> {
-    KeyRing::from_secrets(secrets)
+    // The environment holds several by comma or line.
+    KeyRing::from_text(&secrets.join("\n"))
         .map_err(|error| Problem::usage(format!("--secret or SESSION_SECRET: {error}")))
 }
 

@@ -18,9 +18,19 @@ pub(crate) struct Account {
 #[rustfmt::skip]
 pub(crate) const ACCOUNTS: [Account; 3] = [
     Account { name: "ada",   password: "analytical-engine", roles: &["admin", "editor"] },
-    Account { name: "grace", password: "nanosecond",        roles: &["editor"] },
+    Account { name: "grace", password: "nanoseconds",        roles: &["editor"] },
     Account { name: "linus", password: "just-for-fun",      roles: &[] },
 ];
+
+/// Says who may sign in: nobody can enter an example whose accounts are written nowhere.
+pub(crate) fn lines() -> String {
+    let line = |account: &Account| {
+        let (name, password) = (account.name, account.password);
+        format!("  {name} / {password}  {}", account.roles.join(", "))
+    };
+    let lines: Vec<String> = ACCOUNTS.iter().map(line).collect();
+    format!("sign in as\n{}", lines.join("\n"))
+}
 
 /// Attempts to sign in, bounded for each account; whoever tries an example out, or tests it, does so
 /// from one address.
@@ -67,15 +77,23 @@ fn find(name: &str, password: &str) -> Option<&'static Account> {
 
 #[cfg(test)]
 mod tests {
-    use super::{attempts, find, sign_in};
+    use super::{ACCOUNTS, attempts, find, lines, sign_in};
+
+    #[test]
+    fn z11_every_account_is_said_with_its_password() {
+        let lines = lines();
+        for account in &ACCOUNTS {
+            assert!(lines.contains(account.name) && lines.contains(account.password));
+        }
+    }
 
     #[test]
     fn only_the_right_password_opens() {
         #[rustfmt::skip]
         let table = [
             ("ada",   "analytical-engine", true),
-            ("grace", "nanosecond",        true),
-            ("ada",   "nanosecond",        false),
+            ("grace", "nanoseconds",        true),
+            ("ada",   "nanoseconds",        false),
             ("Ada",   "analytical-engine", false),
             ("ada",   "",                  false),
             ("",      "",                  false),
@@ -99,7 +117,7 @@ mod tests {
             let right = sign_in(&attempts, address, (name, "analytical-engine")).await;
             assert!(right.is_err(), "{name}");
         }
-        let other = sign_in(&attempts, address, ("grace", "nanosecond")).await;
+        let other = sign_in(&attempts, address, ("grace", "nanoseconds")).await;
         assert!(other.unwrap().is_some());
         // Right passwords give what they took.
         for _ in 0..20 {

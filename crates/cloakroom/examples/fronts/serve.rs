@@ -10,7 +10,7 @@ use cloakroom::{Clock, KeyRing, Manager, Policy, Secure};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::connections;
+use crate::{accounts, connections};
 
 /// Where to listen, where to keep sessions, and what to sign their cookies with.
 #[derive(clap::Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Options {
     addr: SocketAddr,
     #[arg(long, default_value = "redis://127.0.0.1:6379")]
     store: String,
-    /// At least 32 bytes; the first signs, those after it only verify.
+    /// At least 32 bytes; several by comma, the first signs, those after it only verify.
     ///
     /// Better by the environment's `SESSION_SECRET`: other users of the machine can see flags.
     #[arg(
@@ -38,7 +38,8 @@ impl Options {
         options.mixed_fleet = true;
         let store = AnyStore::connect_with(&self.store, &options).await?;
         // `Auto`, so that the examples run without TLS.
-        let policy = Policy::builder(KeyRing::from_secrets(&self.secrets)?).secure(Secure::Auto);
+        let policy =
+            Policy::builder(KeyRing::from_text(&self.secrets.join("\n"))?).secure(Secure::Auto);
         Ok(Manager::with_clock(
             policy.build()?,
             store.into(),
@@ -50,6 +51,7 @@ impl Options {
     pub(crate) async fn serve(&self, app: Router) -> Result<(), Box<dyn Error>> {
         let listener = TcpListener::bind(self.addr).await?;
         let addr = listener.local_addr()?;
+        writeln!(std::io::stderr(), "{}", accounts::lines())?;
         writeln!(std::io::stdout(), "listening on http://{addr}")?;
         connections::serve(listener, app, ended()).await;
         Ok(())

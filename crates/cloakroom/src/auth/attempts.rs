@@ -101,6 +101,15 @@ pub struct TooManyAttempts {
     pub retry_after: Duration,
 }
 
+/// For handlers that answer with a [`SessionError`](crate::SessionError).
+impl From<TooManyAttempts> for crate::session::SessionError {
+    fn from(refused: TooManyAttempts) -> Self {
+        Self::TooManyAttempts {
+            retry_after: refused.retry_after,
+        }
+    }
+}
+
 impl TooManyAttempts {
     /// The same in whole seconds, rounded up, as `Retry-After` says it (RFC 9110 §10.2.3).
     pub fn seconds(&self) -> u64 {

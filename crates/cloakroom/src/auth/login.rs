@@ -192,6 +192,9 @@ impl Session {
                 "a session names two users, or one whom Passport has signed out: nobody is signed in"
             );
         }
+        if owner == Owner::Nobody {
+            super::unseen::warn_of_unseen_user(self);
+        }
         owner.user()
     }
 

@@ -15,6 +15,7 @@ mod origin;
 mod passport;
 mod redirect;
 mod rejection;
+mod unseen;
 
 pub use accounts::Accounts;
 #[cfg(feature = "attempts")]

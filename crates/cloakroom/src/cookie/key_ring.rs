@@ -40,8 +40,8 @@ pub(super) struct KeySet {
 #[derive(Clone)]
 struct Key(Hmac<Sha256>);
 
-/// Why a secret was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a secret was refused; its `Debug` is its text, for a `main` that returns it.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// Draw one with `openssl rand -base64 48`.
@@ -55,9 +55,23 @@ pub enum KeyError {
     /// A ring without a key signs nothing.
     #[error("a key ring needs at least one secret")]
     NoSecret,
+    /// The environment names no secret: set the variable, or the one with `_FILE` behind its name.
+    #[error(
+        "the environment has no secret: set SESSION_SECRET, or whatever the program calls it, to one of `openssl rand -base64 48`, or SESSION_SECRET_FILE to a file that holds one"
+    )]
+    NotSet,
+    /// The file that the environment names cannot be read.
+    #[error("the file that the environment names for the secret cannot be read")]
+    File,
     /// Eight keys are enough for any rotation.
     #[error("a key ring holds at most 8 secrets; drop the oldest")]
     TooMany,
+}
+
+impl fmt::Debug for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Whose signature it was.

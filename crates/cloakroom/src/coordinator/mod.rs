@@ -2,6 +2,7 @@
 
 mod circuit_breaker;
 mod ids;
+mod outage;
 mod passive;
 mod pending_ends;
 mod record_cache;
@@ -44,6 +45,7 @@ pub(crate) struct Coordinator {
     pub(crate) sockets: Arc<crate::watch::Sockets>,
     saves: save_queue::SaveQueue,
     breaker: circuit_breaker::CircuitBreaker,
+    outage: outage::Outage,
     record_cache: record_cache::RecordCache,
     refused_ids: ids::RefusedIds,
     pending_ends: pending_ends::PendingEnds,
@@ -67,6 +69,7 @@ impl Coordinator {
             clock,
             saves: save_queue::SaveQueue::default(),
             breaker: circuit_breaker::CircuitBreaker::default(),
+            outage: outage::Outage::default(),
             record_cache: record_cache::RecordCache::default(),
             refused_ids: ids::RefusedIds::default(),
             pending_ends: pending_ends::PendingEnds::default(),
@@ -312,10 +315,12 @@ impl Coordinator {
                 .await
                 .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed))),
         };
-        permit.end(!outcome.as_ref().is_err_and(|error| {
-            let kinds = [StoreErrorKind::Unavailable, StoreErrorKind::Unknown];
-            kinds.contains(&error.kind()) && !error.is_held_up()
-        }));
+        let failure = outcome.as_ref().err().filter(|error| error.is_outage());
+        match failure {
+            Some(error) => self.outage.begin(error),
+            None => self.outage.end(),
+        }
+        permit.end(failure.is_none());
         outcome
     }
 }

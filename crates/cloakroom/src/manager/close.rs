@@ -100,10 +100,25 @@ impl Manager {
         }
         session.settle_predecessor(now);
         let plan = session.lock(|held| lifecycle::close(self.policy(), held, now));
+        if self.would_be_lost(plan, session) {
+            warn_of_withheld_cookie(session.request().insecurity);
+            return CloseStep::Done(ResponseEffects::default());
+        }
         match plan.store {
             StoreOp::Nothing => CloseStep::Done(self.cookie(plan, session)),
             _ => CloseStep::ToStore(plan),
         }
+    }
+
+    /// Whether a session that begins now is one that nobody would ever come back to: its cookie may not be
+    /// sent. Express stores it on each request, and so does who goes by Express's rules.
+    fn would_be_lost(&self, plan: Plan, session: &Session) -> bool {
+        let is_withheld = |held: &SessionState| held.cookie.secure().is_truthy() && !held.saved;
+        plan.store == StoreOp::Create
+            && plan.cookie == CookieOp::Send
+            && self.policy().settings().cookie_life == CookieLife::Session
+            && !session.request().is_secure
+            && session.lock(|held| is_withheld(held))
     }
 
     /// Carries out what [`plan`](Self::plan) left to do.
@@ -151,7 +166,13 @@ impl Manager {
             );
             return Ok(ResponseEffects::default());
         }
-        if matches!(error, SessionError::Gone) {
+        if matches!(&error, SessionError::Store(error) if error.is_outage()) {
+            // The outage was told of when it began.
+            tracing::debug!(
+                ?error,
+                "a session could not be saved; the response becomes an error"
+            );
+        } else if matches!(error, SessionError::Gone) {
             tracing::debug!("a request came by an id that was closed; what it changed is refused");
         } else if !matches!(error, SessionError::UnusableId) {
             tracing::error!(

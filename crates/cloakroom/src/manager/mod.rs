@@ -6,6 +6,7 @@ mod everybody;
 mod find;
 mod open;
 mod roles;
+mod secrets;
 mod users;
 
 use std::fmt;

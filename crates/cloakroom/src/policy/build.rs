@@ -1,5 +1,6 @@
 //! A policy under construction: safe defaults, one method for each setting, all checked at the end.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::{
@@ -27,8 +28,9 @@ enum Realm {
     Set(Option<Box<str>>),
 }
 
-/// Settings that contradict each other, or that no cookie can say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Settings that contradict each other, or that no cookie can say; its `Debug` is its text, for a `main`
+/// that returns it.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
     /// See [`CookieName::parse`].
@@ -77,7 +79,9 @@ pub enum PolicyError {
     #[error("a user needs at least one session: raise `max_sessions`")]
     NoSession,
     /// The session would end before it could be idle that long.
-    #[error("the absolute time-out is shorter than the idle time-out")]
+    #[error(
+        "the absolute time-out, 24 hours unless it is set, is shorter than the idle time-out: raise it by `absolute_timeout`, or use `no_absolute_timeout`"
+    )]
     AbsoluteShorterThanIdle,
     /// It begins with a slash, and holds visible ASCII.
     #[error("`match_path` must begin with `/`")]
@@ -85,6 +89,12 @@ pub enum PolicyError {
     /// Sessions in use would end.
     #[error("`touch_after` must be shorter than the idle time-out")]
     TouchAfterTooLong,
+}
+
+impl fmt::Debug for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl PolicyBuilder {
@@ -149,6 +159,7 @@ impl PolicyBuilder {
             .same_site(SameSite::Unset)
             .id_grammar(IdGrammar::any())
             .cookie_life(CookieLife::Express)
+            .note_devices(false)
             .no_realm();
         builder.settings.limits_writes = false;
         builder

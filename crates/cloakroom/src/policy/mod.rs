@@ -215,7 +215,9 @@ impl Policy {
     /// `saveUninitialized: false`: for an application that shares its sessions with Express.
     ///
     /// Cookies live until the browser closes and records for a day; `Secure` and `SameSite` are
-    /// not sent; nothing but the application's keys is kept in a record; every request that asks
+    /// not sent; nothing but the application's keys is kept in a record, unless a login here has to note
+    /// when it was and whose (`_ck`, a keyed fingerprint; the device as well where
+    /// [`note_devices`](PolicyBuilder::note_devices) asks for it); every request that asks
     /// for its session touches it; any text may be an id.
     pub fn express(keys: KeyRing) -> PolicyBuilder {
         PolicyBuilder::express(keys)

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::panic::resume_unwind;
+use std::time::Duration;
 
 use crate::lifecycle::EditError;
 use crate::record::ValueError;
@@ -46,6 +47,12 @@ pub enum SessionError {
     /// The policy's `max_sessions` refuses another login of this user: end one of the others.
     #[error("the user has as many sessions as the policy allows: end another one first")]
     TooManySessions,
+    /// Too many attempts at an account, or from an address: 429.
+    #[error("too many attempts: try again in {} seconds", .retry_after.as_secs().max(1))]
+    TooManyAttempts {
+        /// How long until another attempt is allowed.
+        retry_after: Duration,
+    },
     /// The policy remembers nobody: allow it by
     /// [`remember_at_most`](crate::policy::PolicyBuilder::remember_at_most).
     #[error("the policy remembers nobody: allow it by `remember_at_most`")]

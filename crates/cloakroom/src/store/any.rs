@@ -31,8 +31,38 @@ pub struct StoreOptions {
     pub near: Option<Duration>,
 }
 
-/// Why a URL led to no store.
-#[derive(Debug, thiserror::Error)]
+impl StoreOptions {
+    /// Says nothing beyond the URL.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the prefix of keys in Redis. Default: `sess:`, as connect-redis has it.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Sets whether Express writes to the store as well, and would bring back what is destroyed here.
+    /// Default: false.
+    #[must_use]
+    pub fn mixed_fleet(mut self, mixed_fleet: bool) -> Self {
+        self.mixed_fleet = mixed_fleet;
+        self
+    }
+
+    /// Puts a cache in front of the store whose answers are never older than this, mostly 1 s; it needs the
+    /// feature `near`. Default: there is none.
+    #[must_use]
+    pub fn near(mut self, staleness: Duration) -> Self {
+        self.near = Some(staleness);
+        self
+    }
+}
+
+/// Why a URL led to no store; its `Debug` is its text with all causes, for a `main` that returns it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The text is none of the URLs that [`AnyStore::connect`] knows.
@@ -47,6 +77,12 @@ pub enum ConnectError {
     /// The store could not be opened.
     #[error("the {0} store cannot be opened")]
     Store(&'static str, #[source] StoreError),
+}
+
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::says::with_causes(self, f)
+    }
 }
 
 impl AnyStore {
@@ -97,8 +133,19 @@ impl AnyStore {
     }
 
     async fn open(url: &str, options: &StoreOptions) -> Result<Self, ConnectError> {
+        let opened = Self::open_scheme(url, options).await;
+        opened.map_err(|error| match (error, place_of(url)) {
+            (ConnectError::Store(kind, error), Some(place)) => {
+                ConnectError::Store(kind, error.at(place))
+            }
+            (error, _) => error,
+        })
+    }
+
+    async fn open_scheme(url: &str, options: &StoreOptions) -> Result<Self, ConnectError> {
         let (scheme, rest) = url.split_once(':').ok_or(ConnectError::UnknownScheme)?;
         match scheme {
+            "memory" if !matches!(rest, "" | "//") => Err(no_memory_url()),
             "memory" => memory(),
             "sqlite" => sqlite(rest),
             "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster"
@@ -157,6 +204,26 @@ impl AnyStore {
             near: None,
         })
     }
+}
+
+/// The hosts that a URL names, without user and password; `None` where they cannot be told apart for sure.
+fn place_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let (before, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+    let place = place.split(['/', '?', '#']).next()?;
+    let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:,[]".contains(c);
+    let is_sure = !before.contains(['@', '?', '#']) && !place.is_empty();
+    (is_sure && place.chars().all(is_host)).then_some(place)
+}
+
+/// What follows `memory:` is meant for another store, or expects what this one does not do.
+fn no_memory_url() -> ConnectError {
+    let why = "the URL of the store in memory is `memory:` alone, it keeps nothing on disk and takes no \
+               parameters but `near`: for a file write sqlite:PATH";
+    ConnectError::Store(
+        "memory",
+        StoreError::new(super::StoreErrorKind::Invalid, why),
+    )
 }
 
 #[cfg(feature = "memory")]
@@ -243,3 +310,28 @@ impl From<AnyStore> for Arc<dyn Store> {
 }
 
 super::delegate!(AnyStore, |any| &any.store);
+
+#[cfg(test)]
+mod tests {
+    use super::place_of;
+
+    #[test]
+    fn z7_a_host_is_named_and_never_a_password() {
+        #[rustfmt::skip]
+        let table = [
+            ("redis://127.0.0.1:6379/0",                 Some("127.0.0.1:6379")),
+            ("redis://user:hunter2@cache.example/0",     Some("cache.example")),
+            ("redis://:hun/ter2@cache.example:1/0",      Some("cache.example:1")),
+            ("postgres://u:p@[::1]:5432/db?x=y",         Some("[::1]:5432")),
+            ("redis+cluster://a:1,b:2?near=1s",          Some("a:1,b:2")),
+            ("mongodb://h/db?authSource=a@hunter2",      None),
+            ("redis://u:hunter2@x@cache.example/0",      None),
+            ("redis://u:hun?ter2@cache.example/0",       None),
+            ("postgres:///db?password=hunter2",          None),
+            ("sqlite:/var/lib/x.db",                     None),
+        ];
+        for (url, place) in table {
+            assert_eq!(place_of(url), place, "{url}");
+        }
+    }
+}

@@ -20,7 +20,8 @@ pub enum StoreErrorKind {
 }
 
 /// A failed operation of a store. Its text never holds an id, a record or an address.
-#[derive(Debug)]
+///
+/// Its `Debug` is its text with all causes, for a `main` that returns it.
 pub struct StoreError {
     kind: StoreErrorKind,
     is_held_up: bool,
@@ -48,6 +49,22 @@ impl StoreError {
         }
     }
 
+    /// Returns whether the store itself fails, for everybody.
+    pub(crate) fn is_outage(&self) -> bool {
+        let kinds = [StoreErrorKind::Unavailable, StoreErrorKind::Unknown];
+        kinds.contains(&self.kind) && !self.is_held_up
+    }
+
+    /// Adds where the store is that failed.
+    pub(crate) fn at(self, place: &str) -> Self {
+        let place = place.to_owned();
+        let source = self.source;
+        Self {
+            source: Some(Box::new(At { place, source })),
+            ..self
+        }
+    }
+
     /// Returns whether others held the operation up, while the store works.
     pub fn is_held_up(&self) -> bool {
         self.is_held_up
@@ -69,6 +86,12 @@ impl From<StoreErrorKind> for StoreError {
     }
 }
 
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::says::with_causes(self, f)
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
@@ -87,5 +110,25 @@ impl Error for StoreError {
         self.source
             .as_ref()
             .map(|source| &**source as &(dyn Error + 'static))
+    }
+}
+
+/// Where a store is, and what went wrong there.
+#[derive(Debug)]
+struct At {
+    place: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {}", self.place)
+    }
+}
+
+impl Error for At {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source = self.source.as_ref();
+        source.map(|source| &**source as &(dyn Error + 'static))
     }
 }

@@ -23,6 +23,7 @@ pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod retired;
+mod says;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
 mod skew;
 #[cfg(feature = "sqlite")]

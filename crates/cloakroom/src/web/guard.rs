@@ -148,7 +148,11 @@ impl Guard {
             // Nobody is sent to the login because the store is down.
             Ok(_) => Err(Rejection::Unavailable),
             Err(error) => {
-                tracing::error!(%error, "no session for a guard");
+                if error.is_outage() {
+                    tracing::debug!(?error, "no session for a guard");
+                } else {
+                    tracing::error!(?error, "no session for a guard");
+                }
                 Err(Rejection::Unavailable)
             }
         }

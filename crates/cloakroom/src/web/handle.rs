@@ -109,7 +109,11 @@ impl Missing {
     pub(super) fn report(self, what: &str) {
         static SAID: AtomicBool = AtomicBool::new(false);
         match self {
-            Self::Layer => tracing::error!("{what} stands outside every session layer"),
+            Self::Layer => tracing::error!(
+                "{what} stands outside every session layer: in axum call `.layer(SessionLayer::new(manager))` \
+                 after `.route_layer(guard)`, the last layer is the outermost; in actix-web \
+                 `.wrap(SessionMiddleware::new(manager))` after `.wrap(guard)`"
+            ),
             Self::Path if !SAID.swap(true, Ordering::Relaxed) => tracing::error!(
                 "{what} is asked for a path that its session layer does not cover: see \
                  `PolicyBuilder::match_path`"

@@ -101,9 +101,7 @@ impl SessionRejection {
             Self::NoLayer | Self::NoAccounts => tracing::error!("{self}"),
             Self::OutsidePath => Missing::Path.report("a handler"),
             Self::NoPath => Missing::Target.report("a handler"),
-            Self::Store(error) => {
-                tracing::error!(%error, source = ?error.source(), "no session for a request");
-            }
+            Self::Store(error) => report_store(error, "no session for a request"),
             Self::Session(error) => error.report(),
             Self::LoginRequired | Self::Detached => {}
         }
@@ -121,6 +119,14 @@ impl SessionError {
                 ..Rejection::Unavailable.into()
             },
             Self::NotSignedIn => SessionRejection::LoginRequired.answer(),
+            Self::TooManyAttempts { retry_after } => {
+                let begun = u64::from(retry_after.subsec_nanos() > 0);
+                let seconds = (retry_after.as_secs() + begun).to_string();
+                ResponseParts {
+                    field: Some(("retry-after", seconds.into())),
+                    ..ResponseParts::new(429, self.to_string())
+                }
+            }
             Self::NotCovered(_) => SessionRejection::NoLayer.answer(),
             Self::Gone | Self::NotStored | Self::TooManySessions => {
                 ResponseParts::new(409, self.to_string())
@@ -136,9 +142,11 @@ impl SessionError {
             Self::Gone
             | Self::NotStored
             | Self::NotSignedIn
+            | Self::TooManyAttempts { .. }
             | Self::TooManySessions
             | Self::UnusableId => {}
-            Self::Store(_) | Self::Conflict | Self::Accounts(_) => {
+            Self::Store(error) => report_store(error, "a session failed"),
+            Self::Conflict | Self::Accounts(_) => {
                 tracing::error!(error = %self, source = ?self.source(), "a session failed");
             }
             // What serde says of a value may quote it.
@@ -150,7 +158,17 @@ impl SessionError {
 impl StoreError {
     /// Tells the operators, once, what the client is not told.
     pub(super) fn report(&self) {
-        tracing::error!(error = %self, source = ?self.source(), "the session store failed");
+        report_store(self, "the session store failed");
+    }
+}
+
+/// Tells of a store that failed a request: an outage was told of when it began, and each request's part in it
+/// is of use to whoever looks closer.
+pub(super) fn report_store(error: &StoreError, what: &str) {
+    if error.is_outage() {
+        tracing::debug!(?error, "{what}");
+    } else {
+        tracing::error!(?error, "{what}");
     }
 }
 

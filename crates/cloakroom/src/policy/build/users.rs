@@ -42,7 +42,7 @@ impl PolicyBuilder {
     /// Notes at a login from where it came: user agent and address, so that users can tell their
     /// sessions apart.
     ///
-    /// Default: true. Both are kept in the session's record and go with it; `false` keeps neither.
+    /// Default: true, with [`Policy::express`](super::super::Policy::express) false. Both are kept in the session's record and go with it; `false` keeps neither.
     pub fn note_devices(mut self, note_devices: bool) -> Self {
         self.settings.note_devices = note_devices;
         self

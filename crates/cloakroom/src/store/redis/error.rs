@@ -111,6 +111,8 @@ fn describe(error: &RedisError) -> String {
         }
         Some("OOM") => FULL.to_owned(),
         Some(code) => format!("Redis answers {code}"),
+        // These are the machine's own words, which repeat nothing of what was sent.
+        None if error.is_io_error() => error.to_string(),
         None => error.category().to_owned(),
     }
 }

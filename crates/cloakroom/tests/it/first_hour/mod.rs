@@ -6,6 +6,7 @@ mod kept;
 mod layers;
 mod responses;
 mod site;
+mod starts;
 mod steps;
 mod testing;
 mod typed;
