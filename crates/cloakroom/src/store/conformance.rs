@@ -20,7 +20,10 @@
     reason = "panicking is how they tell"
 )]
 
+mod advice;
+mod alike;
 mod blind;
+mod counts;
 mod faulty;
 mod life;
 mod living;
@@ -32,7 +35,10 @@ mod users;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use advice::Advice;
+pub use alike::*;
 pub use blind::LastWriteWinsStore;
+pub use counts::*;
 pub use faulty::FaultInjectingStore;
 pub use life::*;
 pub use living::*;
@@ -52,6 +58,7 @@ pub struct Subject {
     store: Arc<dyn Store>,
     clock: Clock,
     rewrites: bool,
+    in_seconds: bool,
 }
 
 impl std::fmt::Debug for Subject {
@@ -67,6 +74,7 @@ impl Subject {
             store: Arc::new(store),
             clock: Clock::System,
             rewrites: false,
+            in_seconds: false,
         }
     }
 
@@ -76,6 +84,7 @@ impl Subject {
             store: Arc::new(store),
             clock: clock.into(),
             rewrites: false,
+            in_seconds: false,
         }
     }
 
@@ -84,6 +93,14 @@ impl Subject {
     #[must_use]
     pub fn rewriting(mut self) -> Self {
         self.rewrites = true;
+        self
+    }
+
+    /// A store that counts in whole seconds, as connect-pg-simple does: a session lives until the end of the
+    /// second in which it expires.
+    #[must_use]
+    pub fn counting_in_seconds(mut self) -> Self {
+        self.in_seconds = true;
         self
     }
 
@@ -214,7 +231,14 @@ macro_rules! conformance_suite {
             living_tells_of_thousands
             prune_lets_go_of_what_expired
             scan_finds_every_live_session
-            scan_refuses_a_foreign_cursor
+            scan_keeps_to_its_limit_and_repeats_no_page
+            a_foreign_cursor_changes_nothing
+            prune_tells_how_many_went
+            count_is_of_live_sessions
+            a_session_is_over_at_the_instant_of_its_expiry
+            touch_moves_the_expiry_after_a_change_of_another
+            users_who_look_alike_are_others
+            ids_that_look_alike_are_others
             sessions_of_a_user_are_found
             sessions_follow_their_user
             a_session_that_names_two_users_is_found_for_both
@@ -232,6 +256,7 @@ macro_rules! conformance_suite {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $rule() {
+                let _advice = $crate::store::conformance::Advice::of(stringify!($rule));
                 $crate::store::conformance::$rule(&$subject).await;
             }
         )*

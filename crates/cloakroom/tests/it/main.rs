@@ -19,6 +19,7 @@ mod layers;
 mod life;
 mod live;
 mod locked;
+mod mutants;
 mod near;
 mod outage;
 mod poison;

@@ -63,7 +63,10 @@ mod hashed_ids {
         nobody_finds_a_replaced_id_neither_live_nor_retired
         strange_ids_are_only_unknown
         prune_lets_go_of_what_expired
-        scan_refuses_a_foreign_cursor
+        a_foreign_cursor_changes_nothing
+        count_is_of_live_sessions
+        touch_moves_the_expiry_after_a_change_of_another
+        ids_that_look_alike_are_others
         destroy_of_user_ends_all_but_one
         a_session_on_the_move_does_not_escape
         of_many_creators_one_wins
