@@ -10,6 +10,16 @@ pub mod recipes {}
 #[doc = include_str!("manual/guards.md")]
 pub mod guards {}
 
+#[cfg(feature = "testing")]
+#[doc = include_str!("manual/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("manual/production.md")]
+pub mod production {}
+
+#[doc = include_str!("manual/coming_from.md")]
+pub mod coming_from {}
+
 #[doc = include_str!("manual/lifecycle.md")]
 pub mod lifecycle {}
 

@@ -26,6 +26,8 @@ impl std::fmt::Debug for ResponseEffects {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ResponseEffects")
             .field("sends_cookie", &self.set_cookie.is_some())
+            .field("is_anonymous", &self.is_anonymous)
+            .field("clear_site_data", &self.clear_site_data)
             .finish()
     }
 }

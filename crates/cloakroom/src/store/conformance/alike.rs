@@ -46,7 +46,7 @@ pub async fn users_who_look_alike_are_others(subject: &Subject) {
     }
     for (user, id) in users.iter().zip(&sessions) {
         let found = subject.store.list_by_user(user).await.unwrap();
-        assert_eq!(found, [id.clone()], "the sessions of {user:?}");
+        assert_eq!(found, std::slice::from_ref(id), "the sessions of {user:?}");
     }
     // What no user is called finds nobody, whether or not the store can be asked for it.
     let last = users.last().expect("there are some");

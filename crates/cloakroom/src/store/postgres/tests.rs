@@ -118,7 +118,7 @@ async fn until_blocked(raw: &Client, table: &str) {
 async fn subject(options: PostgresOptions) -> Subject {
     let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
     let store = open(options.clock(clock.clone())).await;
-    Subject::with_clock(store, clock)
+    Subject::with_clock(store, clock).counting_in_seconds()
 }
 
 mod json {

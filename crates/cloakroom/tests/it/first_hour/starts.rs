@@ -277,8 +277,8 @@ async fn z7_an_outage_is_told_of_once_and_its_end_as_well() {
         .finish();
     let _listening = tracing::subscriber::set_default(subscriber);
     let sessions = cloakroom::testing::TestSessions::new();
-    let routes = axum::Router::new().route("/", get(set));
-    let router = routes.layer(SessionLayer::new(sessions.manager()));
+    let layer = SessionLayer::new(sessions.manager());
+    let router = axum::Router::new().route("/", get(set)).layer(layer);
     let mut ada = sessions.client(router).signed_in("ada").await;
     for _ in 0..2 {
         sessions.store().fail(StoreErrorKind::Unavailable);

@@ -34,7 +34,7 @@ async fn postgres(notify: bool) -> Subject {
     let store = PostgresStore::connect_options(&url, options).await.unwrap();
     let options = NearOptions::default().clock(clock.clone());
     let near = NearStore::with(std::sync::Arc::new(store), &options);
-    Subject::with_clock(near, clock)
+    Subject::with_clock(near, clock).counting_in_seconds()
 }
 
 mod before_redis {
