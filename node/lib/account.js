@@ -6,7 +6,7 @@ const { createHash } = require('node:crypto')
 
 const addon = require('./addon')
 const { ask } = require('./bell')
-const { snapshot } = require('./changes')
+const { snapshot, Snapshot } = require('./changes')
 const { laidOver } = require('./keeper')
 const { usersOf } = require('./users')
 
@@ -98,10 +98,11 @@ function updateInMemory (session, key, change, done) {
 }
 
 function inOrderOf (session, sent, key) {
-  const ordered = new Map()
-  for (const [name, value] of snapshot(session)) {
-    if (name === key) ordered.set(name, value)
-    else if (sent.has(name)) ordered.set(name, sent.get(name))
+  const ordered = new Snapshot()
+  const { keys, values } = snapshot(session)
+  for (const [at, name] of keys.entries()) {
+    if (name === key) ordered.push(name, values[at])
+    else if (sent.has(name)) ordered.push(name, sent.get(name))
   }
   return ordered
 }

@@ -13,6 +13,20 @@ const CLOSED = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader']
 
 const State = { OPEN: 0, HELD: 1, RELEASED: 2, SWALLOWED: 3 }
 
+/** Where a response has its hold while its head is held. */
+const HOLD = Symbol('cloakroom.hold')
+
+/** One for all responses, so that they stay of one shape. */
+const HEADERS_SENT = {
+  get () {
+    for (let hold = this[HOLD]; hold !== undefined; hold = hold.outer) {
+      if (hold.state === State.HELD) return true
+    }
+    return Reflect.get(Object.getPrototypeOf(this), 'headersSent', this)
+  },
+  configurable: true
+}
+
 function coded (error, code) {
   error.code = code
   return error
@@ -149,40 +163,37 @@ class Hold {
     if (report) this.report(report)
   }
 
-  /** Lets the response look as if its head had left. */
+  /** Lets the response look as if its head had left. Nothing is taken away afterwards: a response that loses properties is slow. */
   hold () {
     this.state = State.HELD
-    const { res } = this
-    Object.defineProperty(res, 'headersSent', { get: () => true, configurable: true })
+    this.lookSent()
     for (const method of CLOSED) {
-      if (typeof res[method] !== 'function') continue
       const verb = method === 'removeHeader' ? 'remove' : method === 'appendHeader' ? 'append' : 'set'
-      this.own(method, () => { throw headersSent(verb) })
+      this.close(method, () => { throw headersSent(verb) })
     }
-    if (typeof res._implicitHeader === 'function') this.own('_implicitHeader', () => {})
+    this.close('_implicitHeader', () => {})
   }
 
-  own (name, value) {
-    const had = Object.getOwnPropertyDescriptor(this.res, name)
-    this.shims ??= []
-    this.shims.push([name, had])
-    Object.defineProperty(this.res, name, { value, configurable: true, writable: true })
-  }
-
-  /** Takes away what `hold` put there. */
-  show () {
+  lookSent () {
     const { res } = this
-    delete res.headersSent
-    for (const [name, had] of this.shims ?? []) {
-      if (had === undefined) delete res[name]
-      else Object.defineProperty(res, name, had)
+    this.outer = res[HOLD]
+    res[HOLD] = this
+    if (!Object.hasOwn(res, 'headersSent')) Object.defineProperty(res, 'headersSent', HEADERS_SENT)
+  }
+
+  /** Puts `whileHeld` in the place of a method, for as long as the head is held. */
+  close (method, whileHeld) {
+    const hold = this
+    const inner = this.res[method]
+    if (typeof inner !== 'function') return
+    this.res[method] = function (...args) {
+      return hold.state === State.HELD ? whileHeld() : inner.apply(this, args)
     }
-    this.shims = undefined
   }
 
   /** The store has answered. */
   settle (error, result) {
-    this.show()
+    this.state = State.RELEASED
     if (error && !this.answersAnyway) return this.fail(error)
     this.release(result)
     this.replay()

@@ -187,13 +187,8 @@ function inflate (store, req, record) {
 }
 
 function build (req, record) {
-  const expires = record.cookie.expires
-  const originalMaxAge = record.cookie.originalMaxAge
-  const cookie = new Cookie(record.cookie)
-  if (typeof expires === 'string') cookie.expires = new Date(expires)
-  cookie.originalMaxAge = originalMaxAge
   const session = new Session(req, record)
-  session.cookie = cookie
+  session.cookie = Cookie.of(record.cookie)
   return session
 }
 

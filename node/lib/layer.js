@@ -37,6 +37,9 @@ class Layer {
     this.options = options
     this.store = storeOf(options)
     this.isNative = this.store instanceof NativeStore
+    /** Whether a session that begins can be made without the core: nothing but the options says what it is like. */
+    this.beginsHere = !strict && !options.genid && options.absoluteTimeout === undefined && !this.isDynamic()
+    this.savesUntouched = (this.bits & OPTION.SAVE_UNINITIALIZED) !== 0
     this.keeper = new Keeper(this.store, options.storeTimeout ?? STORE_TIMEOUT_MS)
     this.store.generate = req => this.generate(req)
     this.maxAgeOf = strict ? secondsLeft : () => undefined

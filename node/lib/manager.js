@@ -9,6 +9,7 @@ const { ask, tell } = require('./bell')
 const { patch, slice, snapshot, Json } = require('./changes')
 const { build, gone, Keeper } = require('./keeper')
 const { isUrl, NativeStore } = require('./native')
+const { inTurn } = require('./turns')
 const { usersOf } = require('./users')
 const Session = require('../session/session')
 
@@ -148,13 +149,22 @@ class NativeShelf {
     return found === '' ? undefined : JSON.parse(found)
   }
 
+  /** Runs one write of a session after another: those of a process need not find out that they met. */
+  inTurn (id, run) {
+    return new Promise((resolve, reject) => inTurn(this.store, id, end => { run().finally(end).then(resolve, reject) }))
+  }
+
   async change (id, set, removed) {
     const job = { change: { set: Object.entries(set), removed } }
-    if (await this.job(id, job) !== 'true') throw gone()
+    if (await this.inTurn(id, () => this.job(id, job)) !== 'true') throw gone()
   }
 
   /** `known` is what the key had when it was read. */
-  async update (id, key, change, known) {
+  update (id, key, change, known) {
+    return this.inTurn(id, () => this.exchange(id, key, change, known))
+  }
+
+  async exchange (id, key, change, known) {
     let expected = known === undefined ? '' : JSON.stringify(known instanceof Json ? JSON.parse(known.text) : known)
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const value = change(expected === '' || expected === 'null' ? undefined : JSON.parse(expected))

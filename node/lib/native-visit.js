@@ -5,6 +5,7 @@
 const addon = require('./addon')
 const { ask, askIdly, tell } = require('./bell')
 const { differs, moved, patch, snapshot, slice, Json } = require('./changes')
+const { mayName } = require('./tickets')
 const { UnderWay } = require('./under-way')
 const Cookie = require('../session/cookie')
 const Session = require('../session/session')
@@ -18,28 +19,60 @@ const SECRET = 'csrfSecret'
 const MOST_TRIES = 1000
 
 class NativeVisit {
+  #core
+
   constructor (layer, keep, req, field) {
     this.layer = layer
+    this.keep = keep
     this.req = req
+    this.field = field
     this.session = undefined
     this.base = undefined
     this.hasDestroyed = false
+    /** Whether the head left before the core heard of the session. */
+    this.isClosed = false
     this.underWay = new UnderWay()
-    const address = req.socket?.remoteAddress
-    const agent = req.headers['user-agent']
-    this.visit = tell(addon.begin, keep, field, layer.isSecure(req), address, agent)
   }
 
   open (done) {
-    ask(addon.openVisit, this.visit, [], error => {
+    // Who shows no cookie of ours has a session that is made here, and the core hears of it once something is done to it.
+    if (this.layer.beginsHere && !mayName(this.layer, this.field)) {
+      try {
+        this.layer.generate(this.req)
+        this.note(this.req.session)
+      } catch (error) {
+        return done(error)
+      }
+      return done()
+    }
+    this.#begin()
+    ask(addon.openVisit, this.#core, [], (error, text) => {
       if (error) return done(error)
       try {
-        if (this.show().isNew) this.choose()
+        if (this.show(text).isNew) this.choose()
       } catch (error) {
         return done(error)
       }
       done()
     })
+  }
+
+  #begin () {
+    const { req, layer } = this
+    this.#core = tell(addon.begin, this.keep, this.field, layer.isSecure(req), req.socket?.remoteAddress, req.headers['user-agent'])
+  }
+
+  /** What the core has of the request; it begins with the session that was made here. */
+  get visit () {
+    if (this.#core !== undefined) return this.#core
+    this.#begin()
+    const heard = []
+    ask(addon.openVisit, this.#core, [], error => heard.push(error))
+    if (heard[0]) throw heard[0]
+    tell(addon.choose, this.#core, this.session.id)
+    // Nothing of it can be sent any more.
+    if (this.isClosed) ask(addon.closeVisit, this.#core, [], () => {})
+    return this.#core
   }
 
   /** Lets the application's own functions say what a session is to be like that begins now. */
@@ -51,37 +84,34 @@ class NativeVisit {
   }
 
   /** Makes the request's session of what the core has of it. */
-  show () {
+  show (text = tell(addon.look, this.visit)) {
     const { req } = this
-    const seen = JSON.parse(tell(addon.look, this.visit))
+    const seen = JSON.parse(text)
     req.sessionID = seen.id
-    const { expires, originalMaxAge } = seen.record.cookie
     const session = new Session(req, seen.record)
-    session.cookie = new Cookie(seen.record.cookie)
-    if (typeof expires === 'string') session.cookie.expires = new Date(expires)
-    session.cookie.originalMaxAge = originalMaxAge
+    session.cookie = Cookie.of(seen.record.cookie)
     req.session = session
     this.note(session)
     return seen
   }
 
-  note (session) {
+  note (session, now = snapshot(session)) {
     this.session = session
-    this.base = snapshot(session)
-    this.cookie = { ...session.cookie.data }
+    this.base = now
+    this.cookie = session.cookie.data
   }
 
   /** Says what the handler did to the session's object since it was shown or stored last; `undefined` for nothing. */
-  changes () {
+  changes (now) {
     const { session } = this.req
     if (!session) return this.hasDestroyed ? undefined : { unset: true }
-    const now = snapshot(session)
-    const { set, removed } = patch(this.base, now)
     const cookie = this.cookieChanges(session)
+    if (!differs(this.base, now)) return cookie && { set: [], removed: [], cookie }
+    const { set, removed } = patch(this.base, now)
     const isMoved = new Set(moved(this.base, now))
     if (set.length + removed.length + isMoved.size === 0 && cookie === undefined) return undefined
     const isSet = new Set(set)
-    const keys = [...now.keys()].filter(key => (isSet.has(key) || isMoved.has(key)) && isStorable(key))
+    const keys = now.keys.filter(key => (isSet.has(key) || isMoved.has(key)) && isStorable(key))
     return { set: keys.map(key => [key, session[key]]), removed: [...removed, ...isMoved], cookie: cookie ?? {} }
   }
 
@@ -97,12 +127,14 @@ class NativeVisit {
     return changes
   }
 
-  /** Hands what was changed over to the core. */
-  apply () {
+  /** Hands what was changed over to the core, by `hand` if there is anything. */
+  apply (hand = changes => tell(addon.apply, this.visit, changes)) {
+    const { session } = this.req
     if (typeof this.req.sessionID !== 'string') return false
-    const changes = this.changes()
-    if (changes !== undefined) tell(addon.apply, this.visit, JSON.stringify(changes))
-    if (this.req.session) this.note(this.req.session)
+    const now = session ? snapshot(session) : undefined
+    const changes = this.changes(now)
+    if (changes !== undefined) hand(JSON.stringify(changes))
+    if (session && (changes !== undefined || session !== this.session)) this.note(session, now)
     return true
   }
 
@@ -247,10 +279,6 @@ class NativeVisit {
     askIdly(addon.act, this.visit, ['ended', ''], done)
   }
 
-  user () {
-    return JSON.parse(tell(addon.look, this.visit)).user
-  }
-
   /** Changes one key by the value that it has by now, on whatever server that was set. */
   update (key, change, done) {
     const jsonOf = value => {
@@ -302,8 +330,13 @@ class NativeVisit {
   }
 
   closeNow (done) {
-    if (!this.apply()) return done(null, {})
-    ask(addon.closeVisit, this.visit, [], (error, field) => {
+    let changes
+    if (!this.apply(said => { changes = said })) return done(null, {})
+    if (this.#core === undefined && changes === undefined && !this.layer.savesUntouched) {
+      this.isClosed = true
+      return done(null, {})
+    }
+    ask(addon.closeVisit, this.visit, [changes], (error, field) => {
       if (error) done(error, {})
       else done(null, { field: field === '' ? undefined : field })
     })
@@ -311,7 +344,8 @@ class NativeVisit {
 
   late (done) {
     const { session } = this.req
-    if (!session || typeof this.req.sessionID !== 'string') return done()
+    // One that was made here is nobody's.
+    if (!session || typeof this.req.sessionID !== 'string' || this.#core === undefined) return done()
     try {
       if (!differs(this.base, snapshot(session))) return done()
     } catch (error) {

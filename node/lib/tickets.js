@@ -8,7 +8,7 @@ const { warnOnce } = require('./warn')
 /** Returns the tickets of a request: its Cookie field's, else what cookie-parser made of it. */
 function findTickets (layer, wire, req) {
   const field = req.headers.cookie
-  const found = field ? addon.open(wire, field) : null
+  const found = mayName(layer, field) ? addon.open(wire, field) : null
   if (found !== null) return typeof found === 'string' ? [ticket(found)] : found.map(ticket)
   if (!req.signedCookies && !req.cookies) return []
   return parsed(layer, wire, req)
@@ -20,6 +20,11 @@ function fieldOf (layer, wire, req) {
   if (!req.signedCookies && !req.cookies) return field
   const [ticket] = findTickets(layer, wire, req)
   return ticket === undefined ? field : `${layer.name}=${addon.signed(wire, ticket.id)}`
+}
+
+/** Says whether a Cookie field may have a cookie of the middleware's name. */
+function mayName ({ name }, field) {
+  return field !== undefined && field.includes(name)
 }
 
 function ticket (text) {
@@ -35,4 +40,4 @@ function parsed ({ name }, wire, { signedCookies, cookies }) {
   return [{ id, isOutdated: false }]
 }
 
-module.exports = { fieldOf, findTickets }
+module.exports = { fieldOf, findTickets, mayName }

@@ -20,9 +20,20 @@ function inTurn (store, id, job) {
   }
   const queue = []
   queues.set(id, queue)
+  let isEnded = false
+  const end = () => {
+    if (isEnded) return
+    isEnded = true
+    if (queue.length === 0) queues.delete(id)
+    else goOn(queues, id, queue)
+  }
+  job(end)
+}
+
+/** Runs those who wait, one after the other. A loop, so that stores that answer at once do not pile up calls. */
+function goOn (queues, id, queue) {
   let isRunning = false
   let isFree = true
-  // A loop, so that stores that answer at once do not pile up calls.
   const run = () => {
     if (isRunning) return
     isRunning = true
@@ -39,15 +50,14 @@ function inTurn (store, id, job) {
     }
   }
   const begin = next => {
-    let ended = false
+    let isEnded = false
     next(() => {
-      if (ended) return
-      ended = true
+      if (isEnded) return
+      isEnded = true
       isFree = true
       run()
     })
   }
-  queue.push(job)
   run()
 }
 

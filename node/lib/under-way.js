@@ -2,9 +2,12 @@
 
 // Saves that a handler began and did not wait for: the end of its request does.
 
+/** Most requests have nobody who waits. */
+const NOBODY = Object.freeze([])
+
 class UnderWay {
   count = 0
-  waiting = []
+  waiting = NOBODY
 
   /** Notes that one begins; what it returns is called at its end, once. */
   begin () {
@@ -19,12 +22,15 @@ class UnderWay {
   /** Runs `next` once none is under way, at once where none is. */
   whenDone (next) {
     if (this.count === 0) return next()
+    if (this.waiting === NOBODY) this.waiting = []
     this.waiting.push(next)
   }
 
   go () {
     if (this.count > 0) return
-    for (const next of this.waiting.splice(0)) next()
+    const { waiting } = this
+    this.waiting = NOBODY
+    for (const next of waiting) next()
   }
 }
 

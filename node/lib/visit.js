@@ -5,14 +5,14 @@
 const addon = require('./addon')
 const { serialize } = require('./attributes')
 const { ask } = require('./bell')
-const { differs, snapshot } = require('./changes')
+const { differs, snapshot, Snapshot } = require('./changes')
 const { devices, endAll, endDevice, endOthers, login, renew, update } = require('./account')
 const { COOKIE, FACT, STORE } = require('./facts')
 const { inflate } = require('./keeper')
 const { UnderWay } = require('./under-way')
 
 const EPOCH = new Date(0)
-const NOTHING = new Map()
+const NOTHING = new Snapshot()
 
 class Visit {
   constructor (layer, wire, req, ticket) {
@@ -32,6 +32,8 @@ class Visit {
     this.saved = undefined
     this.touched = undefined
     this.isDestroyed = false
+    /** The data as they were when the plan was made. */
+    this.now = undefined
     /** Whether a save of the handler's own is under way, and what waits for it. */
     this.underWay = new UnderWay()
   }
@@ -61,8 +63,7 @@ class Visit {
   }
 
   /** Stores the session: as a new one where the store has none under its id, else over what is there. */
-  store (session, done) {
-    const now = snapshot(session)
+  store (session, done, now = snapshot(session)) {
     const isStored = !this.isNew(session) || this.savedId === session.id
     const { savedId, saved, known } = this
     this.savedId = session.id
@@ -160,7 +161,7 @@ class Visit {
     if (!session) {
       return (this.shown !== undefined ? FACT.SHOWN : 0) | (this.isDestroyed ? FACT.DESTROYED : 0)
     }
-    const now = snapshot(session)
+    const now = this.now = snapshot(session)
     const isModified = session.id !== this.originalId || differs(this.base, now)
     const isSaved = this.savedId === session.id
     return FACT.SESSION |
@@ -213,7 +214,7 @@ class Visit {
           // It ended elsewhere while this request ran. By now the client may have been given another cookie.
           if (error?.code === 'ESESSIONGONE') return done(null, undefined, true)
           done(error)
-        })
+        }, this.now)
       case STORE.TOUCH:
         // A touch that failed loses nobody's data.
         return keeper.touch(session.id, session, error => done(null, error))

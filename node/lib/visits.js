@@ -11,7 +11,7 @@ function visitOf (req) {
 }
 
 function attach (req, visit) {
-  Object.defineProperty(req, VISIT, { value: visit, configurable: true, writable: true })
+  req[VISIT] = visit
 }
 
 /** Notes that a request goes on without a session because its store is away, as it said itself. */

@@ -13,7 +13,8 @@ const { warnOnce } = require('../lib/warn')
  */
 function Cookie (options) {
   this.path = '/'
-  this.maxAge = null
+  this._expires = null
+  this.originalMaxAge = null
   this.httpOnly = true
   if (options) {
     if (typeof options !== 'object') throw new TypeError('argument options must be a object')
@@ -22,6 +23,18 @@ function Cookie (options) {
     }
   }
   if (this.originalMaxAge === undefined || this.originalMaxAge === null) this.originalMaxAge = this.maxAge
+}
+
+/** Makes the cookie that a record keeps. */
+function fromRecord (kept) {
+  const { expires, originalMaxAge } = kept
+  const cookie = new Cookie()
+  for (const name in kept) {
+    if (name !== 'data' && name !== 'expires' && name !== 'originalMaxAge') cookie[name] = kept[name]
+  }
+  if (expires !== null && expires !== undefined) cookie.expires = typeof expires === 'string' ? new Date(expires) : expires
+  cookie.originalMaxAge = originalMaxAge
+  return cookie
 }
 
 const members = {
@@ -77,3 +90,4 @@ for (const name of Object.keys(methods)) {
 }
 
 module.exports = Cookie
+Object.defineProperty(Cookie, 'of', { value: fromRecord })

@@ -397,3 +397,29 @@ test('a server that takes the connection and says nothing is a 503 in bounded ti
   const answers = await Promise.all(sites.map(site => ask(site, '/inc')))
   assert.deepEqual(answers.map(({ status, field }) => [status, field]), Array(3).fill([503, undefined]))
 })
+
+test('a session of a visitor who has none is made here: its id stays, what is done late to it is refused, and nothing is stored of it', async t => {
+  const store = new session.NativeStore('memory:')
+  const seen = []
+  const server = await serve(t, { store, cookie: { maxAge: 60_000, sameSite: 'lax' } }, async (req, res) => {
+    const { sessionID, session } = req
+    if (req.url === '/late') {
+      res.write('head')
+      session.n = 1
+      seen.push(await session.save().then(() => 'saved', error => error.code))
+      return res.end()
+    }
+    session.cookie.maxAge = 30_000
+    session.n = 1
+    await session.save()
+    seen.push([req.session.id === sessionID, req.session.cookie.originalMaxAge, req.session.cookie.sameSite])
+    res.end(sessionID)
+  })
+  const { cookie, text, field } = await ask(server)
+  assert.equal(idOf(cookie), text)
+  assert.equal(attributes(field).samesite, 'Lax')
+  assert.deepEqual(seen, [[true, 30_000, 'lax']])
+  assert.equal((await ask(server, '/late')).field, undefined)
+  assert.equal(seen[1], 'ERR_HTTP_HEADERS_SENT')
+  assert.deepEqual(await of(store, 'ids'), [text])
+})

@@ -4,8 +4,10 @@
 //! since; whoever hears it takes everything. It keeps no process alive.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use napi::bindgen_prelude::{External, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -20,8 +22,8 @@ pub(crate) type Outcome = std::result::Result<String, Failure>;
 
 type Ring = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// Threads that wait for stores: few, since they never compute for long.
-const THREADS: usize = 2;
+/// Threads that wait for stores: they never compute for long, and one wakes no other.
+const THREADS: usize = 1;
 
 /// One environment's bell.
 #[derive(Clone)]
@@ -82,41 +84,69 @@ pub(crate) fn run(
 ) -> Result<Option<String>> {
     let runtime = runtime()?;
     let _entered = runtime.enter();
-    let mut operation = Box::pin(operation);
-    if let Poll::Ready(outcome) = operation
-        .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()))
-    {
-        return Ok(Some(spoken(outcome)));
-    }
-    let mut answer = Answer {
+    let waiting = Arc::new(Waiting {
+        operation: Mutex::new(Some(Box::pin(operation))),
         bell: bell.clone(),
         number,
-        outcome: Err(Failure::panicked()),
-    };
-    // It is asked again at once, by a thread that can be woken.
-    runtime.spawn(async move { answer.is(operation.await) });
-    Ok(None)
+        runtime,
+    });
+    Ok(waiting.outcome().map(spoken))
 }
 
-/// What is told in any case, were it that the operation panicked.
-struct Answer {
+/// An operation that somebody waits for. Whoever has its answer goes on with it on the add-on's threads: what
+/// wakes it is there already, so that an operation costs JavaScript's thread one call to another, no two.
+struct Waiting {
+    /// `None` once it is done.
+    operation: Mutex<Option<Operation>>,
     bell: Bell,
     number: u32,
-    outcome: Outcome,
+    runtime: &'static Runtime,
 }
 
-impl Answer {
-    fn is(&mut self, outcome: Outcome) {
-        self.outcome = outcome;
+type Operation = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+impl Waiting {
+    /// Returns the outcome, if it is known by now and was not before.
+    fn outcome(self: &Arc<Self>) -> Option<Outcome> {
+        // It is asked again wherever it was woken meanwhile: one after the other.
+        let mut operation = self
+            .operation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let waker = Waker::from(Arc::clone(self));
+        let polled = operation
+            .as_mut()?
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker));
+        let Poll::Ready(outcome) = polled else {
+            return None;
+        };
+        *operation = None;
+        Some(outcome)
+    }
+
+    /// Goes on, and tells the outcome once it is known; that it panicked, if it did.
+    fn go_on(self: &Arc<Self>) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.outcome()));
+        let outcome = outcome.unwrap_or_else(|_| {
+            let mut operation = self
+                .operation
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            operation.take().map(|_| Err(Failure::panicked()))
+        });
+        if let Some(outcome) = outcome {
+            self.bell
+                .tell(format!("{} {}", self.number, spoken(outcome)));
+        }
     }
 }
 
-impl Drop for Answer {
-    fn drop(&mut self) {
-        let outcome = std::mem::replace(&mut self.outcome, Ok(String::new()));
-        self.bell
-            .tell(format!("{} {}", self.number, spoken(outcome)));
+impl Wake for Waiting {
+    fn wake(self: Arc<Self>) {
+        // Not here: whoever wakes may hold what the operation is about to ask for.
+        let runtime = self.runtime;
+        runtime.spawn(async move { self.go_on() });
     }
 }
 

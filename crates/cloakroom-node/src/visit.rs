@@ -76,7 +76,7 @@ pub(crate) fn request_of(
     request
 }
 
-/// Opens the session that the request's cookies name, or a new one.
+/// Opens the session that the request's cookies name, or a new one; answers it as [`look`] does.
 #[napi(catch_unwind)]
 pub fn open_visit(
     visit: &External<Visit>,
@@ -93,8 +93,7 @@ pub fn open_visit(
         } = &*visit.0;
         let fields = field.iter().map(String::as_bytes);
         let opened = manager.open(fields, request.clone()).await?;
-        let _ = session.set(opened);
-        Ok(String::new())
+        seen(session.get_or_init(|| opened))
     })
 }
 
@@ -115,24 +114,20 @@ pub fn choose(visit: &External<Visit>, id: Option<String>, cookie: Option<String
     Ok(())
 }
 
-/// Returns the session as it stands, as JSON: `id`, `isNew`, `user`, and the `record` with its cookie.
+/// Returns the session as it stands, as JSON: `id`, `isNew`, and the `record` with its cookie.
 #[napi(catch_unwind)]
 pub fn look(visit: &External<Visit>) -> Result<String> {
-    seen(visit.session()?)
+    seen(visit.session()?).map_err(thrown)
 }
 
-fn seen(session: &Session) -> Result<String> {
-    let text = |text: &str| serde_json::to_string(text).map_err(internal);
-    let id = text(session.id().expose())?;
-    let user = session
-        .user()
-        .map_or_else(|| Ok("null".to_owned()), |user| text(&user))?;
-    let data = session.to_json().map_err(refused)?;
+fn seen(session: &Session) -> std::result::Result<String, Failure> {
+    let id = serde_json::to_string(session.id().expose()).map_err(|_| Failure::panicked())?;
+    let data = session.to_json()?;
     let (cookie, is_new) = (session.cookie(), session.is_new());
     let rest = data.strip_prefix('{').unwrap_or("}");
     let comma = if rest == "}" { "" } else { "," };
     Ok(format!(
-        r#"{{"id":{id},"isNew":{is_new},"user":{user},"record":{{"cookie":{cookie}{comma}{rest}}}"#
+        r#"{{"id":{id},"isNew":{is_new},"record":{{"cookie":{cookie}{comma}{rest}}}"#
     ))
 }
 
@@ -140,8 +135,12 @@ fn seen(session: &Session) -> Result<String> {
 /// `touched`.
 #[napi(catch_unwind)]
 pub fn apply(visit: &External<Visit>, changes: String) -> Result<()> {
-    let changes: Changes = serde_json::from_str(&changes).map_err(internal)?;
-    change(visit.session()?, changes).map_err(refused)
+    applied(visit.session()?, &changes)
+}
+
+fn applied(session: &Session, changes: &str) -> Result<()> {
+    let changes: Changes = serde_json::from_str(changes).map_err(internal)?;
+    change(session, changes).map_err(refused)
 }
 
 fn change(session: &Session, changes: Changes) -> std::result::Result<(), SessionError> {
@@ -164,14 +163,19 @@ fn change(session: &Session, changes: Changes) -> std::result::Result<(), Sessio
     Ok(())
 }
 
-/// Stores what the request did; answers the Set-Cookie field that its response is to have, or nothing.
+/// Stores what the request did, `changes` as for [`apply`] first; answers the Set-Cookie field that its
+/// response is to have, or nothing.
 #[napi(catch_unwind)]
 pub fn close_visit(
     visit: &External<Visit>,
     bell: &External<Bell>,
     number: u32,
+    changes: Option<String>,
 ) -> Result<Option<String>> {
     let (session, manager) = (visit.session()?.clone(), visit.0.manager.clone());
+    if let Some(changes) = changes {
+        applied(&session, &changes)?;
+    }
     run(bell, number, async move {
         let closing = manager.close(&session).await?;
         Ok(closing.set_cookie.unwrap_or_default())
@@ -268,7 +272,11 @@ impl Visit {
 
 /// A failure that is thrown, for JavaScript to take apart.
 pub(crate) fn refused(error: SessionError) -> Error {
-    Error::new(Status::GenericFailure, Failure::from(error).to_json())
+    thrown(error.into())
+}
+
+fn thrown(failure: Failure) -> Error {
+    Error::new(Status::GenericFailure, failure.to_json())
 }
 
 fn internal(error: serde_json::Error) -> Error {
