@@ -16,22 +16,22 @@ pub struct AnyStore {
     near: Option<super::near::NearStore>,
 }
 
-/// What a URL does not say of a store; each store heeds what concerns it.
+/// The options of a store that its URL does not carry; each store reads those that concern it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StoreOptions {
     /// The prefix of keys in Redis. `None`: `sess:`, as connect-redis has it.
     pub prefix: Option<String>,
-    /// Whether Express writes to the store as well, and would bring back what is destroyed here: a
-    /// mark stands in its place. Default: false.
+    /// `true` if Express writes to the store as well and would resurrect sessions that are destroyed here: a
+    /// tombstone then takes the place of each. Default: `false`.
     pub mixed_fleet: bool,
-    /// How old an answer of a cache in front of the store may be, mostly 1 s: see `manual::near`.
-    /// `None`, the default: there is no cache. A URL that says `near=1s` goes before what is said here.
-    /// Let all servers of a fleet have the same.
+    /// Bound on the age of a read from a near cache in front of the store, usually 1 s: see `manual::near`.
+    /// `None`, the default: no cache. `near=1s` in the URL takes precedence. Set the same bound on every
+    /// server of a fleet.
     pub near: Option<Duration>,
 }
 
-/// Why a URL led to no store.
+/// The reason why a URL led to no store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -78,7 +78,7 @@ impl AnyStore {
         Self::connect_with(url, &StoreOptions::default()).await
     }
 
-    /// The same, with what the URL does not say.
+    /// Connects with options that the URL does not carry.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl AnyStore {
         }
     }
 
-    /// Which store it is: the feature's name.
+    /// Returns the kind of store: the name of its feature.
     pub fn kind(&self) -> &'static str {
         self.kind
     }

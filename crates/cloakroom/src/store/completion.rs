@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// How long a write may go on that nobody waits for: longer than a store's own time-outs for connecting
-/// and for an answer, so that only a server that hangs comes to it.
+/// Time that a write may go on after its caller dropped it: longer than a store's own time-outs for
+/// connecting and for a reply, so that only a server that hangs reaches it.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Returns a future that does what `write` does; dropped in the middle, it goes on as a task.

@@ -167,7 +167,7 @@ const SHORT: Duration = Duration::from_secs(2);
 /// Longer than [`SHORT`], whichever way a store rounds.
 const LONGER: Duration = Duration::from_millis(3_100);
 
-/// What a record's text says, however it is written.
+/// Parses a record's text into values, so that two spellings compare equal.
 fn values(text: &str) -> serde_json::Value {
     let as_javascript = renormalize(text).expect("a record is JSON");
     serde_json::from_str(&as_javascript).expect("a record is JSON")

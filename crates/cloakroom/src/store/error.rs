@@ -1,9 +1,9 @@
-//! What went wrong in a store, for whoever must act.
+//! Store errors, classed by the caller's next move.
 
 use std::error::Error;
 use std::fmt;
 
-/// What a caller can do about a [`StoreError`].
+/// The caller's next move after a [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
@@ -13,7 +13,7 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The store did not say in time whether it did what it was asked: read before trying again.
     Unknown,
-    /// What the store holds cannot be read: this session is lost, start a new one.
+    /// The stored record cannot be read: this session is lost, start a new one.
     Corrupt,
     /// The caller asked for what this store cannot do: change the call.
     Invalid,
@@ -53,7 +53,7 @@ impl StoreError {
         self.is_held_up
     }
 
-    /// What can be done about it.
+    /// Returns the class of the error, by which the caller decides.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }

@@ -1,7 +1,7 @@
-//! Where records lie: the contract that every store keeps, ours and a third party's.
+//! Storage of records: the contract that every store keeps, ours and a third party's.
 //!
-//! A store never decides what is in a record. It hands out the bytes that it holds, takes new ones
-//! only where the caller has seen the old ones, and forgets what is over.
+//! A store does not interpret records. It returns the bytes that it holds, accepts new ones only where the
+//! caller has seen the old ones, and drops what has expired.
 
 mod any;
 #[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
@@ -49,10 +49,10 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 
-/// What the methods of a [`Store`] return, so that a store can be held as `dyn Store`.
+/// The future that the methods of a [`Store`] return, boxed so that a store can be used as `dyn Store`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// What became of an [`update`](Store::update) or a [`replace`](Store::replace).
+/// The outcome of an [`update`](Store::update) or a [`replace`](Store::replace).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CasOutcome {
     /// The new record is stored.
@@ -68,7 +68,7 @@ pub enum CasOutcome {
 pub struct Page {
     /// The ids of live sessions; over the pages of a scan, each that lived all the time is there.
     pub ids: Vec<SessionId>,
-    /// What to call [`scan`](Store::scan) with for the next part; `None` after the last.
+    /// The cursor for the next call of [`scan`](Store::scan); `None` after the last page.
     pub next: Option<String>,
 }
 
@@ -94,14 +94,15 @@ pub trait Store: Send + Sync + 'static {
     /// The live record of `id`, `None` for one that is absent or expired.
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>>;
 
-    /// The same, past every cache: what is stored when this is called.
+    /// Reads the live record of `id` past every cache: the one that is stored at the time of the call.
     fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         self.get(id)
     }
 
-    /// How old an answer of [`get`](Self::get) may be: zero, the default, for all but a cache.
+    /// Returns the greatest age of a reply of [`get`](Self::get): zero, the default, for every store but a
+    /// cache.
     ///
-    /// What happens here is seen here at once all the same.
+    /// Writes of this process are visible to it at once in any case.
     fn staleness(&self) -> Duration {
         Duration::ZERO
     }
@@ -255,7 +256,7 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreErrorKind::Invalid`] for a cursor that this store did not give.
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page>;
 
-    /// How many sessions are live.
+    /// Returns the number of live sessions.
     fn count(&self) -> StoreFuture<'_, u64>;
 
     /// Told by the [`Manager`](crate::Manager) before it asks anything: where records name their user.
@@ -282,7 +283,7 @@ pub trait Store: Send + Sync + 'static {
 /// The year 2100: an expiry that every store can hold.
 const CHECKED_UNTIL: Timestamp = Timestamp::from_millis(4_102_444_800_000);
 
-/// Why a logout everywhere is given up.
+/// Builds the error with which a logout everywhere gives up.
 #[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
 fn too_many_id_changes() -> StoreError {
     let reason = "the user's sessions change their ids faster than they can be ended";

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// How long a store knows an id that was retired: longer than the requests last that were sent with
-/// it.
+/// Time for which a store remembers a retired id: longer than any request that was sent with it lasts.
 pub const RETIRED_FOR: Duration = Duration::from_mins(1);
 
 /// The reason why a store has no session under an id that was in use a moment ago.
@@ -15,7 +14,7 @@ pub enum RetiredId {
     /// The session was ended or handed to another user, or its user's rights changed: whoever still
     /// has the id has nothing.
     Closed,
-    /// The same user's session goes on under another id, which this text names to the
+    /// The same user's session continues under another id, which this text names to the
     /// [`Manager`](crate::Manager).
     Renewed(String),
 }

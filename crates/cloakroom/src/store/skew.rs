@@ -1,10 +1,10 @@
-//! How far this machine's clock is from a server's, said once for each store that connects.
+//! Clock skew between this machine and a server, logged once for each store that connects.
 
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 
-/// What clocks that are kept right by NTP never differ by.
+/// A skew that clocks synchronised by NTP stay below.
 const TOLERATED: Duration = Duration::from_secs(5);
 
 /// Warns where a server's clock is another than this process's; `asked` is when it was asked.

@@ -18,7 +18,7 @@ pub(super) struct Steady {
     /// The process's.
     clock: Clock,
     start: Instant,
-    /// What time it was for the store at the start, in milliseconds since 1970.
+    /// The store's time at `start`, in milliseconds since 1970.
     at_start: Arc<AtomicI64>,
 }
 
@@ -74,7 +74,7 @@ impl Steady {
     }
 }
 
-/// What both clocks showed.
+/// A reading of both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     /// The time in the store.

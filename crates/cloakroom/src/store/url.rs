@@ -1,4 +1,4 @@
-//! What a store's URL says of the cache in front of it; the rest is the store's own affair.
+//! The parameter of a store's URL that sets up a near cache; the rest of the URL is the store's own.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -120,7 +120,7 @@ impl FaultInjectingStore {
         self.lock().one = Some((n, OneFault::LoseAnswer));
     }
 
-    /// Whether the call that was to go wrong has come.
+    /// Returns `true` once the call that was to fail has been made.
     pub fn has_failed_call(&self) -> bool {
         self.lock().one.is_none()
     }

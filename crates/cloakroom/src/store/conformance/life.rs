@@ -47,7 +47,7 @@ pub async fn bytes_come_back_as_they_went_in(subject: &Subject) {
     }
 }
 
-/// What expired is absent to everybody, and its id is free again.
+/// Checks that an expired record is absent to every method, and that its id is free again.
 pub async fn expired_is_absent(subject: &Subject) {
     let entry = subject.entry_for(r#","a":1"#, SHORT);
     let (id, other) = (subject.stored(&entry).await, subject.stored(&entry).await);

@@ -1,4 +1,4 @@
-//! Which of many sessions live.
+//! Conformance of `expiries`, which asks for many sessions at once.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub async fn living_tells_which_sessions_live_and_until_when(subject: &Subject) 
     assert_eq!(subject.store.expiries(&[]).await.unwrap(), []);
 }
 
-/// What expired does not live, though the store may hold it still.
+/// Checks that `expiries` leaves out expired sessions, though the store may still hold them.
 pub async fn living_leaves_out_what_expired(subject: &Subject) {
     let id = subject.stored(&subject.entry_for("", SHORT)).await;
     let ids = [id, subject.stored(&subject.entry("")).await];

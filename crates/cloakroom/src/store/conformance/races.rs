@@ -1,4 +1,4 @@
-//! What happens at the same time.
+//! Conformance under concurrency.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Which sessions are whose.
+//! Conformance of the index of users.
 
 use std::collections::HashSet;
 use std::time::Duration;

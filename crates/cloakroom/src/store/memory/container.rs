@@ -1,4 +1,4 @@
-//! How much memory this process may have: of the machine, or of the container that it runs in.
+//! The memory limit of this process: the machine's, or that of the container it runs in.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ pub(super) fn memory() -> Option<u64> {
     memory_under(Path::new("/"))
 }
 
-/// The same for a system whose root directory is another, for tests.
+/// Reads the limit under another root directory, for tests.
 fn memory_under(root: &Path) -> Option<u64> {
     let machine = read(root, "proc/meminfo").and_then(|text| total(&text));
     let groups = read(root, "proc/self/cgroup").unwrap_or_default();

@@ -24,7 +24,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
 
-/// How often a user's sessions are gone through again: no login is that fast.
+/// Bound on the passes over a user's sessions: no login is that fast.
 const PASSES: usize = 1000;
 
 /// Bounds on what a [`MemoryStore`] holds.
@@ -74,7 +74,7 @@ struct MemoryTables {
 }
 
 impl MemoryStore {
-    /// How often expired sessions are looked for.
+    /// Interval of the sweep for expired sessions.
     const SWEEP: Duration = Duration::from_secs(10);
 
     /// A store within the default bounds.
@@ -84,8 +84,8 @@ impl MemoryStore {
 
     /// A store within `limit`, by a clock that a test may set.
     ///
-    /// What has expired a monotonic clock decides, so that a wall clock which jumps takes nobody's session;
-    /// a [`ManualClock`](crate::ManualClock) takes the place of both.
+    /// Expiry is decided by a monotonic clock, so that a wall clock that jumps ends no session; a
+    /// [`ManualClock`](crate::ManualClock) replaces both.
     pub fn with(limit: MemoryLimit, clock: impl Into<Clock>) -> Self {
         // Few enough that each holds a fair sample, many enough that cores seldom meet.
         let shards = (limit.sessions / 1024).clamp(1, 256).next_power_of_two();

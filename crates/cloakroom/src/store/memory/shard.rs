@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::record::{RecordText, split};
 use crate::store::NewRecord;
 
-/// How many sessions are looked at to find one that may go.
+/// Number of sessions that are sampled to choose one for eviction.
 const SAMPLE: usize = 16;
 /// Tables of fewer buckets are not worth shrinking.
 const SMALL: usize = 64;

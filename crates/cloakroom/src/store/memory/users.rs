@@ -1,4 +1,4 @@
-//! Which sessions are whose.
+//! The index of sessions by user.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};

@@ -1,4 +1,4 @@
-//! What was read or written last: the BSON that a text handed out stands for.
+//! A cache of the BSON behind the texts that were read or written last.
 
 use std::collections::{HashMap, VecDeque};
 

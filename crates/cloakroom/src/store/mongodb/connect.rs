@@ -23,13 +23,13 @@ use super::time;
 use super::tombstones::Tombstones;
 use crate::store::{StoreError, StoreErrorKind, UserKeys, plaintext};
 
-/// How long a request waits for a server to be found, unless the URL says otherwise.
+/// Time that a request waits for server selection, unless the URL sets another.
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often the driver looks whether a server is there: a request after an outage waits for that.
-/// The driver's own ten seconds would be a long time.
+/// Interval of the driver's server checks: the first request after an outage waits for one. The driver's own
+/// default, ten seconds, would be long.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
-/// How many connections there are at most, unless the URL says otherwise: as many as in the Node driver.
-/// The Rust driver's own ten are soon taken by writes that wait for documents which somebody holds.
+/// Greatest number of connections, unless the URL sets another: the Node driver's default. The Rust driver's
+/// ten are soon used up by writes that wait for locked documents.
 const MAX_CONNECTIONS: u32 = 100;
 /// The database of a URL that names none, as in the Node driver.
 const DATABASE: &str = "test";
@@ -112,7 +112,7 @@ impl MongoInner {
     }
 }
 
-/// What a URL says, and how long to wait where it says nothing of that.
+/// Parses a URL, and sets the time-outs that it leaves open.
 pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
     let mut parsed = ClientOptions::parse(url).await.map_err(|error| {
         // The driver's text may repeat the URL, and with it a password.

@@ -51,7 +51,7 @@ pub enum Algorithm {
     AesCbc,
 }
 
-/// How bytes become text.
+/// The encoding of bytes as text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -79,7 +79,7 @@ pub enum Hashing {
 
 pub(super) type AesKey = [u8; 32];
 
-/// Why a text does not open; nobody is told more.
+/// A text that cannot be decrypted; the reason is given to no caller.
 pub(super) struct Unreadable;
 
 impl Encoding {

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::record::COOKIE;
 use crate::store::StoreError;
 
-/// What connect-mongo writes of a cookie, in its order; what is undefined becomes null.
+/// The keys that connect-mongo writes of a cookie, in its order; undefined ones become null.
 const COOKIE_KEYS: [&str; 9] = [
     "originalMaxAge",
     "partitioned",
@@ -68,7 +68,7 @@ pub(super) fn from_text(text: &str, base: Option<&Document>) -> Result<Document,
     })
 }
 
-/// Whether two texts say the same, however they are written.
+/// Returns `true` if two texts hold the same values, however they are written.
 pub(super) fn same_values(one: &str, other: &str) -> bool {
     let values = |text: &str| {
         let document = from_text(text, None).ok()?;
@@ -144,7 +144,7 @@ mod tests {
 
     use super::{from_text, same_values, to_text};
 
-    /// What `JSON.stringify` prints of what the Node driver (bson 7.3) makes of each.
+    /// Compares with the output of `JSON.stringify` for each type as the Node driver (bson 7.3) reads it.
     #[test]
     fn every_type_prints_as_in_node() {
         let scoped = JavaScriptCodeWithScope {

@@ -1,4 +1,4 @@
-//! What ends sessions: a logout, another id, the time.
+//! Everything that ends sessions: a logout, a change of id, expiry.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use super::writes::TRIES;
 use crate::record::RecordText;
 use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError, StoreErrorKind};
 
-/// How long whoever noted an id may take until the session is gone; a note that stands longer beside a
-/// live session is left from somebody who gave up.
+/// Time that a process may take between noting an id and deleting its session; a note that stands longer
+/// beside a live session was left by one that gave up.
 const UNDER_WAY: Duration = Duration::from_millis(50);
 
 impl MongoInner {
@@ -116,7 +116,7 @@ impl MongoInner {
         Ok(CasOutcome::Stored)
     }
 
-    /// Whether a session that was noted as retired lives, and is not about to go.
+    /// Returns `true` if a session that was noted as retired is live, and is not just being deleted.
     async fn is_left_live(&self, id: &str) -> Result<bool, StoreError> {
         let id = [id.to_owned()];
         for pause in [Duration::ZERO, UNDER_WAY] {

@@ -1,5 +1,5 @@
-//! What an error of the driver means to whoever must act. Its text stays here: it may hold a
-//! document, an id or an address.
+//! Maps errors of the driver to store errors. Their text goes no further: it may hold a document, an id or an
+//! address.
 
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 

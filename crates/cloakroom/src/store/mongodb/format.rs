@@ -1,4 +1,4 @@
-//! What the field `session` holds: a JSON text, a document, or an encrypted text.
+//! The formats of the field `session`: a JSON text, a document, or an encrypted text.
 
 use mongodb::bson::{Bson, RawDocument};
 
@@ -76,7 +76,7 @@ impl SessionFormat {
         Ok(session)
     }
 
-    /// Whether a stored text is the one that was read.
+    /// Returns `true` if a stored text is the one that was read.
     pub(super) fn same(&self, stored: &str, read: &str) -> bool {
         match self {
             Self::Document => document::same_values(stored, read),

@@ -62,9 +62,8 @@ use crate::record::RecordText;
 /// document is stored, and the old id noted as retired, before the old one goes, and a crash in between
 /// leaves both. So does a logout, [`retire`](Store::retire): it notes, then deletes.
 ///
-/// Where sessions are texts, [`of_user`](Store::of_user) has the server look through all of them: no
-/// index speaks of what Express wrote. With [`stringify(false)`](MongoOptions::stringify) there
-/// are indexes.
+/// Where sessions are texts, [`list_by_user`](Store::list_by_user) makes the server scan all of them: no
+/// index covers what Express wrote. With [`stringify(false)`](MongoOptions::stringify) there are indexes.
 #[derive(Clone)]
 pub struct MongoStore(Arc<MongoInner>);
 
@@ -80,15 +79,15 @@ struct MongoInner {
     heard: Mutex<Instant>,
     seen: Mutex<BsonCache>,
     user_keys: ArcSwap<UserKeys>,
-    /// Whether the indexes for the keys above were asked for.
+    /// `true` once the indexes for the keys above were requested.
     indexed: AtomicBool,
 }
 
 impl MongoStore {
     /// Connects to the server that `url` names, with connect-mongo's defaults.
     ///
-    /// Where the URL sets no `serverSelectionTimeoutMS` and `connectTimeoutMS`, both are one
-    /// second, not the driver's thirty and ten: a request waits for it.
+    /// If the URL sets no `serverSelectionTimeoutMS` and `connectTimeoutMS`, both are one second, not the
+    /// driver's thirty and ten: a request waits for it.
     ///
     /// # Errors
     ///
@@ -98,7 +97,7 @@ impl MongoStore {
         Self::connect_options(url, MongoOptions::new()).await
     }
 
-    /// The same, with what [`AnyStore`](super::AnyStore) knows.
+    /// Connects with the options of [`AnyStore`](super::AnyStore).
     ///
     /// # Errors
     ///
@@ -111,7 +110,7 @@ impl MongoStore {
         Self::connect_options(url, options).await
     }
 
-    /// The same, with every option.
+    /// Connects with every option.
     ///
     /// # Errors
     ///
@@ -127,7 +126,7 @@ impl MongoStore {
 }
 
 impl MongoInner {
-    /// What an id handed out begins with where the store has `_id`s that are not ids.
+    /// Prefix of the ids that are returned for `_id`s that are no session ids.
     const STORED: &str = "stored:";
 
     /// Now, by the server's clock.

@@ -1,4 +1,4 @@
-//! How documents are to look, and who lets them go.
+//! Options of the MongoDB store: the format of documents, and their removal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,11 +9,10 @@ use sha2::{Digest as _, Sha256};
 use super::crypto::{Encryption, hex};
 use crate::clock::Clock;
 
-/// How sessions lie in MongoDB: each setting is connect-mongo's of that name.
+/// The format of sessions in MongoDB: each setting has the name that connect-mongo gives it.
 ///
-/// Every process that shares the collection, in whichever language, has to say the same of
-/// [`stringify`](Self::stringify), [`transform_id`](Self::transform_id) and
-/// [`encryption`](Self::encryption).
+/// Every process that shares the collection, in whichever language, must use the same
+/// [`stringify`](Self::stringify), [`transform_id`](Self::transform_id) and [`encryption`](Self::encryption).
 #[derive(Clone)]
 #[must_use]
 pub struct MongoOptions {
@@ -32,7 +31,7 @@ pub struct MongoOptions {
 
 pub(super) type TransformId = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
-/// Who deletes what expired. Nobody sees it either way.
+/// The removal of expired documents, which are invisible to readers in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AutoRemove {
@@ -177,8 +176,8 @@ impl MongoOptions {
 
     /// Sets the clock that the caller's instants are by, for tests. Default: the machine's.
     ///
-    /// What has expired the server's clock decides, which is asked for when the store connects and every
-    /// 30 seconds. A [`ManualClock`](crate::ManualClock) takes the place of both.
+    /// Expiry is decided by the server's clock, which is queried when the store connects and every 30
+    /// seconds. A [`ManualClock`](crate::ManualClock) replaces both.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self

@@ -1,4 +1,4 @@
-//! What is asked of the collection.
+//! Reads of the collection.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ use crate::store::{Page, StoreError, StoreErrorKind, StoredRecord};
 pub(super) const BATCH: usize = 500;
 
 impl MongoInner {
-    /// What every live document fulfils, in connect-mongo's words.
+    /// Returns the filter that every live document meets, in connect-mongo's words.
     pub(super) fn live(&self) -> Document {
         let now = date(self.now());
         doc! { "$or": [{ "expires": { "$exists": false } }, { "expires": { "$gt": now } }] }
@@ -74,7 +74,7 @@ impl MongoInner {
         Ok(Some(held.into()))
     }
 
-    /// When each lives until; those under a tombstone do not live.
+    /// Returns the expiry of each live session; those under a tombstone are not live.
     pub(super) async fn expiries(
         &self,
         ids: &[String],

@@ -14,8 +14,8 @@ use super::error::{read_failed, write_failed};
 use crate::clock::Timestamp;
 use crate::store::{RETIRED_FOR, RetiredId, StoreError, StoreErrorKind};
 
-/// How often an id of several notes is looked at, and how long to wait in between: all but one are taken
-/// back within milliseconds, unless whoever made them is gone.
+/// Number of reads of an id with several notes, and the pause between two: all but one are taken back within
+/// milliseconds, unless the process that made them is gone.
 const LOOKS: usize = 10;
 const PAUSE: Duration = Duration::from_millis(10);
 

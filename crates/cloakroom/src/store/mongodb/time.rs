@@ -16,7 +16,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::store::steady::Steady;
 use crate::store::{StoreError, skew};
 
-/// How long what it said is gone by: another may have become the primary, or its clock been set.
+/// Time that a reading of the server's clock is used: another server may have become the primary, or its
+/// clock been set.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Asks the server for the time, sets the store's by it, and warns where this machine's is another.

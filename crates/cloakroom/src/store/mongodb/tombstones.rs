@@ -22,7 +22,7 @@ pub(super) struct Tombstones {
     pub(super) collection: Collection<RawDocumentBuf>,
 }
 
-/// Whether a tombstone is new, or stood there before.
+/// The result of writing a tombstone: a new one, or one that stood there before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tombstone {
     New,

@@ -1,5 +1,5 @@
-//! Whose a session is, said by the session alone: Express writes it as well, and knows no field of
-//! ours. The server gives candidates, which its own query cannot miss; the text of each decides.
+//! Sessions by user, decided by the session alone: Express writes it as well, and knows no field of ours. A
+//! query on the server yields candidates and misses none; the text of each decides.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ use crate::id::SessionId;
 use crate::record::{DIVIDER, OF_OBJECT, stringify};
 use crate::store::{StoreError, StoreErrorKind, UserKeys, too_many_id_changes};
 
-/// How often a user's sessions are looked for while they are ended: one that got another id
-/// meanwhile may have been missed.
+/// Bound on the passes over a user's sessions while they are ended: a session that changed its id meanwhile
+/// may have been missed.
 const PASSES: usize = 64;
 /// MongoDB takes no regular expression of more than 32,764 bytes.
 const LONGEST_PATTERN: usize = 30_000;

@@ -1,4 +1,4 @@
-//! What stores sessions and keeps them alive.
+//! Writes that store sessions and keep them alive.
 
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 
@@ -10,14 +10,14 @@ use crate::clock::Timestamp;
 use crate::record::RecordText;
 use crate::store::{CasOutcome, NewRecord, StoreError, StoreErrorKind};
 
-/// What became of one attempt to save.
+/// The outcome of one attempt to save.
 enum SaveAttempt {
     Saved,
     Gone,
     Other(DecodedSession),
 }
 
-/// When a session was saved or touched.
+/// The time at which a session was saved or touched.
 enum LastModified {
     Gone,
     Unknown,
@@ -25,7 +25,7 @@ enum LastModified {
     Earlier,
 }
 
-/// How often a document is met that says what was read in other bytes.
+/// Number of attempts at a document that holds what was read in other bytes.
 pub(super) const TRIES: usize = 3;
 
 impl MongoInner {
@@ -62,7 +62,7 @@ impl MongoInner {
         [id].into_iter().chain(fields).collect()
     }
 
-    /// What every save sets.
+    /// Returns the fields that every save sets.
     fn fields(&self, session: Bson, entry: &NewRecord) -> Document {
         let mut fields = self.user_fields(&session, &entry.text);
         fields.insert("session", session);

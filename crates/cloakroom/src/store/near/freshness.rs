@@ -1,8 +1,8 @@
-//! Whether a copy may be given out: a decision about instants.
+//! The freshness of a copy: a decision about instants.
 
 use std::time::{Duration, Instant};
 
-/// Who tells what becomes of a session after it was read.
+/// The connection that reports later changes to a session that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadSource {
     /// The link does: it was read from the server that the link is to.
@@ -11,16 +11,16 @@ pub(super) enum ReadSource {
     Unsubscribed,
 }
 
-/// When a copy was made, and how long it can be of use at all.
+/// The times of a copy: when it was read, and until when it can be used at all.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CopyTimes {
-    /// When the store was asked: what it said was so then or later.
+    /// Time at which the store was asked: its reply was current then or later.
     pub(super) asked: Instant,
     pub(super) until: Instant,
     pub(super) source: ReadSource,
 }
 
-/// What is to be done with a copy.
+/// The decision about a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CacheDecision {
     Serve,

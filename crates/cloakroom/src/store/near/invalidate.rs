@@ -1,4 +1,4 @@
-//! What this process does itself, and sees at once: also where whoever asked for it has gone.
+//! Invalidation by this process's own writes, which take effect at once, even if their caller is gone.
 
 use super::memory::Memory;
 use crate::id::SessionId;

@@ -14,14 +14,14 @@ use crate::clock::Clock;
 use crate::id::SessionId;
 use crate::store::StoredRecord;
 
-/// How many counters of changes there are: in a fleet that writes a thousand sessions a second, a
-/// copy goes once a minute because of another session's.
+/// Number of change counters: in a fleet that writes a thousand sessions a second, a copy is dropped once a
+/// minute because of another session that shares its counter.
 const SLOTS: usize = 1 << 16;
-/// How long a copy is of use, whatever the link says.
+/// Greatest age of a copy, whatever its subscription reports.
 const MAX_AGE: Duration = Duration::from_secs(30);
 /// In how many parts the memory is: few enough for each to have room for large sessions.
 const SHARDS: usize = 16;
-/// What a copy takes beside its texts.
+/// Overhead of a copy in bytes, beside its texts.
 const OVERHEAD: usize = 256;
 
 #[derive(Clone)]
@@ -49,7 +49,7 @@ pub(super) struct Memory {
     clock: Clock,
 }
 
-/// What was noted before the store was asked.
+/// A version and an instant, taken before the store is asked.
 #[derive(Clone, Copy)]
 pub(super) struct PendingRead {
     stamp: Version,

@@ -35,7 +35,7 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 
-/// How long the link's server may take to answer a read before the store is asked instead.
+/// Time for a read over the subscription's connection before the store itself is asked.
 const LINK_READ_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A store in front of another, which answers reads from this process's memory; clones are the same.
@@ -87,7 +87,7 @@ impl NearStore {
         }))
     }
 
-    /// What it has done so far.
+    /// Returns the counters since the cache was made.
     pub fn stats(&self) -> NearStats {
         let proven = self.0.link.get().and_then(Option::as_ref);
         let proven = proven.and_then(|link| link.proven());

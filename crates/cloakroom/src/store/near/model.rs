@@ -20,7 +20,7 @@ use versions::{Version, Versions};
 /// The session whose hash it is; another one shares its counter or not, which changes nothing.
 const ID: u64 = 0;
 
-/// What is done otherwise than it should be.
+/// A fault that is built into the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutant {
     None,
@@ -47,16 +47,16 @@ struct World {
     server: Mutex<Server>,
     stamps: Versions,
     copy: Mutex<Option<(Version, u32)>>,
-    /// Whether the link counts as proven.
+    /// `true` while the connection counts as proven alive.
     proven: AtomicBool,
-    /// Whether a change was made and, where it is told, told.
+    /// `true` once a change was made and, if it is reported, reported.
     changed: AtomicBool,
 }
 
 /// It does one thing after the other.
 struct Server {
     stored: u32,
-    /// Whether it tells of changes.
+    /// `true` if it reports changes.
     tells: bool,
 }
 
@@ -182,8 +182,8 @@ fn read_meets_change(world: &Arc<World>) {
     world.is_not_stale();
 }
 
-/// The same, while the connection is lost and made again. A change that came in between is told by
-/// nobody: it counts from when the new connection does.
+/// Races a read against the loss and renewal of the connection. No message reports a change that came in
+/// between: it counts from the time of the new connection.
 fn read_meets_reconnect(world: &Arc<World>) {
     let (reading, linking) = (Arc::clone(world), Arc::clone(world));
     let read = thread::spawn(move || reading.read());
@@ -198,7 +198,7 @@ fn read_meets_reconnect(world: &Arc<World>) {
     world.is_not_stale();
 }
 
-/// The same, the change being made by a process of its own.
+/// Races a change by another process against the renewal of the connection.
 fn change_meets_reconnect(world: &Arc<World>) {
     let (changing, linking) = (Arc::clone(world), Arc::clone(world));
     let change = thread::spawn(move || changing.change());

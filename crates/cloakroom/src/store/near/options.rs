@@ -1,10 +1,10 @@
-//! What a near cache may be told.
+//! Options of a near cache.
 
 use std::time::Duration;
 
 use crate::clock::Clock;
 
-/// How a [`NearStore`](super::NearStore) caches.
+/// The options of a [`NearStore`](super::NearStore).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct NearOptions {

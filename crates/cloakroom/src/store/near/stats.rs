@@ -1,4 +1,4 @@
-//! What a near cache has done, in numbers.
+//! Counters of a near cache.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,17 +17,17 @@ pub struct NearStats {
     pub unproven: u64,
     /// Changes that were told by the link or made here.
     pub invalidations: u64,
-    /// How often everything was forgotten: when a link comes up, and when it is lost.
+    /// Number of times that all copies were dropped: when a connection is made, and when it is lost.
     pub flushes: u64,
     /// Sessions in memory, those that are of no more use among them.
     pub sessions: u64,
     /// Their size in bytes.
     pub bytes: u64,
-    /// How long ago the link was proven alive; `None` where there is no link.
+    /// Time since the connection was last proven alive; `None` without a connection.
     pub staleness: Option<Duration>,
 }
 
-/// What is counted while it happens.
+/// The counters while they are updated.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) hits: AtomicU64,

@@ -1,4 +1,4 @@
-//! Whether and how long a copy is given out, by a store whose link the test has in its hand; and by real ones.
+//! Tests of the near cache: over a store whose connection the test controls, and over real ones.
 
 mod fake;
 mod invalidate;

@@ -4,12 +4,12 @@
 
 use super::atomic::{AtomicU32, Ordering};
 
-/// What was told so far that may concern one session.
+/// The state of the counters that may concern one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Version {
     slot: usize,
     changes: u32,
-    /// How often everything was forgotten.
+    /// Number of times that all copies were dropped.
     epoch: u32,
 }
 
@@ -39,7 +39,7 @@ impl Versions {
         }
     }
 
-    /// Whether nothing was told since.
+    /// Returns `true` if nothing was reported since.
     pub(super) fn is_current(&self, stamp: Version) -> bool {
         self.changes[stamp.slot].load(Ordering::SeqCst) == stamp.changes
             && self.epoch.load(Ordering::SeqCst) == stamp.epoch

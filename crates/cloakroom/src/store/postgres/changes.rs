@@ -58,7 +58,7 @@ impl Changes for ChangeSubscription {
 /// committed before has come when its own does.
 struct Follower {
     client: Client,
-    /// What it notifies of, but for a number, on a channel that nobody else listens to.
+    /// The notification that it sends, but for a number, on a channel of its own.
     call: String,
     calls: AtomicU64,
     /// The number that came last.
@@ -123,7 +123,7 @@ async fn connect(
     Some((follower, broken))
 }
 
-/// What becomes of notifications; it goes with the connection.
+/// The handler of notifications; it is dropped with the connection.
 struct Hear {
     names: Arc<WatchedIds>,
     hints: InvalidationSink,

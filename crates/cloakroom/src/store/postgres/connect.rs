@@ -26,12 +26,12 @@ use super::pooler::{Pooler, is_direct};
 use super::url::{ParsedUrl, TlsMode};
 use crate::store::{StoreErrorKind, plaintext};
 
-/// How long a call waits for one of the pool's connections; a manager's own bound is shorter.
+/// Time that a call waits for one of the pool's connections; a manager's own bound is shorter.
 pub(super) const POOL_WAIT: Duration = Duration::from_secs(5);
 /// A peer that is silent for this long is asked whether it is there, and not hours later.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const PROBES: u32 = 3;
-/// How long what was sent may stay unacknowledged before the connection is given up.
+/// Time that sent data may stay unacknowledged before the connection is given up.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// The driver's own idle time before keepalives, by which one sees that the URL sets none.
 const UNSET_KEEPALIVE: Duration = Duration::from_hours(2);
@@ -63,8 +63,8 @@ pub(super) fn pool(
         .map_err(|_| QueryError::new(StoreErrorKind::Invalid, "the pool cannot be built"))
 }
 
-/// Whether the pool may open more connections than the server grants, which is warned of. A pooler has
-/// its own.
+/// Returns `true`, and warns, if the pool may open more connections than the server grants. A pooler has
+/// limits of its own.
 pub(super) fn is_too_many(pool_size: usize, granted: usize, pooler: &Pooler) -> bool {
     let is_too_many = pool_size > granted && !pooler.is_there();
     if is_too_many {
@@ -77,7 +77,7 @@ pub(super) fn is_too_many(pool_size: usize, granted: usize, pooler: &Pooler) -> 
     is_too_many
 }
 
-/// Whether notifications reach this process; an error where they are asked for and do not.
+/// Returns `true` if notifications reach this process, and an error if they are requested and do not.
 ///
 /// It makes the first connection, by which one sees where all lead.
 pub(super) async fn can_listen(
@@ -111,7 +111,7 @@ async fn listens_directly(server: &Server) -> Result<(), QueryError> {
     Err(QueryError::new(StoreErrorKind::Invalid, text))
 }
 
-/// Where connections lead, and how they are encrypted.
+/// The address of a server, and the encryption of connections to it.
 #[derive(Clone)]
 pub(super) struct Server {
     config: Config,
@@ -119,7 +119,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// What a URL says and the options complete, and warns of what is not as the URL has it.
+    /// Builds it from a URL and the options, and warns where it differs from the URL.
     pub(super) fn new(said: ParsedUrl, options: &PostgresOptions) -> Result<Self, QueryError> {
         if !said.aside.is_empty() {
             tracing::warn!(
@@ -204,8 +204,8 @@ fn complete(config: &mut Config, options: &PostgresOptions) {
     }
 }
 
-/// How connections are encrypted, by what the URL says. `prefer` is heeded on this machine alone:
-/// elsewhere, whoever is on the way could answer that the server has no TLS.
+/// Returns the TLS mode for a URL. `prefer` is heeded on this machine alone: elsewhere, anyone between the
+/// two could answer that the server has no TLS.
 fn mode(tls: Option<TlsMode>, is_local: bool) -> SslMode {
     match tls {
         None | Some(TlsMode::Off) => SslMode::Disable,

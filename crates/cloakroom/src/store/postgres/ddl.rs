@@ -1,4 +1,4 @@
-//! What can be made in the database: shown first, then run.
+//! The objects that can be created in the database: shown first, then run.
 
 use std::fmt::Write as _;
 
@@ -14,9 +14,9 @@ use crate::store::UserKeys;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Ddl {
-    /// What it is called in messages.
+    /// The name in messages.
     pub name: &'static str,
-    /// What it is for.
+    /// The purpose, in messages.
     pub purpose: &'static str,
     /// Its statements.
     pub sql: String,
@@ -261,7 +261,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS {};
 
 /// The channel of [`notify`].
 pub(super) const CHANGED: &str = "cloakroom";
-/// What is notified of when all rows went at once.
+/// The payload of a notification that concerns all rows.
 pub(super) const EVERYTHING: &str = "*";
 /// Its triggers, and when they fire. A touch that prolongs changes no record, and is by far the most
 /// frequent write.
@@ -313,7 +313,7 @@ END
     )
 }
 
-/// Whether those triggers are there and fire: an expression.
+/// Returns an SQL expression that is true if those triggers exist and fire.
 pub(super) fn has_notify(names: &TableNames) -> String {
     let (table, count) = (literal(&names.table()), NOTIFY.len());
     format!(

@@ -15,7 +15,7 @@ use crate::id::SessionId;
 use crate::store::subscription::supervised::{Connected, Pingable, Supervised};
 use crate::store::{Ends, Invalidation, InvalidationSink, StoreFuture};
 
-/// What was not asked for within this time is not watched any more: whoever watches asks oftener.
+/// Time after which an id that was not asked for is forgotten: whoever watches a session asks oftener.
 const FORGET: Duration = Duration::from_mins(1);
 /// Fewer are not worth a look.
 const FEW: usize = 1024;
@@ -57,7 +57,7 @@ impl Ends for EndSubscription {
     }
 }
 
-/// Which sessions the hashes stand for.
+/// The sessions behind the hashes.
 #[derive(Default)]
 pub(super) struct WatchedIds(Mutex<WatchedMap>);
 

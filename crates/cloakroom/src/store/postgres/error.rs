@@ -1,4 +1,4 @@
-//! What PostgreSQL's errors mean, in words that hold nothing of a session.
+//! Maps PostgreSQL's errors to texts that hold nothing of a session.
 //!
 //! The server's own messages quote ids and records (`Key (sid)=(…)`), so they stay out: the code,
 //! and what to do, take their place.
@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::store::{StoreError, StoreErrorKind};
 
-/// Whether the server may have done what it was asked, should the connection break.
+/// The phase in which a statement failed: whether the server may have executed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SendPhase {
     /// Nothing was changed yet.
@@ -22,7 +22,7 @@ pub(super) enum SendPhase {
     Sent,
 }
 
-/// Why a statement has no result.
+/// The failure of a statement.
 #[derive(Debug)]
 pub(super) struct QueryError {
     pub(super) kind: StoreErrorKind,
@@ -46,12 +46,12 @@ impl QueryError {
         self.code.as_ref() == Some(code)
     }
 
-    /// Whether the server has no connection left for this pool.
+    /// Returns `true` if the server has no connection left for this pool.
     pub(super) fn is_full(&self) -> bool {
         self.is(&SqlState::TOO_MANY_CONNECTIONS)
     }
 
-    /// Whether others hold a row.
+    /// Returns `true` if another transaction holds a row.
     pub(super) fn is_locked(&self) -> bool {
         self.is(&SqlState::LOCK_NOT_AVAILABLE)
     }
@@ -189,7 +189,7 @@ fn by_class(code: &str) -> &'static str {
     }
 }
 
-/// What broke, without the address that the driver may name.
+/// Describes a broken connection, without the address that the driver may name.
 fn broken(error: &Error) -> String {
     let cause = error
         .source()

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long nobody asks: others may have closed theirs by then.
+/// Time for which no connection is requested: others may have closed theirs by then.
 const EXHAUSTED_FOR: Duration = Duration::from_millis(250);
 
-/// When that was found, if ever.
+/// The time of the last refusal, if there was one.
 #[derive(Debug, Default)]
 pub(super) struct PoolExhausted(Mutex<Option<Instant>>);
 

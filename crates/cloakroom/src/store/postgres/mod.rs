@@ -60,8 +60,8 @@ use crate::record::RecordText;
 /// as well as connect-pg-simple's without; `sid` may be `varchar`, `text`, `char(n)` or `uuid`, which
 /// takes a policy whose ids are UUIDs.
 ///
-/// What was acknowledged is as safe as `synchronous_commit` makes it, but for a touch: it never
-/// waits for the disk.
+/// An acknowledged write is as durable as `synchronous_commit` makes it, except a touch, which never waits
+/// for the disk.
 ///
 /// Connections come from a pool and recover by themselves after the server was away. With
 /// `sslmode=require` or `verify-full` in the URL they are encrypted, and the server's certificate and
@@ -83,16 +83,16 @@ struct PostgresInner {
     names: TableNames,
     sql: Sql,
     layout: Layout,
-    /// Where whoever listens connects to.
+    /// The server that subscriptions connect to.
     apart: connect::Server,
     notify_ends: bool,
-    /// Whether the database tells of changes.
+    /// `true` if the database notifies of changes.
     notifies: bool,
-    /// Whether the table is one that this store made.
+    /// `true` if this store created the table.
     created: bool,
     clock: Clock,
     users: ArcSwap<UserIndex>,
-    /// How many may have a connection at once who wait for a row that others hold.
+    /// Limits the connections that wait at the same time for a row that others hold.
     waiting: Semaphore,
     pruner: OnceLock<AbortHandle>,
 }
@@ -112,7 +112,7 @@ impl PostgresStore {
         Self::connect_options(url, PostgresOptions::new()).await
     }
 
-    /// The same, with what [`AnyStore`](super::AnyStore) is told.
+    /// Connects with the options of [`AnyStore`](super::AnyStore).
     ///
     /// # Errors
     ///

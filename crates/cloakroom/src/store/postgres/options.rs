@@ -1,4 +1,4 @@
-//! What a store in PostgreSQL can be told.
+//! Options of the PostgreSQL store.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::store::UserKeys;
 
-/// What a [`PostgresStore`](super::PostgresStore) is told beside its URL.
+/// The options of a [`PostgresStore`](super::PostgresStore) beside its URL.
 #[derive(Clone)]
 #[must_use]
 #[expect(

@@ -1,4 +1,4 @@
-//! Whether a pooler stands in front of the server, found out on each new connection.
+//! Detection of a pooler in front of the server, on each new connection.
 //!
 //! A server tells a client the number of the process that serves it, for cancelling. A pooler (`PgBouncer`,
 //! Odyssey, …) tells a number of its own, because another process may serve each statement. What one process
@@ -17,10 +17,10 @@ use tokio::io::{
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
-/// What tells a request for encryption from one to cancel (protocol 3.0, `SSLRequest`).
+/// The code of a request for encryption, in place of one to cancel (protocol 3.0, `SSLRequest`).
 const ENCRYPTION: [u8; 4] = 80_877_103_u32.to_be_bytes();
 
-/// What the connections of a store have met; never taken back.
+/// A flag that is set once a connection of the store led to a pooler; never cleared.
 #[derive(Debug, Default)]
 pub(super) struct Pooler(AtomicBool);
 
@@ -74,7 +74,7 @@ async fn read_request(mut stream: DuplexStream) -> Option<i32> {
     Some(i32::from_be_bytes(half[..4].try_into().ok()?))
 }
 
-/// What the driver takes for TLS.
+/// A transport that the driver takes for TLS.
 struct Unencrypted;
 
 impl TlsConnect<DuplexStream> for Unencrypted {

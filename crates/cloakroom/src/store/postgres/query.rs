@@ -77,14 +77,14 @@ impl ToSql for Text<'_> {
     to_sql_checked!();
 }
 
-/// How often a statement is sent again that certainly changed nothing.
+/// Number of times that a statement is sent again after it certainly changed nothing.
 const RETRIES: usize = 3;
-/// How long a statement is tried in all that needs a row which others hold: a request has two seconds,
-/// unless its policy says otherwise.
+/// Total time for a statement that needs a row which others hold: a request has two seconds, unless its
+/// policy sets another time-out.
 const LOCK_WAIT: Duration = Duration::from_millis(1500);
-/// How long it waits in between, without a connection.
+/// Pause between two attempts, without a connection.
 const LOCK_BACKOFF: Duration = Duration::from_millis(20);
-/// How long a connection whose user went away has to say that it is well.
+/// Time for a connection to show that it is well after its user was dropped.
 ///
 /// Meanwhile it counts as one of the pool's, so that a slow server is not given more to do.
 const RECYCLE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -104,7 +104,7 @@ impl PostgresInner {
         self.run_patiently(LOCK_WAIT, sql, params).await
     }
 
-    /// The same for one on many rows, whose caller waits longer.
+    /// Runs such a statement on many rows, whose caller waits longer.
     pub(super) async fn write_many(
         &self,
         sql: &str,

@@ -23,35 +23,35 @@ use super::reads::stored;
 use crate::id::SessionId;
 use crate::store::{StoreError, StoredRecord};
 
-/// How many sessions one statement asks for at most: what it reads is to come at once.
+/// Most sessions that one statement asks for: its result is to arrive at once.
 const MAX_BATCH: usize = 16;
-/// How many statements are under way at once. With one, whoever comes meanwhile would wait for others'
-/// round trip before their own; with many, each would ask for one session.
+/// Most statements under way at once. With one, a read that comes meanwhile would wait for another's round
+/// trip before its own; with many, each would ask for one session.
 const MAX_IN_FLIGHT: usize = 4;
 /// With how many readers a line is full.
 pub(super) const MAX_QUEUED: usize = MAX_BATCH * MAX_IN_FLIGHT;
-/// How long a statement may take before its line is given up; a manager's own bound is shorter.
+/// Time for a statement before its connection is given up; a manager's own bound is shorter.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(3);
-/// Who goes away sooner than this has hung up, and says nothing of the line.
+/// Wait below which a dropped read counts as a disconnect of its client, and says nothing of the connection.
 const DISCONNECT_WITHIN: Duration = Duration::from_millis(10);
 
-/// What came of a read.
+/// The result of a read.
 pub(super) type ReadResult = Result<Option<StoredRecord>, StoreError>;
 
 pub(super) struct ReadBatcher {
     object: Option<Object>,
     statements: Statements,
     queue: Mutex<Queue>,
-    /// Who has asked and not got an answer.
+    /// Number of reads without a reply yet.
     waiting: AtomicUsize,
-    /// Whether a reader waited in vain, and nothing was answered since.
+    /// `true` if a read timed out and no reply has come since.
     is_stalled: AtomicBool,
-    /// Where it was opened, and its connection is driven.
+    /// The runtime that it was opened on, which drives its connection.
     runtime: Handle,
     lines: Weak<ReadPool>,
 }
 
-/// What it asks.
+/// The statements that it sends.
 pub(super) struct Statements {
     pub(super) one: Query,
     pub(super) many: Query,
@@ -78,7 +78,7 @@ struct ReadRequest {
     answer: Option<oneshot::Sender<ReadResult>>,
 }
 
-/// What becomes of the connection of a line that was given up; the worse goes before.
+/// The fate of a connection that was given up; the worse takes precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum BatchOutcome {
     /// The pool has it back: it was the statement that failed.
@@ -146,8 +146,8 @@ impl ReadBatcher {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where there are others in the queue, somebody comes for them; an ask that is dropped says that
-    /// the line is none.
+    /// Queues a read. If the queue has others, a task is on its way for them; a read that is dropped here
+    /// means that the connection was given up.
     fn put(self: &Arc<Self>, ask: ReadRequest) {
         let mut queue = self.queue();
         if queue.end.is_some() {
@@ -301,7 +301,7 @@ impl Turns {
         }
     }
 
-    /// What is asked for next. That nothing is, and that nobody comes again, is one step.
+    /// Takes the next batch. To find the queue empty and to end the task is one step.
     fn next(&mut self) -> Option<Vec<ReadRequest>> {
         let mut queue = self.line.queue();
         if self.has_answer {

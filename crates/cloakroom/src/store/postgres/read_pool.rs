@@ -20,9 +20,9 @@ use crate::id::SessionId;
 
 /// The most lines: one alone asks for more sessions in a second than most sites are asked for.
 const MAX_CONNECTIONS: usize = 3;
-/// How long nobody tries to open another after that failed.
+/// Time without another attempt after opening a connection failed.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How long a connection may take to prepare the statements.
+/// Time for a connection to prepare the statements.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) struct ReadPool {
@@ -35,7 +35,7 @@ pub(super) struct ReadPool {
     opening: AtomicBool,
 }
 
-/// What a line has to do.
+/// The load of a shared connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PoolLoad {
     pub(super) waiting: usize,
@@ -47,7 +47,7 @@ pub(super) struct PoolLoad {
 #[derive(Debug, PartialEq, Eq)]
 struct Choice {
     line: Option<usize>,
-    /// Whether there should be another.
+    /// `true` if another connection should be opened.
     open: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is asked of the table.
+//! Reads of the table.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{Page, StoreError, StoreErrorKind, StoredRecord};
 
-/// What cursors begin with: a text of another origin is none.
+/// Prefix of cursors: a text without it is none.
 const CURSOR: &str = "pg.";
 /// The longest page.
 const PAGE: usize = 100_000;

@@ -80,7 +80,7 @@ pub(super) fn note_unless_retired(retired: &str, time: &ServerTime) -> String {
 }
 
 impl PostgresInner {
-    /// Whether there is a table of retired ids.
+    /// Returns `true` if there is a table of retired ids.
     pub(super) fn retires(&self) -> bool {
         self.sql.retired.is_some()
     }

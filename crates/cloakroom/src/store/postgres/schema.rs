@@ -1,4 +1,4 @@
-//! What the database has: looked at when the store connects.
+//! The state of the database, inspected when the store connects.
 
 use tokio_postgres::Row;
 
@@ -48,7 +48,7 @@ SELECT current_setting('server_version_num')::int4 AS version,
 FROM (SELECT to_regclass($1::text) AS oid) AS found LEFT JOIN pg_class AS c ON c.oid = found.oid
 "#;
 
-/// What was found of the table.
+/// The state of the table as it was found.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one thing that may be missing"
@@ -77,13 +77,13 @@ pub(super) struct Ready {
     pub(super) sid: Sid,
     pub(super) column: Column,
     pub(super) expire: Expire,
-    /// Whether it was not there before.
+    /// `true` if it did not exist before.
     pub(super) created: bool,
-    /// Whether the database tells of changes.
+    /// `true` if the database notifies of changes.
     pub(super) notifies: bool,
-    /// Whether ids are known for a while after they were retired.
+    /// `true` if retired ids are remembered for a while.
     pub(super) retires: bool,
-    /// How many connections the server lets the role have, in all processes.
+    /// Number of connections that the server grants the role, in all processes.
     pub(super) connections: usize,
 }
 

@@ -11,11 +11,11 @@ use super::retired::{self, RetiredSql};
 use super::sid::Sid;
 use super::time::ServerTime;
 
-/// How a row is known as one whose user the index cannot tell.
+/// The mark of a row whose user the index cannot tell.
 pub(super) const UNINDEXABLE: &str = r"E'\x01unindexable'";
-/// How long a mark stands: longer than a request of Express's that may bring a session back.
+/// Time that a tombstone stands: longer than a request of Express's that may resurrect a session.
 const TOMBSTONE_GRACE: Duration = Duration::from_mins(15);
-/// How many rows one step of pruning deletes: others write between the steps.
+/// Number of rows that one step of pruning deletes: others write between the steps.
 pub(super) const PRUNED_AT_ONCE: u64 = 1000;
 
 /// The type of the column `sess`.
@@ -65,7 +65,7 @@ impl Expire {
     }
 }
 
-/// What a table and its database are like, and how they are to be used.
+/// The properties of a table and its database, and the settings for their use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -76,15 +76,15 @@ pub(super) struct Layout {
     pub(super) column: Column,
     pub(super) expire: Expire,
     pub(super) mixed_fleet: bool,
-    /// Whether there is a table of retired ids.
+    /// `true` if there is a table of retired ids.
     pub(super) retires: bool,
-    /// Whether the process's clock is one that a test sets.
+    /// `true` if the process's clock is one that a test sets.
     pub(super) is_set: bool,
-    /// Whether a statement says itself how long it waits for a row; else the URL does.
+    /// `true` if statements set their own lock time-out; otherwise the URL sets it.
     pub(super) is_brief: bool,
 }
 
-/// How long a statement waits for a row that others hold, before it gives its connection back and is sent
+/// Time that a statement waits for a row that others hold, before it gives its connection back and is sent
 /// again later. The setting ends with the statement.
 const BRIEFLY: &str = " AND (SELECT set_config('lock_timeout', '100ms', true)) IS NOT NULL";
 
@@ -108,10 +108,10 @@ pub(super) struct Sql {
     /// `$1` old sid, `$3` new sid, `$4` text, `$5` expire, `$6` the text that was read; where ids are
     /// retired also `$7` the reason.
     pub(super) replace_read: String,
-    /// The same without the text that was read: whatever became of the old row. Where ids are retired
-    /// `$6` is the reason.
+    /// `replace` without the text that was read, whatever became of the old row. Where ids are retired, `$6`
+    /// is the reason.
     pub(super) replace_any: String,
-    /// What else is done with retired ids, where there is a table for them.
+    /// The statements for retired ids, where there is a table for them.
     pub(super) retired: Option<RetiredSql>,
     /// `$1` how many.
     pub(super) scan_first: String,

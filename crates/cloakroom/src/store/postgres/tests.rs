@@ -90,7 +90,7 @@ async fn stored(store: &PostgresStore, data: &str) -> SessionId {
     id
 }
 
-/// What an error says to whoever looks for its cause.
+/// Returns the text of an error with its cause.
 fn reason(error: &StoreError) -> String {
     error.source().map(ToString::to_string).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ const AS_ONE: u32 = 1000;
 pub(super) struct ServerTime {
     /// Milliseconds since 1970, as all of them.
     now: String,
-    /// What to add to an instant of the process.
+    /// The difference to add to an instant of the process.
     skew: String,
 }
 
@@ -48,7 +48,7 @@ impl ServerTime {
         format!("(({parameter}::int8 + {} + 999) / 1000)::float8", self.skew)
     }
 
-    /// When a row ends, in milliseconds of the process's clock.
+    /// Returns the expiry of a row, in milliseconds of the process's clock.
     pub(super) fn expires(&self) -> String {
         format!(
             "date_part('epoch', s.expire::timestamptz) * 1000 - {}",

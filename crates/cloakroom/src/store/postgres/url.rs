@@ -1,4 +1,4 @@
-//! What a URL says: the driver's parameters, and those of others that the same URL is given to.
+//! Parses URLs: the driver's parameters, and those of other programs that the same URL is given to.
 //!
 //! node-postgres, Prisma and libpq each have parameters that the driver refuses. Those that mean
 //! something here are heeded; those that concern the other program alone are set aside, by name.
@@ -14,7 +14,7 @@ use tokio_postgres::config::SslMode;
 use super::error::QueryError;
 use crate::store::StoreErrorKind;
 
-/// What a URL says of encryption; of two, the stronger counts.
+/// The encryption that a URL asks for; of two, the stronger counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TlsMode {
     Off,
@@ -31,13 +31,13 @@ pub(super) struct ParsedUrl {
     /// The file with the certificates that are trusted instead of the system's.
     pub(super) roots: Option<PathBuf>,
     pub(super) pool_size: Option<usize>,
-    /// Whether it says how long a statement waits for a lock.
+    /// `true` if it sets a lock time-out.
     pub(super) has_lock_timeout: bool,
     /// The parameters that are not heeded.
     pub(super) aside: Vec<&'static str>,
 }
 
-/// What the driver itself takes.
+/// The parameters that the driver itself takes.
 const DRIVERS: [&str; 18] = [
     "user",
     "password",
@@ -65,7 +65,7 @@ const SETTINGS: [&str; 3] = [
     LOCK_TIMEOUT,
     "idle_in_transaction_session_timeout",
 ];
-/// What concerns another program alone, or is always so here: node-postgres's pool, Prisma's,
+/// Parameters that concern another program alone, or always hold here: node-postgres's pool, Prisma's,
 /// poolers of hosting firms, libpq's files.
 const ASIDE: [&str; 35] = [
     "schema",
@@ -264,7 +264,7 @@ fn is_utf8(value: &str) -> bool {
     ["utf8", "utf-8", "unicode", "auto"].contains(&value.to_ascii_lowercase().as_str())
 }
 
-/// What cannot be a value or a part of one that stands in the wrong place.
+/// Returns `true` if a text can be a parameter's name, and no value, or part of one, in the wrong place.
 fn is_name(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     name.len() <= 40

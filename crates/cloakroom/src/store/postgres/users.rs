@@ -1,4 +1,4 @@
-//! Which sessions are whose, by what their records say: Express writes some of them.
+//! Sessions by user, as their records name them: Express writes some of them.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use super::{PostgresInner, ddl};
 use crate::id::SessionId;
 use crate::store::{StoreError, UserKeys, too_many_id_changes};
 
-/// How often a logout everywhere looks again for sessions that got another id meanwhile.
+/// Bound on the passes of a logout everywhere, which re-reads for sessions that changed their id meanwhile.
 const PASSES: usize = 64;
-/// How often the second half of a pass is tried that a deadlock undid.
+/// Number of attempts at the second half of a pass after a deadlock.
 const RETRIES: usize = 3;
 
-/// Where records name their user, and what the database has to find them by.
+/// The keys under which records name their user, and the index that the database has for them.
 pub(super) struct UserIndex {
     keys: UserKeys,
     pub(super) function: String,
     sql: UserSql,
-    /// Whether the function was seen in the database.
+    /// `true` once the function was seen in the database.
     pub(super) indexed: AtomicBool,
     warned: AtomicBool,
 }
@@ -48,14 +48,14 @@ impl UserIndex {
         &self.keys
     }
 
-    /// What cannot be read is nobody's, and no reason to tell anybody nothing.
+    /// Returns `true` if a row names the user. One that cannot be read names none, and fails no listing.
     fn is_of(&self, row: &Row, user: &str) -> bool {
         let text: Result<&str, _> = row.try_get(1);
         text.is_ok_and(|text| self.keys.users_of(text).iter().any(|named| named == user))
     }
 }
 
-/// What one look at the table left to do.
+/// The rest that one pass over the table left to do.
 struct EndPass {
     ended: u64,
     /// Sessions that went, or became another, between the look and the deed.
@@ -199,7 +199,7 @@ impl PostgresInner {
         }
     }
 
-    /// Whether the database has the function; looked for until it is seen.
+    /// Returns `true` if the database has the function, which is looked for until it is seen.
     async fn is_indexed(&self, users: &UserIndex) -> Result<bool, StoreError> {
         if users.indexed.load(Ordering::Relaxed) {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! What is changed in the table: one statement each, so that it is done or not done.
+//! Writes to the table: one statement each, so that each is done as a whole or not at all.
 //!
 //! A statement that waits for a row which another one changes looks at its conditions again once it
 //! has it (READ COMMITTED): of two saves that read the same text, the second finds another.

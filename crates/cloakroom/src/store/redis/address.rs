@@ -1,4 +1,4 @@
-//! Which servers a URL names.
+//! Parses the servers that a URL names.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::store::{StoreError, plaintext};
 const FORMS: &str = "write redis://USER:PASSWORD@HOST:PORT/DB, rediss://…, redis+unix:PATH, \
                      redis+cluster://HOST:PORT,HOST:PORT or redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB";
 
-/// Where to connect to.
+/// The address to connect to.
 #[derive(Clone)]
 pub(super) enum Address {
     Server(ConnectionInfo),

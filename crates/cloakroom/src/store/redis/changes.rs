@@ -27,9 +27,9 @@ use crate::store::{
     Changes, Invalidation, InvalidationSink, StoreError, StoreErrorKind, StoreFuture, StoredRecord,
 };
 
-/// How long one answer is waited for.
+/// Time to wait for a reply.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many keys are tried, for each node of a cluster, to find one that it has.
+/// Number of keys that are tried, for each node of a cluster, to find one that it serves.
 const TRIES: usize = 16;
 
 /// The link of one cache.

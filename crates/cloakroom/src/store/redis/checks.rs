@@ -1,4 +1,4 @@
-//! What a server is asked for when the store connects, so that nobody finds out at the first save.
+//! Checks of a server when the store connects, so that a problem shows before the first save.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ const NO_SCRIPTS: &str = "this server runs no scripts (EVAL, EVALSHA), without w
 const READ_ONLY: &str = "this server is a read-only replica: connect to its primary, or to the sentinels \
     that know it, redis+sentinel://HOST:PORT/NAME";
 
-/// What became of a script that deletes a key.
+/// The result of a script that deletes a key.
 #[derive(Debug, PartialEq, Eq)]
 enum Probed {
     Works,
@@ -46,7 +46,7 @@ impl Probed {
 }
 
 impl Link {
-    /// What the server says of itself.
+    /// Reads the server's description of itself.
     pub(super) async fn facts(&self) -> (ServerInfo, String) {
         let asked = Request::Anywhere(redis::cmd("INFO"));
         let said = self.send(&asked, Idempotency::Idempotent).await;
@@ -68,7 +68,7 @@ impl Link {
         }
     }
 
-    /// Whether scripts may use a key, by the rights of the connection's user.
+    /// Returns `true` if scripts may use a key, by the rights of the connection's user.
     pub(super) async fn may_use(&self, key: &str) -> bool {
         self.probe(key).await != Probed::Denied
     }

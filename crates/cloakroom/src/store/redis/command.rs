@@ -1,4 +1,4 @@
-//! What is sent: a command, several at once, or a script.
+//! Requests to the server: a command, several at once, or a script.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
-/// What is asked of the server.
+/// A request to the server.
 pub(super) enum Request<'a> {
     Command(Cmd),
     /// To one node of a cluster, whatever its keys.
@@ -40,7 +40,7 @@ pub(super) struct Node {
     pub(super) port: u16,
 }
 
-/// How it is put.
+/// The form in which a request is sent.
 #[derive(PartialEq, Eq)]
 pub(super) enum SendMode {
     EvalSha,
@@ -75,7 +75,7 @@ impl From<Pipeline> for Request<'_> {
     }
 }
 
-/// What goes to the server of a request.
+/// The commands that go over the wire for a request.
 enum WireCommands<'a> {
     One(Cow<'a, Cmd>),
     All(Cow<'a, Pipeline>),

@@ -1,4 +1,4 @@
-//! Where connections come from: a server, the nodes of a cluster, the sentinels that know the primary.
+//! The sources of connections: a server, the nodes of a cluster, the sentinels that know the primary.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,13 +1,13 @@
-//! Whether a server, as it is configured, may bring back what was ended: a decision by what it says.
+//! Decides by a server's configuration whether it may bring back sessions that were ended.
 
 use std::collections::HashMap;
 
-/// What a server says of how it keeps what is written.
+/// The persistence and replication that a server reports.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
     /// It writes a log of all changes; `None` where it does not say.
     log: Option<bool>,
-    /// How the log gets to the disk; empty where it does not say.
+    /// The policy by which the log is synced to disk; empty where the server does not report it.
     fsync: String,
     /// It takes snapshots, or has a reason to.
     snapshots: bool,
@@ -44,9 +44,9 @@ impl Keeping {
         }
     }
 
-    /// What may bring sessions back, and the setting that prevents it; `None` where nothing does.
-    /// `has_others` is true where somebody is there to let a replica take over, `waits` where ends wait
-    /// for replicas.
+    /// Returns the ways in which sessions may come back, each with the setting that prevents it; `None` where
+    /// there is none. `has_others` is true if there is someone to promote a replica, `waits` if ends wait for
+    /// replicas.
     pub(super) fn warning(&self, has_others: bool, waits: bool) -> Option<String> {
         let restart = match (self.log, &*self.fsync) {
             (Some(false), _) if self.snapshots => Some("when it starts again: set appendonly yes"),
@@ -71,7 +71,7 @@ impl Keeping {
 mod tests {
     use super::Keeping;
 
-    /// What `CONFIG GET` says.
+    /// The reply of `CONFIG GET`.
     type ConfigPairs<'a> = &'a [(&'a str, &'a str)];
 
     #[test]

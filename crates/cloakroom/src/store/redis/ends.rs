@@ -21,7 +21,7 @@ use crate::id::SessionId;
 use crate::store::subscription::supervised::{Connected, Supervised};
 use crate::store::{Ends, Invalidation, InvalidationSink, StoreErrorKind, StoreFuture};
 
-/// How long one answer is waited for.
+/// Time to wait for a reply.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The link of one who watches.

@@ -1,4 +1,4 @@
-//! Whether the server takes writes, asked without one.
+//! Asks the server, without a write, if it takes writes.
 
 use super::RedisInner;
 use super::error::Idempotency;

@@ -1,4 +1,4 @@
-//! What this process knows of the indexes of users, within bounds; all of it may be forgotten.
+//! A bounded cache of the indexes of users; all of it may be dropped at any time.
 
 use std::hash::BuildHasher as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,12 +35,13 @@ struct Generations<V> {
 }
 
 impl IndexCache {
-    /// Whether a session is known to stand in its user's index until then.
+    /// Returns `true` if a session is known to stand in its user's index until then.
     pub(super) fn covers(&self, user: &str, id: &SessionId, until: i64) -> bool {
         self.is_entered(self.mark(user, id), until)
     }
 
-    /// The same of a session whose text, read before, says whose it is; or that is known to be nobody's.
+    /// Returns `true` if that is known of a session by its text, which was read before; or if it is known to
+    /// be anonymous.
     pub(super) fn knows(&self, id: &SessionId, text: &str, until: i64) -> bool {
         let owner = lock(&self.owners).get(self.mark(text, id));
         owner.is_some_and(|owner| owner.is_none_or(|mark| self.is_entered(mark, until)))

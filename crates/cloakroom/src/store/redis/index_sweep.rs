@@ -7,10 +7,10 @@ use std::collections::HashSet;
 
 use crate::id::SessionId;
 
-/// What was found so far.
+/// The progress of a sweep over a user's index.
 pub(super) struct IndexSweep {
     done: HashSet<SessionId>,
-    /// What was missing when it was looked at last.
+    /// The members that were missing in the last pass.
     absent: HashSet<SessionId>,
 }
 

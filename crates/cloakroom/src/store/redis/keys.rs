@@ -3,7 +3,7 @@
 use super::RedisOptions;
 use crate::id::SessionId;
 
-/// What the keys begin with of marks beside sessions: of ids that were destroyed, and retired.
+/// Prefixes of the keys beside sessions: tombstones of destroyed ids, and retired ids.
 const MARKS: [&str; 2] = ["tomb:{", "retired:{"];
 
 /// Makes keys of ids and users.
@@ -22,12 +22,12 @@ impl RedisKeys {
         }
     }
 
-    /// Whether keys of one command may lie on several servers.
+    /// Returns `true` if the keys of one command may lie on several servers.
     pub(super) fn are_spread(&self) -> bool {
         self.is_cluster
     }
 
-    /// What all keys of sessions begin with.
+    /// Returns the prefix of all keys of sessions.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }

@@ -25,21 +25,21 @@ use super::shared_connection::SharedConnection;
 use super::waiting::Waiting;
 use crate::store::{StoreError, StoreErrorKind};
 
-/// How often a command that a server refused for the moment is sent again.
+/// Number of times that a command which a server refused for the moment is sent again.
 const RETRIES: u32 = 8;
-/// How long to wait before that, at first.
+/// Pause before the first of them.
 const RETRY_BACKOFF: Duration = Duration::from_millis(10);
 
 /// Makes connections and keeps the latest.
 pub(super) struct Link {
     shared: Arc<Shared>,
-    /// What is to be on replicas, too, goes over a connection of its own.
+    /// The connection for writes that must reach replicas, too.
     waiting: Option<Waiting>,
-    /// Who knows the primary, where it is not always the same.
+    /// The sentinels that know the primary, if it can change.
     pub(super) sentinels: Option<Sentinels>,
     /// A node of the cluster, or what sentinels watch, for its settings.
     seed: Option<(ConnectionInfo, Option<TlsCertificates>)>,
-    /// Where a slot that is on its way was last asked for.
+    /// The connection to the node that a migrating slot was last asked for at.
     aside: Mutex<Option<AskConnection>>,
 }
 
@@ -50,7 +50,7 @@ struct AskConnection {
     driver: Driver,
 }
 
-/// What a server said to a write.
+/// The reply of a server to a write.
 pub(super) struct WriteReply {
     pub(super) value: Value,
     /// The server that said it.
@@ -110,7 +110,7 @@ impl Link {
         self.shared.source.connect(config).await
     }
 
-    /// The same, to one node of a cluster or to the primary that sentinels name.
+    /// Opens a dedicated connection to one node of a cluster or to the primary that sentinels name.
     pub(super) async fn dedicated_at(
         &self,
         node: &Node,
@@ -270,7 +270,7 @@ impl Link {
         }
     }
 
-    /// The same after it has failed.
+    /// Sends a request again after it has failed.
     async fn send_again(
         &self,
         (shared, request, effect): (&Arc<Shared>, &Request<'_>, Idempotency),

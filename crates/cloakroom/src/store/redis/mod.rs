@@ -70,7 +70,7 @@ struct RedisInner {
     keys: Arc<RedisKeys>,
     scripts: Scripts,
     mixed_fleet: bool,
-    /// Whether ids are known for a while after they were retired.
+    /// `true` if retired ids are remembered for a while.
     retires: bool,
     /// Sessions may be in no index.
     looks_at_all: bool,

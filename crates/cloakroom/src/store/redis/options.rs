@@ -1,4 +1,4 @@
-//! What a store in Redis may be told.
+//! Options of the Redis store.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use redis::{ClientTlsConfig, TlsCertificates};
 use super::replay::Limits;
 use crate::clock::Clock;
 
-/// How sessions are kept in Redis. The defaults are connect-redis's.
+/// The options of a store in Redis. The defaults are connect-redis's.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RedisOptions {

@@ -1,4 +1,4 @@
-//! What is asked of Redis and changes nothing.
+//! Reads from Redis.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{Page, RetiredId, StoreError, StoreErrorKind, StoredRecord};
 
-/// How many sessions of a cluster are asked for at the same time.
+/// Most sessions of a cluster that are asked for at the same time.
 const AT_ONCE: usize = 256;
 
 impl RedisInner {
@@ -81,7 +81,7 @@ impl RedisInner {
         }
     }
 
-    /// When each lives until: in one round trip, in a cluster in some at the same time.
+    /// Returns the expiry of each live session: in one round trip, in a cluster in several concurrent ones.
     pub(super) async fn expiries(
         &self,
         ids: &[SessionId],
@@ -91,7 +91,7 @@ impl RedisInner {
         Ok(self.unbarred(ids, living, stamp))
     }
 
-    /// The same without those that are known to have ended, whatever the server said.
+    /// Removes those that are known to have ended, whatever the server reported.
     pub(super) fn unbarred(
         &self,
         ids: &[SessionId],

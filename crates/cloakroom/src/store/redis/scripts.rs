@@ -39,7 +39,7 @@ impl Script {
 pub(super) struct Scripts {
     pub(super) create: Script,
     pub(super) update: Script,
-    /// The same for a session alone: neither mark nor index, and an expiry that lies ahead.
+    /// Compares and sets a session alone: neither tombstone nor index, and an expiry in the future.
     pub(super) swap: Script,
     pub(super) touch: Script,
     /// Destroys a session, and retires its id where a key for that is given.

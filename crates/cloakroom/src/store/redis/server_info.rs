@@ -1,6 +1,6 @@
-//! What a server says of itself.
+//! A server's description of itself.
 
-/// What is known of a server once it was asked.
+/// The facts about a server that it reported.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ServerInfo {
     /// It has `SET … IFEQ`.

@@ -19,20 +19,20 @@ use super::replay::{Generation, Look, Replay};
 use super::shared_connection::{SharedConnection, TaskOwner};
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 
-/// How long to wait before a server is told again that did not take it, at first and at most.
+/// Pause before a server is notified again after it failed to take it, at first and at most.
 const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// What outlives a caller that disconnects while it connects.
+/// The state that outlives a caller that disconnects while it connects.
 pub(super) struct Shared {
     pub(super) source: Connector,
     pub(super) config: AsyncConnectionConfig,
     timeout: Duration,
     line: ArcSwapOption<SharedConnection>,
-    /// What was begun before is not used any more.
+    /// Time before which a connection must not have been begun to be used still.
     pub(super) renewed: ArcSwapOption<Instant>,
     /// Held by whoever connects: the others wait for what comes of it.
     connecting: Arc<Mutex<()>>,
-    /// How often it came to nothing.
+    /// Number of failed attempts.
     failures: AtomicU64,
     pub(super) replay: Arc<Replay>,
 }

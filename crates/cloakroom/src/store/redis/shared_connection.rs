@@ -17,13 +17,13 @@ const SUSPECT_AFTER: Duration = Duration::from_millis(250);
 /// A connection, and whether it has failed.
 pub(super) struct SharedConnection {
     pub(super) connection: Connection,
-    /// Which server it leads to, between a change and the next.
+    /// The server that it leads to, between one change and the next.
     pub(super) generation: Generation,
     /// Since when requests are out and nothing has arrived, in milliseconds since `made`; 0 where
     /// something has.
     silent: AtomicU64,
     made: Instant,
-    /// When it was begun to be made: it leads to what was the server then.
+    /// The time at which connecting began: it leads to the server of that time.
     pub(super) begun: Instant,
     /// Also set by the connection itself as soon as it ends, and with the runtime that drives it.
     pub(super) broken: Arc<AtomicBool>,

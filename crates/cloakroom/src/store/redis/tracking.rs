@@ -18,7 +18,7 @@ pub(super) struct TrackingConnections {
     pub(super) servers: Servers,
 }
 
-/// Which servers tell of all changes, and who has to say that it is still these.
+/// The servers that report all changes, and the means of confirming that they are still these.
 pub(super) enum Servers {
     One,
     /// The primaries of a cluster: each of them has to name the same, for one that they do not know of
@@ -84,7 +84,8 @@ impl Servers {
         }
     }
 
-    /// What was found at `since` may be another primary than everything else goes to.
+    /// Renews the shared connection if the primary, found at `since`, may be another than the one that it
+    /// leads to.
     pub(super) fn were_found(&self, inner: &RedisInner, since: Instant) {
         if matches!(self, Self::Named(..)) {
             inner.link.renew(since);

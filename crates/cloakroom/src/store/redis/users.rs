@@ -1,4 +1,4 @@
-//! Which sessions are whose: a set of ids for each user, always more than are live, never fewer.
+//! Sessions by user: a set of ids for each user, always a superset of the live ones.
 //!
 //! 1. An id is entered before its session is stored.
 //! 2. The set lives at least as long as each of its sessions.
@@ -21,13 +21,13 @@ use super::{RedisInner, RedisStore};
 use crate::id::SessionId;
 use crate::store::{NewRecord, StoreError, StoreErrorKind, StoredRecord, too_many_id_changes};
 
-/// How many sessions are looked at together, so that their texts do not fill the connection.
+/// Number of sessions that are read together, so that their texts do not fill the connection.
 const BATCH: usize = 200;
 /// Stands for a cursor after the last page; no store gives it.
 const LAST: &str = "last";
-/// How many sessions are deleted at once.
+/// Number of sessions that are deleted at the same time.
 const PARALLEL: usize = 32;
-/// How often a user's sessions are looked at again, because some changed their ids meanwhile.
+/// Bound on the passes over a user's sessions: some may have changed their ids meanwhile.
 const PASSES: usize = 64;
 /// After how many of them they are kept from it.
 const FENCED: usize = 3;
@@ -133,7 +133,7 @@ impl RedisInner {
         }
     }
 
-    /// Whether a session of the user's own may not change its id just now.
+    /// Returns `true` if a session of the user's own may not change its id just now.
     pub(super) async fn is_fenced(
         &self,
         entry: &NewRecord,

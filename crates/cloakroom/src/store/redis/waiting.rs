@@ -10,15 +10,15 @@ use redis::Cmd;
 use super::RedisOptions;
 use super::shared::Shared;
 
-/// What is asked once some replicas have just not answered: the next in line is not kept waiting.
+/// Time-out of `WAIT` after some replicas have just not answered, so that the next in line is not delayed.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
-/// How many replicas are to have what was written, and the connection for it.
+/// The number of replicas that must have a write, and the connection for it.
 pub(super) struct Waiting {
     pub(super) shared: Arc<Shared>,
     replicas: u32,
     patience: Duration,
-    /// Whether other writes wait as well.
+    /// `true` if other writes wait as well.
     pub(super) writes: bool,
     /// The last time there were fewer.
     lacks: AtomicBool,

@@ -1,4 +1,4 @@
-//! What changes a session, each in one round trip, or in a few where a cluster has it in pieces.
+//! Writes of a session, each in one round trip, or in a few where a cluster spreads its keys.
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
@@ -16,10 +16,11 @@ use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError, StoreErrorKind};
 
-/// How long a mark stands beyond what Express may bring back: longer than its requests last.
+/// Time that a tombstone stands beyond the session's life: longer than a request of Express's, which may
+/// resurrect it.
 pub(super) const TOMBSTONE_GRACE: Duration = Duration::from_mins(15);
 
-/// What a script said.
+/// The reply of a script.
 pub(super) enum ScriptReply {
     Done,
     Taken,
@@ -119,7 +120,7 @@ impl RedisInner {
         .await
     }
 
-    /// The same without a script, where the server can: at a twentieth of the cost.
+    /// Compares and sets without a script, where the server can: at a twentieth of the cost.
     async fn compare_and_set(
         &self,
         id: &SessionId,
@@ -388,7 +389,7 @@ impl RedisInner {
     }
 }
 
-/// What is kept of an end.
+/// Builds the log entry of an end.
 pub(super) fn end(id: &SessionId, note: Option<&RetiredId>) -> End {
     let note = note.map(|note| note.as_str().into());
     End {

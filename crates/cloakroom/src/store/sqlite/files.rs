@@ -1,4 +1,4 @@
-//! Which files an open database consists of, and whether they are still those at its path.
+//! The files of an open database, and the check that they are still those at its path.
 //!
 //! SQLite goes on writing into a file that was deleted or renamed: nobody else would find what it
 //! acknowledges there. The file system numbers files; a number that an open file has is given to no
@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-/// What the file system calls a file: its device and its number there.
+/// The identity of a file in the file system: its device and its number there.
 type FileId = (u64, u64);
 
 /// The files of a database as they were when it was opened.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
-    /// Where whoever opened it looked for it, from the root.
+    /// The absolute path by which it was opened.
     path: PathBuf,
     log: PathBuf,
     index: PathBuf,
     opened: FileIds,
 }
 
-/// What was at the three paths.
+/// The files at the three paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileIds {
     database: Option<FileId>,
@@ -29,7 +29,7 @@ struct FileIds {
     index: Option<FileId>,
 }
 
-/// Where the files of an open database are.
+/// The state of the files of an open database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FilesState {
     /// All are at their paths.

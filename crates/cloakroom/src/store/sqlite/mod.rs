@@ -42,8 +42,8 @@ use crate::record::RecordText;
 /// the file that is at the path now is not acknowledged. Until that is open, within a second,
 /// operations are [`StoreErrorKind::Unavailable`].
 ///
-/// What has expired decides the time of the file: the clock of whoever opened it first since the machine was
-/// started, counted on by the time that passed since then, which all processes agree on (Linux; elsewhere
+/// Expiry is decided by the time of the file: the clock of the process that opened it first since the machine
+/// was started, advanced by the time that passed since then, which all processes agree on (Linux; elsewhere
 /// each goes by its own clock).
 ///
 /// The file is created for its owner alone (0600). What is deleted is overwritten in it at once, and
@@ -63,7 +63,7 @@ impl SqliteStore {
         Self::with_clock(path, Clock::System)
     }
 
-    /// The same, by a clock that a test may set.
+    /// Opens the file with a clock that a test may set.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Why a file is not opened, in one sentence that names it and says what to do.
+//! Errors of opening a file, each one sentence that names the file and the next move.
 
 use std::error::Error;
 use std::fmt;
@@ -16,7 +16,7 @@ pub(super) struct OpenError {
     source: Option<rusqlite::Error>,
 }
 
-/// What keeps a file from being used.
+/// The reason why a file cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     NoFile,
@@ -33,7 +33,7 @@ enum Why {
     Other,
 }
 
-/// What is at the path of a file.
+/// The kind of entry at the path of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileRole {
     File,
@@ -55,7 +55,7 @@ impl OpenError {
         Self::new(file, Why::Newer(version), None)
     }
 
-    /// What SQLite said, and what is at the path.
+    /// Builds the error from SQLite's and from what is at the path.
     pub(super) fn of(file: &Path, source: rusqlite::Error) -> Self {
         let why = why(source.sqlite_error_code(), FileRole::at(file));
         Self::new(file, why, Some(source))
@@ -66,7 +66,8 @@ impl OpenError {
         Self::new(file, Why::NotWritable, None)
     }
 
-    /// The same as [`of`](Self::of), of a statement that is right for the tables of this version.
+    /// Builds the error of a statement that is right for the tables of this version, as [`of`](Self::of)
+    /// otherwise.
     pub(super) fn of_statement(file: &Path, source: rusqlite::Error) -> Self {
         match source.sqlite_error_code() {
             None | Some(ErrorCode::Unknown) => Self::new(file, Why::OtherTables, Some(source)),

@@ -14,7 +14,7 @@ use crate::store::steady::Steady;
 /// Reads, if there is a file to read.
 type Reading = Box<dyn FnOnce(Option<&Read<'_>>) + Send>;
 
-/// What a thread that reads is asked.
+/// A job for a reading thread.
 pub(super) enum ReadJob {
     /// Does that.
     Read(Reading),

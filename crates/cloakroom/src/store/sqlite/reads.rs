@@ -1,4 +1,4 @@
-//! What is asked of the file.
+//! Reads of the file.
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 

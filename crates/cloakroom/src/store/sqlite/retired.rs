@@ -8,11 +8,11 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{RETIRED_FOR, RetiredId};
 
-/// What one step of pruning has deleted.
+/// The result of one step of pruning.
 pub(super) struct Pruned {
-    /// How many expired records went.
+    /// Number of expired records that were deleted.
     pub(super) sessions: usize,
-    /// Whether there may be more to delete.
+    /// `true` if there may be more to delete.
     pub(super) is_full: bool,
 }
 

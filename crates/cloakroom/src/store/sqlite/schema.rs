@@ -43,19 +43,19 @@ const VERSION: &str = "
 CREATE TABLE IF NOT EXISTS cloakroom_schema (version INTEGER NOT NULL) STRICT;
 ";
 
-/// What the statements of this version read.
+/// The columns that the statements of this version read.
 const COLUMNS: [&str; 2] = [
     "SELECT seq, sid, record, expires, user FROM cloakroom_sessions",
     "SELECT sid, successor, until FROM cloakroom_retired",
 ];
 
-/// How long to wait for another process that writes.
+/// Time to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Held by whoever creates a file.
 #[cfg(unix)]
 static CREATING: Mutex<()> = Mutex::new(());
-/// How long to wait for readers before the write-ahead log is emptied: there is another time.
+/// Time to wait for readers before the write-ahead log is emptied: it can be done later.
 const READERS_DONE: Duration = Duration::from_millis(100);
 
 /// Opens the file for the thread that writes, creates what it lacks, and writes into it: what cannot

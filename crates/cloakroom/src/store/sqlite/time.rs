@@ -13,14 +13,14 @@ use crate::clock::{Clock, Timestamp};
 use crate::store::skew;
 use crate::store::steady::Steady;
 
-/// When the machine was started, by the clock of whoever opened the file first since then.
+/// The time at which the machine was started, by the clock of the process that opened the file first since
+/// then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Started(Timestamp);
 
 /// Returns the time of a file that was opened for writing, and what to set it by again.
 ///
-/// Where the system does not tell since when it runs, and with a clock that a test sets, each process goes by
-/// its own.
+/// If the system does not report its uptime, and with a clock that a test sets, each process goes by its own.
 pub(super) fn begin(connection: &Connection, clock: &Clock) -> Result<(Steady, Option<Started>)> {
     let steady = Steady::new(clock.clone());
     let (Some(boot), Some(uptime)) = (boot_id(), uptime()) else {
@@ -62,12 +62,12 @@ fn agree(connection: &Connection, boot: &str, own: i64) -> Result<i64> {
     Ok(read()?.unwrap_or(own))
 }
 
-/// What tells one run of the machine from another; Linux alone has it.
+/// Reads the id of this run of the machine; Linux alone has it.
 fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
 }
 
-/// How long the machine has been running, its sleep included.
+/// Reads the time since the machine was started, its sleep included.
 fn uptime() -> Option<Duration> {
     let text = fs::read_to_string("/proc/uptime").ok()?;
     let seconds = text.split(' ').next()?.parse().ok()?;

@@ -19,9 +19,9 @@ use crate::store::steady::Steady;
 
 /// The most writes that one transaction takes.
 const BATCH: usize = 256;
-/// How often what expired is looked for.
+/// Interval of the search for expired records.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
-/// How often a thread that has nothing to write looks after its files, for those that read.
+/// Interval at which an idle writer checks its files, for the readers.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Does its part of a transaction, if there is one, and returns what to say at the end of it.
@@ -60,7 +60,7 @@ impl Writer {
         })
     }
 
-    /// What it has just opened.
+    /// Returns the files that it has just opened.
     pub(super) fn files(&self) -> Files {
         let open = self.open.as_ref().expect("open begins with a file");
         open.files.clone()
@@ -187,7 +187,7 @@ impl Writer {
     }
 }
 
-/// What became of a file that is not to be used any more.
+/// The state of a file that is not to be used any more.
 enum ClosedFile {
     /// There was none.
     Nothing,

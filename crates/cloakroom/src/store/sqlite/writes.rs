@@ -1,4 +1,4 @@
-//! What is changed in the file, each inside the transaction of its batch.
+//! Writes to the file, each inside the transaction of its batch.
 
 use std::borrow::Cow;
 
@@ -18,10 +18,10 @@ pub(super) struct Write<'a> {
 }
 
 impl Write<'_> {
-    /// How many records one step of pruning deletes: others write between the steps, and wait for one.
+    /// Number of records that one step of pruning deletes: others write between the steps, and wait for one.
     ///
-    /// Each lies on other pages, of the table and of the index of ids, so that a step of a thousand
-    /// writes some megabytes: tens of milliseconds.
+    /// Each lies on other pages, of the table and of the index of ids, so that a step of a thousand writes
+    /// some megabytes: tens of milliseconds.
     pub(super) const PRUNED_AT_ONCE: usize = 100;
 
     pub(super) fn now(&self) -> i64 {

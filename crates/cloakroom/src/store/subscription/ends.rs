@@ -1,4 +1,4 @@
-//! How a store tells, unasked, that sessions may have ended.
+//! Subscriptions by which a store reports that sessions may have ended.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub enum Invalidation<'a> {
     All,
 }
 
-/// Where a store puts its hints. Clones are the same place, and a call never waits.
+/// The receiver of a store's invalidations. Clones share it, and a call never waits.
 #[derive(Clone)]
 pub struct InvalidationSink(Arc<dyn Fn(Invalidation<'_>) + Send + Sync>);
 
@@ -42,15 +42,15 @@ impl fmt::Debug for InvalidationSink {
 ///
 /// It makes and renews its connection by itself. Each time that it has one, it gives [`Invalidation::All`].
 pub trait Ends: Send + Sync {
-    /// The same as [`Store::living`](crate::store::Store::living); what happens to these sessions from then
-    /// on is hinted at.
+    /// Returns the expiries of `ids`, as [`Store::expiries`](crate::store::Store::expiries) does; from then
+    /// on, invalidations report what happens to these sessions.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`](crate::store::StoreError): then the store itself is asked.
     fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>>;
 
-    /// Whether hints were seen to come through within the last half second. While it is false,
-    /// sessions are asked for at intervals, as of a store without hints.
+    /// Returns `true` if the subscription was seen to work within the last half second. While it is `false`,
+    /// sessions are polled, as with a store without subscriptions.
     fn is_proven(&self) -> bool;
 }

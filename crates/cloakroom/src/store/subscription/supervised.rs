@@ -12,20 +12,20 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::store::{Invalidation, InvalidationSink, StoreError, StoreErrorKind};
 
-/// How often the server is asked for a sign of life.
+/// Interval of pings.
 const PING_INTERVAL: Duration = Duration::from_millis(150);
-/// How long a proof is good for. With a tick of whoever watches it leaves a quarter of the second that
-/// is promised for the question itself.
+/// Time that an answered ping is good for. With a tick of the watching task it leaves a quarter of the
+/// promised second for the read itself.
 const LIVENESS_WINDOW: Duration = Duration::from_millis(500);
-/// How long an answer is waited for before the connection is given up.
+/// Time to wait for a reply before the connection is given up.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long to wait before the next attempt to connect, at first and at most.
+/// Pause before the next attempt to connect, at first and at most.
 const RECONNECT_BACKOFF: (Duration, Duration) =
     (Duration::from_millis(100), Duration::from_secs(2));
 
 /// A connection over which hints come.
 pub(in crate::store) trait Pingable: Send + Sync + 'static {
-    /// Whether the server answers. What it had to say before that has arrived then.
+    /// Returns `true` if the server answers. All that it sent before has arrived by then.
     fn ping(&self) -> impl Future<Output = bool> + Send;
 }
 
@@ -75,7 +75,7 @@ pub(in crate::store) struct ConnectionCell<L>(ArcSwapOption<LiveConnection<L>>);
 struct LiveConnection<L> {
     line: L,
     made: Instant,
-    /// When the last question was put that was answered, in milliseconds since `made`.
+    /// Time of the latest ping that was answered, in milliseconds since `made`.
     proven: AtomicU64,
     broken: Arc<AtomicBool>,
 }
@@ -93,7 +93,7 @@ impl<L: Pingable> ConnectionCell<L> {
         })
     }
 
-    /// When the last question was put that was answered; `None` without a connection.
+    /// Returns the time of the latest ping that was answered; `None` without a connection.
     pub(in crate::store) fn proven(&self) -> Option<std::time::Instant> {
         let beating = self.0.load_full()?;
         let since = Duration::from_millis(beating.proven.load(Ordering::SeqCst));

@@ -169,7 +169,7 @@ async fn a_replace_that_is_refused_hides_nothing() {
     assert!(fleet.store.get(&fleet.id).await.unwrap().is_some());
 }
 
-/// What the tombstone is for: without, Express wins.
+/// Shows the need for the tombstone: without one, Express resurrects the session.
 #[tokio::test]
 async fn without_tombstones_express_brings_it_back() {
     let fleet = Fleet::new(false).await;

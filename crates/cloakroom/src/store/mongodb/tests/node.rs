@@ -56,7 +56,7 @@ fn forms() -> Vec<(&'static str, MongoOptions)> {
     ]
 }
 
-/// What connect-mongo read of each case, having saved it with the key `node`.
+/// Returns what connect-mongo read of each case after it saved it with the key `node`.
 fn node(cases: &Value) -> Vec<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../interop/mongo.mjs");
     let url = Mongo::shared().url("test");

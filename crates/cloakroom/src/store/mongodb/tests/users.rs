@@ -1,4 +1,4 @@
-//! Whose a session is, also where Express said so.
+//! The index of users, also over sessions that Express wrote.
 
 use mongodb::bson::{Bson, Document, doc};
 
@@ -21,8 +21,8 @@ async fn store(form: &str, database: &str) -> MongoStore {
     connect(database, options).await
 }
 
-/// What connect-mongo would put into `session`: what another store puts there, which also has
-/// another salt.
+/// Returns the value that connect-mongo would put into `session`, as another process writes it, with another
+/// salt.
 async fn session(form: &str, data: &str) -> Bson {
     let database = database();
     let other = store(form, &database).await;

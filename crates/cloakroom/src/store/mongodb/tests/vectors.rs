@@ -143,7 +143,7 @@ impl Case {
     }
 }
 
-/// What a document says, in a form in which NaN is NaN and no key comes first.
+/// Prints a document so that NaN equals NaN and the order of keys does not count.
 fn said(document: &Document) -> String {
     fn of(value: &Bson) -> String {
         match value {
@@ -159,7 +159,7 @@ fn said(document: &Document) -> String {
     format!("{members:?}")
 }
 
-/// Whether JSON says all of a value: its types are in no text otherwise.
+/// Returns `true` if JSON represents a value without loss.
 fn is_json(value: &Bson) -> bool {
     match value {
         Bson::Null | Bson::Boolean(_) | Bson::Int32(_) | Bson::String(_) => true,
@@ -171,7 +171,7 @@ fn is_json(value: &Bson) -> bool {
     }
 }
 
-/// Whether JSON says all of a session: the one date that it may hold is its cookie's.
+/// Returns `true` if JSON represents a session without loss: the only date that it may hold is its cookie's.
 fn is_said_by_json(session: &Document) -> bool {
     let mut session = session.clone();
     if let Ok(cookie) = session.get_document_mut("cookie")

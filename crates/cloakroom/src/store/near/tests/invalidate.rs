@@ -1,4 +1,4 @@
-//! What this process writes itself.
+//! Invalidation by this process's own writes.
 
 use crate::store::RetiredId;
 use std::sync::atomic::Ordering;
@@ -72,8 +72,7 @@ async fn nothing_is_given_out_from_when_a_logout_is_sent() {
     assert!(logout.await.unwrap());
 }
 
-/// What was read while the store had not come to it is of no use once it has, whether or not anybody
-/// waits for its answer still.
+/// Reads while a logout is under way: their copies are of no use once it is done, even if its caller is gone.
 #[tokio::test(start_paused = true)]
 async fn what_is_read_while_a_logout_is_under_way_is_not_given_out_after_it() {
     for is_given_up in [false, true] {

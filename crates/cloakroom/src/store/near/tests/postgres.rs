@@ -16,7 +16,7 @@ use crate::store::postgres::{PostgresOptions, PostgresStore};
 
 /// A bound that no test waits for by chance: what is seen sooner was told.
 const LONG: Duration = Duration::from_mins(5);
-/// How long a notification may take on a machine that does much else: what is seen within it was told.
+/// Bound on the delay of a notification on a busy machine: a change that is seen within it was reported.
 const SOON: Duration = Duration::from_mins(1);
 
 struct Site {
@@ -86,7 +86,7 @@ impl Site {
         }
     }
 
-    /// How many reads of the store one of a session costs.
+    /// Returns the number of reads of the store that one read of a session costs.
     async fn misses(&self, id: &SessionId) -> u64 {
         let NearStats { misses, .. } = self.near.stats();
         self.near.get(id).await.unwrap();
@@ -98,7 +98,7 @@ impl Site {
         self.raw.batch_execute(&sql).await.unwrap();
     }
 
-    /// How long it takes until the cache gives out something else than it has.
+    /// Waits until the cache returns something else than it holds, for a minute at most.
     async fn changes(&self, id: &SessionId, what: &str) {
         let (begin, held) = (Instant::now(), entry(1).text);
         loop {
@@ -232,7 +232,8 @@ async fn without_triggers_a_copy_is_good_for_the_bound() {
     }
 }
 
-/// What notifies nobody is refused where the triggers were asked for, and may not be created.
+/// Checks that a store whose triggers are missing, and may not be created, is refused where they were
+/// requested.
 #[tokio::test]
 async fn triggers_that_are_missing_are_named() {
     let (table, url) = (table(), Postgres::shared().url());

@@ -1,4 +1,4 @@
-//! What the link tells, and what it does not.
+//! Invalidations that a subscription reports, and changes that it does not.
 
 use tokio::sync::Semaphore;
 

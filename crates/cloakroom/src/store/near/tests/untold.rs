@@ -14,7 +14,7 @@ use crate::id::SessionId;
 use crate::store::Store;
 use crate::store::redis::RedisStore;
 
-/// What each message of an invalidation begins with.
+/// Prefix of each invalidation message.
 const PUSH: &[u8] = b">2\r\n$10\r\ninvalidate\r\n";
 
 /// A proxy that passes everything on but what it is told of changes.

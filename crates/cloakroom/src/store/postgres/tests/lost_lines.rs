@@ -1,4 +1,4 @@
-//! What becomes of a line that hangs, is closed, lost its statements, or whose readers go away.
+//! Shared connections that hang, are closed, lose their statements, or whose readers disconnect.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! What Express brings back.
+//! Sessions that Express resurrects.
 
 use super::super::{PostgresStore, UserKeys};
 use super::{entry, eventually, open, options, raw, stored, unique, until_blocked};

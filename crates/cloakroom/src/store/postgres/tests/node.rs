@@ -9,7 +9,7 @@ use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::{CasOutcome, RetiredId, Store as _, StoreErrorKind};
 
-/// What connect-pg-simple sends, with casts where its driver sends text.
+/// The statements of connect-pg-simple, with casts where its driver sends text.
 struct Node<'a> {
     client: &'a Client,
     table: &'a str,

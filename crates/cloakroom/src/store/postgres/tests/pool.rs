@@ -170,10 +170,10 @@ async fn a_connection_that_leads_nowhere_is_given_up() {
     assert!(store.get(&id).await.unwrap().is_some());
 }
 
-/// What passes between a client and the server.
+/// The traffic between a client and the server.
 #[derive(Default)]
 pub(super) struct Wire {
-    /// How often a client waited for an answer: each `Sync` asks for one.
+    /// Number of round trips of a client: each `Sync` asks for a reply.
     pub(super) syncs: AtomicUsize,
     pub(super) connections: AtomicUsize,
     /// Of how many connections, the first, what is sent is lost.

@@ -12,8 +12,8 @@ use super::{entry, options, raw_to, reason, unique};
 use crate::id::SessionId;
 use crate::store::{CasOutcome, NewRecord, RetiredId, Store as _, StoreErrorKind};
 
-/// What a process is told: where its server is, which table it uses, how many requests it makes, and
-/// with which kind of them it begins.
+/// The variable that carries a child process's instructions: its server, its table, the number of its
+/// requests, and the kind that it begins with.
 const TOLD: &str = "CLOAKROOM_TEST_POOLER";
 /// Requests of one process that are under way at once.
 const AT_ONCE: usize = 8;

@@ -1,4 +1,4 @@
-//! What goes by itself.
+//! Automatic pruning.
 
 use std::time::Duration;
 

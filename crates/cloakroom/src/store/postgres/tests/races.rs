@@ -1,4 +1,4 @@
-//! What happens while a statement waits for a row that another one changes.
+//! Races with a statement that waits for a row which another one changes.
 
 use tokio_postgres::{Client, Transaction};
 

@@ -10,7 +10,7 @@ use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::{CasOutcome, RETIRED_FOR, RetiredId, Store as _};
 
-/// How many rows of `table` fulfil a condition.
+/// Returns the number of rows of `table` that meet a condition.
 async fn rows(table: &str, condition: &str) -> i64 {
     let count = format!("SELECT count(*) FROM \"{table}\" WHERE {condition}");
     raw().await.query_one(&count, &[]).await.unwrap().get(0)

@@ -1,4 +1,4 @@
-//! What is there when the store connects, and what is not.
+//! Schemas that the store finds when it connects, complete or not.
 
 use testbed::Postgres;
 use tokio::task::JoinSet;

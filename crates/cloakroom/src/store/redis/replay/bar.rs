@@ -1,4 +1,4 @@
-//! Whether what the log has is absent, whatever a server says.
+//! Keeps ids in the log absent, whatever a server replies.
 //!
 //! An answer may be older than the moment at which it is looked at: the server gave it before it was told, and
 //! was told before it arrived. So it is judged by what held when it was asked for, and by whether that held
@@ -12,7 +12,7 @@ use super::log::EndLog;
 #[derive(Default)]
 pub(super) struct Bar(AtomicU64);
 
-/// How the bar stood at a moment.
+/// The state of the bar at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Stamp(u64);
 

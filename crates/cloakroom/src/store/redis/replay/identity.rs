@@ -1,4 +1,4 @@
-//! How a server is known: by what changes when it starts again, and when it becomes a primary.
+//! The identity of a server: the values that change when it restarts, and when it becomes a primary.
 
 use super::log::Identity;
 
@@ -29,7 +29,7 @@ pub(super) fn of_info(info: &str) -> Option<String> {
     Some(format!("{}/{replication}", field("run_id")?))
 }
 
-/// What one of several servers said.
+/// The reply of one of several servers.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RunIdReply {
     Is(String),

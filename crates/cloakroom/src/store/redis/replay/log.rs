@@ -1,4 +1,4 @@
-//! Which ends were acknowledged, by which server, and what is to be done again once another answers.
+//! The log of ends that were acknowledged: by which server, and what must be repeated once another answers.
 //!
 //! A server that starts again from a snapshot, or a replica that takes over, may hold sessions whose end
 //! the one before it had acknowledged. Each such change is a generation. An end counts once the current
@@ -12,7 +12,7 @@ use foldhash::HashMap;
 
 use crate::id::SessionId;
 
-/// What a server is known by between a restart or a change of its role and the next.
+/// The identity of a server between one restart or change of role and the next.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Identity(pub(super) String);
 
@@ -20,22 +20,22 @@ pub(super) struct Identity(pub(super) String);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct Generation(pub(super) u64);
 
-/// What is kept of an end.
+/// The log entry of an end.
 #[derive(Clone)]
 pub(in super::super) struct End {
     pub(in super::super) id: SessionId,
-    /// What the id is known as for a while, where it was retired.
+    /// The retired id's note, if it was retired.
     pub(in super::super) note: Option<Arc<str>>,
 }
 
-/// How much is kept.
+/// The bounds on the log.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Limits {
     pub(in super::super) age: Duration,
     pub(in super::super) ids: usize,
 }
 
-/// Whether an end counts.
+/// The result of an acknowledgement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Acceptance {
     /// The current server has it.
@@ -50,7 +50,7 @@ pub(super) struct Pending {
     /// Its place among all ends.
     pub(super) number: u64,
     pub(super) end: End,
-    /// How long ago it was acknowledged.
+    /// Time since it was acknowledged.
     pub(super) since: Duration,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct EndLog {
     numbers: HashMap<SessionId, u64>,
     /// The number of the oldest that is kept.
     first: u64,
-    /// How the current server was known, where it said.
+    /// The identity of the current server, if it gave one.
     identity: Option<Identity>,
     current: Generation,
 }
@@ -165,12 +165,12 @@ impl EndLog {
         }
     }
 
-    /// Whether the current server has acknowledged all of them.
+    /// Returns `true` if the current server has acknowledged all of them.
     pub(super) fn is_settled(&self) -> bool {
         self.kept.iter().all(|kept| kept.by == Some(self.current))
     }
 
-    /// Whether a session is known to have ended.
+    /// Returns `true` if a session is known to have ended.
     pub(super) fn has(&self, id: &SessionId) -> bool {
         self.numbers.contains_key(id)
     }

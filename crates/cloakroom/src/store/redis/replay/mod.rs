@@ -33,13 +33,13 @@ use super::writes::TOMBSTONE_GRACE;
 use crate::id::SessionId;
 use crate::store::RETIRED_FOR;
 
-/// How many ends go to a server together.
+/// Number of ends that go to a server together.
 const BATCH: usize = 500;
-/// How long a node of a cluster may take to acknowledge one: of a node that does not answer, the others'
-/// sessions wait no longer than this for each [`BATCH`].
+/// Time for a node of a cluster to acknowledge one: if a node does not answer, the others' sessions wait no
+/// longer than this for each [`BATCH`].
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What was noticed when somebody began to look into it.
+/// The count of suspicions when a check began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look(u64);
 
@@ -51,9 +51,9 @@ pub(super) struct Replay {
     /// Nothing is kept.
     is_off: bool,
     bar: Bar,
-    /// How often a connection was lost, or a cluster has changed.
+    /// Number of lost connections and changes of a cluster.
     noticed: AtomicU64,
-    /// How many of these were looked into to the end: whoever only begins to may not come to it.
+    /// Number of these that were checked to the end: a check that is only begun may never finish.
     looked_into: AtomicU64,
     pub(super) trouble: Notify,
     /// Held by whoever tells a server: others find it done.
@@ -110,8 +110,8 @@ impl Replay {
         self.bar.stamp()
     }
 
-    /// Whether an id is known to have ended although the server that answered may not have known it, at
-    /// any moment since `stamp`.
+    /// Returns `true` if an id is known to have ended although the server that answered may not have known
+    /// it, at any moment since `stamp`.
     pub(super) fn bars(&self, id: &SessionId, stamp: Stamp) -> bool {
         !(stamp.is_free() && self.bar.stamp() == stamp) && self.log().has(id)
     }
@@ -299,7 +299,8 @@ fn deleted(said: &Value) -> Option<bool> {
     }
 }
 
-/// Who the server is, or all primaries of a cluster, and whether each of them has answered.
+/// Returns the identity of the server, or of all primaries of a cluster, and `true` if each of them has
+/// answered.
 async fn who(connection: &Connection) -> RedisResult<(Option<Identity>, bool)> {
     if let Connection::One(_) = connection {
         let said = Request::from(identity::asked())

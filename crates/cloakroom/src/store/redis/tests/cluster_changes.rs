@@ -34,7 +34,7 @@ async fn a_cluster_with_a_frozen_node_is_connected_to() {
     assert_eq!(found, 30, "its replica has taken over");
 }
 
-/// How many sessions are found, each within the time of a request.
+/// Returns the number of sessions that are found, each within the time of a request.
 async fn found_in_time(store: &RedisStore, ids: &[SessionId]) -> usize {
     let mut tasks = tokio::task::JoinSet::new();
     for id in ids {

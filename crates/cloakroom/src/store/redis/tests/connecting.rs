@@ -1,4 +1,4 @@
-//! What is found out when the store connects: servers that are of no use, and such as may undo what they
+//! Checks when the store connects: servers that cannot be used, and those that may undo what they
 //! acknowledged.
 
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! What others do to the keys, and servers that refuse.
+//! Keys that other programs change, and servers that refuse.
 
 use std::time::Duration;
 

@@ -31,7 +31,7 @@ fn key(id: &SessionId) -> String {
     format!("sess:{}", id.expose())
 }
 
-/// What is there comes back with the next start.
+/// Saves a snapshot, from which the next start restores.
 fn save(redis: &Redis) {
     assert_eq!(redis.command(&["SAVE"]), "+OK\r\n");
 }

@@ -16,7 +16,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use self::spoiled::Spoil;
 use self::world::{Step, World};
 
-/// How many sequences are played; `CLOAKROOM_SEQUENCES` for more.
+/// Number of sequences that are played; `CLOAKROOM_SEQUENCES` for more.
 const SEQUENCES: u32 = 2000;
 const MAX_STEPS: usize = 80;
 

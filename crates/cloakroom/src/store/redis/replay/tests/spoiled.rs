@@ -14,9 +14,9 @@ pub(super) enum Spoil {
     KnowsRunsOnly,
     /// One that does not say who it is, is taken for the one before.
     TrustsTheUnknown,
-    /// What failed half way counts as done.
+    /// A partly failed operation counts as done.
     CountsTheUnanswered,
-    /// What a server said that has been replaced counts for the one after it.
+    /// A reply of a server that has been replaced counts for its successor.
     CountsTheReplaced,
     /// An end is reported although another server has taken over.
     ReportsTheLate,

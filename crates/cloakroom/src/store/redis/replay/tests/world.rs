@@ -59,7 +59,7 @@ struct Line {
 struct Telling {
     line: Line,
     from: u64,
-    /// What was sent and arrived, and all that was sent.
+    /// The requests that were sent and arrived, and all that were sent.
     sent: Option<(Vec<u64>, Vec<u64>)>,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct World {
     log: Log,
     servers: Vec<Server>,
     primary: usize,
-    /// Whether servers say who they are.
+    /// `true` if servers report their identity.
     names: bool,
     counter: u32,
     line: Option<Line>,
@@ -96,7 +96,7 @@ pub(super) struct World {
     on_their_way: Vec<(u32, Line)>,
     ended: Vec<Ended>,
     now: Instant,
-    /// What has happened in this world.
+    /// The events of this world.
     pub(super) seen: BTreeSet<&'static str>,
 }
 
