@@ -20,7 +20,7 @@ pub struct AnyStore {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// The prefix of keys in Redis. `None`: `sess:`, as connect-redis has it.
+    /// The prefix of keys in Redis. `None`: `sess:`, connect-redis's default.
     pub prefix: Option<String>,
     /// `true` if Express writes to the store as well and would resurrect sessions that are destroyed here: a
     /// tombstone then takes the place of each. Default: `false`.
@@ -35,13 +35,13 @@ pub struct StoreOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The text is none of the URLs that [`AnyStore::connect`] knows.
+    /// The URL has none of the schemes that [`AnyStore::connect`] knows.
     #[error("not a store's URL: give one of {}", AnyStore::SCHEMES.join(", "))]
     UnknownScheme,
     /// The store is known, but this build was made without it.
     #[error("this program was built without `{0}`: build it with the feature `{0}`")]
     NotBuilt(&'static str),
-    /// The URL's `near` is no length of time.
+    /// The URL's `near` is not a duration.
     #[error("`near` takes how old an answer may be: write near=1s or near=500ms, once")]
     Near,
     /// The store could not be opened.
@@ -50,7 +50,7 @@ pub enum ConnectError {
 }
 
 impl AnyStore {
-    /// The forms of URL that are known, whether or not this build has their stores.
+    /// The schemes that are known, whether or not this build has their stores.
     pub const SCHEMES: [&'static str; 10] = [
         "memory:",
         "sqlite:PATH",
@@ -66,14 +66,13 @@ impl AnyStore {
 
     /// Opens the store that `url` names: one of [`SCHEMES`](Self::SCHEMES).
     ///
-    /// `?near=1s` (`&near=1s` after other parameters) puts a cache before it, whose answers are never
-    /// older than that: whole seconds, or milliseconds as in `near=500ms`. It needs the feature `near`,
-    /// and `manual::near` says what it is good for.
+    /// `?near=1s` (`&near=1s` after other parameters) puts a cache in front of it, whose reads are never
+    /// older than that: whole seconds, or milliseconds as in `near=500ms`. It needs the feature `near`;
+    /// `manual::near` describes its use.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`], whose text says what to do; it does not repeat the URL, which may hold a
-    /// password.
+    /// [`ConnectError`], whose text says what to do; it never contains the URL, which may hold a password.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         Self::connect_with(url, &StoreOptions::default()).await
     }
@@ -114,8 +113,8 @@ impl AnyStore {
         self.kind
     }
 
-    /// The cache in front of the store, if it was asked for by the URL or the
-    /// [options](StoreOptions::near): for its counters.
+    /// Returns the cache in front of the store, if the URL or the [options](StoreOptions::near) requested
+    /// one: for its counters.
     #[cfg(feature = "near")]
     pub fn near_store(&self) -> Option<&super::near::NearStore> {
         self.near.as_ref()
@@ -132,7 +131,7 @@ impl AnyStore {
         }
     }
 
-    /// Nobody who asks for one comes here.
+    /// Is never called: a request for a cache is refused before.
     #[cfg(not(feature = "near"))]
     fn near(self, _: Duration) -> Self {
         self
@@ -171,9 +170,9 @@ fn memory() -> Result<AnyStore, ConnectError> {
 
 #[cfg(feature = "sqlite")]
 fn sqlite(path: &str) -> Result<AnyStore, ConnectError> {
-    // `sqlite:///path` and `sqlite:path` are both written.
+    // Both `sqlite:///path` and `sqlite:path` are in use.
     let path = path.strip_prefix("//").unwrap_or(path);
-    // Other programs' URLs have parameters, which would be a part of the file's name here.
+    // Other programs' URLs have parameters, which would become part of the file's name here.
     let has_parameters = path
         .split_once('?')
         .is_some_and(|(_, query)| query.contains('='));
@@ -233,7 +232,7 @@ impl fmt::Debug for AnyStore {
     }
 }
 
-// What takes a store takes one that others hold as well.
+// A function that takes a store also takes a shared one.
 super::delegate!(Arc<dyn Store>, |this| this.as_ref());
 
 impl From<AnyStore> for Arc<dyn Store> {

@@ -7,15 +7,15 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The id is in use: draw another.
+    /// The id is in use: generate another.
     IdTaken,
     /// The store cannot be reached or cannot work: try again later, or answer 503.
     Unavailable,
-    /// The store did not say in time whether it did what it was asked: read before trying again.
+    /// The store did not report in time whether it executed the operation: read before trying again.
     Unknown,
     /// The stored record cannot be read: this session is lost, start a new one.
     Corrupt,
-    /// The caller asked for what this store cannot do: change the call.
+    /// This store cannot do what the caller asked for: change the call.
     Invalid,
 }
 
@@ -28,7 +28,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// An error whose cause, if any, is the driver's.
+    /// Creates an error whose source, if any, is the driver's.
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind,
@@ -37,10 +37,11 @@ impl StoreError {
         }
     }
 
-    /// Returns an error of the kind [`StoreErrorKind::Unavailable`] for an operation that others held up, a
-    /// transaction that has the record for one: nothing was done, and the store works for everybody else.
+    /// Returns an error of the kind [`StoreErrorKind::Unavailable`] for an operation that timed out behind
+    /// others, such as a transaction that has the record locked: nothing was done, and the store works
+    /// otherwise.
     ///
-    /// A [`Manager`](crate::Manager) answers 503 to this request, and takes it for no sign of an outage.
+    /// A [`Manager`](crate::Manager) answers 503 to this request, and does not count it as an outage.
     pub fn held_up(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             is_held_up: true,
@@ -48,7 +49,7 @@ impl StoreError {
         }
     }
 
-    /// Returns whether others held the operation up, while the store works.
+    /// Returns `true` if others held the operation up, while the store works.
     pub fn is_held_up(&self) -> bool {
         self.is_held_up
     }

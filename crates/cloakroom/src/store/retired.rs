@@ -1,4 +1,4 @@
-//! Ids that were replaced or ended a moment ago: late requests still bring them.
+//! Ids that were replaced or ended a moment ago: late requests still carry them.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +11,7 @@ pub const RETIRED_FOR: Duration = Duration::from_mins(1);
 /// The store keeps it for [`RETIRED_FOR`] and does not interpret it. `Debug` prints no successor.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RetiredId {
-    /// The session was ended or handed to another user, or its user's rights changed: whoever still
-    /// has the id has nothing.
+    /// The session was ended or handed to another user, or its user's rights changed: the id leads nowhere.
     Closed,
     /// The same user's session continues under another id, which this text names to the
     /// [`Manager`](crate::Manager).

@@ -7,9 +7,9 @@ use crate::clock::{Clock, Timestamp};
 /// A skew that clocks synchronised by NTP stay below.
 const TOLERATED: Duration = Duration::from_secs(5);
 
-/// Warns where a server's clock is another than this process's; `asked` is when it was asked.
+/// Warns if a server's clock differs from this process's; `asked` is the time of the query.
 ///
-/// A clock that a test sets is none to be compared.
+/// A clock that a test sets is not compared.
 pub(super) fn warn(store: &str, clock: &Clock, asked: Timestamp, server: Timestamp) {
     if matches!(clock, Clock::Manual(_)) {
         return;
@@ -19,7 +19,7 @@ pub(super) fn warn(store: &str, clock: &Clock, asked: Timestamp, server: Timesta
     }
 }
 
-/// The server looked at its clock at some time between question and answer.
+/// Returns the warning. The server read its clock at some time between query and reply.
 fn sentence(
     store: &str,
     asked: Timestamp,

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// Returns the bytes that this process and its neighbours in the same container may have; `None` where
-/// the system does not say.
+/// Returns the bytes that this process and its neighbours in the same container may use; `None` if the system
+/// does not report it.
 pub(super) fn memory() -> Option<u64> {
     memory_under(Path::new("/"))
 }
@@ -17,7 +17,7 @@ fn memory_under(root: &Path) -> Option<u64> {
     bounds.chain(machine).min()
 }
 
-/// Returns the machine's memory as `/proc/meminfo` has it, in kB.
+/// Returns the machine's memory from `/proc/meminfo`, which is in kB.
 fn total(meminfo: &str) -> Option<u64> {
     let line = meminfo
         .lines()
@@ -26,7 +26,7 @@ fn total(meminfo: &str) -> Option<u64> {
     kilobytes.checked_mul(1024)
 }
 
-/// Returns the least that a control group or one above it may have, by a line of `/proc/self/cgroup`:
+/// Returns the least limit of a control group and those above it, from a line of `/proc/self/cgroup`:
 /// `0::/path` of version 2, `4:memory:/path` of version 1.
 fn bound(root: &Path, line: &str) -> Option<u64> {
     let mut fields = line.splitn(3, ':');

@@ -1,4 +1,4 @@
-//! The thread that lets expired sessions go, for as long as somebody holds the store.
+//! The thread that drops expired sessions, for as long as the store is in use.
 
 use std::sync::{Arc, Weak};
 use std::thread;

@@ -6,14 +6,14 @@ use mongodb::bson::Bson;
 
 use crate::record::RecordText;
 
-/// The sessions seen last, bounded by their number and their size.
+/// The sessions that were read or written last, bounded by their number and their size.
 ///
-/// A text does not say what BSON it was read from, and a save holds only for that. Where the answer
-/// is no longer here, a save reads the document first.
+/// A text does not tell which BSON it was read from, and a save compares with that BSON. Once the entry is
+/// evicted, a save reads the document first.
 #[derive(Default)]
 pub(super) struct BsonCache {
     by_id: HashMap<String, CachedBson>,
-    /// Oldest first. Of an id that was seen again, all but the last are stale.
+    /// Oldest first. Of an id with several entries, all but the last are stale.
     order: VecDeque<(String, u64)>,
     turn: u64,
     bytes: usize,
@@ -26,7 +26,7 @@ struct CachedBson {
 }
 
 impl CachedBson {
-    /// A document takes a few times the room of its text.
+    /// Estimates the size of an entry: a document takes a few times the room of its text.
     fn bytes(&self) -> usize {
         self.text.len() * 4 + 256
     }

@@ -44,7 +44,7 @@ impl From<WebCrypto> for Encryption {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// AES-GCM, which finds what was tampered with. Both formats' default.
+    /// AES-GCM, which detects tampering. Both formats' default.
     #[default]
     AesGcm,
     /// AES-CBC. Kruptein adds a MAC of its own; Web Crypto has none with it.
@@ -173,7 +173,7 @@ impl Algorithm {
         }
     }
 
-    /// With GCM, the tag comes after the ciphertext.
+    /// Encrypts; with GCM, the tag follows the ciphertext.
     pub(super) fn encrypt(
         self,
         key: &AesKey,

@@ -1,8 +1,8 @@
 //! Sessions in MongoDB, in connect-mongo's documents: Express and this store share them.
 //!
-//! `{_id, session, expires}`, and what the options add. Whether a session lives, `expires` decides,
-//! by the server's clock; MongoDB deletes what expired about once a minute. A save holds only
-//! where the stored session still is what was read.
+//! `{_id, session, expires}`, and the fields that the options add. `expires` decides if a session is live, by
+//! the server's clock; MongoDB deletes expired documents about once a minute. A save succeeds only if the
+//! stored session still is the one that was read.
 
 mod bson_cache;
 mod connect;
@@ -54,15 +54,15 @@ use crate::record::RecordText;
 
 /// A store in a collection of MongoDB; clones are the same store.
 ///
-/// Reads go to the primary whatever the URL says: a secondary may still have what was destroyed.
-/// What ends a session waits for a majority and its journals (`w: "majority", j: true`), so that no
-/// election brings it back; other writes have the write concern of the URL.
+/// Reads go to the primary whatever the URL says: a secondary may still have a session that was destroyed.
+/// Operations that end a session wait for a majority and its journals (`w: "majority", j: true`), so that no
+/// election undoes them; other writes have the write concern of the URL.
 ///
-/// A login that gives a session a new id, [`replace`](Store::replace), takes two steps: the new
-/// document is stored, and the old id noted as retired, before the old one goes, and a crash in between
-/// leaves both. So does a logout, [`retire`](Store::retire): it notes, then deletes.
+/// A login that changes a session's id, [`replace`](Store::replace), takes two steps: the new document is
+/// stored, and the old id noted as retired, before the old one is deleted; a crash in between leaves both. So
+/// does a logout, [`retire`](Store::retire): it notes, then deletes.
 ///
-/// Where sessions are texts, [`list_by_user`](Store::list_by_user) makes the server scan all of them: no
+/// With sessions as texts, [`list_by_user`](Store::list_by_user) makes the server scan all of them: no
 /// index covers what Express wrote. With [`stringify(false)`](MongoOptions::stringify) there are indexes.
 #[derive(Clone)]
 pub struct MongoStore(Arc<MongoInner>);
@@ -74,7 +74,7 @@ struct MongoInner {
     notes: Option<Notes>,
     form: SessionFormat,
     options: MongoOptions,
-    /// Dates in documents are by it.
+    /// The time by which dates in documents are written.
     time: Steady,
     heard: Mutex<Instant>,
     seen: Mutex<BsonCache>,
@@ -91,8 +91,8 @@ impl MongoStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Invalid`] for what is no such URL, [`StoreErrorKind::Unavailable`] where no
-    /// server answers, or it refuses to create the index.
+    /// [`StoreErrorKind::Invalid`] if `url` is no such URL, [`StoreErrorKind::Unavailable`] if no server
+    /// answers, or it refuses to create the index.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_options(url, MongoOptions::new()).await
     }
@@ -114,8 +114,7 @@ impl MongoStore {
     ///
     /// # Errors
     ///
-    /// As for [`connect`](Self::connect); [`StoreErrorKind::Invalid`] also for an encryption that
-    /// cannot be.
+    /// As for [`connect`](Self::connect); [`StoreErrorKind::Invalid`] also for an impossible encryption.
     pub async fn connect_options(url: &str, options: MongoOptions) -> Result<Self, StoreError> {
         let parsed = connect::parse(url).await?;
         let client = Client::with_options(parsed).map_err(|_| connect::not_a_url())?;
@@ -129,13 +128,13 @@ impl MongoInner {
     /// Prefix of the ids that are returned for `_id`s that are no session ids.
     const STORED: &str = "stored:";
 
-    /// Now, by the server's clock.
+    /// Returns the time by the server's clock.
     fn now(&self) -> Timestamp {
         self.hear_the_time();
         self.time.now()
     }
 
-    /// The `_id` of a session: always a text, never an operator.
+    /// Returns the `_id` of a session: always a text, never an operator.
     fn stored_id(&self, id: &SessionId) -> String {
         match &self.options.transform_id {
             None => id.expose().to_owned(),

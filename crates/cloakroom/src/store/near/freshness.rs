@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 /// The connection that reports later changes to a session that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadSource {
-    /// The link does: it was read from the server that the link is to.
+    /// The subscription: the read went to the server that it is connected to.
     Subscribed,
-    /// Nobody.
+    /// None.
     Unsubscribed,
 }
 
@@ -24,13 +24,13 @@ pub(super) struct CopyTimes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CacheDecision {
     Serve,
-    /// Its time is up.
+    /// It has reached its greatest age.
     Over,
-    /// For longer than the bound nobody has said that it still holds.
+    /// Nothing has confirmed it for longer than the bound.
     Unproven,
 }
 
-/// Judges a copy of which no change was told, `proven` being looked up before that and `now` after it.
+/// Decides about a copy of which no change was reported, `proven` being read before that and `now` after it.
 pub(super) fn judge(
     times: CopyTimes,
     proven: Option<Instant>,

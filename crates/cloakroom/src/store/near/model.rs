@@ -1,4 +1,4 @@
-//! All orders in which a read meets a change, by loom, which also finds the fault in each mutant.
+//! All interleavings of a read and a change, by loom, which also finds the fault in each mutant.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,31 +17,31 @@ mod versions;
 
 use versions::{Version, Versions};
 
-/// The session whose hash it is; another one shares its counter or not, which changes nothing.
+/// The hash of the session; whether another shares its counter changes nothing.
 const ID: u64 = 0;
 
 /// A fault that is built into the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutant {
     None,
-    /// The stamp is taken when the answer is there.
+    /// The version is taken after the reply.
     StampsLate,
-    /// A change is told before it is made: an own write that forgets only before it is sent.
+    /// A change is reported before it is made: an own write that invalidates only before it is sent.
     TellsEarly,
-    /// A change is not told, as with `NOLOOP`.
+    /// A change is not reported, as with `NOLOOP`.
     TellsNothing,
-    /// A change removes the copy that is there, and a read under way brings it back.
+    /// A change removes the copy that is there, and a read under way restores it.
     OnlyRemoves,
     /// Copies outlive the connection.
     NeverForgets,
-    /// A new connection counts as proven before what came before it is forgotten.
+    /// A new connection counts as proven before older copies are dropped.
     ProvenEarly,
-    /// It is looked whether the link is alive before the stamp is taken, and forgotten before the
-    /// server tells.
+    /// The connection is checked before the version is taken, and copies are dropped before the server
+    /// reports.
     StampsWhenLost,
 }
 
-/// One process's cache, the store, and the link between the two.
+/// One process's cache, the store, and the connection between the two.
 struct World {
     mutant: Mutant,
     server: Mutex<Server>,
@@ -53,7 +53,7 @@ struct World {
     changed: AtomicBool,
 }
 
-/// It does one thing after the other.
+/// The server, which executes one request after the other.
 struct Server {
     stored: u32,
     /// `true` if it reports changes.
@@ -87,7 +87,7 @@ impl World {
             Mutant::StampsLate => self.stamps.take(ID),
             _ => stamp,
         };
-        // What is read while nobody follows is not kept for longer than it was true.
+        // A read without a subscription is not kept for longer than it was true.
         if proven {
             *self.copy.lock().unwrap() = Some((stamp, read));
         }
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// The connection is lost, and there is another.
+    /// Loses the connection, and makes another.
     fn reconnect(&self) {
         self.lose();
         if self.mutant == Mutant::StampsWhenLost {
@@ -155,7 +155,7 @@ impl World {
         }
     }
 
-    /// Fails where the old value is given out after it was told that there is a new one.
+    /// Fails if the old value is served after the change was reported.
     fn is_not_stale(&self) {
         if self.changed.load(Ordering::SeqCst) {
             assert_ne!(self.get(), Some(1));
@@ -169,7 +169,7 @@ fn explore(mutant: Mutant, scenario: fn(&Arc<World>)) {
     model.check(move || scenario(&Arc::new(World::new(mutant))));
 }
 
-/// Somebody reads, and asks for the copy, while somebody else changes the session.
+/// Races a read, and a use of its copy, against a change of the session.
 fn read_meets_change(world: &Arc<World>) {
     let (reading, changing) = (Arc::clone(world), Arc::clone(world));
     let read = thread::spawn(move || {

@@ -28,12 +28,12 @@ use crate::store::{StoreErrorKind, plaintext};
 
 /// Time that a call waits for one of the pool's connections; a manager's own bound is shorter.
 pub(super) const POOL_WAIT: Duration = Duration::from_secs(5);
-/// A peer that is silent for this long is asked whether it is there, and not hours later.
+/// Idle time before a keepalive probe: a silent peer is probed soon, not hours later.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const PROBES: u32 = 3;
 /// Time that sent data may stay unacknowledged before the connection is given up.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
-/// The driver's own idle time before keepalives, by which one sees that the URL sets none.
+/// The driver's own idle time before keepalives, which tells that the URL sets none.
 const UNSET_KEEPALIVE: Duration = Duration::from_hours(2);
 
 pub(super) fn pool(
@@ -48,7 +48,7 @@ pub(super) fn pool(
     };
     let login = config.get_connect_timeout().copied().unwrap_or_default() * 2;
     let manager = ManagerConfig {
-        // A closed connection is seen without asking; anything more would cost a round trip.
+        // A closed connection is noticed without a query; anything more would cost a round trip.
         recycling_method: RecyclingMethod::Fast,
     };
     Pool::builder(Manager::from_connect(config, connector, manager))
@@ -79,7 +79,7 @@ pub(super) fn is_too_many(pool_size: usize, granted: usize, pooler: &Pooler) -> 
 
 /// Returns `true` if notifications reach this process, and an error if they are requested and do not.
 ///
-/// It makes the first connection, by which one sees where all lead.
+/// It makes the first connection, which shows if all lead to a pooler.
 pub(super) async fn can_listen(
     inner: &PostgresInner,
     options: &PostgresOptions,
@@ -140,7 +140,7 @@ impl Server {
         Ok(Self { config, connector })
     }
 
-    /// Connects, and hands what is notified to `heard`; the task ends with the connection.
+    /// Connects, and passes notifications to `heard`; the task ends with the connection.
     pub(super) async fn connect(
         &self,
         heard: impl Fn(&str) + Send + 'static,
@@ -176,8 +176,8 @@ where
     })
 }
 
-/// Fills in what the URL leaves open. `TimeZone` stays the server's, as for Express: it decides
-/// what `expire` means.
+/// Fills in what the URL leaves open. `TimeZone` stays the server's, as for Express: it decides the meaning
+/// of `expire`.
 fn complete(config: &mut Config, options: &PostgresOptions) {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(options.connect_timeout);
@@ -224,7 +224,7 @@ fn hosts(config: &Config) -> Vec<String> {
     names.chain(addresses).collect()
 }
 
-/// Opens connections, and drives them without a word: the driver's messages may hold a record.
+/// Opens connections, and drives them without logging: the driver's messages may hold a record.
 #[derive(Clone)]
 enum Connector {
     Plain,
@@ -241,7 +241,7 @@ impl Connector {
     }
 }
 
-/// The system's roots, or those in a file.
+/// Returns the system's root certificates, or those in a file.
 fn trusted(file: Option<&Path>) -> Result<RootCertStore, QueryError> {
     let mut roots = RootCertStore::empty();
     let Some(file) = file else {
@@ -258,7 +258,7 @@ fn trusted(file: Option<&Path>) -> Result<RootCertStore, QueryError> {
     Ok(roots)
 }
 
-/// TLS that checks the server's name and certificate.
+/// Returns a TLS configuration that checks the server's name and certificate.
 pub(super) fn tls(config: &Config, roots: RootCertStore) -> Result<ClientConfig, QueryError> {
     let failed = |text| QueryError::new(StoreErrorKind::Unavailable, text);
     if roots.is_empty() {
@@ -266,7 +266,7 @@ pub(super) fn tls(config: &Config, roots: RootCertStore) -> Result<ClientConfig,
             "the system has no root certificates: install them, or name a file in SSL_CERT_FILE",
         ));
     }
-    // A provider of its own: the process's is the program's to choose.
+    // A provider of its own: the process's default is the program's to choose.
     let mut tls = ClientConfig::builder_with_provider(ring::default_provider().into())
         .with_safe_default_protocol_versions()
         .map_err(|_| failed("TLS cannot be set up"))?
@@ -281,7 +281,7 @@ pub(super) fn tls(config: &Config, roots: RootCertStore) -> Result<ClientConfig,
 type Connecting<'a> =
     Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
 
-/// Opens the pool's connections, and looks where each leads.
+/// Opens the pool's connections, and checks each for a pooler.
 struct Looking {
     connector: Connector,
     pooler: Arc<Pooler>,
@@ -319,7 +319,7 @@ where
     Connection<Socket, S>: Future<Output = Result<(), Error>> + Send + 'static,
 {
     tokio::spawn(async move {
-        // Whoever uses the client learns that it is closed.
+        // The client reports that it is closed when it is used.
         let _ = connection.await;
     })
 }

@@ -1,4 +1,4 @@
-//! Hints of ends: a connection that listens to what the trigger `ended` says.
+//! Notifications of ends: a connection that listens to the trigger `ended`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,10 +17,10 @@ use crate::store::{Ends, Invalidation, InvalidationSink, StoreFuture};
 
 /// Time after which an id that was not asked for is forgotten: whoever watches a session asks oftener.
 const FORGET: Duration = Duration::from_mins(1);
-/// Fewer are not worth a look.
+/// Number below which stale ids are not searched for.
 const FEW: usize = 1024;
 
-/// The link of one who watches.
+/// The subscription of a watching task.
 pub(super) struct EndSubscription {
     inner: Arc<PostgresInner>,
     kept: Supervised<Listener>,
@@ -47,7 +47,7 @@ impl EndSubscription {
 
 impl Ends for EndSubscription {
     fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        // Known before they are asked for: an end in between is hinted at.
+        // Watched before they are read: an end in between is reported.
         self.names.learn(ids);
         Box::pin(self.inner.expiries(ids))
     }
@@ -64,7 +64,7 @@ pub(super) struct WatchedIds(Mutex<WatchedMap>);
 #[derive(Default)]
 struct WatchedMap {
     ids: HashMap<[u8; 32], (SessionId, Instant)>,
-    /// At how many it is looked next for what is not watched any more.
+    /// The number at which ids that are not watched any more are next searched for.
     most: usize,
 }
 
@@ -121,7 +121,7 @@ async fn connect(
     let (client, _) = inner.apart.connect(heard).await.ok()?;
     let listening = client.batch_execute(&format!("LISTEN {ENDED}")).await;
     listening.ok()?;
-    // A connection that ends fails the next beat.
+    // A connection that ends fails the next ping.
     Some((Listener(client), Arc::default()))
 }
 

@@ -1,7 +1,7 @@
 //! Maps PostgreSQL's errors to texts that hold nothing of a session.
 //!
-//! The server's own messages quote ids and records (`Key (sid)=(…)`), so they stay out: the code,
-//! and what to do, take their place.
+//! The server's own messages quote ids and records (`Key (sid)=(…)`), so they are left out: the code, and the
+//! next move, take their place.
 
 use std::error::Error as _;
 use std::fmt;
@@ -56,7 +56,7 @@ impl QueryError {
         self.is(&SqlState::LOCK_NOT_AVAILABLE)
     }
 
-    /// No connection was to be had.
+    /// Maps the failure to get a connection.
     pub(super) fn of_pool(error: &PoolError) -> Self {
         let unavailable = |text| Self::new(StoreErrorKind::Unavailable, text);
         match error {
@@ -114,11 +114,11 @@ impl From<QueryError> for StoreError {
     }
 }
 
-/// The server has answered, and did nothing: others hold the row, or somebody or a time-out cancelled it.
+/// Codes for a statement that did nothing: others hold the row, or it was cancelled, by a user or a time-out.
 const HELD_UP: [SqlState; 2] = [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED];
 
-/// Errors after which nothing was done, and which are over by the next try: a deadlock, a
-/// connection of before a restart, a prepared statement that a proxy forgot.
+/// Returns `true` for errors after which nothing was done, and which are gone at the next try: a deadlock, a
+/// connection from before a restart, a prepared statement that a proxy forgot.
 fn is_passing(code: &SqlState) -> bool {
     matches!(
         *code,

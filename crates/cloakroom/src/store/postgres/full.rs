@@ -1,4 +1,4 @@
-//! A server that grants no more connections: nobody asks it for another for a while.
+//! A server that grants no more connections: none is requested for a while.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,7 @@ impl PoolExhausted {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Returns whether it was found a moment ago.
+    /// Returns `true` if that was found a moment ago.
     pub(super) fn is_noted(&self) -> bool {
         let noted = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         noted.is_some_and(|noted| noted.elapsed() < EXHAUSTED_FOR)

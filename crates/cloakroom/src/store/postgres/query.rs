@@ -1,5 +1,5 @@
-//! One statement on one connection: prepared once, or without a name behind a pooler; sent in one round
-//! trip, tried again where that is harmless.
+//! Runs one statement on one connection: prepared once, or unnamed behind a pooler; sent in one round trip,
+//! and retried where that is harmless.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -21,7 +21,7 @@ use super::read_pool::ReadPool;
 
 pub(super) type Params<'a> = &'a [&'a dyn Param];
 
-/// A parameter, whose type a statement without a name has to be told.
+/// A parameter, whose type must be given with an unnamed statement.
 pub(super) trait Param: Sync {
     fn kind(&self) -> Type;
     fn value(&self) -> &(dyn ToSql + Sync);
@@ -50,8 +50,8 @@ params! {
     i64 => INT8,
 }
 
-/// A text as a parameter: an id, a record, a user. The driver logs parameters at the level `debug`,
-/// and sees nothing of this one.
+/// A text as a parameter: an id, a record, a user. The driver logs parameters at the level `debug`, and
+/// cannot print this one.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a>(pub(super) &'a str);
 

@@ -40,7 +40,7 @@ async fn a_visitors_keys_make_no_other_type() {
     assert_eq!(read.text, text(data));
 }
 
-/// The store that saves is not the one that read: it has no memory of what BSON the text was.
+/// The store that saves is not the one that read: it has no cached BSON for the text.
 #[tokio::test]
 async fn a_save_holds_without_a_memory() {
     for sealed in [false, true] {
@@ -64,7 +64,7 @@ async fn a_save_holds_without_a_memory() {
             other.update(&id, &first.text, &second).await.unwrap(),
             CasOutcome::Stored
         );
-        // `one` remembers what is there no longer.
+        // `one` has cached what is no longer stored.
         let stale = one.update(&id, &first.text, &entry("")).await.unwrap();
         assert!(matches!(stale, CasOutcome::Conflict(stored) if stored.text == second.text));
         assert_eq!(
@@ -184,7 +184,7 @@ async fn what_bson_cannot_hold_is_refused_and_says_why() {
     store.create(&id, &lone).await.unwrap();
     let read: RecordText = store.get(&id).await.unwrap().unwrap().text;
     assert_eq!(read, text(",\"a\":\"\u{fffd}!\""));
-    // Whoever stored it may go on with the text that it has.
+    // The writer may go on with the text that it has.
     let saved = store.update(&id, &lone.text, &entry("")).await.unwrap();
     assert_eq!(saved, CasOutcome::Stored);
 }

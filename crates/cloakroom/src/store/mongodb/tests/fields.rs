@@ -48,7 +48,7 @@ async fn touches_are_throttled_as_connect_mongo_throttles_them() {
     let saved = store.update(&id, &read, &until(73_000)).await.unwrap();
     assert_eq!(saved, CasOutcome::Stored);
     assert_eq!(dates(&database).await, (at(73_000), Some(at(13_000))));
-    // Express's, with touchAfter 0: always touched, and no field comes of it.
+    // As Express with touchAfter 0: always touched, and no field is added.
     store.destroy(&id).await.unwrap();
     node_sets(&database, "a", &*read).await;
     for expires in [74_000, 75_000] {

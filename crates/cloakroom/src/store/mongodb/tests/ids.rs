@@ -1,4 +1,4 @@
-//! `_id`s that are no ids.
+//! `_id`s that are no session ids.
 
 use super::{clock, connect, database, entry, found, text};
 use crate::id::{IdGrammar, SessionId};
@@ -55,7 +55,7 @@ async fn pages_go_on_where_the_last_one_ended() {
     assert_eq!(found.len(), 25);
 }
 
-/// Without a transform there is no other form of an id.
+/// Without a transform an id has no other form.
 #[tokio::test]
 async fn a_plain_id_is_what_it_is() {
     let database = database();

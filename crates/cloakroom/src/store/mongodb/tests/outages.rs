@@ -1,4 +1,4 @@
-//! Servers that are not there, or stop in the middle.
+//! Servers that are absent, or stop in the middle.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -192,7 +192,7 @@ async fn the_usual_way_is_one_round_trip() {
     ] {
         let proxy = Proxy::to(Mongo::shared().port());
         let url = format!(
-            // The driver looks at its server by itself, and is not to be counted.
+            // The driver checks its server by itself, which is not to be counted.
             "mongodb://127.0.0.1:{}/{}?directConnection=true&heartbeatFrequencyMS=600000",
             proxy.port(),
             database()

@@ -46,7 +46,7 @@ async fn a_logout_everywhere_ends_what_express_logged_in() {
         for (id, data) in data.iter().enumerate() {
             node_sets(&database, &id.to_string(), session(form, data).await).await;
         }
-        // Ours before, and Express logged somebody else in without a new id.
+        // Written by ours before, and Express signed another user in without a new id.
         let id = SessionId::from_store("stale");
         store
             .create(&id, &entry(r#","userId":"grace""#))
@@ -171,7 +171,7 @@ async fn documents_that_nobody_can_read_harm_nobody_else() {
         ];
         for (index, session) in poison.into_iter().enumerate() {
             node_sets(&database, &format!("poison{index}"), session).await;
-            // Refused, or handed on for the engine to refuse.
+            // Refused, or returned for the life cycle to refuse.
             let id = SessionId::from_store(&format!("poison{index}"));
             if let Err(error) = store.get(&id).await {
                 assert_eq!(

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::super::*;
 use super::fake::{entry, n, record, warm};
 
-/// Each write of this process, and what is read of the session after it.
+/// Makes each write of this process, and reads the session after it.
 #[tokio::test(start_paused = true)]
 async fn what_this_process_writes_it_sees_at_once() {
     for write in [
@@ -53,7 +53,7 @@ fn log_out(near: &NearStore, id: &SessionId) -> tokio::task::JoinHandle<bool> {
     tokio::spawn(async move { near.destroy(&id).await.unwrap() })
 }
 
-/// The store has done it, and its answer is late.
+/// The store has executed it, and its reply is late.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_given_out_from_when_a_logout_is_sent() {
     let (fake, near, id) = warm().await;
@@ -109,7 +109,7 @@ async fn a_logout_everywhere_that_the_link_does_not_confirm_forgets_all() {
     }
 }
 
-/// V2: what another process retires is not looked for in a copy, nor is what it stores.
+/// V2: an id that another process retires is not served from a copy, nor is its successor.
 #[cfg(feature = "memory")]
 #[tokio::test]
 async fn v2_a_retired_id_is_asked_for_every_time() {

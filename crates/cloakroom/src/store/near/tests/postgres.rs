@@ -1,4 +1,4 @@
-//! In front of PostgreSQL that notifies: what others do to the table is seen, however they do it.
+//! In front of PostgreSQL with notifications: changes by other clients are seen, however they are made.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +14,7 @@ use crate::id::SessionId;
 use crate::store::Store;
 use crate::store::postgres::{PostgresOptions, PostgresStore};
 
-/// A bound that no test waits for by chance: what is seen sooner was told.
+/// A bound that no test reaches by chance: a change that is seen sooner was reported.
 const LONG: Duration = Duration::from_mins(5);
 /// Bound on the delay of a notification on a busy machine: a change that is seen within it was reported.
 const SOON: Duration = Duration::from_mins(1);
@@ -50,7 +50,7 @@ impl Site {
         Self::at(&Postgres::shared().url(), staleness).await
     }
 
-    /// Its cache is at `url`, which may be a proxy's.
+    /// Connects the cache to `url`, which may be a proxy's.
     async fn at(url: &str, staleness: Duration) -> Self {
         let table = table();
         let direct = Postgres::shared().url();
@@ -64,7 +64,7 @@ impl Site {
         }
     }
 
-    /// A session in the cache, whose link is alive.
+    /// Returns a session in the cache, whose subscription is alive.
     async fn held(&self) -> SessionId {
         let id = SessionId::random();
         self.near.create(&id, &entry(1)).await.unwrap();
@@ -131,7 +131,8 @@ async fn whatever_is_done_to_a_row_is_told() {
 }
 
 /// A touch is by far the most frequent write, and changes no record. The control is another session of the
-/// same cache: where that is read again as well, the link was given up, and the machine is too busy to say.
+/// same cache: if that is read again as well, the subscription was given up, and the machine is too busy to
+/// tell.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_touch_elsewhere_costs_nobody_a_read() {
     let site = Site::new(LONG).await;
@@ -149,8 +150,7 @@ async fn a_touch_elsewhere_costs_nobody_a_read() {
     panic!("the link is given up again and again");
 }
 
-/// A listener that is gone, triggers that do not fire any more: nothing is believed that they do not
-/// vouch for.
+/// A listener that is gone, triggers that do not fire any more: no copy is trusted without them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_of_which_nothing_comes_is_given_up() {
     let table = [
@@ -204,7 +204,7 @@ async fn a_frozen_link_is_not_believed_past_the_bound() {
     assert!(last <= bound, "{last:?}");
 }
 
-/// Without the triggers nobody tells, and a copy is good for the bound.
+/// Without the triggers no change is reported, and a copy is good for the bound.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_triggers_a_copy_is_good_for_the_bound() {
     let table = table();

@@ -17,7 +17,7 @@ async fn a_second_read_asks_nobody_while_the_link_lives() {
     let stats = near.stats();
     assert_eq!((stats.hits, stats.misses, stats.sessions), (20, 2, 1));
     assert_eq!(stats.staleness, Some(Duration::ZERO));
-    // However well the link is, half a minute is all.
+    // However well the subscription works, half a minute is all.
     tokio::time::advance(Duration::from_secs(10)).await;
     fake.prove();
     n(&near, &id).await;
@@ -37,7 +37,7 @@ async fn a_change_that_is_told_is_seen() {
     assert_eq!(near.stats().invalidations, 2);
 }
 
-/// The link is frozen: nothing is told, and nothing proven.
+/// The connection is frozen: nothing is reported, and nothing proven.
 #[tokio::test(start_paused = true)]
 async fn what_is_not_told_is_seen_once_the_bound_is_over() {
     let (fake, near, id) = warm().await;
@@ -47,7 +47,8 @@ async fn what_is_not_told_is_seen_once_the_bound_is_over() {
     tokio::time::advance(Duration::from_millis(1)).await;
     assert_eq!(n(&near, &id).await, Some(2));
     assert_eq!(near.stats().unproven, 1);
-    // What is read now is good for the bound, and no proof prolongs it: the link may be to another.
+    // A read from now on is good for the bound, and no proof prolongs it: the subscription may be to another
+    // server.
     fake.set(3);
     tokio::time::advance(Duration::from_secs(1)).await;
     fake.prove();

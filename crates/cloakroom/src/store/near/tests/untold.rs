@@ -1,4 +1,4 @@
-//! In front of what says `OK` to client tracking and tells nothing, and of what says no.
+//! In front of servers that answer client tracking with `OK` and report nothing, and of one that refuses it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::store::redis::RedisStore;
 /// Prefix of each invalidation message.
 const PUSH: &[u8] = b">2\r\n$10\r\ninvalidate\r\n";
 
-/// A proxy that passes everything on but what it is told of changes.
+/// Starts a proxy that passes on everything but invalidations.
 fn mute(port: u16) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let own = listener.local_addr().unwrap().port();
@@ -41,7 +41,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, edit: impl Fn(&[u8]) -> Vec<u8>)
     }
 }
 
-/// Messages of this test are short, and come whole.
+/// Removes the pushes. Messages of this test are short, and arrive whole.
 fn without_pushes(bytes: &[u8]) -> Vec<u8> {
     let Some(at) = bytes.windows(PUSH.len()).position(|window| window == PUSH) else {
         return bytes.to_vec();
@@ -57,11 +57,11 @@ fn without_pushes(bytes: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// A session is refused within the bound, by a cache that has no link.
+/// Checks that a session is refused within the bound, by a cache that has no subscription.
 async fn holds_the_bound(near: NearStore, writer: RedisStore) {
     let id = SessionId::random();
     writer.create(&id, &entry(1)).await.unwrap();
-    // Long enough for several attempts at a link.
+    // Long enough for several attempts to subscribe.
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_millis(2500) {
         assert!(near.get(&id).await.unwrap().is_some());
@@ -90,7 +90,7 @@ async fn what_says_ok_and_tells_nothing_is_not_believed() {
     holds_the_bound(near, RedisStore::connect(&redis.url()).await.unwrap()).await;
 }
 
-/// A user's cache: one who may do what a store does, and besides what `more` says.
+/// Returns a cache of a user with the rights of a store, and those of `more`.
 async fn of_a_user(redis: &Redis, more: &[&str]) -> NearStore {
     let mut words = vec!["ACL", "SETUSER", "few", "on", ">secret"];
     words.extend(["~sess:*", "~user:*", "~tomb:*"]);
