@@ -95,7 +95,7 @@ impl PostgresInner {
         self.run(SendPhase::Before, sql, params).await
     }
 
-    /// Runs a statement of which one must know whether it was done.
+    /// Runs a statement whose outcome must be known.
     pub(super) async fn write(
         &self,
         sql: &str,
@@ -113,10 +113,10 @@ impl PostgresInner {
         self.run_patiently(LOCK_WAIT * 10, sql, params).await
     }
 
-    /// Runs a statement again and again while others hold a row that it needs.
+    /// Retries a statement while others hold a row that it needs.
     ///
-    /// It waits without a connection in between, and a few at a time with one, so that there are
-    /// connections for those who need other rows.
+    /// It waits without a connection in between, and only a few at a time with one, so that there are
+    /// connections for statements on other rows.
     async fn run_patiently(
         &self,
         patience: Duration,
@@ -175,7 +175,7 @@ impl PostgresInner {
         }
     }
 
-    /// Sends a statement, and says how far it came where that fails.
+    /// Sends a statement; an error tells the phase in which it failed.
     pub(super) async fn send(
         &self,
         client: &ClientWrapper,
@@ -193,7 +193,7 @@ impl PostgresInner {
         client.query_raw(&statement, values).await.map_err(sent)
     }
 
-    /// Runs statements that are no prepared ones, in one transaction.
+    /// Runs unprepared statements in one transaction.
     pub(super) async fn run_batch(&self, sql: &str) -> Result<(), QueryError> {
         let lease = self.lease().await?;
         let outcome = lease.client().batch_execute(sql).await;
@@ -206,7 +206,7 @@ impl PostgresInner {
         }
     }
 
-    /// A connection of the pool; where the server grants it no more of them, the next that is free.
+    /// Takes a connection of the pool; if the server grants it no more of them, the next that is free.
     pub(super) async fn lease(&self) -> Result<Lease<'_>, QueryError> {
         let limit = Instant::now() + POOL_WAIT;
         loop {
@@ -225,7 +225,7 @@ impl PostgresInner {
                 return Err(fault);
             }
             self.full.note();
-            // What reads share is left to whoever needs one for itself.
+            // Shared connections give way to callers that need one for themselves.
             self.lines.keep(self.pool.status().size / 2);
         }
     }
@@ -233,8 +233,8 @@ impl PostgresInner {
 
 /// A connection of the pool in use.
 ///
-/// A request that times out drops its future in the middle: its connection goes back to the pool
-/// only once it has answered. One that hangs would hang the next request as well.
+/// A request that times out drops its future in the middle: its connection goes back to the pool only once it
+/// has answered. One that hangs would stall the next request as well.
 pub(super) struct Lease<'a> {
     object: Option<Object>,
     lines: &'a ReadPool,
@@ -254,12 +254,12 @@ impl<'a> Lease<'a> {
             .expect("it is held until it is settled")
     }
 
-    /// Gives the connection back, with nothing under way.
+    /// Returns the connection, with nothing under way.
     pub(super) fn settle(mut self) {
         self.object = None;
     }
 
-    /// Gives the connection back after an error, or lets go of it where it would fail again.
+    /// Returns the connection after an error, or drops it if it would fail again.
     pub(super) fn failed(mut self, error: &Error, phase: SendPhase) -> QueryError {
         if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) {
             self.client().statement_cache.clear();

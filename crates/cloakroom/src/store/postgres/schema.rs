@@ -11,7 +11,7 @@ use super::{PostgresInner, ddl};
 use crate::clock::Timestamp;
 use crate::store::{StoreErrorKind, skew};
 
-/// The oldest server whose SQL has all that the statements use.
+/// The oldest server whose SQL has everything that the statements use.
 const OLDEST: i32 = 120_000;
 
 const CHECK: &str = r#"
@@ -57,7 +57,7 @@ struct FoundSchema {
     version: i32,
     schema: bool,
     table: bool,
-    /// It is a view, which has rows of its own as little as a key.
+    /// It is a view, which has neither rows nor a key of its own.
     view: Option<bool>,
     sid: Option<String>,
     sess: Option<String>,
@@ -72,7 +72,7 @@ struct FoundSchema {
     connections: i32,
 }
 
-/// A table that can be worked with.
+/// A table that can be used.
 pub(super) struct Ready {
     pub(super) sid: Sid,
     pub(super) column: Column,
@@ -100,8 +100,8 @@ impl Ready {
     }
 }
 
-/// Looks at the table, and creates it where that is asked and needed; the same for that of retired
-/// ids, which the store can do without.
+/// Inspects the table, and creates it if that is allowed and needed; likewise that of retired ids, which the
+/// store can do without.
 pub(super) async fn prepare(
     inner: &PostgresInner,
     options: &PostgresOptions,
@@ -122,8 +122,8 @@ pub(super) async fn prepare(
     Ok(ready)
 }
 
-/// Creates the table of retired ids; `false` where the server refuses, for a team's role may not have
-/// the right to create.
+/// Creates the table of retired ids; `false` if the server refuses, because the role may not have the right
+/// to create.
 async fn create_retired(inner: &PostgresInner) -> Result<bool, QueryError> {
     match inner.run_batch(&ddl::retired(&inner.names).sql).await {
         Ok(()) => Ok(look(inner).await?.retires),
@@ -183,7 +183,7 @@ impl FoundSchema {
         })
     }
 
-    /// The statements that make what is not there.
+    /// Returns the statements that create missing objects.
     fn missing(&self, names: &TableNames, options: &PostgresOptions) -> Vec<String> {
         let mut missing = Vec::new();
         if self.version < OLDEST || !self.schema || self.view == Some(true) {

@@ -1,7 +1,7 @@
 //! Parses URLs: the driver's parameters, and those of other programs that the same URL is given to.
 //!
-//! node-postgres, Prisma and libpq each have parameters that the driver refuses. Those that mean
-//! something here are heeded; those that concern the other program alone are set aside, by name.
+//! node-postgres, Prisma and libpq each have parameters that the driver refuses. Those that mean something
+//! here are heeded; those that concern the other program alone are ignored, by name.
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -22,18 +22,18 @@ pub(super) enum TlsMode {
     Required,
 }
 
-/// A URL, understood.
+/// A parsed URL.
 #[derive(Debug)]
 pub(super) struct ParsedUrl {
     pub(super) config: Config,
-    /// `None` where it says nothing.
+    /// `None` if the URL sets none.
     pub(super) tls: Option<TlsMode>,
     /// The file with the certificates that are trusted instead of the system's.
     pub(super) roots: Option<PathBuf>,
     pub(super) pool_size: Option<usize>,
     /// `true` if it sets a lock time-out.
     pub(super) has_lock_timeout: bool,
-    /// The parameters that are not heeded.
+    /// The parameters that are ignored.
     pub(super) aside: Vec<&'static str>,
 }
 
@@ -105,11 +105,11 @@ const ASIDE: [&str; 35] = [
     "workaround",
 ];
 
-/// Reads a URL, or libpq's `host=… user=…`.
+/// Parses a URL, or libpq's `host=… user=…`.
 ///
 /// # Errors
 ///
-/// `Invalid`, with a text that names the parameter and repeats no value.
+/// `Invalid`, with a text that names the parameter and contains no value.
 pub(super) fn read(url: &str) -> Result<ParsedUrl, QueryError> {
     let is_url = ["postgres://", "postgresql://"]
         .iter()
@@ -117,7 +117,7 @@ pub(super) fn read(url: &str) -> Result<ParsedUrl, QueryError> {
     if !is_url {
         return read_pairs(url);
     }
-    // What stands before an @ may hold a question mark: it is a password.
+    // The text before an @ may hold a question mark: it is a password.
     let begin = url.find('@').unwrap_or(0);
     let (front, query) = match url[begin..].find('?') {
         Some(at) => (&url[..begin + at], &url[begin + at + 1..]),
@@ -127,7 +127,7 @@ pub(super) fn read(url: &str) -> Result<ParsedUrl, QueryError> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if !parameters.take(name, value)? {
-            // A password with a sign that has to be escaped may have been taken for a parameter.
+            // An unescaped password may have been taken for a parameter.
             let is_name = is_name(name) && !query.contains('@');
             return Err(if is_name { unknown(name) } else { no_url() });
         }
@@ -168,7 +168,7 @@ struct Parameters {
 }
 
 impl Parameters {
-    /// Takes a parameter; false for one that nobody knows.
+    /// Takes a parameter; `false` for an unknown one.
     fn take(&mut self, name: &str, value: &str) -> Result<bool, QueryError> {
         let wrong = |cure| Err(wrong_value(name, cure));
         match name {
@@ -250,7 +250,7 @@ impl Parameters {
     }
 }
 
-/// Both `sslmode` of libpq and `ssl` of node-postgres.
+/// Parses `sslmode` of libpq, and `ssl` of node-postgres.
 fn tls(value: &str) -> Option<TlsMode> {
     match value {
         "disable" | "false" | "0" => Some(TlsMode::Off),
@@ -285,7 +285,7 @@ fn wrong_value(name: &str, cure: &str) -> QueryError {
     QueryError::new(StoreErrorKind::Invalid, text)
 }
 
-/// The parser's own message may quote a part of the URL.
+/// Returns the error for an invalid URL. The parser's own message may quote a part of it.
 fn no_url() -> QueryError {
     QueryError::new(
         StoreErrorKind::Invalid,
@@ -295,7 +295,7 @@ fn no_url() -> QueryError {
 }
 
 mod percent {
-    /// Takes the escapes out; one that is malformed stands for itself.
+    /// Decodes percent escapes; one that is malformed stands for itself.
     pub(super) fn decode(text: &str) -> String {
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text.as_bytes();

@@ -58,7 +58,7 @@ impl UserIndex {
 /// The rest that one pass over the table left to do.
 struct EndPass {
     ended: u64,
-    /// Sessions that went, or became another, between the look and the deed.
+    /// Sessions that were deleted, or changed their id, between the read and the delete.
     slipped: bool,
     candidates: Vec<SessionId>,
 }
@@ -94,8 +94,8 @@ impl PostgresInner {
         Err(too_many_id_changes())
     }
 
-    /// Ends what the index names, and tells what has to be looked at: without an index, the user's
-    /// own.
+    /// Ends the sessions that the index names, and returns those that must be read: without an index, the
+    /// user's own.
     async fn destroy_indexed(
         &self,
         users: &UserIndex,
@@ -126,8 +126,8 @@ impl PostgresInner {
         Ok(pass)
     }
 
-    /// Ends those of some sessions that are a user's by what they say now; and tells whether some
-    /// were not there, which may have got another id.
+    /// Ends those of some sessions that belong to a user by their current text; returns also whether some
+    /// were absent, which may have changed their id.
     async fn end(
         &self,
         users: &UserIndex,
@@ -146,8 +146,8 @@ impl PostgresInner {
         }
     }
 
-    /// Reads what they say, and deletes those that still say it: a transaction would hold rows between
-    /// two round trips, and a pooler may let none be.
+    /// Reads the texts, and deletes rows that still have them: a transaction would hold rows between two
+    /// round trips, and a pooler may allow none.
     async fn end_once(
         &self,
         users: &UserIndex,
@@ -229,7 +229,7 @@ impl PostgresInner {
 }
 
 impl UserIndex {
-    /// Somebody dropped the function: it is not there, which is no error.
+    /// The function was dropped: it is absent, which is no error.
     fn unless_undefined(&self, fault: QueryError) -> Result<(), QueryError> {
         if fault.is(&SqlState::UNDEFINED_FUNCTION) {
             self.indexed.store(false, Ordering::Relaxed);
@@ -239,7 +239,7 @@ impl UserIndex {
     }
 }
 
-/// The first row counts; the others are those whose user the index cannot tell.
+/// Reads a pass: the first row counts; the others are those whose user the index cannot tell.
 fn read_pass(rows: &[Row], users: &UserIndex, user: &str) -> Result<EndPass, StoreError> {
     let mut pass = EndPass {
         ended: 0,
@@ -271,12 +271,12 @@ fn chosen(rows: &[Row], users: &Arc<UserIndex>, user: &str) -> Result<Vec<Sessio
     Ok(ids)
 }
 
-/// A user as a parameter; none that the index cannot tell from others.
+/// Returns a user as a parameter; none that the index cannot tell from others.
 fn indexable(user: &str) -> Option<Text<'_>> {
     bindable(user).filter(|user| user.0 != "\u{1}unindexable")
 }
 
-/// A text that can be a parameter: none with a NUL can be in a column either.
+/// Returns a text as a parameter: none with a NUL can be in a column either.
 fn bindable(text: &str) -> Option<Text<'_>> {
     (!text.contains('\0')).then_some(Text(text))
 }

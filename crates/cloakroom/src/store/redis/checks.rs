@@ -25,9 +25,9 @@ enum Probed {
     Works,
     /// The user may not use the key.
     Denied,
-    /// The server is of no use, for a reason.
+    /// The server cannot be used, for a reason.
     Refused(&'static str),
-    /// It cannot say so just now: the first request that needs it will.
+    /// It cannot be decided just now: the first request that needs it will.
     Unknown,
 }
 
@@ -50,16 +50,16 @@ impl Link {
     pub(super) async fn facts(&self) -> (ServerInfo, String) {
         let asked = Request::Anywhere(redis::cmd("INFO"));
         let said = self.send(&asked, Idempotency::Idempotent).await;
-        // A user may not ask; then nothing is known.
+        // The user may lack the right; then nothing is known.
         let info = said.ok().and_then(text).unwrap_or_default();
         (ServerInfo::of(&info), info)
     }
 
-    /// Refuses a server that could read sessions and not save any.
+    /// Refuses a server that could read sessions but not save any.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Invalid`](crate::store::StoreErrorKind::Invalid), with what to do.
+    /// [`StoreErrorKind::Invalid`](crate::store::StoreErrorKind::Invalid), with the cure.
     pub(super) async fn must_use(&self, key: &str) -> Result<(), StoreError> {
         match self.probe(key).await {
             Probed::Refused(why) => Err(invalid(why)),
@@ -73,7 +73,7 @@ impl Link {
         self.probe(key).await != Probed::Denied
     }
 
-    /// Deletes what is not there, by a script as saves are.
+    /// Deletes an absent key, by a script as saves are.
     async fn probe(&self, key: &str) -> Probed {
         let script = Script::probe();
         for (name, text) in [("EVAL", &script.code), ("EVALSHA", &script.hash)] {
@@ -88,7 +88,7 @@ impl Link {
         Probed::Works
     }
 
-    /// Warns where the server may undo what it acknowledged.
+    /// Warns if the server may undo what it acknowledged.
     pub(super) async fn warn_of_losses(&self, info: &str, options: &RedisOptions) {
         let mut asked = redis::cmd("CONFIG");
         asked.arg("GET");

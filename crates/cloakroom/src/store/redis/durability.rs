@@ -5,7 +5,7 @@ use std::collections::HashMap;
 /// The persistence and replication that a server reports.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
-    /// It writes a log of all changes; `None` where it does not say.
+    /// It writes a log of all changes; `None` if it does not report that.
     log: Option<bool>,
     /// The policy by which the log is synced to disk; empty where the server does not report it.
     fsync: String,
@@ -17,7 +17,7 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    /// From `INFO`, and from `CONFIG GET`, which a user may not be allowed to ask.
+    /// Parses `INFO` and `CONFIG GET`, which a user may not be allowed to run.
     pub(super) fn of(info: &str, config: &HashMap<String, String>) -> Self {
         let field = |name: &str| {
             let line = |line: &'_ str| {
@@ -39,7 +39,7 @@ impl Keeping {
             // A replica gets a snapshot, which may stay on the disk.
             snapshots: config.get("save").is_none_or(|rules| !rules.is_empty()) || replicas > 0,
             replicas,
-            // Said only where it is asked for.
+            // Present only if it is configured.
             insists: number(least) > 0 || field("min_slaves_good_slaves").is_some(),
         }
     }

@@ -24,11 +24,11 @@ pub(super) enum Idempotency {
 /// The action to take on an error before it is reported to the caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RetryAction {
-    /// The connection is of no more use.
+    /// The connection cannot be used any more.
     Reconnect,
-    /// The server has refused it, untouched, for a moment only.
+    /// The server has refused it, unexecuted, for a moment only.
     Retry,
-    /// Another server has the key already, and takes the command when it is asked in due form.
+    /// Another server has the key already, and takes the command after an `ASKING`.
     Ask,
     /// The server does not know the script yet.
     Load,
@@ -65,7 +65,8 @@ fn is_open(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)
 }
 
-/// The error for the caller; its text is the server's code, never its words, which may repeat a key.
+/// Builds the error for the caller; its text is the server's code, never its message, which may contain a
+/// key.
 pub(super) fn to_store_error(error: &RedisError, effect: Idempotency) -> StoreError {
     let kind = match (error.code(), effect) {
         (Some("WRONGTYPE"), _) => StoreErrorKind::Corrupt,
@@ -83,7 +84,7 @@ pub(super) fn is_full(error: &StoreError) -> bool {
     source.is_some_and(|source| source.to_string() == FULL)
 }
 
-/// A failure to connect: nothing was sent.
+/// Builds the error of a failure to connect: nothing was sent.
 pub(super) fn unreachable(error: &RedisError) -> StoreError {
     if speaks_no_resp3(error) {
         return invalid(NO_RESP3);

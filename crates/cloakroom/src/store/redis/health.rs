@@ -7,8 +7,8 @@ use crate::store::StoreError;
 
 impl RedisInner {
     /// Asks for a write that a server refuses as it would refuse a session's: as a replica, without the
-    /// replicas that it must have, when its memory is full. It is made only over a key that exists, and
-    /// none does.
+    /// replicas that it must have, when its memory is full. It is conditional on a key that exists, and none
+    /// does.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
         let mut command = redis::cmd("SET");
         let key = self.keys.session(&SessionId::random());

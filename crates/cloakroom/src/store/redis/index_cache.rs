@@ -11,24 +11,24 @@ use crate::id::SessionId;
 
 /// Longer than any login is under way.
 const ABSENT_FOR: Duration = Duration::from_mins(1);
-/// The most that is remembered of each kind.
+/// Bound on the entries of each kind.
 const REMEMBERED: usize = 128 * 1024;
 
 #[derive(Default)]
 pub(super) struct IndexCache {
-    /// Seeded anew in each process, and nobody sees what it gives: no two marks can be made to meet.
+    /// Seeded in each process, and never exposed: no collision can be provoked.
     hasher: RandomState,
-    /// Until when each session, by its user's mark, is in that user's index.
+    /// The instant until which each session, by its fingerprint, is in its user's index.
     entered: Mutex<Generations<i64>>,
-    /// By a session's text the mark under which it would be entered; `None` for one that names nobody.
+    /// By a session's text, its fingerprint under its user; `None` for an anonymous one.
     owners: Mutex<Generations<Option<SessionFingerprint>>>,
     absent: Mutex<HashMap<u64, Instant>>,
 }
 
-/// Stands for a session of a user.
+/// The hash of a session and its user.
 type SessionFingerprint = u64;
 
-/// Two maps, of which the older goes when the younger is full.
+/// Two maps, of which the older is dropped when the younger is full.
 struct Generations<V> {
     young: HashMap<u64, V>,
     old: HashMap<u64, V>,
@@ -51,7 +51,7 @@ impl IndexCache {
         lock(&self.entered).insert(self.mark(user, id), until);
     }
 
-    /// Notes whose a session with this text is; of several users each is looked up again.
+    /// Remembers the user of a session with this text; one of several users is looked up again each time.
     pub(super) fn note_owners(&self, id: &SessionId, text: &str, users: &[String]) {
         let owner = match users {
             [] => None,
@@ -65,17 +65,17 @@ impl IndexCache {
         lock(&self.entered).remove(self.mark(user, id));
     }
 
-    /// Another server may have lost what was entered.
+    /// Drops what is known of the indexes: another server may have lost it.
     pub(super) fn forget_entries(&self) {
         *lock(&self.entered) = Generations::default();
     }
 
-    /// By other keys each session may be another user's.
+    /// Drops the owners: under other keys each session may belong to another user.
     pub(super) fn forget_owners(&self) {
         *lock(&self.owners) = Generations::default();
     }
 
-    /// Those that were absent a while ago as well.
+    /// Returns those that were absent a while ago as well.
     pub(super) fn absent_for_long<'a>(
         &self,
         index: &str,

@@ -33,7 +33,7 @@ impl Sentinels {
         })
     }
 
-    /// Connects to those that are there.
+    /// Connects to those that are reachable.
     pub(super) async fn watch(&self) -> SentinelConnections {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(REPLY_TIMEOUT))
@@ -56,14 +56,14 @@ async fn connect(
         .await
 }
 
-/// Connections to them; `None` for one that was not there.
+/// Connections to the sentinels; `None` for one that was not reachable.
 pub(super) struct SentinelConnections {
     each: Vec<Option<MultiplexedConnection>>,
     name: String,
 }
 
 impl SentinelConnections {
-    /// The primary that they agree on.
+    /// Returns the primary that they agree on.
     pub(super) async fn primary(&self) -> Option<Node> {
         let said = self.each.iter().map(async |line| {
             let mut asked = redis::cmd("SENTINEL");
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_primary_is_believed_that_most_name_and_none_denies() {
         let table = [
-            // of each, a port or nothing; what is believed
+            // the port that each names, 0 for none; the port that is believed
             (&[1, 1, 1][..], 1),
             (&[1, 0, 1], 1),
             (&[0, 1, 1], 1),

@@ -3,16 +3,16 @@
 /// The facts about a server that it reported.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ServerInfo {
-    /// It has `SET … IFEQ`.
+    /// It supports `SET … IFEQ`.
     pub(super) compares: bool,
-    /// It removes sessions that have time left when memory is short.
+    /// It evicts sessions that have time left when memory is short.
     pub(super) may_evict: bool,
-    /// It lacks what the index needs.
+    /// It is too old for the index.
     pub(super) too_old: bool,
 }
 
 impl ServerInfo {
-    /// From the text of `INFO`.
+    /// Parses the text of `INFO`.
     pub(super) fn of(info: &str) -> Self {
         let field = |name: &str| {
             let line = |line: &'_ str| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned());

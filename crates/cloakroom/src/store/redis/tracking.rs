@@ -1,4 +1,4 @@
-//! Connections on which servers tell of changes, and the proof that these are the servers to listen to.
+//! Connections on which servers report changes, and the proof that they are the right servers.
 
 use std::time::Instant;
 
@@ -21,8 +21,8 @@ pub(super) struct TrackingConnections {
 /// The servers that report all changes, and the means of confirming that they are still these.
 pub(super) enum Servers {
     One,
-    /// The primaries of a cluster: each of them has to name the same, for one that they do not know of
-    /// yet has no writes to tell of.
+    /// The primaries of a cluster: each of them must name the same ones, for one that they do not know of yet
+    /// has no writes to report.
     Cluster(Vec<Node>),
     /// The sentinels.
     Named(Node, SentinelConnections),
@@ -64,7 +64,7 @@ impl Servers {
         }
     }
 
-    /// To one of the [targets](Self::targets).
+    /// Connects to one of the [targets](Self::targets).
     pub(super) async fn connect(
         inner: &RedisInner,
         target: Option<&Node>,
@@ -74,7 +74,7 @@ impl Servers {
             Some(node) => Connection::One(inner.link.dedicated_at(node, config).await?),
             None => inner.link.dedicated(config).await?,
         };
-        // Nothing is read over it before its server knows what was ended. Reads of a cluster go another way.
+        // Nothing is read over it before its server has all ends. Reads of a cluster take another way.
         if !inner.keys.are_spread() {
             inner.link.acquaint(&line).await?;
         }

@@ -1,8 +1,7 @@
 //! The files of an open database, and the check that they are still those at its path.
 //!
-//! SQLite goes on writing into a file that was deleted or renamed: nobody else would find what it
-//! acknowledges there. The file system numbers files; a number that an open file has is given to no
-//! other.
+//! SQLite goes on writing into a file that was deleted or renamed: no other process would find what it
+//! acknowledges there. The file system numbers files; the number of an open file is not reused.
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +40,7 @@ pub(super) enum FilesState {
 }
 
 impl Files {
-    /// Looks at the files of a connection that has just written.
+    /// Records the files of a connection that has just written.
     pub(super) fn of(connection: &Connection, path: &Path) -> Self {
         // SQLite resolves links, and keeps the log beside the file itself.
         let resolved = connection.path().unwrap_or_default();
@@ -61,12 +60,12 @@ impl Files {
         files
     }
 
-    /// Tells where the files are now: three questions to the file system.
+    /// Returns the state of the files: three calls to the file system.
     pub(super) fn standing(&self) -> FilesState {
         judge(self.opened, self.look())
     }
 
-    /// Tells whether the database is still the one that was opened: one question.
+    /// Returns `true` if the database is still the one that was opened: one call.
     pub(super) fn is_here(&self) -> bool {
         file_id(&self.path) == self.opened.database
     }
@@ -80,7 +79,7 @@ impl Files {
     }
 }
 
-/// Decides what the files of a database are by what they were.
+/// Decides the state of a database's files from what they were and are.
 fn judge(opened: FileIds, now: FileIds) -> FilesState {
     if now.database != opened.database {
         return FilesState::Gone;
@@ -98,7 +97,7 @@ fn file_id(path: &Path) -> Option<FileId> {
     Some((file.dev(), file.ino()))
 }
 
-/// Elsewhere a file that is open cannot be taken away.
+/// Elsewhere an open file cannot be removed.
 #[cfg(not(unix))]
 fn file_id(_: &Path) -> Option<FileId> {
     None

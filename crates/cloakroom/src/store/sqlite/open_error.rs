@@ -45,12 +45,12 @@ enum FileRole {
 }
 
 impl OpenError {
-    /// A name under which each connection would have a database of its own.
+    /// Builds the error for a name under which each connection would have a database of its own.
     pub(super) fn no_file(file: &Path) -> Self {
         Self::new(file, Why::NoFile, None)
     }
 
-    /// A file that a later version of this library has changed.
+    /// Builds the error for a file that a later version of this library has changed.
     pub(super) fn newer(file: &Path, version: i64) -> Self {
         Self::new(file, Why::Newer(version), None)
     }
@@ -61,7 +61,7 @@ impl OpenError {
         Self::new(file, why, Some(source))
     }
 
-    /// A file that was opened for reading only, because it cannot be written.
+    /// Builds the error for a file that was opened for reading only, because it cannot be written.
     pub(super) fn read_only(file: &Path) -> Self {
         Self::new(file, Why::NotWritable, None)
     }
@@ -97,7 +97,7 @@ fn directory_of(file: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-/// Decides what is wrong with a file by what SQLite said and what is at its path.
+/// Decides what is wrong with a file from SQLite's code and what is at its path.
 fn why(code: Option<ErrorCode>, place: FileRole) -> Why {
     match (place, code) {
         (FileRole::Directory, _) => Why::Directory,

@@ -1,8 +1,9 @@
-//! The time of a file: that of whoever opened it first since the machine was started, counted on by the time
-//! that has passed since then, which is one for all processes of the machine.
+//! The time of a file: that of the process that opened it first since the machine was started, advanced by
+//! the time that has passed since then, which is the same for all processes of the machine.
 //!
-//! A file has no clock of its own, and the wall clocks of processes may differ, or jump. A latest time seen, or a
-//! margin, would not do: a clock may be a day ahead, and whoever opens a file after a year may delete.
+//! A file has no clock of its own, and the wall clocks of processes may differ, or jump. A latest time seen,
+//! or a margin, would not do: a clock may be a day ahead, and a process that opens a file after a year may
+//! delete.
 
 use std::fs;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::store::steady::Steady;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Started(Timestamp);
 
-/// Returns the time of a file that was opened for writing, and what to set it by again.
+/// Returns the time of a file that was opened for writing, and the start to set it by again.
 ///
 /// If the system does not report its uptime, and with a clock that a test sets, each process goes by its own.
 pub(super) fn begin(connection: &Connection, clock: &Clock) -> Result<(Steady, Option<Started>)> {
@@ -38,7 +39,7 @@ pub(super) fn begin(connection: &Connection, clock: &Clock) -> Result<(Steady, O
 }
 
 impl Started {
-    /// Sets a time by how long the machine runs: it may have slept meanwhile.
+    /// Sets a time by the uptime of the machine, which may have slept meanwhile.
     pub(super) fn set(self, time: &Steady) {
         if let Some(uptime) = uptime() {
             time.set(self.0.after(uptime));
@@ -46,7 +47,7 @@ impl Started {
     }
 }
 
-/// The start as the first has noted it, in milliseconds since 1970.
+/// Returns the start that the first process noted, in milliseconds since 1970.
 fn agree(connection: &Connection, boot: &str, own: i64) -> Result<i64> {
     let read = || {
         let select = "SELECT started FROM cloakroom_clock WHERE boot = ?1";

@@ -6,12 +6,12 @@ use crate::id::SessionId;
 use crate::record::StoredRecord;
 use crate::store::StoreFuture;
 
-/// A store's link for a cache, which lasts until this is dropped.
+/// A store's subscription for a cache, which lasts until this is dropped.
 ///
-/// It makes and renews its connection by itself. Over it comes a [`Invalidation`](crate::store::Invalidation) of every change
-/// to a record, whoever makes it, in the order in which they are made; and
-/// [`Invalidation::All`](crate::store::Invalidation::All) when the connection was lost, and again once there is another,
-/// before that is [proven](Self::proven).
+/// It makes and renews its connection by itself. It sends an [`Invalidation`](crate::store::Invalidation) of
+/// every change to a record, by any writer, in the order of the changes; and
+/// [`Invalidation::All`](crate::store::Invalidation::All) when the connection was lost, and again once there
+/// is another, before that is [proven](Self::proven).
 pub trait Changes: Send + Sync {
     /// Reads the live record of `id`, as [`Store::get`](crate::store::Store::get) does, from the server whose
     /// changes are reported.
@@ -26,10 +26,10 @@ pub trait Changes: Send + Sync {
     /// without a connection.
     fn proven(&self) -> Option<Instant>;
 
-    /// Puts such a question now, and waits until it is answered.
+    /// Sends a ping now, and waits until it is answered.
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`](crate::store::StoreError): something may not have been told.
+    /// Any [`StoreError`](crate::store::StoreError): some changes may not have been reported.
     fn catch_up(&self) -> StoreFuture<'_, ()>;
 }

@@ -7,12 +7,12 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::StoreFuture;
 
-/// A reason to look, never a fact: what it speaks of is asked for again.
+/// A reason to re-read, never a fact: the caller asks the store again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalidation<'a> {
-    /// Something happened to this session: it was written, it ended, or it may have.
+    /// This session was written, ended, or may have.
     Of(&'a SessionId),
-    /// Hints may have been lost, or come only from now on: all sessions are to be looked at.
+    /// Invalidations may have been lost, or come only from now on: all sessions must be re-read.
     All,
 }
 
@@ -21,12 +21,12 @@ pub enum Invalidation<'a> {
 pub struct InvalidationSink(Arc<dyn Fn(Invalidation<'_>) + Send + Sync>);
 
 impl InvalidationSink {
-    /// Hands each hint to `take`, which must not wait for anything.
+    /// Passes each invalidation to `take`, which must not block.
     pub fn new(take: impl Fn(Invalidation<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(take))
     }
 
-    /// Gives a hint.
+    /// Sends an invalidation.
     pub fn send(&self, hint: Invalidation<'_>) {
         (self.0)(hint);
     }
@@ -38,9 +38,9 @@ impl fmt::Debug for InvalidationSink {
     }
 }
 
-/// A store's link for hints, which lasts until this is dropped.
+/// A store's subscription to ends, which lasts until this is dropped.
 ///
-/// It makes and renews its connection by itself. Each time that it has one, it gives [`Invalidation::All`].
+/// It makes and renews its connection by itself. Each new connection sends [`Invalidation::All`].
 pub trait Ends: Send + Sync {
     /// Returns the expiries of `ids`, as [`Store::expiries`](crate::store::Store::expiries) does; from then
     /// on, invalidations report what happens to these sessions.

@@ -22,7 +22,7 @@ async fn a_line_that_leads_nowhere_holds_up_no_second_read_and_is_replaced() {
     let session = (stored(&store, "").await, String::new());
     assert_reads(&store, &session).await;
     let line = Arc::as_ptr(&store.0.lines.each()[0]) as usize;
-    // The line is the connection on which the store was opened.
+    // The shared connection is the one on which the store was opened.
     wire.cut.store(1, Ordering::SeqCst);
     let cut = timeout(Duration::from_millis(100), store.get(&session.0)).await;
     assert!(cut.is_err(), "the line leads nowhere");
@@ -64,7 +64,7 @@ async fn a_reader_that_hangs_up_at_once_says_nothing_of_the_line() {
     for _ in 0..10 {
         let start = Instant::now();
         assert!(store.get(&id).now_or_never().is_none());
-        // A machine may have stood still meanwhile.
+        // The machine may have been suspended meanwhile.
         assert!(!line.load().is_stalled || start.elapsed() > Duration::from_millis(9));
     }
     assert!(store.get(&id).await.unwrap().is_some());
@@ -137,7 +137,7 @@ async fn a_line_whose_statements_are_lost_is_no_error() {
 async fn a_connection_that_lost_its_statements_is_a_line_again() {
     let store = open(options(&unique("lost")).pool_size(2)).await;
     let id = stored(&store, "").await;
-    // All that the pool has but the line.
+    // All connections of the pool but the shared one.
     let other = store.0.lease().await.unwrap();
     let line = Arc::clone(&store.0.lines.each()[0]);
     line.object().batch_execute("DEALLOCATE ALL").await.unwrap();
@@ -193,7 +193,7 @@ async fn a_server_that_takes_writes_no_more_is_left_by_the_lines() {
     assert!(store.get(&id).await.unwrap().is_some());
 }
 
-/// Without threads of its own, a runtime drives nothing once its `block_on` is over.
+/// Without worker threads, a runtime drives nothing once its `block_on` has returned.
 #[test]
 fn a_store_outlives_a_runtime_that_stands_still() {
     let mut still = tokio::runtime::Builder::new_current_thread();

@@ -1,4 +1,4 @@
-//! Connections: how many round trips, and what happens when they break.
+//! Connections: the number of round trips, and failures.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,9 +36,9 @@ async fn the_pool_recovers_from_a_restart() {
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(pace.is_within(Duration::from_secs(2)), "{pace}");
     server.restart();
-    // The control: somebody who has not seen the old server is served.
+    // The control: a client that has not seen the old server is served.
     raw_to(&server.url()).await;
-    // As many reads as there were connections to the old one find that out.
+    // As many reads fail as there were connections to the old server.
     let mut failed = 0;
     while store.get(&id).await.is_err() {
         failed += 1;
@@ -176,7 +176,7 @@ pub(super) struct Wire {
     /// Number of round trips of a client: each `Sync` asks for a reply.
     pub(super) syncs: AtomicUsize,
     pub(super) connections: AtomicUsize,
-    /// Of how many connections, the first, what is sent is lost.
+    /// Number of connections, the first ones, whose data to the server is lost.
     pub(super) cut: AtomicUsize,
 }
 

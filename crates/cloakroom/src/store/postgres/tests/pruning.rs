@@ -52,7 +52,7 @@ async fn expired_rows_go_by_themselves_until_the_store_is_dropped() {
     let store = open(options(&table).prune_every(Duration::from_millis(20))).await;
     expired(&raw, &table, 5).await;
     eventually("they go", async || rows(&raw, &table).await == 0).await;
-    // An error is no end.
+    // An error does not end it.
     let away = format!(r#"ALTER TABLE "{table}" RENAME TO "{table}_away""#);
     raw.batch_execute(&away).await.unwrap();
     sleep(Duration::from_millis(200)).await;

@@ -100,7 +100,7 @@ async fn a_replace_that_waited_for_a_logout_makes_no_session() {
     assert_eq!(scene.store.get(&new).await.unwrap(), None);
 }
 
-/// The three ways out of a logout everywhere that has begun.
+/// Plays the three ways out of a logout everywhere that has begun.
 #[tokio::test]
 async fn no_session_slips_through_a_logout_everywhere() {
     let ada = r#"{"userId":"ada"}"#;

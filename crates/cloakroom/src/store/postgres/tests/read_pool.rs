@@ -1,4 +1,4 @@
-//! Reads that share a connection: they meet in one statement, and what befalls one befalls no other.
+//! Reads that share a connection: they are batched into one statement, and a failure of one affects no other.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,14 +15,14 @@ use super::{entry, eventually, open, options, raw, reason, stored, unique, until
 use crate::id::SessionId;
 use crate::store::{CasOutcome, Store as _};
 
-/// Much less than any time-out, much more than a read takes.
+/// A bound well below any time-out, and well above the time of a read.
 pub(super) const SOON: Duration = Duration::from_millis(1500);
 
 pub(super) fn lines(store: &PostgresStore) -> usize {
     store.0.lines.each().len()
 }
 
-/// Sessions that each say who they are.
+/// Stores sessions, each with its own name in its text.
 pub(super) async fn many(store: &PostgresStore, count: usize) -> Vec<(SessionId, String)> {
     let each = (0..count).map(async |number| {
         let name = format!(r#","n":{number}"#);
@@ -78,7 +78,7 @@ async fn a_statement_for_several_sessions_is_not_planned_each_time() {
         .query_one(plans, &[&"%ORDINALITY%"])
         .await
         .unwrap();
-    // The server plans the first five, to see whether that pays.
+    // The server makes custom plans for the first five executions, to compare their cost.
     let (custom, generic): (i64, i64) = (plans.get(0), plans.get(1));
     assert!(custom <= 5 && generic > 10, "{custom} and {generic}");
 }

@@ -69,7 +69,7 @@ async fn v2_a_role_that_may_not_create_the_table_works_without_it() {
     let url = Postgres::shared()
         .url()
         .replace("postgres@", &format!("{role}@"));
-    // The table is missing; then it is there, and the role may not use it; then it may.
+    // The table is missing; then it exists, and the role may not use it; then it may.
     let made = PostgresStore::ddl(&options(&table), &UserKeys::default());
     let made = made.iter().find(|ddl| ddl.name == "retired").unwrap();
     let grant = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_retired TO {role}");
@@ -96,7 +96,7 @@ async fn v2_a_role_that_may_not_create_the_table_works_without_it() {
     }
 }
 
-/// Those who replace whatever is there, those who have read it, and a logout, all at once.
+/// Blind replacements, replacements with the text that was read, and a logout, all at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn v6_of_many_who_replace_a_live_session_one_wins() {
     for mixed in [false, true] {

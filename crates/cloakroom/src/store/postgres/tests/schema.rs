@@ -86,7 +86,7 @@ async fn any_name_is_a_name() {
             std::slice::from_ref(&id)
         );
         assert!(store.destroy(&id).await.unwrap());
-        // It is found again.
+        // The next store finds it.
         open(options.create_table(false)).await;
     }
 }
@@ -128,7 +128,7 @@ async fn a_table_that_does_not_do_says_why_and_how_to_mend_it() {
     }
 }
 
-/// X13: the table of `NodeBB`, and one of somebody whose ids are UUIDs.
+/// X13: the table of `NodeBB`, and a table whose ids are UUIDs.
 #[tokio::test]
 async fn x13_a_sid_may_be_char_or_uuid() {
     let raw = raw().await;
@@ -242,7 +242,7 @@ async fn lives_its_life(store: &PostgresStore, [one, two, three]: [&SessionId; 3
     assert_eq!(store.count().await.unwrap(), 0);
 }
 
-/// X13: an id that a column of UUIDs cannot hold is refused, with the cure.
+/// X13: an id that a column of UUIDs cannot hold is refused, and the error names the cure.
 #[tokio::test]
 async fn x13_a_column_of_uuids_says_what_ids_it_takes() {
     let name = unique("uuids");
@@ -282,7 +282,7 @@ async fn x13_a_view_gets_no_statement_that_cannot_work() {
     assert!(!reason.contains("ALTER TABLE"), "{reason}");
 }
 
-/// X12: URLs that an Express team has, as they are.
+/// X12: URLs from Express deployments, unchanged.
 #[tokio::test]
 async fn x12_a_url_of_node_postgres_or_prisma_opens_the_store() {
     for query in [
@@ -306,7 +306,7 @@ async fn x12_a_url_of_node_postgres_or_prisma_opens_the_store() {
         "{}",
         reason(&error)
     );
-    // A server without TLS, where it is asked for.
+    // A server without TLS, where TLS is required.
     for mode in ["require", "verify-ca", "verify-full"] {
         let url = format!("{}?sslmode={mode}", Postgres::shared().url());
         let error = PostgresStore::connect_options(&url, options("session")).await;

@@ -2,15 +2,15 @@
 
 use super::log::Identity;
 
-/// The question.
+/// Builds the request.
 pub(super) fn asked() -> redis::Cmd {
     let mut info = redis::cmd("INFO");
     info.arg("server").arg("replication");
     info
 }
 
-/// The identity that an answer of `INFO` gives: `run_id` is another after a restart, `master_replid`
-/// after a promotion, and after a replica was filled again.
+/// Returns the identity in a reply of `INFO`: `run_id` changes with a restart, `master_replid` with a
+/// promotion, and with a full resynchronisation of a replica.
 pub(super) fn of_info(info: &str) -> Option<String> {
     let field = |name: &str| {
         let line = |line: &str| {
@@ -33,13 +33,13 @@ pub(super) fn of_info(info: &str) -> Option<String> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RunIdReply {
     Is(String),
-    /// It answered, and did not say who it is.
+    /// It answered, without an identity.
     Something,
     Nothing,
 }
 
-/// The identity of a cluster: of each primary, by its address. `None` where one keeps it for itself; one
-/// that does not answer is another once it does.
+/// Returns the identity of a cluster: of each primary, by its address. `None` if one does not reveal its own;
+/// one that does not answer counts as another once it does.
 pub(super) fn of_all(each: &[(String, RunIdReply)]) -> Option<Identity> {
     let each = each.iter().map(|(address, said)| match said {
         RunIdReply::Is(identity) => Some(format!("{address}={identity}")),

@@ -20,7 +20,7 @@ async fn a_cluster_with_a_frozen_node_is_connected_to() {
         store.create(&id, &entry).await.unwrap();
         ids.push(id);
     }
-    // The replicas have all of it by then.
+    // The replicas have everything by then.
     tokio::time::sleep(Duration::from_secs(9)).await;
     cluster.nodes()[0].signal("STOP");
     let mut found = 0;
@@ -143,7 +143,7 @@ async fn an_index_that_moves_to_another_node_is_found() {
     migrating(true).await;
 }
 
-/// A user with what the manual says that one needs.
+/// The rights that the manual says a user needs.
 #[rustfmt::skip]
 const RIGHTS: [&str; 14] = [
     "ACL", "SETUSER", "app", "on", ">pw", "~sess:*", "~user:*", "~tomb:*", "+@read", "+@write", "+@scripting", "+@connection", "+cluster|slots", "+role",

@@ -92,7 +92,7 @@ impl Write for Log {
     }
 }
 
-/// The lines about what may come back that connecting writes into the log.
+/// Returns the warnings about resurrected sessions that connecting logs.
 async fn warnings(url: &str, options: RedisOptions) -> Vec<String> {
     let log = Log::default();
     let writer = log.clone();
@@ -116,7 +116,7 @@ async fn r1_a_server_that_may_undo_ends_is_warned_of_once_with_the_cure() {
     let said = warnings(&by_default.url(), options()).await;
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("set appendonly yes"), "{said:?}");
-    // A user who may not ask for the configuration.
+    // A user who may not read the configuration.
     by_default.command(&[
         "ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", "-config",
     ]);

@@ -1,4 +1,4 @@
-//! Connections that hang or end, and callers of little patience.
+//! Connections that hang or end, and callers with short time-outs.
 
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ async fn the_circuit_opens_where_all_callers_hang_up() {
         let open = manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default());
         let _ = tokio::time::timeout(Duration::from_millis(300), open).await;
     }
-    // Most are refused at once; now and then one is let through, to see, and waits.
+    // Most are rejected at once; now and then one is let through as a probe, and waits.
     let mut refused = 0;
     for _ in 0..50 {
         let open = manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default());
@@ -130,7 +130,7 @@ async fn who_waits_for_a_connection_shares_what_comes_of_it() {
     let port = redis.port();
     redis.process().kill();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    // Takes connections and says nothing, like a host that went silent.
+    // Accepts connections and never answers, like a host that went silent.
     let _mute = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let pace = testbed::pace();
     let tasks: Vec<_> = (0..10)
@@ -142,7 +142,7 @@ async fn who_waits_for_a_connection_shares_what_comes_of_it() {
     for t in tasks {
         assert!(t.await.unwrap());
     }
-    // One after the other would be five seconds.
+    // Sequentially it would be five seconds.
     assert!(pace.is_within(Duration::from_millis(1200)), "{pace}");
 }
 

@@ -161,8 +161,8 @@ async fn a_scan_skips_what_was_brought_back() {
     assert_eq!(store.scan(None, 10).await.unwrap().ids, []);
 }
 
-/// Express's late save gives a session its whole time anew: the mark stands longer, whatever was left
-/// of it when it ended.
+/// A late save by Express gives a session its whole lifetime again: the tombstone stands longer, whatever was
+/// left of the session when it ended.
 #[tokio::test]
 async fn a_mark_outlives_all_that_express_may_bring_back() {
     let redis = Redis::start();
@@ -190,7 +190,7 @@ async fn a_mark_outlives_all_that_express_may_bring_back() {
     }
 }
 
-/// W9: a visitor's data hold what looks like a cookie's age, in every place that is not the cookie.
+/// W9: a visitor's data contain what looks like a cookie's age, in every place that is not the cookie.
 #[tokio::test]
 async fn w9_only_the_cookies_own_age_prolongs_a_mark() {
     let redis = Redis::start();

@@ -1,4 +1,4 @@
-//! Ends that are repeated, where the server makes it hard; and ends that replicas must have.
+//! Ends that are repeated under difficult conditions; and ends that replicas must have.
 
 use std::time::{Duration, Instant};
 
@@ -119,13 +119,13 @@ async fn r1_what_an_id_was_known_as_is_known_again_and_marks_stand_again() {
             left <= 60_000,
             "known for longer than a minute after its end: {left}"
         );
-        // Express brings it back after that.
+        // Express resurrects it after that.
         redis.command(&["SET", &key(id), &entry.text, "EX", "60"]);
         assert_eq!(store.get(id).await.unwrap(), None, "its mark is gone");
     }
 }
 
-/// A server that starts again has an older index as well: what was known of it is not.
+/// A server that restarts has an older index as well: what was cached of it does not hold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r1_a_session_is_entered_again_into_an_index_that_was_lost() {
     let mut redis = Redis::start();
@@ -135,7 +135,7 @@ async fn r1_a_session_is_entered_again_into_an_index_that_was_lost() {
     redis.command(&["DEL", "user:ada:sessions"]);
     save(&redis);
     redis.restart();
-    // The connection is made again.
+    // The connection is renewed.
     assert_eq!(store.get(&SessionId::random()).await.unwrap(), None);
     let written = store.update(&id, &entry.text, &entry).await.unwrap();
     assert_eq!(written, CasOutcome::Stored);
@@ -206,7 +206,7 @@ async fn r9_all_sessions_of_a_user_end_on_a_full_server_and_express_brings_none_
     }
 }
 
-/// A primary and its replica, in step.
+/// Starts a primary and its replica, in sync.
 async fn pair() -> (Redis, Redis) {
     let primary = server(&["--repl-diskless-sync-delay", "0"]);
     let replica = server(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
@@ -223,7 +223,7 @@ async fn pair() -> (Redis, Redis) {
 async fn r3_an_end_that_too_few_replicas_have_is_not_reported_as_done() {
     let (primary, replica) = pair().await;
     let waits = options().wait_replicas(1);
-    // However busy the machine is, one that is there answers within this.
+    // However busy the machine is, a reachable replica answers within this.
     let patient = waits
         .clone()
         .response_timeout(LIMIT * 2)
@@ -239,12 +239,12 @@ async fn r3_an_end_that_too_few_replicas_have_is_not_reported_as_done() {
     for id in &ids {
         store.create(id, &entry).await.unwrap();
     }
-    // While it is there, all is well.
+    // While it is reachable, all is well.
     assert!(store.destroy(&ids[0]).await.unwrap());
     assert!(store.retire(&ids[1]).await.unwrap());
     let key = store.0.keys.session(&ids[1]);
     assert_eq!(replica.command(&["EXISTS", &key]), ":0\r\n");
-    // One that hears nothing more.
+    // A replica that receives nothing more.
     replica.signal("STOP");
     let waits = waits.wait_timeout(Duration::from_millis(500));
     let store = RedisStore::connect_options(&primary.url(), waits.clone())
@@ -261,7 +261,7 @@ async fn r3_an_end_that_too_few_replicas_have_is_not_reported_as_done() {
             "the primary has ended it"
         );
     }
-    // What does not end goes on, and does not wait.
+    // Other writes go on, and do not wait.
     let written = store.update(&ids[4], &entry.text, &entry).await.unwrap();
     assert_eq!(written, CasOutcome::Stored);
     let all = RedisStore::connect_options(&primary.url(), waits.wait_for_writes(true))

@@ -1,4 +1,4 @@
-//! Answers that are older than the moment at which they are looked at.
+//! Replies that are older than the moment at which they are read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn replay() -> Replay {
     Replay::new(limits, Arc::new(keys), false, Arc::default())
 }
 
-/// The server answered before it was told, and was told before the answer arrived.
+/// The server replied before the ends were repeated, which completed before the reply arrived.
 #[test]
 fn r1_an_answer_is_judged_by_what_held_when_it_was_asked_for() {
     let (replay, id) = (replay(), SessionId::random());
@@ -39,7 +39,7 @@ fn r1_an_answer_is_judged_by_what_held_when_it_was_asked_for() {
     assert!(!replay.bars(&id, replay.stamp()));
 }
 
-/// Whoever looks into it may end with its connection before it is done: another does it then.
+/// A checking task may end with its connection before it is done: another does it then.
 #[test]
 fn r1_what_was_noticed_stays_noticed_until_it_was_looked_into_to_the_end() {
     let (replay, end) = (
