@@ -100,7 +100,7 @@ mod tests {
 
     /// V8: the client disconnects between two steps.
     #[tokio::test]
-    async fn v8_a_write_that_was_begun_is_finished_when_its_caller_goes_away() {
+    async fn v8_begun_write_is_completed_when_its_caller_is_dropped() {
         let (done, between, write) = two_steps();
         let mut write = Box::pin(write);
         assert!(poll_once(&mut write).await.is_pending());
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_was_not_begun_does_nothing() {
+    async fn write_that_was_never_polled_does_nothing() {
         let (done, between, write) = two_steps();
         between.notify_one();
         drop(write);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_write_that_hangs_is_given_up_after_a_time() {
+    async fn hanging_write_is_given_up_after_a_timeout() {
         let (done, _between, write) = two_steps();
         let mut write = Box::pin(write);
         assert!(poll_once(&mut write).await.is_pending());

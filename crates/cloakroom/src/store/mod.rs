@@ -86,7 +86,7 @@ impl fmt::Debug for Page {
 ///
 /// Each method is atomic, and all callers see the calls in one order. An id whose record expired is absent,
 /// whatever the store still holds of it; the store's own clock decides. Only [`create`](Self::create) and
-/// [`replace`](Self::replace) ever create a record: a session that ended stays ended, whoever still saves it.
+/// [`replace`](Self::replace) ever create a record: a session that ended stays ended, even if it is still saved.
 ///
 /// `store::conformance` tests all of this; run it on any store of your own.
 pub trait Store: Send + Sync + 'static {

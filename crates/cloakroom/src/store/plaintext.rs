@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn x11_this_machine_is_known_by_its_names() {
+    fn x11_names_of_this_machine_are_recognised() {
         #[rustfmt::skip]
         let table = [
             ("localhost", true), ("LOCALHOST.", true), ("db.localhost", true), ("127.0.0.1", true),

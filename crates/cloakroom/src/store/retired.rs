@@ -13,7 +13,7 @@ pub const RETIRED_FOR: Duration = Duration::from_mins(1);
 pub enum RetiredId {
     /// The session was ended or handed to another user, or its user's rights changed: the id leads nowhere.
     Closed,
-    /// The same user's session continues under another id, which this text names to the
+    /// Another id has replaced this one in the same user's session; this text names it to the
     /// [`Manager`](crate::Manager).
     Renewed(String),
 }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r5_a_skew_is_said_where_the_wait_does_not_explain_it() {
+    fn r5_skew_is_reported_unless_latency_explains_it() {
         #[rustfmt::skip]
         let table = [ // asked, answered, server, what is said
             (0,          10,        5,          None),

@@ -112,7 +112,7 @@ mod tests {
     use crate::clock::{ManualClock, SkewedClock};
 
     #[test]
-    fn r5_clocks_that_differ_by_less_than_a_second_are_one() {
+    fn r5_clocks_that_differ_by_less_than_a_second_count_as_one() {
         let table = [
             (0, 0, 0),
             (999, 0, 0),

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_refused_without_being_repeated() {
+    fn invalid_duration_is_refused_without_being_repeated() {
         #[rustfmt::skip]
         let values = [
             "near", "near=", "near=1", "near=s", "near=0s", "near=-1s", "near=+1s", "near=1.5s", "near=1m",

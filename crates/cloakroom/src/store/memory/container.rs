@@ -67,7 +67,7 @@ mod tests {
     type CgroupFiles<'a> = &'a [(&'a str, &'a str)];
 
     #[test]
-    fn r9_a_container_bounds_what_a_process_may_have() {
+    fn r9_container_limit_bounds_the_memory() {
         let meminfo = ("proc/meminfo", "MemFree: 5 kB\nMemTotal:   2048 kB\n");
         #[rustfmt::skip]
         let table: [(CgroupFiles<'_>, Option<u64>); 9] = [

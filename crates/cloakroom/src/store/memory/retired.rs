@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bounded_number_is_known_and_the_oldest_is_forgotten_first() {
+    fn retired_ids_are_bounded_and_the_oldest_dropped_first() {
         let mut retired = Retired::default();
         for n in 0..=MAX_RETIRED {
             retired.insert(&n.to_string(), &RetiredId::Closed, NOW);

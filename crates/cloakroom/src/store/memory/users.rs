@@ -96,7 +96,7 @@ mod tests {
     use super::Users;
 
     #[test]
-    fn whoever_changes_one_user_s_sessions_holds_up_few_others() {
+    fn changing_one_user_s_sessions_blocks_few_others() {
         let users = Users::new(256);
         let part = |name: &str| users.part(users.hash(name));
         let _held = part("ada").lock().unwrap();

@@ -81,7 +81,7 @@ mod tests {
     use super::BsonCache;
 
     #[test]
-    fn a_text_is_known_by_its_id_until_another_is() {
+    fn entry_is_valid_until_another_text_of_its_id() {
         let mut seen = BsonCache::default();
         seen.put("a", "one".into(), 1.into());
         assert_eq!(seen.get("a", "one"), Some(Bson::Int32(1)));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_in_number_and_in_size() {
+    fn cache_is_bounded_in_number_and_in_size() {
         let mut seen = BsonCache::default();
         for turn in 0..3 * BsonCache::MOST {
             seen.put(&(turn % 5000).to_string(), "x".into(), Bson::Null);

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_say_the_same_are_the_same() {
+    fn texts_with_equal_values_are_equal() {
         #[rustfmt::skip]
         let table = [
             (r#"{"a":1,"b":2}"#,                 r#"{ "b":2.0, "a":1 }"#,      true),

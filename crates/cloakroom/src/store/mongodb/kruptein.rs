@@ -53,8 +53,8 @@ impl Kruptein {
     ///
     /// # Security
     ///
-    /// With AES-CBC the format's MAC does not cover the IV: whoever can write to the database can change the
-    /// first 16 bytes of a record.
+    /// With AES-CBC the format's MAC does not cover the IV: an attacker who can write to the database can
+    /// change the first 16 bytes of a record.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self

@@ -39,8 +39,8 @@ impl WebCrypto {
     ///
     /// # Security
     ///
-    /// With AES-CBC tampering is not detected: whoever can write to the database can change a record without
-    /// the secret.
+    /// With AES-CBC tampering is not detected: an attacker who can write to the database can change a record
+    /// without the secret.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_is_given_out_within_the_bound_of_what_was_known_last() {
+    fn copy_is_served_within_the_bound_of_its_last_proof() {
         use {CacheDecision::*, ReadSource::*};
         let begin = Instant::now() + Duration::from_hours(1);
         let at = |millis| begin + Duration::from_millis(millis);
@@ -68,7 +68,7 @@ mod tests {
             (5_000, 30_000, Subscribed,   Some(1_000), 6_000,  Serve), // younger than the last proof
             (5_000, 30_000, Subscribed,   Some(1_000), 6_001,  Unproven),
             (0,     30_000, Unsubscribed, Some(5_000), 1_000,  Serve),
-            (0,     30_000, Unsubscribed, Some(5_000), 5_000,  Unproven), // the link speaks of another server
+            (0,     30_000, Unsubscribed, Some(5_000), 5_000,  Unproven), // the subscription is to another server
             (0,     30_000, Subscribed,   Some(30_000), 29_999, Serve),
             (0,     30_000, Subscribed,   Some(30_000), 30_000, Over),
             (0,     500,    Unsubscribed, None,        500,    Over),

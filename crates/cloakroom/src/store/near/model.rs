@@ -214,18 +214,18 @@ fn is_caught(mutant: Mutant, scenario: fn(&Arc<World>)) -> bool {
 }
 
 #[test]
-fn what_was_told_is_never_served_again() {
+fn invalidated_copy_is_never_served_again() {
     explore(Mutant::None, read_meets_change);
 }
 
 #[test]
-fn what_was_not_told_is_forgotten_before_the_link_counts() {
+fn copies_of_a_lost_connection_are_dropped_before_the_next_counts_as_proven() {
     explore(Mutant::None, read_meets_reconnect);
     explore(Mutant::None, change_meets_reconnect);
 }
 
 #[test]
-fn mutants_of_telling_are_caught() {
+fn mutants_of_invalidation_are_caught() {
     use Mutant::{OnlyRemoves, StampsLate, TellsEarly, TellsNothing};
     for mutant in [StampsLate, TellsEarly, TellsNothing, OnlyRemoves] {
         assert!(is_caught(mutant, read_meets_change), "{mutant:?}");
@@ -233,7 +233,7 @@ fn mutants_of_telling_are_caught() {
 }
 
 #[test]
-fn mutants_of_connecting_are_caught() {
+fn mutants_of_reconnecting_are_caught() {
     use Mutant::{NeverForgets, ProvenEarly, StampsWhenLost};
     for mutant in [NeverForgets, ProvenEarly, StampsWhenLost] {
         let caught =

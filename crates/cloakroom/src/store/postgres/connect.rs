@@ -329,7 +329,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn x11_prefer_gives_way_on_this_machine_alone() {
+    fn x11_prefer_falls_back_to_plain_text_on_this_machine_alone() {
         use SslMode::{Disable, Prefer, Require};
         #[rustfmt::skip]
         let table = [

@@ -15,7 +15,7 @@ use crate::id::SessionId;
 use crate::store::subscription::supervised::{Connected, Pingable, Supervised};
 use crate::store::{Ends, Invalidation, InvalidationSink, StoreFuture};
 
-/// Time after which an id that was not asked for is forgotten: whoever watches a session asks oftener.
+/// Time after which an id that was not polled is forgotten: a watching task polls more often.
 const FORGET: Duration = Duration::from_mins(1);
 /// Number below which stale ids are not searched for.
 const FEW: usize = 1024;
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_stands_for_the_id_that_was_asked_for_and_nothing_else_does() {
+    fn hash_resolves_to_the_watched_id_only() {
         let names = WatchedIds::default();
         let id = SessionId::from_store("abc");
         // `printf abc | sha256sum`
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_asked_for_any_more_is_forgotten() {
+    async fn ids_no_longer_watched_are_forgotten() {
         let names = WatchedIds::default();
         let many = || -> Vec<SessionId> { (0..FEW).map(|_| SessionId::random()).collect() };
         names.learn(&many());

@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_that_is_not_full_is_chosen_and_another_opened_where_all_are() {
+    fn first_connection_with_room_is_chosen_and_another_opened_if_all_are_full() {
         let well = |waiting| PoolLoad {
             waiting,
             is_stalled: false,

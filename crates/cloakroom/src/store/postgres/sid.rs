@@ -73,7 +73,7 @@ mod tests {
     use super::Sid::{self, Char, Text, Uuid};
 
     #[test]
-    fn x13_a_column_holds_what_its_type_does() {
+    fn x13_column_holds_only_ids_of_its_type() {
         let uuid = "123e4567-e89b-42d3-a456-426614174000";
         #[rustfmt::skip]
         let table = [ // id,                           Text,  Char,  Uuid

@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn x12_what_others_say_in_a_url_is_heeded_or_set_aside_by_name() {
+    fn x12_other_programs_parameters_are_heeded_or_ignored_by_name() {
         assert_eq!(said("max=20").pool_size, Some(20));
         assert_eq!(said("connection_limit=3").pool_size, Some(3));
         let second = Duration::from_secs(1);
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn x12_what_does_not_do_is_named_without_its_value() {
+    fn x12_invalid_parameter_is_named_without_its_value() {
         #[rustfmt::skip]
         let table = [
             ("postgres://u:p@h/d?unheard=hunter2",            "a parameter unheard that"),

@@ -249,7 +249,7 @@ mod tests {
     type Split<'a> = (&'a str, Option<u32>);
 
     #[test]
-    fn r3_a_url_says_how_many_replicas_are_waited_for() {
+    fn r3_url_sets_the_number_of_replicas() {
         #[rustfmt::skip]
         let table: [(&str, Option<Split<'_>>); 10] = [
             ("redis://h",                                   Some(("redis://h", None))),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused_without_being_repeated() {
+    fn invalid_url_is_refused_without_being_repeated() {
         for url in [
             "redis",
             "redis:",

@@ -118,7 +118,7 @@ mod tests {
     use super::{NO_SCRIPTS, Probed, READ_ONLY};
 
     #[test]
-    fn r9_a_server_is_refused_for_what_it_cannot_do_alone() {
+    fn r9_server_is_refused_only_for_missing_abilities() {
         let table = [
             (
                 "READONLY You can't write against a read only replica.",

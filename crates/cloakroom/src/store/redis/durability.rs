@@ -1,4 +1,4 @@
-//! Decides by a server's configuration whether it may bring back sessions that were ended.
+//! Decides by a server's configuration if it may bring back sessions that were ended.
 
 use std::collections::HashMap;
 
@@ -75,7 +75,7 @@ mod tests {
     type ConfigPairs<'a> = &'a [(&'a str, &'a str)];
 
     #[test]
-    fn r1_what_may_be_undone_is_said_with_the_setting_that_prevents_it() {
+    fn r1_warning_names_the_setting_that_prevents_the_loss() {
         let restart = "when it starts again: set appendonly yes";
         let machine = "when its machine fails: set appendfsync everysec";
         let failover =

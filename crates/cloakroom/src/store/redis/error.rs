@@ -12,7 +12,7 @@ const NO_RESP3: &str = "this server does not speak RESP3 (HELLO 3): connect to R
     Valkey, and let proxies pass it on";
 const FULL: &str = "OOM: Redis is full; raise its maxmemory";
 
-/// Tells whether a command that may have been executed can be repeated.
+/// The safety of repeating a command that may have been executed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Idempotency {
     /// It changes nothing.

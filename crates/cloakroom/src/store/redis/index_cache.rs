@@ -140,7 +140,7 @@ mod tests {
     use crate::id::SessionId;
 
     #[test]
-    fn a_session_whose_entry_failed_is_entered_again_although_its_text_is_known() {
+    fn failed_index_entry_is_retried_although_the_text_is_cached() {
         let (seen, id) = (IndexCache::default(), SessionId::from_store("a"));
         seen.note_owners(&id, "text", &["ada".to_owned()]);
         assert!(!seen.knows(&id, "text", 10), "it is not entered yet");

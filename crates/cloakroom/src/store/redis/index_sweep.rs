@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_looked_at_twice_and_no_more() {
+    fn missing_members_are_read_twice_and_no_more() {
         let mut walk = IndexSweep::past(ids("kept"));
         #[rustfmt::skip]
         let table = [ // members,      looked at,  missing,  settled
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_missing_settles_at_once() {
+    fn sweep_without_missing_members_settles_at_once() {
         let mut walk = IndexSweep::past([]);
         assert!(walk.looked(ids("a b"), HashSet::new()));
         assert_eq!(walk.next(ids("a b")), []);

@@ -103,7 +103,7 @@ mod tests {
     use crate::id::SessionId;
 
     #[test]
-    fn keys_are_connect_redis_s_and_a_mark_has_the_slot_of_its_session() {
+    fn keys_are_connect_redis_s_and_tombstones_share_the_session_s_slot() {
         let table = [
             ("sess:", "abc", "sess:abc", "tomb:{sess:abc}", "sess:*"),
             ("{a}s:", "b", "{a}s:b", "tomb:{a}:{a}s:b", "{a}s:*"),

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_primary_is_believed_that_most_name_and_none_denies() {
+    fn primary_needs_a_majority_and_no_contradiction() {
         let table = [
             // the port that each names, 0 for none; the port that is believed
             (&[1, 1, 1][..], 1),

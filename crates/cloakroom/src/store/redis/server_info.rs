@@ -39,7 +39,7 @@ mod tests {
     use super::ServerInfo;
 
     #[test]
-    fn a_server_says_what_it_can() {
+    fn server_info_tells_its_abilities() {
         let facts = |compares, may_evict, too_old| ServerInfo {
             compares,
             may_evict,

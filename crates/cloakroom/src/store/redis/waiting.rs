@@ -10,7 +10,7 @@ use redis::Cmd;
 use super::RedisOptions;
 use super::shared::Shared;
 
-/// Time-out of `WAIT` after some replicas have just not answered, so that the next in line is not delayed.
+/// Time-out of `WAIT` after some replicas have just not answered, so that the next end is not delayed.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// The number of replicas that must have a write, and the connection for it.

@@ -108,7 +108,7 @@ mod tests {
     use super::{FileIds, FilesState, judge};
 
     #[test]
-    fn a_file_is_known_by_its_number() {
+    fn file_is_identified_by_its_inode() {
         let seen = |database, log, index| {
             let id = |number: u64| Some((1, number)).filter(|_| number > 0);
             FileIds {
@@ -124,7 +124,7 @@ mod tests {
             (0, 0, 0, FilesState::Gone),
             (6, 8, 9, FilesState::Gone),     // another file in its place
             (7, 0, 9, FilesState::LogGone),  // deleted
-            (7, 6, 9, FilesState::LogGone),  // somebody who came later began another
+            (7, 6, 9, FilesState::LogGone),  // a later process began another
             (7, 8, 0, FilesState::LogGone),
             (7, 0, 0, FilesState::LogGone),
         ];

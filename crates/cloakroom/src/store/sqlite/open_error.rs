@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     #[rustfmt::skip]
-    fn what_is_wrong_follows_from_what_sqlite_says_and_what_is_there() {
+    fn reason_follows_from_sqlites_code_and_the_path() {
         let table = [
             (Some(ErrorCode::CannotOpen),       FileRole::Directory, Why::Directory),
             (Some(ErrorCode::CannotOpen),       FileRole::Nowhere,   Why::NoDirectory),

@@ -21,7 +21,7 @@ fn subject() -> Subject {
 conformance::suite!(subject());
 
 #[tokio::test]
-async fn what_cannot_be_opened_says_why() {
+async fn unopenable_file_error_names_the_reason() {
     let error = SqliteStore::open("/nonexistent/sessions.db").unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(std::error::Error::source(&error).is_some());
@@ -36,7 +36,7 @@ async fn what_cannot_be_opened_says_why() {
 }
 
 #[test]
-fn ten_that_start_at_once_find_one_table() {
+fn ten_concurrent_starts_create_one_table() {
     for _ in 0..20 {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("sessions.db");
@@ -86,7 +86,7 @@ async fn a_write_waits_for_a_hundred_expired_records_at_most() {
 }
 
 #[tokio::test]
-async fn two_stores_on_one_file_are_one() {
+async fn two_stores_on_one_file_share_sessions() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("sessions.db");
     let (one, other) = (

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_link_that_freezes_is_not_proven_and_is_made_again() {
+    async fn frozen_connection_is_not_proven_and_is_renewed() {
         let (hangs, hinted) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(0)));
         let count = Arc::clone(&hinted);
         let hints = InvalidationSink::new(move |hint| {

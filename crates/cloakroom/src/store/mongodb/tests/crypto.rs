@@ -20,7 +20,7 @@ fn authenticated() -> [Encryption; 4] {
 /// Changes each digit of the ciphertext. Kruptein's MAC does not cover the IV, so that with AES-CBC the first
 /// block has no protection: that is its format.
 #[tokio::test]
-async fn what_was_tampered_with_does_not_open() {
+async fn tampered_text_does_not_decrypt() {
     for encryption in authenticated() {
         let sealer = Encryptor::new(&encryption).unwrap();
         let text = r#"{"cookie":{"path":"/"},"userId":"ada"}"#;
@@ -52,7 +52,7 @@ fn changed(text: &str, at: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_text_is_never_sealed_alike_twice() {
+async fn same_text_is_never_encrypted_alike_twice() {
     for encryption in authenticated() {
         let sealer = Encryptor::new(&encryption).unwrap();
         let (one, other) = (

@@ -19,7 +19,7 @@ async fn store(database: &str) -> MongoStore {
 }
 
 #[tokio::test]
-async fn a_visitors_keys_make_no_other_type() {
+async fn visitors_keys_never_change_a_bson_type() {
     let database = database();
     let store = store(&database).await;
     let data = r#","a":{"$oid":"507f1f77bcf86cd799439011"},"b":{"$date":"2026-01-02T03:04:05Z"},"c":{"$numberLong":"7"}"#;
@@ -42,7 +42,7 @@ async fn a_visitors_keys_make_no_other_type() {
 
 /// The store that saves is not the one that read: it has no cached BSON for the text.
 #[tokio::test]
-async fn a_save_holds_without_a_memory() {
+async fn save_succeeds_without_cached_bson() {
     for sealed in [false, true] {
         let database = database();
         let options = || {
@@ -154,7 +154,7 @@ async fn the_cookie_has_connect_mongos_shape_after_every_save() {
 }
 
 #[tokio::test]
-async fn what_bson_cannot_hold_is_refused_and_says_why() {
+async fn text_that_bson_cannot_hold_is_refused_with_a_reason() {
     let database = database();
     let store = store(&database).await;
     let id = SessionId::from_store("a");

@@ -131,7 +131,7 @@ async fn a_tombstone_stands_for_a_month() {
 
 /// A session that did not exist cannot be resurrected: its id must not be blocked, either.
 #[tokio::test]
-async fn what_was_not_there_leaves_no_tombstone() {
+async fn absent_session_leaves_no_tombstone() {
     let fleet = Fleet::new(true).await;
     let absent = SessionId::from_store("absent");
     assert!(!fleet.store.destroy(&absent).await.unwrap());
@@ -144,7 +144,7 @@ async fn what_was_not_there_leaves_no_tombstone() {
 
 /// Two processes end a session at once: the one that finds none takes no tombstone back.
 #[tokio::test]
-async fn a_tombstone_that_two_set_is_taken_back_by_neither() {
+async fn tombstone_set_by_two_is_taken_back_by_neither() {
     let fleet = Fleet::new(true).await;
     let (tombs, now) = (fleet.store.0.tombs.as_ref().unwrap(), fleet.clock.now());
     assert!(tombs.mark("b", now).await.unwrap() == Tombstone::New);
@@ -155,7 +155,7 @@ async fn a_tombstone_that_two_set_is_taken_back_by_neither() {
 }
 
 #[tokio::test]
-async fn a_replace_that_is_refused_hides_nothing() {
+async fn refused_replace_hides_nothing() {
     let fleet = Fleet::new(true).await;
     let (new, other) = (SessionId::random(), text(r#","a":2"#));
     let replacing = fleet.store.replace(

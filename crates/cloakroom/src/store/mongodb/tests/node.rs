@@ -95,7 +95,7 @@ async fn connect_mongo_reads_what_we_write_and_we_what_it_writes() {
         let cookie = seen["cookie"].as_object_mut().unwrap();
         cookie.retain(|_, value| !value.is_null());
         assert_eq!(seen, values(&first.text), "{form}");
-        // And back, whoever wrote last.
+        // And back, whichever wrote last.
         let read = store.get(&sid).await.unwrap().unwrap().text;
         let mut back = values(&read);
         let keys = back.as_object_mut().unwrap();

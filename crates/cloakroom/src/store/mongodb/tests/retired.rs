@@ -56,7 +56,7 @@ async fn v2_a_note_stands_for_a_minute_in_a_collection_of_its_own() {
 
 /// V3: three requests renew one session at once. A reader waits meanwhile until one note is left.
 #[tokio::test]
-async fn v3_of_several_notes_the_one_that_stays_is_read() {
+async fn v3_of_several_notes_the_surviving_one_is_read() {
     let store = connect(&database(), MongoOptions::new().clock(clock())).await;
     let (notes, now) = (store.0.notes.as_ref().unwrap(), store.0.now());
     for by in ["a", "b", "c"] {
@@ -83,7 +83,7 @@ async fn v3_of_several_notes_the_one_that_stays_is_read() {
 
 /// A caller that timed out left a note beside a session that lives.
 #[tokio::test]
-async fn v6_a_live_session_is_replaced_whatever_was_noted() {
+async fn v6_live_session_is_replaced_despite_notes() {
     for mixed in [false, true] {
         let options = MongoOptions::new().clock(clock()).mixed_fleet(mixed);
         let store = connect(&database(), options).await;

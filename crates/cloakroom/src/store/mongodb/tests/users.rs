@@ -141,7 +141,7 @@ async fn users_in_bson_types_are_found_as_json_spells_them() {
 }
 
 #[tokio::test]
-async fn paths_that_no_query_can_say_are_looked_up_all_the_same() {
+async fn paths_that_no_query_can_express_are_searched_in_texts() {
     let database = database();
     let store = store("document", &database).await;
     store.set_user_keys(&UserKeys::new(["$who", "userId"]));
@@ -151,7 +151,7 @@ async fn paths_that_no_query_can_say_are_looked_up_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_that_nobody_can_read_harm_nobody_else() {
+async fn unreadable_documents_affect_no_other_session() {
     for form in FORMS {
         let database = database();
         let store = store(form, &database).await;
@@ -217,7 +217,7 @@ async fn a_record_without_a_cookie_is_ended_with_its_users_others() {
 }
 
 #[tokio::test]
-async fn what_was_decrypted_once_is_not_decrypted_again() {
+async fn noted_users_spare_a_second_decryption() {
     let database = database();
     let store = store("webcrypto", &database).await;
     let session = session("webcrypto", r#","userId":"ada""#).await;

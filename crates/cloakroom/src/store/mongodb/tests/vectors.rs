@@ -238,7 +238,7 @@ fn options(case: &Value) -> MongoOptions {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_connect_mongo_wrote_is_read_as_the_same_session() {
+async fn documents_of_connect_mongo_are_read_as_the_same_session() {
     for case in Case::all().await {
         case.put().await;
         let read = case.store.get(&case.id()).await.unwrap();
@@ -308,7 +308,7 @@ async fn what_we_write_is_the_document_that_connect_mongo_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn types_that_json_has_not_survive_our_save() {
+async fn types_unknown_to_json_survive_our_save() {
     let mut typed = 0;
     for case in Case::all().await {
         if !case.is_document() || case.given["get_result_json"].is_null() {

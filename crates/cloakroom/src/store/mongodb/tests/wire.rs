@@ -33,7 +33,7 @@ async fn watched(
 }
 
 #[tokio::test]
-async fn what_ends_a_session_waits_for_a_majority() {
+async fn ends_of_sessions_wait_for_a_majority() {
     let commands = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&commands);
     // Whatever the URL sets.

@@ -113,7 +113,7 @@ impl Site {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_done_to_a_row_is_told() {
+async fn every_change_of_a_row_invalidates_its_copy() {
     let site = Site::new(LONG).await;
     let table = [
         "DELETE FROM TABLE_ WHERE sid = 'SID'",
@@ -134,7 +134,7 @@ async fn whatever_is_done_to_a_row_is_told() {
 /// same cache: if that is read again as well, the subscription was given up, and the machine is too busy to
 /// tell.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_touch_elsewhere_costs_nobody_a_read() {
+async fn touch_by_another_process_invalidates_nothing() {
     let site = Site::new(LONG).await;
     for _ in 0..20 {
         let (touched, control) = (site.held().await, site.held().await);
@@ -152,7 +152,7 @@ async fn a_touch_elsewhere_costs_nobody_a_read() {
 
 /// A listener that is gone, triggers that do not fire any more: no copy is trusted without them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_link_of_which_nothing_comes_is_given_up() {
+async fn subscription_without_notifications_is_given_up() {
     let table = [
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%cloakroom_notify%' AND pid <> pg_backend_pid()",
         "ALTER TABLE TABLE_ DISABLE TRIGGER cloakroom_notify",
@@ -179,7 +179,7 @@ async fn a_link_of_which_nothing_comes_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_link_is_not_believed_past_the_bound() {
+async fn frozen_subscription_is_not_trusted_past_the_bound() {
     let server = Postgres::shared();
     let proxy = Proxy::to(server.port());
     let (from, to) = (format!(":{}", server.port()), format!(":{}", proxy.port()));
@@ -235,7 +235,7 @@ async fn without_triggers_a_copy_is_good_for_the_bound() {
 /// Checks that a store whose triggers are missing, and may not be created, is refused where they were
 /// requested.
 #[tokio::test]
-async fn triggers_that_are_missing_are_named() {
+async fn missing_triggers_are_named_in_the_error() {
     let (table, url) = (table(), Postgres::shared().url());
     open(&url, options(&table)).await;
     let asked = options(&table).notify_changes(true).create_table(false);

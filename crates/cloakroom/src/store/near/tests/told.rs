@@ -6,7 +6,7 @@ use super::super::*;
 use super::fake::{n, warm};
 
 #[tokio::test(start_paused = true)]
-async fn a_second_read_asks_nobody_while_the_link_lives() {
+async fn second_read_is_a_cache_hit_while_the_subscription_is_alive() {
     let (fake, near, id) = warm().await;
     for _ in 0..20 {
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -25,7 +25,7 @@ async fn a_second_read_asks_nobody_while_the_link_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_is_told_is_seen() {
+async fn invalidated_record_is_read_again() {
     let (fake, near, id) = warm().await;
     fake.set(2);
     fake.tell(Invalidation::Of(&SessionId::random()));
@@ -39,7 +39,7 @@ async fn a_change_that_is_told_is_seen() {
 
 /// The connection is frozen: nothing is reported, and nothing proven.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_told_is_seen_once_the_bound_is_over() {
+async fn unreported_change_is_seen_once_the_staleness_bound_is_over() {
     let (fake, near, id) = warm().await;
     fake.set(2);
     tokio::time::advance(Duration::from_secs(1)).await;
@@ -59,7 +59,7 @@ async fn what_is_not_told_is_seen_once_the_bound_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_link_leaves_nothing_behind() {
+async fn lost_subscription_clears_the_cache() {
     let (fake, near, id) = warm().await;
     fake.lose();
     fake.set(2);

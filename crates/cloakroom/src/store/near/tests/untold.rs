@@ -83,7 +83,7 @@ async fn holds_the_bound(near: NearStore, writer: RedisStore) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_says_ok_and_tells_nothing_is_not_believed() {
+async fn tracking_that_reports_nothing_is_not_trusted() {
     let redis = Redis::start();
     let url = format!("redis://127.0.0.1:{}", mute(redis.port()));
     let near = NearStore::new(RedisStore::connect(&url).await.unwrap());
@@ -102,7 +102,7 @@ async fn of_a_user(redis: &Redis, more: &[&str]) -> NearStore {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_who_may_not_track_has_the_bound() {
+async fn user_without_tracking_rights_gets_the_staleness_bound() {
     let redis = Redis::start();
     let near = of_a_user(&redis, &[]).await;
     holds_the_bound(near, RedisStore::connect(&redis.url()).await.unwrap()).await;
@@ -110,7 +110,7 @@ async fn a_user_who_may_not_track_has_the_bound() {
 
 /// The rights that the manual names are enough.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_with_one_right_more_has_a_link() {
+async fn user_with_tracking_rights_gets_a_subscription() {
     let redis = Redis::start();
     let near = of_a_user(&redis, &["+client|tracking", "+ping"]).await;
     let begin = Instant::now();

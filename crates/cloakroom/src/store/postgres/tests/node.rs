@@ -208,7 +208,7 @@ async fn expiry_at_the_ends_of_time_is_no_error() {
 }
 
 #[tokio::test]
-async fn jsonb_says_what_it_does_not_take() {
+async fn jsonb_refuses_unsupported_text_with_a_reason() {
     let store = open(options(&super::jsonb_table().await)).await;
     let whole = entry(r#","a":1"#);
     let id = SessionId::random();

@@ -49,7 +49,7 @@ async fn the_pool_recovers_from_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_server_is_served_by_again_once_it_thaws() {
+async fn frozen_server_is_used_again_once_it_thaws() {
     let server = Postgres::start(&[]);
     let store = own(&server, 2).await;
     let id = stored(&store, "").await;
@@ -121,7 +121,7 @@ async fn own_read_only(server: &Postgres) -> PostgresStore {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r9_a_pool_that_the_server_does_not_fill_shares_what_it_has() {
+async fn r9_pool_larger_than_the_servers_limit_uses_what_is_granted() {
     let server = Postgres::start(&["max_connections=8", "superuser_reserved_connections=3"]);
     let stores = [own(&server, 10).await, own(&server, 10).await];
     assert_eq!(stores[0].0.pool.status().max_size, 5);
@@ -151,7 +151,7 @@ async fn dropped_calls_do_not_use_up_the_pool() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_leads_nowhere_is_given_up() {
+async fn dead_connection_is_given_up() {
     let wire = Arc::new(Wire::default());
     let port = through(Postgres::shared().port(), Arc::clone(&wire)).await;
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");

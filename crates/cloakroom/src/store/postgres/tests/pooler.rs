@@ -188,22 +188,22 @@ async fn r4_four_processes_behind_a_pooler_run_their_own_statements() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_in_front_of_postgresql_18_it_is_right_as_well() {
+async fn r4_pooler_before_postgresql_18_is_detected() {
     are_answered_rightly(Postgres::shared_18(), PoolMode::Transaction, 2, 160).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_where_each_statement_has_another_connection_it_is_right_as_well() {
+async fn r4_statement_pooling_is_supported() {
     are_answered_rightly(Postgres::shared(), PoolMode::Statement, 2, 160).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_where_a_client_keeps_its_connection_it_is_right_as_well() {
+async fn r4_session_pooling_is_supported() {
     are_answered_rightly(Postgres::shared(), PoolMode::Session, 2, 160).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_who_listens_behind_a_pooler_needs_the_servers_own_url() {
+async fn r4_listening_behind_a_pooler_needs_the_servers_own_url() {
     let server = Postgres::shared();
     let database = unique("listening");
     let direct = server.create_database(&database);

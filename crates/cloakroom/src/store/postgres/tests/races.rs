@@ -61,7 +61,7 @@ async fn an_update_that_waited_sees_what_was_written_meanwhile() {
 }
 
 #[tokio::test]
-async fn an_update_that_waited_for_a_logout_brings_nothing_back() {
+async fn update_that_waited_for_a_logout_resurrects_nothing() {
     let scene = scene("logout").await;
     let mut other = raw().await;
     let id = stored(&scene.store, "").await;

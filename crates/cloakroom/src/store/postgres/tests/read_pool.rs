@@ -47,7 +47,7 @@ pub(super) async fn on_a_wire(connections: usize) -> (PostgresStore, Arc<Wire>) 
 }
 
 #[tokio::test]
-async fn reads_that_meet_share_statements_and_each_gets_its_own_session() {
+async fn coalesced_reads_share_statements_and_each_gets_its_own_session() {
     let (store, wire) = on_a_wire(10).await;
     let sessions = many(&store, 200).await;
     let (connections, nobody) = (wire.connections.load(Ordering::SeqCst), SessionId::random());
@@ -96,7 +96,7 @@ async fn a_modest_load_needs_one_connection() {
 }
 
 #[tokio::test]
-async fn lines_leave_half_of_the_pool_to_others() {
+async fn shared_connections_take_at_most_half_of_the_pool() {
     for (connections, most) in [(1, 0), (2, 1), (3, 1), (4, 2), (10, 3)] {
         let store = open(options(&unique("half")).pool_size(connections)).await;
         let sessions = many(&store, 300).await;
@@ -122,7 +122,7 @@ async fn locked(id: &SessionId, table: &str) -> Client {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_save_that_waits_for_a_lock_holds_up_nobody_else() {
+async fn save_waiting_for_a_lock_delays_no_other_call() {
     let table = unique("locked");
     let store = open(options(&table).pool_size(4)).await;
     let others = many(&store, 40).await;
@@ -150,7 +150,7 @@ async fn a_save_that_waits_for_a_lock_holds_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn saves_that_wait_in_all_other_connections_hold_up_no_read() {
+async fn saves_waiting_on_all_other_connections_delay_no_read() {
     let table = unique("locked");
     let store = open(options(&table).pool_size(4)).await;
     let others = many(&store, 40).await;

@@ -57,7 +57,7 @@ async fn ten_processes_may_start_at_once_on_an_empty_database() {
 }
 
 #[tokio::test]
-async fn any_name_is_a_name() {
+async fn any_text_is_a_valid_table_name() {
     let raw = raw().await;
     let schema = r#"odd "schema'"#;
     raw.batch_execute(r#"CREATE SCHEMA "odd ""schema'""#)
@@ -92,7 +92,7 @@ async fn any_name_is_a_name() {
 }
 
 #[tokio::test]
-async fn a_table_that_does_not_do_says_why_and_how_to_mend_it() {
+async fn unusable_table_error_names_the_reason_and_the_cure() {
     let raw = raw().await;
     #[rustfmt::skip]
     let table = [
@@ -244,7 +244,7 @@ async fn lives_its_life(store: &PostgresStore, [one, two, three]: [&SessionId; 3
 
 /// X13: an id that a column of UUIDs cannot hold is refused, and the error names the cure.
 #[tokio::test]
-async fn x13_a_column_of_uuids_says_what_ids_it_takes() {
+async fn x13_uuid_column_error_names_the_ids_it_takes() {
     let name = unique("uuids");
     let create = format!("CREATE TABLE {name} (sid uuid PRIMARY KEY, sess json, expire timestamp)");
     raw().await.batch_execute(&create).await.unwrap();
@@ -318,7 +318,7 @@ async fn x12_a_url_of_node_postgres_or_prisma_opens_the_store() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named() {
+async fn missing_objects_are_named_in_the_error() {
     let url = Postgres::shared().url();
     let missing = unique("missing");
     let bare = options(&missing).create_table(false);

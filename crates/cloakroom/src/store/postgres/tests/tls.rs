@@ -44,7 +44,7 @@ fn encrypting() -> (Postgres, tempfile::TempDir) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tls_is_had_where_it_is_required_and_checked() {
+async fn tls_is_used_where_required_and_checked() {
     let (server, _directory) = encrypting();
     let url = format!("{}?sslmode=require", server.url());
     // The system does not trust the certificate.

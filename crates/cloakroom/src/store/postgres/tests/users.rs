@@ -50,7 +50,7 @@ fn odd() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn odd_records_hurt_nobody() {
+async fn odd_records_affect_no_other_session() {
     for indexed in [true, false] {
         // Functions are dropped, which other tests need.
         let (schema, raw) = (unique("odd"), raw().await);
@@ -167,7 +167,7 @@ async fn the_database_knows_users_by_the_same_rules() {
 }
 
 #[tokio::test]
-async fn the_managers_keys_decide() {
+async fn manager_sets_the_user_keys() {
     let table = unique("keys");
     let (store, raw) = (open(options(&table)).await, raw().await);
     let ids = write(&raw, &table, &[r#"{"account":"ada"}"#.to_owned()], "json").await;

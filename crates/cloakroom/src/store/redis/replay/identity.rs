@@ -55,7 +55,7 @@ mod tests {
     use super::{RunIdReply, of_all, of_info};
 
     #[test]
-    fn a_cluster_is_another_when_one_of_its_nodes_is() {
+    fn cluster_identity_changes_with_any_of_its_nodes() {
         let of = |said: [RunIdReply; 2]| {
             let [one, two] = said;
             let all = of_all(&[("h:1".into(), one), ("h:2".into(), two)]);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_and_a_promotion_are_told() {
+    fn identity_changes_with_a_restart_and_a_promotion() {
         #[rustfmt::skip]
         let table = [
             ("# Server\r\nrun_id:a1\r\n# Replication\r\nmaster_replid:b2\r\nmaster_replid2:c3\r\n", Some("a1/b2")),

@@ -111,7 +111,7 @@ async fn warnings(url: &str, options: RedisOptions) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn r1_a_server_that_may_undo_ends_is_warned_of_once_with_the_cure() {
+async fn r1_server_that_may_undo_ends_is_warned_of_once_with_the_cure() {
     let by_default = server(&["--save", "3600 1 300 100 60 10000"]);
     let said = warnings(&by_default.url(), options()).await;
     assert_eq!(said.len(), 1, "{said:?}");
@@ -138,7 +138,7 @@ async fn r1_a_server_that_may_undo_ends_is_warned_of_once_with_the_cure() {
 }
 
 #[tokio::test]
-async fn r3_replicas_that_nobody_waits_for_are_warned_of() {
+async fn r3_replicas_without_wait_are_warned_of() {
     let mut sentinels = Sentinels::start();
     let said = warnings(&sentinels.url(), options()).await;
     assert!(

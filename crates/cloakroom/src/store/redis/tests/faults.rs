@@ -10,7 +10,7 @@ use crate::id::SessionId;
 use crate::store::{NewRecord, Store, StoreErrorKind};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_of_little_patience_get_a_new_connection_too() {
+async fn callers_with_short_timeouts_get_a_new_connection_too() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());
     let store =
@@ -59,7 +59,7 @@ fn cookie_of(id: &SessionId) -> String {
 }
 
 #[tokio::test]
-async fn what_is_no_text_costs_its_visitor_a_session_not_503_for_ever() {
+async fn unreadable_record_costs_its_visitor_a_session_not_a_permanent_503() {
     let redis = Redis::start();
     let manager = manager(RedisStore::connect(&redis.url()).await.unwrap());
     let id = SessionId::random();
@@ -72,7 +72,7 @@ async fn what_is_no_text_costs_its_visitor_a_session_not_503_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_save_that_waits_for_another_ends_in_time_too() {
+async fn save_queued_behind_another_times_out_too() {
     use crate::store::conformance::FaultInjectingStore;
     let faulty =
         FaultInjectingStore::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
@@ -94,7 +94,7 @@ async fn a_save_that_waits_for_another_ends_in_time_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_circuit_opens_where_all_callers_hang_up() {
+async fn circuit_breaker_opens_when_all_callers_disconnect() {
     use crate::store::conformance::FaultInjectingStore;
     let faulty =
         FaultInjectingStore::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
@@ -119,7 +119,7 @@ async fn the_circuit_opens_where_all_callers_hang_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn who_waits_for_a_connection_shares_what_comes_of_it() {
+async fn callers_waiting_for_a_connection_share_its_result() {
     let mut redis = Redis::start();
     let store = RedisStore::connect_options(
         &redis.url(),

@@ -42,7 +42,7 @@ async fn the_index_outlives_a_session_that_express_prolongs() {
 }
 
 #[tokio::test]
-async fn what_express_brings_back_does_not_outlive_its_mark() {
+async fn what_express_brings_back_does_not_outlive_its_tombstone() {
     let redis = Redis::start();
     let store =
         RedisStore::connect_options(&redis.url(), RedisOptions::default().mixed_fleet(true))
@@ -141,7 +141,7 @@ async fn a_session_without_an_end_is_stored() {
 }
 
 #[tokio::test]
-async fn a_scan_skips_what_was_brought_back() {
+async fn scan_skips_resurrected_sessions() {
     let redis = Redis::start();
     let store =
         RedisStore::connect_options(&redis.url(), RedisOptions::default().mixed_fleet(true))
@@ -164,7 +164,7 @@ async fn a_scan_skips_what_was_brought_back() {
 /// A late save by Express gives a session its whole lifetime again: the tombstone stands longer, whatever was
 /// left of the session when it ended.
 #[tokio::test]
-async fn a_mark_outlives_all_that_express_may_bring_back() {
+async fn tombstone_outlives_sessions_that_express_resurrects() {
     let redis = Redis::start();
     let options = RedisOptions::default().mixed_fleet(true);
     let store = RedisStore::connect_options(&redis.url(), options)
@@ -192,7 +192,7 @@ async fn a_mark_outlives_all_that_express_may_bring_back() {
 
 /// W9: a visitor's data contain what looks like a cookie's age, in every place that is not the cookie.
 #[tokio::test]
-async fn w9_only_the_cookies_own_age_prolongs_a_mark() {
+async fn w9_only_the_cookies_own_age_prolongs_a_tombstone() {
     let redis = Redis::start();
     let options = RedisOptions::default().mixed_fleet(true);
     let store = RedisStore::connect_options(&redis.url(), options)

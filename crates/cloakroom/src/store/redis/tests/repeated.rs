@@ -37,7 +37,7 @@ fn save(redis: &Redis) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_what_a_server_refuses_to_end_again_is_absent_here_all_the_same() {
+async fn r1_end_that_a_server_refuses_to_repeat_stays_in_force_here() {
     let mut redis = Redis::start();
     let store = RedisStore::connect(&redis.url()).await.unwrap();
     let (id, other) = (SessionId::random(), SessionId::random());
@@ -61,7 +61,7 @@ async fn r1_what_a_server_refuses_to_end_again_is_absent_here_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_a_user_who_may_not_ask_who_the_server_is_repeats_all() {
+async fn r1_all_ends_are_repeated_without_the_right_to_identify_the_server() {
     let mut redis = Redis::start();
     let acl =
         "--user app on >pw ~sess:* ~user:* ~retired:* +@read +@write +@scripting +@connection";
@@ -84,7 +84,7 @@ async fn r1_a_user_who_may_not_ask_who_the_server_is_repeats_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_what_an_id_was_known_as_is_known_again_and_marks_stand_again() {
+async fn r1_retired_ids_and_tombstones_are_restored() {
     let mut redis = Redis::start();
     let options = RedisOptions::default().mixed_fleet(true);
     let store = RedisStore::connect_options(&redis.url(), options)
@@ -166,7 +166,7 @@ async fn r1_ends_out_of_the_bound_are_not_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r9_all_sessions_of_a_user_end_on_a_full_server_and_express_brings_none_back() {
+async fn r9_all_sessions_of_a_user_end_on_a_full_server_and_express_resurrects_none() {
     for program in [
         RedisProgram::Redis,
         RedisProgram::Valkey8,

@@ -278,7 +278,7 @@ mod behind_sentinels {
 }
 
 #[tokio::test]
-async fn what_is_no_session_is_corrupt_and_hurts_nobody_else() {
+async fn foreign_values_are_corrupt_and_affect_no_other_session() {
     let redis = Redis::start();
     let store = RedisStore::connect(&redis.url()).await.unwrap();
     let (odd, bytes, own) = (

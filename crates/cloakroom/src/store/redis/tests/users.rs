@@ -141,7 +141,7 @@ async fn what_express_brings_back_is_refused() {
 /// A session that keeps changing its id is caught as well, here and in a cluster; a login from outside goes
 /// on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_that_never_rests_is_ended_with_the_others() {
+async fn session_that_keeps_changing_its_id_is_ended_with_the_others() {
     for url in [Redis::shared().url(), RedisCluster::shared().url()] {
         let store = RedisStore::connect_options(&url, options()).await.unwrap();
         for _ in 0..3 {

@@ -64,7 +64,7 @@ fn play(sequences: u32, spoil: Option<Spoil>) -> Result<(), String> {
 }
 
 #[test]
-fn r1_no_sequence_brings_back_what_was_acknowledged() {
+fn r1_no_sequence_undoes_an_acknowledged_end() {
     let said = std::env::var("CLOAKROOM_SEQUENCES").ok();
     let sequences = said.map_or(SEQUENCES, |said| said.parse().expect("a number"));
     play(sequences, None).unwrap_or_else(|error| panic!("{error}"));
@@ -72,7 +72,7 @@ fn r1_no_sequence_brings_back_what_was_acknowledged() {
 
 /// The control: every spoiled protocol is detected.
 #[test]
-fn the_model_finds_every_spoiled_protocol_out() {
+fn model_detects_every_spoiled_protocol() {
     for spoil in Spoil::ALL {
         let begin = std::time::Instant::now();
         let found = play(20_000, Some(spoil));
@@ -83,7 +83,7 @@ fn the_model_finds_every_spoiled_protocol_out() {
 
 /// The steps cover every part of the protocol.
 #[test]
-fn the_sequences_go_through_all_of_it() {
+fn sequences_cover_the_whole_protocol() {
     let mut runner = TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..SEQUENCES {
