@@ -131,7 +131,7 @@ impl AnyStore {
         }
     }
 
-    /// Is never called: a request for a cache is refused before.
+    /// Does nothing: a build without caches refuses a request for one before.
     #[cfg(not(feature = "near"))]
     fn near(self, _: Duration) -> Self {
         self

@@ -86,8 +86,8 @@ impl fmt::Debug for Page {
 ///
 /// Each method is atomic, and all callers see the calls in one order. An id whose record expired is absent,
 /// whatever the store still holds of it; the store's own clock decides. Only [`create`](Self::create) and
-/// [`replace`](Self::replace) ever create a record: a session that ended stays ended, even if it is still saved.
-///
+/// [`replace`](Self::replace) ever create a record: a session that ended stays ended, even if a save of it
+/// arrives later.
 /// `store::conformance` tests all of this; run it on any store of your own.
 pub trait Store: Send + Sync + 'static {
     /// Reads the live record of `id`; `None` if it is absent or expired.

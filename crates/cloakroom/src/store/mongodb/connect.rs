@@ -173,7 +173,7 @@ async fn allowed(notes: Notes) -> Result<Option<Notes>, StoreError> {
             tracing::warn!(
                 collection = notes.0.name(),
                 "the user of MongoDB may not use the collection of retired ids: late requests of \
-                 whoever has just signed in or out may get sessions of their own; grant it the role \
+                 visitors who have just signed in or out may get sessions of their own; grant it the role \
                  readWrite there, and connect again"
             );
             Ok(None)

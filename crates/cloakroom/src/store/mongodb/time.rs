@@ -60,7 +60,7 @@ impl MongoInner {
         let (database, time) = (self.database.clone(), self.time.clone());
         runtime.spawn(async move {
             if hear(&database, &time).await.is_err() {
-                tracing::debug!("MongoDB was not asked for the time");
+                tracing::debug!("MongoDB's clock was not read");
             }
         });
     }

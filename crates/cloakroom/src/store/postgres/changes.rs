@@ -67,7 +67,8 @@ struct Follower {
 }
 
 impl Pingable for Follower {
-    /// Also checks that the triggers still exist; a pooler that hands a connection to others does not pass.
+    /// Notifies itself, and checks that the triggers still exist; a pooler that hands the connection to other
+    /// clients fails.
     async fn ping(&self) -> bool {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let (call, has_notify) = (&self.call, &self.has_notify);

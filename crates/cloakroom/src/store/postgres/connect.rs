@@ -91,7 +91,7 @@ pub(super) async fn can_listen(
     if !inner.pooler.is_there() {
         return Ok(true);
     }
-    tracing::info!("a pooler stands in front of PostgreSQL: statements go without names");
+    tracing::info!("a pooler stands in front of PostgreSQL: statements are sent unnamed");
     if options.notify_ends || options.notify_changes {
         let text = "a pooler stands in front of PostgreSQL, and may pass no notifications on: give the \
                     server's own URL in PostgresOptions::listen_url, or leave notify_ends and \
@@ -123,7 +123,7 @@ impl Server {
     pub(super) fn new(said: ParsedUrl, options: &PostgresOptions) -> Result<Self, QueryError> {
         if !said.aside.is_empty() {
             tracing::warn!(
-                "parameters of the PostgreSQL URL that mean nothing here are set aside: {}",
+                "parameters of the PostgreSQL URL that mean nothing here are ignored: {}",
                 said.aside.join(", ")
             );
         }

@@ -67,7 +67,7 @@ async fn run(store: Weak<PostgresInner>, interval: Duration) {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(
                     cause,
-                    "expired sessions cannot be deleted; they are at the next turn"
+                    "expired sessions cannot be deleted; the next interval tries again"
                 );
             }
         }

@@ -113,8 +113,8 @@ pub(super) async fn prepare(
     if !ready.retires {
         tracing::warn!(
             table = inner.names.retired(),
-            "the table of retired ids is missing, or the role may not use it: late requests of whoever \
-             has just signed in or out may get sessions of their own; run the statements `retired` of \
+            "the table of retired ids is missing, or the role may not use it: late requests of visitors \
+             who have just signed in or out may get sessions of their own; run the statements `retired` of \
              PostgresStore::ddl as the owner, GRANT SELECT, INSERT, UPDATE, DELETE on it, and connect \
              again"
         );

@@ -29,7 +29,7 @@ impl Address {
         let unheeded = unheeded(url)?;
         if !unheeded.is_empty() {
             tracing::warn!(
-                "parameters of the Redis URL that mean nothing here are set aside: {}",
+                "parameters of the Redis URL that mean nothing here are ignored: {}",
                 unheeded.join(", ")
             );
         }

@@ -104,7 +104,10 @@ async fn connect(
         .map(|node| follow(inner, hints, &broken, node, tries));
     let each = try_join_all(each).await.inspect_err(|error| {
         // A user of few rights, or a proxy: then a read is good for the bound, and no longer.
-        tracing::debug!(code = error.code(), "Redis tells of no changes");
+        tracing::debug!(
+            code = error.code(),
+            "Redis reports no changes: cached sessions are read again after the bound"
+        );
     });
     let each = each.ok()?;
     servers.were_found(inner, begin);
@@ -217,5 +220,5 @@ impl KeyProbe {
 }
 
 fn silent() -> redis::RedisError {
-    (redis::ErrorKind::Client, "nothing is told").into()
+    (redis::ErrorKind::Client, "no invalidation arrived").into()
 }

@@ -46,7 +46,7 @@ pub(super) enum SendMode {
     EvalSha,
     /// With the source of the script instead of its hash.
     Eval,
-    /// To the node that is importing the slot.
+    /// Sent to the node that is importing the slot, after an `ASKING`.
     Asking(Node),
 }
 

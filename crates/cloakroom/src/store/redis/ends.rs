@@ -101,7 +101,7 @@ async fn connect(
             // A user of few rights, or a proxy: then sessions are polled.
             tracing::debug!(
                 code = error.code(),
-                "Redis gives no hints of ended sessions"
+                "Redis reports no ended sessions: they are polled"
             );
             None
         }

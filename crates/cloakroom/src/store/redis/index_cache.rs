@@ -20,7 +20,7 @@ pub(super) struct IndexCache {
     hasher: RandomState,
     /// The instant until which each session, by its fingerprint, is in its user's index.
     entered: Mutex<Generations<i64>>,
-    /// By a session's text, its fingerprint under its user; `None` for an anonymous one.
+    /// The session's fingerprint under its user, by a hash of its text; `None` for an anonymous one.
     owners: Mutex<Generations<Option<SessionFingerprint>>>,
     absent: Mutex<HashMap<u64, Instant>>,
 }

@@ -227,7 +227,7 @@ impl Link {
         let holds =
             self.replay().acknowledge(end, answer.by) || Box::pin(self.shared.settle()).await;
         if !holds {
-            let why = "another server has taken over, which could not be told yet";
+            let why = "another server has taken over, and has not acknowledged this end yet";
             return Err(StoreError::new(StoreErrorKind::Unknown, why));
         }
         answer.kept()

@@ -156,7 +156,7 @@ impl RedisStore {
         let retires = link.may_use(&keys.retired(&probe)).await;
         if !retires {
             tracing::warn!(
-                "the user of Redis may not use the keys ~retired:*: late requests of whoever has just \
+                "the user of Redis may not use the keys ~retired:*: late requests of visitors who have just \
                  signed in or out may get sessions of their own; grant them and connect again"
             );
         }

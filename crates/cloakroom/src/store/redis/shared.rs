@@ -28,7 +28,7 @@ pub(super) struct Shared {
     pub(super) config: AsyncConnectionConfig,
     timeout: Duration,
     line: ArcSwapOption<SharedConnection>,
-    /// Time before which a connection must not have been begun to be used still.
+    /// The time of the latest renewal: a connection begun before is not used any more.
     pub(super) renewed: ArcSwapOption<Instant>,
     /// Held by the caller that connects: the others wait for its result.
     connecting: Arc<Mutex<()>>,

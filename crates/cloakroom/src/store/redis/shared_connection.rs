@@ -11,7 +11,7 @@ use super::command::{Connection, Request, SendMode};
 use super::driver::Driver;
 use super::replay::Generation;
 
-/// Time without any reply after which a late one makes a connection suspect.
+/// Delay of a reply, while nothing else arrives, after which a connection is suspect.
 const SUSPECT_AFTER: Duration = Duration::from_millis(250);
 
 /// A connection and its state.

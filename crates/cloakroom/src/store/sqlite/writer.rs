@@ -153,7 +153,7 @@ impl Writer {
         match (&opened, standing) {
             (Ok(_), FilesState::Gone) => tracing::error!(
                 "the SQLite file of sessions was deleted, moved or replaced while it was open: the one \
-                 at its path is used from now on, and who is not in it has to sign in once more"
+                 at its path is used from now on, and sessions that are not in it are lost"
             ),
             (Ok(_), _) => tracing::error!(
                 "the write-ahead log of the SQLite file of sessions, or its index, was deleted while it \

@@ -141,7 +141,7 @@ async fn users_in_bson_types_are_found_as_json_spells_them() {
 }
 
 #[tokio::test]
-async fn paths_that_no_query_can_express_are_searched_in_texts() {
+async fn paths_that_no_query_can_express_are_still_searched() {
     let database = database();
     let store = store("document", &database).await;
     store.set_user_keys(&UserKeys::new(["$who", "userId"]));

@@ -188,7 +188,7 @@ async fn r4_four_processes_behind_a_pooler_run_their_own_statements() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_pooler_before_postgresql_18_is_detected() {
+async fn r4_pooler_in_front_of_postgresql_18_is_supported() {
     are_answered_rightly(Postgres::shared_18(), PoolMode::Transaction, 2, 160).await;
 }
 

@@ -167,7 +167,7 @@ async fn the_database_knows_users_by_the_same_rules() {
 }
 
 #[tokio::test]
-async fn manager_sets_the_user_keys() {
+async fn user_keys_of_the_manager_take_effect() {
     let table = unique("keys");
     let (store, raw) = (open(options(&table)).await, raw().await);
     let ids = write(&raw, &table, &[r#"{"account":"ada"}"#.to_owned()], "json").await;
