@@ -49,10 +49,10 @@ mod tests {
     #[test]
     fn r5_skew_is_reported_unless_latency_explains_it() {
         #[rustfmt::skip]
-        let table = [ // asked, answered, server, what is said
+        let table = [ // asked, answered, server, warning
             (0,          10,        5,          None),
             (0,          10,        5_010,      None),
-            (0,          9_000,     4_000,      None), // a slow answer
+            (0,          9_000,     4_000,      None), // a slow reply
             (0,          10,        5_011,      Some("5 s behind that of X: absolute time-outs come that much later")),
             (3_600_000,  3_600_010, 0,          Some("3600 s ahead of that of X: absolute time-outs come that much earlier")),
         ];

@@ -89,10 +89,10 @@ mod tests {
         let rules = ("save", "3600 1 300 100 60 10000");
         #[rustfmt::skip]
         let table: [(&str, ConfigPairs<'_>, bool, bool, &[&str]); 15] = [
-            // INFO,  CONFIG GET,                                          others, waits, what is said
+            // INFO,  CONFIG GET,                                          others, waits, warnings
             (off,      &[rules],                                             false, false, &[restart]),
             (off,      &[],                                                  false, false, &[restart]),
-            (off,      &[("save", "")],                                      false, false, &[]), // it forgets everybody
+            (off,      &[("save", "")],                                      false, false, &[]), // nothing survives a restart
             (off,      &[rules],                                             true,  false, &[restart, failover]),
             (on,       &[rules, ("appendfsync", "everysec")],                false, false, &[]),
             (on,       &[("appendfsync", "always")],                         false, false, &[]),

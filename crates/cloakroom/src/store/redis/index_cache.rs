@@ -155,7 +155,7 @@ mod tests {
     fn another_text_or_another_key_may_name_another_user() {
         let (seen, id) = (IndexCache::default(), SessionId::from_store("a"));
         seen.note_owners(&id, "text", &[]);
-        assert!(seen.knows(&id, "text", i64::MAX), "it is nobody's");
+        assert!(seen.knows(&id, "text", i64::MAX), "it is anonymous");
         assert!(!seen.knows(&id, "another text", 0));
         assert!(!seen.knows(&SessionId::from_store("b"), "text", 0));
         seen.forget_owners();

@@ -62,7 +62,7 @@ impl Fake {
 
     pub(super) fn tell(&self, hint: Invalidation<'_>) {
         let hints = self.0.hints.lock().unwrap().clone();
-        hints.expect("the link was made").send(hint);
+        hints.expect("the cache subscribed").send(hint);
     }
 
     pub(super) fn prove(&self) {

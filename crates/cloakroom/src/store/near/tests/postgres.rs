@@ -81,7 +81,7 @@ impl Site {
             if linked && self.near.stats().hits > hits {
                 return;
             }
-            assert!(begin.elapsed() < LONG, "no link");
+            assert!(begin.elapsed() < LONG, "no subscription");
             sleep(Duration::from_millis(10)).await;
         }
     }
@@ -106,7 +106,7 @@ impl Site {
             if read.is_none_or(|read| *read.text != *held) {
                 return;
             }
-            assert!(begin.elapsed() < SOON, "{what}: not told");
+            assert!(begin.elapsed() < SOON, "{what}: not reported");
             sleep(Duration::from_millis(5)).await;
         }
     }
@@ -147,7 +147,7 @@ async fn touch_by_another_process_invalidates_nothing() {
             return;
         }
     }
-    panic!("the link is given up again and again");
+    panic!("the subscription is given up again and again");
 }
 
 /// A listener that is gone, triggers that do not fire any more: no copy is trusted without them.

@@ -116,7 +116,7 @@ async fn user_with_tracking_rights_gets_a_subscription() {
     let begin = Instant::now();
     while near.stats().staleness.is_none() {
         near.get(&SessionId::random()).await.unwrap();
-        assert!(begin.elapsed() < Duration::from_mins(1), "no link");
+        assert!(begin.elapsed() < Duration::from_mins(1), "no subscription");
         sleep(Duration::from_millis(10)).await;
     }
 }

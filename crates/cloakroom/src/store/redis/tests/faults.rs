@@ -114,7 +114,7 @@ async fn circuit_breaker_opens_when_all_callers_disconnect() {
     }
     assert!(
         refused > 25,
-        "every request still waits until its client hangs up: {refused} do not"
+        "every request still waits until its client disconnects: {refused} do not"
     );
 }
 
