@@ -37,9 +37,8 @@ impl StoreError {
         }
     }
 
-    /// Returns an error of the kind [`StoreErrorKind::Unavailable`] for an operation that timed out behind
-    /// others, such as a transaction that has the record locked: nothing was done, and the store works
-    /// otherwise.
+    /// Returns an error of the kind [`StoreErrorKind::Unavailable`] for an operation that others held up,
+    /// such as a transaction that has the record locked: nothing was done, and the store works otherwise.
     ///
     /// A [`Manager`](crate::Manager) answers 503 to this request, and does not count it as an outage.
     pub fn held_up(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

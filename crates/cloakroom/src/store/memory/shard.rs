@@ -97,7 +97,8 @@ impl Shard {
             .filter(|slot| slot.expires > now)
     }
 
-    /// Replaces the record of the same session and user, if there is one; returns it otherwise.
+    /// Replaces the record of the same session and user, if there is one and the new one fits; returns it
+    /// otherwise.
     pub(super) fn renew(&mut self, hash: u64, slot: Slot) -> Result<(), Slot> {
         let found = self
             .table
@@ -170,8 +171,8 @@ impl Shard {
         let count = self.table.iter().filter(|slot| slot.expires <= now).count();
         let mut expired = Vec::with_capacity(count);
         expired.extend(self.table.extract_if(|slot| slot.expires <= now));
-        // An allocator hands out first what was freed first, and returns the free memory above it: the lowest
-        // are freed first.
+        // An allocator reuses first what was freed first, and returns free memory above it to the system: the
+        // lowest are freed first.
         expired.sort_unstable_by_key(|slot| slot.text.address());
         self.bytes -= expired.iter().map(Slot::size).sum::<usize>();
         if self.table.num_buckets() > SMALL && self.table.len() < self.table.capacity() / 4 {

@@ -158,7 +158,7 @@ impl MongoInner {
         deleted.map(drop)
     }
 
-    /// Removes a note, best effort: beside a live session it has no effect, and expires in a minute.
+    /// Removes a note, best effort: one beside a live session has no effect, and expires in a minute.
     async fn take_back(&self, old: &str, new: &str) {
         if let Some(notes) = &self.notes {
             let _ = notes.take_back(old, new).await;

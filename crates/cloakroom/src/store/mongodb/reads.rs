@@ -115,7 +115,7 @@ impl MongoInner {
         limit: usize,
     ) -> Result<Page, StoreError> {
         let limit = limit.clamp(1, 100_000);
-        // A text in either case, so that `_id`s of other types are passed over.
+        // A text in either bound, so that `_id`s of other types are passed over.
         let first = || doc! { "$gte": "" };
         let after = cursor.map_or_else(first, |cursor| doc! { "$gt": cursor });
         let mut filter = doc! { "_id": after };

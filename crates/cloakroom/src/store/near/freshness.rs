@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(super) enum ReadSource {
     /// The subscription: the read went to the server that it is connected to.
     Subscribed,
-    /// None.
+    /// No connection: later changes are not reported.
     Unsubscribed,
 }
 

@@ -36,7 +36,8 @@ impl Connector {
         Ok(match address {
             Address::Server(info) => Self::Server(Box::new(client(info.clone(), certificates)?)),
             Address::Cluster(nodes) => {
-                // The client retries what a server has refused, but not what may have been executed.
+                // No retries in the client: this store sends again what a server has refused, and not what
+                // may have been executed.
                 let mut builder = ClusterClient::builder(nodes.clone())
                 .retries(0)
                 .tcp_settings(tcp())

@@ -241,7 +241,7 @@ impl Link {
         Ok(())
     }
 
-    /// Sends a request over one of the connections, and returns the server that answered.
+    /// Sends a request over one of the connections, and returns the reply with the server that sent it.
     async fn send_over(
         &self,
         shared: &Arc<Shared>,
