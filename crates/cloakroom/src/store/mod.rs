@@ -224,9 +224,9 @@ pub trait Store: Send + Sync + 'static {
     /// Checks that sessions can be read and written just now, and changes none: for a health route
     /// ([`Manager::check`](crate::Manager::check)).
     ///
-    /// The default touches a session that does not exist: a store that accepts such a write and would refuse
     /// The default reads and touches a session that does not exist: a store that accepts such a write and
     /// would refuse another needs a method of its own.
+    ///
     /// # Errors
     ///
     /// [`StoreErrorKind::Unavailable`] if it cannot be reached or refuses writes, as a standby does.

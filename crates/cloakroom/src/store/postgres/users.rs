@@ -58,7 +58,7 @@ impl UserIndex {
 /// The rest that one pass over the table left to do.
 struct EndPass {
     ended: u64,
-    /// Sessions that were deleted, or changed their id, between the read and the delete.
+    /// `true` if sessions were deleted or changed by others between the read and the delete.
     slipped: bool,
     candidates: Vec<SessionId>,
 }

@@ -31,7 +31,7 @@ const PARALLEL: usize = 32;
 const PASSES: usize = 64;
 /// Number of passes after which they are fenced: kept from changing their ids.
 const FENCED: usize = 3;
-/// Seconds that the fence stands; the time-out of a logout everywhere may have cut it off.
+/// Seconds that the fence stands: it expires by itself if the logout everywhere timed out.
 const FENCE_SECONDS: u64 = 5;
 
 impl RedisInner {

@@ -220,7 +220,7 @@ impl Replay {
         is_settled
     }
 
-    /// Sends some ends; returns, for each that was acknowledged, whether there was a session.
+    /// Sends some ends; returns, for each, if there was a session, or `None` if it was not acknowledged.
     async fn send(&self, connection: &Connection, pending: &[Pending]) -> Vec<Option<bool>> {
         match connection {
             Connection::One(one) => {
