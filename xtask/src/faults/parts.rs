@@ -191,7 +191,7 @@ pub(crate) const PARTS: &[Part] = &[
         .by(&[(Library, &["r4_"])]),
     Part::of("R5", "processes whose clocks differ", "none ends or prolongs what another holds for live")
         .by(&[(Public, &["r5_"]), (Library, &["r5_"])])
-        .control("`r5_control_a_store_whose_touches_move_back_is_caught`"),
+        .control("`r5_control_store_whose_touches_shorten_lives_is_caught`"),
     Part::of("R6", "a SQLite file that cannot be used", "refused when it is opened, in one sentence that says what to do")
         .by(&[(Public, &["files::refused"])]).load("permissions, a full disk, a failing one, a directory, other files").in_ci(0),
     Part::of("R7", "a SQLite file that is deleted, moved or replaced while it is open", "nothing is acknowledged that whoever opens the path does not find")

@@ -16,23 +16,23 @@ pub struct AnyStore {
     near: Option<super::near::NearStore>,
 }
 
-/// What a URL does not say of a store; each store heeds what concerns it.
+/// The options of a store that its URL does not carry; each store reads those that concern it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// The prefix of keys in Redis. `None`: `sess:`, as connect-redis has it.
+    /// The prefix of keys in Redis. `None`: `sess:`, connect-redis's default.
     pub prefix: Option<String>,
-    /// Whether Express writes to the store as well, and would bring back what is destroyed here: a
-    /// mark stands in its place. Default: false.
+    /// `true` if Express writes to the store as well and would resurrect sessions that are destroyed here: a
+    /// tombstone then takes the place of each. Default: `false`.
     pub mixed_fleet: bool,
-    /// How old an answer of a cache in front of the store may be, mostly 1 s: see `manual::near`.
-    /// `None`, the default: there is no cache. A URL that says `near=1s` goes before what is said here.
-    /// Let all servers of a fleet have the same.
+    /// Bound on the age of a read from a near cache in front of the store, usually 1 s: see `manual::near`.
+    /// `None`, the default: no cache. `near=1s` in the URL takes precedence. Set the same bound on every
+    /// server of a fleet.
     pub near: Option<Duration>,
 }
 
 impl StoreOptions {
-    /// Says nothing beyond the URL.
+    /// Creates options that add nothing to the URL.
     pub fn new() -> Self {
         Self::default()
     }
@@ -44,7 +44,7 @@ impl StoreOptions {
         self
     }
 
-    /// Sets whether Express writes to the store as well, and would bring back what is destroyed here.
+    /// Sets whether Express writes to the store as well, and would resurrect what is destroyed here.
     /// Default: false.
     #[must_use]
     pub fn mixed_fleet(mut self, mixed_fleet: bool) -> Self {
@@ -61,17 +61,17 @@ impl StoreOptions {
     }
 }
 
-/// Why a URL led to no store; its `Debug` is its text with all causes, for a `main` that returns it.
+/// The reason why a URL led to no store; its `Debug` is its text with all causes, for a `main` that returns it.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The text is none of the URLs that [`AnyStore::connect`] knows.
+    /// The URL has none of the schemes that [`AnyStore::connect`] knows.
     #[error("not a store's URL: give one of {}", AnyStore::SCHEMES.join(", "))]
     UnknownScheme,
     /// The store is known, but this build was made without it.
     #[error("this program was built without `{0}`: build it with the feature `{0}`")]
     NotBuilt(&'static str),
-    /// The URL's `near` is no length of time.
+    /// The URL's `near` is not a duration.
     #[error("`near` takes how old an answer may be: write near=1s or near=500ms, once")]
     Near,
     /// The store could not be opened.
@@ -86,7 +86,7 @@ impl fmt::Debug for ConnectError {
 }
 
 impl AnyStore {
-    /// The forms of URL that are known, whether or not this build has their stores.
+    /// The schemes that are known, whether or not this build has their stores.
     pub const SCHEMES: [&'static str; 10] = [
         "memory:",
         "sqlite:PATH",
@@ -102,19 +102,18 @@ impl AnyStore {
 
     /// Opens the store that `url` names: one of [`SCHEMES`](Self::SCHEMES).
     ///
-    /// `?near=1s` (`&near=1s` after other parameters) puts a cache before it, whose answers are never
-    /// older than that: whole seconds, or milliseconds as in `near=500ms`. It needs the feature `near`,
-    /// and `manual::near` says what it is good for.
+    /// `?near=1s` (`&near=1s` after other parameters) puts a cache in front of it, whose reads are never
+    /// older than that: whole seconds, or milliseconds as in `near=500ms`. It needs the feature `near`;
+    /// `manual::near` describes its use.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`], whose text says what to do; it does not repeat the URL, which may hold a
-    /// password.
+    /// [`ConnectError`], whose text says what to do; it never contains the URL, which may hold a password.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         Self::connect_with(url, &StoreOptions::default()).await
     }
 
-    /// The same, with what the URL does not say.
+    /// Connects with options that the URL does not carry.
     ///
     /// # Errors
     ///
@@ -156,13 +155,13 @@ impl AnyStore {
         }
     }
 
-    /// Which store it is: the feature's name.
+    /// Returns the kind of store: the name of its feature.
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// The cache in front of the store, if it was asked for by the URL or the
-    /// [options](StoreOptions::near): for its counters.
+    /// Returns the cache in front of the store, if the URL or the [options](StoreOptions::near) requested
+    /// one: for its counters.
     #[cfg(feature = "near")]
     pub fn near_store(&self) -> Option<&super::near::NearStore> {
         self.near.as_ref()
@@ -179,7 +178,7 @@ impl AnyStore {
         }
     }
 
-    /// Nobody who asks for one comes here.
+    /// Does nothing: a build without caches refuses a request for one before.
     #[cfg(not(feature = "near"))]
     fn near(self, _: Duration) -> Self {
         self
@@ -238,9 +237,9 @@ fn memory() -> Result<AnyStore, ConnectError> {
 
 #[cfg(feature = "sqlite")]
 fn sqlite(path: &str) -> Result<AnyStore, ConnectError> {
-    // `sqlite:///path` and `sqlite:path` are both written.
+    // Both `sqlite:///path` and `sqlite:path` are in use.
     let path = path.strip_prefix("//").unwrap_or(path);
-    // Other programs' URLs have parameters, which would be a part of the file's name here.
+    // Other programs' URLs have parameters, which would become part of the file's name here.
     let has_parameters = path
         .split_once('?')
         .is_some_and(|(_, query)| query.contains('='));
@@ -300,7 +299,7 @@ impl fmt::Debug for AnyStore {
     }
 }
 
-// What takes a store takes one that others hold as well.
+// A function that takes a store also takes a shared one.
 super::delegate!(Arc<dyn Store>, |this| this.as_ref());
 
 impl From<AnyStore> for Arc<dyn Store> {

@@ -1,4 +1,4 @@
-//! Runs a write to its end, also where its caller goes away.
+//! Runs a write to completion even if its caller is dropped.
 //!
 //! A server drops a handler's future when its client disconnects, at any await. A write may be
 //! between two of its steps then: the connection made and nothing sent, a script that the server does
@@ -11,14 +11,14 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-/// How long a write may go on that nobody waits for: longer than a store's own time-outs for connecting
-/// and for an answer, so that only a server that hangs comes to it.
+/// Time that a write may go on after its caller dropped it: longer than a store's own time-outs for
+/// connecting and for a reply, so that only a server that hangs reaches it.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Returns a future that does what `write` does; dropped in the middle, it goes on as a task.
+/// Returns a future that does what `write` does; dropped in the middle, it continues as a task.
 ///
-/// One that was never polled has not begun, and does nothing. Outside a runtime, and in one that is
-/// shutting down, a write ends where its caller does.
+/// If it was never polled it has not begun, and does nothing. Outside a runtime, and in one that is shutting
+/// down, a write ends with its caller.
 pub(super) fn to_completion<T: Send + 'static>(
     write: impl Future<Output = T> + Send + 'static,
 ) -> Pin<Box<dyn Future<Output = T> + Send>> {
@@ -44,7 +44,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         self.has_begun = true;
-        // Taken out meanwhile: what panics is not polled again.
+        // Taken out for the poll: a future that panics is not polled again.
         let Some(mut write) = self.write.take() else {
             return Poll::Pending;
         };
@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// A write of two steps, and what has been done of it.
+    /// Returns a write of two steps, and its progress.
     fn two_steps() -> (Arc<AtomicUsize>, Arc<Notify>, impl Future<Output = ()>) {
         let (done, between) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let write = to_completion({
@@ -100,7 +100,7 @@ mod tests {
 
     /// V8: the client disconnects between two steps.
     #[tokio::test]
-    async fn v8_a_write_that_was_begun_is_finished_when_its_caller_goes_away() {
+    async fn v8_begun_write_is_completed_when_its_caller_is_dropped() {
         let (done, between, write) = two_steps();
         let mut write = Box::pin(write);
         assert!(poll_once(&mut write).await.is_pending());
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_was_not_begun_does_nothing() {
+    async fn write_that_was_never_polled_does_nothing() {
         let (done, between, write) = two_steps();
         between.notify_one();
         drop(write);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_write_that_hangs_is_given_up_after_a_time() {
+    async fn hanging_write_is_given_up_after_a_timeout() {
         let (done, _between, write) = two_steps();
         let mut write = Box::pin(write);
         assert!(poll_once(&mut write).await.is_pending());

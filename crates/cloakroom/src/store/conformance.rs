@@ -52,7 +52,7 @@ use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::record::{RecordText, renormalize};
 
-/// A store to be tested, and how to let time pass for it.
+/// A store under test, and the way to let time pass for it.
 #[derive(Clone)]
 pub struct Subject {
     store: Arc<dyn Store>,
@@ -68,7 +68,7 @@ impl std::fmt::Debug for Subject {
 }
 
 impl Subject {
-    /// A store that goes by the machine's clock, or a server's: tests of expiry wait.
+    /// Takes a store that goes by the machine's clock, or a server's: tests of expiry wait.
     pub fn new(store: impl Store) -> Self {
         Self {
             store: Arc::new(store),
@@ -78,7 +78,7 @@ impl Subject {
         }
     }
 
-    /// A store that goes by `clock`: tests of expiry move it.
+    /// Takes a store that goes by `clock`: tests of expiry advance it.
     pub fn with_clock(store: impl Store, clock: ManualClock) -> Self {
         Self {
             store: Arc::new(store),
@@ -88,8 +88,8 @@ impl Subject {
         }
     }
 
-    /// A store that keeps a document and writes it out anew (jsonb, BSON): a text comes back with the
-    /// same values, and `\u0000` and lone surrogates may not come back at all.
+    /// Expects a store that keeps a document and serializes it again (jsonb, BSON): a text comes back with
+    /// the same values, and `\u0000` and lone surrogates may not come back at all.
     #[must_use]
     pub fn rewriting(mut self) -> Self {
         self.rewrites = true;
@@ -115,7 +115,7 @@ impl Subject {
         }
     }
 
-    /// A record that lives for a minute, with `data` behind its cookie.
+    /// Returns a record that lives for a minute, with `data` behind its cookie.
     fn entry(&self, data: &str) -> NewRecord {
         self.entry_for(data, Duration::from_mins(1))
     }
@@ -136,7 +136,7 @@ impl Subject {
         }
     }
 
-    /// A record with these data, as an index has it that goes by the default keys.
+    /// Returns a record with these data, with the users that an index by the default keys has.
     fn entry_naming(&self, data: &str) -> NewRecord {
         let entry = self.entry(data);
         NewRecord {
@@ -155,13 +155,13 @@ impl Subject {
         id
     }
 
-    /// Fails unless the store has the record of that text.
+    /// Fails unless the store holds the record with that text.
     async fn holds(&self, id: &SessionId, text: &RecordText) {
         let found = self.text_of(id).await.expect("the session is there");
         self.same(&found, text);
     }
 
-    /// Fails unless a stored text is what was meant.
+    /// Fails unless a stored text equals the expected one.
     fn same(&self, stored: &RecordText, meant: &RecordText) {
         if self.rewrites {
             assert_eq!(values(stored), values(meant));
@@ -179,12 +179,12 @@ impl Subject {
     }
 }
 
-/// The shortest life that a store which counts in seconds can give.
+/// The shortest life that a store with a resolution of seconds can give.
 const SHORT: Duration = Duration::from_secs(2);
-/// Longer than [`SHORT`], whichever way a store rounds.
+/// A time longer than [`SHORT`], whichever way a store rounds.
 const LONGER: Duration = Duration::from_millis(3_100);
 
-/// What a record's text says, however it is written.
+/// Parses a record's text into values, so that two spellings compare equal.
 fn values(text: &str) -> serde_json::Value {
     let as_javascript = renormalize(text).expect("a record is JSON");
     serde_json::from_str(&as_javascript).expect("a record is JSON")

@@ -1,4 +1,4 @@
-//! The methods of a store that hands them on to another.
+//! Forwards the methods of a store to another.
 
 /// Implements [`Store`](super::Store) for a type by a store inside it.
 macro_rules! delegate {
@@ -103,7 +103,7 @@ macro_rules! delegate {
     };
 }
 
-/// The methods that are about many sessions, for a store that has its own way with single ones.
+/// Forwards the methods about many sessions, for a store that implements those about single ones itself.
 macro_rules! delegate_rest {
     (|$this:ident| $inner:expr) => {
         fn destroy_by_user<'a>(
@@ -119,7 +119,7 @@ macro_rules! delegate_rest {
     };
 }
 
-/// Those of them that end none.
+/// Forwards those of them that end no session.
 macro_rules! delegate_many {
     (|$this:ident| $inner:expr) => {
         fn retired<'a>(

@@ -1,21 +1,21 @@
-//! What went wrong in a store, for whoever must act.
+//! Store errors, classed by the caller's next move.
 
 use std::error::Error;
 use std::fmt;
 
-/// What a caller can do about a [`StoreError`].
+/// The caller's next move after a [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The id is in use: draw another.
+    /// The id is in use: generate another.
     IdTaken,
     /// The store cannot be reached or cannot work: try again later, or answer 503.
     Unavailable,
-    /// The store did not say in time whether it did what it was asked: read before trying again.
+    /// The store did not report in time whether it executed the operation: read before trying again.
     Unknown,
-    /// What the store holds cannot be read: this session is lost, start a new one.
+    /// The stored record cannot be read: this session is lost, start a new one.
     Corrupt,
-    /// The caller asked for what this store cannot do: change the call.
+    /// This store cannot do what the caller asked for: change the call.
     Invalid,
 }
 
@@ -29,7 +29,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// An error whose cause, if any, is the driver's.
+    /// Creates an error whose source, if any, is the driver's.
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind,
@@ -38,10 +38,10 @@ impl StoreError {
         }
     }
 
-    /// Returns an error of the kind [`StoreErrorKind::Unavailable`] for an operation that others held up, a
-    /// transaction that has the record for one: nothing was done, and the store works for everybody else.
+    /// Returns an error of the kind [`StoreErrorKind::Unavailable`] for an operation that others held up,
+    /// such as a transaction that has the record locked: nothing was done, and the store works otherwise.
     ///
-    /// A [`Manager`](crate::Manager) answers 503 to this request, and takes it for no sign of an outage.
+    /// A [`Manager`](crate::Manager) answers 503 to this request, and does not count it as an outage.
     pub fn held_up(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             is_held_up: true,
@@ -49,7 +49,7 @@ impl StoreError {
         }
     }
 
-    /// Returns whether the store itself fails, for everybody.
+    /// Returns `true` if the store itself fails, for everybody.
     pub(crate) fn is_outage(&self) -> bool {
         let kinds = [StoreErrorKind::Unavailable, StoreErrorKind::Unknown];
         kinds.contains(&self.kind) && !self.is_held_up
@@ -65,12 +65,12 @@ impl StoreError {
         }
     }
 
-    /// Returns whether others held the operation up, while the store works.
+    /// Returns `true` if others held the operation up, while the store works.
     pub fn is_held_up(&self) -> bool {
         self.is_held_up
     }
 
-    /// What can be done about it.
+    /// Returns the class of the error, by which the caller decides.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }

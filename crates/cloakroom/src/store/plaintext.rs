@@ -1,4 +1,4 @@
-//! Connections that nobody encrypts, and who may read along.
+//! Unencrypted connections to a store, and the warning about them.
 
 use std::net::IpAddr;
 
@@ -16,8 +16,8 @@ pub(super) fn warn<'a>(
     }
 }
 
-/// Returns whether a host is this machine whoever answers for names: a loopback address, `localhost`,
-/// a socket's path.
+/// Returns `true` if a host is this machine however names are resolved: a loopback address, `localhost`, a
+/// socket's path.
 pub(super) fn is_local(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = address.parse::<IpAddr>() {
@@ -74,12 +74,12 @@ mod tests {
             "{said}"
         );
         assert!(said.contains("write rediss://"), "{said}");
-        // A host's name is nobody's business.
+        // Log lines name no host.
         assert!(!said.contains("db.example"), "{said}");
     }
 
     #[test]
-    fn x11_this_machine_is_known_by_its_names() {
+    fn x11_names_of_this_machine_are_recognised() {
         #[rustfmt::skip]
         let table = [
             ("localhost", true), ("LOCALHOST.", true), ("db.localhost", true), ("127.0.0.1", true),

@@ -1,10 +1,9 @@
-//! Ids that were replaced or ended a moment ago: late requests still bring them.
+//! Ids that were replaced or ended a moment ago: late requests still carry them.
 
 use std::fmt;
 use std::time::Duration;
 
-/// How long a store knows an id that was retired: longer than the requests last that were sent with
-/// it.
+/// Time for which a store remembers a retired id: longer than any request that was sent with it lasts.
 pub const RETIRED_FOR: Duration = Duration::from_mins(1);
 
 /// The reason why a store has no session under an id that was in use a moment ago.
@@ -12,10 +11,9 @@ pub const RETIRED_FOR: Duration = Duration::from_mins(1);
 /// The store keeps it for [`RETIRED_FOR`] and does not interpret it. `Debug` prints no successor.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RetiredId {
-    /// The session was ended or handed to another user, or its user's rights changed: whoever still
-    /// has the id has nothing.
+    /// The session was ended or handed to another user, or its user's rights changed: the id leads nowhere.
     Closed,
-    /// The same user's session goes on under another id, which this text names to the
+    /// Another id has replaced this one in the same user's session; this text names it to the
     /// [`Manager`](crate::Manager).
     Renewed(String),
 }

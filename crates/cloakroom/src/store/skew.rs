@@ -1,15 +1,15 @@
-//! How far this machine's clock is from a server's, said once for each store that connects.
+//! Clock skew between this machine and a server, logged once for each store that connects.
 
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 
-/// What clocks that are kept right by NTP never differ by.
+/// A skew that clocks synchronised by NTP stay below.
 const TOLERATED: Duration = Duration::from_secs(5);
 
-/// Warns where a server's clock is another than this process's; `asked` is when it was asked.
+/// Warns if a server's clock differs from this process's; `asked` is the time of the query.
 ///
-/// A clock that a test sets is none to be compared.
+/// A clock that a test sets is not compared.
 pub(super) fn warn(store: &str, clock: &Clock, asked: Timestamp, server: Timestamp) {
     if matches!(clock, Clock::Manual(_)) {
         return;
@@ -19,7 +19,7 @@ pub(super) fn warn(store: &str, clock: &Clock, asked: Timestamp, server: Timesta
     }
 }
 
-/// The server looked at its clock at some time between question and answer.
+/// Returns the warning. The server read its clock at some time between query and reply.
 fn sentence(
     store: &str,
     asked: Timestamp,
@@ -47,12 +47,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r5_a_skew_is_said_where_the_wait_does_not_explain_it() {
+    fn r5_skew_is_reported_unless_latency_explains_it() {
         #[rustfmt::skip]
-        let table = [ // asked, answered, server, what is said
+        let table = [ // asked, answered, server, warning
             (0,          10,        5,          None),
             (0,          10,        5_010,      None),
-            (0,          9_000,     4_000,      None), // a slow answer
+            (0,          9_000,     4_000,      None), // a slow reply
             (0,          10,        5_011,      Some("5 s behind that of X: absolute time-outs come that much later")),
             (3_600_000,  3_600_010, 0,          Some("3600 s ahead of that of X: absolute time-outs come that much earlier")),
         ];

@@ -1,8 +1,8 @@
-//! The time of a store that goes by a clock nobody sets: this process's monotonic one, or a server's as it
-//! was last heard.
+//! The time of a store, by a clock that is never set: this process's monotonic one, or a server's as it was
+//! last read.
 //!
-//! A wall clock that is off, or jumps, takes nobody's session: an instant that a process names is taken as so
-//! long from its own now, and one that it is told likewise.
+//! A wall clock that is wrong, or jumps, ends no session: an instant of a process is converted to a distance
+//! from its own now, and back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,12 +18,12 @@ pub(super) struct Steady {
     /// The process's.
     clock: Clock,
     start: Instant,
-    /// What time it was for the store at the start, in milliseconds since 1970.
+    /// The store's time at `start`, in milliseconds since 1970.
     at_start: Arc<AtomicI64>,
 }
 
 impl Steady {
-    /// Begins with what `clock` shows; one that a test sets it follows throughout.
+    /// Starts with the time of `clock`; a clock that a test sets is followed throughout.
     pub(super) fn new(clock: Clock) -> Self {
         Self {
             at_start: Arc::new(AtomicI64::new(clock.now().as_millis())),
@@ -40,26 +40,26 @@ impl Steady {
         }
     }
 
-    /// Sets it to what a server has just said.
+    /// Sets it to the time that a server has just reported.
     #[cfg(any(feature = "sqlite", feature = "mongodb"))]
     pub(super) fn set(&self, server: Timestamp) {
         let at_start = server.as_millis() - self.elapsed();
         self.at_start.store(at_start, Ordering::Relaxed);
     }
 
-    /// Returns an instant of the process as one of the store.
+    /// Converts an instant of the process to one of the store.
     #[cfg(any(feature = "sqlite", feature = "mongodb"))]
     pub(super) fn inward(&self, instant: Timestamp) -> Timestamp {
         self.look().inward(instant)
     }
 
-    /// Returns an instant of the store as one of the process.
+    /// Converts an instant of the store to one of the process.
     #[cfg(any(feature = "sqlite", feature = "mongodb"))]
     pub(super) fn outward(&self, instant: Timestamp) -> Timestamp {
         self.look().outward(instant)
     }
 
-    /// Looks at both clocks, once each.
+    /// Reads both clocks, once each.
     pub(super) fn look(&self) -> Look {
         let now = self.now();
         let ahead = match &self.clock {
@@ -74,7 +74,7 @@ impl Steady {
     }
 }
 
-/// What both clocks showed.
+/// A reading of both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     /// The time in the store.
@@ -83,17 +83,17 @@ pub(super) struct Look {
         expect(dead_code, reason = "the others ask for it alone")
     )]
     pub(super) now: Timestamp,
-    /// By how many milliseconds it is ahead of the process's.
+    /// Milliseconds by which it is ahead of the process's.
     ahead: i64,
 }
 
 impl Look {
-    /// Returns an instant of the process as one of the store.
+    /// Converts an instant of the process to one of the store.
     pub(super) fn inward(self, instant: Timestamp) -> Timestamp {
         Timestamp::from_millis(instant.as_millis() + self.ahead)
     }
 
-    /// Returns an instant of the store as one of the process.
+    /// Converts an instant of the store to one of the process.
     pub(super) fn outward(self, instant: Timestamp) -> Timestamp {
         Timestamp::from_millis(instant.as_millis() - self.ahead)
     }
@@ -112,7 +112,7 @@ mod tests {
     use crate::clock::{ManualClock, SkewedClock};
 
     #[test]
-    fn r5_clocks_that_differ_by_less_than_a_second_are_one() {
+    fn r5_clocks_that_differ_by_less_than_a_second_count_as_one() {
         let table = [
             (0, 0, 0),
             (999, 0, 0),

@@ -1,11 +1,11 @@
-//! What a store's URL says of the cache in front of it; the rest is the store's own affair.
+//! The parameter of a store's URL that sets up a near cache; the rest of the URL is the store's own.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use super::ConnectError;
 
-/// The URL without its `near=…`, and how old an answer may be.
+/// Returns the URL without its `near=…`, and the bound on the age of reads.
 pub(super) fn split_near(url: &str) -> Result<(Cow<'_, str>, Option<Duration>), ConnectError> {
     let Some((front, query)) = url.rsplit_once('?') else {
         return Ok((url.into(), None));
@@ -26,10 +26,10 @@ pub(super) fn split_near(url: &str) -> Result<(Cow<'_, str>, Option<Duration>), 
     Ok((url, Some(staleness)))
 }
 
-/// `1s`, `500ms`: whole numbers above zero.
+/// Parses a duration: `1s`, `500ms`, whole numbers above zero.
 fn duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-    // A sign would be taken, too.
+    // `parse` would accept a sign, too.
     if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_refused_without_being_repeated() {
+    fn invalid_duration_is_refused_without_being_repeated() {
         #[rustfmt::skip]
         let values = [
             "near", "near=", "near=1", "near=s", "near=0s", "near=-1s", "near=+1s", "near=1.5s", "near=1m",

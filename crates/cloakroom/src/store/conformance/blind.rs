@@ -1,4 +1,4 @@
-//! The control: a store that writes whatever comes, as most do. Tests of races must fail on it.
+//! The control: a store without compare-and-set, as most are. Tests of races must fail on it.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use crate::store::{
     CasOutcome, NewRecord, RetiredId, Store, StoreError, StoreFuture, StoredRecord, delegate_rest,
 };
 
-/// Puts every record over whatever is there, or is not: the last writer wins, and a session that
-/// was destroyed comes back.
+/// Overwrites whatever is stored, or creates it: the last writer wins, and a session that was destroyed comes
+/// back.
 #[derive(Clone)]
 pub struct LastWriteWinsStore(Arc<dyn Store>);
 
 impl LastWriteWinsStore {
-    /// Takes the guard off a store.
+    /// Wraps a store and drops its compare-and-set.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self(store)
     }
 
     async fn put(&self, id: &SessionId, entry: &NewRecord) -> Result<(), StoreError> {
         self.0.destroy(id).await?;
-        // Somebody else may have come in between, as blindly.
+        // Another blind writer may have come in between.
         self.0.create(id, entry).await.or(Ok(()))
     }
 }

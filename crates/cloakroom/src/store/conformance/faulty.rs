@@ -1,4 +1,4 @@
-//! A store that fails when it is told to, and counts what it is asked.
+//! A store that injects faults on demand, and records its calls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,12 +12,12 @@ use crate::store::{
     StoreErrorKind, StoreFuture, StoredRecord, UserKeys,
 };
 
-/// A store in front of another, for tests of what an application does when its store fails.
+/// A store in front of another, for tests of an application whose store fails.
 #[derive(Clone)]
 pub struct FaultInjectingStore {
     store: Arc<dyn Store>,
     state: Arc<Mutex<InjectionState>>,
-    /// Told when it works again.
+    /// Notified when it works again.
     works: watch::Sender<()>,
 }
 
@@ -35,7 +35,7 @@ const READS: [&str; 6] = [
 struct InjectionState {
     fault: Option<InjectedFault>,
     spares_reads: bool,
-    /// The one call that goes wrong, counted from the next, which is 1.
+    /// The one call that fails, counted from the next, which is 1.
     one: Option<(usize, OneFault)>,
     calls: Vec<&'static str>,
 }
@@ -47,7 +47,7 @@ enum OneFault {
 }
 
 impl InjectionState {
-    /// Notes a call, and tells what becomes of it.
+    /// Records a call, and returns the fault to inject.
     fn enter(&mut self, name: &'static str) -> Option<InjectedFault> {
         self.calls.push(name);
         match &mut self.one {
@@ -80,7 +80,7 @@ enum InjectedFault {
 }
 
 impl FaultInjectingStore {
-    /// A store that works until it is told otherwise.
+    /// Wraps a store; it works until a fault is set.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
@@ -89,61 +89,59 @@ impl FaultInjectingStore {
         }
     }
 
-    /// From now on every call fails at once, with nothing done.
+    /// Makes every call from now on fail at once, with nothing done.
     pub fn fail(&self, kind: StoreErrorKind) {
         self.set(Some(InjectedFault::Fail(kind)));
     }
 
-    /// From now on no call ever ends.
+    /// Makes every call from now on hang.
     pub fn hang(&self) {
         self.set(Some(InjectedFault::Hang));
     }
 
-    /// From now on every call is carried out, and its answer comes once the store
-    /// [works](Self::work) again.
+    /// Executes every call from now on, but holds its reply until the store [works](Self::work) again.
     pub fn hold_answers(&self) {
         self.set(Some(InjectedFault::HoldAnswer));
     }
 
-    /// From now on every call is carried out, and its answer never comes.
+    /// Executes every call from now on, but loses its reply.
     pub fn lose_answers(&self) {
         self.set(Some(InjectedFault::LoseAnswer));
     }
 
-    /// The `n`th call from now fails at once, with nothing done; the next one is the first.
+    /// Makes the `n`th call from now fail at once, with nothing done; the next one is the first.
     pub fn fail_call(&self, n: usize, kind: StoreErrorKind) {
         self.lock().one = Some((n, OneFault::Fail(kind)));
     }
 
-    /// The `n`th call from now is carried out, and is [`Unknown`](StoreErrorKind::Unknown) to the caller.
+    /// Executes the `n`th call from now, but reports [`Unknown`](StoreErrorKind::Unknown) to the caller.
     pub fn lose_answer_of_call(&self, n: usize) {
         self.lock().one = Some((n, OneFault::LoseAnswer));
     }
 
-    /// Whether the call that was to go wrong has come.
+    /// Returns `true` once the call that was to fail has been made.
     pub fn has_failed_call(&self) -> bool {
         self.lock().one.is_none()
     }
 
-    /// From now on every call panics when it is waited for.
+    /// Makes every call from now on panic when it is polled.
     pub fn panic(&self) {
         self.set(Some(InjectedFault::Panic));
     }
 
-    /// Lets calls that change nothing through, whatever becomes of the others: a store on a full disk, or a
-    /// standby.
+    /// Exempts calls that change nothing from any fault: as a store on a full disk, or a standby.
     pub fn spare_reads(&self) {
         self.lock().spares_reads = true;
     }
 
-    /// From now on it works again.
+    /// Ends all faults.
     pub fn work(&self) {
         self.lock().one = None;
         self.set(None);
         self.works.send_replace(());
     }
 
-    /// The names of the methods that were called since this was last asked.
+    /// Returns the names of the methods that were called since the last call of this.
     pub fn take_calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.lock().calls)
     }

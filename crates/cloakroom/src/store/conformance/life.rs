@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{CasOutcome, RetiredId, StoreErrorKind, StoredRecord};
 
-/// A record is there once it was created, and not before.
+/// A record exists once it was created, and not before.
 pub async fn absent_until_created(subject: &Subject) {
     let id = SessionId::random();
     assert_eq!(subject.text_of(&id).await, None);
@@ -47,7 +47,7 @@ pub async fn bytes_come_back_as_they_went_in(subject: &Subject) {
     }
 }
 
-/// What expired is absent to everybody, and its id is free again.
+/// Checks that an expired record is absent to every method, and that its id is free again.
 pub async fn expired_is_absent(subject: &Subject) {
     let entry = subject.entry_for(r#","a":1"#, SHORT);
     let (id, other) = (subject.stored(&entry).await, subject.stored(&entry).await);
@@ -81,7 +81,7 @@ pub async fn an_entry_in_the_past_is_never_seen(subject: &Subject) {
     assert_eq!(subject.text_of(&id).await, None);
 }
 
-/// A save by whoever read the latest text takes its place.
+/// An update with the latest text replaces it.
 pub async fn update_replaces_what_was_read(subject: &Subject) {
     let first = subject.entry(r#","a":1"#);
     let id = subject.stored(&first).await;
@@ -97,7 +97,7 @@ pub async fn update_replaces_what_was_read(subject: &Subject) {
     subject.holds(&id, &second.text).await;
 }
 
-/// A save by whoever read an older text changes nothing, and is told what stands.
+/// An update with an older text changes nothing, and returns the stored record.
 pub async fn update_refuses_what_changed(subject: &Subject) {
     let first = subject.entry(r#","a":1"#);
     let id = subject.stored(&first).await;
@@ -120,7 +120,7 @@ pub async fn update_refuses_what_changed(subject: &Subject) {
     subject.holds(&id, &second.text).await;
 }
 
-/// A save of a session that is not there leaves it so.
+/// An update of a session that does not exist creates none.
 pub async fn update_never_creates(subject: &Subject) {
     let entry = subject.entry("");
     let id = SessionId::random();
@@ -135,7 +135,7 @@ pub async fn update_never_creates(subject: &Subject) {
     assert_eq!(subject.text_of(&id).await, None);
 }
 
-/// A touched session lives on, and the store says until when.
+/// A touch extends a session, and the store reports the new expiry.
 pub async fn touch_moves_the_expiry(subject: &Subject) {
     let entry = subject.entry_for(r#","a":1"#, SHORT);
     let id = subject.stored(&entry).await;
@@ -148,7 +148,7 @@ pub async fn touch_moves_the_expiry(subject: &Subject) {
     assert!(subject.text_of(&id).await.is_some());
 }
 
-/// A touch brings nothing back and takes nothing away.
+/// A touch resurrects nothing and loses no change.
 pub async fn touch_never_creates_and_never_loses_a_change(subject: &Subject) {
     let (absent, entry) = (SessionId::random(), subject.entry(r#","a":1"#));
     assert!(
@@ -170,7 +170,7 @@ pub async fn touch_never_creates_and_never_loses_a_change(subject: &Subject) {
     subject.holds(&id, &changed.text).await;
 }
 
-/// A touch whose expiry is sooner than what is stored leaves that, whether or not the text is the same.
+/// A touch with an earlier expiry leaves the stored one, whether or not the text is the same.
 pub async fn a_touch_never_moves_an_expiry_back(subject: &Subject) {
     let entry = subject.entry_for(r#","a":1"#, Duration::from_mins(10));
     let id = subject.stored(&entry).await;
@@ -200,12 +200,12 @@ pub async fn a_touch_never_moves_an_expiry_back(subject: &Subject) {
 }
 
 fn assert_not_sooner(now: Timestamp, before: Timestamp) {
-    // Stores count in seconds, and some by how much is left.
+    // Stores count in seconds, and some by the time that is left.
     let moved = before.since(now);
     assert!(moved <= Duration::from_millis(1500), "back by {moved:?}");
 }
 
-/// A save may give a session less time than it had.
+/// An update may shorten a session's life.
 pub async fn an_update_may_shorten_a_life(subject: &Subject) {
     let entry = subject.entry_for(r#","a":1"#, Duration::from_mins(10));
     let id = subject.stored(&entry).await;
@@ -217,7 +217,7 @@ pub async fn an_update_may_shorten_a_life(subject: &Subject) {
     assert!(late <= Duration::from_millis(1500), "late by {late:?}");
 }
 
-/// A destroyed session is gone; destroying it again is no error.
+/// A destroyed session is absent; destroying it again is no error.
 pub async fn destroy_is_idempotent(subject: &Subject) {
     let id = subject.stored(&subject.entry("")).await;
     assert!(subject.store.destroy(&id).await.unwrap());
@@ -225,7 +225,7 @@ pub async fn destroy_is_idempotent(subject: &Subject) {
     assert!(!subject.store.destroy(&id).await.unwrap());
 }
 
-/// A session that gets another id is found by that one only.
+/// A session that changes its id is found under the new one only.
 pub async fn replace_moves_a_session(subject: &Subject) {
     let first = subject.entry(r#","a":1"#);
     let (old, new) = (subject.stored(&first).await, SessionId::random());
@@ -238,7 +238,7 @@ pub async fn replace_moves_a_session(subject: &Subject) {
     assert_eq!(replaced, CasOutcome::Stored);
     assert_eq!(subject.text_of(&old).await, None);
     subject.holds(&new, &second.text).await;
-    // Without a text that was read, whatever the old one holds by then.
+    // Without the text that was read: whatever the old id holds by then.
     let newer = SessionId::random();
     let replaced = subject
         .store
@@ -250,7 +250,7 @@ pub async fn replace_moves_a_session(subject: &Subject) {
     subject.holds(&newer, &first.text).await;
 }
 
-/// A session that changed meanwhile keeps its id, one that ended stays ended.
+/// A session that changed meanwhile keeps its id; one that ended stays ended.
 pub async fn replace_refuses_what_changed_or_went(subject: &Subject) {
     let first = subject.entry(r#","a":1"#);
     let (old, new) = (subject.stored(&first).await, SessionId::random());
@@ -295,7 +295,7 @@ pub async fn replace_refuses_a_taken_id(subject: &Subject) {
     assert!(subject.text_of(&taken).await.is_some());
 }
 
-/// Ids of any form are looked up, never obeyed.
+/// Ids of any form are looked up as text, never interpreted.
 pub async fn strange_ids_are_only_unknown(subject: &Subject) {
     let long = "x".repeat(6000);
     for id in [
@@ -314,7 +314,7 @@ pub async fn strange_ids_are_only_unknown(subject: &Subject) {
     }
 }
 
-/// Pruning takes what expired and nothing else.
+/// Pruning deletes what expired and nothing else.
 pub async fn prune_lets_go_of_what_expired(subject: &Subject) {
     let live = subject.stored(&subject.entry("")).await;
     for _ in 0..10 {
@@ -326,7 +326,7 @@ pub async fn prune_lets_go_of_what_expired(subject: &Subject) {
     assert!(subject.text_of(&live).await.is_some());
 }
 
-/// A scan gives each live session, and is done at some time.
+/// A scan returns each live session, and ends.
 pub async fn scan_finds_every_live_session(subject: &Subject) {
     let mut stored = HashSet::new();
     for _ in 0..50 {

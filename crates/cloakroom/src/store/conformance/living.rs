@@ -1,4 +1,4 @@
-//! Which of many sessions live.
+//! Conformance of `expiries`, which asks for many sessions at once.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use super::{LONGER, SHORT, Subject};
 use crate::id::SessionId;
 use crate::store::{CasOutcome, RetiredId};
 
-/// By how much two looks at one session's end may differ: a store may count in seconds, or tell what
-/// time is left.
+/// Tolerance between two readings of one session's expiry: a store may count in seconds, or by the time that
+/// is left.
 const ROUNDED: Duration = Duration::from_millis(1_100);
 
-/// Asked for many at once, a store says which live and until when, in their order.
+/// `expiries` of many ids returns, in their order, those that are live and until when.
 pub async fn living_tells_which_sessions_live_and_until_when(subject: &Subject) {
     let entry = subject.entry("");
     let (first, second) = (subject.stored(&entry).await, subject.stored(&entry).await);
@@ -61,7 +61,7 @@ pub async fn living_tells_which_sessions_live_and_until_when(subject: &Subject) 
     assert_eq!(subject.store.expiries(&[]).await.unwrap(), []);
 }
 
-/// What expired does not live, though the store may hold it still.
+/// Checks that `expiries` leaves out expired sessions, though the store may still hold them.
 pub async fn living_leaves_out_what_expired(subject: &Subject) {
     let id = subject.stored(&subject.entry_for("", SHORT)).await;
     let ids = [id, subject.stored(&subject.entry("")).await];
@@ -71,7 +71,7 @@ pub async fn living_leaves_out_what_expired(subject: &Subject) {
     assert_eq!(lives, [false, true]);
 }
 
-/// More than a store asks its server for in one command.
+/// `expiries` of more ids than a store asks its server for in one command.
 pub async fn living_tells_of_thousands(subject: &Subject) {
     let live = [
         subject.stored(&subject.entry("")).await,

@@ -1,4 +1,4 @@
-//! What happens at the same time.
+//! Conformance under concurrency.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::store::{CasOutcome, RetiredId};
 const TASKS: usize = 64;
 const ROUNDS: usize = 20;
 
-/// Of many that create one session, one does.
+/// Of many concurrent creations of one session, one succeeds.
 pub async fn of_many_creators_one_wins(subject: &Subject) {
     let id = SessionId::random();
     let mut tasks = JoinSet::new();
@@ -23,7 +23,7 @@ pub async fn of_many_creators_one_wins(subject: &Subject) {
     assert_eq!(wins(tasks).await, 1);
 }
 
-/// Of many saves that all read the same text, one is made.
+/// Of many updates that all read the same text, one succeeds.
 pub async fn of_many_updates_of_one_text_one_wins(subject: &Subject) {
     let base = Arc::new(subject.entry(""));
     let id = subject.stored(&base).await;
@@ -38,7 +38,7 @@ pub async fn of_many_updates_of_one_text_one_wins(subject: &Subject) {
     assert_eq!(wins(tasks).await, 1);
 }
 
-/// Saves that are under way while a session is destroyed do not bring it back.
+/// Saves under way while a session is destroyed do not resurrect it.
 pub async fn no_save_revives_a_destroyed_session(subject: &Subject) {
     for _ in 0..ROUNDS {
         let id = subject.stored(&subject.entry(r#","a":0"#)).await;
@@ -51,7 +51,7 @@ pub async fn no_save_revives_a_destroyed_session(subject: &Subject) {
     }
 }
 
-/// Saves that are under way while a session gets another id reach neither of the two.
+/// Saves under way while a session changes its id reach neither id.
 pub async fn no_save_reaches_a_replaced_session(subject: &Subject) {
     for _ in 0..ROUNDS {
         let (old, new) = (
@@ -101,7 +101,7 @@ pub async fn logins_racing_a_logout_everywhere_stay_in_the_index(subject: &Subje
     }
 }
 
-/// Tasks that each read the session and save it, as requests do that were under way.
+/// Spawns tasks that each read the session and save it, as requests under way do.
 fn savers(subject: &Subject, id: &SessionId) -> JoinSet<bool> {
     let mut tasks = JoinSet::new();
     for task in 0..16 {

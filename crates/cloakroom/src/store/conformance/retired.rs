@@ -1,4 +1,4 @@
-//! The minute in which an id is known that was replaced or ended.
+//! Conformance of retired ids: the minute after a session was replaced or ended.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::id::SessionId;
 use crate::store::{CasOutcome, RETIRED_FOR, RetiredId};
 
-/// An id that was replaced is known, with the reason that came with the replacement.
+/// A replaced id is remembered, with the reason that came with the replacement.
 pub async fn a_replaced_id_is_known_as_retired(subject: &Subject) {
     let renewed = RetiredId::Renewed("the successor's name".to_owned());
     for retired in [RetiredId::Closed, renewed] {
@@ -34,8 +34,8 @@ pub async fn a_refused_replacement_retires_nothing(subject: &Subject) {
     assert_eq!(subject.store.retired(&old).await.unwrap(), None);
 }
 
-/// A session that is retired is gone, and its id is known, whether or not there was a session; what is
-/// known of an id already stays.
+/// A retired session is absent, and its id is remembered, whether or not there was a session; the reason of
+/// an id that is retired already stays.
 pub async fn retire_ends_a_session_and_knows_its_id(subject: &Subject) {
     let id = subject.stored(&subject.entry("")).await;
     assert!(subject.store.retire(&id).await.unwrap());
@@ -66,7 +66,7 @@ pub async fn destroy_retires_no_id(subject: &Subject) {
     assert_eq!(subject.store.retired(&id).await.unwrap(), None);
 }
 
-/// Without a text that was read, an id is replaced once: the second to try is refused.
+/// Without the text that was read, an id is replaced once: a second attempt is refused.
 pub async fn a_retired_id_is_not_replaced_again(subject: &Subject) {
     let (old, entry) = (SessionId::random(), subject.entry(""));
     let (first, second) = (SessionId::random(), SessionId::random());
@@ -83,7 +83,7 @@ pub async fn a_retired_id_is_not_replaced_again(subject: &Subject) {
     assert_eq!(subject.text_of(&second).await, None);
 }
 
-/// Of many who replace an unknown id at once, one wins.
+/// Of many concurrent replacements of an unknown id, one succeeds.
 pub async fn of_many_replacements_of_an_unknown_id_one_wins(subject: &Subject) {
     let (old, entry) = (SessionId::random(), subject.entry(""));
     let tasks: Vec<_> = (0..16)
@@ -108,8 +108,8 @@ pub async fn of_many_replacements_of_an_unknown_id_one_wins(subject: &Subject) {
     assert_eq!(stored, 1);
 }
 
-/// Whoever finds no session under an id that is being replaced finds that it is retired, however soon
-/// they look, and also where the caller's patience ends in the middle.
+/// A reader that finds no session under an id that is being replaced finds it retired, however soon it looks,
+/// and also if the replacing caller times out in the middle.
 pub async fn nobody_finds_a_replaced_id_neither_live_nor_retired(subject: &Subject) {
     for n in 0..32 {
         let entry = subject.entry("");
@@ -142,9 +142,9 @@ pub async fn nobody_finds_a_replaced_id_neither_live_nor_retired(subject: &Subje
     }
 }
 
-/// A retired id opens nothing, is no session to be counted or listed, and is unknown after a minute.
+/// A retired id opens nothing, is neither counted nor listed, and is forgotten after a minute.
 ///
-/// With a store that goes by the machine's clock or a server's the minute is not waited for.
+/// With a store that goes by the machine's clock or a server's, the test does not wait for the minute.
 pub async fn a_retired_id_is_no_session_and_is_forgotten(subject: &Subject) {
     let of_user = subject.entry_of("retired and listed");
     let (old, new) = (subject.stored(&of_user).await, SessionId::random());

@@ -1,5 +1,4 @@
-//! A control: a store whose touches move an expiry back as well, as most do. The rule of touches must fail on
-//! it.
+//! A control: a store whose touches also shorten a life, as most do. The rule of touches must fail on it.
 
 use std::sync::Arc;
 
@@ -10,12 +9,12 @@ use crate::store::{
     CasOutcome, NewRecord, RetiredId, Store, StoreFuture, StoredRecord, delegate_rest,
 };
 
-/// Sets whatever expiry a touch comes with.
+/// Sets the expiry of every touch, earlier or later.
 #[derive(Clone)]
 pub struct TouchesBack(Arc<dyn Store>);
 
 impl TouchesBack {
-    /// Takes the guard off a store.
+    /// Wraps a store and drops its guard.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self(store)
     }

@@ -1,4 +1,4 @@
-//! Which sessions are whose.
+//! Conformance of the index of users.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn found(subject: &Subject, user: &str) -> HashSet<SessionId> {
         .collect()
 }
 
-/// The live sessions of a user are found, and nobody else's.
+/// The live sessions of a user are found, and no others.
 pub async fn sessions_of_a_user_are_found(subject: &Subject) {
     let (ada, grace) = (user(), user());
     let first = subject.stored(&subject.entry_of(&ada)).await;
@@ -38,7 +38,7 @@ pub async fn sessions_of_a_user_are_found(subject: &Subject) {
     assert_eq!(found(subject, &ada).await, HashSet::from([second]));
 }
 
-/// A session is its latest user's, and keeps its place in the index when its id changes.
+/// A session belongs to its latest user, and stays in the index when its id changes.
 pub async fn sessions_follow_their_user(subject: &Subject) {
     let (ada, grace) = (user(), user());
     let anonymous = subject.entry("");
@@ -73,8 +73,8 @@ pub async fn sessions_follow_their_user(subject: &Subject) {
     assert_eq!(found(subject, &grace).await, HashSet::new());
 }
 
-/// A session whose keys contradict each other signs nobody in, and whoever ends the sessions of either
-/// ends it: it is listed for both, and follows them.
+/// A session whose keys contradict each other signs no user in: it is listed for both users, and ended with
+/// the sessions of either.
 pub async fn a_session_that_names_two_users_is_found_for_both(subject: &Subject) {
     let (ada, grace) = (user(), user());
     let both = format!(r#","userId":"{grace}","passport":{{"user":"{ada}"}}"#);
@@ -95,14 +95,14 @@ pub async fn a_session_that_names_two_users_is_found_for_both(subject: &Subject)
     assert_eq!(replaced.unwrap(), CasOutcome::Stored);
     assert_eq!(found(subject, &ada).await, HashSet::from([new.clone()]));
     assert_eq!(found(subject, &grace).await, HashSet::from([new.clone()]));
-    // Once they agree, it is one user's.
+    // Once the keys agree, it belongs to one user.
     let read = subject.text_of(&new).await.unwrap();
     let of_grace = subject.entry_of(&grace);
     let updated = subject.store.update(&new, &read, &of_grace).await;
     assert_eq!(updated.unwrap(), CasOutcome::Stored);
     assert_eq!(found(subject, &ada).await, HashSet::new());
     assert_eq!(found(subject, &grace).await, HashSet::from([new.clone()]));
-    // And a new one that names both ends with the sessions of either.
+    // A new session that names both ends with the sessions of either.
     for (ends, other) in [(&ada, &grace), (&grace, &ada)] {
         let id = subject.stored(&both).await;
         assert!(subject.store.destroy_by_user(ends, None).await.unwrap() > 0);
@@ -134,7 +134,7 @@ pub async fn realms_keep_their_users_apart(subject: &Subject) {
     assert!(subject.text_of(&customer).await.is_some());
 }
 
-/// Ending a user's sessions ends them all, but the one that is to stay, and counts them.
+/// Ending a user's sessions ends and counts all but the one to keep.
 pub async fn destroy_of_user_ends_all_but_one(subject: &Subject) {
     let (ada, grace) = (user(), user());
     let keep = subject.stored(&subject.entry_of(&ada)).await;
@@ -161,7 +161,7 @@ pub async fn destroy_of_user_ends_all_but_one(subject: &Subject) {
     assert_eq!(subject.store.destroy_by_user(&ada, None).await.unwrap(), 0);
 }
 
-/// A session that gets another id meanwhile, as at a login, is neither missed nor left.
+/// A session that changes its id meanwhile, as at a login, is neither missed nor left.
 pub async fn a_session_on_the_move_does_not_escape(subject: &Subject) {
     for _ in 0..5 {
         let ada = user();
@@ -184,7 +184,7 @@ pub async fn a_session_on_the_move_does_not_escape(subject: &Subject) {
             }
         });
         for _ in 0..20 {
-            // A list that cannot be had is better than one without it.
+            // A failed listing is better than one that lacks a session.
             if let Ok(found) = subject.store.list_by_user(&ada).await {
                 assert!(!found.is_empty());
             }

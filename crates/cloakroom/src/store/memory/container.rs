@@ -1,15 +1,15 @@
-//! How much memory this process may have: of the machine, or of the container that it runs in.
+//! The memory limit of this process: the machine's, or that of the container it runs in.
 
 use std::fs;
 use std::path::Path;
 
-/// Returns the bytes that this process and its neighbours in the same container may have; `None` where
-/// the system does not say.
+/// Returns the bytes that this process and its neighbours in the same container may use; `None` if the system
+/// does not report it.
 pub(super) fn memory() -> Option<u64> {
     memory_under(Path::new("/"))
 }
 
-/// The same for a system whose root directory is another, for tests.
+/// Reads the limit under another root directory, for tests.
 fn memory_under(root: &Path) -> Option<u64> {
     let machine = read(root, "proc/meminfo").and_then(|text| total(&text));
     let groups = read(root, "proc/self/cgroup").unwrap_or_default();
@@ -17,7 +17,7 @@ fn memory_under(root: &Path) -> Option<u64> {
     bounds.chain(machine).min()
 }
 
-/// Returns the machine's memory as `/proc/meminfo` has it, in kB.
+/// Returns the machine's memory from `/proc/meminfo`, which is in kB.
 fn total(meminfo: &str) -> Option<u64> {
     let line = meminfo
         .lines()
@@ -26,7 +26,7 @@ fn total(meminfo: &str) -> Option<u64> {
     kilobytes.checked_mul(1024)
 }
 
-/// Returns the least that a control group or one above it may have, by a line of `/proc/self/cgroup`:
+/// Returns the least limit of a control group and those above it, from a line of `/proc/self/cgroup`:
 /// `0::/path` of version 2, `4:memory:/path` of version 1.
 fn bound(root: &Path, line: &str) -> Option<u64> {
     let mut fields = line.splitn(3, ':');
@@ -67,7 +67,7 @@ mod tests {
     type CgroupFiles<'a> = &'a [(&'a str, &'a str)];
 
     #[test]
-    fn r9_a_container_bounds_what_a_process_may_have() {
+    fn r9_container_limit_bounds_the_memory() {
         let meminfo = ("proc/meminfo", "MemFree: 5 kB\nMemTotal:   2048 kB\n");
         #[rustfmt::skip]
         let table: [(CgroupFiles<'_>, Option<u64>); 9] = [

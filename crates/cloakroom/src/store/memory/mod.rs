@@ -24,7 +24,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
 
-/// How often a user's sessions are gone through again: no login is that fast.
+/// Bound on the passes over a user's sessions: no login is that fast.
 const PASSES: usize = 1000;
 
 /// Bounds on what a [`MemoryStore`] holds.
@@ -32,8 +32,8 @@ const PASSES: usize = 1000;
 pub struct MemoryLimit {
     /// Sessions; a million unless set.
     pub sessions: usize,
-    /// Bytes of ids, users and records; 1 GiB unless set, and at most a quarter of what the machine has, or
-    /// the container (Linux's control groups).
+    /// Bytes of ids, users and records; 1 GiB unless set, and at most a quarter of the memory of the machine,
+    /// or of the container (Linux's control groups).
     pub bytes: usize,
 }
 
@@ -46,7 +46,7 @@ impl Default for MemoryLimit {
     }
 }
 
-/// Returns how much a store holds that was not told, by what its process may have.
+/// Returns the default bound, from the memory that the process may use.
 fn default_bytes(memory: Option<u64>) -> usize {
     let quarter = memory.map_or(usize::MAX, |bytes| {
         usize::try_from(bytes / 4).unwrap_or(usize::MAX)
@@ -56,10 +56,9 @@ fn default_bytes(memory: Option<u64>) -> usize {
 
 /// A store in this process's memory; clones are the same store.
 ///
-/// Expired sessions go by themselves: a thread of the store's own looks through it every ten
-/// seconds. When a bound is reached, each new session pushes out one of sixteen that lie together
-/// by chance: one that expired, else one without a user, else whichever ends first. Nothing
-/// survives the process.
+/// A thread of the store's own drops expired sessions every ten seconds. When a bound is reached, each new
+/// session evicts one of a sample of sixteen: one that expired, else one without a user, else the one that
+/// ends first. Nothing survives the process.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<MemoryTables>);
 
@@ -69,25 +68,25 @@ struct MemoryTables {
     users: Users,
     /// Locked after a shard, never before one.
     retired: Mutex<Retired>,
-    /// Expiries are kept by it.
+    /// The time by which expiries are kept.
     time: Steady,
 }
 
 impl MemoryStore {
-    /// How often expired sessions are looked for.
+    /// Interval of the sweep for expired sessions.
     const SWEEP: Duration = Duration::from_secs(10);
 
-    /// A store within the default bounds.
+    /// Creates a store within the default bounds.
     pub fn new() -> Self {
         Self::with(MemoryLimit::default(), Clock::System)
     }
 
-    /// A store within `limit`, by a clock that a test may set.
+    /// Creates a store within `limit`, by a clock that a test may set.
     ///
-    /// What has expired a monotonic clock decides, so that a wall clock which jumps takes nobody's session;
-    /// a [`ManualClock`](crate::ManualClock) takes the place of both.
+    /// Expiry is decided by a monotonic clock, so that a wall clock that jumps ends no session; a
+    /// [`ManualClock`](crate::ManualClock) replaces both.
     pub fn with(limit: MemoryLimit, clock: impl Into<Clock>) -> Self {
-        // Few enough that each holds a fair sample, many enough that cores seldom meet.
+        // Few enough that each holds a fair sample, many enough that cores seldom contend.
         let shards = (limit.sessions / 1024).clamp(1, 256).next_power_of_two();
         let share = MemoryLimit {
             sessions: limit.sessions.div_ceil(shards).max(1),
@@ -104,7 +103,7 @@ impl MemoryStore {
         store
     }
 
-    /// Bytes of ids, users and records that it holds, expired ones included.
+    /// Returns the bytes of ids, users and records that it holds, expired ones included.
     pub fn bytes(&self) -> usize {
         self.0.shards.iter().map(|shard| lock(shard).bytes()).sum()
     }
@@ -129,7 +128,8 @@ impl MemoryTables {
         self.hasher.hash_one(id)
     }
 
-    /// A shard holds a range of hashes, so that the order of hashes is the order of shards.
+    /// Returns the shard of a hash. A shard holds a range of hashes, so that the order of hashes is the order
+    /// of shards.
     fn shard_of(&self, hash: u64) -> usize {
         let shards = self.shards.len() as u128;
         usize::try_from((u128::from(hash) * shards) >> 64).expect("less than the number of shards")
@@ -166,7 +166,7 @@ impl MemoryTables {
         Ok(())
     }
 
-    /// Stores a record, and sees to the index and the bounds.
+    /// Stores a record, and maintains the index and the bounds.
     fn put(
         &self,
         shard: &mut Shard,
@@ -181,7 +181,7 @@ impl MemoryTables {
             }
             return;
         }
-        // What was stored before stands in the index of users, and so does what takes its place.
+        // The old slot stands in the index of users, and so does the one that takes its place.
         let Err(slot) = shard.renew(hash, Slot::new(id, entry, expires)) else {
             return;
         };
@@ -189,7 +189,7 @@ impl MemoryTables {
         while let Some(evicted) = shard.make_room(&slot, now, |slot| self.hash(slot.id())) {
             self.users.remove(&evicted);
         }
-        // At no time is a live session outside the set: others go through it meanwhile.
+        // A live session is in the set at all times: others iterate over it meanwhile.
         self.users.add(&slot);
         if let Some(old) = old {
             let kept: HashSet<_> = slot.users().collect();
@@ -270,10 +270,10 @@ impl MemoryTables {
             }
             _ => {}
         }
-        // Under the lock of the old id's shard: nobody finds it neither live nor retired.
+        // Under the lock of the old id's shard, so that no reader finds it neither live nor retired.
         lock(&self.retired).insert(old, retired, now);
         let gone = from.remove(old_hash, old);
-        // Entered before the old one leaves: whoever goes through the user's finds one or both.
+        // Entered before the old one is removed: a pass over the user's sessions finds one or both.
         let entry = (entry, time.inward(entry.expires));
         self.put(shards.of(new_hash, self), new_hash, new, entry, now);
         if let Some(slot) = gone {
@@ -302,7 +302,7 @@ impl MemoryTables {
         self.shards.iter().map(prune_one).sum()
     }
 
-    /// Ids in the order of their hashes, which no growth of a table changes.
+    /// Returns ids in the order of their hashes, which no growth of a table changes.
     fn scan(&self, cursor: Option<&str>, limit: usize) -> Result<Page, StoreError> {
         let after = cursor
             .map(|cursor| u64::from_str_radix(cursor, 16))
@@ -353,8 +353,8 @@ impl MemoryTables {
         ended
     }
 
-    /// Goes through a user's sessions until there is none that was not seen: one that got another id
-    /// meanwhile was added under that before the old one went.
+    /// Visits a user's sessions until a pass finds no new one: a session that changed its id meanwhile was
+    /// added under the new one before the old one was removed.
     fn each_of_user(&self, user: &str, mut each: impl FnMut(&SessionId)) {
         let mut seen = HashSet::new();
         for _ in 0..PASSES {
@@ -462,7 +462,7 @@ impl Store for MemoryStore {
     }
 }
 
-/// The shards of two hashes, which may be one; locked in one order, so that nobody waits in a ring.
+/// The shards of two hashes, which may be one; locked in a fixed order, so that no deadlock arises.
 struct ShardPair<'a> {
     first: MutexGuard<'a, Shard>,
     second: Option<MutexGuard<'a, Shard>>,

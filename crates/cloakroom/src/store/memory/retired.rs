@@ -5,10 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use crate::clock::Timestamp;
 use crate::store::{RETIRED_FOR, RetiredId};
 
-/// The most ids that are known at a time, in some 16 MB; of more, the oldest are forgotten sooner.
+/// Most ids that are remembered at a time, in some 16 MB; beyond, the oldest are dropped sooner.
 const MAX_RETIRED: usize = 100_000;
 
-/// Retired ids with the instant until which each is known, the oldest first.
+/// Retired ids with the instant until which each is remembered, the oldest first.
 #[derive(Default)]
 pub(super) struct Retired {
     known: HashMap<Box<str>, (Timestamp, RetiredId)>,
@@ -16,7 +16,7 @@ pub(super) struct Retired {
 }
 
 impl Retired {
-    /// Notes that `id` is retired from `now` on.
+    /// Remembers that `id` is retired from `now` on.
     pub(super) fn insert(&mut self, id: &str, retired: &RetiredId, now: Timestamp) {
         self.prune(now);
         if self.order.len() >= MAX_RETIRED {
@@ -27,20 +27,20 @@ impl Retired {
         self.order.push_back((until, id.into()));
     }
 
-    /// Notes that `id` is closed, unless it is retired already.
+    /// Remembers that `id` is closed, unless it is retired already.
     pub(super) fn close(&mut self, id: &str, now: Timestamp) {
         if self.get(id, now).is_none() {
             self.insert(id, &RetiredId::Closed, now);
         }
     }
 
-    /// Returns the reason why `id` was retired, as long as it is known.
+    /// Returns the reason why `id` was retired, as long as it is remembered.
     pub(super) fn get(&self, id: &str, now: Timestamp) -> Option<&RetiredId> {
         let (until, retired) = self.known.get(id)?;
         (*until > now).then_some(retired)
     }
 
-    /// Forgets what has been known for long enough.
+    /// Drops what has been remembered for long enough.
     pub(super) fn prune(&mut self, now: Timestamp) {
         while self.order.front().is_some_and(|(until, _)| *until <= now) {
             self.remove_oldest();
@@ -51,7 +51,7 @@ impl Retired {
         let Some((until, id)) = self.order.pop_front() else {
             return;
         };
-        // One that was retired again since stands further back as well.
+        // An id that was retired again since has a later entry as well.
         if self
             .known
             .get(&id)
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bounded_number_is_known_and_the_oldest_is_forgotten_first() {
+    fn retired_ids_are_bounded_and_the_oldest_dropped_first() {
         let mut retired = Retired::default();
         for n in 0..=MAX_RETIRED {
             retired.insert(&n.to_string(), &RetiredId::Closed, NOW);

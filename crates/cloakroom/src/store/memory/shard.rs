@@ -1,4 +1,4 @@
-//! A part of the store under one lock: a table, its size, and what goes when it is full.
+//! A shard of the store under one lock: a table, its size, and its eviction.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::record::{RecordText, split};
 use crate::store::NewRecord;
 
-/// How many sessions are looked at to find one that may go.
+/// Number of sessions that are sampled to choose one for eviction.
 const SAMPLE: usize = 16;
 /// Tables of fewer buckets are not worth shrinking.
 const SMALL: usize = 64;
@@ -38,7 +38,7 @@ impl Slot {
         self.text.prefixes()[0]
     }
 
-    /// The users that it names, in one text; empty for none.
+    /// Returns the users that it names, in one text; empty for none.
     pub(super) fn joined(&self) -> &str {
         self.text.prefixes()[1]
     }
@@ -53,8 +53,8 @@ impl Slot {
     }
 }
 
-/// A hash whose upper bits tell apart what lies in one shard: its table looks at those before it looks at
-/// a session, and a shard is a range of hashes.
+/// Spreads a hash, so that its upper bits differ within one shard: a table compares those before it compares
+/// sessions, and a shard is a range of hashes.
 pub(super) fn spread(hash: u64) -> u64 {
     hash.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
@@ -63,7 +63,7 @@ pub(super) struct Shard {
     table: HashTable<Slot>,
     limit: MemoryLimit,
     bytes: usize,
-    /// The bucket at which the next look for something to push out begins.
+    /// The bucket at which the next search for an eviction begins.
     hand: usize,
 }
 
@@ -97,7 +97,7 @@ impl Shard {
             .filter(|slot| slot.expires > now)
     }
 
-    /// Puts a record in the place of the one of the same session and user, where it fits; gives it back
+    /// Replaces the record of the same session and user, if there is one and the new one fits; returns it
     /// otherwise.
     pub(super) fn renew(&mut self, hash: u64, slot: Slot) -> Result<(), Slot> {
         let found = self
@@ -128,7 +128,7 @@ impl Shard {
         Some(slot)
     }
 
-    /// Takes out one session where `coming` does not fit; `None` once it does.
+    /// Evicts one session if `coming` does not fit; `None` once it does.
     pub(super) fn make_room(
         &mut self,
         coming: &Slot,
@@ -147,7 +147,7 @@ impl Shard {
         self.remove(hash, &id)
     }
 
-    /// Some sessions from where the last sample ended.
+    /// Returns a sample of sessions from where the last one ended.
     fn sample(&mut self) -> impl Iterator<Item = &Slot> {
         let buckets = self.table.num_buckets().max(1);
         let start = self.hand;
@@ -162,7 +162,7 @@ impl Shard {
         (start..start + steps).filter_map(move |bucket| table.get_bucket(bucket % buckets))
     }
 
-    /// Takes out what expired, and gives memory back where much went.
+    /// Removes expired sessions, and returns memory if many were removed.
     pub(super) fn take_expired(
         &mut self,
         now: Timestamp,
@@ -171,8 +171,8 @@ impl Shard {
         let count = self.table.iter().filter(|slot| slot.expires <= now).count();
         let mut expired = Vec::with_capacity(count);
         expired.extend(self.table.extract_if(|slot| slot.expires <= now));
-        // An allocator keeps what is let go of first for the next who asks, and gives back what is free
-        // above it: the lowest go first.
+        // An allocator reuses first what was freed first, and returns free memory above it to the system: the
+        // lowest are freed first.
         expired.sort_unstable_by_key(|slot| slot.text.address());
         self.bytes -= expired.iter().map(Slot::size).sum::<usize>();
         if self.table.num_buckets() > SMALL && self.table.len() < self.table.capacity() / 4 {

@@ -1,4 +1,4 @@
-//! The thread that lets expired sessions go, for as long as somebody holds the store.
+//! The thread that drops expired sessions, for as long as the store is in use.
 
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -10,7 +10,7 @@ pub(super) fn start(store: &Arc<MemoryTables>, every: Duration) {
     let store = Arc::downgrade(store);
     let thread = thread::Builder::new().name("cloakroom-sweep".into());
     if let Err(error) = thread.spawn(move || sweep(&store, every)) {
-        tracing::warn!(%error, "expired sessions go only when the store is pruned");
+        tracing::warn!(%error, "expired sessions are dropped only when the store is pruned");
     }
 }
 

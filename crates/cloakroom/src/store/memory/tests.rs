@@ -25,7 +25,7 @@ conformance::suite!(subject());
 
 #[tokio::test]
 #[should_panic(expected = "back by 540s")]
-async fn r5_control_a_store_whose_touches_move_back_is_caught() {
+async fn r5_control_store_whose_touches_shorten_lives_is_caught() {
     let (clock, limit) = (clock(), MemoryLimit::default());
     let store = MemoryStore::with(limit, clock.clone());
     let spoiled = conformance::TouchesBack::new(Arc::new(store));
@@ -33,7 +33,7 @@ async fn r5_control_a_store_whose_touches_move_back_is_caught() {
 }
 
 #[tokio::test]
-async fn r5_a_wall_clock_that_jumps_takes_nobody_and_keeps_nobody() {
+async fn r5_jumping_wall_clock_neither_ends_nor_prolongs_sessions() {
     let wall = SkewedClock::new();
     let store = MemoryStore::with(MemoryLimit::default(), wall.clone());
     let entry = NewRecord {
@@ -71,7 +71,7 @@ async fn fill(store: &MemoryStore, entry: &NewRecord, count: usize) -> Vec<Sessi
 }
 
 #[test]
-fn sessions_of_one_shard_are_told_apart_before_they_are_looked_at() {
+fn hashes_within_a_shard_differ_in_their_upper_bits() {
     let store = MemoryStore::new().0;
     let hashes = (0..50_000).map(|n: u32| store.hash(&n.to_string()));
     let of_one = hashes.filter(|hash| store.shard_of(*hash) == 7);
@@ -108,7 +108,7 @@ async fn sessions_and_bytes_are_bounded() {
 }
 
 #[tokio::test]
-async fn records_that_grow_in_their_place_stay_within_the_bytes() {
+async fn growing_records_stay_within_the_byte_limit() {
     let clock = clock();
     let limit = MemoryLimit {
         sessions: 1000,
@@ -134,7 +134,7 @@ async fn records_that_grow_in_their_place_stay_within_the_bytes() {
 }
 
 #[tokio::test]
-async fn those_without_a_user_are_pushed_out_first() {
+async fn anonymous_sessions_are_evicted_first() {
     let clock = clock();
     let store = MemoryStore::with(
         MemoryLimit {
@@ -153,7 +153,7 @@ async fn those_without_a_user_are_pushed_out_first() {
 }
 
 #[tokio::test]
-async fn memory_is_given_back_when_sessions_expire() {
+async fn memory_is_released_when_sessions_expire() {
     let clock = clock();
     let store = MemoryStore::with(MemoryLimit::default(), clock.clone());
     fill(&store, &entry(&clock, 60, Some("ada")), 10_000).await;

@@ -1,4 +1,4 @@
-//! Which sessions are whose.
+//! The index of sessions by user.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -18,17 +18,17 @@ struct UserEntry {
     sessions: HashSet<Arc<str>>,
 }
 
-/// Changed under the lock of the session's shard, so that it says what the shard says.
+/// The index, changed under the lock of the session's shard, so that it agrees with the shard.
 ///
-/// In parts, each under a lock of its own: when the table of a million users grows, everybody who
-/// signs in would wait for it.
+/// It is in parts, each under a lock of its own: when the table of a million users grows, every login would
+/// wait for it.
 pub(super) struct Users {
     hasher: RandomState,
     parts: Box<[Mutex<Part>]>,
 }
 
 impl Users {
-    /// An empty index in so many parts, at least one.
+    /// Creates an empty index with so many parts, at least one.
     pub(super) fn new(parts: usize) -> Self {
         Self {
             hasher: RandomState::new(),
@@ -96,7 +96,7 @@ mod tests {
     use super::Users;
 
     #[test]
-    fn whoever_changes_one_user_s_sessions_holds_up_few_others() {
+    fn changing_one_user_s_sessions_blocks_few_others() {
         let users = Users::new(256);
         let part = |name: &str| users.part(users.hash(name));
         let _held = part("ada").lock().unwrap();

@@ -1,4 +1,4 @@
-//! What was read or written last: the BSON that a text handed out stands for.
+//! A cache of the BSON behind the texts that were read or written last.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,14 +6,14 @@ use mongodb::bson::Bson;
 
 use crate::record::RecordText;
 
-/// The sessions seen last, bounded by their number and their size.
+/// The sessions that were read or written last, bounded by their number and their size.
 ///
-/// A text does not say what BSON it was read from, and a save holds only for that. Where the answer
-/// is no longer here, a save reads the document first.
+/// A text does not tell which BSON it was read from, and a save compares with that BSON. Once the entry is
+/// evicted, a save reads the document first.
 #[derive(Default)]
 pub(super) struct BsonCache {
     by_id: HashMap<String, CachedBson>,
-    /// Oldest first. Of an id that was seen again, all but the last are stale.
+    /// Oldest first. Of an id with several entries, all but the last are stale.
     order: VecDeque<(String, u64)>,
     turn: u64,
     bytes: usize,
@@ -26,7 +26,7 @@ struct CachedBson {
 }
 
 impl CachedBson {
-    /// A document takes a few times the room of its text.
+    /// Estimates the size of an entry: a document takes a few times the room of its text.
     fn bytes(&self) -> usize {
         self.text.len() * 4 + 256
     }
@@ -81,7 +81,7 @@ mod tests {
     use super::BsonCache;
 
     #[test]
-    fn a_text_is_known_by_its_id_until_another_is() {
+    fn entry_is_valid_until_another_text_of_its_id() {
         let mut seen = BsonCache::default();
         seen.put("a", "one".into(), 1.into());
         assert_eq!(seen.get("a", "one"), Some(Bson::Int32(1)));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_in_number_and_in_size() {
+    fn cache_is_bounded_in_number_and_in_size() {
         let mut seen = BsonCache::default();
         for turn in 0..3 * BsonCache::MOST {
             seen.put(&(turn % 5000).to_string(), "x".into(), Bson::Null);

@@ -23,18 +23,18 @@ use super::time;
 use super::tombstones::Tombstones;
 use crate::store::{StoreError, StoreErrorKind, UserKeys, plaintext};
 
-/// How long a request waits for a server to be found, unless the URL says otherwise.
+/// Time that a request waits for server selection, unless the URL sets another.
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often the driver looks whether a server is there: a request after an outage waits for that.
-/// The driver's own ten seconds would be a long time.
+/// Interval of the driver's server checks: the first request after an outage waits for one. The driver's own
+/// default, ten seconds, would be long.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
-/// How many connections there are at most, unless the URL says otherwise: as many as in the Node driver.
-/// The Rust driver's own ten are soon taken by writes that wait for documents which somebody holds.
+/// Greatest number of connections, unless the URL sets another: the Node driver's default. The Rust driver's
+/// ten are soon used up by writes that wait for locked documents.
 const MAX_CONNECTIONS: u32 = 100;
 /// The database of a URL that names none, as in the Node driver.
 const DATABASE: &str = "test";
 
-/// The write concern of what ends a session: no election and no crash brings it back.
+/// Returns the write concern of operations that end a session: no election and no crash undoes them.
 pub(super) fn durable() -> WriteConcern {
     WriteConcern::builder()
         .w(Acknowledgment::Majority)
@@ -94,7 +94,7 @@ impl MongoInner {
         })
     }
 
-    /// Starts a task that deletes what expired, for as long as the store lives.
+    /// Starts a task that deletes expired documents, for as long as the store lives.
     pub(super) fn remove_at_intervals(self: &Arc<Self>) {
         let AutoRemove::Interval(interval) = self.options.auto_remove else {
             return;
@@ -112,7 +112,7 @@ impl MongoInner {
     }
 }
 
-/// What a URL says, and how long to wait where it says nothing of that.
+/// Parses a URL, and sets the time-outs that it leaves open.
 pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
     let mut parsed = ClientOptions::parse(url).await.map_err(|error| {
         // The driver's text may repeat the URL, and with it a password.
@@ -131,7 +131,7 @@ pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
         });
         plaintext::warn("mongodb", hosts, "add tls=true to the URL of MongoDB");
     }
-    // Whoever waits for a document that a transaction holds keeps a connection.
+    // A caller that waits for a document which a transaction holds keeps its connection.
     parsed.max_pool_size.get_or_insert(MAX_CONNECTIONS);
     parsed
         .server_selection_timeout
@@ -141,8 +141,8 @@ pub(super) async fn parse(url: &str) -> Result<ClientOptions, StoreError> {
     Ok(parsed)
 }
 
-/// The error for an option that the driver does not know, by its name: no other part of the URL is
-/// repeated.
+/// Builds the error for an option that the driver does not know, by its name: it contains no other part of
+/// the URL.
 fn unknown(url: &str, message: &str) -> Option<StoreError> {
     let (name, _) = message.split_once(" is an invalid option")?;
     let query = url.rsplit_once('@').map_or(url, |(_, rest)| rest);
@@ -164,8 +164,8 @@ pub(super) fn not_a_url() -> StoreError {
     )
 }
 
-/// The collection of retired ids with its index; `None` where the user may not use it, for the store can
-/// do without.
+/// Creates the collection of retired ids with its index; `None` if the user may not use it, for the store
+/// works without.
 async fn allowed(notes: Notes) -> Result<Option<Notes>, StoreError> {
     match expire(&notes.0).await {
         Ok(()) => Ok(Some(notes)),
@@ -173,7 +173,7 @@ async fn allowed(notes: Notes) -> Result<Option<Notes>, StoreError> {
             tracing::warn!(
                 collection = notes.0.name(),
                 "the user of MongoDB may not use the collection of retired ids: late requests of \
-                 whoever has just signed in or out may get sessions of their own; grant it the role \
+                 visitors who have just signed in or out may get sessions of their own; grant it the role \
                  readWrite there, and connect again"
             );
             Ok(None)
@@ -186,7 +186,7 @@ fn is_unauthorized(error: &Error) -> bool {
     matches!(&*error.kind, ErrorKind::Command(command) if command.code == 13)
 }
 
-/// Creates the TTL index, as connect-mongo does: where there is one, nothing happens.
+/// Creates the TTL index, as connect-mongo does; if there is one, nothing happens.
 #[expect(
     deprecated,
     reason = "connect-mongo says it: the index is the same to a server that compares"
@@ -210,7 +210,7 @@ async fn expire<T: Send + Sync>(collection: &Collection<T>) -> mongodb::error::R
     }
 }
 
-/// An index of that name or on that field is there, with other options.
+/// Returns `true` if an index of that name or on that field exists with other options.
 fn is_conflict(error: &Error) -> bool {
     matches!(&*error.kind, ErrorKind::Command(command) if [85, 86].contains(&command.code))
 }

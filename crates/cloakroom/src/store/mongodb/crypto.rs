@@ -44,14 +44,14 @@ impl From<WebCrypto> for Encryption {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// AES-GCM, which finds what was tampered with. Both formats' default.
+    /// AES-GCM, which detects tampering. Both formats' default.
     #[default]
     AesGcm,
     /// AES-CBC. Kruptein adds a MAC of its own; Web Crypto has none with it.
     AesCbc,
 }
 
-/// How bytes become text.
+/// The encoding of bytes as text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -79,7 +79,7 @@ pub enum Hashing {
 
 pub(super) type AesKey = [u8; 32];
 
-/// Why a text does not open; nobody is told more.
+/// A text that cannot be decrypted; the reason is given to no caller.
 pub(super) struct Unreadable;
 
 impl Encoding {
@@ -173,7 +173,7 @@ impl Algorithm {
         }
     }
 
-    /// With GCM, the tag comes after the ciphertext.
+    /// Encrypts; with GCM, the tag follows the ciphertext.
     pub(super) fn encrypt(
         self,
         key: &AesKey,

@@ -1,4 +1,5 @@
-//! A session as a BSON document (`stringify: false`): its JSON text as Node would see it, and back.
+//! A session as a BSON document (`stringify: false`): conversion to the JSON text that Node would see, and
+//! back.
 
 use mongodb::bson::{Bson, DateTime, Document};
 
@@ -8,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::record::COOKIE;
 use crate::store::StoreError;
 
-/// What connect-mongo writes of a cookie, in its order; what is undefined becomes null.
+/// The keys that connect-mongo writes of a cookie, in its order; undefined ones become null.
 const COOKIE_KEYS: [&str; 9] = [
     "originalMaxAge",
     "partitioned",
@@ -23,10 +24,10 @@ const COOKIE_KEYS: [&str; 9] = [
 /// The key of the cookie that holds a date.
 const EXPIRES: &str = "expires";
 
-/// The text that `JSON.stringify` gives for a document that the Node driver has read.
+/// Returns the text that `JSON.stringify` gives for a document that the Node driver has read.
 ///
-/// But for the cookie: an attribute that is null there was undefined in Express, and is left out,
-/// as `JSON.stringify` left it out before. So a session has one text, whatever store it comes from.
+/// The cookie is the exception: an attribute that is null there was undefined in Express, and is left out, as
+/// `JSON.stringify` left it out before. So a session has one text, whatever store it comes from.
 pub(super) fn to_text(session: &Document) -> String {
     let mut out = String::with_capacity(256);
     match session.get_document(COOKIE) {
@@ -51,10 +52,10 @@ fn without_undefined(cookie: &Document) -> Document {
         .collect()
 }
 
-/// The document for a session's text, as connect-mongo would write it.
+/// Returns the document for a session's text, as connect-mongo would write it.
 ///
-/// Values of `base` stay what they are, whatever their BSON type, where the text says the same of
-/// them: nothing that this program did not change loses its type.
+/// Values of `base` keep their BSON type if the text has the same value: nothing that this program did not
+/// change loses its type.
 pub(super) fn from_text(text: &str, base: Option<&Document>) -> Result<Document, StoreError> {
     let mut parsed = parse(text)?;
     if let Some(Bson::Document(cookie)) = parsed.get(COOKIE) {
@@ -68,7 +69,7 @@ pub(super) fn from_text(text: &str, base: Option<&Document>) -> Result<Document,
     })
 }
 
-/// Whether two texts say the same, however they are written.
+/// Returns `true` if two texts hold the same values, however they are written.
 pub(super) fn same_values(one: &str, other: &str) -> bool {
     let values = |text: &str| {
         let document = from_text(text, None).ok()?;
@@ -77,7 +78,7 @@ pub(super) fn same_values(one: &str, other: &str) -> bool {
     one == other || values(one).is_some_and(|one| Some(one) == values(other))
 }
 
-/// Keys that are array indices come first, as in any JavaScript object; then the cookie.
+/// Reorders keys as a JavaScript object does: array indices first; then the cookie.
 fn cookie_first(mut parsed: Document) -> Document {
     let Some(cookie) = parsed.remove(COOKIE) else {
         return parsed;
@@ -102,7 +103,7 @@ fn merge(base: &Document, mut parsed: Document) -> Document {
     merged
 }
 
-/// `before`, where Node would see the same of it and of `after`.
+/// Returns `before` if Node would print it and `after` alike.
 fn kept(before: &Bson, after: Bson) -> Bson {
     let text = |value: &Bson| {
         let mut out = String::new();
@@ -144,7 +145,7 @@ mod tests {
 
     use super::{from_text, same_values, to_text};
 
-    /// What `JSON.stringify` prints of what the Node driver (bson 7.3) makes of each.
+    /// Compares with the output of `JSON.stringify` for each type as the Node driver (bson 7.3) reads it.
     #[test]
     fn every_type_prints_as_in_node() {
         let scoped = JavaScriptCodeWithScope {
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_say_the_same_are_the_same() {
+    fn texts_with_equal_values_are_equal() {
         #[rustfmt::skip]
         let table = [
             (r#"{"a":1,"b":2}"#,                 r#"{ "b":2.0, "a":1 }"#,      true),

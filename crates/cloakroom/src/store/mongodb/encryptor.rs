@@ -7,11 +7,11 @@ use super::corrupt;
 use super::crypto::{AesKey, Encryption, Hashing, hex, random};
 use crate::store::{StoreError, StoreErrorKind};
 
-/// Encrypts and decrypts, and remembers the keys that it derived.
+/// Encrypts and decrypts, and caches the keys that it derived.
 pub(super) struct Encryptor {
     encryption: Arc<Encryption>,
     keys: Mutex<DerivedKeys>,
-    /// The salt of all that this store writes with Kruptein, so that one key serves.
+    /// The salt of everything that this store writes with Kruptein, so that one key serves.
     salt: [u8; 128],
 }
 
@@ -35,9 +35,11 @@ impl Encryptor {
         }
     }
 
+    /// Decrypts a session.
+    ///
     /// # Errors
     ///
-    /// `Corrupt` for what another secret sealed, or nobody.
+    /// `Corrupt` for a text that was encrypted with another secret, or not at all.
     pub(super) async fn open(&self, sealed: &str) -> Result<String, StoreError> {
         let unreadable = |_| corrupt("it does not decrypt");
         match &*self.encryption {
@@ -53,7 +55,7 @@ impl Encryptor {
         }
     }
 
-    /// A name for a user that says nothing to whoever reads the database.
+    /// Returns a keyed hash of a user, which reveals nothing to a reader of the database.
     pub(super) fn user(&self, user: &str) -> String {
         let secret = match &*self.encryption {
             Encryption::Kruptein(kruptein) => kruptein.secret(),
@@ -94,7 +96,7 @@ impl Encryptor {
     }
 }
 
-/// The keys derived last, by their salts.
+/// The keys that were derived last, by their salts.
 #[derive(Default)]
 struct DerivedKeys {
     by_salt: HashMap<Vec<u8>, AesKey>,

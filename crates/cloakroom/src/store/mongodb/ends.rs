@@ -1,4 +1,4 @@
-//! What ends sessions: a logout, another id, the time.
+//! Everything that ends sessions: a logout, a change of id, expiry.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use super::writes::TRIES;
 use crate::record::RecordText;
 use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError, StoreErrorKind};
 
-/// How long whoever noted an id may take until the session is gone; a note that stands longer beside a
-/// live session is left from somebody who gave up.
+/// Time that a process may take between noting an id and deleting its session; a note that stands longer
+/// beside a live session was left by one that gave up.
 const UNDER_WAY: Duration = Duration::from_millis(50);
 
 impl MongoInner {
@@ -24,7 +24,7 @@ impl MongoInner {
         let Some(tombs) = &self.tombs else {
             return self.delete(self.live_of(id)).await;
         };
-        // First the tombstone: what Express writes from now on is not seen.
+        // First the tombstone: what Express writes from now on is invisible.
         let mark = tombs.mark(id, self.now()).await?;
         let destroyed = self.delete(self.live_of(id)).await?;
         if !destroyed && mark == Tombstone::New {
@@ -38,7 +38,7 @@ impl MongoInner {
         Ok(deleting.await.map_err(write_failed)?.deleted_count > 0)
     }
 
-    /// Ends some sessions, in one command or two.
+    /// Ends several sessions, in one command or two.
     pub(super) async fn destroy_all(&self, ids: &[String]) -> Result<u64, StoreError> {
         for id in ids {
             self.seen().forget(id);
@@ -78,7 +78,7 @@ impl MongoInner {
         let ended = self.end(old, read).await;
         let undo = match &ended {
             Ok(ended) => *ended != CasOutcome::Stored,
-            // Where the old session may have gone, the new one has to stay.
+            // If the old session may be gone, the new one has to stay.
             Err(error) => error.kind() != StoreErrorKind::Unknown,
         };
         if undo {
@@ -90,7 +90,7 @@ impl MongoInner {
         ended
     }
 
-    /// Replaces whatever `old` holds, unless that is retired already.
+    /// Replaces whatever `old` holds, unless it is retired already.
     async fn replace_any(
         &self,
         old: &str,
@@ -116,7 +116,7 @@ impl MongoInner {
         Ok(CasOutcome::Stored)
     }
 
-    /// Whether a session that was noted as retired lives, and is not about to go.
+    /// Returns `true` if a session that was noted as retired is live, and is not just being deleted.
     async fn is_left_live(&self, id: &str) -> Result<bool, StoreError> {
         let id = [id.to_owned()];
         for pause in [Duration::ZERO, UNDER_WAY] {
@@ -128,8 +128,8 @@ impl MongoInner {
         Ok(true)
     }
 
-    /// Stores the new session while the old id is noted: both before the old session goes, and neither
-    /// where one of them fails.
+    /// Stores the new session while the old id is noted: both before the old session is deleted, and neither
+    /// if one of them fails.
     async fn create_and_note<T>(
         &self,
         old: &str,
@@ -150,7 +150,7 @@ impl MongoInner {
         }
     }
 
-    /// Takes back a new session that nobody knows yet, and the note that it takes the place of `old`.
+    /// Deletes a new session whose id no client has yet, and the note that it replaces `old`.
     async fn undo(&self, old: &str, new: &str) -> Result<(), StoreError> {
         self.seen().forget(new);
         let deleting = self.delete(doc! { "_id": new });
@@ -158,14 +158,14 @@ impl MongoInner {
         deleted.map(drop)
     }
 
-    /// Best effort: a note beside a live session tells nobody anything, and is over in a minute.
+    /// Removes a note, best effort: one beside a live session has no effect, and expires in a minute.
     async fn take_back(&self, old: &str, new: &str) {
         if let Some(notes) = &self.notes {
             let _ = notes.take_back(old, new).await;
         }
     }
 
-    /// Ends a session as [`destroy`](Self::destroy) does, once it is noted that its id is closed.
+    /// Ends a session as [`destroy`](Self::destroy) does, after noting that its id is closed.
     pub(super) async fn retire(&self, id: &str) -> Result<bool, StoreError> {
         if let Some(notes) = &self.notes {
             let closed = RetiredId::Closed;
@@ -174,7 +174,7 @@ impl MongoInner {
         self.destroy(id).await
     }
 
-    /// Deletes a session that still has the text that was read.
+    /// Deletes a session if it still has the text that was read.
     async fn end(&self, id: &str, read: &RecordText) -> Result<CasOutcome, StoreError> {
         let mut base = self.known(id, read);
         for _ in 0..TRIES {
@@ -199,8 +199,7 @@ impl MongoInner {
         }))
     }
 
-    /// Sets the tombstone of a session that is gone. Not before: it would hide, meanwhile, a session
-    /// that stays.
+    /// Sets the tombstone of a deleted session. Not before: it would hide, meanwhile, a session that stays.
     async fn bury(&self, id: &str) -> Result<(), StoreError> {
         if let Some(tombs) = &self.tombs {
             let marked = tombs.mark(id, self.now()).await;

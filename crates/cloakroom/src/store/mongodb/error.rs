@@ -1,17 +1,17 @@
-//! What an error of the driver means to whoever must act. Its text stays here: it may hold a
-//! document, an id or an address.
+//! Maps errors of the driver to store errors. Their text goes no further: it may hold a document, an id or an
+//! address.
 
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 
 use crate::store::{StoreError, StoreErrorKind};
 
 pub(super) const DUPLICATE_KEY: i32 = 11_000;
-/// The server says that nothing was done: it is not the primary.
+/// Codes by which a server reports that nothing was done: it is not the primary.
 const NOT_PRIMARY: [i32; 3] = [10_058, 10_107, 13_435];
-/// Too large a document, nested too deeply, or with keys that a server before 5.0 does not take.
+/// Codes for a document that is too large, nested too deeply, or has keys that a server before 5.0 refuses.
 const NOT_TAKEN: [i32; 7] = [15, 52, 55, 57, 10_334, 17_419, 17_420];
 
-/// Of a read: whatever it is, nothing was changed.
+/// Maps the error of a read: whatever it is, nothing was changed.
 pub(super) fn read_failed(error: Error) -> StoreError {
     match write_failed(error) {
         error if error.kind() == StoreErrorKind::Unknown => because("the server did not answer"),
@@ -19,7 +19,7 @@ pub(super) fn read_failed(error: Error) -> StoreError {
     }
 }
 
-/// Of a write, which may have been made unless the error says otherwise.
+/// Maps the error of a write, which may have been made unless the error says otherwise.
 pub(super) fn write_failed(error: Error) -> StoreError {
     match *error.kind {
         ErrorKind::ServerSelection { .. } => because("no server was found in time"),
@@ -35,7 +35,7 @@ pub(super) fn write_failed(error: Error) -> StoreError {
         }
         ErrorKind::Command(command) => refused(command.code),
         ErrorKind::Write(WriteFailure::WriteError(error)) => refused(error.code),
-        // Written, but not yet as safely as was asked for.
+        // Written, but not yet as durably as was requested.
         ErrorKind::Write(_) => StoreError::new(StoreErrorKind::Unknown, "not yet acknowledged"),
         _ => StoreError::new(StoreErrorKind::Unknown, "the connection broke"),
     }
@@ -58,7 +58,7 @@ fn refused(code: i32) -> StoreError {
     match code {
         DUPLICATE_KEY => StoreErrorKind::IdTaken.into(),
         code if NOT_TAKEN.contains(&code) => StoreError::new(StoreErrorKind::Invalid, why),
-        // Interrupted, timed out, or the primary stepped down while it was at it.
+        // Interrupted, timed out, or the primary stepped down meanwhile.
         50 | 64 | 89 | 91 | 189 | 262 | 11_600 | 11_601 | 11_602 => {
             StoreError::new(StoreErrorKind::Unknown, why)
         }

@@ -1,4 +1,4 @@
-//! What the field `session` holds: a JSON text, a document, or an encrypted text.
+//! The formats of the field `session`: a JSON text, a document, or an encrypted text.
 
 use mongodb::bson::{Bson, RawDocument};
 
@@ -14,9 +14,9 @@ pub(super) enum SessionFormat {
     Sealed(Box<Encryptor>),
 }
 
-/// A session as it was read.
+/// A session as it was read, and decoded.
 pub(super) struct DecodedSession {
-    /// The field `session`, which a save has to find again.
+    /// The field `session`, which a save compares with.
     pub(super) session: Bson,
     pub(super) text: RecordText,
     pub(super) expires: Timestamp,
@@ -43,9 +43,11 @@ impl SessionFormat {
         })
     }
 
+    /// Decodes the field `session` into a text.
+    ///
     /// # Errors
     ///
-    /// `Corrupt` for a session of another form. Whether its text is a record, the caller finds out.
+    /// `Corrupt` for a session of another format. The caller checks that the text is a record.
     pub(super) async fn text(&self, session: &Bson) -> Result<RecordText, StoreError> {
         match (self, session) {
             (Self::Text, Bson::String(text)) => Ok(text.as_str().into()),
@@ -55,7 +57,7 @@ impl SessionFormat {
         }
     }
 
-    /// The session for a text, which takes the place of `base`.
+    /// Encodes a text as the field `session`, in place of `base`.
     pub(super) async fn session(
         &self,
         text: &str,
@@ -66,7 +68,7 @@ impl SessionFormat {
             Self::Document => document::from_text(text, base.and_then(Bson::as_document))?.into(),
             Self::Sealed(sealer) => sealer.seal(text).await?.into(),
         };
-        // A save sends what was read as well, in one document.
+        // A save also sends what was read, in one document.
         if size(&session) + base.map_or(0, size) > MOST_BYTES {
             return Err(StoreError::new(
                 StoreErrorKind::Invalid,
@@ -76,7 +78,7 @@ impl SessionFormat {
         Ok(session)
     }
 
-    /// Whether a stored text is the one that was read.
+    /// Returns `true` if a stored text is the one that was read.
     pub(super) fn same(&self, stored: &str, read: &str) -> bool {
         match self {
             Self::Document => document::same_values(stored, read),

@@ -10,7 +10,7 @@ use mongodb::bson::{Binary, Bson, Document, Uuid};
 use crate::clock::Timestamp;
 use crate::record::stringify;
 
-/// The furthest integer that the Node driver hands out as a number (2^53); beyond, a `Long`.
+/// The greatest integer that the Node driver returns as a number (2^53); beyond, a `Long`.
 const SAFE: i64 = 1 << 53;
 
 pub(super) fn write_document(document: &Document, out: &mut String) {
@@ -32,7 +32,7 @@ pub(super) fn write_document(document: &Document, out: &mut String) {
     out.push('}');
 }
 
-/// Writes a value as its class in the Node driver does (`toJSON`); `false` for what is undefined.
+/// Writes a value as its class in the Node driver does (`toJSON`); `false` if it is undefined.
 pub(super) fn write_value(value: &Bson, out: &mut String) -> bool {
     match value {
         Bson::Undefined => return false,

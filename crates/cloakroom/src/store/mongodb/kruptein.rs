@@ -1,4 +1,4 @@
-//! connect-mongo's option `crypto`: records as the package kruptein 3 writes them.
+//! connect-mongo's option `crypto`: records in the format of the package kruptein 3.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use crate::store::{StoreError, StoreErrorKind};
 
 /// The format of connect-mongo's option `crypto`.
 ///
-/// A key is derived for every salt: 15,000 rounds of PBKDF2, off the runtime's threads. Kruptein
-/// draws a salt for each record; a store here draws one when it connects, so that a fleet of
-/// these derives a key for each process, and one for each record that Node wrote. Both read both.
+/// A key is derived for every salt: 15,000 rounds of PBKDF2, off the runtime's threads. Kruptein generates a
+/// salt for each record; a store here generates one when it connects, so that a fleet of these derives a key
+/// for each process, and one for each record that Node wrote. Both read both.
 #[derive(Clone)]
 #[must_use]
 pub struct Kruptein {
@@ -22,24 +22,24 @@ pub struct Kruptein {
     hashing: Hashing,
 }
 
-/// A record taken apart: a DER sequence of octet strings.
+/// A parsed record: a DER sequence of octet strings.
 pub(super) struct Parts {
     ciphertext: Vec<u8>,
     mac: Vec<u8>,
     iv: Vec<u8>,
     pub(super) salt: Vec<u8>,
-    /// With GCM.
+    /// Present with GCM.
     tag: Vec<u8>,
     aad: Vec<u8>,
 }
 
 const SEQUENCE: u8 = 0x30;
 const OCTET_STRING: u8 = 0x04;
-/// Kruptein's own number.
+/// The number of rounds, kruptein's own.
 const ITERATIONS: u32 = 15_000;
 
 impl Kruptein {
-    /// The format with connect-mongo's defaults: `aes-256-gcm`, `sha512`, `base64`.
+    /// Creates the format with connect-mongo's defaults: `aes-256-gcm`, `sha512`, `base64`.
     pub fn new(secret: impl AsRef<str>) -> Self {
         Self {
             secret: secret.as_ref().as_bytes().to_vec(),
@@ -53,7 +53,7 @@ impl Kruptein {
     ///
     /// # Security
     ///
-    /// With AES-CBC the format's MAC does not speak of the IV: whoever writes to the database can
+    /// With AES-CBC the format's MAC does not cover the IV: an attacker who can write to the database can
     /// change the first 16 bytes of a record.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
@@ -82,7 +82,7 @@ impl Kruptein {
     }
 
     pub(super) fn seal(&self, key: &AesKey, salt: &[u8], text: &str) -> Result<String, StoreError> {
-        // What is encrypted is the text as a JSON string once more.
+        // The plaintext is the text as a JSON string once more.
         let plain = stringify(text)
             .map_err(|_| StoreError::new(StoreErrorKind::Invalid, "the record is no text"))?;
         let gcm = self.algorithm == Algorithm::AesGcm;
@@ -181,7 +181,7 @@ fn put(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     out.extend(content);
 }
 
-/// The content of the element at the start, and what comes after it.
+/// Splits off the content of the first element, and returns it with the rest.
 fn take(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&[found, first], mut rest) = bytes.split_first_chunk()?;
     let mut length = usize::from(first);

@@ -1,8 +1,8 @@
 //! Sessions in MongoDB, in connect-mongo's documents: Express and this store share them.
 //!
-//! `{_id, session, expires}`, and what the options add. Whether a session lives, `expires` decides,
-//! by the server's clock; MongoDB deletes what expired about once a minute. A save holds only
-//! where the stored session still is what was read.
+//! `{_id, session, expires}`, and the fields that the options add. `expires` decides if a session is live, by
+//! the server's clock; MongoDB deletes expired documents about once a minute. A save succeeds only if the
+//! stored session still is the one that was read.
 
 mod bson_cache;
 mod connect;
@@ -54,17 +54,16 @@ use crate::record::RecordText;
 
 /// A store in a collection of MongoDB; clones are the same store.
 ///
-/// Reads go to the primary whatever the URL says: a secondary may still have what was destroyed.
-/// What ends a session waits for a majority and its journals (`w: "majority", j: true`), so that no
-/// election brings it back; other writes have the write concern of the URL.
+/// Reads go to the primary whatever the URL says: a secondary may still have a session that was destroyed.
+/// Operations that end a session wait for a majority and its journals (`w: "majority", j: true`), so that no
+/// election undoes them; other writes have the write concern of the URL.
 ///
-/// A login that gives a session a new id, [`replace`](Store::replace), takes two steps: the new
-/// document is stored, and the old id noted as retired, before the old one goes, and a crash in between
-/// leaves both. So does a logout, [`retire`](Store::retire): it notes, then deletes.
+/// A login that changes a session's id, [`replace`](Store::replace), takes two steps: the new document is
+/// stored, and the old id noted as retired, before the old one is deleted; a crash in between leaves both. So
+/// does a logout, [`retire`](Store::retire): it notes, then deletes.
 ///
-/// Where sessions are texts, [`of_user`](Store::list_by_user) has the server look through all of them: no
-/// index speaks of what Express wrote. With [`stringify(false)`](MongoOptions::stringify) there
-/// are indexes.
+/// With sessions as texts, [`list_by_user`](Store::list_by_user) makes the server scan all of them: no
+/// index covers what Express wrote. With [`stringify(false)`](MongoOptions::stringify) there are indexes.
 #[derive(Clone)]
 pub struct MongoStore(Arc<MongoInner>);
 
@@ -75,30 +74,30 @@ struct MongoInner {
     notes: Option<Notes>,
     form: SessionFormat,
     options: MongoOptions,
-    /// Dates in documents are by it.
+    /// The time by which dates in documents are written.
     time: Steady,
     heard: Mutex<Instant>,
     seen: Mutex<BsonCache>,
     user_keys: ArcSwap<UserKeys>,
-    /// Whether the indexes for the keys above were asked for.
+    /// `true` once the indexes for the keys above were requested.
     indexed: AtomicBool,
 }
 
 impl MongoStore {
     /// Connects to the server that `url` names, with connect-mongo's defaults.
     ///
-    /// Where the URL sets no `serverSelectionTimeoutMS` and `connectTimeoutMS`, both are one
-    /// second, not the driver's thirty and ten: a request waits for it.
+    /// If the URL sets no `serverSelectionTimeoutMS` and `connectTimeoutMS`, both are one second, not the
+    /// driver's thirty and ten: a request waits for it.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Invalid`] for what is no such URL, [`StoreErrorKind::Unavailable`] where no
-    /// server answers, or it refuses to create the index.
+    /// [`StoreErrorKind::Invalid`] if `url` is no such URL, [`StoreErrorKind::Unavailable`] if no server
+    /// answers, or it refuses to create the index.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_options(url, MongoOptions::new()).await
     }
 
-    /// The same, with what [`AnyStore`](super::AnyStore) knows.
+    /// Connects with the options of [`AnyStore`](super::AnyStore).
     ///
     /// # Errors
     ///
@@ -111,12 +110,11 @@ impl MongoStore {
         Self::connect_options(url, options).await
     }
 
-    /// The same, with every option.
+    /// Connects with every option.
     ///
     /// # Errors
     ///
-    /// As for [`connect`](Self::connect); [`StoreErrorKind::Invalid`] also for an encryption that
-    /// cannot be.
+    /// As for [`connect`](Self::connect); [`StoreErrorKind::Invalid`] also for an impossible encryption.
     pub async fn connect_options(url: &str, options: MongoOptions) -> Result<Self, StoreError> {
         let parsed = connect::parse(url).await?;
         let client = Client::with_options(parsed).map_err(|_| connect::not_a_url())?;
@@ -127,16 +125,16 @@ impl MongoStore {
 }
 
 impl MongoInner {
-    /// What an id handed out begins with where the store has `_id`s that are not ids.
+    /// Prefix of the ids that are returned for `_id`s that are no session ids.
     const STORED: &str = "stored:";
 
-    /// Now, by the server's clock.
+    /// Returns the time by the server's clock.
     fn now(&self) -> Timestamp {
         self.hear_the_time();
         self.time.now()
     }
 
-    /// The `_id` of a session: always a text, never an operator.
+    /// Returns the `_id` of a session: always a text, never an operator.
     fn stored_id(&self, id: &SessionId) -> String {
         match &self.options.transform_id {
             None => id.expose().to_owned(),

@@ -1,4 +1,4 @@
-//! How documents are to look, and who lets them go.
+//! Options of the MongoDB store: the format of documents, and their removal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,11 +9,10 @@ use sha2::{Digest as _, Sha256};
 use super::crypto::{Encryption, hex};
 use crate::clock::Clock;
 
-/// How sessions lie in MongoDB: each setting is connect-mongo's of that name.
+/// The format of sessions in MongoDB: each setting has the name that connect-mongo gives it.
 ///
-/// Every process that shares the collection, in whichever language, has to say the same of
-/// [`stringify`](Self::stringify), [`transform_id`](Self::transform_id) and
-/// [`encryption`](Self::encryption).
+/// Every process that shares the collection, in whichever language, must use the same
+/// [`stringify`](Self::stringify), [`transform_id`](Self::transform_id) and [`encryption`](Self::encryption).
 #[derive(Clone)]
 #[must_use]
 pub struct MongoOptions {
@@ -32,16 +31,16 @@ pub struct MongoOptions {
 
 pub(super) type TransformId = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
-/// Who deletes what expired. Nobody sees it either way.
+/// The removal of expired documents, which are invisible to readers in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AutoRemove {
-    /// MongoDB itself, by a TTL index on `expires` that the store creates: about once a minute.
+    /// MongoDB deletes them, by a TTL index on `expires` that the store creates: about once a minute.
     #[default]
     Native,
-    /// This process, each time so long has passed; for deployments without TTL indexes.
+    /// This process deletes them, at this interval; for deployments without TTL indexes.
     Interval(Duration),
-    /// Nobody: something else does, or calls [`prune`](crate::store::Store::prune).
+    /// The store deletes none: another program does, or calls [`prune`](crate::store::Store::prune).
     Disabled,
 }
 
@@ -52,7 +51,7 @@ impl Default for MongoOptions {
 }
 
 impl MongoOptions {
-    /// connect-mongo's defaults.
+    /// Creates the options with connect-mongo's defaults.
     pub fn new() -> Self {
         Self {
             database: None,
@@ -69,7 +68,7 @@ impl MongoOptions {
         }
     }
 
-    /// Sets the database. Default: the URL's, else `test`, as the Node driver has it.
+    /// Sets the database. Default: the URL's, else `test`, the Node driver's default.
     #[doc(alias = "dbName")]
     pub fn database(mut self, name: impl Into<String>) -> Self {
         self.database = Some(name.into());
@@ -83,12 +82,12 @@ impl MongoOptions {
         self
     }
 
-    /// Sets whether a session lies there as its JSON text (`true`) or as a BSON document.
+    /// Sets whether a session is stored as its JSON text (`true`) or as a BSON document.
     ///
-    /// Default: true. A text comes back byte for byte. A document can be queried, and
-    /// [`of_user`](crate::store::Store::list_by_user) finds a user's sessions by an index; of a text, the
-    /// server has to look through every one. BSON has no lone surrogates (they become U+FFFD) and no
-    /// keys with a NUL (refused); its numbers are JavaScript's.
+    /// Default: `true`. A text comes back byte for byte. A document can be queried, and
+    /// [`list_by_user`](crate::store::Store::list_by_user) finds a user's sessions by an index; with texts,
+    /// the server scans all of them. BSON has no lone surrogates (they become U+FFFD) and no keys with a NUL
+    /// (refused); its numbers are JavaScript's.
     pub fn stringify(mut self, stringify: bool) -> Self {
         self.stringify = stringify;
         self
@@ -96,9 +95,9 @@ impl MongoOptions {
 
     /// Encrypts sessions, in one of connect-mongo's two formats. Default: no.
     ///
-    /// An encrypted session is a text, whatever [`stringify`](Self::stringify) says. Its document
-    /// has two more fields, by which a user's sessions are found without decrypting all:
-    /// `userId`, a keyed hash of the user, and `userOf`, the end of the text that it speaks of.
+    /// An encrypted session is a text, whatever [`stringify`](Self::stringify) is. Its document has two more
+    /// fields, by which a user's sessions are found without decrypting all: `userId`, a keyed hash of the
+    /// user, and `userOf`, the end of the text that it belongs to.
     #[doc(alias = "crypto")]
     #[doc(alias = "cryptoAdapter")]
     pub fn encryption(mut self, encryption: impl Into<Encryption>) -> Self {
@@ -106,17 +105,17 @@ impl MongoOptions {
         self
     }
 
-    /// Sets what a document's `_id` is, given the session's id. Default: the id.
+    /// Sets the function from a session's id to a document's `_id`. Default: the id itself.
     ///
-    /// The store cannot tell the id from the `_id`: [`scan`](crate::store::Store::scan) and
-    /// [`of_user`](crate::store::Store::list_by_user) then give `stored:` and the `_id`, and all methods
-    /// take such an id for what it says. No cookie can hold it: the colon is in no id that
+    /// The store cannot recover the id from the `_id`: [`scan`](crate::store::Store::scan) and
+    /// [`list_by_user`](crate::store::Store::list_by_user) then return `stored:` and the `_id`, and all
+    /// methods accept such an id. No cookie can hold it: the colon is in no id that
     /// [`IdGrammar::token`](crate::id::IdGrammar::token) allows.
     ///
     /// # Security
     ///
     /// With [`IdGrammar::any`](crate::id::IdGrammar::any) a visitor's own signed text may begin with
-    /// `stored:`, and `transform` then hides nothing from whoever has read the database.
+    /// `stored:`, and `transform` then hides nothing from anyone who has read the database.
     #[doc(alias = "transformId")]
     pub fn transform_id(
         mut self,
@@ -126,31 +125,31 @@ impl MongoOptions {
         self
     }
 
-    /// Stores documents under the SHA-256 of their ids in hexadecimal: whoever reads the database
-    /// has no id of a session.
+    /// Stores documents under the SHA-256 of their ids in hexadecimal: a reader of the database learns no
+    /// session id.
     ///
-    /// Node's side: `transformId: id => createHash('sha256').update(id).digest('hex')`. The
-    /// restrictions of [`transform_id`](Self::transform_id) hold.
+    /// In Node: `transformId: id => createHash('sha256').update(id).digest('hex')`. The restrictions of
+    /// [`transform_id`](Self::transform_id) apply.
     pub fn hash_ids(self) -> Self {
         self.transform_id(|id| hex(&Sha256::digest(id.as_bytes())))
     }
 
-    /// Sets how long after it was saved or touched a session is not touched again.
+    /// Sets the time after a save or touch for which a session is not touched again.
     ///
-    /// Default: zero, every touch is a write; the policy has a `touch_after` of its own, which
-    /// spares the question as well. Otherwise documents have a `lastModified`.
+    /// Default: zero, every touch is a write; the policy has a `touch_after` of its own, which saves the
+    /// query as well. Otherwise documents have a `lastModified`.
     pub fn touch_after(mut self, touch_after: Duration) -> Self {
         self.touch_after = touch_after;
         self
     }
 
-    /// Sets whether documents have `createdAt` and `updatedAt`. Default: false.
+    /// Sets whether documents have `createdAt` and `updatedAt`. Default: `false`.
     pub fn timestamps(mut self, timestamps: bool) -> Self {
         self.timestamps = timestamps;
         self
     }
 
-    /// Sets how long a session is said to live whose document has no `expires`.
+    /// Sets the reported lifetime of a session whose document has no `expires`.
     ///
     /// Default: 14 days. Neither this store nor connect-mongo writes such documents.
     pub fn ttl(mut self, ttl: Duration) -> Self {
@@ -158,27 +157,27 @@ impl MongoOptions {
         self
     }
 
-    /// Sets who deletes what expired. Default: [`AutoRemove::Native`].
+    /// Sets the removal of expired documents. Default: [`AutoRemove::Native`].
     pub fn auto_remove(mut self, auto_remove: AutoRemove) -> Self {
         self.auto_remove = auto_remove;
         self
     }
 
-    /// Sets whether Express writes to the collection as well, and would bring back what is
-    /// destroyed here: for a month a tombstone in the collection `<collection>_tombs` stands in
-    /// its place. Default: false.
+    /// Sets whether Express writes to the collection as well, and would resurrect sessions that are destroyed
+    /// here: for a month a tombstone in the collection `<collection>_tombs` takes the place of each. Default:
+    /// `false`.
     ///
-    /// A read asks for session and tombstone at the same time; what Express brought back is refused
+    /// A read asks for session and tombstone at the same time; a session that Express resurrected is refused
     /// and deleted again.
     pub fn mixed_fleet(mut self, mixed_fleet: bool) -> Self {
         self.mixed_fleet = mixed_fleet;
         self
     }
 
-    /// Sets the clock that the caller's instants are by, for tests. Default: the machine's.
+    /// Sets the clock of the caller's instants, for tests. Default: the machine's.
     ///
-    /// What has expired the server's clock decides, which is asked for when the store connects and every
-    /// 30 seconds. A [`ManualClock`](crate::ManualClock) takes the place of both.
+    /// Expiry is decided by the server's clock, which is queried when the store connects and every 30
+    /// seconds. A [`ManualClock`](crate::ManualClock) replaces both.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self

@@ -8,9 +8,11 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use crate::record::{renormalize, without_lone_surrogates};
 use crate::store::{StoreError, StoreErrorKind};
 
+/// Parses a session's text.
+///
 /// # Errors
 ///
-/// `Invalid` for what is no JSON object, or none that BSON can hold.
+/// `Invalid` for a text that is no JSON object, or none that BSON can hold.
 pub(super) fn parse(text: &str) -> Result<Document, StoreError> {
     let invalid = |why: &'static str| StoreError::new(StoreErrorKind::Invalid, why);
     let text = renormalize(text).ok_or_else(|| invalid("the record is no JSON"))?;
@@ -22,8 +24,8 @@ pub(super) fn parse(text: &str) -> Result<Document, StoreError> {
     }
 }
 
-/// A JSON value as the Node driver writes it. Unlike `Bson`'s own reading of JSON, no object is
-/// taken for another type by its keys: those are a visitor's.
+/// A JSON value as the Node driver writes it. Unlike `Bson`'s own deserialization of JSON, it takes no object
+/// for another type because of its keys: those are a visitor's.
 struct ParsedBson(Bson);
 
 impl<'de> Deserialize<'de> for ParsedBson {
@@ -85,7 +87,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// Every number of JavaScript is a double; integers beyond 2^53 were rounded before.
+/// Converts a number: every number of JavaScript is a double; integers beyond 2^53 were rounded before.
 fn double(value: impl fmt::Display) -> Bson {
     value.to_string().parse().map_or(Bson::Null, Bson::Double)
 }

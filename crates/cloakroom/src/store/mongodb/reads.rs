@@ -1,4 +1,4 @@
-//! What is asked of the collection.
+//! Reads of the collection.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,11 +13,11 @@ use super::format::{DecodedSession, SessionFormat};
 use crate::clock::Timestamp;
 use crate::store::{Page, StoreError, StoreErrorKind, StoredRecord};
 
-/// The most ids that one command names.
+/// Most ids that one command names.
 pub(super) const BATCH: usize = 500;
 
 impl MongoInner {
-    /// What every live document fulfils, in connect-mongo's words.
+    /// Returns the filter that every live document meets, in connect-mongo's words.
     pub(super) fn live(&self) -> Document {
         let now = date(self.now());
         doc! { "$or": [{ "expires": { "$exists": false } }, { "expires": { "$gt": now } }] }
@@ -29,7 +29,7 @@ impl MongoInner {
         filter
     }
 
-    /// Awaits what is done with a session; `None` where there is a tombstone in its place.
+    /// Awaits an operation on a session; `None` if a tombstone stands in its place.
     pub(super) async fn unless_buried<T>(
         &self,
         id: &str,
@@ -39,7 +39,7 @@ impl MongoInner {
             return doing.await;
         };
         let (done, buried) = join(doing, tombs.has(id, self.now())).await;
-        // A write that was made and may not count: the caller has to look.
+        // A write that was made and may not count: the caller has to re-read.
         let buried = match (&done, buried) {
             (Ok(Some(_)), Err(error)) => {
                 return Err(StoreError::new(StoreErrorKind::Unknown, error));
@@ -50,7 +50,7 @@ impl MongoInner {
             return done;
         }
         if !matches!(done, Ok(None)) {
-            // Express brought it back; left alone, it would outlive its tombstone.
+            // Express resurrected it; left alone, it would outlive its tombstone.
             let _ = self.delete(doc! { "_id": id }).await;
         }
         Ok(None)
@@ -74,7 +74,7 @@ impl MongoInner {
         Ok(Some(held.into()))
     }
 
-    /// When each lives until; those under a tombstone do not live.
+    /// Returns the expiry of each live session; those under a tombstone are not live.
     pub(super) async fn expiries(
         &self,
         ids: &[String],
@@ -91,7 +91,7 @@ impl MongoInner {
             let found: Vec<_> = found.try_collect().await.map_err(read_failed)?;
             living.extend(found.iter().filter_map(|found| self.life(found)));
         }
-        // Asked last: what is destroyed meanwhile is marked before it goes.
+        // Queried last: a session that is destroyed meanwhile has its tombstone before it is deleted.
         let buried = self.buried(ids).await?;
         let unburied = ids
             .iter()
@@ -108,14 +108,14 @@ impl MongoInner {
         Some((found.get_str("_id").ok()?.to_owned(), expires))
     }
 
-    /// In the order of `_id`; the cursor is the last one.
+    /// Scans in the order of `_id`; the cursor is the last one.
     pub(super) async fn scan(
         &self,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page, StoreError> {
         let limit = limit.clamp(1, 100_000);
-        // A text in either place, so that `_id`s of other types are passed over.
+        // A text in either bound, so that `_id`s of other types are passed over.
         let first = || doc! { "$gte": "" };
         let after = cursor.map_or_else(first, |cursor| doc! { "$gt": cursor });
         let mut filter = doc! { "_id": after };
@@ -158,7 +158,7 @@ impl MongoInner {
         Ok(all.saturating_sub(brought_back))
     }
 
-    /// Those of `ids` that have a tombstone.
+    /// Returns those of `ids` that have a tombstone.
     pub(super) async fn buried(&self, ids: &[String]) -> Result<HashSet<String>, StoreError> {
         let mut buried = HashSet::new();
         if let Some(tombs) = &self.tombs {

@@ -1,7 +1,7 @@
 //! The ids that were retired within the last minute, in a collection of their own.
 //!
-//! A replacement notes the old id before that goes, and takes its note back where it was refused. So an
-//! id may have several notes for a moment, each by one who tries.
+//! A replacement notes the old id before it deletes the session, and takes its note back if it was refused.
+//! So an id may have several notes for a moment, one for each attempt.
 
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ use super::error::{read_failed, write_failed};
 use crate::clock::Timestamp;
 use crate::store::{RETIRED_FOR, RetiredId, StoreError, StoreErrorKind};
 
-/// How often an id of several notes is looked at, and how long to wait in between: all but one are taken
-/// back within milliseconds, unless whoever made them is gone.
+/// Number of reads of an id with several notes, and the pause between two: all but one are taken back within
+/// milliseconds, unless the process that made them is gone.
 const LOOKS: usize = 10;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// `{_id, expires, notes: [{by, successor, until}]}`: `by` is the id that is to take the place.
+/// The collection of notes: `{_id, expires, notes: [{by, successor, until}]}`, where `by` is the id that is
+/// to take the place.
 pub(super) struct Notes(pub(super) Collection<Document>);
 
 impl Notes {
@@ -37,13 +38,13 @@ impl Notes {
             self.upsert(doc! { "_id": id }, update).await
         };
         match adding().await {
-            // Somebody else made the first one at the same time.
+            // A concurrent call made the first one.
             Err(error) if error.kind() == StoreErrorKind::IdTaken => adding().await,
             added => added,
         }
     }
 
-    /// Makes the only note; `false` where there is one already.
+    /// Makes the only note; `false` if there is one already.
     pub(super) async fn claim(
         &self,
         id: &str,
@@ -58,7 +59,7 @@ impl Notes {
         };
         for _ in 0..2 {
             match claiming().await {
-                // There is a document: its notes stand, or it came to be at this moment.
+                // There is a document: its notes stand, or it was created at this moment.
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => {}
                 claimed => return claimed.map(|()| true),
             }
@@ -85,7 +86,7 @@ impl Notes {
         taking.await.map(drop).map_err(write_failed)
     }
 
-    /// Returns the reason why an id was retired, as long as it is known.
+    /// Returns the reason why an id was retired, as long as it is remembered.
     pub(super) async fn get(
         &self,
         id: &str,
@@ -123,7 +124,7 @@ fn note(by: &str, retired: &RetiredId, now: Timestamp) -> Document {
     doc! { "by": by, "successor": retired.as_str(), "until": until }
 }
 
-/// Sets one note in the place of all.
+/// Builds the update that replaces all notes by one.
 fn only(by: &str, retired: &RetiredId, now: Timestamp) -> Document {
     let mut update = expiring(now);
     update.insert("$set", doc! { "notes": [note(by, retired, now)] });
@@ -134,7 +135,7 @@ fn expiring(now: Timestamp) -> Document {
     doc! { "$max": { "expires": date(now.after(RETIRED_FOR)) } }
 }
 
-/// The successors that the notes of a document name and that are known still.
+/// Returns the successors that the notes of a document name and that have not expired.
 fn standing(found: &Document, now: Timestamp) -> impl Iterator<Item = &str> {
     let notes = found.get_array("notes").map_or(&[][..], Vec::as_slice);
     let notes = notes.iter().filter_map(Bson::as_document);

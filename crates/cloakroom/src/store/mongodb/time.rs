@@ -1,7 +1,7 @@
-//! The server's clock, asked for when the store connects, and again now and then.
+//! The server's clock, read when the store connects, and again from time to time.
 //!
-//! Documents hold dates that the server's TTL index goes by, and Express, so that filters name a date as they
-//! do there and an index can answer them; `$$NOW` would take an aggregation for each.
+//! The server's TTL index, and Express, go by the dates in documents, so filters contain a date that an index
+//! can compare; `$$NOW` would take an aggregation for each.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -16,10 +16,11 @@ use crate::clock::{Clock, Timestamp};
 use crate::store::steady::Steady;
 use crate::store::{StoreError, skew};
 
-/// How long what it said is gone by: another may have become the primary, or its clock been set.
+/// Time that a reading of the server's clock is used: another server may have become the primary, or its
+/// clock been set.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Asks the server for the time, sets the store's by it, and warns where this machine's is another.
+/// Reads the server's clock, sets the store's time by it, and warns if this machine's differs.
 pub(super) async fn begin(database: &Database, clock: &Clock) -> Result<Steady, StoreError> {
     let (time, asked) = (Steady::new(clock.clone()), clock.now());
     if let Some(server) = hear(database, &time).await? {
@@ -39,13 +40,13 @@ async fn hear(database: &Database, time: &Steady) -> Result<Option<Timestamp>, S
         return Ok(None);
     };
     let server = Timestamp::from_millis(server.timestamp_millis());
-    // It looked at its clock somewhere on the way.
+    // The server read its clock somewhere on the way.
     time.set(server.after(begin.elapsed() / 2));
     Ok(Some(server))
 }
 
 impl MongoInner {
-    /// Asks again, in a task of its own, where the last time is long ago.
+    /// Reads the clock again, in a task of its own, if the last reading is old.
     pub(super) fn hear_the_time(&self) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.elapsed() < AGAIN {
@@ -59,7 +60,7 @@ impl MongoInner {
         let (database, time) = (self.database.clone(), self.time.clone());
         runtime.spawn(async move {
             if hear(&database, &time).await.is_err() {
-                tracing::debug!("MongoDB was not asked for the time");
+                tracing::debug!("MongoDB's clock was not read");
             }
         });
     }

@@ -1,4 +1,4 @@
-//! Tombstones: the ids of sessions that ended, for as long as Express may bring them back.
+//! Tombstones: the ids of sessions that ended, for as long as Express may resurrect them.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use super::error::{DUPLICATE_KEY, read_failed, write_failed};
 use crate::clock::Timestamp;
 use crate::store::{StoreError, StoreErrorKind};
 
-/// Longer than what Express brings back lives: its late save gives a session its whole time anew. That
-/// of a month is longer than most.
+/// Time that a tombstone stands, longer than a resurrected session lives: a late save by Express gives it its
+/// whole lifetime again. A month is longer than most.
 const TOMBSTONE_TTL: Duration = Duration::from_hours(31 * 24);
 
-/// `{_id, expires, marks}`: `marks` counts how often it was set.
+/// The collection of tombstones: `{_id, expires, marks}`, where `marks` counts how often one was set.
 pub(super) struct Tombstones {
     pub(super) database: Database,
     pub(super) collection: Collection<RawDocumentBuf>,
 }
 
-/// Whether a tombstone is new, or stood there before.
+/// The result of writing a tombstone: a new one, or one that stood there before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tombstone {
     New,
@@ -32,7 +32,7 @@ pub(super) enum Tombstone {
 impl Tombstones {
     pub(super) async fn mark(&self, id: &str, now: Timestamp) -> Result<Tombstone, StoreError> {
         match self.try_to_mark(id, now).await {
-            // Somebody else marked it at the same time: now there is one to set again.
+            // A concurrent call set it: now there is one to set again.
             Err(error) if error.kind() == StoreErrorKind::IdTaken => {
                 self.try_to_mark(id, now).await
             }
@@ -53,7 +53,7 @@ impl Tombstones {
             .map_or(Tombstone::Again, |_| Tombstone::New))
     }
 
-    /// Marks many in one command.
+    /// Sets many tombstones in one command.
     pub(super) async fn mark_all(&self, ids: &[String], now: Timestamp) -> Result<(), StoreError> {
         let updates: Vec<Document> = ids
             .iter()
@@ -67,7 +67,7 @@ impl Tombstones {
         };
         let done = self.database.run_command(command).await;
         let done = done.map_err(write_failed)?;
-        // A key that is there twice was marked by somebody else at the same time.
+        // A duplicate key was set by a concurrent call.
         let is_twice = |error: &Bson| {
             let code = error
                 .as_document()
@@ -82,7 +82,7 @@ impl Tombstones {
         Ok(())
     }
 
-    /// Takes back a new mark under which nobody lay, unless somebody else set it as well.
+    /// Takes back a new tombstone for which there was no session, unless another process set it as well.
     pub(super) async fn unmark(&self, id: &str) -> Result<(), StoreError> {
         let unmarking = self
             .collection

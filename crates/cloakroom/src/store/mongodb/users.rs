@@ -1,5 +1,5 @@
-//! Whose a session is, said by the session alone: Express writes it as well, and knows no field of
-//! ours. The server gives candidates, which its own query cannot miss; the text of each decides.
+//! Sessions by user, decided by the session alone: Express writes it as well, and knows no field of ours. A
+//! query on the server yields candidates and misses none; the text of each decides.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ use crate::id::SessionId;
 use crate::record::{DIVIDER, OF_OBJECT, stringify};
 use crate::store::{StoreError, StoreErrorKind, UserKeys, too_many_id_changes};
 
-/// How often a user's sessions are looked for while they are ended: one that got another id
-/// meanwhile may have been missed.
+/// Bound on the passes over a user's sessions while they are ended: a session that changed its id meanwhile
+/// may have been missed.
 const PASSES: usize = 64;
-/// MongoDB takes no regular expression of more than 32,764 bytes.
+/// Bound on a regular expression: MongoDB takes none of more than 32,764 bytes.
 const LONGEST_PATTERN: usize = 30_000;
-/// Enough of an encrypted text's end to tell it from any other.
+/// Length of an encrypted text's end that tells it from any other.
 const TAIL: usize = 32;
 
 impl MongoInner {
@@ -44,7 +44,8 @@ impl MongoInner {
         for _ in 0..PASSES {
             let ids = self.ids_of(user).await?;
             let buried = self.buried(&ids).await?;
-            // One that was buried since the query may have got another id, which that did not find.
+            // One with a new tombstone since the query may have changed its id, under which the query did not
+            // find it.
             if buried.is_subset(&known) {
                 let live = ids.iter().filter(|id| !buried.contains(*id));
                 return Ok(live.map(|id| self.session_id(id)).collect());
@@ -73,7 +74,7 @@ impl MongoInner {
         Err(too_many_id_changes())
     }
 
-    /// The `_id`s of a user's live sessions, buried ones as well.
+    /// Returns the `_id`s of a user's live sessions, those with a tombstone included.
     async fn ids_of(&self, user: &str) -> Result<Vec<String>, StoreError> {
         self.create_user_indexes();
         let keys = self.user_keys.load_full();
@@ -110,7 +111,7 @@ impl MongoInner {
             return Ok(false);
         };
         let text = match self.form.text(&session).await {
-            // Nobody else is to suffer from it.
+            // One unreadable session does not fail the operation.
             Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(false),
             text => text?,
         };
@@ -118,7 +119,7 @@ impl MongoInner {
         Ok(keys.users_of(&text).iter().any(|named| named == user))
     }
 
-    /// The fields of an encrypted session's document that spare decrypting it.
+    /// Returns the fields of an encrypted session's document that spare decrypting it.
     pub(super) fn user_fields(&self, session: &Bson, text: &str) -> Document {
         let (SessionFormat::Sealed(sealer), Some(stored)) = (&self.form, session.as_str()) else {
             return Document::new();
@@ -126,7 +127,7 @@ impl MongoInner {
         let keys = self.user_keys.load();
         let users = keys.users_of(text);
         let mut users: Vec<Bson> = users.iter().map(|user| sealer.user(user).into()).collect();
-        // Several are an array, of which a query finds each.
+        // Several are an array, of which a query matches each.
         let user = match users.len() {
             0 => Bson::Null,
             1 => users.remove(0),
@@ -137,7 +138,8 @@ impl MongoInner {
         doc! { "userId": user, "userOf": of }
     }
 
-    /// Adds those fields to what Express has written. Best effort: without, it is decrypted again.
+    /// Adds those fields to a document that Express has written. Best effort: without them, it is decrypted
+    /// again.
     async fn note_user(&self, candidate: &RawDocument, session: &Bson, text: &str) {
         let fields = self.user_fields(session, text);
         let noted = candidate.get_str("userOf").ok();
@@ -153,8 +155,7 @@ impl MongoInner {
         }
     }
 
-    /// Has the server make indexes for the users in documents, while others go on. Without them it
-    /// looks through all.
+    /// Creates indexes for the users in documents, in the background. Without them the server scans all.
     fn create_user_indexes(&self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
@@ -194,8 +195,8 @@ async fn index<T: Send + Sync>(
     sessions.create_indexes(indexes).await.map(drop)
 }
 
-/// A user's own name in that of an index: documents say the realm elsewhere, and it is looked at in the
-/// text of each.
+/// Strips the realm from a user's name in an index: documents hold the realm elsewhere, and it is checked in
+/// the text of each.
 fn plain(name: &str) -> &str {
     let in_realm = name.strip_prefix(DIVIDER);
     in_realm
@@ -203,7 +204,7 @@ fn plain(name: &str) -> &str {
         .unwrap_or(name)
 }
 
-/// The fields in which documents may name a user; `None` where a query cannot say one of them.
+/// Returns the fields in which documents may name a user; `None` if a query cannot express one of them.
 fn fields(keys: &UserKeys) -> Option<Vec<String>> {
     let mut fields = Vec::new();
     for path in keys.paths() {
@@ -219,7 +220,7 @@ fn fields(keys: &UserKeys) -> Option<Vec<String>> {
     Some(fields)
 }
 
-/// Documents that may name a user: in any type that reads as that text in JSON.
+/// Returns a filter for documents that may name a user: in any type that JSON prints as that text.
 fn document_says(keys: &UserKeys, user: &str) -> Document {
     let Some(fields) = fields(keys) else {
         return Document::new();
@@ -230,7 +231,7 @@ fn document_says(keys: &UserKeys, user: &str) -> Document {
     forms.extend(Timestamp::parse_iso(user).map(|at| Bson::DateTime(date(at))));
     forms.extend(Uuid::parse_str(user).ok().map(Bson::from));
     let says = |field: &String| {
-        // What lies inside an object cannot be asked for by every name: its text says.
+        // A field inside an object cannot be queried under every name: its text decides.
         let kinds: &[&str] = if field.ends_with("._id") {
             &["binData", "symbol", "object"]
         } else {
@@ -243,7 +244,7 @@ fn document_says(keys: &UserKeys, user: &str) -> Document {
     doc! { "$or": says }
 }
 
-/// Texts in which a user's name is a value, or something is spelled in an unusual way.
+/// Returns a filter for texts in which a user's name is a value, or a spelling is unusual.
 fn text_says(user: &str) -> Document {
     let Ok(quoted) = stringify(user) else {
         return Document::new();
@@ -259,7 +260,7 @@ fn text_says(user: &str) -> Document {
     doc! { "session": { "$regex": pattern } }
 }
 
-/// A pattern that matches a text and nothing else.
+/// Returns a pattern that matches a text and nothing else.
 fn literal(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 8);
     for char in text.chars() {
@@ -271,7 +272,7 @@ fn literal(text: &str) -> String {
     pattern
 }
 
-/// Encrypted sessions that name a user, or of which nobody has noted whom they name.
+/// Returns a filter for encrypted sessions that name a user, or whose user was not noted yet.
 fn sealed_may_say(sealer: &Encryptor, keys: &UserKeys, user: &str) -> Document {
     let length = doc! { "$strLenCP": "$session" };
     let tail = i64::try_from(TAIL).unwrap_or_default();
@@ -283,7 +284,7 @@ fn sealed_may_say(sealer: &Encryptor, keys: &UserKeys, user: &str) -> Document {
     doc! { "$or": [{ "userId": sealer.user(user) }, { "$expr": stale }] }
 }
 
-/// Stands for the keys that users were looked for under: another program may have others.
+/// Returns a fingerprint of the keys that users were looked for under: another program may have others.
 fn key_mark(keys: &UserKeys) -> String {
     let paths: Vec<&str> = keys.paths().collect();
     let mut mark = hex(&Sha256::digest(paths.join("\n").as_bytes())[..4]);

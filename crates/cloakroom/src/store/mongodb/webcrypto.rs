@@ -7,9 +7,9 @@ use crate::store::{StoreError, StoreErrorKind};
 
 /// The format of connect-mongo's `createWebCryptoAdapter`.
 ///
-/// One key serves every record. It is derived once for each store, off the runtime's threads. With
-/// AES-GCM and IVs of 12 random bytes, one key is good for 2^32 records (NIST SP 800-38D §8.3):
-/// fleets that write more change the secret in time.
+/// One key serves every record. It is derived once for each store, off the runtime's threads. With AES-GCM
+/// and IVs of 12 random bytes, one key is good for 2^32 records (NIST SP 800-38D §8.3): fleets that write
+/// more must change the secret in time.
 #[derive(Clone)]
 #[must_use]
 pub struct WebCrypto {
@@ -22,8 +22,8 @@ pub struct WebCrypto {
 }
 
 impl WebCrypto {
-    /// The format with connect-mongo's defaults: AES-GCM, base64, and for the key 310,000 rounds of
-    /// PBKDF2 with SHA-256 and a salt that the package is known by.
+    /// Creates the format with connect-mongo's defaults: AES-GCM, base64, and for the key 310,000 rounds of
+    /// PBKDF2 with SHA-256 and the package's public salt.
     pub fn new(secret: impl AsRef<[u8]>) -> Self {
         Self {
             secret: secret.as_ref().to_vec(),
@@ -39,8 +39,8 @@ impl WebCrypto {
     ///
     /// # Security
     ///
-    /// With AES-CBC nothing tells that a record was tampered with: whoever writes to the database
-    /// can change it without the secret.
+    /// With AES-CBC tampering is not detected: an attacker who can write to the database can change a record
+    /// without the secret.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
@@ -52,7 +52,7 @@ impl WebCrypto {
         self
     }
 
-    /// Sets the bytes of an IV. Default: 12 for AES-GCM, 16 for AES-CBC.
+    /// Sets the length of an IV in bytes. Default: 12 for AES-GCM, 16 for AES-CBC.
     ///
     /// AES-GCM takes 8, 12, 16 or 32 here, AES-CBC 16; with any other the store does not connect.
     #[doc(alias = "ivLength")]
@@ -110,7 +110,7 @@ impl WebCrypto {
         let plain = self.algorithm.decrypt(key, iv, b"", sealed)?;
         let plain = String::from_utf8(plain).map_err(|_| Unreadable)?;
         match plain.as_bytes().first() {
-            // A serializer of Node's that gave a text: that text is the session.
+            // A serializer of Node's that produced a text: that text is the session.
             Some(b'"') => serde_json::from_str(&plain).map_err(|_| Unreadable),
             _ => Ok(plain),
         }

@@ -1,4 +1,4 @@
-//! What stores sessions and keeps them alive.
+//! Writes that store sessions and keep them alive.
 
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 
@@ -10,14 +10,14 @@ use crate::clock::Timestamp;
 use crate::record::RecordText;
 use crate::store::{CasOutcome, NewRecord, StoreError, StoreErrorKind};
 
-/// What became of one attempt to save.
+/// The outcome of one attempt to save.
 enum SaveAttempt {
     Saved,
     Gone,
     Other(DecodedSession),
 }
 
-/// When a session was saved or touched.
+/// The time at which a session was saved or touched.
 enum LastModified {
     Gone,
     Unknown,
@@ -25,12 +25,12 @@ enum LastModified {
     Earlier,
 }
 
-/// How often a document is met that says what was read in other bytes.
+/// Number of attempts at a document that holds what was read in other bytes.
 pub(super) const TRIES: usize = 3;
 
 impl MongoInner {
-    /// One command: it replaces what expired, inserts where there is nothing, and fails on the `_id`
-    /// of a live document.
+    /// Stores a session in one command: it replaces an expired document, inserts where there is none, and
+    /// fails on the `_id` of a live one.
     pub(super) async fn create(&self, id: &str, entry: &NewRecord) -> Result<(), StoreError> {
         if let Some(tombs) = &self.tombs
             && tombs.has(id, self.now()).await?
@@ -48,7 +48,7 @@ impl MongoInner {
         Ok(())
     }
 
-    /// In the order in which MongoDB stores what connect-mongo sends.
+    /// Builds a document in the order in which MongoDB stores what connect-mongo sends.
     fn new_document(&self, id: &str, session: Bson, entry: &NewRecord) -> Document {
         let now = date(self.now());
         let mut fields = self.fields(session, entry);
@@ -62,7 +62,7 @@ impl MongoInner {
         [id].into_iter().chain(fields).collect()
     }
 
-    /// What every save sets.
+    /// Returns the fields that every save sets.
     fn fields(&self, session: Bson, entry: &NewRecord) -> Document {
         let mut fields = self.user_fields(&session, &entry.text);
         fields.insert("session", session);
@@ -116,7 +116,7 @@ impl MongoInner {
         }
     }
 
-    /// The BSON that a text was read from, if that is known without asking.
+    /// Returns the BSON that a text was read from, if the cache has it.
     pub(super) fn known(&self, id: &str, read: &RecordText) -> Option<Bson> {
         match self.form {
             SessionFormat::Text => Some((**read).into()),
@@ -130,7 +130,8 @@ impl MongoInner {
         }
     }
 
-    /// One command where the session still is what was read; another one tells what it is instead.
+    /// Makes one attempt: one command if the session still is what was read; another one returns the stored
+    /// one.
     async fn attempt(
         &self,
         id: &str,
@@ -163,7 +164,7 @@ impl MongoInner {
 
     pub(super) async fn touch(&self, id: &str, expires: Timestamp) -> Result<bool, StoreError> {
         let touching = async {
-            // A slow clock moves no expiry back.
+            // A slow clock shortens no life.
             let mut update = doc! { "$max": { "expires": date(self.time.inward(expires)) } };
             if !self.options.touch_after.is_zero() {
                 match self.last_modified(id).await? {
@@ -183,7 +184,8 @@ impl MongoInner {
         Ok(self.unless_buried(id, touching).await?.is_some())
     }
 
-    /// A document without the field gets none, and is always touched, as with connect-mongo.
+    /// Reads `lastModified`. A document without the field gets none, and is always touched, as with
+    /// connect-mongo.
     async fn last_modified(&self, id: &str) -> Result<LastModified, StoreError> {
         let finding = self
             .sessions

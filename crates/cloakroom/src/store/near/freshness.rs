@@ -1,36 +1,36 @@
-//! Whether a copy may be given out: a decision about instants.
+//! The freshness of a copy: a decision about instants.
 
 use std::time::{Duration, Instant};
 
-/// Who tells what becomes of a session after it was read.
+/// The connection that reports later changes to a session that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadSource {
-    /// The link does: it was read from the server that the link is to.
+    /// The subscription: the read went to the server that it is connected to.
     Subscribed,
-    /// Nobody.
+    /// No connection: later changes are not reported.
     Unsubscribed,
 }
 
-/// When a copy was made, and how long it can be of use at all.
+/// The times of a copy: when it was read, and until when it can be used at all.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CopyTimes {
-    /// When the store was asked: what it said was so then or later.
+    /// Time at which the store was asked: its reply was current then or later.
     pub(super) asked: Instant,
     pub(super) until: Instant,
     pub(super) source: ReadSource,
 }
 
-/// What is to be done with a copy.
+/// The decision about a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CacheDecision {
     Serve,
-    /// Its time is up.
+    /// It has reached its greatest age.
     Over,
-    /// For longer than the bound nobody has said that it still holds.
+    /// Nothing has confirmed it for longer than the bound.
     Unproven,
 }
 
-/// Judges a copy of which no change was told, `proven` being looked up before that and `now` after it.
+/// Decides about a copy of which no change was reported, `proven` being read before that and `now` after it.
 pub(super) fn judge(
     times: CopyTimes,
     proven: Option<Instant>,
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_is_given_out_within_the_bound_of_what_was_known_last() {
+    fn copy_is_served_within_the_bound_of_its_last_proof() {
         use {CacheDecision::*, ReadSource::*};
         let begin = Instant::now() + Duration::from_hours(1);
         let at = |millis| begin + Duration::from_millis(millis);
@@ -68,7 +68,7 @@ mod tests {
             (5_000, 30_000, Subscribed,   Some(1_000), 6_000,  Serve), // younger than the last proof
             (5_000, 30_000, Subscribed,   Some(1_000), 6_001,  Unproven),
             (0,     30_000, Unsubscribed, Some(5_000), 1_000,  Serve),
-            (0,     30_000, Unsubscribed, Some(5_000), 5_000,  Unproven), // the link speaks of another server
+            (0,     30_000, Unsubscribed, Some(5_000), 5_000,  Unproven), // the subscription is to another server
             (0,     30_000, Subscribed,   Some(30_000), 29_999, Serve),
             (0,     30_000, Subscribed,   Some(30_000), 30_000, Over),
             (0,     500,    Unsubscribed, None,        500,    Over),

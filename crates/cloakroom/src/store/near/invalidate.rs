@@ -1,10 +1,10 @@
-//! What this process does itself, and sees at once: also where whoever asked for it has gone.
+//! Invalidation by this process's own writes, which take effect at once, even if their caller is gone.
 
 use super::memory::Memory;
 use crate::id::SessionId;
 
-/// A write of this process. Copies are of no use from when it begins, and those that were read while
-/// it went on, from when it ends, in whatever way.
+/// Invalidates for a write of this process: existing copies when it begins, and those that were read
+/// meanwhile when it ends, however it ends.
 pub(super) struct WriteInvalidation<'a> {
     memory: &'a Memory,
     ids: [&'a SessionId; 2],
@@ -32,7 +32,7 @@ impl Drop for WriteInvalidation<'_> {
     }
 }
 
-/// Forgets everything when it is dropped, unless it is known that it needs not.
+/// Drops all copies when it is dropped, unless that turns out not to be needed.
 pub(super) struct ClearOnDrop<'a>(Option<&'a Memory>);
 
 impl<'a> ClearOnDrop<'a> {

@@ -1,4 +1,4 @@
-//! The copies, within a bound of bytes, each with the stamp that it was read under.
+//! The copies, within a bound of bytes, each with the version that it was read under.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use crate::clock::Clock;
 use crate::id::SessionId;
 use crate::store::StoredRecord;
 
-/// How many counters of changes there are: in a fleet that writes a thousand sessions a second, a
-/// copy goes once a minute because of another session's.
+/// Number of change counters: in a fleet that writes a thousand sessions a second, a copy is dropped once a
+/// minute because of another session that shares its counter.
 const SLOTS: usize = 1 << 16;
-/// How long a copy is of use, whatever the link says.
+/// Greatest age of a copy, whatever its subscription reports.
 const MAX_AGE: Duration = Duration::from_secs(30);
-/// In how many parts the memory is: few enough for each to have room for large sessions.
+/// Number of shards: few enough for each to have room for large sessions.
 const SHARDS: usize = 16;
-/// What a copy takes beside its texts.
+/// Overhead of a copy in bytes, beside its texts.
 const OVERHEAD: usize = 256;
 
 #[derive(Clone)]
@@ -49,7 +49,7 @@ pub(super) struct Memory {
     clock: Clock,
 }
 
-/// What was noted before the store was asked.
+/// A version and an instant, taken before the store is asked.
 #[derive(Clone, Copy)]
 pub(super) struct PendingRead {
     stamp: Version,
@@ -69,8 +69,8 @@ impl Memory {
         }
     }
 
-    /// The copy of a session, if it may be given out. `proven` is asked before it is looked at whether
-    /// a change was told, and the time after that: whatever comes in between is on the safe side.
+    /// Returns the copy of a session if it may be served. `proven` is read before the check for a reported
+    /// change, and the time after it: whatever comes in between errs on the safe side.
     pub(super) fn get(
         &self,
         id: &SessionId,
@@ -91,7 +91,7 @@ impl Memory {
         }
     }
 
-    /// To be noted before the store is asked, and before it is looked whether the link is alive.
+    /// Takes a version, to be called before the store is asked and before the subscription is checked.
     pub(super) fn question(&self, id: &SessionId) -> PendingRead {
         PendingRead {
             stamp: self.stamps.take(self.hash(id)),
@@ -99,7 +99,7 @@ impl Memory {
         }
     }
 
-    /// Keeps what the store said. Where a change was told of meanwhile it is never given out.
+    /// Keeps a reply of the store. If a change was reported meanwhile it is never served.
     pub(super) fn insert(
         &self,
         id: &SessionId,
@@ -128,14 +128,14 @@ impl Memory {
         );
     }
 
-    /// A session changed, or may have.
+    /// Invalidates the copies of a session that changed, or may have.
     pub(super) fn changed(&self, id: &SessionId) {
         self.stamps.changed(self.hash(id));
         self.copies.remove(id);
         count(&self.counters.invalidations);
     }
 
-    /// All may have.
+    /// Invalidates all copies.
     pub(super) fn clear(&self) {
         self.stamps.clear();
         self.copies.clear();
@@ -177,7 +177,7 @@ fn copies(
     Cache::with_options(options, Bytes, hasher.clone(), lifecycle)
 }
 
-/// The time by a clock that nobody sets; in tests the runtime's, which can be made to stand still.
+/// Returns the time by a monotonic clock; in tests the runtime's, which can be paused.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

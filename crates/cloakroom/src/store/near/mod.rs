@@ -1,9 +1,9 @@
-//! A cache that is itself a store: reads are answered from memory for as long as it is known that
-//! nothing changed.
+//! A cache that is itself a store: reads are served from memory for as long as nothing is known to have
+//! changed.
 //!
-//! A change counts as told before the copy of what it changed is given out (`stamps`), and a copy is
-//! given out for a bounded time after it was last known to hold (`judge`). `model` goes through all
-//! orders in which that can happen.
+//! A change counts as reported before the copy that it concerns is served (`versions`), and a copy is served
+//! for a bounded time after it was last known to hold (`freshness`). `model` explores all orders in which
+//! that can happen.
 
 mod freshness;
 mod invalidate;
@@ -12,7 +12,7 @@ mod options;
 mod stats;
 mod versions;
 
-/// The counters' numbers; the model has others.
+/// The atomics of the counters; the model uses loom's.
 mod atomic {
     pub(super) use std::sync::atomic::{AtomicU32, Ordering};
 }
@@ -35,10 +35,10 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 
-/// How long the link's server may take to answer a read before the store is asked instead.
+/// Time for a read over the subscription's connection before the store itself is asked.
 const LINK_READ_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A store in front of another, which answers reads from this process's memory; clones are the same.
+/// A store in front of another, which serves reads from this process's memory; clones are the same store.
 ///
 /// ```
 /// # use cloakroom::store::{Store, near::NearStore};
@@ -47,19 +47,19 @@ const LINK_READ_TIMEOUT: Duration = Duration::from_millis(500);
 /// # }
 /// ```
 ///
-/// Redis, Valkey and PostgreSQL (with the trigger `notify`) say what changes, whoever changes it: a
-/// logout elsewhere is known here as it happens. Where nothing was heard for the
-/// [bound](NearOptions::staleness), a second, nothing is given out that was not read within it; the
-/// same holds from the start for a store that says nothing. What this process writes, it sees at once.
-/// Writes compare with what is stored, as ever: an old copy overwrites nothing.
+/// Redis, Valkey and PostgreSQL (with the trigger `notify`) report changes by any writer: a logout elsewhere
+/// is known here as it happens. If no ping was answered for the [bound](NearOptions::staleness), a second,
+/// nothing is served that was not read within it; the same holds from the start for a store without such
+/// reports. Writes of this process are visible to it at once. Writes compare with the stored record, as ever:
+/// an old copy overwrites nothing.
 ///
 /// # Security
 ///
-/// For the bound after a logout on another server this one may still accept the session. Where that
-/// is too long: [`Require::role`](crate::auth::Require::role) and
-/// [`fresh`](crate::auth::Require::fresh) go past the cache, as does
-/// [`Session::reload`](crate::Session::reload); [`Manager::wait_for_caches`](crate::Manager::wait_for_caches) waits until
-/// no server can accept what was ended before.
+/// For the bound after a logout on another server this one may still accept the session. Where that is too
+/// long: [`Require::role`](crate::auth::Require::role) and [`fresh`](crate::auth::Require::fresh) bypass the
+/// cache, as does [`Session::reload`](crate::Session::reload);
+/// [`Manager::wait_for_caches`](crate::Manager::wait_for_caches) waits until no server can accept a session
+/// that was ended before.
 #[derive(Clone)]
 pub struct NearStore(Arc<NearInner>);
 
@@ -67,17 +67,17 @@ struct NearInner {
     store: Arc<dyn Store>,
     memory: Arc<Memory>,
     staleness: Duration,
-    /// Made at the first read, for it needs a runtime.
+    /// Made at the first read, because it needs a runtime.
     link: OnceLock<Option<Box<dyn Changes>>>,
 }
 
 impl NearStore {
-    /// Stands before `store`, with the default options.
+    /// Wraps `store`, with the default options.
     pub fn new(store: impl Store) -> Self {
         Self::with(Arc::new(store), &NearOptions::default())
     }
 
-    /// Stands before a store that others hold as well.
+    /// Wraps a shared store.
     pub fn with(store: Arc<dyn Store>, options: &NearOptions) -> Self {
         Self(Arc::new(NearInner {
             store,
@@ -87,7 +87,7 @@ impl NearStore {
         }))
     }
 
-    /// What it has done so far.
+    /// Returns the counters since the cache was made.
     pub fn stats(&self) -> NearStats {
         let proven = self.0.link.get().and_then(Option::as_ref);
         let proven = proven.and_then(|link| link.proven());
@@ -117,7 +117,7 @@ impl NearInner {
             return Ok(Some(stored));
         }
         self.memory.was_missed();
-        // Noted first: what is told from now on is told of this read as well.
+        // Taken first: a change that is reported from now on concerns this read as well.
         let question = self.memory.question(id);
         let (source, read) = match self.read_by_link(id).await {
             Some(read) => (ReadSource::Subscribed, read?),
@@ -129,7 +129,7 @@ impl NearInner {
         Ok(read)
     }
 
-    /// Reads from the server that the link is to; `None` where that is of no use.
+    /// Reads from the server that the subscription is connected to; `None` if that is of no use.
     async fn read_by_link(
         &self,
         id: &SessionId,
@@ -146,7 +146,7 @@ impl NearInner {
         }
     }
 
-    /// Waits until everything was told that was changed so far; forgets all where that may not be so.
+    /// Waits until all changes so far were reported; drops all copies if that may have failed.
     async fn catch_up(&self, forgetting: ClearOnDrop<'_>) {
         let Some(link) = self.link() else { return };
         if link.catch_up().await.is_ok() {

@@ -1,4 +1,4 @@
-//! All orders in which a read meets a change, by loom, which also finds the fault in each mutant.
+//! All interleavings of a read and a change, by loom, which also finds the fault in each mutant.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,46 +17,46 @@ mod versions;
 
 use versions::{Version, Versions};
 
-/// The session whose hash it is; another one shares its counter or not, which changes nothing.
+/// The hash of the session; whether another shares its counter changes nothing.
 const ID: u64 = 0;
 
-/// What is done otherwise than it should be.
+/// A fault that is built into the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutant {
     None,
-    /// The stamp is taken when the answer is there.
+    /// The version is taken after the reply.
     StampsLate,
-    /// A change is told before it is made: an own write that forgets only before it is sent.
+    /// A change is reported before it is made: an own write that invalidates only before it is sent.
     TellsEarly,
-    /// A change is not told, as with `NOLOOP`.
+    /// A change is not reported, as with `NOLOOP`.
     TellsNothing,
-    /// A change removes the copy that is there, and a read under way brings it back.
+    /// A change removes the copy that is there, and a read under way restores it.
     OnlyRemoves,
     /// Copies outlive the connection.
     NeverForgets,
-    /// A new connection counts as proven before what came before it is forgotten.
+    /// A new connection counts as proven before older copies are dropped.
     ProvenEarly,
-    /// It is looked whether the link is alive before the stamp is taken, and forgotten before the
-    /// server tells.
+    /// The connection is checked before the version is taken, and copies are dropped before the server
+    /// reports.
     StampsWhenLost,
 }
 
-/// One process's cache, the store, and the link between the two.
+/// One process's cache, the store, and the connection between the two.
 struct World {
     mutant: Mutant,
     server: Mutex<ModelServer>,
     stamps: Versions,
     copy: Mutex<Option<(Version, u32)>>,
-    /// Whether the link counts as proven.
+    /// `true` while the connection counts as proven alive.
     proven: AtomicBool,
-    /// Whether a change was made and, where it is told, told.
+    /// `true` once a change was made and, if it is reported, reported.
     changed: AtomicBool,
 }
 
-/// It does one thing after the other.
+/// The server, which executes one request after the other.
 struct ModelServer {
     stored: u32,
-    /// Whether it tells of changes.
+    /// `true` if it reports changes.
     tells: bool,
 }
 
@@ -87,7 +87,7 @@ impl World {
             Mutant::StampsLate => self.stamps.take(ID),
             _ => stamp,
         };
-        // What is read while nobody follows is not kept for longer than it was true.
+        // A read without a subscription is not kept for longer than it was true.
         if proven {
             *self.copy.lock().unwrap() = Some((stamp, read));
         }
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// The connection is lost, and there is another.
+    /// Loses the connection, and makes another.
     fn reconnect(&self) {
         self.lose();
         if self.mutant == Mutant::StampsWhenLost {
@@ -155,7 +155,7 @@ impl World {
         }
     }
 
-    /// Fails where the old value is given out after it was told that there is a new one.
+    /// Fails if the old value is served after the change was reported.
     fn is_not_stale(&self) {
         if self.changed.load(Ordering::SeqCst) {
             assert_ne!(self.get(), Some(1));
@@ -169,7 +169,7 @@ fn explore(mutant: Mutant, scenario: fn(&Arc<World>)) {
     model.check(move || scenario(&Arc::new(World::new(mutant))));
 }
 
-/// Somebody reads, and asks for the copy, while somebody else changes the session.
+/// Races a read, and a use of its copy, against a change of the session.
 fn read_meets_change(world: &Arc<World>) {
     let (reading, changing) = (Arc::clone(world), Arc::clone(world));
     let read = thread::spawn(move || {
@@ -182,8 +182,8 @@ fn read_meets_change(world: &Arc<World>) {
     world.is_not_stale();
 }
 
-/// The same, while the connection is lost and made again. A change that came in between is told by
-/// nobody: it counts from when the new connection does.
+/// Races a read against the loss and renewal of the connection. No message reports a change that came in
+/// between: it counts from the time of the new connection.
 fn read_meets_reconnect(world: &Arc<World>) {
     let (reading, linking) = (Arc::clone(world), Arc::clone(world));
     let read = thread::spawn(move || reading.read());
@@ -198,7 +198,7 @@ fn read_meets_reconnect(world: &Arc<World>) {
     world.is_not_stale();
 }
 
-/// The same, the change being made by a process of its own.
+/// Races a change by another process against the renewal of the connection.
 fn change_meets_reconnect(world: &Arc<World>) {
     let (changing, linking) = (Arc::clone(world), Arc::clone(world));
     let change = thread::spawn(move || changing.change());
@@ -214,18 +214,18 @@ fn is_caught(mutant: Mutant, scenario: fn(&Arc<World>)) -> bool {
 }
 
 #[test]
-fn what_was_told_is_never_served_again() {
+fn invalidated_copy_is_never_served_again() {
     explore(Mutant::None, read_meets_change);
 }
 
 #[test]
-fn what_was_not_told_is_forgotten_before_the_link_counts() {
+fn copies_of_a_lost_connection_are_dropped_before_the_next_counts_as_proven() {
     explore(Mutant::None, read_meets_reconnect);
     explore(Mutant::None, change_meets_reconnect);
 }
 
 #[test]
-fn mutants_of_telling_are_caught() {
+fn mutants_of_invalidation_are_caught() {
     use Mutant::{OnlyRemoves, StampsLate, TellsEarly, TellsNothing};
     for mutant in [StampsLate, TellsEarly, TellsNothing, OnlyRemoves] {
         assert!(is_caught(mutant, read_meets_change), "{mutant:?}");
@@ -233,7 +233,7 @@ fn mutants_of_telling_are_caught() {
 }
 
 #[test]
-fn mutants_of_connecting_are_caught() {
+fn mutants_of_reconnecting_are_caught() {
     use Mutant::{NeverForgets, ProvenEarly, StampsWhenLost};
     for mutant in [NeverForgets, ProvenEarly, StampsWhenLost] {
         let caught =

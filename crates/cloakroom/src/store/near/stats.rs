@@ -1,33 +1,33 @@
-//! What a near cache has done, in numbers.
+//! Counters of a near cache.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The counters of a [`NearStore`](super::NearStore) since it was made, to be handed to whatever
-/// collects metrics. They hold no id.
+/// The counters of a [`NearStore`](super::NearStore) since it was made, for a metrics collector. They hold no
+/// id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NearStats {
-    /// Reads that were answered from memory.
+    /// Reads that were served from memory.
     pub hits: u64,
     /// Reads that went to the store; [`unproven`](Self::unproven) are among them.
     pub misses: u64,
-    /// Reads for which there was a copy, and no proof that it holds: many of them mean that the link
-    /// is down.
+    /// Reads for which there was a copy, and no proof that it holds: many of them mean that the
+    /// subscription's connection is down.
     pub unproven: u64,
-    /// Changes that were told by the link or made here.
+    /// Changes that the subscription reported or that were made here.
     pub invalidations: u64,
-    /// How often everything was forgotten: when a link comes up, and when it is lost.
+    /// Number of times that all copies were dropped: when a connection is made, and when it is lost.
     pub flushes: u64,
-    /// Sessions in memory, those that are of no more use among them.
+    /// Sessions in memory, unusable copies included.
     pub sessions: u64,
     /// Their size in bytes.
     pub bytes: u64,
-    /// How long ago the link was proven alive; `None` where there is no link.
+    /// Time since the connection was last proven alive; `None` without a connection.
     pub staleness: Option<Duration>,
 }
 
-/// What is counted while it happens.
+/// The counters while they are updated.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) hits: AtomicU64,

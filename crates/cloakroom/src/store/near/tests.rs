@@ -1,4 +1,4 @@
-//! Whether and how long a copy is given out, by a store whose link the test has in its hand; and by real ones.
+//! Tests of the near cache: over a store whose connection the test controls, and over real ones.
 
 mod fake;
 mod invalidate;
@@ -14,7 +14,7 @@ use self::fake::{Fake, n, record};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn what_expired_is_not_given_out() {
+async fn expired_records_are_not_served_from_cache() {
     let clock = crate::clock::ManualClock::at(record(1).expires);
     clock.set(Timestamp::from_millis(
         record(1).expires.as_millis() - 60_000,
@@ -35,7 +35,7 @@ async fn what_expired_is_not_given_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn memory_is_bounded_and_what_is_too_large_is_not_kept() {
+async fn cache_size_is_bounded_and_too_large_records_are_not_kept() {
     let fake = Fake::default();
     fake.set(1);
     let options = NearOptions::default().memory(64 << 10);
@@ -74,7 +74,7 @@ async fn a_bound_of_zero_caches_nothing() {
 }
 
 #[test]
-fn nothing_of_a_session_is_in_debug() {
+fn debug_output_reveals_no_session() {
     let near = NearStore::new(Fake::default());
     assert_eq!(format!("{near:?}"), "NearStore { staleness: 1s, .. }");
 }

@@ -1,4 +1,4 @@
-//! Changes as they happen, for a cache: a connection that listens to what the triggers `notify` say.
+//! Changes as they happen, for a cache: a connection that listens to the triggers `notify`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use crate::id::SessionId;
 use crate::store::subscription::supervised::{Connected, Pingable, Supervised};
 use crate::store::{Changes, Invalidation, InvalidationSink, StoreFuture, StoredRecord};
 
-/// The link of one cache.
+/// The subscription of one cache.
 pub(super) struct ChangeSubscription {
     inner: Arc<PostgresInner>,
     kept: Supervised<Follower>,
@@ -40,7 +40,7 @@ impl ChangeSubscription {
 
 impl Changes for ChangeSubscription {
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
-        // Known before it is asked for, and for longer than a copy is of use.
+        // Watched before it is read, and for longer than a copy can be used.
         self.names.learn(std::slice::from_ref(id));
         Box::pin(self.inner.get(id))
     }
@@ -54,20 +54,21 @@ impl Changes for ChangeSubscription {
     }
 }
 
-/// A connection that notifies itself: notifications come in the order of the commits, so that what was
-/// committed before has come when its own does.
+/// A connection that notifies itself: notifications come in the order of the commits, so that earlier ones
+/// have arrived when its own does.
 struct Follower {
     client: Client,
-    /// What it notifies of, but for a number, on a channel that nobody else listens to.
+    /// The notification that it sends, but for a number, on a channel of its own.
     call: String,
     calls: AtomicU64,
-    /// The number that came last.
+    /// The number that arrived last.
     heard: Arc<AtomicU64>,
     has_notify: String,
 }
 
 impl Pingable for Follower {
-    /// Also whether the triggers are still there; a pooler that hands a connection to others is none.
+    /// Notifies itself, and checks that the triggers still exist; a pooler that hands the connection to other
+    /// clients fails.
     async fn ping(&self) -> bool {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let (call, has_notify) = (&self.call, &self.has_notify);
@@ -105,7 +106,7 @@ async fn connect(
         .connect(move |said| hear.take(said))
         .await
         .ok()?;
-    // What notifies only itself needs no disk.
+    // Notifications to itself need no disk.
     let listen = format!("SET synchronous_commit = off; LISTEN {CHANGED}; LISTEN {call}");
     client.batch_execute(&listen).await.ok()?;
     let follower = Follower {
@@ -118,12 +119,12 @@ async fn connect(
     if !follower.ping().await {
         return None;
     }
-    // What happened until now was not told. Nothing is proven before all of it is forgotten.
+    // Earlier changes were not reported. Nothing counts as proven before all copies are dropped.
     hints.send(Invalidation::All);
     Some((follower, broken))
 }
 
-/// What becomes of notifications; it goes with the connection.
+/// The handler of notifications; it is dropped with the connection.
 struct Hear {
     names: Arc<WatchedIds>,
     hints: InvalidationSink,

@@ -26,14 +26,14 @@ use super::pooler::{Pooler, is_direct};
 use super::url::{ParsedUrl, TlsMode};
 use crate::store::{StoreErrorKind, plaintext};
 
-/// How long a call waits for one of the pool's connections; a manager's own bound is shorter.
+/// Time that a call waits for one of the pool's connections; a manager's own bound is shorter.
 pub(super) const POOL_WAIT: Duration = Duration::from_secs(5);
-/// A peer that is silent for this long is asked whether it is there, and not hours later.
+/// Idle time before a keepalive probe: a silent peer is probed soon, not hours later.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const PROBES: u32 = 3;
-/// How long what was sent may stay unacknowledged before the connection is given up.
+/// Time that sent data may stay unacknowledged before the connection is given up.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
-/// The driver's own idle time before keepalives, by which one sees that the URL sets none.
+/// The driver's own idle time before keepalives, which tells that the URL sets none.
 const UNSET_KEEPALIVE: Duration = Duration::from_hours(2);
 
 pub(super) fn pool(
@@ -48,7 +48,7 @@ pub(super) fn pool(
     };
     let login = config.get_connect_timeout().copied().unwrap_or_default() * 2;
     let manager = ManagerConfig {
-        // A closed connection is seen without asking; anything more would cost a round trip.
+        // A closed connection is noticed without a query; anything more would cost a round trip.
         recycling_method: RecyclingMethod::Fast,
     };
     Pool::builder(Manager::from_connect(config, connector, manager))
@@ -63,8 +63,8 @@ pub(super) fn pool(
         .map_err(|_| QueryError::new(StoreErrorKind::Invalid, "the pool cannot be built"))
 }
 
-/// Whether the pool may open more connections than the server grants, which is warned of. A pooler has
-/// its own.
+/// Returns `true`, and warns, if the pool may open more connections than the server grants. A pooler has
+/// limits of its own.
 pub(super) fn is_too_many(pool_size: usize, granted: usize, pooler: &Pooler) -> bool {
     let is_too_many = pool_size > granted && !pooler.is_there();
     if is_too_many {
@@ -77,9 +77,9 @@ pub(super) fn is_too_many(pool_size: usize, granted: usize, pooler: &Pooler) -> 
     is_too_many
 }
 
-/// Whether notifications reach this process; an error where they are asked for and do not.
+/// Returns `true` if notifications reach this process, and an error if they are requested and do not.
 ///
-/// It makes the first connection, by which one sees where all lead.
+/// It makes the first connection, which shows if all lead to a pooler.
 pub(super) async fn can_listen(
     inner: &PostgresInner,
     options: &PostgresOptions,
@@ -91,7 +91,7 @@ pub(super) async fn can_listen(
     if !inner.pooler.is_there() {
         return Ok(true);
     }
-    tracing::info!("a pooler stands in front of PostgreSQL: statements go without names");
+    tracing::info!("a pooler stands in front of PostgreSQL: statements are sent unnamed");
     if options.notify_ends || options.notify_changes {
         let text = "a pooler stands in front of PostgreSQL, and may pass no notifications on: give the \
                     server's own URL in PostgresOptions::listen_url, or leave notify_ends and \
@@ -111,7 +111,7 @@ async fn listens_directly(server: &Server) -> Result<(), QueryError> {
     Err(QueryError::new(StoreErrorKind::Invalid, text))
 }
 
-/// Where connections lead, and how they are encrypted.
+/// The address of a server, and the encryption of connections to it.
 #[derive(Clone)]
 pub(super) struct Server {
     config: Config,
@@ -119,11 +119,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// What a URL says and the options complete, and warns of what is not as the URL has it.
+    /// Builds it from a URL and the options, and warns where it differs from the URL.
     pub(super) fn new(said: ParsedUrl, options: &PostgresOptions) -> Result<Self, QueryError> {
         if !said.aside.is_empty() {
             tracing::warn!(
-                "parameters of the PostgreSQL URL that mean nothing here are set aside: {}",
+                "parameters of the PostgreSQL URL that mean nothing here are ignored: {}",
                 said.aside.join(", ")
             );
         }
@@ -140,7 +140,7 @@ impl Server {
         Ok(Self { config, connector })
     }
 
-    /// Connects, and hands what is notified to `heard`; the task ends with the connection.
+    /// Connects, and passes notifications to `heard`; the task ends with the connection.
     pub(super) async fn connect(
         &self,
         heard: impl Fn(&str) + Send + 'static,
@@ -176,8 +176,8 @@ where
     })
 }
 
-/// Fills in what the URL leaves open. `TimeZone` stays the server's, as for Express: it decides
-/// what `expire` means.
+/// Fills in what the URL leaves open. `TimeZone` stays the server's, as for Express: it decides the meaning
+/// of `expire`.
 fn complete(config: &mut Config, options: &PostgresOptions) {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(options.connect_timeout);
@@ -204,8 +204,8 @@ fn complete(config: &mut Config, options: &PostgresOptions) {
     }
 }
 
-/// How connections are encrypted, by what the URL says. `prefer` is heeded on this machine alone:
-/// elsewhere, whoever is on the way could answer that the server has no TLS.
+/// Returns the TLS mode for a URL. `prefer` is heeded on this machine alone: elsewhere, anyone between the
+/// two could answer that the server has no TLS.
 fn mode(tls: Option<TlsMode>, is_local: bool) -> SslMode {
     match tls {
         None | Some(TlsMode::Off) => SslMode::Disable,
@@ -224,7 +224,7 @@ fn hosts(config: &Config) -> Vec<String> {
     names.chain(addresses).collect()
 }
 
-/// Opens connections, and drives them without a word: the driver's messages may hold a record.
+/// Opens connections, and drives them without logging: the driver's messages may hold a record.
 #[derive(Clone)]
 enum Connector {
     Plain,
@@ -241,7 +241,7 @@ impl Connector {
     }
 }
 
-/// The system's roots, or those in a file.
+/// Returns the system's root certificates, or those in a file.
 fn trusted(file: Option<&Path>) -> Result<RootCertStore, QueryError> {
     let mut roots = RootCertStore::empty();
     let Some(file) = file else {
@@ -258,7 +258,7 @@ fn trusted(file: Option<&Path>) -> Result<RootCertStore, QueryError> {
     Ok(roots)
 }
 
-/// TLS that checks the server's name and certificate.
+/// Returns a TLS configuration that checks the server's name and certificate.
 pub(super) fn tls(config: &Config, roots: RootCertStore) -> Result<ClientConfig, QueryError> {
     let failed = |text| QueryError::new(StoreErrorKind::Unavailable, text);
     if roots.is_empty() {
@@ -266,7 +266,7 @@ pub(super) fn tls(config: &Config, roots: RootCertStore) -> Result<ClientConfig,
             "the system has no root certificates: install them, or name a file in SSL_CERT_FILE",
         ));
     }
-    // A provider of its own: the process's is the program's to choose.
+    // A provider of its own: the process's default is the program's to choose.
     let mut tls = ClientConfig::builder_with_provider(ring::default_provider().into())
         .with_safe_default_protocol_versions()
         .map_err(|_| failed("TLS cannot be set up"))?
@@ -281,7 +281,7 @@ pub(super) fn tls(config: &Config, roots: RootCertStore) -> Result<ClientConfig,
 type Connecting<'a> =
     Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
 
-/// Opens the pool's connections, and looks where each leads.
+/// Opens the pool's connections, and checks each for a pooler.
 struct Looking {
     connector: Connector,
     pooler: Arc<Pooler>,
@@ -319,7 +319,7 @@ where
     Connection<Socket, S>: Future<Output = Result<(), Error>> + Send + 'static,
 {
     tokio::spawn(async move {
-        // Whoever uses the client learns that it is closed.
+        // The client reports that it is closed when it is used.
         let _ = connection.await;
     })
 }
@@ -329,7 +329,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn x11_prefer_gives_way_on_this_machine_alone() {
+    fn x11_prefer_falls_back_to_plain_text_on_this_machine_alone() {
         use SslMode::{Disable, Prefer, Require};
         #[rustfmt::skip]
         let table = [

@@ -1,4 +1,4 @@
-//! What can be made in the database: shown first, then run.
+//! The objects that can be created in the database: shown first, then run.
 
 use std::fmt::Write as _;
 
@@ -7,18 +7,18 @@ use super::sql::UNINDEXABLE;
 use crate::record::{DIVIDER, OF_OBJECT};
 use crate::store::UserKeys;
 
-/// One thing that can be made in the database, all of it or nothing.
+/// A set of objects that is created in the database as a whole or not at all.
 ///
-/// Its statements may be run any number of times and, in one transaction each time, by any number of
-/// processes at once: the first of them waits for its turn.
+/// Its statements are idempotent and, in one transaction each time, safe to run from any number of processes
+/// at once: they run one after the other.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Ddl {
-    /// What it is called in messages.
+    /// The name in messages.
     pub name: &'static str,
-    /// What it is for.
+    /// The purpose, in messages.
     pub purpose: &'static str,
-    /// Its statements.
+    /// The statements.
     pub sql: String,
 }
 
@@ -45,8 +45,8 @@ pub(super) fn all(names: &TableNames, keys: &UserKeys) -> Vec<Ddl> {
     ]
 }
 
-/// Constraint and index are called as connect-pg-simple calls them; with another table's name in
-/// them for another table.
+/// Builds the table. Constraint and index have connect-pg-simple's names; for another table, with that
+/// table's name in them.
 pub(super) fn table(names: &TableNames) -> Ddl {
     let table = names.table();
     let key = super::names::quoted(&names.derived("", "_pkey"));
@@ -103,7 +103,7 @@ pub(super) fn retired(names: &TableNames) -> Ddl {
     )
 }
 
-/// A function that names a record's user and fails for none, and an index by it.
+/// Builds a function that names a record's user and never fails, and an index by it.
 pub(super) fn user_index(names: &TableNames, keys: &UserKeys) -> Ddl {
     let (table, function) = (names.table(), user_function(names, keys));
     let index = super::names::quoted(&names.derived("", &format!("_{}", mark(keys))));
@@ -130,7 +130,7 @@ LANGUAGE plpgsql IMMUTABLE STRICT AS {};
     )
 }
 
-/// The function's name, which says what it does: another body has another name.
+/// Returns the function's name, which depends on its body: another body has another name.
 pub(super) fn user_function(names: &TableNames, keys: &UserKeys) -> String {
     names.qualified(&format!("cloakroom_{}", mark(keys)))
 }
@@ -139,9 +139,9 @@ fn mark(keys: &UserKeys) -> String {
     format!("user_{:08x}", hash(&user_body(keys, "json")))
 }
 
-/// The user by the rules of [`UserKeys::users_of`]. A record that names several is set aside, to be read
-/// by the store itself, and so is one with `\u0000` or a lone surrogate, which PostgreSQL cannot take
-/// apart.
+/// Builds the function's body, by the rules of [`UserKeys::users_of`]. A record that names several users is
+/// set aside, to be read by the store itself, and so is one with `\u0000` or a lone surrogate, which
+/// PostgreSQL cannot parse.
 fn user_body(keys: &UserKeys, kind: &str) -> String {
     let mut body = format!(
         "DECLARE
@@ -154,7 +154,7 @@ BEGIN
 "
     );
     let inside: Vec<String> = OF_OBJECT.iter().map(|path| steps(path)).collect();
-    // No record that PostgreSQL can take apart has a key with a NUL.
+    // No record that PostgreSQL can parse has a key with a NUL.
     for path in keys.paths().filter(|path| !path.contains('\0')) {
         let _ = write!(
             body,
@@ -182,7 +182,7 @@ BEGIN
                 .join(", ")
         );
     }
-    // The names of `index_names`: in a realm, and of whoever acts in the user's place.
+    // The names of `index_names`: in a realm, and of the user who impersonates.
     let divider = format!("chr({})", u32::from(DIVIDER));
     let _ = write!(
         body,
@@ -211,14 +211,14 @@ END
     body
 }
 
-/// A path of keys, as the operator `->` takes one after the other.
+/// Returns a path of keys, each applied with the operator `->`.
 fn steps(path: &str) -> String {
     let steps: Vec<String> = path.split('.').map(literal).collect();
     steps.join(" -> ")
 }
 
-/// Before a row is written, and after: an upsert that waited for the row to be destroyed passed the
-/// first check already.
+/// Builds triggers that fire before a row is written, and after: an upsert that waited for the row to be
+/// destroyed passed the first check already.
 fn shield(names: &TableNames) -> Ddl {
     let (table, tombs) = (names.table(), names.tombs());
     let function = names.qualified(&names.derived("cloakroom_", "_shield"));
@@ -261,10 +261,10 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS {};
 
 /// The channel of [`notify`].
 pub(super) const CHANGED: &str = "cloakroom";
-/// What is notified of when all rows went at once.
+/// The payload of a notification that concerns all rows.
 pub(super) const EVERYTHING: &str = "*";
-/// Its triggers, and when they fire. A touch that prolongs changes no record, and is by far the most
-/// frequent write.
+/// The triggers and the events that they fire on. A touch that prolongs changes no record, and is by far the
+/// most frequent write.
 const NOTIFY: [(&str, &str); 3] = [
     (
         "cloakroom_notify",
@@ -274,7 +274,8 @@ const NOTIFY: [(&str, &str); 3] = [
     ("cloakroom_notify_truncate", "AFTER TRUNCATE"),
 ];
 
-/// Listeners learn a hash: who may LISTEN need not be allowed to read the table.
+/// Builds the triggers. Listeners receive a hash: a role that may LISTEN need not be allowed to read the
+/// table.
 pub(super) fn notify(names: &TableNames) -> Ddl {
     let function = names.qualified(&names.derived("cloakroom_", "_notify"));
     let hash = |sid: &str| {
@@ -313,7 +314,7 @@ END
     )
 }
 
-/// Whether those triggers are there and fire: an expression.
+/// Returns an SQL expression that is true if those triggers exist and fire.
 pub(super) fn has_notify(names: &TableNames) -> String {
     let (table, count) = (literal(&names.table()), NOTIFY.len());
     format!(
@@ -326,7 +327,8 @@ pub(super) fn has_notify(names: &TableNames) -> String {
 /// The channel of [`ended`], and its trigger's name.
 pub(super) const ENDED: &str = "cloakroom_ended";
 
-/// Notifies of ends alone, so that a save costs nothing more; what it says is a hash as above.
+/// Builds a trigger that notifies of ends alone, so that a save costs nothing more; its payload is a hash as
+/// above.
 pub(super) fn ended(names: &TableNames) -> Ddl {
     let function = names.qualified(&names.derived("cloakroom_", "_ended"));
     let body = format!(
@@ -374,7 +376,7 @@ END
     format!("DO {};\n", body(&create))
 }
 
-/// Statements between dollar quotes that do not occur in them.
+/// Returns statements between dollar quotes that do not occur in them.
 fn body(statements: &str) -> String {
     let mut quote = "$cloakroom$".to_owned();
     while statements.contains(&quote) {

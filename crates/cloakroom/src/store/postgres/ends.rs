@@ -1,4 +1,4 @@
-//! Hints of ends: a connection that listens to what the trigger `ended` says.
+//! Notifications of ends: a connection that listens to the trigger `ended`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,12 +15,12 @@ use crate::id::SessionId;
 use crate::store::subscription::supervised::{Connected, Pingable, Supervised};
 use crate::store::{Ends, Invalidation, InvalidationSink, StoreFuture};
 
-/// What was not asked for within this time is not watched any more: whoever watches asks oftener.
+/// Time after which an id that was not polled is forgotten: a watching task polls more often.
 const FORGET: Duration = Duration::from_mins(1);
-/// Fewer are not worth a look.
+/// Number below which stale ids are not searched for.
 const FEW: usize = 1024;
 
-/// The link of one who watches.
+/// The subscription of a watching task.
 pub(super) struct EndSubscription {
     inner: Arc<PostgresInner>,
     kept: Supervised<Listener>,
@@ -47,7 +47,7 @@ impl EndSubscription {
 
 impl Ends for EndSubscription {
     fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        // Known before they are asked for: an end in between is hinted at.
+        // Watched before they are read: an end in between is reported.
         self.names.learn(ids);
         Box::pin(self.inner.expiries(ids))
     }
@@ -57,14 +57,14 @@ impl Ends for EndSubscription {
     }
 }
 
-/// Which sessions the hashes stand for.
+/// The sessions behind the hashes.
 #[derive(Default)]
 pub(super) struct WatchedIds(Mutex<WatchedMap>);
 
 #[derive(Default)]
 struct WatchedMap {
     ids: HashMap<[u8; 32], (SessionId, Instant)>,
-    /// At how many it is looked next for what is not watched any more.
+    /// The number at which ids that are not watched any more are next searched for.
     most: usize,
 }
 
@@ -121,7 +121,7 @@ async fn connect(
     let (client, _) = inner.apart.connect(heard).await.ok()?;
     let listening = client.batch_execute(&format!("LISTEN {ENDED}")).await;
     listening.ok()?;
-    // A connection that ends fails the next beat.
+    // A connection that ends fails the next ping.
     Some((Listener(client), Arc::default()))
 }
 
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_stands_for_the_id_that_was_asked_for_and_nothing_else_does() {
+    fn hash_resolves_to_the_watched_id_only() {
         let names = WatchedIds::default();
         let id = SessionId::from_store("abc");
         // `printf abc | sha256sum`
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_asked_for_any_more_is_forgotten() {
+    async fn ids_no_longer_watched_are_forgotten() {
         let names = WatchedIds::default();
         let many = || -> Vec<SessionId> { (0..FEW).map(|_| SessionId::random()).collect() };
         names.learn(&many());

@@ -1,7 +1,7 @@
-//! What PostgreSQL's errors mean, in words that hold nothing of a session.
+//! Maps PostgreSQL's errors to texts that hold nothing of a session.
 //!
-//! The server's own messages quote ids and records (`Key (sid)=(…)`), so they stay out: the code,
-//! and what to do, take their place.
+//! The server's own messages quote ids and records (`Key (sid)=(…)`), so they are left out: the code, and the
+//! next move, take their place.
 
 use std::error::Error as _;
 use std::fmt;
@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::store::{StoreError, StoreErrorKind};
 
-/// Whether the server may have done what it was asked, should the connection break.
+/// The phase in which a statement failed: whether the server may have executed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SendPhase {
     /// Nothing was changed yet.
@@ -22,7 +22,7 @@ pub(super) enum SendPhase {
     Sent,
 }
 
-/// Why a statement has no result.
+/// The failure of a statement.
 #[derive(Debug)]
 pub(super) struct QueryError {
     pub(super) kind: StoreErrorKind,
@@ -46,17 +46,17 @@ impl QueryError {
         self.code.as_ref() == Some(code)
     }
 
-    /// Whether the server has no connection left for this pool.
+    /// Returns `true` if the server has no connection left for this pool.
     pub(super) fn is_full(&self) -> bool {
         self.is(&SqlState::TOO_MANY_CONNECTIONS)
     }
 
-    /// Whether others hold a row.
+    /// Returns `true` if another transaction holds a row.
     pub(super) fn is_locked(&self) -> bool {
         self.is(&SqlState::LOCK_NOT_AVAILABLE)
     }
 
-    /// No connection was to be had.
+    /// Maps the failure to get a connection.
     pub(super) fn of_pool(error: &PoolError) -> Self {
         let unavailable = |text| Self::new(StoreErrorKind::Unavailable, text);
         match error {
@@ -114,11 +114,11 @@ impl From<QueryError> for StoreError {
     }
 }
 
-/// The server has answered, and did nothing: others hold the row, or somebody or a time-out cancelled it.
+/// Codes for a statement that did nothing: others hold the row, or it was cancelled, by a user or a time-out.
 const HELD_UP: [SqlState; 2] = [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED];
 
-/// Errors after which nothing was done, and which are over by the next try: a deadlock, a
-/// connection of before a restart, a prepared statement that a proxy forgot.
+/// Returns `true` for errors after which nothing was done, and which are gone at the next try: a deadlock, a
+/// connection from before a restart, a prepared statement that a proxy forgot.
 fn is_passing(code: &SqlState) -> bool {
     matches!(
         *code,
@@ -189,7 +189,7 @@ fn by_class(code: &str) -> &'static str {
     }
 }
 
-/// What broke, without the address that the driver may name.
+/// Describes a broken connection, without the address that the driver may name.
 fn broken(error: &Error) -> String {
     let cause = error
         .source()

@@ -1,14 +1,14 @@
-//! A server that grants no more connections: nobody asks it for another for a while.
+//! A server that grants no more connections: none is requested for a while.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long nobody asks: others may have closed theirs by then.
+/// Time for which no connection is requested: others may have closed theirs by then.
 const EXHAUSTED_FOR: Duration = Duration::from_millis(250);
 
-/// When that was found, if ever.
+/// The time of the last refusal, if there was one.
 #[derive(Debug, Default)]
 pub(super) struct PoolExhausted(Mutex<Option<Instant>>);
 
@@ -17,7 +17,7 @@ impl PoolExhausted {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Returns whether it was found a moment ago.
+    /// Returns `true` if that was found a moment ago.
     pub(super) fn is_noted(&self) -> bool {
         let noted = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         noted.is_some_and(|noted| noted.elapsed() < EXHAUSTED_FOR)

@@ -1,7 +1,8 @@
-//! Sessions in PostgreSQL, in the table that connect-pg-simple has.
+//! Sessions in PostgreSQL, in connect-pg-simple's table.
 //!
-//! Each operation is one statement, prepared once per connection: one round trip. Reads of sessions
-//! that come at once share one. The connection's `TimeZone` is the server's, as for Express, for it decides what the column `expire` means.
+//! Each operation is one statement, prepared once per connection: one round trip. Concurrent reads of
+//! sessions share one. The connection's `TimeZone` is the server's, as for Express, for it decides the
+//! meaning of the column `expire`.
 
 mod changes;
 mod connect;
@@ -60,18 +61,18 @@ use crate::record::RecordText;
 /// as well as connect-pg-simple's without; `sid` may be `varchar`, `text`, `char(n)` or `uuid`, which
 /// takes a policy whose ids are UUIDs.
 ///
-/// What was acknowledged is as safe as `synchronous_commit` makes it, but for a touch: it never
-/// waits for the disk.
+/// An acknowledged write is as durable as `synchronous_commit` makes it, except a touch, which never waits
+/// for the disk.
 ///
-/// Connections come from a pool and recover by themselves after the server was away. With
-/// `sslmode=require` or `verify-full` in the URL they are encrypted, and the server's certificate and
-/// name are checked against the system's roots (or the file in `SSL_CERT_FILE`, or the one that the
-/// URL's `sslrootcert` names). `prefer` is the same, but for a server on this machine that has no TLS.
-/// Without any they are plain, as node-postgres has it, and to another machine that is warned of.
+/// Connections come from a pool and recover by themselves after an outage of the server. With
+/// `sslmode=require` or `verify-full` in the URL they are encrypted, and the server's certificate and name
+/// are checked against the system's roots (or the file in `SSL_CERT_FILE`, or the one that the URL's
+/// `sslrootcert` names). `prefer` does so too, except for a server on this machine that has no TLS. Without
+/// any they are plain, as in node-postgres, with a warning if the server is another machine.
 ///
-/// A pooler in front of the server (`PgBouncer` in any of its modes) is noticed when a connection is made:
-/// statements then go without names, for another process may have the connection next. What listens to
-/// notifications needs the server's own URL there ([`PostgresOptions::listen_url`]).
+/// A pooler in front of the server (`PgBouncer` in any of its modes) is detected when a connection is made:
+/// statements are then unnamed, for another process may get the connection next. Listening to notifications
+/// needs the server's own URL there ([`PostgresOptions::listen_url`]).
 #[derive(Clone)]
 pub struct PostgresStore(Arc<PostgresInner>);
 
@@ -83,16 +84,16 @@ struct PostgresInner {
     names: TableNames,
     sql: Sql,
     layout: Layout,
-    /// Where whoever listens connects to.
+    /// The server that subscriptions connect to.
     apart: connect::Server,
     notify_ends: bool,
-    /// Whether the database tells of changes.
+    /// `true` if the database notifies of changes.
     notifies: bool,
-    /// Whether the table is one that this store made.
+    /// `true` if this store created the table.
     created: bool,
     clock: Clock,
     users: ArcSwap<UserIndex>,
-    /// How many may have a connection at once who wait for a row that others hold.
+    /// Limits the connections that wait at the same time for a row that others hold.
     waiting: Semaphore,
     pruner: OnceLock<AbortHandle>,
 }
@@ -101,9 +102,9 @@ impl PostgresStore {
     /// Opens the table `session` of the database that `url` names:
     /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with libpq's parameters behind a `?`.
     ///
-    /// Parameters of node-postgres and Prisma are heeded where they mean something here (`max`,
-    /// `connection_limit`, `connectionTimeoutMillis`, `statement_timeout`, `ssl`, `sslrootcert`), and go
-    /// before what the options say; a warning names the others.
+    /// Parameters of node-postgres and Prisma are heeded if they mean something here (`max`,
+    /// `connection_limit`, `connectionTimeoutMillis`, `statement_timeout`, `ssl`, `sslrootcert`), and take
+    /// precedence over the options; a warning names the others.
     ///
     /// # Errors
     ///
@@ -112,7 +113,7 @@ impl PostgresStore {
         Self::connect_options(url, PostgresOptions::new()).await
     }
 
-    /// The same, with what [`AnyStore`](super::AnyStore) is told.
+    /// Connects with the options of [`AnyStore`](super::AnyStore).
     ///
     /// # Errors
     ///
@@ -129,9 +130,9 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Invalid`](super::StoreErrorKind::Invalid) for a URL or a table that does not
-    /// do, [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) where the server
-    /// cannot be reached or refuses; `source` says what to mend, and never repeats the URL.
+    /// [`StoreErrorKind::Invalid`](super::StoreErrorKind::Invalid) for an unusable URL or table,
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) if the server cannot be reached or
+    /// refuses; `source` says what to mend, and never contains the URL.
     pub async fn connect_options(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let said = url::read(url)?;
         let options = match said.pool_size {
@@ -161,7 +162,7 @@ impl PostgresStore {
         } else if layout != inner.layout {
             inner.fit(layout, &options);
         }
-        // The connection that did so is the first line, before readers meet at the pool.
+        // The connection that did so becomes the first shared one, before readers contend for the pool.
         ReadPool::add(&inner.lines).await;
         let inner = Arc::new(inner);
         if let Some(interval) = options.prune_every {
@@ -170,21 +171,21 @@ impl PostgresStore {
         Ok(Self(inner))
     }
 
-    /// Shows what can be made in the database: `table`, `user_index`, `tombstones`, `retired`,
-    /// `shield`, `notify`, `ended`. All but `table` are optional, and `tombstones` is needed with
-    /// [`mixed_fleet`](PostgresOptions::mixed_fleet). Without `retired`, late requests of whoever has
+    /// Returns the objects that can be created in the database: `table`, `user_index`, `tombstones`,
+    /// `retired`, `shield`, `notify`, `ended`. All but `table` are optional, and `tombstones` is needed with
+    /// [`mixed_fleet`](PostgresOptions::mixed_fleet). Without `retired`, late requests of a visitor who has
     /// just signed in or out may get sessions of their own; a store that may create it does.
     pub fn ddl(options: &PostgresOptions, keys: &UserKeys) -> Vec<Ddl> {
         let names = TableNames::new(options.schema.as_deref(), &options.table);
         ddl::all(&names, keys)
     }
 
-    /// Runs what [`ddl`](Self::ddl) shows, in one transaction, after any other process that does so.
+    /// Runs the statements of [`ddl`](Self::ddl), in one transaction, after any other process that does so.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) where the server refuses:
-    /// mostly because the role does not own the table.
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) if the server refuses: mostly
+    /// because the role does not own the table.
     pub async fn apply(&self, ddl: &Ddl) -> Result<(), StoreError> {
         Ok(self.0.run_batch(&ddl.sql).await?)
     }
@@ -199,7 +200,7 @@ impl PostgresInner {
         is_brief: bool,
         options: &PostgresOptions,
     ) -> Self {
-        // Columns as connect-pg-simple's, until they were looked at.
+        // Columns as connect-pg-simple's, until they were inspected.
         let layout = Layout {
             sid: Sid::Text,
             column: Column::Json,
@@ -239,7 +240,7 @@ impl PostgresInner {
         self.layout = layout;
     }
 
-    /// Now, as the statements take it: by this process's clock.
+    /// Returns now, as the statements take it: by this process's clock.
     fn now(&self) -> i64 {
         millis(self.clock.now())
     }
@@ -260,8 +261,8 @@ impl Drop for PostgresInner {
     }
 }
 
-/// An instant as the statements take it: what was over in 1970 is over, and PostgreSQL's calendar begins
-/// later than JavaScript's.
+/// Converts an instant to what the statements take: before 1970 is expired in any case, and PostgreSQL's
+/// calendar begins later than JavaScript's.
 fn millis(instant: Timestamp) -> i64 {
     instant.as_millis().max(0)
 }

@@ -1,6 +1,6 @@
 //! Names in the database, and texts inside statements.
 
-/// PostgreSQL cuts longer names off (`NAMEDATALEN`).
+/// The longest name: PostgreSQL truncates longer ones (`NAMEDATALEN`).
 const LONGEST: usize = 63;
 
 /// The table, and the names that derive from it.
@@ -22,22 +22,22 @@ impl TableNames {
         self.schema.as_deref()
     }
 
-    /// The table, quoted and with its schema.
+    /// Returns the table's name, quoted and with its schema.
     pub(super) fn table(&self) -> String {
         self.qualified(&self.table)
     }
 
-    /// The table of destroyed ids, quoted and with its schema.
+    /// Returns the table of tombstones, quoted and with its schema.
     pub(super) fn tombs(&self) -> String {
         self.qualified(&self.derived("", "_tomb"))
     }
 
-    /// The table of retired ids, quoted and with its schema.
+    /// Returns the table of retired ids, quoted and with its schema.
     pub(super) fn retired(&self) -> String {
         self.qualified(&self.derived("", "_retired"))
     }
 
-    /// Something else in the schema of the table.
+    /// Returns another name in the schema of the table.
     pub(super) fn qualified(&self, name: &str) -> String {
         match &self.schema {
             Some(schema) => format!("{}.{}", quoted(schema), quoted(name)),
@@ -45,8 +45,8 @@ impl TableNames {
         }
     }
 
-    /// The table's name between two texts, shortened where PostgreSQL would cut it off: another
-    /// table that begins alike has another.
+    /// Returns the table's name between two texts, shortened if PostgreSQL would truncate it: another table
+    /// with the same beginning gets another.
     pub(super) fn derived(&self, before: &str, after: &str) -> String {
         let whole = format!("{before}{}{after}", self.table);
         if whole.len() <= LONGEST {
@@ -61,12 +61,12 @@ impl TableNames {
     }
 }
 
-/// An identifier: any text is a name, none is more.
+/// Quotes an identifier: any text is a name, none is more.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A text as a literal that stays one inside dollar quotes as well.
+/// Quotes a text as a literal that stays one inside dollar quotes as well.
 pub(super) fn literal(text: &str) -> String {
     let escaped = text
         .replace('\\', "\\\\")
@@ -75,7 +75,7 @@ pub(super) fn literal(text: &str) -> String {
     format!("E'{escaped}'")
 }
 
-/// FNV-1a: a number that is the same in every process and every version.
+/// Hashes by FNV-1a: the result is the same in every process and every version.
 pub(super) fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)

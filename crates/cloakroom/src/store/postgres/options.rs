@@ -1,4 +1,4 @@
-//! What a store in PostgreSQL can be told.
+//! Options of the PostgreSQL store.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::store::UserKeys;
 
-/// What a [`PostgresStore`](super::PostgresStore) is told beside its URL.
+/// The options of a [`PostgresStore`](super::PostgresStore) beside its URL.
 #[derive(Clone)]
 #[must_use]
 #[expect(
@@ -29,7 +29,7 @@ pub struct PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// The options with their defaults.
+    /// Creates the options with their defaults.
     pub fn new() -> Self {
         Self {
             schema: None,
@@ -47,7 +47,7 @@ impl PostgresOptions {
         }
     }
 
-    /// Sets the name of the table, as it is: it is quoted.
+    /// Sets the name of the table, unquoted: it is quoted here.
     ///
     /// Default: `session`, connect-pg-simple's.
     #[doc(alias = "tableName")]
@@ -56,7 +56,7 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets the schema of the table, as it is: it is quoted.
+    /// Sets the schema of the table, unquoted: it is quoted here.
     ///
     /// Default: none, so that the connection's `search_path` decides, as in connect-pg-simple.
     #[doc(alias = "schemaName")]
@@ -65,17 +65,17 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets the most connections that are open at once; at least one.
+    /// Sets the size of the connection pool; at least one.
     ///
-    /// Default: 10, as node-postgres has it. Reads of single sessions share up to three of them, at most
-    /// half; any other call holds one for a round trip.
+    /// Default: 10, as in node-postgres. Reads of single sessions share up to three of them, at most half;
+    /// any other call holds one for a round trip.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections.max(1);
         self
     }
 
-    /// Sets how long the server may take to accept a TCP connection; the login may take as long
-    /// again. A `connect_timeout` in the URL goes before it.
+    /// Sets the time-out for a TCP connection; the login may take as long again. A `connect_timeout` in the
+    /// URL takes precedence.
     ///
     /// Default: 1 second, so that a request still has time to answer 503 within its two.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
@@ -83,45 +83,46 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets whether Express writes to the table as well, and would bring back what is destroyed here.
+    /// Sets whether Express writes to the table as well, and would resurrect sessions that are destroyed
+    /// here.
     ///
-    /// A destroyed session then leaves its id in the table `<table>_tomb`, for 15 minutes and until
-    /// pruning comes. A row that Express writes under it is not found here, and goes with it. The
-    /// statements `shield` of [`ddl`](super::PostgresStore::ddl) keep such rows out for Express too.
+    /// A destroyed session then leaves its id in the table `<table>_tomb`, for 15 minutes and until the next
+    /// pruning. A row that Express writes under it is invisible here, and deleted with it. The statements
+    /// `shield` of [`ddl`](super::PostgresStore::ddl) keep such rows from Express, too.
     ///
-    /// Default: false; it costs a look into that table with each statement.
+    /// Default: `false`; it costs a look into that table with each statement.
     pub fn mixed_fleet(mut self, mixed: bool) -> Self {
         self.mixed_fleet = mixed;
         self
     }
 
-    /// Sets whether the database says at once that a session has ended, to whoever waits for it
-    /// ([`Session::ended`](crate::Session::ended)): by the trigger `ended` of
-    /// [`ddl`](super::PostgresStore::ddl), which is created where it is missing and
-    /// [`create_table`](Self::create_table) is on, and a connection of its own for as long as
-    /// somebody waits.
+    /// Sets whether the database notifies of the end of a session at once, for
+    /// [`Session::ended`](crate::Session::ended): by the trigger `ended` of
+    /// [`ddl`](super::PostgresStore::ddl), which is created if it is missing and
+    /// [`create_table`](Self::create_table) is on, and a connection of its own for as long as a session is
+    /// watched.
     ///
-    /// Default: false; then the sessions that are waited for are asked for twice a second, a thousand
-    /// in a statement. Behind a pooler it takes a [`listen_url`](Self::listen_url).
+    /// Default: `false`; then watched sessions are polled twice a second, a thousand in a statement. Behind a
+    /// pooler it takes a [`listen_url`](Self::listen_url).
     pub fn notify_ends(mut self, notify: bool) -> Self {
         self.notify_ends = notify;
         self
     }
 
-    /// Sets whether the database says at once that a record was changed, to a cache in front of the
-    /// store (`store::near`): by the triggers `notify` of [`ddl`](super::PostgresStore::ddl), which
-    /// are created where they are missing and [`create_table`](Self::create_table) is on.
+    /// Sets whether the database notifies of changes to records at once, for a cache in front of the store
+    /// (`store::near`): by the triggers `notify` of [`ddl`](super::PostgresStore::ddl), which are created if
+    /// they are missing and [`create_table`](Self::create_table) is on.
     ///
-    /// Default: false. Triggers that are there are used all the same; without them a cache gives out
-    /// what it read within its bound, and nothing older. A commit of a save then takes a lock that all
-    /// notifying commits share. Behind a pooler it takes a [`listen_url`](Self::listen_url).
+    /// Default: `false`. Existing triggers are used in any case; without them a cache serves what it read
+    /// within its bound, and nothing older. A commit of a save then takes a lock that all notifying commits
+    /// share. Behind a pooler it takes a [`listen_url`](Self::listen_url).
     pub fn notify_changes(mut self, notify: bool) -> Self {
         self.notify_changes = notify;
         self
     }
 
-    /// Sets the URL of the server itself, where the store's own leads to a pooler: connections that
-    /// listen to notifications go there.
+    /// Sets the URL of the server itself, if the store's own leads to a pooler: connections that listen to
+    /// notifications go there.
     ///
     /// Default: none, the store's own URL. A pooler may pass no notifications on, or not for long, so that
     /// [`notify_ends`](Self::notify_ends) and [`notify_changes`](Self::notify_changes) are refused behind
@@ -131,8 +132,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets how often expired rows are deleted; each wait lasts 50 to 150 % of it, so that the
-    /// processes of a fleet do not all come at once.
+    /// Sets the interval at which expired rows are deleted; each wait lasts 50 to 150 % of it, so that the
+    /// processes of a fleet do not all prune at once.
     ///
     /// Default: 15 minutes, connect-pg-simple's.
     #[doc(alias = "pruneSessionInterval")]
@@ -141,35 +142,35 @@ impl PostgresOptions {
         self
     }
 
-    /// Leaves expired rows to somebody else: Express, a cron job, or calls of `prune`.
+    /// Leaves expired rows to another program: Express, a cron job, or calls of `prune`.
     pub fn without_pruning(mut self) -> Self {
         self.prune_every = None;
         self
     }
 
-    /// Sets whether a table that is missing is created when the store connects, with the index of
-    /// users. A table that exists is never altered.
+    /// Sets whether a missing table is created when the store connects, with the index of users. A table that
+    /// exists is never altered.
     ///
-    /// Default: true, as the other stores do; a role without the right to create needs it only
-    /// where the table is missing.
+    /// Default: `true`, as the other stores do; a role without the right to create needs it only if the table
+    /// is missing.
     #[doc(alias = "createTableIfMissing")]
     pub fn create_table(mut self, create: bool) -> Self {
         self.create_table = create;
         self
     }
 
-    /// Sets where records name their user, for the index that is created with the table.
+    /// Sets the keys under which records name their user, for the index that is created with the table.
     ///
-    /// Default: as in [`UserKeys`]. A manager tells the store its policy's keys when it starts.
+    /// Default: as in [`UserKeys`]. A manager passes its policy's keys to the store when it starts.
     pub fn user_keys(mut self, keys: UserKeys) -> Self {
         self.user_keys = keys;
         self
     }
 
-    /// Sets the clock that the caller's instants are by, for tests.
+    /// Sets the clock of the caller's instants, for tests.
     ///
-    /// Default: this machine's. What has expired the server's clock decides: an instant counts as so long
-    /// from now. A [`ManualClock`](crate::ManualClock) takes the place of both.
+    /// Default: this machine's. Expiry is decided by the server's clock: an instant counts as a distance from
+    /// now. A [`ManualClock`](crate::ManualClock) replaces both.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self

@@ -1,8 +1,8 @@
-//! Whether a pooler stands in front of the server, found out on each new connection.
+//! Detection of a pooler in front of the server, on each new connection.
 //!
-//! A server tells a client the number of the process that serves it, for cancelling. A pooler (`PgBouncer`,
-//! Odyssey, …) tells a number of its own, because another process may serve each statement. What one process
-//! prepares there another may run under the same name, so that statements must have none.
+//! A server reports to a client the id of the process that serves it, for cancelling. A pooler (`PgBouncer`,
+//! Odyssey, …) reports an id of its own, because another process may serve each statement. A statement that
+//! one process prepares there another may run under the same name, so that statements must be unnamed.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -17,20 +17,20 @@ use tokio::io::{
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
-/// What tells a request for encryption from one to cancel (protocol 3.0, `SSLRequest`).
+/// The code of a request for encryption, in place of one to cancel (protocol 3.0, `SSLRequest`).
 const ENCRYPTION: [u8; 4] = 80_877_103_u32.to_be_bytes();
 
-/// What the connections of a store have met; never taken back.
+/// A flag that is set once a connection of the store led to a pooler; never cleared.
 #[derive(Debug, Default)]
 pub(super) struct Pooler(AtomicBool);
 
 impl Pooler {
-    /// Returns whether any connection led to a pooler.
+    /// Returns `true` if any connection led to a pooler.
     pub(super) fn is_there(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Notes whether a new connection leads to one, in one round trip; in none where that is known.
+    /// Records it if a new connection leads to a pooler, in one round trip; in none once that is known.
     pub(super) async fn look(&self, client: &Client) -> Result<(), Error> {
         if !self.is_there() && !is_direct(client).await? {
             self.0.store(true, Ordering::Release);
@@ -39,7 +39,7 @@ impl Pooler {
     }
 }
 
-/// Returns whether the process that serves a statement is the one that the server named.
+/// Returns `true` if the process that serves a statement is the one that the server reported.
 pub(super) async fn is_direct(client: &Client) -> Result<bool, Error> {
     let Some(told) = told_process(client).await else {
         return Ok(false);
@@ -52,8 +52,8 @@ pub(super) async fn is_direct(client: &Client) -> Result<bool, Error> {
     Ok(pid == Some(told))
 }
 
-/// The number that the server told, which the driver gives away in a request to cancel alone: that is
-/// written to nobody.
+/// Returns the process id that the server reported, which the driver reveals only in a request to cancel:
+/// that is sent to no server.
 async fn told_process(client: &Client) -> Option<i32> {
     let (near, far) = duplex(64);
     let token = client.cancel_token();
@@ -74,7 +74,7 @@ async fn read_request(mut stream: DuplexStream) -> Option<i32> {
     Some(i32::from_be_bytes(half[..4].try_into().ok()?))
 }
 
-/// What the driver takes for TLS.
+/// A transport that the driver takes for TLS.
 struct Unencrypted;
 
 impl TlsConnect<DuplexStream> for Unencrypted {

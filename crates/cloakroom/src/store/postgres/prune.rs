@@ -1,4 +1,4 @@
-//! Expired rows go, a thousand at a time.
+//! Pruning of expired rows, a thousand at a time.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use super::sql::PRUNED_AT_ONCE;
 use crate::store::StoreError;
 
 impl PostgresInner {
-    /// Deletes what has expired, but for rows that others hold at the moment.
+    /// Deletes expired rows, except those that others hold at the moment.
     pub(super) async fn prune(&self) -> Result<u64, StoreError> {
         self.prune_marks().await?;
         self.prune_all(&self.sql.prune, &[&self.now()]).await
     }
 
-    /// Does so unless another process does already.
+    /// Prunes unless another process does already.
     async fn prune_alone(&self) -> Result<u64, StoreError> {
         self.prune_marks().await?;
         let lock = format!("cloakroom prune {}", self.names.table());
@@ -39,7 +39,7 @@ impl PostgresInner {
         }
     }
 
-    /// Tombstones, and ids that were retired for long enough.
+    /// Prunes tombstones, and ids that were retired for long enough.
     async fn prune_marks(&self) -> Result<(), StoreError> {
         if let Some(sql) = &self.sql.prune_tombs {
             self.write(sql, &[&self.now()]).await?;
@@ -51,7 +51,7 @@ impl PostgresInner {
     }
 }
 
-/// Prunes until the store is dropped, whatever goes wrong meanwhile.
+/// Prunes until the store is dropped, whatever fails meanwhile.
 pub(super) fn spawn(inner: &Arc<PostgresInner>, interval: Duration) -> AbortHandle {
     let store = Arc::downgrade(inner);
     tokio::spawn(run(store, interval)).abort_handle()
@@ -67,16 +67,16 @@ async fn run(store: Weak<PostgresInner>, interval: Duration) {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(
                     cause,
-                    "expired sessions cannot be deleted; they are at the next turn"
+                    "expired sessions cannot be deleted; the next interval tries again"
                 );
             }
         }
     }
 }
 
-/// 50 to 150 % of an interval.
+/// Returns 50 to 150 % of an interval.
 fn jittered(interval: Duration) -> Duration {
-    // Without a random number all processes of a fleet come at once, which is no more than busy.
+    // Without a random number all processes of a fleet prune at once, which is merely busy.
     let random = getrandom::u32().unwrap_or(u32::MAX / 2);
     interval.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
 }

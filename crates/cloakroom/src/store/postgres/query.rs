@@ -1,5 +1,5 @@
-//! One statement on one connection: prepared once, or without a name behind a pooler; sent in one round
-//! trip, tried again where that is harmless.
+//! Runs one statement on one connection: prepared once, or unnamed behind a pooler; sent in one round trip,
+//! and retried where that is harmless.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -21,7 +21,7 @@ use super::read_pool::ReadPool;
 
 pub(super) type Params<'a> = &'a [&'a dyn Param];
 
-/// A parameter, whose type a statement without a name has to be told.
+/// A parameter, whose type must be given with an unnamed statement.
 pub(super) trait Param: Sync {
     fn kind(&self) -> Type;
     fn value(&self) -> &(dyn ToSql + Sync);
@@ -50,8 +50,8 @@ params! {
     i64 => INT8,
 }
 
-/// A text as a parameter: an id, a record, a user. The driver logs parameters at the level `debug`,
-/// and sees nothing of this one.
+/// A text as a parameter: an id, a record, a user. The driver logs parameters at the level `debug`, and
+/// cannot print this one.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a>(pub(super) &'a str);
 
@@ -77,14 +77,14 @@ impl ToSql for Text<'_> {
     to_sql_checked!();
 }
 
-/// How often a statement is sent again that certainly changed nothing.
+/// Number of times that a statement is sent again after it certainly changed nothing.
 const RETRIES: usize = 3;
-/// How long a statement is tried in all that needs a row which others hold: a request has two seconds,
-/// unless its policy says otherwise.
+/// Total time for a statement that needs a row which others hold: a request has two seconds, unless its
+/// policy sets another time-out.
 const LOCK_WAIT: Duration = Duration::from_millis(1500);
-/// How long it waits in between, without a connection.
+/// Pause between two attempts, without a connection.
 const LOCK_BACKOFF: Duration = Duration::from_millis(20);
-/// How long a connection whose user went away has to say that it is well.
+/// Time for a connection to show that it is well after its user was dropped.
 ///
 /// Meanwhile it counts as one of the pool's, so that a slow server is not given more to do.
 const RECYCLE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -95,7 +95,7 @@ impl PostgresInner {
         self.run(SendPhase::Before, sql, params).await
     }
 
-    /// Runs a statement of which one must know whether it was done.
+    /// Runs a statement whose outcome must be known.
     pub(super) async fn write(
         &self,
         sql: &str,
@@ -104,7 +104,7 @@ impl PostgresInner {
         self.run_patiently(LOCK_WAIT, sql, params).await
     }
 
-    /// The same for one on many rows, whose caller waits longer.
+    /// Runs such a statement on many rows, whose caller waits longer.
     pub(super) async fn write_many(
         &self,
         sql: &str,
@@ -113,10 +113,10 @@ impl PostgresInner {
         self.run_patiently(LOCK_WAIT * 10, sql, params).await
     }
 
-    /// Runs a statement again and again while others hold a row that it needs.
+    /// Retries a statement while others hold a row that it needs.
     ///
-    /// It waits without a connection in between, and a few at a time with one, so that there are
-    /// connections for those who need other rows.
+    /// It waits without a connection in between, and only a few at a time with one, so that there are
+    /// connections for statements on other rows.
     async fn run_patiently(
         &self,
         patience: Duration,
@@ -175,7 +175,7 @@ impl PostgresInner {
         }
     }
 
-    /// Sends a statement, and says how far it came where that fails.
+    /// Sends a statement; an error tells the phase in which it failed.
     pub(super) async fn send(
         &self,
         client: &ClientWrapper,
@@ -193,7 +193,7 @@ impl PostgresInner {
         client.query_raw(&statement, values).await.map_err(sent)
     }
 
-    /// Runs statements that are no prepared ones, in one transaction.
+    /// Runs unprepared statements in one transaction.
     pub(super) async fn run_batch(&self, sql: &str) -> Result<(), QueryError> {
         let lease = self.lease().await?;
         let outcome = lease.client().batch_execute(sql).await;
@@ -206,7 +206,7 @@ impl PostgresInner {
         }
     }
 
-    /// A connection of the pool; where the server grants it no more of them, the next that is free.
+    /// Takes a connection of the pool; if the server grants it no more of them, the next that is free.
     pub(super) async fn lease(&self) -> Result<Lease<'_>, QueryError> {
         let limit = Instant::now() + POOL_WAIT;
         loop {
@@ -225,7 +225,7 @@ impl PostgresInner {
                 return Err(fault);
             }
             self.full.note();
-            // What reads share is left to whoever needs one for itself.
+            // Shared connections give way to callers that need one for themselves.
             self.lines.keep(self.pool.status().size / 2);
         }
     }
@@ -233,8 +233,8 @@ impl PostgresInner {
 
 /// A connection of the pool in use.
 ///
-/// A request that times out drops its future in the middle: its connection goes back to the pool
-/// only once it has answered. One that hangs would hang the next request as well.
+/// A request that times out drops its future in the middle: its connection goes back to the pool only once it
+/// has answered. One that hangs would stall the next request as well.
 pub(super) struct Lease<'a> {
     object: Option<Object>,
     lines: &'a ReadPool,
@@ -254,12 +254,12 @@ impl<'a> Lease<'a> {
             .expect("it is held until it is settled")
     }
 
-    /// Gives the connection back, with nothing under way.
+    /// Returns the connection, with nothing under way.
     pub(super) fn settle(mut self) {
         self.object = None;
     }
 
-    /// Gives the connection back after an error, or lets go of it where it would fail again.
+    /// Returns the connection after an error, or drops it if it would fail again.
     pub(super) fn failed(mut self, error: &Error, phase: SendPhase) -> QueryError {
         if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) {
             self.client().statement_cache.clear();

@@ -1,9 +1,8 @@
-//! A connection that reads share: sessions that are asked for while others are, go in one statement.
+//! A connection that reads share: concurrent reads of single sessions are batched into one statement.
 //!
-//! Only reads of single sessions come here, which wait for no row that others hold. A few statements
-//! are under way at once, so that a server that is far away delays nobody; who comes meanwhile joins
-//! the next. A line that fails in any way is given up, and says nothing to its readers: they ask on a
-//! connection of their own.
+//! Only reads that wait for no row which others hold come here. A few statements are under way at once, so
+//! that a distant server delays no read; later reads join the next batch. A connection that fails in any way
+//! is given up, and answers none of its reads: they are repeated on connections of their own.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,44 +22,44 @@ use super::reads::stored;
 use crate::id::SessionId;
 use crate::store::{StoreError, StoredRecord};
 
-/// How many sessions one statement asks for at most: what it reads is to come at once.
+/// Most sessions that one statement asks for: its result is to arrive at once.
 const MAX_BATCH: usize = 16;
-/// How many statements are under way at once. With one, whoever comes meanwhile would wait for others'
-/// round trip before their own; with many, each would ask for one session.
+/// Most statements under way at once. With one, a read that comes meanwhile would wait for another's round
+/// trip before its own; with many, each would ask for one session.
 const MAX_IN_FLIGHT: usize = 4;
-/// With how many readers a line is full.
+/// Number of waiting reads at which a connection is full.
 pub(super) const MAX_QUEUED: usize = MAX_BATCH * MAX_IN_FLIGHT;
-/// How long a statement may take before its line is given up; a manager's own bound is shorter.
+/// Time for a statement before its connection is given up; a manager's own bound is shorter.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(3);
-/// Who goes away sooner than this has hung up, and says nothing of the line.
+/// Wait below which a dropped read counts as a disconnect of its client, and says nothing of the connection.
 const DISCONNECT_WITHIN: Duration = Duration::from_millis(10);
 
-/// What came of a read.
+/// The result of a read.
 pub(super) type ReadResult = Result<Option<StoredRecord>, StoreError>;
 
 pub(super) struct ReadBatcher {
     object: Option<Object>,
     statements: Statements,
     queue: Mutex<Queue>,
-    /// Who has asked and not got an answer.
+    /// Number of reads without a reply yet.
     waiting: AtomicUsize,
-    /// Whether a reader waited in vain, and nothing was answered since.
+    /// `true` if a read timed out and no reply has come since.
     is_stalled: AtomicBool,
-    /// Where it was opened, and its connection is driven.
+    /// The runtime that it was opened on, which drives its connection.
     runtime: Handle,
     lines: Weak<ReadPool>,
 }
 
-/// What it asks.
+/// The statements that it sends.
 pub(super) struct Statements {
     pub(super) one: Query,
     pub(super) many: Query,
 }
 
 pub(super) enum Query {
-    /// Known to its connection.
+    /// Prepared on its connection.
     Prepared(Statement),
-    /// Sent each time: behind a pooler nothing stays prepared.
+    /// Sent as text each time: behind a pooler nothing stays prepared.
     Text(String),
 }
 
@@ -78,17 +77,17 @@ struct ReadRequest {
     answer: Option<oneshot::Sender<ReadResult>>,
 }
 
-/// What becomes of the connection of a line that was given up; the worse goes before.
+/// The fate of a connection that was given up; the worse takes precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum BatchOutcome {
-    /// The pool has it back: it was the statement that failed.
+    /// It was returned to the pool: the statement failed, not the connection.
     Returned,
     /// It is closed.
     Closed,
 }
 
 impl ReadBatcher {
-    /// A line on a connection that the runtime drives which this is called in.
+    /// Shares a connection, which the runtime drives that this is called in.
     pub(super) fn new(object: Object, statements: Statements, lines: Weak<ReadPool>) -> Self {
         Self {
             object: Some(object),
@@ -101,7 +100,7 @@ impl ReadBatcher {
         }
     }
 
-    /// Reads a session; `None` where the line was given up meanwhile.
+    /// Reads a session; `None` if the connection was given up meanwhile.
     pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<ReadResult> {
         let (answer, answered) = oneshot::channel();
         let mut reader = ReadWaiter::of(self);
@@ -122,8 +121,8 @@ impl ReadBatcher {
         }
     }
 
-    /// Gives the line up if it has hung for so long that its own time-out should have come: the runtime
-    /// that it is driven by may stand still.
+    /// Gives the connection up if it has been stalled for longer than its own time-out: the runtime that
+    /// drives it may be blocked.
     pub(super) fn check(&self) {
         let since = self.queue().hangs_since;
         if since.is_some_and(|since| since.elapsed() > REPLY_TIMEOUT) {
@@ -131,7 +130,7 @@ impl ReadBatcher {
         }
     }
 
-    /// Lets go of the connection, once what is under way has ended, as one that may not answer.
+    /// Closes the connection, once the statements under way have ended, as one that may not answer.
     pub(super) fn close(&self) {
         self.give_up(BatchOutcome::Closed);
     }
@@ -146,8 +145,8 @@ impl ReadBatcher {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where there are others in the queue, somebody comes for them; an ask that is dropped says that
-    /// the line is none.
+    /// Queues a read. If the queue has others, a task is on its way for them; a read that is dropped here
+    /// means that the connection was given up.
     fn put(self: &Arc<Self>, ask: ReadRequest) {
         let mut queue = self.queue();
         if queue.end.is_some() {
@@ -162,11 +161,11 @@ impl ReadBatcher {
         self.runtime.spawn(Turns::of(self).take());
     }
 
-    /// Asks for all of them, and answers each whose row has come.
+    /// Sends a batch, and answers each read whose row has arrived.
     async fn ask(&self, asks: &mut [ReadRequest]) -> Result<(), Error> {
         let mut rows = pin!(self.send(asks).await?);
         while let Some(row) = rows.try_next().await? {
-            // Counted from one; a statement for one session does not count.
+            // The position counts from one; a statement for one session has none.
             let place: i64 = if row.len() > 2 { row.try_get(2)? } else { 1 };
             let at = usize::try_from(place - 1).unwrap_or(usize::MAX);
             if let Some(ask) = asks.get_mut(at) {
@@ -219,7 +218,7 @@ impl Drop for ReadBatcher {
         };
         match self.queue().end {
             Some(BatchOutcome::Closed) => drop(Object::take(object)),
-            // Whoever gets it prepares anew what it may have lost.
+            // The next user prepares again what it may have lost.
             Some(BatchOutcome::Returned) => object.statement_cache.clear(),
             None => {}
         }
@@ -227,16 +226,16 @@ impl Drop for ReadBatcher {
 }
 
 impl ReadRequest {
-    /// The first answer is the one that counts.
+    /// Delivers a result; only the first counts.
     fn answer(&mut self, found: ReadResult) {
         if let Some(answer) = self.answer.take() {
-            // Who went away needs none.
+            // The reader may be gone.
             let _ = answer.send(found);
         }
     }
 }
 
-/// Somebody who waits for an answer.
+/// A read that waits for its result.
 struct ReadWaiter<'a> {
     line: &'a ReadBatcher,
     since: Instant,
@@ -261,7 +260,7 @@ impl Drop for ReadWaiter<'_> {
             return;
         }
         let mut queue = self.line.queue();
-        // Only what is under way can show that the line is well.
+        // Only a statement under way can show that the connection is well.
         if queue.under_way > 0 {
             queue.hangs_since.get_or_insert_with(Instant::now);
             self.line.is_stalled.store(true, Ordering::Relaxed);
@@ -269,7 +268,7 @@ impl Drop for ReadWaiter<'_> {
     }
 }
 
-/// Asks what lies in the queue, time after time until nothing does.
+/// The task that sends the queued reads, batch after batch until the queue is empty.
 struct Turns {
     line: Arc<ReadBatcher>,
     has_answer: bool,
@@ -301,7 +300,7 @@ impl Turns {
         }
     }
 
-    /// What is asked for next. That nothing is, and that nobody comes again, is one step.
+    /// Takes the next batch. To find the queue empty and to end the task is one step.
     fn next(&mut self) -> Option<Vec<ReadRequest>> {
         let mut queue = self.line.queue();
         if self.has_answer {
@@ -319,7 +318,7 @@ impl Turns {
 }
 
 impl Drop for Turns {
-    /// The runtime that it was a task of may have gone: nobody would come for those in the queue.
+    /// The runtime of the task may have ended: no other task would send the queued reads.
     fn drop(&mut self) {
         if !self.are_over {
             self.line.give_up(BatchOutcome::Closed);

@@ -1,8 +1,8 @@
-//! The lines: a few of the pool's connections, each of which many reads share.
+//! A few of the pool's connections, each of which many reads share.
 //!
-//! One does for a modest load; another is opened where all are full. They are never more than half of
-//! the pool: what waits for a row that others hold, or reads many, has connections of its own. Where no
-//! line is to be had, a read has one of its own as well.
+//! One is enough for a modest load; another is opened when all are full. They are never more than half of the
+//! pool: statements that wait for a row which others hold, or read many, have connections of their own. If no
+//! shared one is available, a read has one of its own as well.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -18,11 +18,11 @@ use super::read_batcher::{MAX_QUEUED, Query, ReadBatcher, ReadResult, Statements
 use super::sql::Sql;
 use crate::id::SessionId;
 
-/// The most lines: one alone asks for more sessions in a second than most sites are asked for.
+/// Most shared connections: one alone reads more sessions in a second than most sites need.
 const MAX_CONNECTIONS: usize = 3;
-/// How long nobody tries to open another after that failed.
+/// Time without another attempt after opening a connection failed.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How long a connection may take to prepare the statements.
+/// Time for a connection to prepare the statements.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) struct ReadPool {
@@ -35,23 +35,23 @@ pub(super) struct ReadPool {
     opening: AtomicBool,
 }
 
-/// What a line has to do.
+/// The load of a shared connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PoolLoad {
     pub(super) waiting: usize,
-    /// Somebody waited in vain, and it has not answered since. One whose connection was closed while it
-    /// was idle does not: the next reader finds out, asks elsewhere, and has it forgotten.
+    /// A read timed out, and the connection has not answered since. One that was closed while it was idle is
+    /// not stalled: the next read finds out, is repeated elsewhere, and has it dropped.
     pub(super) is_stalled: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Choice {
     line: Option<usize>,
-    /// Whether there should be another.
+    /// `true` if another connection should be opened.
     open: bool,
 }
 
-/// The first line that is not full, or else the one with the fewest readers.
+/// Chooses the first connection that is not full, or else the one with the fewest readers.
 fn choose(loads: impl Iterator<Item = PoolLoad>, most: usize) -> Choice {
     let mut fewest: Option<(usize, usize)> = None;
     let mut lines = 0;
@@ -89,12 +89,12 @@ impl ReadPool {
         })
     }
 
-    /// Reads a session; `None` where no line could.
+    /// Reads a session; `None` if no shared connection could.
     pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<ReadResult> {
         self.line()?.get(id, now).await
     }
 
-    /// Lets go of all: their server is not the one to ask.
+    /// Closes all: their server is no longer the one to use.
     pub(super) fn close(&self) {
         for line in self.each.load().iter() {
             line.close();
@@ -149,7 +149,7 @@ impl ReadPool {
         }
     }
 
-    /// Opens one more; false where there is no room, or no connection to be had.
+    /// Opens one more; `false` if there is no room, or no connection available.
     pub(super) async fn add(self: &Arc<Self>) -> bool {
         if self.each.load().len() >= self.most() {
             return false;
@@ -192,7 +192,7 @@ impl ReadPool {
     }
 }
 
-/// The one that opens a line; the next may once it is over.
+/// A guard that one connection is being opened; the next may be once it is dropped.
 struct Opening(Weak<ReadPool>);
 
 impl Opening {
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_that_is_not_full_is_chosen_and_another_opened_where_all_are() {
+    fn first_connection_with_room_is_chosen_and_another_opened_if_all_are_full() {
         let well = |waiting| PoolLoad {
             waiting,
             is_stalled: false,

@@ -1,4 +1,4 @@
-//! What is asked of the table.
+//! Reads of the table.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{Page, StoreError, StoreErrorKind, StoredRecord};
 
-/// What cursors begin with: a text of another origin is none.
+/// Prefix of cursors: a text without it is none.
 const CURSOR: &str = "pg.";
 /// The longest page.
 const PAGE: usize = 100_000;
@@ -92,7 +92,7 @@ pub(super) fn stored(row: &Row) -> Result<StoredRecord, StoreError> {
     })
 }
 
-/// The instant in the second column.
+/// Returns the instant in the second column.
 fn expires(row: &Row) -> Result<Timestamp, StoreError> {
     let millis: f64 = row.try_get(1).map_err(|_| unreadable())?;
     #[expect(
@@ -103,13 +103,13 @@ fn expires(row: &Row) -> Result<Timestamp, StoreError> {
     Ok(expires)
 }
 
-/// The id in the first column.
+/// Returns the id in the first column.
 pub(super) fn id_in(row: &Row) -> Result<SessionId, StoreError> {
     let sid: &str = row.try_get(0).map_err(|_| unreadable())?;
     Ok(SessionId::from_store(sid))
 }
 
-/// The first column of the first row.
+/// Returns the first column of the first row.
 pub(super) fn first<'a, T: tokio_postgres::types::FromSql<'a>>(
     rows: &'a [Row],
 ) -> Result<T, StoreError> {

@@ -1,7 +1,7 @@
 //! The ids that were retired within the last minute, in a table of their own.
 //!
-//! Its instants are exact, unlike those of sessions, which are whole seconds. A statement locks the
-//! session's row before that of the note: two that meet wait for each other in one order.
+//! Its instants are exact, unlike those of sessions, which are whole seconds. A statement locks the session's
+//! row before that of the note: the lock order is fixed.
 
 use super::PostgresInner;
 use super::query::Text;
@@ -14,16 +14,16 @@ use crate::store::{RETIRED_FOR, RetiredId, StoreError};
 /// The statements about retired ids alone.
 #[derive(Debug)]
 pub(super) struct RetiredSql {
-    /// `$1` sid; whether the row was live.
+    /// `$1` sid; returns whether the row was live.
     pub(super) retire: String,
     /// `$1` sid.
     pub(super) retired: String,
-    /// `$1` now; how many rows went.
+    /// `$1` now; returns the number of deleted rows.
     pub(super) prune: String,
 }
 
 impl RetiredSql {
-    /// For the table `retired`; `gone` deletes the session's row.
+    /// Writes the statements for the table `retired`; `gone` deletes the session's row.
     pub(super) fn new(retired: &str, gone: &str, is_set: bool) -> Self {
         let (time, first) = (
             ServerTime::told("$2", is_set),
@@ -55,7 +55,7 @@ impl RetiredSql {
     }
 }
 
-/// Part of a statement that notes the id of the row that is `gone`: `$7` why.
+/// Returns the part of a statement that notes the id of the deleted row `gone`: `$7` is the reason.
 pub(super) fn note_of_gone(retired: &str, time: &ServerTime) -> String {
     let until = time.after(RETIRED_FOR.as_millis());
     format!(
@@ -65,8 +65,8 @@ pub(super) fn note_of_gone(retired: &str, time: &ServerTime) -> String {
     )
 }
 
-/// Part of a statement that notes `$1` whether or not there was a row: `$6` why. It has no row where the id
-/// is retired already, and no session of it was live.
+/// Returns the part of a statement that notes `$1` whether or not there was a row: `$6` is the reason. It
+/// yields no row if the id is retired already, and no session of it was live.
 pub(super) fn note_unless_retired(retired: &str, time: &ServerTime) -> String {
     let (now, until) = (time.after(0), time.after(RETIRED_FOR.as_millis()));
     format!(
@@ -80,12 +80,12 @@ pub(super) fn note_unless_retired(retired: &str, time: &ServerTime) -> String {
 }
 
 impl PostgresInner {
-    /// Whether there is a table of retired ids.
+    /// Returns `true` if there is a table of retired ids.
     pub(super) fn retires(&self) -> bool {
         self.sql.retired.is_some()
     }
 
-    /// Ends a session and notes that its id is closed, unless that is retired already.
+    /// Ends a session and notes that its id is closed, unless it is retired already.
     pub(super) async fn retire(&self, id: &SessionId) -> Result<bool, StoreError> {
         let Some(sql) = self
             .sql
@@ -101,7 +101,7 @@ impl PostgresInner {
         Ok(rows.iter().any(|row| row.try_get(0).unwrap_or(false)))
     }
 
-    /// Returns the reason why an id was retired, as long as it is known.
+    /// Returns the reason why an id was retired, as long as it is remembered.
     pub(super) async fn retired(&self, id: &SessionId) -> Result<Option<RetiredId>, StoreError> {
         let Some(sql) = self
             .sql

@@ -1,4 +1,4 @@
-//! What the database has: looked at when the store connects.
+//! The state of the database, inspected when the store connects.
 
 use tokio_postgres::Row;
 
@@ -11,7 +11,7 @@ use super::{PostgresInner, ddl};
 use crate::clock::Timestamp;
 use crate::store::{StoreErrorKind, skew};
 
-/// The oldest server whose SQL has all that the statements use.
+/// The oldest server whose SQL has everything that the statements use.
 const OLDEST: i32 = 120_000;
 
 const CHECK: &str = r#"
@@ -48,7 +48,7 @@ SELECT current_setting('server_version_num')::int4 AS version,
 FROM (SELECT to_regclass($1::text) AS oid) AS found LEFT JOIN pg_class AS c ON c.oid = found.oid
 "#;
 
-/// What was found of the table.
+/// The state of the table as it was found.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one thing that may be missing"
@@ -57,7 +57,7 @@ struct FoundSchema {
     version: i32,
     schema: bool,
     table: bool,
-    /// It is a view, which has rows of its own as little as a key.
+    /// It is a view, which has neither rows nor a key of its own.
     view: Option<bool>,
     sid: Option<String>,
     sess: Option<String>,
@@ -72,18 +72,18 @@ struct FoundSchema {
     connections: i32,
 }
 
-/// A table that can be worked with.
+/// A table that can be used.
 pub(super) struct Ready {
     pub(super) sid: Sid,
     pub(super) column: Column,
     pub(super) expire: Expire,
-    /// Whether it was not there before.
+    /// `true` if it did not exist before.
     pub(super) created: bool,
-    /// Whether the database tells of changes.
+    /// `true` if the database notifies of changes.
     pub(super) notifies: bool,
-    /// Whether ids are known for a while after they were retired.
+    /// `true` if retired ids are remembered for a while.
     pub(super) retires: bool,
-    /// How many connections the server lets the role have, in all processes.
+    /// Number of connections that the server grants the role, in all processes.
     pub(super) connections: usize,
 }
 
@@ -100,8 +100,8 @@ impl Ready {
     }
 }
 
-/// Looks at the table, and creates it where that is asked and needed; the same for that of retired
-/// ids, which the store can do without.
+/// Inspects the table, and creates it if that is allowed and needed; likewise that of retired ids, which the
+/// store can do without.
 pub(super) async fn prepare(
     inner: &PostgresInner,
     options: &PostgresOptions,
@@ -113,8 +113,8 @@ pub(super) async fn prepare(
     if !ready.retires {
         tracing::warn!(
             table = inner.names.retired(),
-            "the table of retired ids is missing, or the role may not use it: late requests of whoever \
-             has just signed in or out may get sessions of their own; run the statements `retired` of \
+            "the table of retired ids is missing, or the role may not use it: late requests of visitors \
+             who have just signed in or out may get sessions of their own; run the statements `retired` of \
              PostgresStore::ddl as the owner, GRANT SELECT, INSERT, UPDATE, DELETE on it, and connect \
              again"
         );
@@ -122,8 +122,8 @@ pub(super) async fn prepare(
     Ok(ready)
 }
 
-/// Creates the table of retired ids; `false` where the server refuses, for a team's role may not have
-/// the right to create.
+/// Creates the table of retired ids; `false` if the server refuses, because the role may not have the right
+/// to create.
 async fn create_retired(inner: &PostgresInner) -> Result<bool, QueryError> {
     match inner.run_batch(&ddl::retired(&inner.names).sql).await {
         Ok(()) => Ok(look(inner).await?.retires),
@@ -183,7 +183,7 @@ impl FoundSchema {
         })
     }
 
-    /// The statements that make what is not there.
+    /// Returns the statements that create missing objects.
     fn missing(&self, names: &TableNames, options: &PostgresOptions) -> Vec<String> {
         let mut missing = Vec::new();
         if self.version < OLDEST || !self.schema || self.view == Some(true) {

@@ -1,4 +1,4 @@
-//! The type of the column `sid`, and what a column of that type holds.
+//! The type of the column `sid`, and the ids that a column of that type can hold.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ impl Sid {
         }
     }
 
-    /// Returns a text as a value of the type, so that the column's own index is used.
+    /// Casts a text to a value of the type, so that the column's own index is used.
     pub(super) fn value(self, text: &str) -> String {
         match self {
             Self::Text => format!("{text}::text"),
@@ -32,7 +32,7 @@ impl Sid {
         }
     }
 
-    /// Returns an array of texts as one of values of the type.
+    /// Casts an array of texts to one of values of the type.
     pub(super) fn values(self, texts: &str) -> String {
         match self {
             Self::Text => format!("{texts}::text[]"),
@@ -41,7 +41,7 @@ impl Sid {
         }
     }
 
-    /// Returns whether the column can hold an id as it is: no text there holds a NUL.
+    /// Returns `true` if the column can hold an id unchanged: no text there holds a NUL.
     pub(super) fn holds(self, id: &str) -> bool {
         match self {
             Self::Text => !id.contains('\0'),
@@ -50,7 +50,7 @@ impl Sid {
         }
     }
 
-    /// Returns an id as the column gives it back.
+    /// Returns an id as the column returns it.
     pub(super) fn after_round_trip(self, id: &str) -> Cow<'_, str> {
         match self {
             Self::Text | Self::Char => id.into(),
@@ -59,7 +59,7 @@ impl Sid {
     }
 }
 
-/// In the form that generators of UUIDs write: PostgreSQL reads others as well.
+/// Returns `true` for the form that generators of UUIDs write: PostgreSQL accepts others as well.
 fn is_uuid(id: &str) -> bool {
     id.len() == 36
         && id.bytes().enumerate().all(|(at, byte)| match at {
@@ -73,7 +73,7 @@ mod tests {
     use super::Sid::{self, Char, Text, Uuid};
 
     #[test]
-    fn x13_a_column_holds_what_its_type_does() {
+    fn x13_column_holds_only_ids_of_its_type() {
         let uuid = "123e4567-e89b-42d3-a456-426614174000";
         #[rustfmt::skip]
         let table = [ // id,                           Text,  Char,  Uuid

@@ -1,8 +1,8 @@
 //! The statements, written once for a table.
 //!
 //! Instants become times through `to_timestamp`, as with connect-pg-simple, so that the connection's
-//! `TimeZone` reads and writes `expire` alike on both sides. A row is live by its rule: `expire` is not before
-//! the next whole second. `$2` is the process's now throughout, in milliseconds.
+//! `TimeZone` reads and writes `expire` alike on both sides. A row is live by its rule: `expire` is not
+//! before the next whole second. `$2` is the process's now throughout, in milliseconds.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::retired::{self, RetiredSql};
 use super::sid::Sid;
 use super::time::ServerTime;
 
-/// How a row is known as one whose user the index cannot tell.
+/// The mark of a row whose user the index cannot tell.
 pub(super) const UNINDEXABLE: &str = r"E'\x01unindexable'";
-/// How long a mark stands: longer than a request of Express's that may bring a session back.
+/// Time that a tombstone stands: longer than a request of Express's that may resurrect a session.
 const TOMBSTONE_GRACE: Duration = Duration::from_mins(15);
-/// How many rows one step of pruning deletes: others write between the steps.
+/// Number of rows that one step of pruning deletes: others write between the steps.
 pub(super) const PRUNED_AT_ONCE: u64 = 1000;
 
 /// The type of the column `sess`.
@@ -23,7 +23,7 @@ pub(super) const PRUNED_AT_ONCE: u64 = 1000;
 pub(super) enum Column {
     /// Keeps a text as it is.
     Json,
-    /// Keeps its values, and writes them out anew.
+    /// Keeps its values, and serializes them again.
     Jsonb,
 }
 
@@ -51,7 +51,7 @@ impl Column {
 /// The type of the column `expire`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expire {
-    /// Without a time zone: the connection's counts.
+    /// Without a time zone: the connection's applies.
     Local,
     Zoned,
 }
@@ -65,7 +65,7 @@ impl Expire {
     }
 }
 
-/// What a table and its database are like, and how they are to be used.
+/// The properties of a table and its database, and the settings for their use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -76,15 +76,15 @@ pub(super) struct Layout {
     pub(super) column: Column,
     pub(super) expire: Expire,
     pub(super) mixed_fleet: bool,
-    /// Whether there is a table of retired ids.
+    /// `true` if there is a table of retired ids.
     pub(super) retires: bool,
-    /// Whether the process's clock is one that a test sets.
+    /// `true` if the process's clock is one that a test sets.
     pub(super) is_set: bool,
-    /// Whether a statement says itself how long it waits for a row; else the URL does.
+    /// `true` if statements set their own lock time-out; otherwise the URL sets it.
     pub(super) is_brief: bool,
 }
 
-/// How long a statement waits for a row that others hold, before it gives its connection back and is sent
+/// Time that a statement waits for a row that others hold, before it gives its connection back and is sent
 /// again later. The setting ends with the statement.
 const BRIEFLY: &str = " AND (SELECT set_config('lock_timeout', '100ms', true)) IS NOT NULL";
 
@@ -93,43 +93,44 @@ const BRIEFLY: &str = " AND (SELECT set_config('lock_timeout', '100ms', true)) I
 pub(super) struct Sql {
     /// `$1` sid.
     pub(super) get: String,
-    /// `$1` sids; each row ends with its sid's place among them, from 1.
+    /// `$1` sids; each row ends with its sid's position among them, from 1.
     pub(super) get_many: String,
-    /// `$1` sids: those that live, and until when.
+    /// `$1` sids; returns those that are live, and until when.
     pub(super) living: String,
-    /// `$1` sid, `$3` text, `$4` expire; no row where the id is taken.
+    /// `$1` sid, `$3` text, `$4` expire; no row if the id is taken.
     pub(super) create: String,
-    /// `$1` sid, `$3` text, `$4` expire, `$5` the text that was read; no row where it is another.
+    /// `$1` sid, `$3` text, `$4` expire, `$5` the text that was read; no row if the stored one differs.
     pub(super) update: String,
-    /// `$1` sid, `$3` expire; no row where none is live.
+    /// `$1` sid, `$3` expire; no row if none is live.
     pub(super) touch: String,
-    /// `$1` sid; whether the row was live.
+    /// `$1` sid; returns whether the row was live.
     pub(super) destroy: String,
     /// `$1` old sid, `$3` new sid, `$4` text, `$5` expire, `$6` the text that was read; where ids are
     /// retired also `$7` the reason.
     pub(super) replace_read: String,
-    /// The same without the text that was read: whatever became of the old row. Where ids are retired
-    /// `$6` is the reason.
+    /// `replace` without the text that was read, whatever became of the old row. Where ids are retired, `$6`
+    /// is the reason.
     pub(super) replace_any: String,
-    /// What else is done with retired ids, where there is a table for them.
+    /// The statements for retired ids, where there is a table for them.
     pub(super) retired: Option<RetiredSql>,
-    /// `$1` how many.
+    /// `$1` the limit.
     pub(super) scan_first: String,
-    /// `$1` how many, `$3` the last sid of the page before.
+    /// `$1` the limit, `$3` the last sid of the page before.
     pub(super) scan_next: String,
     /// No `$1`.
     pub(super) count: String,
-    /// `$1` now; how many rows went.
+    /// `$1` now; returns the number of deleted rows.
     pub(super) prune: String,
-    /// `$1` now, `$2` the name of the lock; nothing goes where another holds it.
+    /// `$1` now, `$2` the name of the lock; deletes nothing if another process holds it.
     pub(super) prune_alone: String,
-    /// `$1` now: marks that have stood long enough, and what was written under them.
+    /// `$1` now; deletes expired tombstones, and rows that were written under them.
     pub(super) prune_tombs: Option<String>,
-    /// All live rows.
+    /// Returns all live rows.
     pub(super) all: String,
-    /// `$1` sids: those live rows.
+    /// `$1` sids; returns those live rows.
     pub(super) read_many: String,
-    /// `$1` sids, `$3` the texts that were read; whether each was live, no row for one that was changed.
+    /// `$1` sids, `$3` the texts that were read; returns whether each was live, no row for one that was
+    /// changed.
     pub(super) destroy_read: String,
 }
 
@@ -138,8 +139,8 @@ pub(super) struct Sql {
 pub(super) struct UserSql {
     /// `$1` user.
     pub(super) of_user: String,
-    /// `$1` user, `$3` the sid to keep: how many live ones went, how many slipped away meanwhile, and
-    /// the rows to be looked at.
+    /// `$1` user, `$3` the sid to keep; returns how many live ones were deleted, how many slipped away
+    /// meanwhile, and the rows that must be read.
     pub(super) destroy_by_user: String,
 }
 
@@ -170,7 +171,7 @@ impl Sql {
             .as_deref()
             .map(|notes| retired::note_unless_retired(notes, &time));
         let only_noted = match &notes {
-            // An id that no table holds is replaced every time.
+            // An id that no table can hold is replaced every time.
             Some(_) => " WHERE $1::text IS NULL OR EXISTS (SELECT FROM noted)",
             None => "",
         };
@@ -186,9 +187,8 @@ impl Sql {
         };
         Self {
             get: get(&one),
-            // As if one were asked for after the other: a look into the index for each, however small
-            // the table. The inner SELECT keeps the planner from planning anew by their number, LIMIT
-            // from joining them all.
+            // As if one were asked for after the other: an index scan for each, however small the table. The
+            // inner SELECT keeps the planner from replanning by their number, LIMIT from joining them all.
             get_many: format!(
                 "SELECT s.*, k.place FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS k (sid, place),
                  LATERAL ({} LIMIT 1) AS s",
@@ -262,7 +262,7 @@ impl UserSql {
         let gone = shape.gone(&theirs, &time);
         Self {
             of_user: format!("{} UNION ALL {}", of("$1::text"), of(UNINDEXABLE)),
-            // All parts see the table at one instant. What is counted but not deleted was changed by
+            // All parts see the table at one instant. A row that is counted but not deleted was changed by
             // others while this waited for them.
             destroy_by_user: format!(
                 "WITH {gone}
@@ -280,7 +280,7 @@ struct Shape {
     table: String,
     sid: Sid,
     tombs: Option<String>,
-    /// Part of a condition: that the statement waits for no row for long.
+    /// Part of a condition: the statement waits for no row for long.
     briefly: &'static str,
 }
 
@@ -306,7 +306,7 @@ impl Shape {
         }
     }
 
-    /// Deletes rows as the table `gone`, and marks the ids of those that were live.
+    /// Deletes rows as the table `gone`, and sets tombstones for the ids of those that were live.
     fn gone(&self, condition: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         let live = self.live(time);
@@ -354,8 +354,8 @@ impl Shape {
         )
     }
 
-    /// A touch that a crash loses is no loss; the setting ends with the statement. It never moves an expiry
-    /// back.
+    /// Touches a row. A touch that a crash loses is no loss; the setting ends with the statement. It never
+    /// shortens a life.
     fn touch(&self, expire: Expire, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         format!(
@@ -369,8 +369,8 @@ impl Shape {
         )
     }
 
-    /// Stores `$3`, or fails by a division by zero where that id is taken: what the statement
-    /// deleted has to be as if it had not been.
+    /// Stores `$3`, or fails by a division by zero if that id is taken: the statement's deletion is then
+    /// rolled back.
     fn put_or_fail(&self, text: &str, only: &str, time: &ServerTime) -> String {
         let (table, sid) = (&self.table, self.sid.value("$3"));
         let (expire, second) = (time.seconds_of("$5"), time.second());
@@ -399,7 +399,7 @@ impl Shape {
 
     fn prune_tombs(&self, tombs: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
-        // A mark may be older than the column's type, and name what that does not hold.
+        // A tombstone may be older than the column's type, and hold an id that the type does not allow.
         let marked = match self.sid {
             Sid::Uuid => "CASE WHEN due.sid ~ '^[0-9a-f-]{36}$' THEN due.sid::uuid END".to_owned(),
             sid @ (Sid::Text | Sid::Char) => sid.value("due.sid"),

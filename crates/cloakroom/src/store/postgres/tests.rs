@@ -25,13 +25,13 @@ use crate::id::SessionId;
 use crate::store::conformance::{self, Subject};
 use crate::store::{NewRecord, Store as _, StoreError};
 
-/// A table's name that no other test has.
+/// Returns a table's name that no other test uses.
 fn unique(what: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{what}_{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Options for a loaded machine.
+/// Returns options for a loaded machine.
 fn options(table: &str) -> PostgresOptions {
     PostgresOptions::new()
         .table(table)
@@ -45,7 +45,7 @@ async fn open(options: PostgresOptions) -> PostgresStore {
         .unwrap()
 }
 
-/// A connection as anybody may have one.
+/// Opens a plain connection, without the store.
 async fn raw_to(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -56,7 +56,7 @@ async fn raw() -> Client {
     raw_to(&Postgres::shared().url()).await
 }
 
-/// A table whose records are `jsonb`.
+/// Creates a table whose records are `jsonb`.
 async fn jsonb_table() -> String {
     let table = unique("jsonb");
     let create = format!(
@@ -66,7 +66,7 @@ async fn jsonb_table() -> String {
     table
 }
 
-/// An instant as connect-pg-simple writes it.
+/// Returns an instant as connect-pg-simple writes it.
 fn whole_seconds(instant: Timestamp) -> f64 {
     let seconds = (instant.as_millis() + 999) / 1000;
     f64::from(i32::try_from(seconds).unwrap())
@@ -90,12 +90,12 @@ async fn stored(store: &PostgresStore, data: &str) -> SessionId {
     id
 }
 
-/// What an error says to whoever looks for its cause.
+/// Returns the text of an error with its cause.
 fn reason(error: &StoreError) -> String {
     error.source().map(ToString::to_string).unwrap_or_default()
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 async fn eventually(what: &str, mut so: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !so().await {
@@ -148,7 +148,7 @@ mod json_without_the_index {
     use super::*;
 
     async fn plain() -> Subject {
-        // In a schema of its own, for the function is one for all tables of a schema.
+        // In a schema of its own, because the function is shared by all tables of a schema.
         let schema = unique("plain");
         let options = options("session").schema(&schema);
         let all = PostgresStore::ddl(&options, &UserKeys::default());

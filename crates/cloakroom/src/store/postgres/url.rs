@@ -1,7 +1,7 @@
-//! What a URL says: the driver's parameters, and those of others that the same URL is given to.
+//! Parses URLs: the driver's parameters, and those of other programs that the same URL is given to.
 //!
-//! node-postgres, Prisma and libpq each have parameters that the driver refuses. Those that mean
-//! something here are heeded; those that concern the other program alone are set aside, by name.
+//! node-postgres, Prisma and libpq each have parameters that the driver refuses. Those that mean something
+//! here are heeded; those that concern the other program alone are ignored, by name.
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -14,7 +14,7 @@ use tokio_postgres::config::SslMode;
 use super::error::QueryError;
 use crate::store::StoreErrorKind;
 
-/// What a URL says of encryption; of two, the stronger counts.
+/// The encryption that a URL asks for; of two, the stronger counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TlsMode {
     Off,
@@ -22,22 +22,22 @@ pub(super) enum TlsMode {
     Required,
 }
 
-/// A URL, understood.
+/// A parsed URL.
 #[derive(Debug)]
 pub(super) struct ParsedUrl {
     pub(super) config: Config,
-    /// `None` where it says nothing.
+    /// `None` if the URL sets none.
     pub(super) tls: Option<TlsMode>,
     /// The file with the certificates that are trusted instead of the system's.
     pub(super) roots: Option<PathBuf>,
     pub(super) pool_size: Option<usize>,
-    /// Whether it says how long a statement waits for a lock.
+    /// `true` if it sets a lock time-out.
     pub(super) has_lock_timeout: bool,
-    /// The parameters that are not heeded.
+    /// The parameters that are ignored.
     pub(super) aside: Vec<&'static str>,
 }
 
-/// What the driver itself takes.
+/// The parameters that the driver itself takes.
 const DRIVERS: [&str; 18] = [
     "user",
     "password",
@@ -65,7 +65,7 @@ const SETTINGS: [&str; 3] = [
     LOCK_TIMEOUT,
     "idle_in_transaction_session_timeout",
 ];
-/// What concerns another program alone, or is always so here: node-postgres's pool, Prisma's,
+/// Parameters that concern another program alone, or always hold here: node-postgres's pool, Prisma's,
 /// poolers of hosting firms, libpq's files.
 const ASIDE: [&str; 35] = [
     "schema",
@@ -105,11 +105,11 @@ const ASIDE: [&str; 35] = [
     "workaround",
 ];
 
-/// Reads a URL, or libpq's `host=… user=…`.
+/// Parses a URL, or libpq's `host=… user=…`.
 ///
 /// # Errors
 ///
-/// `Invalid`, with a text that names the parameter and repeats no value.
+/// `Invalid`, with a text that names the parameter and contains no value.
 pub(super) fn read(url: &str) -> Result<ParsedUrl, QueryError> {
     let is_url = ["postgres://", "postgresql://"]
         .iter()
@@ -117,7 +117,7 @@ pub(super) fn read(url: &str) -> Result<ParsedUrl, QueryError> {
     if !is_url {
         return read_pairs(url);
     }
-    // What stands before an @ may hold a question mark: it is a password.
+    // The text before an @ may hold a question mark: it is a password.
     let begin = url.find('@').unwrap_or(0);
     let (front, query) = match url[begin..].find('?') {
         Some(at) => (&url[..begin + at], &url[begin + at + 1..]),
@@ -127,7 +127,7 @@ pub(super) fn read(url: &str) -> Result<ParsedUrl, QueryError> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if !parameters.take(name, value)? {
-            // A password with a sign that has to be escaped may have been taken for a parameter.
+            // An unescaped password may have been taken for a parameter.
             let is_name = is_name(name) && !query.contains('@');
             return Err(if is_name { unknown(name) } else { no_url() });
         }
@@ -168,7 +168,7 @@ struct Parameters {
 }
 
 impl Parameters {
-    /// Takes a parameter; false for one that nobody knows.
+    /// Takes a parameter; `false` for an unknown one.
     fn take(&mut self, name: &str, value: &str) -> Result<bool, QueryError> {
         let wrong = |cure| Err(wrong_value(name, cure));
         match name {
@@ -250,7 +250,7 @@ impl Parameters {
     }
 }
 
-/// Both `sslmode` of libpq and `ssl` of node-postgres.
+/// Parses `sslmode` of libpq, and `ssl` of node-postgres.
 fn tls(value: &str) -> Option<TlsMode> {
     match value {
         "disable" | "false" | "0" => Some(TlsMode::Off),
@@ -264,7 +264,7 @@ fn is_utf8(value: &str) -> bool {
     ["utf8", "utf-8", "unicode", "auto"].contains(&value.to_ascii_lowercase().as_str())
 }
 
-/// What cannot be a value or a part of one that stands in the wrong place.
+/// Returns `true` if a text can be a parameter's name, and no value, or part of one, in the wrong place.
 fn is_name(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     name.len() <= 40
@@ -285,7 +285,7 @@ fn wrong_value(name: &str, cure: &str) -> QueryError {
     QueryError::new(StoreErrorKind::Invalid, text)
 }
 
-/// The parser's own message may quote a part of the URL.
+/// Returns the error for an invalid URL. The parser's own message may quote a part of it.
 fn no_url() -> QueryError {
     QueryError::new(
         StoreErrorKind::Invalid,
@@ -295,7 +295,7 @@ fn no_url() -> QueryError {
 }
 
 mod percent {
-    /// Takes the escapes out; one that is malformed stands for itself.
+    /// Decodes percent escapes; one that is malformed stands for itself.
     pub(super) fn decode(text: &str) -> String {
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text.as_bytes();
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn x12_what_others_say_in_a_url_is_heeded_or_set_aside_by_name() {
+    fn x12_other_programs_parameters_are_heeded_or_ignored_by_name() {
         assert_eq!(said("max=20").pool_size, Some(20));
         assert_eq!(said("connection_limit=3").pool_size, Some(3));
         let second = Duration::from_secs(1);
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn x12_what_does_not_do_is_named_without_its_value() {
+    fn x12_invalid_parameter_is_named_without_its_value() {
         #[rustfmt::skip]
         let table = [
             ("postgres://u:p@h/d?unheard=hunter2",            "a parameter unheard that"),

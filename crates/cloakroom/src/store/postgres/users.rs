@@ -1,4 +1,4 @@
-//! Which sessions are whose, by what their records say: Express writes some of them.
+//! Sessions by user, as their records name them: Express writes some of them.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use super::{PostgresInner, ddl};
 use crate::id::SessionId;
 use crate::store::{StoreError, UserKeys, too_many_id_changes};
 
-/// How often a logout everywhere looks again for sessions that got another id meanwhile.
+/// Bound on the passes of a logout everywhere, which re-reads for sessions that changed their id meanwhile.
 const PASSES: usize = 64;
-/// How often the second half of a pass is tried that a deadlock undid.
+/// Number of attempts at the second half of a pass after a deadlock.
 const RETRIES: usize = 3;
 
-/// Where records name their user, and what the database has to find them by.
+/// The keys under which records name their user, and the index that the database has for them.
 pub(super) struct UserIndex {
     keys: UserKeys,
     pub(super) function: String,
     sql: UserSql,
-    /// Whether the function was seen in the database.
+    /// `true` once the function was seen in the database.
     pub(super) indexed: AtomicBool,
     warned: AtomicBool,
 }
@@ -48,17 +48,17 @@ impl UserIndex {
         &self.keys
     }
 
-    /// What cannot be read is nobody's, and no reason to tell anybody nothing.
+    /// Returns `true` if a row names the user. One that cannot be read names none, and fails no listing.
     fn is_of(&self, row: &Row, user: &str) -> bool {
         let text: Result<&str, _> = row.try_get(1);
         text.is_ok_and(|text| self.keys.users_of(text).iter().any(|named| named == user))
     }
 }
 
-/// What one look at the table left to do.
+/// The rest that one pass over the table left to do.
 struct EndPass {
     ended: u64,
-    /// Sessions that went, or became another, between the look and the deed.
+    /// `true` if sessions were deleted or changed by others between the read and the delete.
     slipped: bool,
     candidates: Vec<SessionId>,
 }
@@ -94,8 +94,8 @@ impl PostgresInner {
         Err(too_many_id_changes())
     }
 
-    /// Ends what the index names, and tells what has to be looked at: without an index, the user's
-    /// own.
+    /// Ends the sessions that the index names, and returns those that must be read: without an index, the
+    /// user's own.
     async fn destroy_indexed(
         &self,
         users: &UserIndex,
@@ -126,8 +126,8 @@ impl PostgresInner {
         Ok(pass)
     }
 
-    /// Ends those of some sessions that are a user's by what they say now; and tells whether some
-    /// were not there, which may have got another id.
+    /// Ends those of some sessions that belong to a user by their current text; returns also whether some
+    /// were absent, which may have changed their id.
     async fn end(
         &self,
         users: &UserIndex,
@@ -146,8 +146,8 @@ impl PostgresInner {
         }
     }
 
-    /// Reads what they say, and deletes those that still say it: a transaction would hold rows between
-    /// two round trips, and a pooler may let none be.
+    /// Reads the texts, and deletes rows that still have them: a transaction would hold rows between two
+    /// round trips, and a pooler may allow none.
     async fn end_once(
         &self,
         users: &UserIndex,
@@ -199,7 +199,7 @@ impl PostgresInner {
         }
     }
 
-    /// Whether the database has the function; looked for until it is seen.
+    /// Returns `true` if the database has the function, which is looked for until it is seen.
     async fn is_indexed(&self, users: &UserIndex) -> Result<bool, StoreError> {
         if users.indexed.load(Ordering::Relaxed) {
             return Ok(true);
@@ -229,7 +229,7 @@ impl PostgresInner {
 }
 
 impl UserIndex {
-    /// Somebody dropped the function: it is not there, which is no error.
+    /// The function was dropped: it is absent, which is no error.
     fn unless_undefined(&self, fault: QueryError) -> Result<(), QueryError> {
         if fault.is(&SqlState::UNDEFINED_FUNCTION) {
             self.indexed.store(false, Ordering::Relaxed);
@@ -239,7 +239,7 @@ impl UserIndex {
     }
 }
 
-/// The first row counts; the others are those whose user the index cannot tell.
+/// Reads a pass: the first row counts; the others are those whose user the index cannot tell.
 fn read_pass(rows: &[Row], users: &UserIndex, user: &str) -> Result<EndPass, StoreError> {
     let mut pass = EndPass {
         ended: 0,
@@ -271,12 +271,12 @@ fn chosen(rows: &[Row], users: &Arc<UserIndex>, user: &str) -> Result<Vec<Sessio
     Ok(ids)
 }
 
-/// A user as a parameter; none that the index cannot tell from others.
+/// Returns a user as a parameter; none that the index cannot tell from others.
 fn indexable(user: &str) -> Option<Text<'_>> {
     bindable(user).filter(|user| user.0 != "\u{1}unindexable")
 }
 
-/// A text that can be a parameter: none with a NUL can be in a column either.
+/// Returns a text as a parameter: none with a NUL can be in a column either.
 fn bindable(text: &str) -> Option<Text<'_>> {
     (!text.contains('\0')).then_some(Text(text))
 }

@@ -1,7 +1,7 @@
-//! What is changed in the table: one statement each, so that it is done or not done.
+//! Writes to the table: one statement each, so that each is done as a whole or not at all.
 //!
-//! A statement that waits for a row which another one changes looks at its conditions again once it
-//! has it (READ COMMITTED): of two saves that read the same text, the second finds another.
+//! A statement that waits for a row which another one changes re-evaluates its conditions once it has it
+//! (READ COMMITTED): of two saves that read the same text, the second finds another.
 
 use tokio_postgres::error::SqlState;
 
@@ -94,7 +94,7 @@ impl PostgresInner {
         if old == new {
             return Err(StoreErrorKind::IdTaken.into());
         }
-        // An id that cannot be stored stands for one that is not there.
+        // An id that cannot be stored counts as absent.
         let from = self
             .layout
             .sid

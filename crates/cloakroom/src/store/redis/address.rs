@@ -1,4 +1,4 @@
-//! Which servers a URL names.
+//! Parses the servers that a URL names.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::store::{StoreError, plaintext};
 const FORMS: &str = "write redis://USER:PASSWORD@HOST:PORT/DB, rediss://…, redis+unix:PATH, \
                      redis+cluster://HOST:PORT,HOST:PORT or redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB";
 
-/// Where to connect to.
+/// The address to connect to.
 #[derive(Clone)]
 pub(super) enum Address {
     Server(ConnectionInfo),
@@ -23,13 +23,13 @@ pub(super) enum Address {
 }
 
 impl Address {
-    /// Parses a URL, and warns of what it says that is not heeded.
+    /// Parses a URL, and warns of parameters that are ignored.
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
         let address = Self::parse_hosts(url)?;
         let unheeded = unheeded(url)?;
         if !unheeded.is_empty() {
             tracing::warn!(
-                "parameters of the Redis URL that mean nothing here are set aside: {}",
+                "parameters of the Redis URL that mean nothing here are ignored: {}",
                 unheeded.join(", ")
             );
         }
@@ -48,7 +48,7 @@ impl Address {
         }
     }
 
-    /// `USER:PASSWORD@HOST:PORT,HOST:PORT/NAME/DB`: the credentials are the servers', not the
+    /// Parses `USER:PASSWORD@HOST:PORT,HOST:PORT/NAME/DB`: the credentials are the servers', not the
     /// sentinels'.
     fn sentinel(rest: &str) -> Result<Self, StoreError> {
         let (credentials, rest) = credentials(rest);
@@ -60,7 +60,7 @@ impl Address {
         Ok(Self::Sentinel {
             sentinels: each_host("redis", hosts)?,
             name: name.to_owned(),
-            // Its host is what the sentinels say.
+            // The sentinels supply its host.
             server: info(&format!("redis://{credentials}sentinel/{database}"))?,
         })
     }
@@ -75,7 +75,7 @@ impl Address {
         infos.iter().any(is_tls)
     }
 
-    /// Warns where sessions go to another machine as plain text.
+    /// Warns if sessions go to another machine as plain text.
     pub(super) fn warn_of_plaintext(&self) {
         let infos: Vec<&ConnectionInfo> = match self {
             Self::Server(info) => vec![info],
@@ -94,13 +94,13 @@ impl Address {
     }
 }
 
-/// A URL without its `wait_replicas=…`, and how many it names.
+/// Splits off `wait_replicas=…`, and returns its value.
 ///
 /// # Errors
 ///
-/// `Invalid` for what is no number, and for two of them.
+/// `Invalid` if the value is no number, and if it occurs twice.
 pub(super) fn split_wait(url: &str) -> Result<(Cow<'_, str>, Option<u32>), StoreError> {
-    // A password may contain any sign.
+    // A password may contain any character.
     let host = url.rfind('@').unwrap_or(0);
     let Some(at) = url[host..].find('?') else {
         return Ok((url.into(), None));
@@ -124,11 +124,11 @@ pub(super) fn split_wait(url: &str) -> Result<(Cow<'_, str>, Option<u32>), Store
     Ok((rest.into(), Some(number)))
 }
 
-/// The names of a URL's parameters that are not heeded.
+/// Returns the names of a URL's parameters that are ignored.
 ///
 /// # Errors
 ///
-/// `Invalid` for those by which sessions would lie elsewhere, or go unencrypted.
+/// `Invalid` for those that would move sessions elsewhere, or send them unencrypted.
 fn unheeded(url: &str) -> Result<Vec<&str>, StoreError> {
     let heeded: &[&str] = match url.split(':').next() {
         Some("redis+unix") => &["protocol", "db", "user", "pass"],
@@ -167,7 +167,7 @@ fn unheeded(url: &str) -> Result<Vec<&str>, StoreError> {
         .collect())
 }
 
-/// The part up to and with the `@`, and what follows it.
+/// Splits a text after its `@`.
 fn credentials(rest: &str) -> (&str, &str) {
     let end = rest.rfind('@').map_or(0, |at| at + 1);
     rest.split_at(end)
@@ -183,7 +183,7 @@ fn each_host(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, StoreError
 }
 
 fn info(url: &str) -> Result<ConnectionInfo, StoreError> {
-    // The error of the parser may repeat a part of the URL, which holds a password.
+    // The error of the parser may quote a part of the URL, which holds a password.
     url.into_connection_info().map_err(|_| invalid(FORMS))
 }
 
@@ -245,11 +245,11 @@ mod tests {
         }
     }
 
-    /// The URL without it, and how many.
+    /// The URL without the parameter, and its value.
     type Split<'a> = (&'a str, Option<u32>);
 
     #[test]
-    fn r3_a_url_says_how_many_replicas_are_waited_for() {
+    fn r3_url_sets_the_number_of_replicas() {
         #[rustfmt::skip]
         let table: [(&str, Option<Split<'_>>); 10] = [
             ("redis://h",                                   Some(("redis://h", None))),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused_without_being_repeated() {
+    fn invalid_url_is_refused_without_being_repeated() {
         for url in [
             "redis",
             "redis:",

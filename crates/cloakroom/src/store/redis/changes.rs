@@ -1,10 +1,10 @@
-//! Changes as they happen, for a cache: the server tells of every key of a session that is written,
-//! deleted, expires or is evicted (client-side caching, broadcasting mode).
+//! Changes as they happen, for a cache: the server reports every key of a session that is written, deleted,
+//! expires or is evicted (client-side caching, broadcasting mode).
 //!
-//! <https://redis.io/docs/latest/develop/reference/client-side-caching/>. What this process writes is
-//! told as well: with `NOLOOP` a server that ran a write of ours and one of somebody else's in the same
-//! turn told of neither. Each primary of a cluster tells of its own keys only. Behind Sentinel one that was
-//! replaced may live on, and tells of nothing.
+//! <https://redis.io/docs/latest/develop/reference/client-side-caching/>. Writes of this process are reported
+//! as well: with `NOLOOP` a server that ran a write of ours and one of another client in the same turn
+//! reported neither. Each primary of a cluster reports its own keys only. Behind Sentinel one that was
+//! replaced may live on, and reports nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use crate::store::{
     Changes, Invalidation, InvalidationSink, StoreError, StoreErrorKind, StoreFuture, StoredRecord,
 };
 
-/// How long one answer is waited for.
+/// Time to wait for a reply.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many keys are tried, for each node of a cluster, to find one that it has.
+/// Number of keys that are tried, for each node of a cluster, to find one that it serves.
 const TRIES: usize = 16;
 
-/// The link of one cache.
+/// The subscription of one cache.
 pub(super) struct ChangeSubscription {
     store: RedisStore,
     kept: Supervised<TrackingConnections>,
@@ -60,8 +60,8 @@ impl ChangeSubscription {
             inner.link.replay().stamp(),
         );
         let said = if inner.keys.are_spread() {
-            // A node that is about to get its first slot is asked by others' redirections, and tells
-            // nobody yet.
+            // A node that is about to get its first slot is asked by other clients' redirections, and reports
+            // no changes yet.
             inner.link.send_once(&asked).await?
         } else {
             let said = asked.send(&Connection::One(line), &SendMode::EvalSha).await;
@@ -104,7 +104,10 @@ async fn connect(
         .map(|node| follow(inner, hints, &broken, node, tries));
     let each = try_join_all(each).await.inspect_err(|error| {
         // A user of few rights, or a proxy: then a read is good for the bound, and no longer.
-        tracing::debug!(code = error.code(), "Redis tells of no changes");
+        tracing::debug!(
+            code = error.code(),
+            "Redis reports no changes: cached sessions are read again after the bound"
+        );
     });
     let each = each.ok()?;
     servers.were_found(inner, begin);
@@ -112,12 +115,12 @@ async fn connect(
     if !lines.ping().await {
         return None;
     }
-    // What happened until now was not told. Nothing is proven before all of it is forgotten.
+    // Earlier changes were not reported. Nothing counts as proven before all copies are dropped.
     hints.send(Invalidation::All);
     Some((lines, broken))
 }
 
-/// A connection on which a server tells of changes, which was seen to happen.
+/// Opens a connection on which a server reports changes, and verifies that it does.
 async fn follow(
     inner: &Arc<RedisInner>,
     hints: &InvalidationSink,
@@ -170,8 +173,8 @@ fn hear(
     }
 }
 
-/// A key that is written to see that it is told of: what only looks like Redis may say `OK` and tell
-/// nothing.
+/// A key that is written to verify that the change is reported: servers that merely resemble Redis may answer
+/// `OK` and report nothing.
 struct KeyProbe {
     prefix: String,
     heard: Notify,
@@ -181,7 +184,7 @@ impl KeyProbe {
     fn new() -> Self {
         let random = SessionId::random();
         Self {
-            // As a mark is called, so that no user needs more rights for it and no scan finds it.
+            // Named like a tombstone, so that no user needs more rights for it and no scan finds it.
             prefix: format!("tomb:{{near:{}:", random.expose()),
             heard: Notify::new(),
         }
@@ -197,7 +200,7 @@ impl KeyProbe {
                     let heard = tokio::time::timeout(REPLY_TIMEOUT, self.heard.notified()).await;
                     return heard.map_err(|_| silent());
                 }
-                // Another node's.
+                // A key of another node.
                 Err(error) if error.code() == Some("MOVED") => {}
                 Err(error) => return Err(error),
             }
@@ -217,5 +220,5 @@ impl KeyProbe {
 }
 
 fn silent() -> redis::RedisError {
-    (redis::ErrorKind::Client, "nothing is told").into()
+    (redis::ErrorKind::Client, "no invalidation arrived").into()
 }

@@ -1,4 +1,4 @@
-//! What a server is asked for when the store connects, so that nobody finds out at the first save.
+//! Checks of a server when the store connects, so that a problem shows before the first save.
 
 use std::collections::HashMap;
 
@@ -19,15 +19,15 @@ const NO_SCRIPTS: &str = "this server runs no scripts (EVAL, EVALSHA), without w
 const READ_ONLY: &str = "this server is a read-only replica: connect to its primary, or to the sentinels \
     that know it, redis+sentinel://HOST:PORT/NAME";
 
-/// What became of a script that deletes a key.
+/// The result of a script that deletes a key.
 #[derive(Debug, PartialEq, Eq)]
 enum Probed {
     Works,
     /// The user may not use the key.
     Denied,
-    /// The server is of no use, for a reason.
+    /// The server cannot be used, for a reason.
     Refused(&'static str),
-    /// It cannot say so just now: the first request that needs it will.
+    /// It cannot be decided just now: the first request that needs it will.
     Unknown,
 }
 
@@ -46,20 +46,20 @@ impl Probed {
 }
 
 impl Link {
-    /// What the server says of itself.
+    /// Reads the server's description of itself.
     pub(super) async fn facts(&self) -> (ServerInfo, String) {
         let asked = Request::Anywhere(redis::cmd("INFO"));
         let said = self.send(&asked, Idempotency::Idempotent).await;
-        // A user may not ask; then nothing is known.
+        // The user may lack the right; then nothing is known.
         let info = said.ok().and_then(text).unwrap_or_default();
         (ServerInfo::of(&info), info)
     }
 
-    /// Refuses a server that could read sessions and not save any.
+    /// Refuses a server that could read sessions but not save any.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Invalid`](crate::store::StoreErrorKind::Invalid), with what to do.
+    /// [`StoreErrorKind::Invalid`](crate::store::StoreErrorKind::Invalid), with the cure.
     pub(super) async fn must_use(&self, key: &str) -> Result<(), StoreError> {
         match self.probe(key).await {
             Probed::Refused(why) => Err(invalid(why)),
@@ -68,12 +68,12 @@ impl Link {
         }
     }
 
-    /// Whether scripts may use a key, by the rights of the connection's user.
+    /// Returns `true` if scripts may use a key, by the rights of the connection's user.
     pub(super) async fn may_use(&self, key: &str) -> bool {
         self.probe(key).await != Probed::Denied
     }
 
-    /// Deletes what is not there, by a script as saves are.
+    /// Deletes an absent key, by a script as saves are.
     async fn probe(&self, key: &str) -> Probed {
         let script = Script::probe();
         for (name, text) in [("EVAL", &script.code), ("EVALSHA", &script.hash)] {
@@ -88,7 +88,7 @@ impl Link {
         Probed::Works
     }
 
-    /// Warns where the server may undo what it acknowledged.
+    /// Warns if the server may undo what it acknowledged.
     pub(super) async fn warn_of_losses(&self, info: &str, options: &RedisOptions) {
         let mut asked = redis::cmd("CONFIG");
         asked.arg("GET");
@@ -118,7 +118,7 @@ mod tests {
     use super::{NO_SCRIPTS, Probed, READ_ONLY};
 
     #[test]
-    fn r9_a_server_is_refused_for_what_it_cannot_do_alone() {
+    fn r9_server_is_refused_only_for_missing_abilities() {
         let table = [
             (
                 "READONLY You can't write against a read only replica.",

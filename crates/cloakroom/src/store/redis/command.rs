@@ -1,4 +1,4 @@
-//! What is sent: a command, several at once, or a script.
+//! Requests to the server: a command, several at once, or a script.
 
 use std::borrow::Cow;
 
@@ -15,21 +15,21 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
-/// What is asked of the server.
+/// A request to the server.
 pub(super) enum Request<'a> {
     Command(Cmd),
-    /// To one node of a cluster, whatever its keys.
+    /// Sent to one node of a cluster, whatever its keys.
     ToNode(Cmd, Node),
-    /// To any one of them.
+    /// Sent to any one of them.
     Anywhere(Cmd),
-    /// Together; in a cluster their keys lie in one slot.
+    /// Sent together; in a cluster their keys lie in one slot.
     Pipeline(Pipeline),
     Script {
         script: &'a Script,
         keys: Vec<String>,
         arguments: Vec<Cow<'a, str>>,
     },
-    /// With a `WAIT` behind it.
+    /// Followed by a `WAIT`.
     Waited(&'a Request<'a>, Cmd),
 }
 
@@ -40,13 +40,13 @@ pub(super) struct Node {
     pub(super) port: u16,
 }
 
-/// How it is put.
+/// The form in which a request is sent.
 #[derive(PartialEq, Eq)]
 pub(super) enum SendMode {
     EvalSha,
-    /// With the text of the script instead of its hash.
+    /// With the source of the script instead of its hash.
     Eval,
-    /// To the node that is about to own the slot.
+    /// Sent to the node that is importing the slot, after an `ASKING`.
     Asking(Node),
 }
 
@@ -75,7 +75,7 @@ impl From<Pipeline> for Request<'_> {
     }
 }
 
-/// What goes to the server of a request.
+/// The commands that go over the wire for a request.
 enum WireCommands<'a> {
     One(Cow<'a, Cmd>),
     All(Cow<'a, Pipeline>),
@@ -98,7 +98,7 @@ impl Request<'_> {
                 };
                 value.extract_error()
             }
-            // What is rare has a box of its own, so that the futures of all requests are smaller.
+            // Rare requests are boxed, so that the futures of all requests are smaller.
             (Connection::One(one), SendMode::Asking(_)) => {
                 Box::pin(self.send_asking(one.clone(), form)).await
             }
@@ -108,7 +108,7 @@ impl Request<'_> {
         }
     }
 
-    /// Adds the request to what goes to a server together.
+    /// Adds the request to a pipeline.
     pub(super) fn add_to(&self, pipeline: &mut Pipeline, form: &SendMode) {
         match self.sent(form) {
             WireCommands::One(command) => {
@@ -142,7 +142,7 @@ impl Request<'_> {
         }
     }
 
-    /// To a node that is about to own the slot: it wants to be asked for each command.
+    /// Sends to a node that is importing the slot: each command needs an `ASKING`.
     async fn send_asking(
         &self,
         mut one: MultiplexedConnection,

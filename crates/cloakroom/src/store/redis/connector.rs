@@ -1,4 +1,4 @@
-//! Where connections come from: a server, the nodes of a cluster, the sentinels that know the primary.
+//! The sources of connections: a server, the nodes of a cluster, the sentinels that know the primary.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::replay::Replay;
 pub(super) enum Connector {
     Server(Box<Client>),
     Cluster(Box<ClusterClient>),
-    /// One for each sentinel: the first that answers is believed.
+    /// One client for each sentinel: the first that answers is believed.
     Sentinel(Vec<Mutex<SentinelClient>>),
 }
 
@@ -36,14 +36,15 @@ impl Connector {
         Ok(match address {
             Address::Server(info) => Self::Server(Box::new(client(info.clone(), certificates)?)),
             Address::Cluster(nodes) => {
-                // What a server has refused is tried again here, what may have been done is not.
+                // No retries in the client: this store sends again what a server has refused, and not what
+                // may have been executed.
                 let mut builder = ClusterClient::builder(nodes.clone())
                 .retries(0)
                 .tcp_settings(tcp())
-                // So that the loss of a node is told, which the client mends by itself.
+                // RESP3, so that the loss of a node is reported, which the client repairs by itself.
                 .use_protocol(ProtocolVersion::RESP3)
                 .push_sender(told_to(replay))
-                // Its nodes are connected to in two rounds, and one that hangs must not use up the time.
+                // Nodes are connected to in two rounds, and one that hangs must not use up the time.
                 .connection_timeout(options.connect_timeout / 3)
                 .response_timeout(options.response_timeout);
                 if let Some(certificates) = certificates {
@@ -97,7 +98,7 @@ impl Connector {
     }
 }
 
-/// Tells of nodes that were lost.
+/// Returns a listener that reports lost nodes.
 fn told_to(replay: &Arc<Replay>) -> impl Fn(PushInfo) -> Result<(), Infallible> + use<> {
     let replay = Arc::clone(replay);
     move |push| {
@@ -112,7 +113,7 @@ pub(super) fn client(
     info: ConnectionInfo,
     certificates: Option<TlsCertificates>,
 ) -> RedisResult<Client> {
-    // RESP3: the connection itself tells when it ends.
+    // RESP3: the connection itself reports its end.
     let settings = info
         .redis_settings()
         .clone()
@@ -124,7 +125,7 @@ pub(super) fn client(
     }
 }
 
-/// Small requests leave at once, and a peer that is gone is noticed.
+/// Sends small requests at once, and notices a dead peer.
 fn tcp() -> TcpSettings {
     let tcp = TcpSettings::default().set_nodelay(true);
     #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
-//! Notices when the runtime is gone that drives a connection.
+//! Detects the end of the runtime that drives a connection.
 //!
-//! What is sent over such a connection fails, and a write could not be sent again: nobody would know
-//! whether it had left. Where the end is noted beforehand, the write goes over a new connection.
+//! A command that is sent over such a connection fails, and a write could not be sent again: it may or may
+//! not have left. If the end is noted beforehand, the write goes over a new connection.
 
 use std::future::pending;
 use std::sync::Arc;

@@ -1,13 +1,13 @@
-//! Whether a server, as it is configured, may bring back what was ended: a decision by what it says.
+//! Decides by a server's configuration if it may bring back sessions that were ended.
 
 use std::collections::HashMap;
 
-/// What a server says of how it keeps what is written.
+/// The persistence and replication that a server reports.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
-    /// It writes a log of all changes; `None` where it does not say.
+    /// It writes a log of all changes; `None` if it does not report that.
     log: Option<bool>,
-    /// How the log gets to the disk; empty where it does not say.
+    /// The policy by which the log is synced to disk; empty where the server does not report it.
     fsync: String,
     /// It takes snapshots, or has a reason to.
     snapshots: bool,
@@ -17,7 +17,7 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    /// From `INFO`, and from `CONFIG GET`, which a user may not be allowed to ask.
+    /// Parses `INFO` and `CONFIG GET`, which a user may not be allowed to run.
     pub(super) fn of(info: &str, config: &HashMap<String, String>) -> Self {
         let field = |name: &str| {
             let line = |line: &'_ str| {
@@ -39,14 +39,14 @@ impl Keeping {
             // A replica gets a snapshot, which may stay on the disk.
             snapshots: config.get("save").is_none_or(|rules| !rules.is_empty()) || replicas > 0,
             replicas,
-            // Said only where it is asked for.
+            // Present only if it is configured.
             insists: number(least) > 0 || field("min_slaves_good_slaves").is_some(),
         }
     }
 
-    /// What may bring sessions back, and the setting that prevents it; `None` where nothing does.
-    /// `has_others` is true where somebody is there to let a replica take over, `waits` where ends wait
-    /// for replicas.
+    /// Returns the ways in which sessions may come back, each with the setting that prevents it; `None` where
+    /// there is none. `has_others` is true if there is someone to promote a replica, `waits` if ends wait for
+    /// replicas.
     pub(super) fn warning(&self, has_others: bool, waits: bool) -> Option<String> {
         let restart = match (self.log, &*self.fsync) {
             (Some(false), _) if self.snapshots => Some("when it starts again: set appendonly yes"),
@@ -71,11 +71,11 @@ impl Keeping {
 mod tests {
     use super::Keeping;
 
-    /// What `CONFIG GET` says.
+    /// The reply of `CONFIG GET`.
     type ConfigPairs<'a> = &'a [(&'a str, &'a str)];
 
     #[test]
-    fn r1_what_may_be_undone_is_said_with_the_setting_that_prevents_it() {
+    fn r1_warning_names_the_setting_that_prevents_the_loss() {
         let restart = "when it starts again: set appendonly yes";
         let machine = "when its machine fails: set appendfsync everysec";
         let failover =
@@ -89,10 +89,10 @@ mod tests {
         let rules = ("save", "3600 1 300 100 60 10000");
         #[rustfmt::skip]
         let table: [(&str, ConfigPairs<'_>, bool, bool, &[&str]); 15] = [
-            // INFO,  CONFIG GET,                                          others, waits, what is said
+            // INFO,  CONFIG GET,                                          others, waits, warnings
             (off,      &[rules],                                             false, false, &[restart]),
             (off,      &[],                                                  false, false, &[restart]),
-            (off,      &[("save", "")],                                      false, false, &[]), // it forgets everybody
+            (off,      &[("save", "")],                                      false, false, &[]), // nothing survives a restart
             (off,      &[rules],                                             true,  false, &[restart, failover]),
             (on,       &[rules, ("appendfsync", "everysec")],                false, false, &[]),
             (on,       &[("appendfsync", "always")],                         false, false, &[]),

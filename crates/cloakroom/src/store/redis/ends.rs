@@ -1,8 +1,8 @@
-//! Hints of ends: the server remembers the keys that were asked for on a connection of their own, and
-//! says when one of them is written, deleted, expires or is evicted (client-side caching).
+//! Ends as they happen: the server remembers the keys that were read on a connection of their own, and
+//! reports when one of them is written, deleted, expires or is evicted (client-side caching).
 //!
-//! <https://redis.io/docs/latest/develop/reference/client-side-caching/>, default mode. A cluster has
-//! none: there each session is asked for at intervals.
+//! <https://redis.io/docs/latest/develop/reference/client-side-caching/>, default mode. On a cluster there is
+//! none: sessions are polled.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::id::SessionId;
 use crate::store::subscription::supervised::{Connected, Supervised};
 use crate::store::{Ends, Invalidation, InvalidationSink, StoreErrorKind, StoreFuture};
 
-/// How long one answer is waited for.
+/// Time to wait for a reply.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The link of one who watches.
+/// The subscription of a watching task.
 pub(super) struct EndSubscription {
     inner: Arc<RedisInner>,
     kept: Supervised<TrackingConnections>,
@@ -98,17 +98,17 @@ async fn connect(
             Some((TrackingConnections { each, servers }, broken))
         }
         Err(error) => {
-            // A user of few rights, or a proxy: then sessions are asked for at intervals.
+            // A user of few rights, or a proxy: then sessions are polled.
             tracing::debug!(
                 code = error.code(),
-                "Redis gives no hints of ended sessions"
+                "Redis reports no ended sessions: they are polled"
             );
             None
         }
     }
 }
 
-/// Some keys, or nothing where all were flushed.
+/// Passes on some keys, or nothing if all were flushed.
 pub(super) fn tell(keys: &RedisKeys, hints: &InvalidationSink, said: Option<&Value>) {
     let Some(Value::Array(changed)) = said else {
         return hints.send(Invalidation::All);

@@ -1,4 +1,4 @@
-//! What a failed command means to whoever asked.
+//! Maps failed commands to store errors.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -12,7 +12,7 @@ const NO_RESP3: &str = "this server does not speak RESP3 (HELLO 3): connect to R
     Valkey, and let proxies pass it on";
 const FULL: &str = "OOM: Redis is full; raise its maxmemory";
 
-/// Whether a command that may have been carried out can be repeated.
+/// The safety of repeating a command that may have been executed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Idempotency {
     /// It changes nothing.
@@ -21,14 +21,14 @@ pub(super) enum Idempotency {
     NotIdempotent,
 }
 
-/// What to do about an error before anybody is told.
+/// The action to take on an error before it is reported to the caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RetryAction {
-    /// The connection is of no more use.
+    /// The connection cannot be used any more.
     Reconnect,
-    /// The server has refused it, untouched, for a moment only.
+    /// The server has refused it, unexecuted, for a moment only.
     Retry,
-    /// Another server has the key already, and takes the command when it is asked in due form.
+    /// Another server has the key already, and takes the command after an `ASKING`.
     Ask,
     /// The server does not know the script yet.
     Load,
@@ -55,17 +55,18 @@ pub(super) fn retry_action(error: &RedisError) -> RetryAction {
     }
 }
 
-/// Whether it can be sent again on another connection, within the time that is left.
+/// Returns `true` if it can be sent again on another connection, within the time that is left.
 pub(super) fn is_safe(error: &RedisError, effect: Idempotency) -> bool {
     !error.is_timeout() && (effect == Idempotency::Idempotent || !is_open(error))
 }
 
-/// Whether the server may have carried out what failed.
+/// Returns `true` if the server may have executed the command that failed.
 fn is_open(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse)
 }
 
-/// The error for the caller; its text is the server's code, never its words, which may repeat a key.
+/// Builds the error for the caller; its text is the server's code, never its message, which may contain a
+/// key.
 pub(super) fn to_store_error(error: &RedisError, effect: Idempotency) -> StoreError {
     let kind = match (error.code(), effect) {
         (Some("WRONGTYPE"), _) => StoreErrorKind::Corrupt,
@@ -77,13 +78,13 @@ pub(super) fn to_store_error(error: &RedisError, effect: Idempotency) -> StoreEr
     StoreError::new(kind, describe(error))
 }
 
-/// Whether a server refused a write because its memory is full.
+/// Returns `true` if the server refused a write because its memory is full.
 pub(super) fn is_full(error: &StoreError) -> bool {
     let source = std::error::Error::source(error);
     source.is_some_and(|source| source.to_string() == FULL)
 }
 
-/// A failure to connect: nothing was sent.
+/// Builds the error of a failure to connect: nothing was sent.
 pub(super) fn unreachable(error: &RedisError) -> StoreError {
     if speaks_no_resp3(error) {
         return invalid(NO_RESP3);
@@ -92,7 +93,7 @@ pub(super) fn unreachable(error: &RedisError) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, text)
 }
 
-/// Whether a server refused the first words of a connection, `HELLO 3`.
+/// Returns `true` if the server refused the first command of a connection, `HELLO 3`.
 fn speaks_no_resp3(error: &RedisError) -> bool {
     let unknown = || {
         error

@@ -1,4 +1,4 @@
-//! Whether the server takes writes, asked without one.
+//! Asks the server, without a write, if it takes writes.
 
 use super::RedisInner;
 use super::error::Idempotency;
@@ -6,9 +6,9 @@ use crate::id::SessionId;
 use crate::store::StoreError;
 
 impl RedisInner {
-    /// Asks for a write that a server refuses as it would refuse a session's: as a replica, without the
-    /// replicas that it must have, when its memory is full. It is made only over a key that exists, and
-    /// none does.
+    /// Sends a write that a server refuses as it would refuse a session's: as a replica, without the replicas
+    /// that it must have, when its memory is full. It changes nothing: it is conditional on a key (`XX`) that
+    /// does not exist.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
         let mut command = redis::cmd("SET");
         let key = self.keys.session(&SessionId::random());

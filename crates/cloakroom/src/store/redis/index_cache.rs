@@ -1,4 +1,4 @@
-//! What this process knows of the indexes of users, within bounds; all of it may be forgotten.
+//! A bounded cache of the indexes of users; all of it may be dropped at any time.
 
 use std::hash::BuildHasher as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,36 +11,37 @@ use crate::id::SessionId;
 
 /// Longer than any login is under way.
 const ABSENT_FOR: Duration = Duration::from_mins(1);
-/// The most that is remembered of each kind.
+/// Bound on the entries of each kind.
 const REMEMBERED: usize = 128 * 1024;
 
 #[derive(Default)]
 pub(super) struct IndexCache {
-    /// Seeded anew in each process, and nobody sees what it gives: no two marks can be made to meet.
+    /// Seeded in each process, and never exposed: no collision can be provoked.
     hasher: RandomState,
-    /// Until when each session, by its user's mark, is in that user's index.
+    /// The instant until which each session, by its fingerprint, is in its user's index.
     entered: Mutex<Generations<i64>>,
-    /// By a session's text the mark under which it would be entered; `None` for one that names nobody.
+    /// The session's fingerprint under its user, by a hash of its text; `None` for an anonymous one.
     owners: Mutex<Generations<Option<SessionFingerprint>>>,
     absent: Mutex<HashMap<u64, Instant>>,
 }
 
-/// Stands for a session of a user.
+/// The hash of a session and its user.
 type SessionFingerprint = u64;
 
-/// Two maps, of which the older goes when the younger is full.
+/// Two maps, of which the older is dropped when the younger is full.
 struct Generations<V> {
     young: HashMap<u64, V>,
     old: HashMap<u64, V>,
 }
 
 impl IndexCache {
-    /// Whether a session is known to stand in its user's index until then.
+    /// Returns `true` if a session is known to stand in its user's index until then.
     pub(super) fn covers(&self, user: &str, id: &SessionId, until: i64) -> bool {
         self.is_entered(self.mark(user, id), until)
     }
 
-    /// The same of a session whose text, read before, says whose it is; or that is known to be nobody's.
+    /// Returns `true` if that is known of a session by its text, which was read before; or if it is known to
+    /// be anonymous.
     pub(super) fn knows(&self, id: &SessionId, text: &str, until: i64) -> bool {
         let owner = lock(&self.owners).get(self.mark(text, id));
         owner.is_some_and(|owner| owner.is_none_or(|mark| self.is_entered(mark, until)))
@@ -50,7 +51,7 @@ impl IndexCache {
         lock(&self.entered).insert(self.mark(user, id), until);
     }
 
-    /// Notes whose a session with this text is; of several users each is looked up again.
+    /// Remembers the user of a session with this text; one of several users is looked up again each time.
     pub(super) fn note_owners(&self, id: &SessionId, text: &str, users: &[String]) {
         let owner = match users {
             [] => None,
@@ -64,17 +65,17 @@ impl IndexCache {
         lock(&self.entered).remove(self.mark(user, id));
     }
 
-    /// Another server may have lost what was entered.
+    /// Drops what is known of the indexes: another server may have lost it.
     pub(super) fn forget_entries(&self) {
         *lock(&self.entered) = Generations::default();
     }
 
-    /// By other keys each session may be another user's.
+    /// Drops the owners: under other keys each session may belong to another user.
     pub(super) fn forget_owners(&self) {
         *lock(&self.owners) = Generations::default();
     }
 
-    /// Those that were absent a while ago as well.
+    /// Returns those that were absent a while ago as well.
     pub(super) fn absent_for_long<'a>(
         &self,
         index: &str,
@@ -139,7 +140,7 @@ mod tests {
     use crate::id::SessionId;
 
     #[test]
-    fn a_session_whose_entry_failed_is_entered_again_although_its_text_is_known() {
+    fn failed_index_entry_is_retried_although_the_text_is_cached() {
         let (seen, id) = (IndexCache::default(), SessionId::from_store("a"));
         seen.note_owners(&id, "text", &["ada".to_owned()]);
         assert!(!seen.knows(&id, "text", 10), "it is not entered yet");
@@ -154,7 +155,7 @@ mod tests {
     fn another_text_or_another_key_may_name_another_user() {
         let (seen, id) = (IndexCache::default(), SessionId::from_store("a"));
         seen.note_owners(&id, "text", &[]);
-        assert!(seen.knows(&id, "text", i64::MAX), "it is nobody's");
+        assert!(seen.knows(&id, "text", i64::MAX), "it is anonymous");
         assert!(!seen.knows(&id, "another text", 0));
         assert!(!seen.knows(&SessionId::from_store("b"), "text", 0));
         seen.forget_owners();

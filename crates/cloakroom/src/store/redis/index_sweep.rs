@@ -1,21 +1,21 @@
-//! Going through a user's index while its sessions change their ids: which members are still to be looked at.
+//! A sweep over a user's index while its sessions change their ids: the members that remain to be read.
 //!
-//! An id is entered before its session is stored, and before the id that it replaces goes. So a session that
-//! moves always leaves a new member behind, and what was missing twice in a row hides none.
+//! An id is entered before its session is stored, and before the id that it replaces is removed. So a session
+//! that changes its id always leaves a new member behind, and one that was missing twice in a row hides none.
 
 use std::collections::HashSet;
 
 use crate::id::SessionId;
 
-/// What was found so far.
+/// The progress of a sweep over a user's index.
 pub(super) struct IndexSweep {
     done: HashSet<SessionId>,
-    /// What was missing when it was looked at last.
+    /// The members that were missing in the last pass.
     absent: HashSet<SessionId>,
 }
 
 impl IndexSweep {
-    /// A walk that passes over `done`.
+    /// Begins a sweep that skips `done`.
     pub(super) fn past(done: impl IntoIterator<Item = SessionId>) -> Self {
         Self {
             done: done.into_iter().collect(),
@@ -23,14 +23,14 @@ impl IndexSweep {
         }
     }
 
-    /// Those of the members that are to be looked at now.
+    /// Returns the members that are to be read now.
     pub(super) fn next(&self, mut members: Vec<SessionId>) -> Vec<SessionId> {
         members.retain(|id| !self.done.contains(id));
         members
     }
 
-    /// Takes note of a look at some members, of which some were `missing`; whether none of these is one
-    /// that was not missing before. What was missing twice in a row is not looked at again.
+    /// Records the members that were read, some of them `missing`; returns `true` if each of these was
+    /// missing before. A member that was missing twice in a row is not read again.
     pub(super) fn looked(&mut self, at: Vec<SessionId>, missing: HashSet<SessionId>) -> bool {
         let is_settled = missing.is_subset(&self.absent);
         let again = |id: &SessionId| missing.contains(id) && !self.absent.contains(id);
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_looked_at_twice_and_no_more() {
+    fn missing_members_are_read_twice_and_no_more() {
         let mut walk = IndexSweep::past(ids("kept"));
         #[rustfmt::skip]
         let table = [ // members,      looked at,  missing,  settled
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_missing_settles_at_once() {
+    fn sweep_without_missing_members_settles_at_once() {
         let mut walk = IndexSweep::past([]);
         assert!(walk.looked(ids("a b"), HashSet::new()));
         assert_eq!(walk.next(ids("a b")), []);

@@ -1,12 +1,12 @@
-//! The names under which things lie.
+//! The names of keys.
 
 use super::RedisOptions;
 use crate::id::SessionId;
 
-/// What the keys begin with of marks beside sessions: of ids that were destroyed, and retired.
+/// Prefixes of the keys beside sessions: tombstones of destroyed ids, and retired ids.
 const MARKS: [&str; 2] = ["tomb:{", "retired:{"];
 
-/// Makes keys of ids and users.
+/// Builds keys from ids and users.
 pub(super) struct RedisKeys {
     prefix: String,
     user_prefix: String,
@@ -22,12 +22,12 @@ impl RedisKeys {
         }
     }
 
-    /// Whether keys of one command may lie on several servers.
+    /// Returns `true` if the keys of one command may lie on several servers.
     pub(super) fn are_spread(&self) -> bool {
         self.is_cluster
     }
 
-    /// What all keys of sessions begin with.
+    /// Returns the prefix of all keys of sessions.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -36,17 +36,17 @@ impl RedisKeys {
         [&self.prefix, id.expose()].concat()
     }
 
-    /// The mark that a session was destroyed.
+    /// Returns the key of a destroyed session's tombstone.
     pub(super) fn tomb(&self, id: &SessionId) -> String {
         self.beside("tomb", id)
     }
 
-    /// The note why an id was retired.
+    /// Returns the key of a retired id's note.
     pub(super) fn retired(&self, id: &SessionId) -> String {
         self.beside("retired", id)
     }
 
-    /// A key in the slot of a session's, whatever that contains.
+    /// Returns a key in the slot of a session's, whatever the id contains.
     fn beside(&self, name: &str, id: &SessionId) -> String {
         let key = self.session(id);
         match hash_tag(&key) {
@@ -55,17 +55,17 @@ impl RedisKeys {
         }
     }
 
-    /// The set of the ids of a user's sessions.
+    /// Returns the key of the set of a user's session ids.
     pub(super) fn index(&self, user: &str) -> String {
         format!("{}{user}:sessions", self.user_prefix)
     }
 
-    /// Stands while a user's sessions are ended and may not change their ids.
+    /// Returns the key that exists while a user's sessions are ended and may not change their ids.
     pub(super) fn fence(&self, user: &str) -> String {
         format!("{}{user}:ending", self.user_prefix)
     }
 
-    /// The pattern of all keys of sessions; in connect-redis a prefix with `[` in it finds nothing.
+    /// Returns the pattern of all keys of sessions; in connect-redis a prefix with `[` in it finds nothing.
     pub(super) fn pattern(&self) -> String {
         let mut pattern = String::with_capacity(self.prefix.len() + 1);
         for character in self.prefix.chars() {
@@ -77,8 +77,8 @@ impl RedisKeys {
         pattern + "*"
     }
 
-    /// The id in a key that a scan has found; `None` for what is no session although a prefix
-    /// fits it that is empty, or the beginning of a mark's name.
+    /// Returns the id in a key that a scan has found; `None` for a tombstone or note that matches because the
+    /// prefix is empty, or begins like theirs.
     pub(super) fn id(&self, key: &str) -> Option<SessionId> {
         let id = key.strip_prefix(&self.prefix)?;
         let is_mark = |mark: &&str| {
@@ -90,7 +90,7 @@ impl RedisKeys {
     }
 }
 
-/// The part of a key that decides its slot, where it is not the whole key.
+/// Returns the part of a key that decides its slot, if it is not the whole key.
 fn hash_tag(key: &str) -> Option<&str> {
     let (_, rest) = key.split_once('{')?;
     let (tag, _) = rest.split_once('}')?;
@@ -103,7 +103,7 @@ mod tests {
     use crate::id::SessionId;
 
     #[test]
-    fn keys_are_connect_redis_s_and_a_mark_has_the_slot_of_its_session() {
+    fn keys_are_connect_redis_s_and_tombstones_share_the_session_s_slot() {
         let table = [
             ("sess:", "abc", "sess:abc", "tomb:{sess:abc}", "sess:*"),
             ("{a}s:", "b", "{a}s:b", "tomb:{a}:{a}s:b", "{a}s:*"),

@@ -1,4 +1,4 @@
-//! The one connection that all share: made when it is needed, given up when it fails.
+//! The shared connection: made when it is needed, given up when it fails.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,44 +25,46 @@ use super::shared_connection::SharedConnection;
 use super::waiting::Waiting;
 use crate::store::{StoreError, StoreErrorKind};
 
-/// How often a command that a server refused for the moment is sent again.
+/// Number of times that a command which a server refused for the moment is sent again.
 const RETRIES: u32 = 8;
-/// How long to wait before that, at first.
+/// Pause before the first of them.
 const RETRY_BACKOFF: Duration = Duration::from_millis(10);
 
 /// Makes connections and keeps the latest.
 pub(super) struct Link {
     shared: Arc<Shared>,
-    /// What is to be on replicas, too, goes over a connection of its own.
+    /// The connection for writes that must reach replicas, too.
     waiting: Option<Waiting>,
-    /// Who knows the primary, where it is not always the same.
+    /// The sentinels that know the primary, if it can change.
     pub(super) sentinels: Option<Sentinels>,
-    /// A node of the cluster, or what sentinels watch, for its settings.
+    /// A node of the cluster, or the server that sentinels watch, for its settings.
     seed: Option<(ConnectionInfo, Option<TlsCertificates>)>,
-    /// Where a slot that is on its way was last asked for.
+    /// The connection to the node that a migrating slot was last asked for at.
     aside: Mutex<Option<AskConnection>>,
 }
 
-/// A connection to a node that is about to own a slot.
+/// A connection to a node that is importing a slot.
 struct AskConnection {
     node: Node,
     connection: MultiplexedConnection,
     driver: Driver,
 }
 
-/// What a server said to a write.
+/// The reply of a server to a write.
 pub(super) struct WriteReply {
     pub(super) value: Value,
-    /// The server that said it.
+    /// The server that sent it.
     by: Generation,
-    /// It is on as many replicas as it has to be.
+    /// `true` if it is on as many replicas as required.
     is_kept: bool,
 }
 
 impl WriteReply {
+    /// Checks that replicas have the write.
+    ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Unknown`] where what was written is on too few replicas.
+    /// [`StoreErrorKind::Unknown`] if it is on too few replicas.
     pub(super) fn kept(&self) -> Result<(), StoreError> {
         if self.is_kept {
             return Ok(());
@@ -97,12 +99,12 @@ impl Link {
         Ok(link)
     }
 
-    /// The ends that this process keeps.
+    /// Returns the log of ends of this process.
     pub(super) fn replay(&self) -> &Replay {
         &self.shared.replay
     }
 
-    /// Another connection, which nobody shares.
+    /// Opens a dedicated connection.
     pub(super) async fn dedicated(
         &self,
         config: &AsyncConnectionConfig,
@@ -110,7 +112,7 @@ impl Link {
         self.shared.source.connect(config).await
     }
 
-    /// The same, to one node of a cluster or to the primary that sentinels name.
+    /// Opens a dedicated connection to one node of a cluster or to the primary that sentinels name.
     pub(super) async fn dedicated_at(
         &self,
         node: &Node,
@@ -138,19 +140,19 @@ impl Link {
             .await
     }
 
-    /// Has the connection made anew that was begun before `since`: there is another primary, it may be.
+    /// Replaces the shared connection if connecting began before `since`: there may be another primary.
     pub(super) fn renew(&self, since: Instant) {
         self.shared.renewed.store(Some(Arc::new(since)));
     }
 
-    /// Sends a request once, and follows no server's word to another.
+    /// Sends a request once, and follows no redirection.
     pub(super) async fn send_once(&self, request: &Request<'_>) -> Result<Value, StoreError> {
         let line = self.shared.line().await?;
         let said = request.send(&line.connection, &SendMode::EvalSha).await;
         said.map_err(|error| to_store_error(&error, Idempotency::Idempotent))
     }
 
-    /// Sends a request once, and returns what the driver says.
+    /// Sends a request once, and returns the driver's result.
     pub(super) async fn try_send(&self, request: &Request<'_>) -> RedisResult<Value> {
         let line = self.shared.line().await;
         let line = line.map_err(|_| RedisError::from((redis::ErrorKind::Io, "no connection")))?;
@@ -158,7 +160,7 @@ impl Link {
             .await
     }
 
-    /// Sends a request and returns the answer; again where that is safe and of use.
+    /// Sends a request and returns the reply; retries where that is safe and useful.
     pub(super) async fn send(
         &self,
         request: &Request<'_>,
@@ -168,7 +170,7 @@ impl Link {
         Ok(value)
     }
 
-    /// Sends what changes something.
+    /// Sends a write.
     pub(super) async fn write(&self, request: &Request<'_>) -> Result<WriteReply, StoreError> {
         match self.waiting.as_ref().filter(|waiting| waiting.writes) {
             Some(waiting) => Box::pin(self.send_waiting(waiting, request)).await,
@@ -176,7 +178,7 @@ impl Link {
         }
     }
 
-    /// Sends what ends a session.
+    /// Sends a request that ends a session.
     pub(super) async fn end(&self, request: &Request<'_>) -> Result<WriteReply, StoreError> {
         match &self.waiting {
             Some(waiting) => Box::pin(self.send_waiting(waiting, request)).await,
@@ -215,23 +217,23 @@ impl Link {
         Ok(WriteReply { value, by, is_kept })
     }
 
-    /// Takes note of sessions that an answer has ended.
+    /// Logs a session that was ended.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Unknown`] where a server has taken over that has not heard of it, or where it is
-    /// not on as many replicas as it has to be.
+    /// [`StoreErrorKind::Unknown`] if another server has taken over without it, or it is not on as many
+    /// replicas as required.
     pub(super) async fn ended(&self, end: End, answer: &WriteReply) -> Result<(), StoreError> {
         let holds =
             self.replay().acknowledge(end, answer.by) || Box::pin(self.shared.settle()).await;
         if !holds {
-            let why = "another server has taken over, which could not be told yet";
+            let why = "another server has taken over, and has not acknowledged this end yet";
             return Err(StoreError::new(StoreErrorKind::Unknown, why));
         }
         answer.kept()
     }
 
-    /// Tells the server behind a connection that nobody shares what it may not know.
+    /// Repeats the ends that the server behind a dedicated connection may lack.
     pub(super) async fn acquaint(&self, connection: &Connection) -> RedisResult<()> {
         let look = self.replay().look();
         let (generation, _) = self.replay().greet(connection).await?;
@@ -239,14 +241,14 @@ impl Link {
         Ok(())
     }
 
-    /// Sends a request over one of the connections, and says which server has answered.
+    /// Sends a request over one of the connections, and returns the reply with the server that sent it.
     async fn send_over(
         &self,
         shared: &Arc<Shared>,
         request: &Request<'_>,
         effect: Idempotency,
     ) -> Result<(Value, Generation), StoreError> {
-        // What is seldom needed has a box of its own: this future is a part of every request's.
+        // Rarely needed futures are boxed: this one is a part of every request's.
         let line = match shared.working() {
             Some(line) => line,
             None => shared.line().await?,
@@ -261,7 +263,7 @@ impl Link {
         }
     }
 
-    /// The server that a line leads to; one of a cluster's may be lost at any moment.
+    /// Returns the server that a connection leads to; one of a cluster's may be lost at any moment.
     fn generation(&self, line: &SharedConnection) -> Generation {
         if line.is_of_cluster() {
             self.replay().now()
@@ -270,7 +272,7 @@ impl Link {
         }
     }
 
-    /// The same after it has failed.
+    /// Sends a request again after it has failed.
     async fn send_again(
         &self,
         (shared, request, effect): (&Arc<Shared>, &Request<'_>, Idempotency),
@@ -289,7 +291,7 @@ impl Link {
                 self.replay().suspect();
             }
             let again = match retry_action {
-                // Once, as the next connection has to do; and not after a wait for nothing.
+                // Once, as the next connection has to work; and not after a time-out.
                 RetryAction::Reconnect => attempt == 0 && is_safe(&error, effect),
                 RetryAction::Retry | RetryAction::Ask | RetryAction::Load => attempt < RETRIES,
                 RetryAction::Nothing => false,
@@ -332,8 +334,8 @@ impl Link {
         *self.aside.lock().await = None;
     }
 
-    /// A connection to a node that is about to own a slot: it may own none yet, and the cluster's
-    /// client then does not know it.
+    /// Connects to a node that is importing a slot: it may own none yet, and the cluster's client then does
+    /// not know it.
     async fn aside(&self, node: &Node) -> RedisResult<MultiplexedConnection> {
         let mut aside = self.aside.lock().await;
         if let Some(known) = &*aside

@@ -1,8 +1,8 @@
 //! Sessions in Redis or Valkey: one JSON string each, as connect-redis keeps them.
 //!
-//! A save is one script that compares and sets, in one round trip. An index of each user's sessions
-//! is kept beside them by ordering rules, not by transactions, so that it holds on a cluster, too:
-//! an id is in it before its session is stored, and leaves it after the session is gone.
+//! A save is one script that compares and sets, in one round trip. An index of each user's sessions is kept
+//! beside them by ordering rules, not by transactions, so that it holds on a cluster, too: an id is entered
+//! before its session is stored, and removed after the session is deleted.
 
 mod address;
 mod changes;
@@ -55,10 +55,9 @@ use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
 
-/// A store in Redis 7 or Valkey, alone, behind Sentinel, or as a cluster; clones are the same store.
+/// A store in Redis 7 or Valkey, standalone, behind Sentinel, or as a cluster; clones are the same store.
 ///
-/// All operations share one connection, which is made anew when it breaks. Redis lets go of expired
-/// sessions by itself.
+/// All operations share one connection, which is renewed when it breaks. Redis expires sessions by itself.
 #[derive(Clone)]
 pub struct RedisStore(Arc<RedisInner>);
 
@@ -70,9 +69,9 @@ struct RedisInner {
     keys: Arc<RedisKeys>,
     scripts: Scripts,
     mixed_fleet: bool,
-    /// Whether ids are known for a while after they were retired.
+    /// `true` if retired ids are remembered for a while.
     retires: bool,
-    /// Sessions may be in no index.
+    /// `true` if sessions may be missing from the index.
     looks_at_all: bool,
     user_keys: ArcSwap<UserKeys>,
     seen: Arc<IndexCache>,
@@ -101,9 +100,8 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Invalid`] for a URL that is none of these, and for TLS without a crypto
-    /// provider; [`StoreErrorKind::Unavailable`] where the server cannot be reached or refuses. The
-    /// cause is in `source`.
+    /// [`StoreErrorKind::Invalid`] for a URL that is none of these, and for TLS without a crypto provider;
+    /// [`StoreErrorKind::Unavailable`] if the server cannot be reached or refuses. The cause is in `source`.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_options(url, RedisOptions::default()).await
     }
@@ -119,7 +117,7 @@ impl RedisStore {
         Self::connect_options(url, redis).await
     }
 
-    /// Connects to the server that `url` names.
+    /// Connects to the server that `url` names, with every option.
     ///
     /// # Errors
     ///
@@ -158,7 +156,7 @@ impl RedisStore {
         let retires = link.may_use(&keys.retired(&probe)).await;
         if !retires {
             tracing::warn!(
-                "the user of Redis may not use the keys ~retired:*: late requests of whoever has just \
+                "the user of Redis may not use the keys ~retired:*: late requests of visitors who have just \
                  signed in or out may get sessions of their own; grant them and connect again"
             );
         }
@@ -269,7 +267,7 @@ impl Store for RedisStore {
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {
-        // Redis has done it.
+        // Redis has expired them already.
         Box::pin(async { Ok(0) })
     }
 

@@ -1,4 +1,4 @@
-//! What is asked of Redis and changes nothing.
+//! Reads from Redis.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -14,18 +14,18 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{Page, RetiredId, StoreError, StoreErrorKind, StoredRecord};
 
-/// How many sessions of a cluster are asked for at the same time.
+/// Most sessions of a cluster that are asked for at the same time.
 const AT_ONCE: usize = 256;
 
 impl RedisInner {
-    /// The session and how long it lives, together; with them whether Express has brought it back.
+    /// Reads the session and its remaining time in one round trip, and checks for a tombstone.
     pub(super) async fn get(&self, id: &SessionId) -> Result<Option<StoredRecord>, StoreError> {
         let (asked, stamp) = (self.asks_for(id).into(), self.link.replay().stamp());
         let said = self.link.send(&asked, Idempotency::Idempotent).await?;
         self.said_of(id, said, stamp).await
     }
 
-    /// The question for a session.
+    /// Builds the request for a session.
     pub(super) fn asks_for(&self, id: &SessionId) -> Pipeline {
         let key = self.keys.session(id);
         let mut pipeline = Pipeline::with_capacity(3);
@@ -37,7 +37,7 @@ impl RedisInner {
         pipeline
     }
 
-    /// The answer to it, which was asked for at `stamp` or later.
+    /// Reads the reply, to a request sent at `stamp` or later.
     pub(super) async fn said_of(
         &self,
         id: &SessionId,
@@ -54,7 +54,7 @@ impl RedisInner {
         match (values.next(), values.next(), values.next()) {
             (Some(Value::Nil), ..) => Ok(None),
             (_, _, Some(Value::Int(1))) => {
-                // Express has brought it back. It goes now, and would before its mark does.
+                // Express has resurrected it. It is deleted now, and would be before its tombstone expires.
                 let _ = Box::pin(self.destroy(id)).await;
                 Ok(None)
             }
@@ -81,7 +81,7 @@ impl RedisInner {
         }
     }
 
-    /// When each lives until: in one round trip, in a cluster in some at the same time.
+    /// Returns the expiry of each live session: in one round trip, in a cluster in several concurrent ones.
     pub(super) async fn expiries(
         &self,
         ids: &[SessionId],
@@ -91,7 +91,7 @@ impl RedisInner {
         Ok(self.unbarred(ids, living, stamp))
     }
 
-    /// The same without those that are known to have ended, whatever the server said.
+    /// Removes those that are known to have ended, whatever the server reported.
     pub(super) fn unbarred(
         &self,
         ids: &[SessionId],
@@ -114,7 +114,7 @@ impl RedisInner {
             let asked = self.lives(ids).into();
             return self.lives_said(self.link.send(&asked, Idempotency::Idempotent).await?);
         }
-        // What lies in one slot goes together; requests to one node share its connection.
+        // Keys in one slot are requested together; requests to one node share its connection.
         let pieces: Vec<Pipeline> = ids
             .iter()
             .map(|id| self.lives(std::slice::from_ref(id)))
@@ -133,7 +133,7 @@ impl RedisInner {
         Ok(said.into_iter().flatten().collect())
     }
 
-    /// The question for the lives of some sessions.
+    /// Builds the request for the remaining time of some sessions.
     pub(super) fn lives(&self, ids: &[SessionId]) -> Pipeline {
         let mut pipeline = Pipeline::new();
         for id in ids {
@@ -145,7 +145,7 @@ impl RedisInner {
         pipeline
     }
 
-    /// The answer to it.
+    /// Reads the reply to it.
     pub(super) fn lives_said(&self, said: Value) -> Result<Vec<Option<Timestamp>>, StoreError> {
         let Value::Array(values) = said else {
             return Err(corrupt());
@@ -160,7 +160,7 @@ impl RedisInner {
         .collect()
     }
 
-    /// A cursor is Redis's own, in a cluster with the node that gave it.
+    /// Scans by Redis's own cursor, in a cluster with the node that returned it.
     pub(super) async fn scan(
         &self,
         cursor: Option<&str>,
@@ -227,8 +227,8 @@ impl RedisInner {
         Ok((next.parse().map_err(|_| corrupt())?, ids))
     }
 
-    /// Counts by scanning, a thousand at a time: the server answers others in between. A scan may name
-    /// a key twice.
+    /// Counts by scanning, a thousand at a time: the server serves others in between. A scan may return a key
+    /// twice.
     pub(super) async fn count(&self) -> Result<u64, StoreError> {
         let (hasher, mut seen, mut cursor) = (RandomState::new(), HashSet::new(), None);
         loop {
@@ -241,7 +241,7 @@ impl RedisInner {
         }
     }
 
-    /// The primaries of the cluster, in the order of their addresses.
+    /// Returns the primaries of the cluster, in the order of their addresses.
     pub(super) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
         nodes_said(
             self.link
@@ -251,26 +251,26 @@ impl RedisInner {
     }
 }
 
-/// A command whose one argument is a key, in as little memory as it takes.
+/// Builds a command whose one argument is a key, in as little memory as possible.
 fn of_key(name: &str, key: &str) -> Cmd {
     let mut command = Cmd::with_capacity(2, name.len() + key.len());
     command.arg(name).arg(key);
     command
 }
 
-/// The question for the primaries of a cluster.
+/// Builds the request for the primaries of a cluster.
 pub(super) fn slots() -> Cmd {
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
     command
 }
 
-/// The answer to it.
+/// Reads the reply to it.
 pub(super) fn nodes_said(said: Value) -> Result<Vec<Node>, StoreError> {
     let Value::Array(ranges) = said else {
         return Err(corrupt());
     };
-    // One without an address would keep its sessions from a logout everywhere.
+    // A primary without an address would keep its sessions from a logout everywhere.
     let nodes: Option<Vec<Node>> = ranges.into_iter().map(primary).collect();
     let mut nodes = nodes.ok_or_else(|| {
         let why = "a node of the cluster has no address: see cluster-preferred-endpoint-type";
@@ -281,7 +281,7 @@ pub(super) fn nodes_said(said: Value) -> Result<Vec<Node>, StoreError> {
     Ok(nodes)
 }
 
-/// The node that a cursor goes on at; where it is no primary any more, the next.
+/// Returns the node at which a cursor continues; if it is no primary any more, the next.
 fn place(nodes: &[Node], cursor: &str) -> Result<Option<(Node, u64)>, StoreError> {
     let (address, cursor) = cursor.rsplit_once('/').ok_or_else(foreign)?;
     let (host, port) = address.rsplit_once(':').ok_or_else(foreign)?;
@@ -297,7 +297,7 @@ fn place(nodes: &[Node], cursor: &str) -> Result<Option<(Node, u64)>, StoreError
     Ok(later.map(|later| (later.clone(), 0)))
 }
 
-/// `[first slot, last slot, [host, port, …], …]`.
+/// Parses `[first slot, last slot, [host, port, …], …]`.
 fn primary(range: Value) -> Option<Node> {
     let Value::Array(parts) = range else {
         return None;
@@ -316,7 +316,7 @@ fn foreign() -> StoreError {
     invalid("this store has given no such cursor")
 }
 
-/// A session from its text and its remaining milliseconds: -1 without end, -2 for none.
+/// Builds a session from its text and its remaining milliseconds: -1 without end, -2 for none.
 pub(super) fn stored(
     text: Vec<u8>,
     ttl: i64,

@@ -1,4 +1,4 @@
-//! One id for another: in one step, or in a few where a cluster has the two on different servers.
+//! The replacement of an id: in one step, or in a few if a cluster has the two on different servers.
 
 use super::RedisInner;
 use super::script_call::Call;
@@ -51,8 +51,8 @@ impl RedisInner {
         Ok(written)
     }
 
-    /// In a cluster the two ids lie on two servers: the new one is stored before the old one goes,
-    /// and goes itself where that was not to be. Nobody knows it yet.
+    /// In a cluster the two ids may lie on two servers: the new one is stored before the old one is deleted,
+    /// and is deleted itself if that fails. No client has it yet.
     async fn replace_in_steps(
         &self,
         old: &SessionId,

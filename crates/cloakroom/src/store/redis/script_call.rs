@@ -1,4 +1,4 @@
-//! A script's call: keys with the names that the script has for them, and arguments.
+//! The call of a script: keys by their names in the script, and arguments.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::writes::index_ttl;
 use crate::id::SessionId;
 use crate::store::NewRecord;
 
-/// A script with what it is given: the first argument says which key is what.
+/// A script with its keys and arguments: the first argument names the keys.
 pub(super) struct Call<'a> {
     script: &'a Script,
     names: String,
@@ -18,7 +18,7 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn of(script: &'a Script) -> Self {
-        // The first argument are the names of the keys, which are not known yet.
+        // The first argument holds the names of the keys, which are not known yet.
         let mut arguments = Vec::with_capacity(8);
         arguments.push(Cow::Borrowed(""));
         Self {
@@ -42,7 +42,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A session to be stored: its id, its time, its text, the time of its index.
+    /// Adds a session to be stored: its id, its remaining time, its text, the time of its index.
     pub(super) fn session(self, id: &'a SessionId, entry: &'a NewRecord, ttl: i64) -> Self {
         self.argument(id.expose())
             .argument(ttl.to_string())

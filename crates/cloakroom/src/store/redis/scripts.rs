@@ -1,13 +1,13 @@
-//! The steps that Redis does as a whole, in its own Lua.
+//! The operations that Redis executes atomically, in Lua.
 //!
-//! Records are compared and set as they are: no script writes their JSON, because Redis's own reader
-//! would change numbers and empty arrays. One looks for a single number in it, member by member.
+//! Records are compared and set as they are: no script writes their JSON, because Redis's own parser would
+//! change numbers and empty arrays. One script looks for a single number in it, member by member.
 
 use std::sync::atomic::AtomicBool;
 
 use crate::store::RETIRED_FOR;
 
-/// A script and the hash that Redis knows it by.
+/// A script and the hash by which Redis knows it.
 pub(super) struct Script {
     pub(super) code: String,
     pub(super) hash: String,
@@ -19,12 +19,12 @@ impl Script {
         Self::of(format!("local retired_for = {retired_for}{PRELUDE}{code}"))
     }
 
-    /// Deletes a key that is not there, to see whether scripts may.
+    /// Deletes an absent key, to see whether scripts may.
     pub(super) fn probe() -> Self {
         Self::of("return redis.call('DEL', KEYS[1])".to_owned())
     }
 
-    /// Ends a session once more, as it was ended before.
+    /// Repeats the end of a session.
     pub(super) fn again() -> Self {
         Self::new(REPEAT_END)
     }
@@ -35,19 +35,19 @@ impl Script {
     }
 }
 
-/// All of them. Each takes its session's key first, then the marks and the index that it needs.
+/// All scripts. Each takes its session's key first, then the tombstones and the index that it needs.
 pub(super) struct Scripts {
     pub(super) create: Script,
     pub(super) update: Script,
-    /// The same for a session alone: neither mark nor index, and an expiry that lies ahead.
+    /// Compares and sets a session alone: neither tombstone nor index, and an expiry in the future.
     pub(super) swap: Script,
     pub(super) touch: Script,
-    /// Destroys a session, and retires its id where a key for that is given.
+    /// Destroys a session, and retires its id if a key for that is passed.
     pub(super) destroy: Script,
     /// Retires a session that still has the text that was read.
     pub(super) take: Script,
     pub(super) replace: Script,
-    /// The server compares and sets without a script.
+    /// `true` if the server compares and sets without a script.
     pub(super) compares: AtomicBool,
 }
 
@@ -66,8 +66,8 @@ impl Scripts {
     }
 }
 
-/// `ARGV[1]` names what the keys are: `s` the session, `o` the old one, `t` and `T` their marks, `r` the
-/// note that the old one, or the only one, is retired, `i` the index, `f` the fence.
+/// The common part. `ARGV[1]` names the keys: `s` the session, `o` the old one, `t` and `T` their tombstones,
+/// `r` the note that the old one, or the only one, is retired, `i` the index, `f` the fence.
 const PRELUDE: &str = "
 local has = {}
 for i = 1, #ARGV[1] do has[string.sub(ARGV[1], i, i)] = KEYS[i] end
@@ -147,7 +147,7 @@ local function changed(key, read)
 end
 ";
 
-/// id, ttl, text, ttl of the index.
+/// Arguments: id, ttl, text, ttl of the index.
 const CREATE: &str = "
 if ended(tomb) or redis.call('EXISTS', session) == 1 then return 0 end
 local wrong = enter(ARGV[2], ARGV[5])
@@ -156,7 +156,7 @@ redis.call('SET', session, ARGV[4], 'PX', ARGV[3])
 return 1
 ";
 
-/// id, ttl, text, ttl of the index, text that was read.
+/// Arguments: id, ttl, text, ttl of the index, text that was read.
 const UPDATE: &str = "
 if ended(tomb) then return false end
 local other, current = changed(session, ARGV[6])
@@ -168,7 +168,7 @@ redis.call('SET', session, ARGV[4], 'PX', ARGV[3])
 return 1
 ";
 
-/// Without the prelude: its key is the session's, then come the text, the text that was read, the ttl.
+/// Without the common part: its key is the session's; arguments: text, text that was read, ttl.
 const COMPARE_AND_SET: &str = "
 local current = redis.call('GET', KEYS[1])
 if not current then return false end
@@ -177,7 +177,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return 1
 ";
 
-/// id, ttl, nothing, ttl of the index.
+/// Arguments: id, ttl, nothing, ttl of the index.
 const TOUCH: &str = "
 if ended(tomb) then return 0 end
 redis.call('PEXPIRE', session, ARGV[3], 'GT')
@@ -189,7 +189,7 @@ end
 return live
 ";
 
-/// ttl of the mark.
+/// Argument: ttl of the tombstone.
 const DESTROY: &str = "
 local was_ended, was_retired = ended(tomb), ended(has.r)
 local deleted = delete(session, tomb, ARGV[2])
@@ -198,14 +198,14 @@ if was_ended then return 0 end
 return deleted
 ";
 
-/// ttl of the mark, what the id is known as, for how much longer.
+/// Arguments: ttl of the tombstone, reason of the retired id, its remaining time.
 const REPEAT_END: &str = "
 local deleted = delete(session, tomb, ARGV[2])
 if has.r then redis.call('SET', has.r, ARGV[3], 'PX', ARGV[4], 'NX') end
 return deleted
 ";
 
-/// ttl of the mark, what the id is known as, text that was read if any.
+/// Arguments: ttl of the tombstone, reason of the retired id, text that was read if any.
 const DELETE_IF_UNCHANGED: &str = "
 if ARGV[4] then
   if ended(tomb) then return false end
@@ -219,7 +219,7 @@ retire(ARGV[3])
 return 1
 ";
 
-/// id, ttl, text, ttl of the index, ttl of the mark, the old id, what that is known as, text that was
+/// Arguments: id, ttl, text, ttl of the index, ttl of the tombstone, the old id, its reason, text that was
 /// read if any.
 const REPLACE: &str = "
 if ended(tomb) or redis.call('EXISTS', session) == 1 then return 0 end

@@ -1,5 +1,5 @@
-//! What the sentinels say of the primary, for a cache: one that was replaced may work on for some
-//! seconds, answer whoever is connected to it, and have nothing to tell of.
+//! The primary according to the sentinels, for a cache: one that was replaced may run for some seconds more,
+//! answer the clients that are connected to it, and have no change to report.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult};
 use super::address::Address;
 use super::command::Node;
 
-/// How long one of them may take. Others are there for one that hangs.
+/// Time for a reply of one sentinel. The others make up for one that hangs.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Where they are, and what they call the primary.
+/// The addresses of the sentinels, and their name for the primary.
 pub(super) struct Sentinels {
     each: Vec<ConnectionInfo>,
     name: String,
@@ -33,7 +33,7 @@ impl Sentinels {
         })
     }
 
-    /// Connects to those that are there.
+    /// Connects to those that are reachable.
     pub(super) async fn watch(&self) -> SentinelConnections {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(REPLY_TIMEOUT))
@@ -56,14 +56,14 @@ async fn connect(
         .await
 }
 
-/// Connections to them; `None` for one that was not there.
+/// Connections to the sentinels; `None` for one that was not reachable.
 pub(super) struct SentinelConnections {
     each: Vec<Option<MultiplexedConnection>>,
     name: String,
 }
 
 impl SentinelConnections {
-    /// The primary that they agree on.
+    /// Returns the primary that they agree on.
     pub(super) async fn primary(&self) -> Option<Node> {
         let said = self.each.iter().map(async |line| {
             let mut asked = redis::cmd("SENTINEL");
@@ -75,8 +75,8 @@ impl SentinelConnections {
     }
 }
 
-/// What most of them say, and none of them otherwise: the first to know of another primary may be the
-/// only one for a while.
+/// Returns the primary that most of them name, if none names another: the first to know of a new primary may
+/// be the only one for a while.
 fn agreed(said: &[Option<Node>]) -> Option<Node> {
     let mut answers = said.iter().flatten();
     let first = answers.next()?;
@@ -90,9 +90,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_primary_is_believed_that_most_name_and_none_denies() {
+    fn primary_needs_a_majority_and_no_contradiction() {
         let table = [
-            // of each, a port or nothing; what is believed
+            // the port that each names, 0 for none; the port that is believed
             (&[1, 1, 1][..], 1),
             (&[1, 0, 1], 1),
             (&[0, 1, 1], 1),

@@ -1,18 +1,18 @@
-//! What a server says of itself.
+//! A server's description of itself.
 
-/// What is known of a server once it was asked.
+/// The facts about a server that it reported.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ServerInfo {
-    /// It has `SET … IFEQ`.
+    /// It supports `SET … IFEQ`.
     pub(super) compares: bool,
-    /// It removes sessions that have time left when memory is short.
+    /// It evicts sessions that have time left when memory is short.
     pub(super) may_evict: bool,
-    /// It lacks what the index needs.
+    /// It is too old for the index.
     pub(super) too_old: bool,
 }
 
 impl ServerInfo {
-    /// From the text of `INFO`.
+    /// Parses the text of `INFO`.
     pub(super) fn of(info: &str) -> Self {
         let field = |name: &str| {
             let line = |line: &'_ str| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned());
@@ -39,7 +39,7 @@ mod tests {
     use super::ServerInfo;
 
     #[test]
-    fn a_server_says_what_it_can() {
+    fn server_info_tells_its_abilities() {
         let facts = |compares, may_evict, too_old| ServerInfo {
             compares,
             may_evict,

@@ -1,5 +1,5 @@
-//! Makes the connection that all share, and keeps the latest; before anybody uses one, its server is told
-//! what it may not know.
+//! Makes the shared connection, and keeps the latest; before it is used, ends that its server may lack are
+//! repeated.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -19,20 +19,20 @@ use super::replay::{Generation, Inspection, Replay};
 use super::shared_connection::{SharedConnection, TaskOwner};
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 
-/// How long to wait before a server is told again that did not take it, at first and at most.
+/// Pause before ends are sent again to a server that failed to take them, at first and at most.
 const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// What outlives a caller that disconnects while it connects.
+/// The state that outlives a caller that disconnects while it connects.
 pub(super) struct Shared {
     pub(super) source: Connector,
     pub(super) config: AsyncConnectionConfig,
     timeout: Duration,
     line: ArcSwapOption<SharedConnection>,
-    /// What was begun before is not used any more.
+    /// The time of the latest renewal: a connection begun before is not used any more.
     pub(super) renewed: ArcSwapOption<Instant>,
-    /// Held by whoever connects: the others wait for what comes of it.
+    /// Held by the caller that connects: the others wait for its result.
     connecting: Arc<Mutex<()>>,
-    /// How often it came to nothing.
+    /// Number of failed attempts.
     failures: AtomicU64,
     pub(super) replay: Arc<Replay>,
 }
@@ -63,7 +63,7 @@ impl Shared {
         let is_late = renewed
             .as_ref()
             .is_none_or(|renewed| line.begun >= **renewed);
-        // A cluster's nodes are connected to again by its client.
+        // The client of a cluster reconnects to its nodes itself.
         let leads_there = line.is_of_cluster() || line.generation == self.replay.now();
         (is_late && leads_there && !line.broken.load(Ordering::Relaxed)).then_some(line)
     }
@@ -93,7 +93,7 @@ impl Shared {
         Ok(line)
     }
 
-    /// Connects, and learns to which server.
+    /// Connects, and identifies the server.
     async fn connect(
         &self,
         broken: &Arc<AtomicBool>,
@@ -121,14 +121,14 @@ impl Shared {
             .await
         {
             Ok(met) => met.map_err(|error| unreachable(&error))?,
-            // One node that hangs keeps nobody from the others.
+            // One node that hangs does not block the others.
             Err(_) if matches!(connection, Connection::Cluster(_)) => (self.replay.now(), false),
             Err(_) => return Err(late()),
         };
         Ok((connection, look, generation, is_whole))
     }
 
-    /// Sees to it that the server knows what was ended; whether it does.
+    /// Repeats ends until the server has them all; returns `true` if it has.
     pub(super) async fn settle(self: &Arc<Self>) -> bool {
         let look = self.replay.look();
         let Ok(line) = self.line().await else {
@@ -149,7 +149,7 @@ impl Shared {
         knows
     }
 
-    /// The connection that works, or a new one.
+    /// Returns the working connection, or a new one.
     pub(super) fn line(self: &Arc<Self>) -> StoreFuture<'_, Arc<SharedConnection>> {
         Box::pin(self.line_in_turn())
     }
@@ -167,7 +167,7 @@ impl Shared {
             let why = "cannot connect: others have just tried";
             return Err(StoreError::new(StoreErrorKind::Unavailable, why));
         }
-        // A task of its own: a caller of little patience leaves a connection to the next.
+        // In a task of its own: a caller that times out leaves a connection to the next.
         let shared = Arc::clone(self);
         let connecting = tokio::spawn(async move {
             let _turn = turn;
@@ -179,11 +179,11 @@ impl Shared {
     }
 }
 
-/// Tells the server what it has to know, whenever it may be another, until it knows.
+/// Repeats ends whenever the server may be another, until it has them all.
 async fn keep(shared: Weak<Shared>, replay: Arc<Replay>) {
     loop {
-        // Before the look, so that nothing is missed in between. A keeper that ended in the middle has
-        // left it as suspicious as it was.
+        // Subscribed before the check, so that nothing is missed in between. A keeper that ended in the
+        // middle has left the suspicion as it was.
         let trouble = replay.trouble.notified();
         if !replay.is_suspicious() {
             trouble.await;

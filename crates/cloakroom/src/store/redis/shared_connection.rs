@@ -1,4 +1,4 @@
-//! One connection: whether it has failed, and how it is noticed that nothing arrives.
+//! One connection, its failure, and the detection of silence.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,24 +11,24 @@ use super::command::{Connection, Request, SendMode};
 use super::driver::Driver;
 use super::replay::Generation;
 
-/// An answer that is later than this while nothing else arrives makes a connection suspect.
+/// Delay of a reply, while nothing else arrives, after which a connection is suspect.
 const SUSPECT_AFTER: Duration = Duration::from_millis(250);
 
-/// A connection, and whether it has failed.
+/// A connection and its state.
 pub(super) struct SharedConnection {
     pub(super) connection: Connection,
-    /// Which server it leads to, between a change and the next.
+    /// The server that it leads to, between one change and the next.
     pub(super) generation: Generation,
-    /// Since when requests are out and nothing has arrived, in milliseconds since `made`; 0 where
+    /// The time since which requests are out and nothing has arrived, in milliseconds since `made`; 0 once
     /// something has.
     silent: AtomicU64,
     made: Instant,
-    /// When it was begun to be made: it leads to what was the server then.
+    /// The time at which connecting began: it leads to the server of that time.
     pub(super) begun: Instant,
     /// Also set by the connection itself as soon as it ends, and with the runtime that drives it.
     pub(super) broken: Arc<AtomicBool>,
     _driver: Driver,
-    /// Looks after what the server has to be told.
+    /// Repeats ends where the server may lack them.
     _keeper: TaskOwner,
 }
 
@@ -61,11 +61,12 @@ impl SharedConnection {
         }
     }
 
-    /// Sends a request, over this connection or over one beside it, and notices silence.
+    /// Returns `true` if it leads to a cluster.
     pub(super) fn is_of_cluster(&self) -> bool {
         matches!(self.connection, Connection::Cluster(_))
     }
 
+    /// Sends a request, over this connection or over one beside it, and notices silence.
     pub(super) async fn send(
         &self,
         request: &Request<'_>,
@@ -79,8 +80,8 @@ impl SharedConnection {
     }
 }
 
-/// Notices a connection on which nothing arrives, also where nobody waits any more: a request's
-/// own time may be up before the connection's.
+/// Detects a connection on which nothing arrives, also without a waiting caller: a request may time out
+/// before the connection does.
 struct SilenceGuard<'a> {
     line: &'a SharedConnection,
     begin: Instant,
@@ -119,7 +120,7 @@ impl Drop for SilenceGuard<'_> {
         let silent = since != 0
             && millis(now.duration_since(self.line.made)).saturating_sub(since)
                 >= millis(SUSPECT_AFTER);
-        // A caller of little patience does not see all of the silence itself.
+        // A caller with a short time-out does not see all of the silence itself.
         if silent && now.duration_since(self.begin) >= SUSPECT_AFTER / 5 {
             self.line.broken.store(true, Ordering::Relaxed);
         }

@@ -1,4 +1,4 @@
-//! Connections on which servers tell of changes, and the proof that these are the servers to listen to.
+//! Connections on which servers report changes, and the proof that they are the right servers.
 
 use std::time::Instant;
 
@@ -18,11 +18,11 @@ pub(super) struct TrackingConnections {
     pub(super) servers: Servers,
 }
 
-/// Which servers tell of all changes, and who has to say that it is still these.
+/// The servers that report all changes, and the means of confirming that they are still these.
 pub(super) enum Servers {
     One,
-    /// The primaries of a cluster: each of them has to name the same, for one that they do not know of
-    /// yet has no writes to tell of.
+    /// The primaries of a cluster: each of them must name the same ones, for one that they do not know of yet
+    /// has no writes to report.
     Cluster(Vec<Node>),
     /// The sentinels.
     Named(Node, SentinelConnections),
@@ -64,7 +64,7 @@ impl Servers {
         }
     }
 
-    /// To one of the [targets](Self::targets).
+    /// Connects to one of the [targets](Self::targets).
     pub(super) async fn connect(
         inner: &RedisInner,
         target: Option<&Node>,
@@ -74,7 +74,7 @@ impl Servers {
             Some(node) => Connection::One(inner.link.dedicated_at(node, config).await?),
             None => inner.link.dedicated(config).await?,
         };
-        // Nothing is read over it before its server knows what was ended. Reads of a cluster go another way.
+        // Nothing is read over it before its server has all ends. Reads of a cluster take another way.
         if !inner.keys.are_spread() {
             inner.link.acquaint(&line).await?;
         }
@@ -84,7 +84,8 @@ impl Servers {
         }
     }
 
-    /// What was found at `since` may be another primary than everything else goes to.
+    /// Renews the shared connection if the primary, found at `since`, may be another than the one that it
+    /// leads to.
     pub(super) fn were_found(&self, inner: &RedisInner, since: Instant) {
         if matches!(self, Self::Named(..)) {
             inner.link.renew(since);

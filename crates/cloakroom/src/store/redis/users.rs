@@ -1,4 +1,4 @@
-//! Which sessions are whose: a set of ids for each user, always more than are live, never fewer.
+//! Sessions by user: a set of ids for each user, always a superset of the live ones.
 //!
 //! 1. An id is entered before its session is stored.
 //! 2. The set lives at least as long as each of its sessions.
@@ -21,17 +21,17 @@ use super::{RedisInner, RedisStore};
 use crate::id::SessionId;
 use crate::store::{NewRecord, StoreError, StoreErrorKind, StoredRecord, too_many_id_changes};
 
-/// How many sessions are looked at together, so that their texts do not fill the connection.
+/// Number of sessions that are read together, so that their texts do not fill the connection.
 const BATCH: usize = 200;
-/// Stands for a cursor after the last page; no store gives it.
+/// The cursor after the last page; no store returns it.
 const LAST: &str = "last";
-/// How many sessions are deleted at once.
+/// Number of sessions that are deleted at the same time.
 const PARALLEL: usize = 32;
-/// How often a user's sessions are looked at again, because some changed their ids meanwhile.
+/// Bound on the passes over a user's sessions: some may have changed their ids meanwhile.
 const PASSES: usize = 64;
-/// After how many of them they are kept from it.
+/// Number of passes after which they are fenced: kept from changing their ids.
 const FENCED: usize = 3;
-/// For how long; the time-out of a logout everywhere may have cut it off.
+/// Seconds that the fence stands: it expires by itself if the logout everywhere timed out.
 const FENCE_SECONDS: u64 = 5;
 
 impl RedisInner {
@@ -48,8 +48,8 @@ impl RedisInner {
                 missed.extend(missing.into_iter().cloned());
                 live.extend(self.owned(user, batch, &texts));
             }
-            // One that is missing may have got another id, which then has been entered before; or it
-            // has been entered and is not yet stored.
+            // A missing member may have changed its id, which was entered before then; or it has been entered
+            // and is not yet stored.
             if walk.looked(members, missed) {
                 return self.and_of_all(user, live).await;
             }
@@ -57,7 +57,7 @@ impl RedisInner {
         Err(too_many_id_changes())
     }
 
-    /// Adds what is in no index, where there may be such sessions.
+    /// Adds sessions that are in no index, if there may be such sessions.
     async fn and_of_all(
         &self,
         user: &str,
@@ -79,9 +79,9 @@ impl RedisInner {
         let index = self.keys.index(user);
         let mut ended = 0;
         let mut walk = IndexSweep::past(keep.cloned());
-        // A session that got another id meanwhile was entered under that before the old one went: when
-        // a set has nothing new, none has escaped. What is absent is looked at once more: in a cluster
-        // it may have been entered and not yet stored.
+        // A session that changed its id was entered under the new one before the old one was removed: if a
+        // set has nothing new, none has escaped. An absent member is read once more: in a cluster it may have
+        // been entered and not yet stored.
         for pass in 0.. {
             if pass == FENCED {
                 self.raise_fence(user).await?;
@@ -115,8 +115,8 @@ impl RedisInner {
         Ok(ended)
     }
 
-    /// Keeps the user's sessions from changing their ids for a moment: one that does so all the time
-    /// would never be caught. Logins go on.
+    /// Keeps the user's sessions from changing their ids for a moment: one that does so all the time would
+    /// never be caught. Logins go on.
     pub(super) async fn raise_fence(&self, user: &str) -> Result<(), StoreError> {
         let mut command = redis::cmd("SET");
         command.arg(self.keys.fence(user)).arg("1");
@@ -126,14 +126,14 @@ impl RedisInner {
             .send(&command.into(), Idempotency::Idempotent)
             .await
         {
-            // A server that is full takes no fence: without one, a session that changes its id all the
-            // time may take longer to catch.
+            // A server whose memory is full takes no fence: without one, a session that changes its id all
+            // the time may take longer to catch.
             Err(error) if is_full(&error) => Ok(()),
             said => said.map(|_| ()),
         }
     }
 
-    /// Whether a session of the user's own may not change its id just now.
+    /// Returns `true` if a session of the user's own may not change its id just now.
     pub(super) async fn is_fenced(
         &self,
         entry: &NewRecord,
@@ -171,8 +171,8 @@ impl RedisInner {
             == Value::Int(1))
     }
 
-    /// The next of all sessions, where some may be in no index, without those that were ended; `None`
-    /// after the last.
+    /// Returns the next page of all sessions, if some may be in no index, without those that were ended;
+    /// `None` after the last.
     async fn some_of_all(
         &self,
         cursor: &mut Option<String>,
@@ -202,7 +202,7 @@ impl RedisInner {
         Ok(deleted.len() as u64)
     }
 
-    /// Those of a batch that live and name the user: a set may be old.
+    /// Returns those of a batch that are live and name the user: a set may be outdated.
     fn owned(&self, user: &str, batch: &[SessionId], texts: &[Option<String>]) -> Vec<SessionId> {
         let keys = self.user_keys.load();
         batch
@@ -235,7 +235,7 @@ impl RedisInner {
         }
     }
 
-    /// The texts of sessions, `None` for one that is absent, ended or no text.
+    /// Returns the texts of sessions, `None` for one that is absent, ended or no text.
     async fn texts(&self, ids: &[SessionId]) -> Result<Vec<Option<String>>, StoreError> {
         let texts = self.each(ids, |id| self.keys.session(id)).await?;
         let ended = if self.mixed_fleet {
@@ -249,7 +249,7 @@ impl RedisInner {
             .collect())
     }
 
-    /// Those of some sessions that have not been ended, where Express may bring them back.
+    /// Returns those of some sessions that have not been ended, if Express may resurrect them.
     pub(super) async fn unended(&self, ids: Vec<SessionId>) -> Result<Vec<SessionId>, StoreError> {
         if !self.mixed_fleet {
             return Ok(ids);
@@ -270,13 +270,13 @@ impl RedisInner {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        // As Node reads what is no UTF-8: whose it is, it says there as well.
+        // Decoded as Node decodes invalid UTF-8: the user's keys survive that.
         let text = |value| match value {
             Value::BulkString(text) => Some(String::from_utf8_lossy(&text).into_owned()),
             _ => None,
         };
         if self.keys.are_spread() {
-            // One by one: a slot that is on its way answers for one key at a time.
+            // One by one: a migrating slot answers for one key at a time.
             let keys: Vec<String> = ids.iter().map(key).collect();
             return stream::iter(keys)
                 .map(async |key| {
@@ -324,7 +324,7 @@ impl RedisInner {
         for id in ids {
             command.arg(id.expose());
         }
-        // Those that have left cannot leave again.
+        // Removing an absent member changes nothing.
         self.link
             .send(&Request::Command(command), Idempotency::Idempotent)
             .await?;
@@ -333,14 +333,14 @@ impl RedisInner {
 }
 
 impl RedisStore {
-    /// Enters a session into the index that another program, Express for one, has stored.
+    /// Enters a session into the index that another program, such as Express, has stored.
     pub(super) fn index_what_was_read(&self, id: &SessionId, stored: &StoredRecord) {
         let (seen, now) = (&self.0.seen, self.0.clock.now());
         let left = stored.expires.as_millis().saturating_sub(now.as_millis());
         let ttl = index_ttl(left);
         let until = |ttl: i64| now.as_millis().saturating_add(ttl);
         let needed = until(left.min(ttl));
-        // Whose a text is need not be found out each time; whether it is entered is asked anew.
+        // The user of a text is cached; the entry in the index is checked each time.
         if seen.knows(id, &stored.text, needed) {
             return;
         }

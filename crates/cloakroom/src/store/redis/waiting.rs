@@ -1,5 +1,5 @@
-//! Ends that count only once replicas have them, too: `WAIT` behind each, on the connection that it went
-//! over. That one stands still meanwhile, so that everything else has another.
+//! Ends that count only once replicas have them, too: each is followed by `WAIT` on its connection. That
+//! blocks the connection meanwhile, so that all other requests have another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,17 +10,17 @@ use redis::Cmd;
 use super::RedisOptions;
 use super::shared::Shared;
 
-/// What is asked once some replicas have just not answered: the next in line is not kept waiting.
+/// Time-out of `WAIT` after some replicas have just not answered, so that the next end is not delayed.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
-/// How many replicas are to have what was written, and the connection for it.
+/// The number of replicas that must have a write, and the connection for it.
 pub(super) struct Waiting {
     pub(super) shared: Arc<Shared>,
     replicas: u32,
     patience: Duration,
-    /// Whether other writes wait as well.
+    /// `true` if other writes wait as well.
     pub(super) writes: bool,
-    /// The last time there were fewer.
+    /// `true` if there were fewer the last time.
     lacks: AtomicBool,
 }
 
@@ -29,14 +29,14 @@ impl Waiting {
         Self {
             shared: Arc::new(shared),
             replicas: options.wait_replicas,
-            // The connection is given up when an answer takes longer.
+            // The connection is given up when a reply takes longer.
             patience: options.wait_timeout.min(options.response_timeout / 2),
             writes: options.wait_for_writes,
             lacks: AtomicBool::new(false),
         }
     }
 
-    /// The command that waits.
+    /// Builds the `WAIT` command.
     pub(super) fn command(&self) -> Cmd {
         let lacks = self.lacks.load(Ordering::Relaxed);
         let patience = if lacks { AT_ONCE } else { self.patience };
@@ -46,7 +46,7 @@ impl Waiting {
         wait
     }
 
-    /// Takes note of how many have it; whether they are enough.
+    /// Records the number of replicas that have the write; returns `true` if they are enough.
     pub(super) fn heard(&self, replicas: i64) -> bool {
         let is_enough = replicas >= i64::from(self.replicas);
         if !is_enough && !self.lacks.load(Ordering::Relaxed) {

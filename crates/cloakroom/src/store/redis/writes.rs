@@ -1,4 +1,4 @@
-//! What changes a session, each in one round trip, or in a few where a cluster has it in pieces.
+//! Writes of a session, each in one round trip, or in a few where a cluster spreads its keys.
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
@@ -16,10 +16,11 @@ use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError, StoreErrorKind};
 
-/// How long a mark stands beyond what Express may bring back: longer than its requests last.
+/// Time that a tombstone stands beyond the session's life: longer than a request of Express's, which may
+/// resurrect it.
 pub(super) const TOMBSTONE_GRACE: Duration = Duration::from_mins(15);
 
-/// What a script said.
+/// The reply of a script.
 pub(super) enum ScriptReply {
     Done,
     Taken,
@@ -90,7 +91,7 @@ impl RedisInner {
         Ok(written)
     }
 
-    /// Sets a session's text where it is what was read; it stands in its index for long enough.
+    /// Compares and sets a session that stands in its index for long enough.
     async fn swap(
         &self,
         id: &SessionId,
@@ -100,7 +101,7 @@ impl RedisInner {
     ) -> Result<ScriptReply, StoreError> {
         if self.scripts.compares.load(Ordering::Relaxed) {
             match self.compare_and_set(id, read, entry, ttl).await {
-                // Another server, after a failover, that is older.
+                // An older server, after a failover.
                 Err(error) if error.kind() == StoreErrorKind::Invalid => {
                     self.scripts.compares.store(false, Ordering::Relaxed);
                 }
@@ -119,7 +120,7 @@ impl RedisInner {
         .await
     }
 
-    /// The same without a script, where the server can: at a twentieth of the cost.
+    /// Compares and sets without a script, where the server can: at a twentieth of the cost.
     async fn compare_and_set(
         &self,
         id: &SessionId,
@@ -186,7 +187,7 @@ impl RedisInner {
                 ScriptReply::Done
             ));
         }
-        // It may be sent twice: the second time nothing changes.
+        // It may be sent twice: the second time changes nothing.
         let said = self.link.send(&request, Idempotency::Idempotent).await?;
         let live = match &said {
             Value::Array(both) => both.get(1) == Some(&Value::Int(1)),
@@ -225,7 +226,7 @@ impl RedisInner {
             .await
     }
 
-    /// Sends what ends a session whatever there is; whether there was one.
+    /// Sends a request that ends a session unconditionally; returns `true` if there was one.
     async fn destroyed(&self, request: Request<'_>, end: End) -> Result<bool, StoreError> {
         let answer = self.link.end(&request).await?;
         self.link.ended(end, &answer).await?;
@@ -251,7 +252,7 @@ impl RedisInner {
         }
     }
 
-    /// Sends what ends a session if it is done.
+    /// Sends a request that ends a session if it succeeds.
     pub(super) async fn end(
         &self,
         request: Request<'_>,
@@ -291,7 +292,7 @@ impl RedisInner {
         })
     }
 
-    /// Whole seconds, rounded up, as connect-redis counts them.
+    /// Returns the remaining time in whole seconds, rounded up, as connect-redis counts them.
     pub(super) fn ttl(&self, entry: &NewRecord) -> i64 {
         let left = entry.expires.as_millis() - self.clock.now().as_millis();
         if left <= 0 {
@@ -305,13 +306,13 @@ impl RedisInner {
         self.mixed_fleet.then(|| self.keys.tomb(id))
     }
 
-    /// The key of the note that an id is retired, where the user may write it.
+    /// Returns the key of the note that an id is retired, if the user may write it.
     pub(super) fn note(&self, id: &SessionId) -> Option<String> {
         self.retires.then(|| self.keys.retired(id))
     }
 
-    /// The index that a script has to enter the session into: none where it is known to stand there
-    /// for long enough. Where it lies on another server, the session is entered first.
+    /// Returns the index into which a script must enter the session: none if it is known to stand there for
+    /// long enough. If it lies on another server, the session is entered first.
     async fn index_for(
         &self,
         id: &SessionId,
@@ -351,8 +352,8 @@ impl RedisInner {
         Ok(())
     }
 
-    /// Notes what the next read need not find out: whose the session is, and that a script has entered
-    /// it into that user's index.
+    /// Caches, for the next read, the user of the session, and that a script has entered it into that user's
+    /// index.
     pub(super) fn is_written(&self, id: &SessionId, entry: &NewRecord, ttl: i64, entered: bool) {
         self.seen.note_owners(id, &entry.text, &entry.users);
         if entered {
@@ -380,7 +381,7 @@ impl RedisInner {
     ) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::new();
         enter(&mut pipeline, index, id, ttl);
-        // What is in the index twice is in it once.
+        // Entering a member twice changes nothing.
         self.link
             .send(&pipeline.into(), Idempotency::Idempotent)
             .await?;
@@ -388,7 +389,7 @@ impl RedisInner {
     }
 }
 
-/// What is kept of an end.
+/// Builds the log entry of an end.
 pub(super) fn end(id: &SessionId, note: Option<&RetiredId>) -> End {
     let note = note.map(|note| note.as_str().into());
     End {
@@ -397,7 +398,7 @@ pub(super) fn end(id: &SessionId, note: Option<&RetiredId>) -> End {
     }
 }
 
-/// The user whose index a script enters a record into, and others that it names.
+/// Returns the user whose index a script enters a record into, and the others that it names.
 pub(super) fn owners(entry: &NewRecord) -> (Option<&str>, &[String]) {
     match entry.users.split_first() {
         Some((user, others)) => (Some(user), others),
@@ -405,7 +406,7 @@ pub(super) fn owners(entry: &NewRecord) -> (Option<&str>, &[String]) {
     }
 }
 
-/// Longer than its session, so that it does not have to be prolonged each time that one is.
+/// Returns the ttl of an index: longer than its session's, so that not every touch prolongs it.
 pub(super) fn index_ttl(ttl: i64) -> i64 {
     ttl.saturating_add(ttl / 4).clamp(1000, LONGEST)
 }
@@ -413,7 +414,7 @@ pub(super) fn index_ttl(ttl: i64) -> i64 {
 /// A year and more, for sessions without an end.
 const LONGEST: i64 = 400 * 86_400_000;
 
-/// An index outlives each of its sessions.
+/// Enters a session into an index, which outlives each of its sessions.
 fn enter(pipeline: &mut Pipeline, index: &str, id: &SessionId, ttl: i64) {
     pipeline.cmd("SADD").arg(index).arg(id.expose());
     for when in ["NX", "GT"] {

@@ -1,27 +1,26 @@
-//! Which files an open database consists of, and whether they are still those at its path.
+//! The files of an open database, and the check that they are still those at its path.
 //!
-//! SQLite goes on writing into a file that was deleted or renamed: nobody else would find what it
-//! acknowledges there. The file system numbers files; a number that an open file has is given to no
-//! other.
+//! SQLite goes on writing into a file that was deleted or renamed: no other process would find what it
+//! acknowledges there. The file system numbers files; the number of an open file is not reused.
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-/// What the file system calls a file: its device and its number there.
+/// The identity of a file in the file system: its device and its number there.
 type FileId = (u64, u64);
 
 /// The files of a database as they were when it was opened.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
-    /// Where whoever opened it looked for it, from the root.
+    /// The absolute path by which it was opened.
     path: PathBuf,
     log: PathBuf,
     index: PathBuf,
     opened: FileIds,
 }
 
-/// What was at the three paths.
+/// The files at the three paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileIds {
     database: Option<FileId>,
@@ -29,7 +28,7 @@ struct FileIds {
     index: Option<FileId>,
 }
 
-/// Where the files of an open database are.
+/// The state of the files of an open database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FilesState {
     /// All are at their paths.
@@ -41,7 +40,7 @@ pub(super) enum FilesState {
 }
 
 impl Files {
-    /// Looks at the files of a connection that has just written.
+    /// Records the files of a connection that has just written.
     pub(super) fn of(connection: &Connection, path: &Path) -> Self {
         // SQLite resolves links, and keeps the log beside the file itself.
         let resolved = connection.path().unwrap_or_default();
@@ -61,12 +60,12 @@ impl Files {
         files
     }
 
-    /// Tells where the files are now: three questions to the file system.
+    /// Returns the state of the files: three calls to the file system.
     pub(super) fn standing(&self) -> FilesState {
         judge(self.opened, self.look())
     }
 
-    /// Tells whether the database is still the one that was opened: one question.
+    /// Returns `true` if the database is still the one that was opened: one call.
     pub(super) fn is_here(&self) -> bool {
         file_id(&self.path) == self.opened.database
     }
@@ -80,7 +79,7 @@ impl Files {
     }
 }
 
-/// Decides what the files of a database are by what they were.
+/// Decides the state of a database's files from what they were and are.
 fn judge(opened: FileIds, now: FileIds) -> FilesState {
     if now.database != opened.database {
         return FilesState::Gone;
@@ -98,7 +97,7 @@ fn file_id(path: &Path) -> Option<FileId> {
     Some((file.dev(), file.ino()))
 }
 
-/// Elsewhere a file that is open cannot be taken away.
+/// Elsewhere an open file cannot be removed.
 #[cfg(not(unix))]
 fn file_id(_: &Path) -> Option<FileId> {
     None
@@ -109,7 +108,7 @@ mod tests {
     use super::{FileIds, FilesState, judge};
 
     #[test]
-    fn a_file_is_known_by_its_number() {
+    fn file_is_identified_by_its_inode() {
         let seen = |database, log, index| {
             let id = |number: u64| Some((1, number)).filter(|_| number > 0);
             FileIds {
@@ -125,7 +124,7 @@ mod tests {
             (0, 0, 0, FilesState::Gone),
             (6, 8, 9, FilesState::Gone),     // another file in its place
             (7, 0, 9, FilesState::LogGone),  // deleted
-            (7, 6, 9, FilesState::LogGone),  // somebody who came later began another
+            (7, 6, 9, FilesState::LogGone),  // a later process began another
             (7, 8, 0, FilesState::LogGone),
             (7, 0, 0, FilesState::LogGone),
         ];

@@ -1,7 +1,7 @@
 //! Sessions in one SQLite file: they survive restarts, crashes and power loss, on one machine.
 //!
-//! One thread writes; what waits while it does is written in the next transaction, so that one
-//! wait for the disk serves many. Others read, each on a connection of its own (WAL).
+//! One thread writes; jobs that wait meanwhile go into the next transaction, so that one sync to disk serves
+//! many. Other threads read, each on a connection of its own (WAL).
 
 #![expect(
     clippy::redundant_closure_for_method_calls,
@@ -34,36 +34,35 @@ use crate::record::RecordText;
 
 /// A store in one SQLite file; clones are the same store.
 ///
-/// A write that was acknowledged is on the disk (`synchronous=FULL`). Several processes may share
-/// the file on one machine. Expired sessions are deleted every minute, a hundred at a time, so that
-/// nobody's write waits for long.
+/// An acknowledged write is on the disk (`synchronous=FULL`). Several processes may share the file on one
+/// machine. Expired sessions are deleted every minute, a hundred at a time, so that no write waits for long.
 ///
-/// A file that is deleted, moved or replaced while it is open is left at once: what was not stored in
-/// the file that is at the path now is not acknowledged. Until that is open, within a second,
-/// operations are [`StoreErrorKind::Unavailable`].
+/// A file that is deleted, moved or replaced while it is open is left at once: a write that is not in the
+/// file that is at the path now is not acknowledged. Until that is open, within a second, operations are
+/// [`StoreErrorKind::Unavailable`].
 ///
-/// What has expired decides the time of the file: the clock of whoever opened it first since the machine was
-/// started, counted on by the time that passed since then, which all processes agree on (Linux; elsewhere
+/// Expiry is decided by the time of the file: the clock of the process that opened it first since the machine
+/// was started, advanced by the time that passed since then, which all processes agree on (Linux; elsewhere
 /// each goes by its own clock).
 ///
-/// The file is created for its owner alone (0600). What is deleted is overwritten in it at once, and
-/// in the write-ahead log within a minute, or when the last clone of the store is dropped: that waits
-/// for the writes that are under way.
+/// The file is created for its owner alone (0600). Deleted content is overwritten in it at once, and in the
+/// write-ahead log within a minute, or when the last clone of the store is dropped: that waits for the writes
+/// that are under way.
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Threads>);
 
 impl SqliteStore {
-    /// Opens the file at `path`, and creates it, with its table, where there is none.
+    /// Opens the file at `path`, and creates it, with its table, if there is none.
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Unavailable`] where the file cannot be opened or written, is no database, or
-    /// was written by a newer version: `source` names the file and says what to do.
+    /// [`StoreErrorKind::Unavailable`] if the file cannot be opened or written, is no database, or was
+    /// written by a newer version: `source` names the file and the next move.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::with_clock(path, Clock::System)
     }
 
-    /// The same, by a clock that a test may set.
+    /// Opens the file with a clock that a test may set.
     ///
     /// # Errors
     ///

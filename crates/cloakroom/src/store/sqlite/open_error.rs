@@ -1,4 +1,4 @@
-//! Why a file is not opened, in one sentence that names it and says what to do.
+//! Errors of opening a file, each one sentence that names the file and the next move.
 
 use std::error::Error;
 use std::fmt;
@@ -16,7 +16,7 @@ pub(super) struct OpenError {
     source: Option<rusqlite::Error>,
 }
 
-/// What keeps a file from being used.
+/// The reason why a file cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     NoFile,
@@ -33,7 +33,7 @@ enum Why {
     Other,
 }
 
-/// What is at the path of a file.
+/// The kind of entry at the path of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileRole {
     File,
@@ -45,28 +45,29 @@ enum FileRole {
 }
 
 impl OpenError {
-    /// A name under which each connection would have a database of its own.
+    /// Builds the error for a name under which each connection would have a database of its own.
     pub(super) fn no_file(file: &Path) -> Self {
         Self::new(file, Why::NoFile, None)
     }
 
-    /// A file that a later version of this library has changed.
+    /// Builds the error for a file that a later version of this library has changed.
     pub(super) fn newer(file: &Path, version: i64) -> Self {
         Self::new(file, Why::Newer(version), None)
     }
 
-    /// What SQLite said, and what is at the path.
+    /// Builds the error from SQLite's and from what is at the path.
     pub(super) fn of(file: &Path, source: rusqlite::Error) -> Self {
         let why = why(source.sqlite_error_code(), FileRole::at(file));
         Self::new(file, why, Some(source))
     }
 
-    /// A file that was opened for reading only, because it cannot be written.
+    /// Builds the error for a file that was opened for reading only, because it cannot be written.
     pub(super) fn read_only(file: &Path) -> Self {
         Self::new(file, Why::NotWritable, None)
     }
 
-    /// The same as [`of`](Self::of), of a statement that is right for the tables of this version.
+    /// Builds the error of a statement that is right for the tables of this version, as [`of`](Self::of)
+    /// otherwise.
     pub(super) fn of_statement(file: &Path, source: rusqlite::Error) -> Self {
         match source.sqlite_error_code() {
             None | Some(ErrorCode::Unknown) => Self::new(file, Why::OtherTables, Some(source)),
@@ -96,7 +97,7 @@ fn directory_of(file: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-/// Decides what is wrong with a file by what SQLite said and what is at its path.
+/// Decides what is wrong with a file from SQLite's code and what is at its path.
 fn why(code: Option<ErrorCode>, place: FileRole) -> Why {
     match (place, code) {
         (FileRole::Directory, _) => Why::Directory,
@@ -189,7 +190,7 @@ mod tests {
 
     #[test]
     #[rustfmt::skip]
-    fn what_is_wrong_follows_from_what_sqlite_says_and_what_is_there() {
+    fn reason_follows_from_sqlites_code_and_the_path() {
         let table = [
             (Some(ErrorCode::CannotOpen),       FileRole::Directory, Why::Directory),
             (Some(ErrorCode::CannotOpen),       FileRole::Nowhere,   Why::NoDirectory),

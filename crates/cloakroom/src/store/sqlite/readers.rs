@@ -1,4 +1,4 @@
-//! A thread that reads, and leaves its file when it is not the one at the path any more.
+//! A thread that reads, and closes its file when that is not the one at the path any more.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,14 +11,14 @@ use super::reads::Read;
 use super::schema::open_reader;
 use crate::store::steady::Steady;
 
-/// Reads, if there is a file to read.
+/// A read, given the file if there is one.
 type Reading = Box<dyn FnOnce(Option<&Read<'_>>) + Send>;
 
-/// What a thread that reads is asked.
+/// A job for a reading thread.
 pub(super) enum ReadJob {
-    /// Does that.
+    /// Runs a read.
     Read(Reading),
-    /// Leaves the file, drops the first, and opens what the writer has opened then.
+    /// Closes the file, drops the first, and opens the file that the writer has opened then.
     Follow(Sender<()>, Receiver<Option<Files>>),
 }
 
@@ -47,7 +47,7 @@ impl Reader {
         }
     }
 
-    /// A file that has lost its place answers nobody: a session may have ended in the one that took it.
+    /// Runs a read. A displaced file answers none: a session may have ended in the one that took its place.
     fn read(&self, read: Reading) {
         let open = self.open.as_ref().filter(|(_, files)| files.is_here());
         let reader = open.map(|(connection, _)| Read {
@@ -60,7 +60,7 @@ impl Reader {
     fn follow(&mut self, closed: Sender<()>, opened: &Receiver<Option<Files>>) {
         self.open = None;
         drop(closed);
-        // Where the writer has opened nothing, or ended, there is nothing to read.
+        // If the writer has opened nothing, or ended, there is nothing to read.
         let Ok(Some(files)) = opened.recv() else {
             return;
         };
@@ -71,11 +71,11 @@ impl Reader {
     }
 }
 
-/// Readers that have left their file, and wait for the writer to open one.
+/// Readers that have closed their file, and wait for the writer to open one.
 pub(super) struct IdleReaders(Vec<Sender<Option<Files>>>);
 
 impl IdleReaders {
-    /// Has them all leave, and returns once they have.
+    /// Makes all of them close their file, and returns once they have.
     pub(super) fn of(readers: &[Sender<ReadJob>]) -> Self {
         let (closed, all_closed) = channel();
         let mut waiting = Vec::with_capacity(readers.len());
@@ -94,7 +94,7 @@ impl IdleReaders {
         Self(waiting)
     }
 
-    /// Lets them go on, with what was opened.
+    /// Lets them continue, with the file that was opened.
     pub(super) fn go_on(self, opened: Option<&Files>) {
         for reader in self.0 {
             let _ = reader.send(opened.cloned());

@@ -1,4 +1,4 @@
-//! What is asked of the file.
+//! Reads of the file.
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
@@ -43,7 +43,7 @@ impl Read<'_> {
             .optional()
     }
 
-    /// A statement for each, of microseconds: there is no server to travel to.
+    /// Runs a statement for each, of microseconds: there is no server to travel to.
     pub(super) fn expiries(&self, ids: &[SessionId]) -> Result<Vec<Option<Timestamp>>> {
         let mut select = self.connection.prepare_cached(
             "SELECT expires FROM cloakroom_sessions WHERE sid = ?1 AND expires > ?2",

@@ -8,16 +8,16 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{RETIRED_FOR, RetiredId};
 
-/// What one step of pruning has deleted.
+/// The result of one step of pruning.
 pub(super) struct Pruned {
-    /// How many expired records went.
+    /// Number of expired records that were deleted.
     pub(super) sessions: usize,
-    /// Whether there may be more to delete.
+    /// `true` if there may be more to delete.
     pub(super) is_full: bool,
 }
 
 impl Read<'_> {
-    /// Returns the reason why `id` was retired, as long as it is known.
+    /// Returns the reason why `id` was retired, as long as it is remembered.
     pub(super) fn retired(&self, id: &SessionId) -> Result<Option<RetiredId>> {
         let mut select = self.connection.prepare_cached(
             "SELECT successor FROM cloakroom_retired WHERE sid = ?1 AND until > ?2",
@@ -30,7 +30,7 @@ impl Read<'_> {
 }
 
 impl Write<'_> {
-    /// Ends a session and notes that its id is closed, unless that is retired already.
+    /// Ends a session and notes that its id is closed, unless it is retired already.
     pub(super) fn retire(&self, id: &SessionId) -> Result<bool> {
         if !self.is_retired(id)? {
             self.note_retired(id, &RetiredId::Closed)?;

@@ -1,4 +1,4 @@
-//! The file: its tables, and how a connection to it is set up.
+//! The file: its tables, and the setup of a connection to it.
 
 use std::path::Path;
 #[cfg(unix)]
@@ -13,8 +13,8 @@ use super::open_error::OpenError;
 /// The version of the tables; a file of a later one is refused.
 pub(super) const SCHEMA: i64 = 1;
 
-/// Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes. A file of an
-/// earlier version gets what it lacks.
+/// The tables. Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes. A file of
+/// an earlier version gets the missing ones.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS cloakroom_sessions (
     seq     INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -43,22 +43,22 @@ const VERSION: &str = "
 CREATE TABLE IF NOT EXISTS cloakroom_schema (version INTEGER NOT NULL) STRICT;
 ";
 
-/// What the statements of this version read.
+/// The columns that the statements of this version read.
 const COLUMNS: [&str; 2] = [
     "SELECT seq, sid, record, expires, user FROM cloakroom_sessions",
     "SELECT sid, successor, until FROM cloakroom_retired",
 ];
 
-/// How long to wait for another process that writes.
+/// Time to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Held by whoever creates a file.
+/// Held while a file is created.
 #[cfg(unix)]
 static CREATING: Mutex<()> = Mutex::new(());
-/// How long to wait for readers before the write-ahead log is emptied: there is another time.
+/// Time to wait for readers before the write-ahead log is emptied: it can be done later.
 const READERS_DONE: Duration = Duration::from_millis(100);
 
-/// Opens the file for the thread that writes, creates what it lacks, and writes into it: what cannot
+/// Opens the file for the thread that writes, creates missing tables, and writes into it: a file that cannot
 /// be written is found out here, not at the first login.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     create_private(path);
@@ -67,7 +67,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     if connection.path().is_none_or(str::is_empty) {
         return Err(OpenError::no_file(path));
     }
-    // SQLite opens for reading what it cannot write, and would leave a log of that kind beside it.
+    // SQLite opens a file that it cannot write for reading, and would leave a log of that kind beside it.
     if connection.is_readonly("main").map_err(refused)? {
         return Err(OpenError::read_only(path));
     }
@@ -82,14 +82,14 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // What is deleted is overwritten: a copy of the file holds no session that ended.
+    // Deleted content is overwritten: a copy of the file holds no session that ended.
     connection.pragma_update(None, "secure_delete", "ON")
 }
 
-/// Creates what the file lacks, where it is not of a later version.
+/// Creates missing tables, unless the file is of a later version.
 fn set_up(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let refused = |error| OpenError::of(path, error);
-    // Ten processes may start at once: whoever comes second finds the tables.
+    // Ten processes may start at once: all but the first find the tables.
     let setup = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(refused)?;
@@ -107,7 +107,7 @@ fn set_up(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
         columns.try_for_each(|columns| setup.prepare(columns).map(drop))
     });
     ours.map_err(|error| OpenError::of_statement(path, error))?;
-    // Written again each time, though it be the same: it is the proof that the file can be written.
+    // Written each time, even if it is the same: that proves that the file can be written.
     let write =
         format!("DELETE FROM cloakroom_schema; INSERT INTO cloakroom_schema VALUES ({SCHEMA})");
     setup.execute_batch(&write).map_err(refused)?;
@@ -116,14 +116,14 @@ fn set_up(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
 
 /// Empties the write-ahead log, where the text of a destroyed session stays otherwise.
 ///
-/// While others read or write, it stays for another time.
+/// While others read or write, it is left for another time.
 pub(super) fn truncate_log(connection: &Connection) {
     if let Err(error) = empty_log(connection) {
         tracing::debug!(%error, "the write-ahead log of the SQLite store stays for now");
     }
 }
 
-/// Brings what the log holds into the file; `false` where somebody reads or writes.
+/// Checkpoints the log into the file; `false` if others read or write.
 pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
     connection.busy_timeout(READERS_DONE)?;
     let is_empty = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
@@ -133,8 +133,8 @@ pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
     is_empty
 }
 
-/// Creates the file for its owner alone; SQLite would let everybody read it, and gives its log the
-/// same permissions. Those of a file that is there are its owner's affair.
+/// Creates the file for its owner alone; SQLite would let everybody read it, and gives its log the same
+/// permissions. Those of an existing file are its owner's affair.
 #[cfg(unix)]
 fn create_private(path: &Path) {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -143,11 +143,11 @@ fn create_private(path: &Path) {
     if !is_file || path.to_string_lossy().starts_with("file:") {
         return;
     }
-    // Closing a file ends the locks that this process has on it, those of SQLite as well: it is closed
-    // before anybody else here opens it, and never opened where it is there.
+    // Closing a file ends the locks that this process has on it, those of SQLite as well: it is closed before
+    // this process opens it elsewhere, and never opened if it exists.
     let turn = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut create = std::fs::OpenOptions::new();
-    // Where it cannot be created, SQLite says why.
+    // If it cannot be created, SQLite reports why.
     drop(create.write(true).create_new(true).mode(0o600).open(path));
     drop(turn);
     let mode = std::fs::metadata(path).map(|file| file.permissions().mode());
@@ -159,8 +159,8 @@ fn create_private(path: &Path) {
 #[cfg(not(unix))]
 fn create_private(_: &Path) {}
 
-/// Turns the file over to WAL. Of ten processes that start at once nine find it locked, and SQLite
-/// does not wait here as it does elsewhere.
+/// Switches the file to WAL. Of ten processes that start at once nine find it locked, and SQLite does not
+/// wait here as it does elsewhere.
 fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let limit = Instant::now() + BUSY;
     loop {
@@ -190,7 +190,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     open().map_err(|error| OpenError::of(path, error))
 }
 
-/// Keeps the end of a connection from deleting the log: SQLite goes by its name, which may be that of
+/// Keeps the end of a connection from deleting the log: SQLite deletes it by name, which may belong to
 /// another database by now.
 pub(super) fn leave_the_log(connection: &Connection) -> rusqlite::Result<()> {
     connection

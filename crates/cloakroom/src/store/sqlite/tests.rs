@@ -13,7 +13,7 @@ use crate::store::{NewRecord, RETIRED_FOR, RetiredId, Store as _, StoreErrorKind
 
 fn subject() -> Subject {
     let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
-    // The directory is left: the store's threads outlive the test.
+    // The directory is kept: the store's threads outlive the test.
     let path = testbed::directory().leave().join("sessions.db");
     Subject::with_clock(SqliteStore::with_clock(path, clock.clone()).unwrap(), clock)
 }
@@ -21,7 +21,7 @@ fn subject() -> Subject {
 conformance::suite!(subject());
 
 #[tokio::test]
-async fn what_cannot_be_opened_says_why() {
+async fn unopenable_file_error_names_the_reason() {
     let error = SqliteStore::open("/nonexistent/sessions.db").unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(std::error::Error::source(&error).is_some());
@@ -36,7 +36,7 @@ async fn what_cannot_be_opened_says_why() {
 }
 
 #[test]
-fn ten_that_start_at_once_find_one_table() {
+fn ten_concurrent_starts_create_one_table() {
     for _ in 0..20 {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("sessions.db");
@@ -52,7 +52,7 @@ fn ten_that_start_at_once_find_one_table() {
     }
 }
 
-/// A step of pruning takes a transaction, and whoever wants to write waits for it.
+/// A step of pruning takes a transaction, and writes wait for it.
 #[tokio::test]
 async fn a_write_waits_for_a_hundred_expired_records_at_most() {
     let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));
@@ -73,7 +73,7 @@ async fn a_write_waits_for_a_hundred_expired_records_at_most() {
     store.create(&visitor, &long).await.unwrap();
     clock.advance(Duration::from_mins(2));
 
-    // Asked once, it has queued one step, and queues the next only when it is asked again.
+    // Polled once, it has queued one step, and queues the next only when it is polled again.
     let mut pruning = store.prune();
     let begun = poll_fn(|context| Poll::Ready(pruning.as_mut().poll(context)));
     assert!(begun.await.is_pending());
@@ -86,7 +86,7 @@ async fn a_write_waits_for_a_hundred_expired_records_at_most() {
 }
 
 #[tokio::test]
-async fn two_stores_on_one_file_are_one() {
+async fn two_stores_on_one_file_share_sessions() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("sessions.db");
     let (one, other) = (
@@ -125,7 +125,7 @@ async fn x7_the_files_are_their_owners_alone() {
     assert_eq!(names, ["sessions.db", "sessions.db-shm", "sessions.db-wal"]);
 }
 
-/// X7: a copy of the files tells nothing of a session that ended.
+/// X7: a copy of the files reveals nothing of a session that ended.
 #[tokio::test]
 async fn x7_a_destroyed_session_leaves_no_text() {
     let directory = TempDir::new().unwrap();
@@ -151,7 +151,7 @@ async fn x7_a_destroyed_session_leaves_no_text() {
     }
 }
 
-/// A record larger than a page, so that parts of it lie in pages of their own.
+/// Returns a record larger than a page, so that parts of it lie in pages of their own.
 fn secret() -> NewRecord {
     NewRecord {
         text: format!(
@@ -164,7 +164,7 @@ fn secret() -> NewRecord {
     }
 }
 
-/// X12: what other programs' URLs have would be a part of the file's name.
+/// X12: parameters in other programs' URLs would be part of the file's name.
 #[tokio::test]
 async fn x12_a_url_with_parameters_is_refused() {
     let directory = TempDir::new().unwrap();
@@ -174,7 +174,7 @@ async fn x12_a_url_with_parameters_is_refused() {
     assert!(!path.exists());
 }
 
-/// V2: a file of an earlier version gets the table of retired ids, and rows that are over go.
+/// V2: a file of an earlier version gets the table of retired ids, and expired rows are deleted.
 #[tokio::test]
 async fn v2_an_earlier_file_knows_retired_ids_and_forgets_them() {
     let clock = ManualClock::at(Timestamp::from_millis(1_767_323_045_678));

@@ -17,7 +17,7 @@ use super::writes::Write;
 use crate::clock::Clock;
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 
-/// Threads that read: as many reads wait for the disk at once.
+/// Number of reading threads: as many reads wait for the disk at once.
 const READERS: usize = 2;
 
 /// The ends of the queues; the threads end when this is dropped, which waits for the last write.
@@ -114,7 +114,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<
     let spawned = thread::Builder::new().name(name.into()).spawn(work);
     spawned
         .inspect_err(|error| {
-            // The queue's other end is gone with the closure: every call says `Unavailable`.
+            // The closure has dropped the queue's other end: every call returns `Unavailable`.
             tracing::error!(%error, "a thread of the SQLite store cannot be started");
         })
         .ok()

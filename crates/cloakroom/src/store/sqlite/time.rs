@@ -1,8 +1,9 @@
-//! The time of a file: that of whoever opened it first since the machine was started, counted on by the time
-//! that has passed since then, which is one for all processes of the machine.
+//! The time of a file: that of the process that opened it first since the machine was started, advanced by
+//! the time that has passed since then, which is the same for all processes of the machine.
 //!
-//! A file has no clock of its own, and the wall clocks of processes may differ, or jump. A latest time seen, or a
-//! margin, would not do: a clock may be a day ahead, and whoever opens a file after a year may delete.
+//! A file has no clock of its own, and the wall clocks of processes may differ, or jump. A latest time seen,
+//! or a margin, would not do: a clock may be a day ahead, and a process that opens a file after a year may
+//! delete.
 
 use std::fs;
 use std::time::Duration;
@@ -13,14 +14,14 @@ use crate::clock::{Clock, Timestamp};
 use crate::store::skew;
 use crate::store::steady::Steady;
 
-/// When the machine was started, by the clock of whoever opened the file first since then.
+/// The time at which the machine was started, by the clock of the process that opened the file first since
+/// then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Started(Timestamp);
 
-/// Returns the time of a file that was opened for writing, and what to set it by again.
+/// Returns the time of a file that was opened for writing, and the start to set it by again.
 ///
-/// Where the system does not tell since when it runs, and with a clock that a test sets, each process goes by
-/// its own.
+/// If the system does not report its uptime, and with a clock that a test sets, each process goes by its own.
 pub(super) fn begin(connection: &Connection, clock: &Clock) -> Result<(Steady, Option<Started>)> {
     let steady = Steady::new(clock.clone());
     let (Some(boot), Some(uptime)) = (boot_id(), uptime()) else {
@@ -38,7 +39,7 @@ pub(super) fn begin(connection: &Connection, clock: &Clock) -> Result<(Steady, O
 }
 
 impl Started {
-    /// Sets a time by how long the machine runs: it may have slept meanwhile.
+    /// Sets a time by the uptime of the machine, which may have slept meanwhile.
     pub(super) fn set(self, time: &Steady) {
         if let Some(uptime) = uptime() {
             time.set(self.0.after(uptime));
@@ -46,7 +47,7 @@ impl Started {
     }
 }
 
-/// The start as the first has noted it, in milliseconds since 1970.
+/// Returns the start that the first process noted, in milliseconds since 1970.
 fn agree(connection: &Connection, boot: &str, own: i64) -> Result<i64> {
     let read = || {
         let select = "SELECT started FROM cloakroom_clock WHERE boot = ?1";
@@ -62,12 +63,12 @@ fn agree(connection: &Connection, boot: &str, own: i64) -> Result<i64> {
     Ok(read()?.unwrap_or(own))
 }
 
-/// What tells one run of the machine from another; Linux alone has it.
+/// Reads the id of this run of the machine; Linux alone has it.
 fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
 }
 
-/// How long the machine has been running, its sleep included.
+/// Reads the time since the machine was started, its sleep included.
 fn uptime() -> Option<Duration> {
     let text = fs::read_to_string("/proc/uptime").ok()?;
     let seconds = text.split(' ').next()?.parse().ok()?;

@@ -1,5 +1,5 @@
-//! The thread that writes: whatever waits goes into one transaction, and nothing is acknowledged that
-//! went into a file which has lost its place.
+//! The thread that writes: all waiting jobs go into one transaction, and no write is acknowledged that went
+//! into a displaced file.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -17,14 +17,14 @@ use crate::clock::Clock;
 use crate::store::StoreErrorKind;
 use crate::store::steady::Steady;
 
-/// The most writes that one transaction takes.
+/// Most writes that one transaction takes.
 const BATCH: usize = 256;
-/// How often what expired is looked for.
+/// Interval of the search for expired records.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
-/// How often a thread that has nothing to write looks after its files, for those that read.
+/// Interval at which an idle writer checks its files, for the readers.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Does its part of a transaction, if there is one, and returns what to say at the end of it.
+/// Does its part of a transaction, if there is one, and returns the reply for the end of it.
 pub(super) type WriteJob = Box<dyn FnOnce(Option<&Write<'_>>) -> JobReply + Send>;
 pub(super) type JobReply = Box<dyn FnOnce(Result<(), StoreErrorKind>) + Send>;
 
@@ -34,7 +34,7 @@ pub(super) struct Writer {
     clock: Clock,
     time: Steady,
     started: Option<Started>,
-    /// `None`: it has lost its file, and there is no other yet.
+    /// `None`: its file was displaced, and there is no other yet.
     open: Option<Database>,
     readers: Vec<Sender<ReadJob>>,
 }
@@ -60,13 +60,13 @@ impl Writer {
         })
     }
 
-    /// What it has just opened.
+    /// Returns the files that it has just opened.
     pub(super) fn files(&self) -> Files {
         let open = self.open.as_ref().expect("open begins with a file");
         open.files.clone()
     }
 
-    /// The time that it goes by, whatever file it has open.
+    /// Returns the time that it goes by, whatever file it has open.
     pub(super) fn time(&self) -> Steady {
         self.time.clone()
     }
@@ -108,13 +108,13 @@ impl Writer {
         }
     }
 
-    /// Looks whether the file is where it was, and leaves it where it is not.
+    /// Checks that the file is where it was, and closes it if not.
     fn look(&mut self) {
         let standing = self.open.as_ref().map(|open| open.files.standing());
         if standing == Some(FilesState::Here) {
             return;
         }
-        // Nobody of this process may have the old files open when the new ones are written.
+        // No thread of this process may have the old files open when the new ones are written.
         let waiting = IdleReaders::of(&self.readers);
         let left = self
             .open
@@ -147,13 +147,13 @@ impl Writer {
         }
     }
 
-    /// Says once what became of the old file.
+    /// Opens the file at the path, and logs once what became of the old one.
     fn open_after(&self, standing: FilesState) -> Option<Database> {
         let opened = Database::open(&self.path);
         match (&opened, standing) {
             (Ok(_), FilesState::Gone) => tracing::error!(
                 "the SQLite file of sessions was deleted, moved or replaced while it was open: the one \
-                 at its path is used from now on, and who is not in it has to sign in once more"
+                 at its path is used from now on, and sessions that are not in it are lost"
             ),
             (Ok(_), _) => tracing::error!(
                 "the write-ahead log of the SQLite file of sessions, or its index, was deleted while it \
@@ -167,8 +167,8 @@ impl Writer {
         opened.ok()
     }
 
-    /// Deletes one batch of expired sessions and tells when to come again: at once where there may be
-    /// more, after whoever wants to write meanwhile.
+    /// Deletes one batch of expired sessions and returns the time until the next: none if there may be more,
+    /// behind writes that come meanwhile.
     fn prune(&self) -> Duration {
         let Some(database) = &self.open else {
             return PRUNE_EVERY;
@@ -187,13 +187,13 @@ impl Writer {
     }
 }
 
-/// What became of a file that is not to be used any more.
+/// The state of a file that is not to be used any more.
 enum ClosedFile {
     /// There was none.
     Nothing,
     /// It is closed.
     Behind(FilesState),
-    /// Its log is in use, and holds what is nowhere else: it stays until that is saved.
+    /// Its log is in use, and holds the only copy of some writes: it stays open until that is saved.
     Busy(Box<Database>),
 }
 
@@ -229,7 +229,7 @@ impl Database {
         (replies, transaction.commit().map_err(failed))
     }
 
-    /// Tells whether what was just committed is there for whoever opens the path.
+    /// Checks that the last commit is visible to a process that opens the path.
     fn is_kept(&self) -> Result<(), StoreErrorKind> {
         match self.files.standing() {
             FilesState::Here => Ok(()),
@@ -241,7 +241,7 @@ impl Database {
 
     /// Saves what only an unnamed log holds, and closes.
     ///
-    /// A file that was moved is whole then as well.
+    /// A file that was moved is complete then as well.
     fn leave(self) -> ClosedFile {
         let standing = self.files.standing();
         if matches!(
@@ -254,7 +254,7 @@ impl Database {
         ClosedFile::Behind(standing)
     }
 
-    /// Closes in order, and takes the log along where it is this file's.
+    /// Closes in order, and removes the log if it is this file's.
     fn end(self) {
         truncate_log(&self.connection);
         if self.files.standing() != FilesState::Here {
@@ -262,7 +262,7 @@ impl Database {
         }
     }
 
-    /// Closes and leaves the log: what has its name now may belong to another file.
+    /// Closes and leaves the log: its name may belong to another file by now.
     fn close(self) {
         if let Err(error) = leave_the_log(&self.connection) {
             tracing::warn!(%error, "the end of a SQLite connection may delete another file's log");
@@ -270,7 +270,7 @@ impl Database {
     }
 }
 
-/// Whatever waits by now goes into one transaction.
+/// Collects the jobs that wait by now, for one transaction.
 fn batch(first: WriteJob, jobs: &Receiver<WriteJob>) -> Vec<WriteJob> {
     let mut batch = vec![first];
     while batch.len() < BATCH {

@@ -1,4 +1,4 @@
-//! What is changed in the file, each inside the transaction of its batch.
+//! Writes to the file, each inside the transaction of its batch.
 
 use std::borrow::Cow;
 
@@ -18,10 +18,10 @@ pub(super) struct Write<'a> {
 }
 
 impl Write<'_> {
-    /// How many records one step of pruning deletes: others write between the steps, and wait for one.
+    /// Number of records that one step of pruning deletes: others write between the steps, and wait for one.
     ///
-    /// Each lies on other pages, of the table and of the index of ids, so that a step of a thousand
-    /// writes some megabytes: tens of milliseconds.
+    /// Each lies on other pages, of the table and of the index of ids, so that a step of a thousand writes
+    /// some megabytes: tens of milliseconds.
     pub(super) const PRUNED_AT_ONCE: usize = 100;
 
     pub(super) fn now(&self) -> i64 {
@@ -36,7 +36,7 @@ impl Write<'_> {
         .get(id)
     }
 
-    /// `false` where the id is taken.
+    /// Stores a record; `false` if the id is taken.
     pub(super) fn create(&self, id: &SessionId, entry: &NewRecord) -> Result<bool> {
         if self.live(id)?.is_some() {
             return Ok(false);
@@ -86,7 +86,7 @@ impl Write<'_> {
             .map_or(CasOutcome::NotFound, CasOutcome::Conflict))
     }
 
-    /// Moves the expiry on; the text follows where nobody changed it.
+    /// Extends the expiry; the text follows if it was not changed.
     pub(super) fn touch(
         &self,
         id: &SessionId,
@@ -118,7 +118,7 @@ impl Write<'_> {
         Ok(live)
     }
 
-    /// `None` where the new id is taken.
+    /// Replaces an id; `None` if the new one is taken.
     pub(super) fn replace(
         &self,
         old: &SessionId,
@@ -138,14 +138,14 @@ impl Write<'_> {
             (None, None) if self.is_retired(old)? => return Ok(Some(CasOutcome::NotFound)),
             _ => {}
         }
-        // Should the last fail, two sessions are left, not none.
+        // If the last step fails, two sessions are left, not none.
         self.put(new, entry)?;
         self.note_retired(old, retired)?;
         self.destroy(old)?;
         Ok(Some(CasOutcome::Stored))
     }
 
-    /// Deletes some of what expired, and some ids that were retired for long enough.
+    /// Deletes some expired records, and some ids that were retired for long enough.
     pub(super) fn prune_some(&self) -> Result<Pruned> {
         let (sessions, ids) = (self.prune_sessions()?, self.prune_retired()?);
         let is_full = sessions.max(ids) >= Self::PRUNED_AT_ONCE;
@@ -180,7 +180,7 @@ impl Write<'_> {
     }
 }
 
-/// The users of a record in one column; `NULL` for none.
+/// Returns the users of a record in one column; `NULL` for none.
 fn column(entry: &NewRecord) -> Option<Cow<'_, str>> {
     Some(NewRecord::joined(&entry.users)).filter(|joined| !joined.is_empty())
 }

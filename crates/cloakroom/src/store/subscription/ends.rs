@@ -1,4 +1,4 @@
-//! How a store tells, unasked, that sessions may have ended.
+//! Subscriptions by which a store reports that sessions may have ended.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,26 +7,26 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::StoreFuture;
 
-/// A reason to look, never a fact: what it speaks of is asked for again.
+/// A reason to re-read, never a fact: the caller asks the store again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalidation<'a> {
-    /// Something happened to this session: it was written, it ended, or it may have.
+    /// This session was written, ended, or may have.
     Of(&'a SessionId),
-    /// Hints may have been lost, or come only from now on: all sessions are to be looked at.
+    /// Invalidations may have been lost, or come only from now on: all sessions must be re-read.
     All,
 }
 
-/// Where a store puts its hints. Clones are the same place, and a call never waits.
+/// The receiver of a store's invalidations. Clones share it, and a call never waits.
 #[derive(Clone)]
 pub struct InvalidationSink(Arc<dyn Fn(Invalidation<'_>) + Send + Sync>);
 
 impl InvalidationSink {
-    /// Hands each hint to `take`, which must not wait for anything.
+    /// Passes each invalidation to `take`, which must not block.
     pub fn new(take: impl Fn(Invalidation<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(take))
     }
 
-    /// Gives a hint.
+    /// Sends an invalidation.
     pub fn send(&self, hint: Invalidation<'_>) {
         (self.0)(hint);
     }
@@ -38,19 +38,19 @@ impl fmt::Debug for InvalidationSink {
     }
 }
 
-/// A store's link for hints, which lasts until this is dropped.
+/// A store's subscription to ends, which lasts until this is dropped.
 ///
-/// It makes and renews its connection by itself. Each time that it has one, it gives [`Invalidation::All`].
+/// It makes and renews its connection by itself. Each new connection sends [`Invalidation::All`].
 pub trait Ends: Send + Sync {
-    /// The same as [`Store::living`](crate::store::Store::expiries); what happens to these sessions from then
-    /// on is hinted at.
+    /// Returns the expiries of `ids`, as [`Store::expiries`](crate::store::Store::expiries) does; from then
+    /// on, invalidations report what happens to these sessions.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`](crate::store::StoreError): then the store itself is asked.
     fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>>;
 
-    /// Whether hints were seen to come through within the last half second. While it is false,
-    /// sessions are asked for at intervals, as of a store without hints.
+    /// Returns `true` if the subscription was seen to work within the last half second. While it is `false`,
+    /// sessions are polled, as with a store without subscriptions.
     fn is_proven(&self) -> bool;
 }

@@ -1,4 +1,4 @@
-//! How a store tells, unasked, what happened to sessions, and the connection over which it does.
+//! Subscriptions to changes and ends of sessions, and the connection that they share.
 
 mod changes;
 mod ends;

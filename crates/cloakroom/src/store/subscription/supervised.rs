@@ -1,4 +1,4 @@
-//! A connection for hints, kept and proven alive: by Redis's and PostgreSQL's stores.
+//! A supervised connection for subscriptions, kept open and pinged: in Redis's and PostgreSQL's stores.
 
 use std::future::Future;
 use std::ops::Deref;
@@ -12,27 +12,27 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::store::{Invalidation, InvalidationSink, StoreError, StoreErrorKind};
 
-/// How often the server is asked for a sign of life.
+/// Interval of pings.
 const PING_INTERVAL: Duration = Duration::from_millis(150);
-/// How long a proof is good for. With a tick of whoever watches it leaves a quarter of the second that
-/// is promised for the question itself.
+/// Time that an answered ping is good for. With a tick of the watching task it leaves a quarter of the
+/// promised second for the read itself.
 const LIVENESS_WINDOW: Duration = Duration::from_millis(500);
-/// How long an answer is waited for before the connection is given up.
+/// Time to wait for a reply before the connection is given up.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long to wait before the next attempt to connect, at first and at most.
+/// Pause before the next attempt to connect, at first and at most.
 const RECONNECT_BACKOFF: (Duration, Duration) =
     (Duration::from_millis(100), Duration::from_secs(2));
 
-/// A connection over which hints come.
+/// A connection over which invalidations arrive.
 pub(in crate::store) trait Pingable: Send + Sync + 'static {
-    /// Whether the server answers. What it had to say before that has arrived then.
+    /// Returns `true` if the server answers. All that it sent before has arrived by then.
     fn ping(&self) -> impl Future<Output = bool> + Send;
 }
 
-/// A connection, and a flag that is set when it ends; `None` where there is none to be had.
+/// A connection, and a flag that is set when it ends; `None` if none could be made.
 pub(in crate::store) type Connected<L> = Option<(L, Arc<AtomicBool>)>;
 
-/// A connection that is made again and again for as long as this is there.
+/// A connection that is renewed until this is dropped.
 pub(in crate::store) struct Supervised<L> {
     pulse: Arc<ConnectionCell<L>>,
     task: AbortHandle,
@@ -69,13 +69,13 @@ impl<L> Drop for Supervised<L> {
     }
 }
 
-/// The latest connection, and when the server answered over it.
+/// The latest connection, and the time at which the server answered over it.
 pub(in crate::store) struct ConnectionCell<L>(ArcSwapOption<LiveConnection<L>>);
 
 struct LiveConnection<L> {
     line: L,
     made: Instant,
-    /// When the last question was put that was answered, in milliseconds since `made`.
+    /// Time of the latest ping that was answered, in milliseconds since `made`.
     proven: AtomicU64,
     broken: Arc<AtomicBool>,
 }
@@ -93,14 +93,14 @@ impl<L: Pingable> ConnectionCell<L> {
         })
     }
 
-    /// When the last question was put that was answered; `None` without a connection.
+    /// Returns the time of the latest ping that was answered; `None` without a connection.
     pub(in crate::store) fn proven(&self) -> Option<std::time::Instant> {
         let beating = self.0.load_full()?;
         let since = Duration::from_millis(beating.proven.load(Ordering::SeqCst));
         (!beating.broken.load(Ordering::SeqCst)).then(|| (beating.made + since).into_std())
     }
 
-    /// Asks for a sign of life now.
+    /// Pings now.
     pub(in crate::store) async fn catch_up(&self) -> Result<(), StoreError> {
         let beating = self.0.load_full().ok_or(StoreErrorKind::Unavailable)?;
         let beats = timeout(REPLY_TIMEOUT, beating.line.ping()).await == Ok(true);
@@ -133,7 +133,7 @@ impl<L: Pingable> ConnectionCell<L> {
                         broken,
                     });
                     self.0.store(Some(Arc::clone(&beating)));
-                    // What happened before is not hinted at.
+                    // Earlier changes are not reported.
                     hints.send(Invalidation::All);
                     beating.last().await;
                     self.0.store(None);
@@ -171,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that answers until it is told to hang.
+    /// A server that answers until it is made to hang.
     struct Fake(Arc<AtomicBool>);
 
     impl Pingable for Fake {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_link_that_freezes_is_not_proven_and_is_made_again() {
+    async fn frozen_connection_is_not_proven_and_is_renewed() {
         let (hangs, hinted) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(0)));
         let count = Arc::clone(&hinted);
         let hints = InvalidationSink::new(move |hint| {
@@ -208,7 +208,7 @@ mod tests {
         hangs.store(false, Ordering::SeqCst);
         sleep(REPLY_TIMEOUT + 2 * PING_INTERVAL).await;
         assert!(pulse.is_proven(), "there is another");
-        // One for what it may have missed, one for what came before the next.
+        // One for the lost connection, one for the new one.
         assert_eq!(*hinted.lock().unwrap(), 3);
     }
 }

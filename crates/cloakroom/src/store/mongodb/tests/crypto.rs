@@ -1,4 +1,4 @@
-//! Encrypted texts that somebody had a hand in. No server needed.
+//! Encrypted texts that were tampered with. No server needed.
 
 use proptest::prelude::*;
 
@@ -17,10 +17,10 @@ fn authenticated() -> [Encryption; 4] {
     ]
 }
 
-/// Whichever digit of the ciphertext is changed. Kruptein's MAC does not speak of the IV, so that
-/// with AES-CBC the first block has no protection: that is its format.
+/// Changes each digit of the ciphertext. Kruptein's MAC does not cover the IV, so that with AES-CBC the first
+/// block has no protection: that is its format.
 #[tokio::test]
-async fn what_was_tampered_with_does_not_open() {
+async fn tampered_text_does_not_decrypt() {
     for encryption in authenticated() {
         let sealer = Encryptor::new(&encryption).unwrap();
         let text = r#"{"cookie":{"path":"/"},"userId":"ada"}"#;
@@ -33,26 +33,26 @@ async fn what_was_tampered_with_does_not_open() {
     }
 }
 
-/// With AES-CBC, nothing else would tell.
+/// With AES-CBC, nothing else would detect a change.
 #[tokio::test]
 async fn kruptein_texts_have_a_mac() {
     let kruptein = Kruptein::new("squirrel").encoding(Encoding::Hex);
     let sealer = Encryptor::new(&kruptein.algorithm(Algorithm::AesCbc).into()).unwrap();
     let good = sealer.seal("{}").await.unwrap();
-    // After it come the IV and the salt, 16 and 128 bytes, each with its tag and length.
+    // The IV and the salt follow, 16 and 128 bytes, each with its tag and length.
     let last_of_mac = good.len() - 2 * (2 + 16 + 3 + 128) - 1;
     let error = sealer.open(&changed(&good, last_of_mac)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Corrupt);
 }
 
-/// With another digit in that place, such that what was hexadecimal twice still is.
+/// Changes the digit in that place, such that what was hexadecimal twice still is.
 fn changed(text: &str, at: usize) -> String {
     let digit = if &text[at..=at] == "1" { "2" } else { "1" };
     [&text[..at], digit, &text[at + 1..]].concat()
 }
 
 #[tokio::test]
-async fn a_text_is_never_sealed_alike_twice() {
+async fn same_text_is_never_encrypted_alike_twice() {
     for encryption in authenticated() {
         let sealer = Encryptor::new(&encryption).unwrap();
         let (one, other) = (

@@ -19,7 +19,7 @@ async fn store(database: &str) -> MongoStore {
 }
 
 #[tokio::test]
-async fn a_visitors_keys_make_no_other_type() {
+async fn visitors_keys_never_change_a_bson_type() {
     let database = database();
     let store = store(&database).await;
     let data = r#","a":{"$oid":"507f1f77bcf86cd799439011"},"b":{"$date":"2026-01-02T03:04:05Z"},"c":{"$numberLong":"7"}"#;
@@ -40,9 +40,9 @@ async fn a_visitors_keys_make_no_other_type() {
     assert_eq!(read.text, text(data));
 }
 
-/// The store that saves is not the one that read: it has no memory of what BSON the text was.
+/// The store that saves is not the one that read: it has no cached BSON for the text.
 #[tokio::test]
-async fn a_save_holds_without_a_memory() {
+async fn save_succeeds_without_cached_bson() {
     for sealed in [false, true] {
         let database = database();
         let options = || {
@@ -64,7 +64,7 @@ async fn a_save_holds_without_a_memory() {
             other.update(&id, &first.text, &second).await.unwrap(),
             CasOutcome::Stored
         );
-        // `one` remembers what is there no longer.
+        // `one` has cached what is no longer stored.
         let stale = one.update(&id, &first.text, &entry("")).await.unwrap();
         assert!(matches!(stale, CasOutcome::Conflict(stored) if stored.text == second.text));
         assert_eq!(
@@ -154,7 +154,7 @@ async fn the_cookie_has_connect_mongos_shape_after_every_save() {
 }
 
 #[tokio::test]
-async fn what_bson_cannot_hold_is_refused_and_says_why() {
+async fn text_that_bson_cannot_hold_is_refused_with_a_reason() {
     let database = database();
     let store = store(&database).await;
     let id = SessionId::from_store("a");
@@ -184,7 +184,7 @@ async fn what_bson_cannot_hold_is_refused_and_says_why() {
     store.create(&id, &lone).await.unwrap();
     let read: RecordText = store.get(&id).await.unwrap().unwrap().text;
     assert_eq!(read, text(",\"a\":\"\u{fffd}!\""));
-    // Whoever stored it may go on with the text that it has.
+    // The writer may go on with the text that it has.
     let saved = store.update(&id, &lone.text, &entry("")).await.unwrap();
     assert_eq!(saved, CasOutcome::Stored);
 }

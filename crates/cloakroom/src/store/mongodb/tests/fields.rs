@@ -48,7 +48,7 @@ async fn touches_are_throttled_as_connect_mongo_throttles_them() {
     let saved = store.update(&id, &read, &until(73_000)).await.unwrap();
     assert_eq!(saved, CasOutcome::Stored);
     assert_eq!(dates(&database).await, (at(73_000), Some(at(13_000))));
-    // Express's, with touchAfter 0: always touched, and no field comes of it.
+    // As Express with touchAfter 0: always touched, and no field is added.
     store.destroy(&id).await.unwrap();
     node_sets(&database, "a", &*read).await;
     for expires in [74_000, 75_000] {
@@ -60,7 +60,7 @@ async fn touches_are_throttled_as_connect_mongo_throttles_them() {
 }
 
 #[tokio::test]
-async fn timestamps_say_when_it_was_created_and_changed() {
+async fn timestamps_hold_creation_and_last_change() {
     let database = database();
     let options = MongoOptions::new().timestamps(true).clock(clock());
     let store = connect(&database, options).await;
@@ -118,7 +118,7 @@ async fn ten_stores_that_start_at_once_make_one_index() {
 }
 
 #[tokio::test]
-async fn an_index_with_other_options_stops_nobody() {
+async fn index_with_other_options_is_no_error() {
     let database = database();
     let sessions = collection::<Document>(&database, "sessions").await;
     let keys = mongodb::bson::doc! { "expires": 1 };

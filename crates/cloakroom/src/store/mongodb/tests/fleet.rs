@@ -1,4 +1,4 @@
-//! Express, which brings back what was destroyed.
+//! Express, which resurrects destroyed sessions.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Fleet {
         }
     }
 
-    /// A request of Express that read the session before saves it now.
+    /// Saves, now, the session that a request of Express read before.
     async fn resurrect(&self) {
         node_sets(&self.database, "a", &*self.entry.text).await;
         assert!(found(&self.database, "a").await.is_some());
@@ -49,7 +49,7 @@ impl Fleet {
         assert!(!store.list_by_user("ada").await.unwrap().contains(id));
         assert_eq!(store.count().await.unwrap(), scanned.len() as u64);
         assert_eq!(store.get(id).await.unwrap(), None);
-        // It was deleted again, and does not wait for the end of its tombstone.
+        // It was deleted again, before its tombstone expires.
         assert_eq!(found(&self.database, "a").await, None);
         self.resurrect().await;
         let saved = store.update(id, &entry.text, entry).await.unwrap();
@@ -129,22 +129,22 @@ async fn a_tombstone_stands_for_a_month() {
     assert_eq!(tombs.count_documents(Document::default()).await.unwrap(), 0);
 }
 
-/// Nothing that is not there can be brought back: it must not be kept from coming, either.
+/// A session that did not exist cannot be resurrected: its id must not be blocked, either.
 #[tokio::test]
-async fn what_was_not_there_leaves_no_tombstone() {
+async fn absent_session_leaves_no_tombstone() {
     let fleet = Fleet::new(true).await;
     let absent = SessionId::from_store("absent");
     assert!(!fleet.store.destroy(&absent).await.unwrap());
     fleet.store.create(&absent, &fleet.entry).await.unwrap();
-    // But one that was there before stays.
+    // A tombstone that stood before stays.
     assert!(fleet.store.destroy(&absent).await.unwrap());
     assert!(!fleet.store.destroy(&absent).await.unwrap());
     assert!(fleet.store.create(&absent, &fleet.entry).await.is_err());
 }
 
-/// Two processes end a session at once: the one that finds nothing takes nothing back.
+/// Two processes end a session at once: the one that finds none takes no tombstone back.
 #[tokio::test]
-async fn a_tombstone_that_two_set_is_taken_back_by_neither() {
+async fn tombstone_set_by_two_is_taken_back_by_neither() {
     let fleet = Fleet::new(true).await;
     let (tombs, now) = (fleet.store.0.tombs.as_ref().unwrap(), fleet.clock.now());
     assert!(tombs.mark("b", now).await.unwrap() == Tombstone::New);
@@ -155,7 +155,7 @@ async fn a_tombstone_that_two_set_is_taken_back_by_neither() {
 }
 
 #[tokio::test]
-async fn a_replace_that_is_refused_hides_nothing() {
+async fn refused_replace_hides_nothing() {
     let fleet = Fleet::new(true).await;
     let (new, other) = (SessionId::random(), text(r#","a":2"#));
     let replacing = fleet.store.replace(
@@ -169,7 +169,7 @@ async fn a_replace_that_is_refused_hides_nothing() {
     assert!(fleet.store.get(&fleet.id).await.unwrap().is_some());
 }
 
-/// What the tombstone is for: without, Express wins.
+/// Shows the need for the tombstone: without one, Express resurrects the session.
 #[tokio::test]
 async fn without_tombstones_express_brings_it_back() {
     let fleet = Fleet::new(false).await;

@@ -1,4 +1,4 @@
-//! `_id`s that are no ids.
+//! `_id`s that are no session ids.
 
 use super::{clock, connect, database, entry, found, text};
 use crate::id::{IdGrammar, SessionId};
@@ -8,7 +8,7 @@ use crate::store::{CasOutcome, Store as _};
 const SHA_256_OF_A: &str = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
 
 #[tokio::test]
-async fn ids_that_the_store_gives_are_ids_that_it_takes() {
+async fn ids_returned_by_the_store_are_accepted_by_it() {
     let database = database();
     let store = connect(&database, MongoOptions::new().hash_ids().clock(clock())).await;
     let id = SessionId::from_store("a");
@@ -55,9 +55,9 @@ async fn pages_go_on_where_the_last_one_ended() {
     assert_eq!(found.len(), 25);
 }
 
-/// Without a transform there is no other form of an id.
+/// Without a transform an id has no other form.
 #[tokio::test]
-async fn a_plain_id_is_what_it_is() {
+async fn plain_id_is_not_transformed() {
     let database = database();
     let store = connect(&database, MongoOptions::new().clock(clock())).await;
     let id = SessionId::from_store("stored:a");

@@ -1,4 +1,4 @@
-//! Against a real server.
+//! Tests against a real server.
 
 mod crypto;
 mod documents;
@@ -32,7 +32,7 @@ fn clock() -> ManualClock {
     ManualClock::at(Timestamp::from_millis(NOW))
 }
 
-/// A database that no other test has.
+/// Returns the name of a database that no other test uses.
 fn database() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("cloakroom_{}", NEXT.fetch_add(1, Ordering::Relaxed))
@@ -61,7 +61,7 @@ fn text(data: &str) -> RecordText {
     format!(r#"{{"cookie":{cookie}{data}}}"#).into()
 }
 
-/// Saves a session as connect-mongo does: whatever is there, or nothing.
+/// Saves a session as connect-mongo does, over whatever is there or nothing.
 async fn node_sets(database: &str, id: &str, session: impl Into<Bson>) {
     let expires = DateTime::from_millis(NOW + 60_000);
     let set = doc! { "_id": id, "session": session.into(), "expires": expires };
@@ -70,7 +70,7 @@ async fn node_sets(database: &str, id: &str, session: impl Into<Bson>) {
     setting.upsert(true).await.unwrap();
 }
 
-/// Read as bytes: `Document`'s own reading takes `{"$oid": …}` for an `ObjectId`.
+/// Reads a document as bytes: `Document`'s own reading takes `{"$oid": …}` for an `ObjectId`.
 async fn found(database: &str, id: &str) -> Option<Document> {
     let sessions = collection::<RawDocumentBuf>(database, "sessions").await;
     let found = sessions.find_one(doc! { "_id": id }).await.unwrap();

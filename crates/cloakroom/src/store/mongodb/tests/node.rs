@@ -56,7 +56,7 @@ fn forms() -> Vec<(&'static str, MongoOptions)> {
     ]
 }
 
-/// What connect-mongo read of each case, having saved it with the key `node`.
+/// Returns what connect-mongo read of each case after it saved it with the key `node`.
 fn node(cases: &Value) -> Vec<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../interop/mongo.mjs");
     let url = Mongo::shared().url("test");
@@ -95,7 +95,7 @@ async fn connect_mongo_reads_what_we_write_and_we_what_it_writes() {
         let cookie = seen["cookie"].as_object_mut().unwrap();
         cookie.retain(|_, value| !value.is_null());
         assert_eq!(seen, values(&first.text), "{form}");
-        // And back, whoever wrote last.
+        // And back, whichever wrote last.
         let read = store.get(&sid).await.unwrap().unwrap().text;
         let mut back = values(&read);
         let keys = back.as_object_mut().unwrap();

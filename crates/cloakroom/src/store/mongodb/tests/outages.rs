@@ -1,4 +1,4 @@
-//! Servers that are not there, or stop in the middle.
+//! Servers that are absent, or stop in the middle.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn says_nothing_of(error: &StoreError, secrets: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable_within_two_seconds() {
+async fn absent_server_is_unavailable_within_two_seconds() {
     let url = format!("mongodb://user:hunter22@127.0.0.1:{}/app", free_port());
     let pace = testbed::pace();
     let error = MongoStore::connect(&url).await.unwrap_err();
@@ -50,7 +50,7 @@ async fn x12_an_option_that_the_driver_does_not_know_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_no_url_is_invalid() {
+async fn invalid_url_is_refused() {
     for url in [
         "mongodb://",
         "mongodb://user:hunter22@",
@@ -127,7 +127,7 @@ async fn a_taken_id_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn what_another_secret_sealed_is_corrupt() {
+async fn text_encrypted_with_another_secret_is_corrupt() {
     let database = database();
     let url = Mongo::shared().url(&database);
     let id = SessionId::from_store("a");
@@ -192,7 +192,7 @@ async fn the_usual_way_is_one_round_trip() {
     ] {
         let proxy = Proxy::to(Mongo::shared().port());
         let url = format!(
-            // The driver looks at its server by itself, and is not to be counted.
+            // The driver checks its server by itself, which is not to be counted.
             "mongodb://127.0.0.1:{}/{}?directConnection=true&heartbeatFrequencyMS=600000",
             proxy.port(),
             database()

@@ -46,7 +46,7 @@ async fn v2_a_note_stands_for_a_minute_in_a_collection_of_its_own() {
         options.and_then(|options| options.expire_after) == Some(Duration::ZERO)
     };
     assert!(indexes.iter().any(expiring), "{indexes:?}");
-    // What Express counts and lists.
+    // The sessions that Express counts and lists.
     let sessions = collection::<Document>(&database, "sessions").await;
     assert_eq!(sessions.count_documents(doc! {}).await.unwrap(), 1);
     clock.advance(RETIRED_FOR);
@@ -54,9 +54,9 @@ async fn v2_a_note_stands_for_a_minute_in_a_collection_of_its_own() {
     assert_eq!(notes.count_documents(doc! {}).await.unwrap(), 0);
 }
 
-/// V3: three requests renew one session at once. Who looks meanwhile waits until one note is left.
+/// V3: three requests renew one session at once. A reader waits meanwhile until one note is left.
 #[tokio::test]
-async fn v3_of_several_notes_the_one_that_stays_is_read() {
+async fn v3_of_several_notes_the_surviving_one_is_read() {
     let store = connect(&database(), MongoOptions::new().clock(clock())).await;
     let (notes, now) = (store.0.notes.as_ref().unwrap(), store.0.now());
     for by in ["a", "b", "c"] {
@@ -81,9 +81,9 @@ async fn v3_of_several_notes_the_one_that_stays_is_read() {
     assert!(notes.claim("old", "f", &renewed("f"), later).await.unwrap());
 }
 
-/// A caller of little patience left a note beside a session that lives.
+/// A caller that timed out left a note beside a session that lives.
 #[tokio::test]
-async fn v6_a_live_session_is_replaced_whatever_was_noted() {
+async fn v6_live_session_is_replaced_despite_notes() {
     for mixed in [false, true] {
         let options = MongoOptions::new().clock(clock()).mixed_fleet(mixed);
         let store = connect(&database(), options).await;

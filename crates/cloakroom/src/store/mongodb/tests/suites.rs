@@ -1,4 +1,4 @@
-//! Every rule of the contract, in every form of session.
+//! Every rule of the contract, in every format of session.
 
 mod text {
     use super::super::{MongoOptions, subject};
@@ -35,8 +35,8 @@ mod mixed_fleet {
     crate::store::conformance::suite!(subject(MongoOptions::new().mixed_fleet(true)).await);
 }
 
-/// Rules that compare ids handed out with ids put in are left out: with a `transform_id` they
-/// differ, and `ids.rs` has tests of its own.
+/// Leaves out rules that compare ids returned with ids passed in: with a `transform_id` they differ, and
+/// `ids.rs` has tests of its own.
 mod hashed_ids {
     use super::super::{MongoOptions, subject};
     crate::conformance_suite!(@tests subject(MongoOptions::new().hash_ids()).await;

@@ -1,4 +1,4 @@
-//! Whose a session is, also where Express said so.
+//! The index of users, also over sessions that Express wrote.
 
 use mongodb::bson::{Bson, Document, doc};
 
@@ -21,8 +21,8 @@ async fn store(form: &str, database: &str) -> MongoStore {
     connect(database, options).await
 }
 
-/// What connect-mongo would put into `session`: what another store puts there, which also has
-/// another salt.
+/// Returns the value that connect-mongo would put into `session`, as another process writes it, with another
+/// salt.
 async fn session(form: &str, data: &str) -> Bson {
     let database = database();
     let other = store(form, &database).await;
@@ -46,7 +46,7 @@ async fn a_logout_everywhere_ends_what_express_logged_in() {
         for (id, data) in data.iter().enumerate() {
             node_sets(&database, &id.to_string(), session(form, data).await).await;
         }
-        // Ours before, and Express logged somebody else in without a new id.
+        // Written by ours before, and Express signed another user in without a new id.
         let id = SessionId::from_store("stale");
         store
             .create(&id, &entry(r#","userId":"grace""#))
@@ -141,7 +141,7 @@ async fn users_in_bson_types_are_found_as_json_spells_them() {
 }
 
 #[tokio::test]
-async fn paths_that_no_query_can_say_are_looked_up_all_the_same() {
+async fn paths_that_no_query_can_express_are_still_searched() {
     let database = database();
     let store = store("document", &database).await;
     store.set_user_keys(&UserKeys::new(["$who", "userId"]));
@@ -151,7 +151,7 @@ async fn paths_that_no_query_can_say_are_looked_up_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn documents_that_nobody_can_read_harm_nobody_else() {
+async fn unreadable_documents_affect_no_other_session() {
     for form in FORMS {
         let database = database();
         let store = store(form, &database).await;
@@ -171,7 +171,7 @@ async fn documents_that_nobody_can_read_harm_nobody_else() {
         ];
         for (index, session) in poison.into_iter().enumerate() {
             node_sets(&database, &format!("poison{index}"), session).await;
-            // Refused, or handed on for the engine to refuse.
+            // Refused, or returned for the life cycle to refuse.
             let id = SessionId::from_store(&format!("poison{index}"));
             if let Err(error) = store.get(&id).await {
                 assert_eq!(
@@ -217,7 +217,7 @@ async fn a_record_without_a_cookie_is_ended_with_its_users_others() {
 }
 
 #[tokio::test]
-async fn what_was_decrypted_once_is_not_decrypted_again() {
+async fn noted_users_spare_a_second_decryption() {
     let database = database();
     let store = store("webcrypto", &database).await;
     let session = session("webcrypto", r#","userId":"ada""#).await;

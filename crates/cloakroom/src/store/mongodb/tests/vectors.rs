@@ -1,4 +1,4 @@
-//! The documents that connect-mongo 6 wrote, against ours; `CLOAKROOM_MONGO_VECTORS` names another
+//! The documents that connect-mongo 6 wrote, compared with ours; `CLOAKROOM_MONGO_VECTORS` names another
 //! file.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::store::mongodb::{Algorithm, AutoRemove, Encoding, Hashing, Kruptein, 
 use crate::store::mongodb::{MongoOptions, MongoStore, document};
 use crate::store::{CasOutcome, NewRecord, Store as _, StoredRecord};
 
-/// Names a file of other rows: what is said of their number holds for the committed one alone.
+/// The variable that names a file of other rows: assertions on their number hold for the committed one alone.
 const OTHERS: &str = "CLOAKROOM_MONGO_VECTORS";
 
 fn is_committed() -> bool {
@@ -31,7 +31,7 @@ static VECTORS: LazyLock<Value> = LazyLock::new(|| {
     );
     let path = std::env::var(OTHERS).unwrap_or_else(|_| committed.into());
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    // What a session with half a character was before it was stored is in there as well.
+    // The text of a session with a lone surrogate before it was stored is in there as well.
     serde_json::from_str(&crate::record::without_lone_surrogates(&text)).unwrap()
 });
 
@@ -86,7 +86,7 @@ impl Case {
         self.stored().try_into().unwrap()
     }
 
-    /// Puts the document there that Node left.
+    /// Stores the document that Node left.
     async fn put(&self) {
         let collection = collection::<RawDocumentBuf>(&self.database, "sessions").await;
         collection.insert_one(self.stored()).await.unwrap();
@@ -97,7 +97,7 @@ impl Case {
         collection.find_one(doc! {}).await.unwrap().unwrap()
     }
 
-    /// The text that Node sees, without what it adds or leaves undefined.
+    /// Returns the text that Node sees, without what it adds or leaves undefined.
     fn text(&self) -> String {
         if let Some(plain) = self.given["plaintext"].as_str() {
             // With kruptein, a JSON string once more.
@@ -143,7 +143,7 @@ impl Case {
     }
 }
 
-/// What a document says, in a form in which NaN is NaN and no key comes first.
+/// Prints a document so that NaN equals NaN and the order of keys does not count.
 fn said(document: &Document) -> String {
     fn of(value: &Bson) -> String {
         match value {
@@ -159,7 +159,7 @@ fn said(document: &Document) -> String {
     format!("{members:?}")
 }
 
-/// Whether JSON says all of a value: its types are in no text otherwise.
+/// Returns `true` if JSON represents a value without loss.
 fn is_json(value: &Bson) -> bool {
     match value {
         Bson::Null | Bson::Boolean(_) | Bson::Int32(_) | Bson::String(_) => true,
@@ -171,7 +171,7 @@ fn is_json(value: &Bson) -> bool {
     }
 }
 
-/// Whether JSON says all of a session: the one date that it may hold is its cookie's.
+/// Returns `true` if JSON represents a session without loss: the only date that it may hold is its cookie's.
 fn is_said_by_json(session: &Document) -> bool {
     let mut session = session.clone();
     if let Ok(cookie) = session.get_document_mut("cookie")
@@ -183,7 +183,7 @@ fn is_said_by_json(session: &Document) -> bool {
     is_json(&Bson::Document(session))
 }
 
-/// The keys of a JSON object, as they are written.
+/// Returns the keys of a JSON object, in the order of its text.
 fn keys_in_order(text: &str) -> Vec<String> {
     struct Keys;
     impl<'de> Visitor<'de> for Keys {
@@ -238,7 +238,7 @@ fn options(case: &Value) -> MongoOptions {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_connect_mongo_wrote_is_read_as_the_same_session() {
+async fn documents_of_connect_mongo_are_read_as_the_same_session() {
     for case in Case::all().await {
         case.put().await;
         let read = case.store.get(&case.id()).await.unwrap();
@@ -271,14 +271,14 @@ async fn what_we_write_is_the_document_that_connect_mongo_writes() {
             case.clock
                 .set(Timestamp::from_millis(at.timestamp_millis()));
         }
-        // Types that are in no text survive a save: the next test.
+        // Types that JSON cannot express survive a save: the next test.
         if let Ok(session) = document.get_document("session")
             && !is_said_by_json(session)
         {
             continue;
         }
         let text = match document.get_document("session") {
-            // In the order in which it lies there; the test above says that it is the right text.
+            // In its stored order; the test above checks that it is the right text.
             Ok(session) => document::to_text(session),
             Err(_) => case.text(),
         };
@@ -308,7 +308,7 @@ async fn what_we_write_is_the_document_that_connect_mongo_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn types_that_json_has_not_survive_our_save() {
+async fn types_unknown_to_json_survive_our_save() {
     let mut typed = 0;
     for case in Case::all().await {
         if !case.is_document() || case.given["get_result_json"].is_null() {

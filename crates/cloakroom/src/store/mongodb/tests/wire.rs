@@ -1,4 +1,4 @@
-//! The commands themselves: what they ask the server for, and what is left when one is lost.
+//! The commands on the wire: what they ask of the server, and the state after one is lost.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::store::mongodb::connect::parse;
 use crate::store::mongodb::{MongoInner, MongoOptions, MongoStore};
 use crate::store::{RetiredId, Store as _, StoreErrorKind};
 
-/// A store of which each command is shown before it goes out.
+/// Returns a store whose commands are each shown before they are sent.
 async fn watched(
     url: &str,
     options: MongoOptions,
@@ -33,10 +33,10 @@ async fn watched(
 }
 
 #[tokio::test]
-async fn what_ends_a_session_waits_for_a_majority() {
+async fn ends_of_sessions_wait_for_a_majority() {
     let commands = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&commands);
-    // Whatever the URL says.
+    // Whatever the URL sets.
     let url = Mongo::shared().url(&database()) + "&readPreference=secondaryPreferred&w=1";
     let options = MongoOptions::new().mixed_fleet(true);
     let store = watched(&url, options, move |command| {
@@ -104,7 +104,7 @@ async fn a_replace_whose_end_is_unknown_leaves_the_new_session() {
         while found(&database, "old").await.is_some() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        // One connection is lost; those that come after it are not.
+        // One connection is lost; later ones are not.
         proxy.cut(true);
         tokio::time::sleep(Duration::from_millis(100)).await;
         proxy.lose_answers(false);
@@ -115,7 +115,7 @@ async fn a_replace_whose_end_is_unknown_leaves_the_new_session() {
     let other = connect(&database, MongoOptions::new().clock(clock())).await;
     assert!(other.get(&new).await.unwrap().is_some());
     assert!(other.get(&old).await.unwrap().is_none());
-    // V2: the old id is not only gone.
+    // V2: the old id is not only absent.
     let known = other.retired(&old).await.unwrap();
     assert_eq!(known, Some(RetiredId::Closed));
 }

@@ -1,4 +1,4 @@
-//! A store whose link the test has in its hand.
+//! A store whose subscription the test controls.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::super::*;
 use crate::store::{Page, RetiredId};
 
-/// A store with a link that the test has in its hand.
+/// A store with a subscription that the test controls.
 #[derive(Clone, Default)]
 pub(super) struct Fake(pub(super) Arc<State>);
 
@@ -19,7 +19,7 @@ pub(super) struct State {
     hints: Mutex<Option<InvalidationSink>>,
     proven: Mutex<Option<Instant>>,
     pub(super) catches_up: AtomicBool,
-    /// Reads wait here once they have their answer, writes once they are done.
+    /// Reads wait here once they have their reply, writes once they are done.
     pub(super) gate: Semaphore,
     /// Writes wait here before they are done.
     pub(super) queue: Semaphore,
@@ -62,7 +62,7 @@ impl Fake {
 
     pub(super) fn tell(&self, hint: Invalidation<'_>) {
         let hints = self.0.hints.lock().unwrap().clone();
-        hints.expect("the link was made").send(hint);
+        hints.expect("the cache subscribed").send(hint);
     }
 
     pub(super) fn prove(&self) {
@@ -182,12 +182,12 @@ impl Store for Fake {
     }
 }
 
-/// A cache that holds the first value of a session, and whose link is alive.
+/// Returns a cache that holds the first value of a session, and whose subscription is alive.
 pub(super) async fn warm() -> (Fake, NearStore, SessionId) {
     let fake = Fake::default();
     fake.set(1);
     let (near, id) = (NearStore::new(fake.clone()), SessionId::random());
-    // The first read makes the link.
+    // The first read subscribes.
     near.get(&id).await.unwrap();
     fake.tell(Invalidation::All);
     fake.prove();

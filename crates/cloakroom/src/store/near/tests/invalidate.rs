@@ -1,4 +1,4 @@
-//! What this process writes itself.
+//! Invalidation by this process's own writes.
 
 use crate::store::RetiredId;
 use std::sync::atomic::Ordering;
@@ -8,9 +8,9 @@ use tokio::sync::Semaphore;
 use super::super::*;
 use super::fake::{entry, n, record, warm};
 
-/// Each write of this process, and what is read of the session after it.
+/// Makes each write of this process, and reads the session after it.
 #[tokio::test(start_paused = true)]
-async fn what_this_process_writes_it_sees_at_once() {
+async fn own_writes_are_visible_at_once() {
     for write in [
         "create", "update", "touch", "destroy", "retire", "replace", "as new", "of user",
     ] {
@@ -53,9 +53,9 @@ fn log_out(near: &NearStore, id: &SessionId) -> tokio::task::JoinHandle<bool> {
     tokio::spawn(async move { near.destroy(&id).await.unwrap() })
 }
 
-/// The store has done it, and its answer is late.
+/// The store has executed it, and its reply is late.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_given_out_from_when_a_logout_is_sent() {
+async fn no_copy_is_served_once_a_logout_is_sent() {
     let (fake, near, id) = warm().await;
     fake.0.gate.forget_permits(Semaphore::MAX_PERMITS);
     let logout = log_out(&near, &id);
@@ -72,10 +72,9 @@ async fn nothing_is_given_out_from_when_a_logout_is_sent() {
     assert!(logout.await.unwrap());
 }
 
-/// What was read while the store had not come to it is of no use once it has, whether or not anybody
-/// waits for its answer still.
+/// Reads while a logout is under way: their copies are of no use once it is done, even if its caller is gone.
 #[tokio::test(start_paused = true)]
-async fn what_is_read_while_a_logout_is_under_way_is_not_given_out_after_it() {
+async fn copy_read_during_a_logout_is_not_served_after_it() {
     for is_given_up in [false, true] {
         let (fake, near, id) = warm().await;
         fake.0.queue.forget_permits(Semaphore::MAX_PERMITS);
@@ -101,7 +100,7 @@ async fn what_is_read_while_a_logout_is_under_way_is_not_given_out_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_logout_everywhere_that_the_link_does_not_confirm_forgets_all() {
+async fn logout_everywhere_without_confirmation_clears_the_cache() {
     for (catches_up, flushes) in [(true, 1), (false, 2)] {
         let (fake, near, _) = warm().await;
         fake.0.catches_up.store(catches_up, Ordering::SeqCst);
@@ -110,10 +109,10 @@ async fn a_logout_everywhere_that_the_link_does_not_confirm_forgets_all() {
     }
 }
 
-/// V2: what another process retires is not looked for in a copy, nor is what it stores.
+/// V2: an id that another process retires is not served from a copy, nor is its successor.
 #[cfg(feature = "memory")]
 #[tokio::test]
-async fn v2_a_retired_id_is_asked_for_every_time() {
+async fn v2_retired_ids_are_not_cached() {
     use crate::store::memory::MemoryStore;
 
     let store = Arc::new(MemoryStore::new());

@@ -1,4 +1,4 @@
-//! In front of PostgreSQL that notifies: what others do to the table is seen, however they do it.
+//! In front of PostgreSQL with notifications: changes by other clients are seen, however they are made.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,9 +14,9 @@ use crate::id::SessionId;
 use crate::store::Store;
 use crate::store::postgres::{PostgresOptions, PostgresStore};
 
-/// A bound that no test waits for by chance: what is seen sooner was told.
+/// A bound that no test reaches by chance: a change that is seen sooner was reported.
 const LONG: Duration = Duration::from_mins(5);
-/// How long a notification may take on a machine that does much else: what is seen within it was told.
+/// Bound on the delay of a notification on a busy machine: a change that is seen within it was reported.
 const SOON: Duration = Duration::from_mins(1);
 
 struct Site {
@@ -50,7 +50,7 @@ impl Site {
         Self::at(&Postgres::shared().url(), staleness).await
     }
 
-    /// Its cache is at `url`, which may be a proxy's.
+    /// Connects the cache to `url`, which may be a proxy's.
     async fn at(url: &str, staleness: Duration) -> Self {
         let table = table();
         let direct = Postgres::shared().url();
@@ -64,7 +64,7 @@ impl Site {
         }
     }
 
-    /// A session in the cache, whose link is alive.
+    /// Returns a session in the cache, whose subscription is alive.
     async fn held(&self) -> SessionId {
         let id = SessionId::random();
         self.near.create(&id, &entry(1)).await.unwrap();
@@ -81,12 +81,12 @@ impl Site {
             if linked && self.near.stats().hits > hits {
                 return;
             }
-            assert!(begin.elapsed() < LONG, "no link");
+            assert!(begin.elapsed() < LONG, "no subscription");
             sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// How many reads of the store one of a session costs.
+    /// Returns the number of reads of the store that one read of a session costs.
     async fn misses(&self, id: &SessionId) -> u64 {
         let NearStats { misses, .. } = self.near.stats();
         self.near.get(id).await.unwrap();
@@ -98,7 +98,7 @@ impl Site {
         self.raw.batch_execute(&sql).await.unwrap();
     }
 
-    /// How long it takes until the cache gives out something else than it has.
+    /// Waits until the cache returns something else than it holds, for a minute at most.
     async fn changes(&self, id: &SessionId, what: &str) {
         let (begin, held) = (Instant::now(), entry(1).text);
         loop {
@@ -106,14 +106,14 @@ impl Site {
             if read.is_none_or(|read| *read.text != *held) {
                 return;
             }
-            assert!(begin.elapsed() < SOON, "{what}: not told");
+            assert!(begin.elapsed() < SOON, "{what}: not reported");
             sleep(Duration::from_millis(5)).await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_done_to_a_row_is_told() {
+async fn every_change_of_a_row_invalidates_its_copy() {
     let site = Site::new(LONG).await;
     let table = [
         "DELETE FROM TABLE_ WHERE sid = 'SID'",
@@ -131,9 +131,10 @@ async fn whatever_is_done_to_a_row_is_told() {
 }
 
 /// A touch is by far the most frequent write, and changes no record. The control is another session of the
-/// same cache: where that is read again as well, the link was given up, and the machine is too busy to say.
+/// same cache: if that is read again as well, the subscription was given up, and the machine is too busy to
+/// tell.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_touch_elsewhere_costs_nobody_a_read() {
+async fn touch_by_another_process_invalidates_nothing() {
     let site = Site::new(LONG).await;
     for _ in 0..20 {
         let (touched, control) = (site.held().await, site.held().await);
@@ -146,13 +147,12 @@ async fn a_touch_elsewhere_costs_nobody_a_read() {
             return;
         }
     }
-    panic!("the link is given up again and again");
+    panic!("the subscription is given up again and again");
 }
 
-/// A listener that is gone, triggers that do not fire any more: nothing is believed that they do not
-/// vouch for.
+/// A listener that is gone, triggers that do not fire any more: no copy is trusted without them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_link_of_which_nothing_comes_is_given_up() {
+async fn subscription_without_notifications_is_given_up() {
     let table = [
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%cloakroom_notify%' AND pid <> pg_backend_pid()",
         "ALTER TABLE TABLE_ DISABLE TRIGGER cloakroom_notify",
@@ -179,7 +179,7 @@ async fn a_link_of_which_nothing_comes_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_link_is_not_believed_past_the_bound() {
+async fn frozen_subscription_is_not_trusted_past_the_bound() {
     let server = Postgres::shared();
     let proxy = Proxy::to(server.port());
     let (from, to) = (format!(":{}", server.port()), format!(":{}", proxy.port()));
@@ -204,7 +204,7 @@ async fn a_frozen_link_is_not_believed_past_the_bound() {
     assert!(last <= bound, "{last:?}");
 }
 
-/// Without the triggers nobody tells, and a copy is good for the bound.
+/// Without the triggers no change is reported, and a copy is good for the bound.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_triggers_a_copy_is_good_for_the_bound() {
     let table = table();
@@ -232,9 +232,10 @@ async fn without_triggers_a_copy_is_good_for_the_bound() {
     }
 }
 
-/// What notifies nobody is refused where the triggers were asked for, and may not be created.
+/// Checks that a store whose triggers are missing, and may not be created, is refused where they were
+/// requested.
 #[tokio::test]
-async fn triggers_that_are_missing_are_named() {
+async fn missing_triggers_are_named_in_the_error() {
     let (table, url) = (table(), Postgres::shared().url());
     open(&url, options(&table)).await;
     let asked = options(&table).notify_changes(true).create_table(false);

@@ -1,4 +1,4 @@
-//! The rules of a store, in front of each that tells of changes, and of one that does not.
+//! The conformance rules, in front of each store with a subscription to changes, and of one without.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

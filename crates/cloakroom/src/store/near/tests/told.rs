@@ -1,4 +1,4 @@
-//! What the link tells, and what it does not.
+//! Invalidations that a subscription reports, and changes that it does not.
 
 use tokio::sync::Semaphore;
 
@@ -6,7 +6,7 @@ use super::super::*;
 use super::fake::{n, warm};
 
 #[tokio::test(start_paused = true)]
-async fn a_second_read_asks_nobody_while_the_link_lives() {
+async fn second_read_is_a_cache_hit_while_the_subscription_is_alive() {
     let (fake, near, id) = warm().await;
     for _ in 0..20 {
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -17,7 +17,7 @@ async fn a_second_read_asks_nobody_while_the_link_lives() {
     let stats = near.stats();
     assert_eq!((stats.hits, stats.misses, stats.sessions), (20, 2, 1));
     assert_eq!(stats.staleness, Some(Duration::ZERO));
-    // However well the link is, half a minute is all.
+    // However well the subscription works, half a minute is all.
     tokio::time::advance(Duration::from_secs(10)).await;
     fake.prove();
     n(&near, &id).await;
@@ -25,7 +25,7 @@ async fn a_second_read_asks_nobody_while_the_link_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_is_told_is_seen() {
+async fn invalidated_record_is_read_again() {
     let (fake, near, id) = warm().await;
     fake.set(2);
     fake.tell(Invalidation::Of(&SessionId::random()));
@@ -37,9 +37,9 @@ async fn a_change_that_is_told_is_seen() {
     assert_eq!(near.stats().invalidations, 2);
 }
 
-/// The link is frozen: nothing is told, and nothing proven.
+/// The connection is frozen: nothing is reported, and nothing proven.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_told_is_seen_once_the_bound_is_over() {
+async fn unreported_change_is_seen_once_the_staleness_bound_is_over() {
     let (fake, near, id) = warm().await;
     fake.set(2);
     tokio::time::advance(Duration::from_secs(1)).await;
@@ -47,7 +47,8 @@ async fn what_is_not_told_is_seen_once_the_bound_is_over() {
     tokio::time::advance(Duration::from_millis(1)).await;
     assert_eq!(n(&near, &id).await, Some(2));
     assert_eq!(near.stats().unproven, 1);
-    // What is read now is good for the bound, and no proof prolongs it: the link may be to another.
+    // A read from now on is good for the bound, and no proof prolongs it: the subscription may be to another
+    // server.
     fake.set(3);
     tokio::time::advance(Duration::from_secs(1)).await;
     fake.prove();
@@ -58,7 +59,7 @@ async fn what_is_not_told_is_seen_once_the_bound_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_link_leaves_nothing_behind() {
+async fn lost_subscription_clears_the_cache() {
     let (fake, near, id) = warm().await;
     fake.lose();
     fake.set(2);

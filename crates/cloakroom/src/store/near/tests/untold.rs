@@ -1,4 +1,4 @@
-//! In front of what says `OK` to client tracking and tells nothing, and of what says no.
+//! In front of servers that answer client tracking with `OK` and report nothing, and of one that refuses it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -14,10 +14,10 @@ use crate::id::SessionId;
 use crate::store::Store;
 use crate::store::redis::RedisStore;
 
-/// What each message of an invalidation begins with.
+/// Prefix of each invalidation message.
 const PUSH: &[u8] = b">2\r\n$10\r\ninvalidate\r\n";
 
-/// A proxy that passes everything on but what it is told of changes.
+/// Starts a proxy that passes on everything but invalidations.
 fn mute(port: u16) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let own = listener.local_addr().unwrap().port();
@@ -41,7 +41,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, edit: impl Fn(&[u8]) -> Vec<u8>)
     }
 }
 
-/// Messages of this test are short, and come whole.
+/// Removes the pushes. Messages of this test are short, and arrive whole.
 fn without_pushes(bytes: &[u8]) -> Vec<u8> {
     let Some(at) = bytes.windows(PUSH.len()).position(|window| window == PUSH) else {
         return bytes.to_vec();
@@ -57,11 +57,11 @@ fn without_pushes(bytes: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// A session is refused within the bound, by a cache that has no link.
+/// Checks that a session is refused within the bound, by a cache that has no subscription.
 async fn holds_the_bound(near: NearStore, writer: RedisStore) {
     let id = SessionId::random();
     writer.create(&id, &entry(1)).await.unwrap();
-    // Long enough for several attempts at a link.
+    // Long enough for several attempts to subscribe.
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_millis(2500) {
         assert!(near.get(&id).await.unwrap().is_some());
@@ -83,14 +83,14 @@ async fn holds_the_bound(near: NearStore, writer: RedisStore) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_says_ok_and_tells_nothing_is_not_believed() {
+async fn tracking_that_reports_nothing_is_not_trusted() {
     let redis = Redis::start();
     let url = format!("redis://127.0.0.1:{}", mute(redis.port()));
     let near = NearStore::new(RedisStore::connect(&url).await.unwrap());
     holds_the_bound(near, RedisStore::connect(&redis.url()).await.unwrap()).await;
 }
 
-/// A user's cache: one who may do what a store does, and besides what `more` says.
+/// Returns a cache of a user with the rights of a store, and those of `more`.
 async fn of_a_user(redis: &Redis, more: &[&str]) -> NearStore {
     let mut words = vec!["ACL", "SETUSER", "few", "on", ">secret"];
     words.extend(["~sess:*", "~user:*", "~tomb:*"]);
@@ -102,7 +102,7 @@ async fn of_a_user(redis: &Redis, more: &[&str]) -> NearStore {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_who_may_not_track_has_the_bound() {
+async fn user_without_tracking_rights_gets_the_staleness_bound() {
     let redis = Redis::start();
     let near = of_a_user(&redis, &[]).await;
     holds_the_bound(near, RedisStore::connect(&redis.url()).await.unwrap()).await;
@@ -110,13 +110,13 @@ async fn a_user_who_may_not_track_has_the_bound() {
 
 /// The rights that the manual names are enough.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_with_one_right_more_has_a_link() {
+async fn user_with_tracking_rights_gets_a_subscription() {
     let redis = Redis::start();
     let near = of_a_user(&redis, &["+client|tracking", "+ping"]).await;
     let begin = Instant::now();
     while near.stats().staleness.is_none() {
         near.get(&SessionId::random()).await.unwrap();
-        assert!(begin.elapsed() < Duration::from_mins(1), "no link");
+        assert!(begin.elapsed() < Duration::from_mins(1), "no subscription");
         sleep(Duration::from_millis(10)).await;
     }
 }

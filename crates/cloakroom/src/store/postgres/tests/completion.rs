@@ -1,4 +1,4 @@
-//! Writes whose caller goes away before their statement is sent.
+//! Writes whose caller is dropped before their statement is sent.
 
 use std::time::Duration;
 

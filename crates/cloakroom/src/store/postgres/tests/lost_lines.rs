@@ -1,4 +1,4 @@
-//! What becomes of a line that hangs, is closed, lost its statements, or whose readers go away.
+//! Shared connections that hang, are closed, lose their statements, or whose readers disconnect.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,12 +17,12 @@ use super::{entry, eventually, open, options, raw, raw_to, reason, stored, uniqu
 use crate::store::{Store as _, StoreErrorKind};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_that_leads_nowhere_holds_up_no_second_read_and_is_replaced() {
+async fn dead_connection_delays_no_second_read_and_is_replaced() {
     let (store, wire) = on_a_wire(4).await;
     let session = (stored(&store, "").await, String::new());
     assert_reads(&store, &session).await;
     let line = Arc::as_ptr(&store.0.lines.each()[0]) as usize;
-    // The line is the connection on which the store was opened.
+    // The shared connection is the one on which the store was opened.
     wire.cut.store(1, Ordering::SeqCst);
     let cut = timeout(Duration::from_millis(100), store.get(&session.0)).await;
     assert!(cut.is_err(), "the line leads nowhere");
@@ -38,7 +38,7 @@ async fn a_line_that_leads_nowhere_holds_up_no_second_read_and_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_that_was_slow_is_used_again() {
+async fn slow_connection_is_used_again() {
     let table = unique("slow");
     let store = open(options(&table).pool_size(2)).await;
     let session = (stored(&store, "").await, String::new());
@@ -57,21 +57,21 @@ async fn a_line_that_was_slow_is_used_again() {
 }
 
 #[tokio::test]
-async fn a_reader_that_hangs_up_at_once_says_nothing_of_the_line() {
+async fn immediate_disconnect_of_a_reader_does_not_stall_the_connection() {
     let store = open(options(&unique("hangup"))).await;
     let id = stored(&store, "").await;
     let line = Arc::clone(&store.0.lines.each()[0]);
     for _ in 0..10 {
         let start = Instant::now();
         assert!(store.get(&id).now_or_never().is_none());
-        // A machine may have stood still meanwhile.
+        // The machine may have been suspended meanwhile.
         assert!(!line.load().is_stalled || start.elapsed() > Duration::from_millis(9));
     }
     assert!(store.get(&id).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn readers_that_go_away_take_nobody_with_them() {
+async fn dropped_reads_do_not_fail_the_rest_of_their_batch() {
     let (store, wire) = on_a_wire(2).await;
     let sessions = many(&store, 30).await;
     let connections = wire.connections.load(Ordering::SeqCst);
@@ -90,7 +90,7 @@ async fn readers_that_go_away_take_nobody_with_them() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_fails_nobody_else() {
+async fn unreadable_row_fails_only_its_own_read() {
     let table = unique("odd");
     let url = format!(
         "{}?options=-c%20TimeZone=America/New_York",
@@ -115,7 +115,7 @@ async fn a_row_that_cannot_be_read_fails_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_line_whose_statements_are_lost_is_no_error() {
+async fn connection_that_lost_its_statements_causes_no_error() {
     let store = open(options(&unique("lost"))).await;
     let sessions = many(&store, 30).await;
     for _ in 0..3 {
@@ -134,10 +134,10 @@ async fn a_line_whose_statements_are_lost_is_no_error() {
 }
 
 #[tokio::test]
-async fn a_connection_that_lost_its_statements_is_a_line_again() {
+async fn connection_that_lost_its_statements_is_shared_again() {
     let store = open(options(&unique("lost")).pool_size(2)).await;
     let id = stored(&store, "").await;
-    // All that the pool has but the line.
+    // All connections of the pool but the shared one.
     let other = store.0.lease().await.unwrap();
     let line = Arc::clone(&store.0.lines.each()[0]);
     line.object().batch_execute("DEALLOCATE ALL").await.unwrap();
@@ -154,7 +154,7 @@ async fn a_connection_that_lost_its_statements_is_a_line_again() {
 }
 
 #[tokio::test]
-async fn a_line_that_the_server_ended_while_it_was_idle_is_replaced() {
+async fn connection_closed_while_idle_is_replaced() {
     let server = Postgres::start(&[]);
     let store = own(&server, 10).await;
     let session = (stored(&store, "").await, String::new());
@@ -175,7 +175,7 @@ async fn a_line_that_the_server_ended_while_it_was_idle_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_writes_no_more_is_left_by_the_lines() {
+async fn shared_connections_leave_a_server_that_became_read_only() {
     let server = Postgres::start(&[]);
     let store = own(&server, 4).await;
     let id = stored(&store, "").await;
@@ -193,9 +193,9 @@ async fn a_server_that_takes_writes_no_more_is_left_by_the_lines() {
     assert!(store.get(&id).await.unwrap().is_some());
 }
 
-/// Without threads of its own, a runtime drives nothing once its `block_on` is over.
+/// Without worker threads, a runtime drives nothing once its `block_on` has returned.
 #[test]
-fn a_store_outlives_a_runtime_that_stands_still() {
+fn store_outlives_a_blocked_runtime() {
     let mut still = tokio::runtime::Builder::new_current_thread();
     let still = still.enable_all().build().unwrap();
     let (store, session) = still.block_on(async {

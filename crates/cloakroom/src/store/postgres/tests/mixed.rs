@@ -1,4 +1,4 @@
-//! What Express brings back.
+//! Sessions that Express resurrects.
 
 use super::super::{PostgresStore, UserKeys};
 use super::{entry, eventually, open, options, raw, stored, unique, until_blocked};
@@ -94,7 +94,7 @@ async fn what_express_brings_back_is_refused() {
 }
 
 #[tokio::test]
-async fn a_mark_goes_with_what_was_written_under_it() {
+async fn tombstone_is_pruned_with_the_row_written_under_it() {
     let (table, store) = mixed("marks").await;
     let raw = raw().await;
     let (old, recent) = (stored(&store, "").await, stored(&store, "").await);
@@ -120,7 +120,7 @@ async fn a_mark_goes_with_what_was_written_under_it() {
 }
 
 #[tokio::test]
-async fn the_shield_keeps_express_from_bringing_a_session_back() {
+async fn shield_keeps_express_from_resurrecting_a_session() {
     let (table, store) = mixed("shield").await;
     let raw = raw().await;
     shield(&table, &store).await;
@@ -160,7 +160,7 @@ async fn the_shield_holds_for_an_upsert_that_waited() {
 }
 
 #[tokio::test]
-async fn listeners_are_told_hashes_of_what_changed() {
+async fn listeners_are_notified_of_hashes() {
     let (table, store) = mixed("notify").await;
     let all = PostgresStore::ddl(&options(&table), &UserKeys::default());
     let notify = all.iter().find(|ddl| ddl.name == "notify").unwrap();

@@ -9,7 +9,7 @@ use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::{CasOutcome, RetiredId, Store as _, StoreErrorKind};
 
-/// What connect-pg-simple sends, with casts where its driver sends text.
+/// The statements of connect-pg-simple, with casts where its driver sends text.
 struct Node<'a> {
     client: &'a Client,
     table: &'a str,
@@ -61,10 +61,10 @@ impl Node<'_> {
     }
 }
 
-/// Each side reads what the other wrote, and its expiry as it was meant.
+/// Checks that each side reads the other's rows and expiries.
 async fn agree(store: &PostgresStore, node: &Node<'_>) {
     let now = whole_seconds(now());
-    // Ours, read by Node.
+    // Written here, read by Node.
     let ours = entry(r#","a":1.50,"nul":"\u0000","lone":"\ud800""#);
     let id = SessionId::random();
     store.create(&id, &ours).await.unwrap();
@@ -102,7 +102,7 @@ async fn agree(store: &PostgresStore, node: &Node<'_>) {
     assert_eq!(store.get(&id).await.unwrap(), None);
     let gone = store.update(&id, &ours.text, &ours).await.unwrap();
     assert_eq!(gone, CasOutcome::NotFound);
-    // Just over, and just not yet, on both sides.
+    // Just expired, and just not yet, on both sides.
     for (expire, live) in [(now - 2.0, false), (now + 10.0, true)] {
         let id = SessionId::random();
         node.set(&id, theirs, expire).await;
@@ -208,7 +208,7 @@ async fn expiry_at_the_ends_of_time_is_no_error() {
 }
 
 #[tokio::test]
-async fn jsonb_says_what_it_does_not_take() {
+async fn jsonb_refuses_unsupported_text_with_a_reason() {
     let store = open(options(&super::jsonb_table().await)).await;
     let whole = entry(r#","a":1"#);
     let id = SessionId::random();

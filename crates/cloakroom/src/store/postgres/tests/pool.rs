@@ -1,4 +1,4 @@
-//! Connections: how many round trips, and what happens when they break.
+//! Connections: the number of round trips, and failures.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,9 +36,9 @@ async fn the_pool_recovers_from_a_restart() {
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(pace.is_within(Duration::from_secs(2)), "{pace}");
     server.restart();
-    // The control: somebody who has not seen the old server is served.
+    // The control: a client that has not seen the old server is served.
     raw_to(&server.url()).await;
-    // As many reads as there were connections to the old one find that out.
+    // As many reads fail as there were connections to the old server.
     let mut failed = 0;
     while store.get(&id).await.is_err() {
         failed += 1;
@@ -49,7 +49,7 @@ async fn the_pool_recovers_from_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_server_is_served_by_again_once_it_thaws() {
+async fn frozen_server_is_used_again_once_it_thaws() {
     let server = Postgres::start(&[]);
     let store = own(&server, 2).await;
     let id = stored(&store, "").await;
@@ -121,7 +121,7 @@ async fn own_read_only(server: &Postgres) -> PostgresStore {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r9_a_pool_that_the_server_does_not_fill_shares_what_it_has() {
+async fn r9_pool_larger_than_the_servers_limit_uses_what_is_granted() {
     let server = Postgres::start(&["max_connections=8", "superuser_reserved_connections=3"]);
     let stores = [own(&server, 10).await, own(&server, 10).await];
     assert_eq!(stores[0].0.pool.status().max_size, 5);
@@ -151,7 +151,7 @@ async fn dropped_calls_do_not_use_up_the_pool() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_leads_nowhere_is_given_up() {
+async fn dead_connection_is_given_up() {
     let wire = Arc::new(Wire::default());
     let port = through(Postgres::shared().port(), Arc::clone(&wire)).await;
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
@@ -170,13 +170,13 @@ async fn a_connection_that_leads_nowhere_is_given_up() {
     assert!(store.get(&id).await.unwrap().is_some());
 }
 
-/// What passes between a client and the server.
+/// The traffic between a client and the server.
 #[derive(Default)]
 pub(super) struct Wire {
-    /// How often a client waited for an answer: each `Sync` asks for one.
+    /// Number of round trips of a client: each `Sync` asks for a reply.
     pub(super) syncs: AtomicUsize,
     pub(super) connections: AtomicUsize,
-    /// Of how many connections, the first, what is sent is lost.
+    /// Number of connections, the first ones, whose data to the server is lost.
     pub(super) cut: AtomicUsize,
 }
 

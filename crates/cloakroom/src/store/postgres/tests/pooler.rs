@@ -1,4 +1,4 @@
-//! Behind `PgBouncer`, which gives a connection of the server now to one process and now to another.
+//! Behind `PgBouncer`, which gives a connection of the server to different processes in turn.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -12,13 +12,13 @@ use super::{entry, options, raw_to, reason, unique};
 use crate::id::SessionId;
 use crate::store::{CasOutcome, NewRecord, RetiredId, Store as _, StoreErrorKind};
 
-/// What a process is told: where its server is, which table it uses, how many requests it makes, and
-/// with which kind of them it begins.
+/// The variable that carries a child process's instructions: its server, its table, the number of its
+/// requests, and the kind that it begins with.
 const TOLD: &str = "CLOAKROOM_TEST_POOLER";
-/// Requests of one process that are under way at once.
+/// Concurrent requests of one process.
 const AT_ONCE: usize = 8;
 
-/// One of the processes. Run by itself it does nothing.
+/// Runs as one of the processes. Started directly it does nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn asks_through_a_pooler() {
     let Ok(told) = std::env::var(TOLD) else {
@@ -49,7 +49,7 @@ async fn asks_through_a_pooler() {
     println!("right {}", right.load(Ordering::SeqCst));
 }
 
-/// One visitor; which statement is asked for first differs, and so do the names of statements.
+/// Plays one visitor; the order of statements differs between visitors, and so do statement names.
 async fn visit(store: &PostgresStore, number: usize) -> Result<(), String> {
     let failed = |error| reason(&error);
     let is = |so: bool, what: &str| so.then_some(()).ok_or_else(|| what.to_owned());
@@ -129,7 +129,7 @@ fn child(test: &str, told: &str) -> Child {
         .unwrap()
 }
 
-/// Starts several processes, lets them begin at once, and gives what they say.
+/// Starts several processes, releases them at once, and returns their output.
 fn run(test: &str, told: impl Iterator<Item = String>) -> Vec<String> {
     let mut children: Vec<_> = told
         .map(|told| {
@@ -152,13 +152,13 @@ fn run(test: &str, told: impl Iterator<Item = String>) -> Vec<String> {
     all
 }
 
-/// Visits by several processes, all of whose answers are right.
+/// Plays visits by several processes, and checks that all replies are right.
 async fn are_answered_rightly(server: &Postgres, mode: PoolMode, processes: usize, visits: usize) {
     let database = unique("pooled");
     server.create_database(&database);
     let pooler = PgBouncer::start(server, mode, 8.max(processes * 4));
     let url = pooler.url(&database);
-    // Whoever comes first creates the table.
+    // The first process to come creates the table.
     let first = PostgresStore::connect_options(&url, options("session")).await;
     drop(first.map_err(|error| reason(&error)).unwrap());
     let each = visits / processes;
@@ -188,22 +188,22 @@ async fn r4_four_processes_behind_a_pooler_run_their_own_statements() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_in_front_of_postgresql_18_it_is_right_as_well() {
+async fn r4_pooler_in_front_of_postgresql_18_is_supported() {
     are_answered_rightly(Postgres::shared_18(), PoolMode::Transaction, 2, 160).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_where_each_statement_has_another_connection_it_is_right_as_well() {
+async fn r4_statement_pooling_is_supported() {
     are_answered_rightly(Postgres::shared(), PoolMode::Statement, 2, 160).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_where_a_client_keeps_its_connection_it_is_right_as_well() {
+async fn r4_session_pooling_is_supported() {
     are_answered_rightly(Postgres::shared(), PoolMode::Session, 2, 160).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_who_listens_behind_a_pooler_needs_the_servers_own_url() {
+async fn r4_listening_behind_a_pooler_needs_the_servers_own_url() {
     let server = Postgres::shared();
     let database = unique("listening");
     let direct = server.create_database(&database);
@@ -237,12 +237,12 @@ async fn r4_who_listens_behind_a_pooler_needs_the_servers_own_url() {
     let both = options.clone().notify_ends(true).notify_changes(true);
     let store = connect(both.listen_url(direct)).await.unwrap();
     assert!(store.0.notifies);
-    // The triggers are there now, which is of no use without a connection to listen on.
+    // The triggers exist now, which is of no use without a connection to listen on.
     let store = connect(options).await.unwrap();
     assert!(!store.0.notifies);
 }
 
-/// The control's process: the driver's own prepared statements, which every process names alike.
+/// Runs as the control's process: with the driver's own prepared statements, which every process names alike.
 #[tokio::test]
 async fn prepares_through_a_pooler() {
     let Ok(told) = std::env::var(TOLD) else {

@@ -1,4 +1,4 @@
-//! What goes by itself.
+//! Automatic pruning.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn rows(raw: &Client, table: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn many_expired_rows_go_in_one_call() {
+async fn many_expired_rows_are_pruned_in_one_call() {
     let table = unique("many");
     let (store, raw) = (open(options(&table).without_pruning()).await, raw().await);
     stored(&store, "").await;
@@ -32,7 +32,7 @@ async fn many_expired_rows_go_in_one_call() {
 }
 
 #[tokio::test]
-async fn a_row_that_somebody_holds_is_left_for_later() {
+async fn locked_rows_are_left_for_the_next_pruning() {
     let table = unique("held");
     let (store, mut other) = (open(options(&table)).await, raw().await);
     let watching = raw().await;
@@ -46,13 +46,13 @@ async fn a_row_that_somebody_holds_is_left_for_later() {
 }
 
 #[tokio::test]
-async fn expired_rows_go_by_themselves_until_the_store_is_dropped() {
+async fn expired_rows_are_pruned_until_the_store_is_dropped() {
     let table = unique("alone");
     let raw = raw().await;
     let store = open(options(&table).prune_every(Duration::from_millis(20))).await;
     expired(&raw, &table, 5).await;
     eventually("they go", async || rows(&raw, &table).await == 0).await;
-    // An error is no end.
+    // An error does not end it.
     let away = format!(r#"ALTER TABLE "{table}" RENAME TO "{table}_away""#);
     raw.batch_execute(&away).await.unwrap();
     sleep(Duration::from_millis(200)).await;

@@ -1,4 +1,4 @@
-//! What happens while a statement waits for a row that another one changes.
+//! Races with a statement that waits for a row which another one changes.
 
 use tokio_postgres::{Client, Transaction};
 
@@ -61,7 +61,7 @@ async fn an_update_that_waited_sees_what_was_written_meanwhile() {
 }
 
 #[tokio::test]
-async fn an_update_that_waited_for_a_logout_brings_nothing_back() {
+async fn update_that_waited_for_a_logout_resurrects_nothing() {
     let scene = scene("logout").await;
     let mut other = raw().await;
     let id = stored(&scene.store, "").await;
@@ -100,7 +100,7 @@ async fn a_replace_that_waited_for_a_logout_makes_no_session() {
     assert_eq!(scene.store.get(&new).await.unwrap(), None);
 }
 
-/// The three ways out of a logout everywhere that has begun.
+/// Plays the three ways out of a logout everywhere that has begun.
 #[tokio::test]
 async fn no_session_slips_through_a_logout_everywhere() {
     let ada = r#"{"userId":"ada"}"#;

@@ -1,4 +1,4 @@
-//! Reads that share a connection: they meet in one statement, and what befalls one befalls no other.
+//! Reads that share a connection: they are batched into one statement, and a failure of one affects no other.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,14 +15,14 @@ use super::{entry, eventually, open, options, raw, reason, stored, unique, until
 use crate::id::SessionId;
 use crate::store::{CasOutcome, Store as _};
 
-/// Much less than any time-out, much more than a read takes.
+/// A bound well below any time-out, and well above the time of a read.
 pub(super) const SOON: Duration = Duration::from_millis(1500);
 
 pub(super) fn lines(store: &PostgresStore) -> usize {
     store.0.lines.each().len()
 }
 
-/// Sessions that each say who they are.
+/// Stores sessions, each with its own name in its text.
 pub(super) async fn many(store: &PostgresStore, count: usize) -> Vec<(SessionId, String)> {
     let each = (0..count).map(async |number| {
         let name = format!(r#","n":{number}"#);
@@ -47,7 +47,7 @@ pub(super) async fn on_a_wire(connections: usize) -> (PostgresStore, Arc<Wire>) 
 }
 
 #[tokio::test]
-async fn reads_that_meet_share_statements_and_each_gets_its_own_session() {
+async fn coalesced_reads_share_statements_and_each_gets_its_own_session() {
     let (store, wire) = on_a_wire(10).await;
     let sessions = many(&store, 200).await;
     let (connections, nobody) = (wire.connections.load(Ordering::SeqCst), SessionId::random());
@@ -78,7 +78,7 @@ async fn a_statement_for_several_sessions_is_not_planned_each_time() {
         .query_one(plans, &[&"%ORDINALITY%"])
         .await
         .unwrap();
-    // The server plans the first five, to see whether that pays.
+    // The server makes custom plans for the first five executions, to compare their cost.
     let (custom, generic): (i64, i64) = (plans.get(0), plans.get(1));
     assert!(custom <= 5 && generic > 10, "{custom} and {generic}");
 }
@@ -96,7 +96,7 @@ async fn a_modest_load_needs_one_connection() {
 }
 
 #[tokio::test]
-async fn lines_leave_half_of_the_pool_to_others() {
+async fn shared_connections_take_at_most_half_of_the_pool() {
     for (connections, most) in [(1, 0), (2, 1), (3, 1), (4, 2), (10, 3)] {
         let store = open(options(&unique("half")).pool_size(connections)).await;
         let sessions = many(&store, 300).await;
@@ -122,7 +122,7 @@ async fn locked(id: &SessionId, table: &str) -> Client {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_save_that_waits_for_a_lock_holds_up_nobody_else() {
+async fn save_waiting_for_a_lock_delays_no_other_call() {
     let table = unique("locked");
     let store = open(options(&table).pool_size(4)).await;
     let others = many(&store, 40).await;
@@ -150,7 +150,7 @@ async fn a_save_that_waits_for_a_lock_holds_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn saves_that_wait_in_all_other_connections_hold_up_no_read() {
+async fn saves_waiting_on_all_other_connections_delay_no_read() {
     let table = unique("locked");
     let store = open(options(&table).pool_size(4)).await;
     let others = many(&store, 40).await;

@@ -10,7 +10,7 @@ use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
 use crate::store::{CasOutcome, RETIRED_FOR, RetiredId, Store as _};
 
-/// How many rows of `table` fulfil a condition.
+/// Returns the number of rows of `table` that meet a condition.
 async fn rows(table: &str, condition: &str) -> i64 {
     let count = format!("SELECT count(*) FROM \"{table}\" WHERE {condition}");
     raw().await.query_one(&count, &[]).await.unwrap().get(0)
@@ -69,7 +69,7 @@ async fn v2_a_role_that_may_not_create_the_table_works_without_it() {
     let url = Postgres::shared()
         .url()
         .replace("postgres@", &format!("{role}@"));
-    // The table is missing; then it is there, and the role may not use it; then it may.
+    // The table is missing; then it exists, and the role may not use it; then it may.
     let made = PostgresStore::ddl(&options(&table), &UserKeys::default());
     let made = made.iter().find(|ddl| ddl.name == "retired").unwrap();
     let grant = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_retired TO {role}");
@@ -96,7 +96,7 @@ async fn v2_a_role_that_may_not_create_the_table_works_without_it() {
     }
 }
 
-/// Those who replace whatever is there, those who have read it, and a logout, all at once.
+/// Blind replacements, replacements with the text that was read, and a logout, all at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn v6_of_many_who_replace_a_live_session_one_wins() {
     for mixed in [false, true] {

@@ -1,4 +1,4 @@
-//! What is there when the store connects, and what is not.
+//! Schemas that the store finds when it connects, complete or not.
 
 use testbed::Postgres;
 use tokio::task::JoinSet;
@@ -57,7 +57,7 @@ async fn ten_processes_may_start_at_once_on_an_empty_database() {
 }
 
 #[tokio::test]
-async fn any_name_is_a_name() {
+async fn any_text_is_a_valid_table_name() {
     let raw = raw().await;
     let schema = r#"odd "schema'"#;
     raw.batch_execute(r#"CREATE SCHEMA "odd ""schema'""#)
@@ -86,13 +86,13 @@ async fn any_name_is_a_name() {
             std::slice::from_ref(&id)
         );
         assert!(store.destroy(&id).await.unwrap());
-        // It is found again.
+        // The next store finds it.
         open(options.create_table(false)).await;
     }
 }
 
 #[tokio::test]
-async fn a_table_that_does_not_do_says_why_and_how_to_mend_it() {
+async fn unusable_table_error_names_the_reason_and_the_cure() {
     let raw = raw().await;
     #[rustfmt::skip]
     let table = [
@@ -128,7 +128,7 @@ async fn a_table_that_does_not_do_says_why_and_how_to_mend_it() {
     }
 }
 
-/// X13: the table of `NodeBB`, and one of somebody whose ids are UUIDs.
+/// X13: the table of `NodeBB`, and a table whose ids are UUIDs.
 #[tokio::test]
 async fn x13_a_sid_may_be_char_or_uuid() {
     let raw = raw().await;
@@ -242,9 +242,9 @@ async fn lives_its_life(store: &PostgresStore, [one, two, three]: [&SessionId; 3
     assert_eq!(store.count().await.unwrap(), 0);
 }
 
-/// X13: an id that a column of UUIDs cannot hold is refused, with the cure.
+/// X13: an id that a column of UUIDs cannot hold is refused, and the error names the cure.
 #[tokio::test]
-async fn x13_a_column_of_uuids_says_what_ids_it_takes() {
+async fn x13_uuid_column_error_names_the_ids_it_takes() {
     let name = unique("uuids");
     let create = format!("CREATE TABLE {name} (sid uuid PRIMARY KEY, sess json, expire timestamp)");
     raw().await.batch_execute(&create).await.unwrap();
@@ -282,7 +282,7 @@ async fn x13_a_view_gets_no_statement_that_cannot_work() {
     assert!(!reason.contains("ALTER TABLE"), "{reason}");
 }
 
-/// X12: URLs that an Express team has, as they are.
+/// X12: URLs from Express deployments, unchanged.
 #[tokio::test]
 async fn x12_a_url_of_node_postgres_or_prisma_opens_the_store() {
     for query in [
@@ -306,7 +306,7 @@ async fn x12_a_url_of_node_postgres_or_prisma_opens_the_store() {
         "{}",
         reason(&error)
     );
-    // A server without TLS, where it is asked for.
+    // A server without TLS, where TLS is required.
     for mode in ["require", "verify-ca", "verify-full"] {
         let url = format!("{}?sslmode={mode}", Postgres::shared().url());
         let error = PostgresStore::connect_options(&url, options("session")).await;
@@ -318,7 +318,7 @@ async fn x12_a_url_of_node_postgres_or_prisma_opens_the_store() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named() {
+async fn missing_objects_are_named_in_the_error() {
     let url = Postgres::shared().url();
     let missing = unique("missing");
     let bare = options(&missing).create_table(false);

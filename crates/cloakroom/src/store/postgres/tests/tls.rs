@@ -1,4 +1,4 @@
-//! Encrypted connections, to a server whose certificate nobody but this test trusts.
+//! Encrypted connections, to a server whose certificate only this test trusts.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -28,7 +28,7 @@ fn encrypting() -> (Postgres, tempfile::TempDir) {
     fs::write(&certificate, CERTIFICATE).unwrap();
     fs::write(&key, KEY).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    // The server reads no key of another, and is not root.
+    // The server reads only a key of its own user, and is not root.
     let id = Command::new("id").args(["-u", "postgres"]).output();
     let id = id.ok().and_then(|out| String::from_utf8(out.stdout).ok());
     if let Some(id) = id.and_then(|id| id.trim().parse().ok()) {
@@ -44,7 +44,7 @@ fn encrypting() -> (Postgres, tempfile::TempDir) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tls_is_had_where_it_is_required_and_checked() {
+async fn tls_is_used_where_required_and_checked() {
     let (server, _directory) = encrypting();
     let url = format!("{}?sslmode=require", server.url());
     // The system does not trust the certificate.
@@ -73,7 +73,7 @@ async fn tls_is_had_where_it_is_required_and_checked() {
         .await
         .unwrap();
     assert!(row.get::<_, bool>(0));
-    // The same server by a name that its certificate does not have.
+    // The server by a name that its certificate does not have.
     let mut elsewhere = Config::new();
     elsewhere
         .user("postgres")
@@ -84,7 +84,7 @@ async fn tls_is_had_where_it_is_required_and_checked() {
     assert!(elsewhere.connect(trusting).await.is_err());
 }
 
-/// X11: whatever asks for TLS gets it, `prefer` as well.
+/// X11: every mode that asks for TLS gets it, `prefer` as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn x11_prefer_is_encrypted_and_checked_where_the_server_has_tls() {
     let (server, directory) = encrypting();
@@ -95,7 +95,7 @@ async fn x11_prefer_is_encrypted_and_checked_where_the_server_has_tls() {
     let plain = raw_to(&server.url()).await;
     for mode in ["prefer", "allow", "require", "verify-ca", "verify-full"] {
         let url = format!("{}?sslmode={mode}&application_name={mode}", server.url());
-        // Nobody but this file speaks for the certificate.
+        // Only this file vouches for the certificate.
         let refused = PostgresStore::connect_options(&url, options("session")).await;
         let refused = reason(&refused.unwrap_err());
         assert!(refused.contains("TLS handshake"), "{mode}: {refused}");

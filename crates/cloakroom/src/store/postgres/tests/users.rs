@@ -1,4 +1,4 @@
-//! Records that are odd, and whose they are.
+//! Unusual records, and their users.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ async fn write(raw: &Client, table: &str, records: &[String], kind: &str) -> Vec
     ids
 }
 
-/// Records that no application means to write.
+/// Returns records that no application means to write.
 fn odd() -> Vec<String> {
     let deep = format!(
         r#"{{"userId":"ada","d":{}1{}}}"#,
@@ -50,7 +50,7 @@ fn odd() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn odd_records_hurt_nobody() {
+async fn odd_records_affect_no_other_session() {
     for indexed in [true, false] {
         // Functions are dropped, which other tests need.
         let (schema, raw) = (unique("odd"), raw().await);
@@ -65,7 +65,7 @@ async fn odd_records_hurt_nobody() {
         if !indexed {
             let function = &store.0.users.load_full();
             let drop = format!("DROP FUNCTION {}(json) CASCADE", function.function);
-            // Known to be there, so that it is missed in the middle of a call.
+            // Known to exist, so that its absence shows in the middle of a call.
             assert!(store.list_by_user("nobody").await.unwrap().is_empty());
             raw.batch_execute(&drop).await.unwrap();
         }
@@ -94,8 +94,8 @@ async fn odd_records_hurt_nobody() {
     }
 }
 
-/// The function in the database and [`UserKeys::users_of`] say the same of a record, or the function
-/// says that it cannot tell; of one that names several it does.
+/// Checks that the function in the database and [`UserKeys::users_of`] agree on each record, or the function
+/// reports that it cannot tell; of a record that names several users it does.
 #[tokio::test]
 async fn the_database_knows_users_by_the_same_rules() {
     let keys = UserKeys::new(["userId", "passport.user", "it's $cloakroom$ \"q\" \\ é.0"]);
@@ -167,7 +167,7 @@ async fn the_database_knows_users_by_the_same_rules() {
 }
 
 #[tokio::test]
-async fn the_managers_keys_decide() {
+async fn user_keys_of_the_manager_take_effect() {
     let table = unique("keys");
     let (store, raw) = (open(options(&table)).await, raw().await);
     let ids = write(&raw, &table, &[r#"{"account":"ada"}"#.to_owned()], "json").await;
@@ -182,7 +182,7 @@ async fn the_managers_keys_decide() {
             .indexed
             .load(std::sync::atomic::Ordering::Relaxed)
     );
-    // Another process does without the index until it is there.
+    // Another process works without the index until it exists.
     let other = open(options(&table)).await;
     other.set_user_keys(&UserKeys::new(["owner", "account"]));
     assert_eq!(other.list_by_user("ada").await.unwrap(), ids);

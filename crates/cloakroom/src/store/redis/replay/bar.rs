@@ -1,23 +1,23 @@
-//! Whether what the log has is absent, whatever a server says.
+//! Keeps ids in the log absent, whatever a server replies.
 //!
-//! An answer may be older than the moment at which it is looked at: the server gave it before it was told, and
-//! was told before it arrived. So it is judged by what held when it was asked for, and by whether that held
-//! all the time.
+//! A reply may be older than the moment at which it is read: the server sent it before the ends were
+//! repeated, which completed before the reply arrived. So it is judged by the state when it was requested,
+//! and by whether that lasted all the time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::log::EndLog;
 
-/// Odd while ids are barred; it never goes back.
+/// A counter that is odd while ids are barred; it only grows.
 #[derive(Default)]
 pub(super) struct Bar(AtomicU64);
 
-/// How the bar stood at a moment.
+/// The state of the bar at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Stamp(u64);
 
 impl Stamp {
-    /// Nothing was barred.
+    /// Returns `true` if nothing was barred.
     pub(super) fn is_free(self) -> bool {
         self.0.is_multiple_of(2)
     }
@@ -28,14 +28,14 @@ impl Bar {
         Stamp(self.0.load(Ordering::SeqCst))
     }
 
-    /// Bars what the log has, which is locked: nobody else raises or lifts it meanwhile.
+    /// Bars the ids in the log, whose lock keeps others from raising or lifting it meanwhile.
     pub(super) fn raise(&self, _: &EndLog) {
         if self.stamp().is_free() {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// Lifts it.
+    /// Lifts the bar.
     pub(super) fn lift(&self, _: &EndLog) {
         if !self.stamp().is_free() {
             self.0.fetch_add(1, Ordering::SeqCst);

@@ -1,16 +1,16 @@
-//! How a server is known: by what changes when it starts again, and when it becomes a primary.
+//! The identity of a server: the values that change when it restarts, and when it becomes a primary.
 
 use super::log::Identity;
 
-/// The question.
+/// Builds the request.
 pub(super) fn asked() -> redis::Cmd {
     let mut info = redis::cmd("INFO");
     info.arg("server").arg("replication");
     info
 }
 
-/// The identity that an answer of `INFO` gives: `run_id` is another after a restart, `master_replid`
-/// after a promotion, and after a replica was filled again.
+/// Returns the identity in a reply of `INFO`: `run_id` changes with a restart, `master_replid` with a
+/// promotion, and with a full resynchronisation of a replica.
 pub(super) fn of_info(info: &str) -> Option<String> {
     let field = |name: &str| {
         let line = |line: &str| {
@@ -29,17 +29,17 @@ pub(super) fn of_info(info: &str) -> Option<String> {
     Some(format!("{}/{replication}", field("run_id")?))
 }
 
-/// What one of several servers said.
+/// The reply of one of several servers.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RunIdReply {
     Is(String),
-    /// It answered, and did not say who it is.
+    /// It answered, without an identity.
     Something,
     Nothing,
 }
 
-/// The identity of a cluster: of each primary, by its address. `None` where one keeps it for itself; one
-/// that does not answer is another once it does.
+/// Returns the identity of a cluster: of each primary, by its address. `None` if one does not reveal its own;
+/// one that does not answer counts as another once it does.
 pub(super) fn of_all(each: &[(String, RunIdReply)]) -> Option<Identity> {
     let each = each.iter().map(|(address, said)| match said {
         RunIdReply::Is(identity) => Some(format!("{address}={identity}")),
@@ -55,7 +55,7 @@ mod tests {
     use super::{RunIdReply, of_all, of_info};
 
     #[test]
-    fn a_cluster_is_another_when_one_of_its_nodes_is() {
+    fn cluster_identity_changes_with_any_of_its_nodes() {
         let of = |said: [RunIdReply; 2]| {
             let [one, two] = said;
             let all = of_all(&[("h:1".into(), one), ("h:2".into(), two)]);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_and_a_promotion_are_told() {
+    fn identity_changes_with_a_restart_and_a_promotion() {
         #[rustfmt::skip]
         let table = [
             ("# Server\r\nrun_id:a1\r\n# Replication\r\nmaster_replid:b2\r\nmaster_replid2:c3\r\n", Some("a1/b2")),

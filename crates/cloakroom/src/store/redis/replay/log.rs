@@ -1,8 +1,8 @@
-//! Which ends were acknowledged, by which server, and what is to be done again once another answers.
+//! The log of ends that were acknowledged: by which server, and what must be repeated once another answers.
 //!
-//! A server that starts again from a snapshot, or a replica that takes over, may hold sessions whose end
-//! the one before it had acknowledged. Each such change is a generation. An end counts once the current
-//! generation has acknowledged it, and all that others acknowledged is pending.
+//! A server that restarts from a snapshot, or a replica that takes over, may hold sessions whose end its
+//! predecessor had acknowledged. Each such change is a generation. An end counts once the current generation
+//! has acknowledged it, and all that others acknowledged is pending.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use foldhash::HashMap;
 
 use crate::id::SessionId;
 
-/// What a server is known by between a restart or a change of its role and the next.
+/// The identity of a server between one restart or change of role and the next.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Identity(pub(super) String);
 
@@ -20,37 +20,37 @@ pub(super) struct Identity(pub(super) String);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct Generation(pub(super) u64);
 
-/// What is kept of an end.
+/// The log entry of an end.
 #[derive(Clone)]
 pub(in super::super) struct End {
     pub(in super::super) id: SessionId,
-    /// What the id is known as for a while, where it was retired.
+    /// The retired id's note, if it was retired.
     pub(in super::super) note: Option<Arc<str>>,
 }
 
-/// How much is kept.
+/// The bounds on the log.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct LogLimits {
     pub(in super::super) age: Duration,
     pub(in super::super) ids: usize,
 }
 
-/// Whether an end counts.
+/// The result of an acknowledgement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Acceptance {
     /// The current server has it.
     Holds,
-    /// Another took over while the answer was on its way: that one has to be told as well.
+    /// Another took over while the reply was on its way: that one must get the end as well.
     Late,
 }
 
-/// An end that is to be done again.
+/// An end that must be repeated.
 #[derive(Clone)]
 pub(super) struct Pending {
-    /// Its place among all ends.
+    /// Its position among all ends.
     pub(super) number: u64,
     pub(super) end: End,
-    /// How long ago it was acknowledged.
+    /// Time since it was acknowledged.
     pub(super) since: Duration,
 }
 
@@ -60,9 +60,9 @@ pub(super) struct EndLog {
     kept: VecDeque<LoggedEnd>,
     /// The number of each id's latest end.
     numbers: HashMap<SessionId, u64>,
-    /// The number of the oldest that is kept.
+    /// The number of the oldest entry.
     first: u64,
-    /// How the current server was known, where it said.
+    /// The identity of the current server, if it gave one.
     identity: Option<Identity>,
     current: Generation,
 }
@@ -70,7 +70,7 @@ pub(super) struct EndLog {
 struct LoggedEnd {
     end: End,
     at: Instant,
-    /// `None` where it is not known whether the server still has it.
+    /// `None` if it is unknown whether the server still has it.
     by: Option<Generation>,
 }
 
@@ -94,8 +94,8 @@ impl EndLog {
         self.kept.is_empty()
     }
 
-    /// Takes note of the server that a new connection leads to; whether it may have lost something. One
-    /// that does not say who it is may be any: it is told all, and other connections may lead to it as well.
+    /// Records the server that a new connection leads to; returns `true` if it may have lost something. One
+    /// without an identity may be any: all ends are repeated, and other connections may lead to it as well.
     pub(super) fn meet(&mut self, identity: Option<Identity>) -> bool {
         let is_known = identity.is_some();
         if is_known && identity == self.identity {
@@ -111,7 +111,7 @@ impl EndLog {
         true
     }
 
-    /// Takes note of an end that `by` has acknowledged, or a server after it.
+    /// Records an end that `by` has acknowledged, or a server after it.
     pub(super) fn acknowledge(&mut self, end: End, by: Generation, now: Instant) -> Acceptance {
         self.forget(now, 1);
         let number = self.first + self.kept.len() as u64;
@@ -150,8 +150,8 @@ impl EndLog {
         pending.take(most).collect()
     }
 
-    /// Takes note of ends that a server has acknowledged again. What one says that is not the current
-    /// one any more counts for nothing.
+    /// Records ends that a server has acknowledged again. A reply of one that is not current any more does
+    /// not count.
     pub(super) fn applied(&mut self, numbers: &[u64], by: Generation) {
         if by != self.current {
             return;
@@ -165,17 +165,17 @@ impl EndLog {
         }
     }
 
-    /// Whether the current server has acknowledged all of them.
+    /// Returns `true` if the current server has acknowledged all of them.
     pub(super) fn is_settled(&self) -> bool {
         self.kept.iter().all(|kept| kept.by == Some(self.current))
     }
 
-    /// Whether a session is known to have ended.
+    /// Returns `true` if a session is known to have ended.
     pub(super) fn has(&self, id: &SessionId) -> bool {
         self.numbers.contains_key(id)
     }
 
-    /// Drops what is older than it has to be, and of the oldest until there is room for so many.
+    /// Drops entries beyond their age, and the oldest until there is room for so many.
     fn forget(&mut self, now: Instant, room: usize) {
         while let Some(oldest) = self.kept.front()
             && (self.kept.len() + room > self.limits.ids

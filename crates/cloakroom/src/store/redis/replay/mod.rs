@@ -1,9 +1,9 @@
-//! Ends that are done again: a server that starts from a snapshot, or a replica that takes over, may not
-//! have heard of those that were acknowledged last.
+//! The repetition of ends: a server that restarts from a snapshot, or a replica that takes over, may lack
+//! those that were acknowledged last.
 //!
-//! This process keeps its own. Each connection first asks the server who it is, and nothing else goes over
-//! it before what an unknown one has to be told was told. A cluster's client connects to nodes by itself:
-//! there the ids are barred from the moment a node was lost, and so they are where a server refuses.
+//! This process logs its own. Each connection first asks the server for its identity, and carries no other
+//! request before an unknown server has got the missing ends. A cluster's client connects to nodes by itself:
+//! there the ids are barred from the moment a node was lost, and also while a server refuses the ends.
 
 mod bar;
 mod identity;
@@ -33,30 +33,30 @@ use super::writes::TOMBSTONE_GRACE;
 use crate::id::SessionId;
 use crate::store::RETIRED_FOR;
 
-/// How many ends go to a server together.
+/// Number of ends that go to a server together.
 const BATCH: usize = 500;
-/// How long a node of a cluster may take to acknowledge one: of a node that does not answer, the others'
-/// sessions wait no longer than this for each [`BATCH`].
+/// Time for a node of a cluster to acknowledge one: if a node does not answer, the others' sessions wait no
+/// longer than this for each [`BATCH`].
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What was noticed when somebody began to look into it.
+/// The count of suspicions when a check began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Inspection(u64);
 
-/// The ends that this process saw acknowledged, and what has become of them.
+/// The ends that this process saw acknowledged, and their state.
 pub(super) struct Replay {
     log: Mutex<EndLog>,
-    /// The current generation, for whoever does not want to wait for the log.
+    /// The current generation, for callers that do not want to wait for the log.
     current: AtomicU64,
-    /// Nothing is kept.
+    /// `true` if no ends are logged.
     is_off: bool,
     bar: Bar,
-    /// How often a connection was lost, or a cluster has changed.
+    /// Number of lost connections and changes of a cluster.
     noticed: AtomicU64,
-    /// How many of these were looked into to the end: whoever only begins to may not come to it.
+    /// Number of these that were checked to the end: a check that is only begun may never finish.
     looked_into: AtomicU64,
     pub(super) trouble: Notify,
-    /// Held by whoever tells a server: others find it done.
+    /// Held by the task that repeats ends: others find it done.
     turn: tokio::sync::Mutex<()>,
     again: Script,
     keys: Arc<RedisKeys>,
@@ -87,12 +87,12 @@ impl Replay {
         }
     }
 
-    /// Returns the generation of servers that a request which begins now is answered by at least.
+    /// Returns the oldest generation of servers that can answer a request which begins now.
     pub(super) fn now(&self) -> Generation {
         Generation(self.current.load(Ordering::Acquire))
     }
 
-    /// Takes note of an acknowledged end; whether the current server has it.
+    /// Logs an acknowledged end; returns `true` if the current server has it.
     pub(super) fn acknowledge(&self, end: End, by: Generation) -> bool {
         if self.is_off {
             return true;
@@ -105,19 +105,19 @@ impl Replay {
         holds
     }
 
-    /// Returns what has to be shown when an answer is judged that is asked for from now on.
+    /// Returns the stamp by which replies to requests from now on are judged.
     pub(super) fn stamp(&self) -> Stamp {
         self.bar.stamp()
     }
 
-    /// Whether an id is known to have ended although the server that answered may not have known it, at
-    /// any moment since `stamp`.
+    /// Returns `true` if an id is known to have ended although the server that answered may not have known
+    /// it, at any moment since `stamp`.
     pub(super) fn bars(&self, id: &SessionId, stamp: Stamp) -> bool {
         !(stamp.is_free() && self.bar.stamp() == stamp) && self.log().has(id)
     }
 
-    /// Notices that a server may be another than before: somebody is to look. In a cluster others go on
-    /// meanwhile, so that what was ended is barred.
+    /// Records that a server may have been replaced, and wakes the task that checks. In a cluster other
+    /// requests go on meanwhile, so that ended ids are barred.
     pub(super) fn suspect(&self) {
         if self.is_off {
             return;
@@ -135,27 +135,27 @@ impl Replay {
         self.trouble.notify_waiters();
     }
 
-    /// Begins to look into all that was noticed until now.
+    /// Begins a check of all suspicions until now.
     pub(super) fn look(&self) -> Inspection {
         Inspection(self.noticed.load(Ordering::SeqCst))
     }
 
-    /// Says that the servers know all that they had to be told.
+    /// Records that the servers have all ends up to that check.
     pub(super) fn looked_into(&self, look: Inspection) {
         self.looked_into.fetch_max(look.0, Ordering::SeqCst);
     }
 
-    /// Returns whether something was noticed that nobody has looked into to the end.
+    /// Returns `true` if there is a suspicion that was not checked to the end.
     pub(super) fn is_suspicious(&self) -> bool {
         self.noticed.load(Ordering::SeqCst) != self.looked_into.load(Ordering::SeqCst)
     }
 
-    /// Asks a server who it is, before anybody else uses the connection; returns its generation, and
-    /// whether all servers of a cluster have answered.
+    /// Asks a server for its identity, before the connection is used; returns its generation, and `true` if
+    /// all servers of a cluster have answered.
     ///
     /// # Errors
     ///
-    /// The driver's, where the connection is of no use.
+    /// The driver's, if the connection cannot be used.
     pub(super) async fn greet(&self, connection: &Connection) -> RedisResult<(Generation, bool)> {
         if self.is_off {
             return Ok((self.now(), true));
@@ -170,13 +170,13 @@ impl Replay {
         }
         drop(log);
         if has_lost {
-            // It may have lost what indexes were known to hold.
+            // It may have lost entries of the indexes.
             self.seen.forget_entries();
         }
         Ok((generation, is_whole))
     }
 
-    /// Tells a server all that it has not acknowledged; whether it has done so.
+    /// Repeats all ends that a server has not acknowledged; returns `true` if it has acknowledged them.
     pub(super) async fn tell(
         &self,
         connection: &Connection,
@@ -197,7 +197,7 @@ impl Replay {
             revived += said.iter().flatten().filter(|deleted| **deleted).count() as u64;
             self.log().applied(&numbers, generation);
             if numbers.is_empty() {
-                // The connection is of no more use, or the server refuses them all.
+                // The connection is broken, or the server refuses them all.
                 break;
             }
         }
@@ -210,7 +210,7 @@ impl Replay {
         self.settle(look)
     }
 
-    /// Lifts the bar where the current server knows all, and nothing was noticed since `look`.
+    /// Lifts the bar if the current server has all ends, and nothing was noticed since `look`.
     fn settle(&self, look: Inspection) -> bool {
         let log = self.log();
         let is_settled = log.is_settled();
@@ -220,7 +220,7 @@ impl Replay {
         is_settled
     }
 
-    /// Sends some ends; of each, whether it was acknowledged, and whether there was a session.
+    /// Sends some ends; returns, for each, if there was a session, or `None` if it was not acknowledged.
     async fn send(&self, connection: &Connection, pending: &[Pending]) -> Vec<Option<bool>> {
         match connection {
             Connection::One(one) => {
@@ -267,7 +267,7 @@ impl Replay {
         deleted(&said.ok()?)
     }
 
-    /// The request that ends a session again, with the marks that its end had.
+    /// Builds the request that ends a session again, with the tombstone and note that its end had.
     fn ends_again<'a>(&'a self, pending: &'a Pending) -> Request<'a> {
         let End { id, note } = &pending.end;
         let left = RETIRED_FOR.saturating_sub(pending.since).as_millis();
@@ -299,7 +299,8 @@ fn deleted(said: &Value) -> Option<bool> {
     }
 }
 
-/// Who the server is, or all primaries of a cluster, and whether each of them has answered.
+/// Returns the identity of the server, or of all primaries of a cluster, and `true` if each of them has
+/// answered.
 async fn who(connection: &Connection) -> RedisResult<(Option<Identity>, bool)> {
     if let Connection::One(_) = connection {
         let said = Request::from(identity::asked())
@@ -312,7 +313,7 @@ async fn who(connection: &Connection) -> RedisResult<(Option<Identity>, bool)> {
                     .map(Identity),
                 true,
             )),
-            // A user may not ask.
+            // The user may lack the right.
             Err(error) if error.code().is_some() => Ok((None, true)),
             Err(error) => Err(error),
         };
@@ -345,7 +346,7 @@ async fn primaries(connection: &Connection) -> Option<Vec<Node>> {
     nodes_said(said.ok()?).ok()
 }
 
-/// The text of an answer to `INFO`.
+/// Returns the text of a reply to `INFO`.
 pub(super) fn text(said: Value) -> Option<String> {
     match said {
         Value::BulkString(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),

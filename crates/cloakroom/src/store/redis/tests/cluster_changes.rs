@@ -20,7 +20,7 @@ async fn a_cluster_with_a_frozen_node_is_connected_to() {
         store.create(&id, &entry).await.unwrap();
         ids.push(id);
     }
-    // The replicas have all of it by then.
+    // The replicas have everything by then.
     tokio::time::sleep(Duration::from_secs(9)).await;
     cluster.nodes()[0].signal("STOP");
     let mut found = 0;
@@ -34,7 +34,7 @@ async fn a_cluster_with_a_frozen_node_is_connected_to() {
     assert_eq!(found, 30, "its replica has taken over");
 }
 
-/// How many sessions are found, each within the time of a request.
+/// Returns the number of sessions that are found, each within the time of a request.
 async fn found_in_time(store: &RedisStore, ids: &[SessionId]) -> usize {
     let mut tasks = tokio::task::JoinSet::new();
     for id in ids {
@@ -143,7 +143,7 @@ async fn an_index_that_moves_to_another_node_is_found() {
     migrating(true).await;
 }
 
-/// A user with what the manual says that one needs.
+/// The rights that the manual says a user needs.
 #[rustfmt::skip]
 const RIGHTS: [&str; 14] = [
     "ACL", "SETUSER", "app", "on", ">pw", "~sess:*", "~user:*", "~tomb:*", "+@read", "+@write", "+@scripting", "+@connection", "+cluster|slots", "+role",

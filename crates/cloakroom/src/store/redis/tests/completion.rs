@@ -1,4 +1,4 @@
-//! Writes whose caller goes away, and connections whose runtime does.
+//! Writes whose caller is dropped, and connections whose runtime ends.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{entry_of, options};
 use crate::id::SessionId;
 use crate::store::{CasOutcome, RetiredId, Store};
 
-/// Asks until a session is as it is to be.
+/// Reads until a session is in the expected state.
 async fn eventually(store: &RedisStore, id: &SessionId, is_there: bool) -> bool {
     for _ in 0..100 {
         if store.get(id).await.unwrap().is_some() == is_there {

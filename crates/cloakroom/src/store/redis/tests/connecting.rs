@@ -1,4 +1,4 @@
-//! What is found out when the store connects: servers that are of no use, and such as may undo what they
+//! Checks when the store connects: servers that cannot be used, and those that may undo what they
 //! acknowledged.
 
 use std::io::Write;
@@ -92,7 +92,7 @@ impl Write for Log {
     }
 }
 
-/// The lines about what may come back that connecting writes into the log.
+/// Returns the warnings about resurrected sessions that connecting logs.
 async fn warnings(url: &str, options: RedisOptions) -> Vec<String> {
     let log = Log::default();
     let writer = log.clone();
@@ -111,12 +111,12 @@ async fn warnings(url: &str, options: RedisOptions) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn r1_a_server_that_may_undo_ends_is_warned_of_once_with_the_cure() {
+async fn r1_server_that_may_undo_ends_is_warned_of_once_with_the_cure() {
     let by_default = server(&["--save", "3600 1 300 100 60 10000"]);
     let said = warnings(&by_default.url(), options()).await;
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("set appendonly yes"), "{said:?}");
-    // A user who may not ask for the configuration.
+    // A user who may not read the configuration.
     by_default.command(&[
         "ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", "-config",
     ]);
@@ -138,7 +138,7 @@ async fn r1_a_server_that_may_undo_ends_is_warned_of_once_with_the_cure() {
 }
 
 #[tokio::test]
-async fn r3_replicas_that_nobody_waits_for_are_warned_of() {
+async fn r3_replicas_without_wait_are_warned_of() {
     let mut sentinels = Sentinels::start();
     let said = warnings(&sentinels.url(), options()).await;
     assert!(

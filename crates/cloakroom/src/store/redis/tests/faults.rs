@@ -1,4 +1,4 @@
-//! Connections that hang or end, and callers of little patience.
+//! Connections that hang or end, and callers with short time-outs.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::id::SessionId;
 use crate::store::{NewRecord, Store, StoreErrorKind};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_of_little_patience_get_a_new_connection_too() {
+async fn callers_with_short_timeouts_get_a_new_connection_too() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());
     let store =
@@ -59,7 +59,7 @@ fn cookie_of(id: &SessionId) -> String {
 }
 
 #[tokio::test]
-async fn what_is_no_text_costs_its_visitor_a_session_not_503_for_ever() {
+async fn unreadable_record_costs_its_visitor_a_session_not_a_permanent_503() {
     let redis = Redis::start();
     let manager = manager(RedisStore::connect(&redis.url()).await.unwrap());
     let id = SessionId::random();
@@ -72,7 +72,7 @@ async fn what_is_no_text_costs_its_visitor_a_session_not_503_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_save_that_waits_for_another_ends_in_time_too() {
+async fn save_queued_behind_another_times_out_too() {
     use crate::store::conformance::FaultInjectingStore;
     let faulty =
         FaultInjectingStore::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
@@ -94,7 +94,7 @@ async fn a_save_that_waits_for_another_ends_in_time_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_circuit_opens_where_all_callers_hang_up() {
+async fn circuit_breaker_opens_when_all_callers_disconnect() {
     use crate::store::conformance::FaultInjectingStore;
     let faulty =
         FaultInjectingStore::new(std::sync::Arc::new(crate::store::memory::MemoryStore::new()));
@@ -105,7 +105,7 @@ async fn the_circuit_opens_where_all_callers_hang_up() {
         let open = manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default());
         let _ = tokio::time::timeout(Duration::from_millis(300), open).await;
     }
-    // Most are refused at once; now and then one is let through, to see, and waits.
+    // Most are rejected at once; now and then one is let through as a probe, and waits.
     let mut refused = 0;
     for _ in 0..50 {
         let open = manager.open([cookie.as_bytes()], crate::policy::RequestInfo::default());
@@ -114,12 +114,12 @@ async fn the_circuit_opens_where_all_callers_hang_up() {
     }
     assert!(
         refused > 25,
-        "every request still waits until its client hangs up: {refused} do not"
+        "every request still waits until its client disconnects: {refused} do not"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn who_waits_for_a_connection_shares_what_comes_of_it() {
+async fn callers_waiting_for_a_connection_share_its_result() {
     let mut redis = Redis::start();
     let store = RedisStore::connect_options(
         &redis.url(),
@@ -130,7 +130,7 @@ async fn who_waits_for_a_connection_shares_what_comes_of_it() {
     let port = redis.port();
     redis.process().kill();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    // Takes connections and says nothing, like a host that went silent.
+    // Accepts connections and never answers, like a host that went silent.
     let _mute = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let pace = testbed::pace();
     let tasks: Vec<_> = (0..10)
@@ -142,7 +142,7 @@ async fn who_waits_for_a_connection_shares_what_comes_of_it() {
     for t in tasks {
         assert!(t.await.unwrap());
     }
-    // One after the other would be five seconds.
+    // Sequentially it would be five seconds.
     assert!(pace.is_within(Duration::from_millis(1200)), "{pace}");
 }
 

@@ -8,7 +8,7 @@ use crate::id::SessionId;
 use crate::store::NewRecord;
 use crate::store::conformance::{self, Subject};
 
-/// A prefix of its own for each test: they share a server.
+/// Returns options with a prefix of its own for each test: they share a server.
 fn options() -> RedisOptions {
     let own = SessionId::random();
     RedisOptions::default()

@@ -1,4 +1,4 @@
-//! What others do to the keys, and servers that refuse.
+//! Keys that other programs change, and servers that refuse.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn the_index_outlives_a_session_that_express_prolongs() {
 }
 
 #[tokio::test]
-async fn what_express_brings_back_does_not_outlive_its_mark() {
+async fn what_express_brings_back_does_not_outlive_its_tombstone() {
     let redis = Redis::start();
     let store =
         RedisStore::connect_options(&redis.url(), RedisOptions::default().mixed_fleet(true))
@@ -141,7 +141,7 @@ async fn a_session_without_an_end_is_stored() {
 }
 
 #[tokio::test]
-async fn a_scan_skips_what_was_brought_back() {
+async fn scan_skips_resurrected_sessions() {
     let redis = Redis::start();
     let store =
         RedisStore::connect_options(&redis.url(), RedisOptions::default().mixed_fleet(true))
@@ -161,10 +161,10 @@ async fn a_scan_skips_what_was_brought_back() {
     assert_eq!(store.scan(None, 10).await.unwrap().ids, []);
 }
 
-/// Express's late save gives a session its whole time anew: the mark stands longer, whatever was left
-/// of it when it ended.
+/// A late save by Express gives a session its whole lifetime again: the tombstone stands longer, whatever was
+/// left of the session when it ended.
 #[tokio::test]
-async fn a_mark_outlives_all_that_express_may_bring_back() {
+async fn tombstone_outlives_sessions_that_express_resurrects() {
     let redis = Redis::start();
     let options = RedisOptions::default().mixed_fleet(true);
     let store = RedisStore::connect_options(&redis.url(), options)
@@ -190,9 +190,9 @@ async fn a_mark_outlives_all_that_express_may_bring_back() {
     }
 }
 
-/// W9: a visitor's data hold what looks like a cookie's age, in every place that is not the cookie.
+/// W9: a visitor's data contain what looks like a cookie's age, in every place that is not the cookie.
 #[tokio::test]
-async fn w9_only_the_cookies_own_age_prolongs_a_mark() {
+async fn w9_only_the_cookies_own_age_prolongs_a_tombstone() {
     let redis = Redis::start();
     let options = RedisOptions::default().mixed_fleet(true);
     let store = RedisStore::connect_options(&redis.url(), options)

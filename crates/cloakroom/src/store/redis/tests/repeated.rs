@@ -1,4 +1,4 @@
-//! Ends that are repeated, where the server makes it hard; and ends that replicas must have.
+//! Ends that are repeated under difficult conditions; and ends that replicas must have.
 
 use std::time::{Duration, Instant};
 
@@ -31,13 +31,13 @@ fn key(id: &SessionId) -> String {
     format!("sess:{}", id.expose())
 }
 
-/// What is there comes back with the next start.
+/// Saves a snapshot, from which the next start restores.
 fn save(redis: &Redis) {
     assert_eq!(redis.command(&["SAVE"]), "+OK\r\n");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_what_a_server_refuses_to_end_again_is_absent_here_all_the_same() {
+async fn r1_end_that_a_server_refuses_to_repeat_stays_in_force_here() {
     let mut redis = Redis::start();
     let store = RedisStore::connect(&redis.url()).await.unwrap();
     let (id, other) = (SessionId::random(), SessionId::random());
@@ -61,7 +61,7 @@ async fn r1_what_a_server_refuses_to_end_again_is_absent_here_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_a_user_who_may_not_ask_who_the_server_is_repeats_all() {
+async fn r1_all_ends_are_repeated_without_the_right_to_identify_the_server() {
     let mut redis = Redis::start();
     let acl =
         "--user app on >pw ~sess:* ~user:* ~retired:* +@read +@write +@scripting +@connection";
@@ -84,7 +84,7 @@ async fn r1_a_user_who_may_not_ask_who_the_server_is_repeats_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_what_an_id_was_known_as_is_known_again_and_marks_stand_again() {
+async fn r1_retired_ids_and_tombstones_are_restored() {
     let mut redis = Redis::start();
     let options = RedisOptions::default().mixed_fleet(true);
     let store = RedisStore::connect_options(&redis.url(), options)
@@ -119,13 +119,13 @@ async fn r1_what_an_id_was_known_as_is_known_again_and_marks_stand_again() {
             left <= 60_000,
             "known for longer than a minute after its end: {left}"
         );
-        // Express brings it back after that.
+        // Express resurrects it after that.
         redis.command(&["SET", &key(id), &entry.text, "EX", "60"]);
         assert_eq!(store.get(id).await.unwrap(), None, "its mark is gone");
     }
 }
 
-/// A server that starts again has an older index as well: what was known of it is not.
+/// A server that restarts has an older index as well: what was cached of it does not hold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r1_a_session_is_entered_again_into_an_index_that_was_lost() {
     let mut redis = Redis::start();
@@ -135,7 +135,7 @@ async fn r1_a_session_is_entered_again_into_an_index_that_was_lost() {
     redis.command(&["DEL", "user:ada:sessions"]);
     save(&redis);
     redis.restart();
-    // The connection is made again.
+    // The connection is renewed.
     assert_eq!(store.get(&SessionId::random()).await.unwrap(), None);
     let written = store.update(&id, &entry.text, &entry).await.unwrap();
     assert_eq!(written, CasOutcome::Stored);
@@ -166,7 +166,7 @@ async fn r1_ends_out_of_the_bound_are_not_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r9_all_sessions_of_a_user_end_on_a_full_server_and_express_brings_none_back() {
+async fn r9_all_sessions_of_a_user_end_on_a_full_server_and_express_resurrects_none() {
     for program in [
         RedisProgram::Redis,
         RedisProgram::Valkey8,
@@ -206,7 +206,7 @@ async fn r9_all_sessions_of_a_user_end_on_a_full_server_and_express_brings_none_
     }
 }
 
-/// A primary and its replica, in step.
+/// Starts a primary and its replica, in sync.
 async fn pair() -> (Redis, Redis) {
     let primary = server(&["--repl-diskless-sync-delay", "0"]);
     let replica = server(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
@@ -223,7 +223,7 @@ async fn pair() -> (Redis, Redis) {
 async fn r3_an_end_that_too_few_replicas_have_is_not_reported_as_done() {
     let (primary, replica) = pair().await;
     let waits = options().wait_replicas(1);
-    // However busy the machine is, one that is there answers within this.
+    // However busy the machine is, a reachable replica answers within this.
     let patient = waits
         .clone()
         .response_timeout(LIMIT * 2)
@@ -239,12 +239,12 @@ async fn r3_an_end_that_too_few_replicas_have_is_not_reported_as_done() {
     for id in &ids {
         store.create(id, &entry).await.unwrap();
     }
-    // While it is there, all is well.
+    // While it is reachable, all is well.
     assert!(store.destroy(&ids[0]).await.unwrap());
     assert!(store.retire(&ids[1]).await.unwrap());
     let key = store.0.keys.session(&ids[1]);
     assert_eq!(replica.command(&["EXISTS", &key]), ":0\r\n");
-    // One that hears nothing more.
+    // A replica that receives nothing more.
     replica.signal("STOP");
     let waits = waits.wait_timeout(Duration::from_millis(500));
     let store = RedisStore::connect_options(&primary.url(), waits.clone())
@@ -261,7 +261,7 @@ async fn r3_an_end_that_too_few_replicas_have_is_not_reported_as_done() {
             "the primary has ended it"
         );
     }
-    // What does not end goes on, and does not wait.
+    // Other writes go on, and do not wait.
     let written = store.update(&ids[4], &entry.text, &entry).await.unwrap();
     assert_eq!(written, CasOutcome::Stored);
     let all = RedisStore::connect_options(&primary.url(), waits.wait_for_writes(true))

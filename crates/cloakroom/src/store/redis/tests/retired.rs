@@ -36,7 +36,7 @@ async fn v2_the_note_of_a_retired_id_lies_in_redis_for_a_minute() {
         assert_eq!(redis.command(&["GET", &note(&old)]), "$9\r\nsuccessor\r\n");
         let left = number(&redis.command(&["PTTL", &note(&old)]));
         assert!((55_000..=60_000).contains(&left), "{left}");
-        // What is known already is not written again, and not for longer.
+        // A reason that is stored already is not written again, and not for longer.
         redis.command(&["PEXPIRE", &note(&old), "30000"]);
         assert!(!store.retire(&old).await.unwrap());
         assert!(number(&redis.command(&["PTTL", &note(&old)])) <= 30_000);
@@ -49,7 +49,7 @@ async fn v2_the_note_of_a_retired_id_lies_in_redis_for_a_minute() {
     }
 }
 
-/// An empty prefix fits every key, and so may one that a note begins with.
+/// An empty prefix matches every key, and so may one that a note's name begins with.
 #[tokio::test]
 async fn v2_a_note_is_no_session_whatever_the_prefix() {
     let redis = Redis::start();
@@ -97,7 +97,7 @@ async fn v2_a_user_who_may_not_write_notes_signs_in_and_out_without_them() {
             assert_eq!(store.retired(&new).await.unwrap().is_some(), retires);
         }
         if retires {
-            // Taken away later, the error says what to grant.
+            // If the right is revoked later, the error names it.
             let store = RedisStore::connect(&url).await.unwrap();
             let keys = ["resetkeys", "~sess:*", "~user:*", "~tomb:*"];
             redis.command(&[&["ACL", "SETUSER", name], &keys[..]].concat());

@@ -1,5 +1,5 @@
-//! The server as it may be: behind a path, a password, TLS, Sentinel; gone and back; holding what
-//! is no session.
+//! The server in all its forms: behind a path, a password, TLS, Sentinel; gone and back; holding keys that
+//! are no sessions.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -85,7 +85,7 @@ async fn a_socket_and_a_user_of_few_rights_are_enough() {
     let store = RedisStore::connect(&url).await.unwrap();
     let id = works(&store).await;
     assert!(store.destroy(&id).await.unwrap());
-    // Where it may not use the sessions' keys it hears of it at once.
+    // If it may not use the sessions' keys, connecting fails.
     let elsewhere = RedisOptions::default().prefix("other:");
     let error = RedisStore::connect_options(&url, elsewhere)
         .await
@@ -148,7 +148,7 @@ async fn tls_is_checked() {
     let url = format!("rediss://localhost:{port}");
     let trusted = RedisOptions::default().root_certificate(std::fs::read(&certificate).unwrap());
     works(&RedisStore::connect_options(&url, trusted).await.unwrap()).await;
-    // An authority that nobody knows.
+    // An unknown authority.
     assert!(RedisStore::connect(&url).await.is_err());
 }
 
@@ -164,7 +164,7 @@ async fn a_server_that_was_away_is_found_again() {
     let error = store.get(&id).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     redis.restart();
-    // The first write after it, as well: what was not sent is not in doubt.
+    // The first write after it, as well: a request that was not sent is not in doubt.
     let read = entry("").text;
     let written = store.update(&id, &read, &entry(r#","a":1"#)).await.unwrap();
     assert_eq!(written, CasOutcome::Stored);
@@ -190,7 +190,7 @@ async fn an_answer_that_is_lost_is_never_a_success_and_never_repeated() {
     assert_eq!(error.kind(), StoreErrorKind::Unknown);
     assert!(pace.is_within(Duration::from_secs(1)), "{pace}");
     proxy.lose_answers(false);
-    // It was carried out, once.
+    // It was executed, once.
     assert_eq!(store.get(&id).await.unwrap().unwrap().text, next.text);
 }
 
@@ -278,7 +278,7 @@ mod behind_sentinels {
 }
 
 #[tokio::test]
-async fn what_is_no_session_is_corrupt_and_hurts_nobody_else() {
+async fn foreign_values_are_corrupt_and_affect_no_other_session() {
     let redis = Redis::start();
     let store = RedisStore::connect(&redis.url()).await.unwrap();
     let (odd, bytes, own) = (

@@ -1,4 +1,4 @@
-//! The index of each user's sessions, and what Express does beside us.
+//! The index of each user's sessions, and Express's writes beside ours.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ async fn the_index_lives_as_long_as_its_sessions_and_absent_ones_stay_in_it_for_
             std::slice::from_ref(&short)
         );
     }
-    // Nobody can tell it from one whose login is under way.
+    // It cannot be told from one whose login is under way.
     assert_eq!(redis.command(&["SCARD", index]), ":2\r\n");
     assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 1);
     assert_eq!(
@@ -98,7 +98,7 @@ async fn what_express_brings_back_is_refused() {
         };
         resaved(&id).await;
         assert_eq!(store.get(&id).await.unwrap(), None);
-        // A read removes it: each of the others has to refuse it by itself.
+        // A read removes it: each of the other methods has to refuse it by itself.
         resaved(&id).await;
         assert_eq!(
             store.update(&id, &entry.text, &entry).await.unwrap(),
@@ -124,7 +124,7 @@ async fn what_express_brings_back_is_refused() {
             store.list_by_user("ada").await.unwrap(),
             std::slice::from_ref(&new)
         );
-        // Those that a logout everywhere and a new id have ended, as well.
+        // Also those that a logout everywhere and a change of id have ended.
         let newer = SessionId::random();
         store
             .replace(&new, None, &newer, &entry, &RetiredId::Closed)
@@ -138,9 +138,10 @@ async fn what_express_brings_back_is_refused() {
     }
 }
 
-/// A session that never rests is caught as well, here and in a cluster; a login from outside goes on.
+/// A session that keeps changing its id is caught as well, here and in a cluster; a login from outside goes
+/// on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_that_never_rests_is_ended_with_the_others() {
+async fn session_that_keeps_changing_its_id_is_ended_with_the_others() {
     for url in [Redis::shared().url(), RedisCluster::shared().url()] {
         let store = RedisStore::connect_options(&url, options()).await.unwrap();
         for _ in 0..3 {
@@ -164,7 +165,7 @@ async fn a_session_that_never_rests_is_ended_with_the_others() {
             assert!(store.destroy_by_user("ada", None).await.unwrap() > 0);
             moves.await.unwrap();
             assert_eq!(store.list_by_user("ada").await.unwrap(), []);
-            // Somebody else's session may become the user's meanwhile.
+            // Another session may become the user's meanwhile.
             let (visitor, new) = (SessionId::random(), SessionId::random());
             let anonymous = NewRecord {
                 text: r#"{"cookie":{"path":"/"}}"#.into(),

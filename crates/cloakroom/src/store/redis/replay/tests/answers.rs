@@ -1,4 +1,4 @@
-//! Answers that are older than the moment at which they are looked at.
+//! Replies that are older than the moment at which they are read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ fn replay() -> Replay {
     Replay::new(limits, Arc::new(keys), false, Arc::default())
 }
 
-/// The server answered before it was told, and was told before the answer arrived.
+/// The server replied before the ends were repeated, which completed before the reply arrived.
 #[test]
-fn r1_an_answer_is_judged_by_what_held_when_it_was_asked_for() {
+fn r1_reply_is_judged_by_the_state_at_its_request() {
     let (replay, id) = (replay(), SessionId::random());
     let end = End {
         id: id.clone(),
@@ -39,9 +39,9 @@ fn r1_an_answer_is_judged_by_what_held_when_it_was_asked_for() {
     assert!(!replay.bars(&id, replay.stamp()));
 }
 
-/// Whoever looks into it may end with its connection before it is done: another does it then.
+/// A checking task may end with its connection before it is done: another does it then.
 #[test]
-fn r1_what_was_noticed_stays_noticed_until_it_was_looked_into_to_the_end() {
+fn r1_suspicion_stays_until_a_check_is_completed() {
     let (replay, end) = (
         replay(),
         End {
@@ -66,7 +66,7 @@ fn r1_what_was_noticed_stays_noticed_until_it_was_looked_into_to_the_end() {
 
 /// Two keepers wait, and the one that is about to end is woken as well as the other.
 #[tokio::test]
-async fn r1_all_who_wait_for_trouble_are_woken() {
+async fn r1_all_waiting_keepers_are_woken() {
     let replay = replay();
     let end = End {
         id: SessionId::random(),

@@ -1,8 +1,8 @@
-//! The protocol of ends that are repeated, held to a model of it: servers start again from snapshots, are
-//! filled from others and taken over from, answers are late or lost, a second restart comes into the
-//! telling, and a telling fails half way.
+//! The protocol of repeated ends, checked against a model: servers restart from snapshots, are resynchronised
+//! and taken over from, replies are late or lost, a second restart interrupts the repetition, and a
+//! repetition fails half way.
 //!
-//! Spoiled protocols, each of them an error that somebody might make, must be told apart from the good one.
+//! Spoiled protocols, each of them a plausible error, must be told apart from the good one.
 
 mod answers;
 mod spoiled;
@@ -16,7 +16,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use self::spoiled::Spoil;
 use self::world::{Step, World};
 
-/// How many sequences are played; `CLOAKROOM_SEQUENCES` for more.
+/// Number of sequences that are played; `CLOAKROOM_SEQUENCES` for more.
 const SEQUENCES: u32 = 2000;
 const MAX_STEPS: usize = 80;
 
@@ -41,7 +41,7 @@ fn play(sequences: u32, spoil: Option<Spoil>) -> Result<(), String> {
     let config = Config {
         cases: sequences,
         failure_persistence: None,
-        // That something is found is enough where it was put in.
+        // For a spoiled protocol it is enough that something is found.
         max_shrink_iters: if spoil.is_some() { 0 } else { 10_000 },
         ..Config::default()
     };
@@ -64,15 +64,15 @@ fn play(sequences: u32, spoil: Option<Spoil>) -> Result<(), String> {
 }
 
 #[test]
-fn r1_no_sequence_brings_back_what_was_acknowledged() {
+fn r1_no_sequence_undoes_an_acknowledged_end() {
     let said = std::env::var("CLOAKROOM_SEQUENCES").ok();
     let sequences = said.map_or(SEQUENCES, |said| said.parse().expect("a number"));
     play(sequences, None).unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The control: whatever is spoiled is found out.
+/// The control: every spoiled protocol is detected.
 #[test]
-fn the_model_finds_every_spoiled_protocol_out() {
+fn model_detects_every_spoiled_protocol() {
     for spoil in Spoil::ALL {
         let begin = std::time::Instant::now();
         let found = play(20_000, Some(spoil));
@@ -81,9 +81,9 @@ fn the_model_finds_every_spoiled_protocol_out() {
     }
 }
 
-/// The steps are such that every part of the protocol is gone through.
+/// The steps cover every part of the protocol.
 #[test]
-fn the_sequences_go_through_all_of_it() {
+fn sequences_cover_the_whole_protocol() {
     let mut runner = TestRunner::deterministic();
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..SEQUENCES {

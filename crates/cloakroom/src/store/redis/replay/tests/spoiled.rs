@@ -1,4 +1,4 @@
-//! The log, and what somebody might get wrong around it.
+//! The log, and plausible errors around it.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -8,31 +8,31 @@ use super::super::log::{Acceptance, End, EndLog, Generation, Identity, LogLimits
 /// An error in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spoil {
-    /// Another server is taken for the one before.
+    /// A new server is taken for the one before.
     NeverMeets,
-    /// A server is told by its run alone.
+    /// A server is identified by its run alone.
     KnowsRunsOnly,
-    /// One that does not say who it is, is taken for the one before.
+    /// One without an identity is taken for the one before.
     TrustsTheUnknown,
-    /// What failed half way counts as done.
+    /// A partly failed operation counts as done.
     CountsTheUnanswered,
-    /// What a server said that has been replaced counts for the one after it.
+    /// A reply of a server that has been replaced counts for its successor.
     CountsTheReplaced,
     /// An end is reported although another server has taken over.
     ReportsTheLate,
-    /// An end that was repeated is forgotten.
+    /// An end that was repeated is dropped.
     RepeatsOnce,
-    /// The newest end is let go where there are too many.
+    /// The newest end is dropped when there are too many.
     KeepsTheOldest,
-    /// Ends are let go too early.
+    /// Ends are dropped too early.
     ForgetsEarly,
-    /// Ids are barred no longer once the telling begins.
+    /// Ids are no longer barred once the repetition begins.
     LiftsTheBarFirst,
-    /// Ids are barred no longer once the telling is over, however it ended.
+    /// Ids are no longer barred once the repetition is over, however it ended.
     LiftsTheBarAnyway,
-    /// Only the first of several parts is told.
+    /// Only the first of several parts is repeated.
     TellsOnePart,
-    /// The oldest end is passed over.
+    /// The oldest end is skipped.
     PassesOneOver,
 }
 
@@ -54,7 +54,7 @@ impl Spoil {
     ];
 }
 
-/// As [`EndLog`], but for one error.
+/// A copy of [`EndLog`] with one error.
 pub(super) struct Log {
     good: EndLog,
     spoil: Option<Spoil>,

@@ -1,4 +1,4 @@
-//! Servers that forget, a process that talks to them, and what must never be seen.
+//! Servers that forget, a process that talks to them, and the states that must never be seen.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -14,27 +14,27 @@ const LIMITS: LogLimits = LogLimits {
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// Somebody signs in.
+    /// A user signs in.
     Create,
-    /// The primary's data go to its disk, and to a replica.
+    /// The primary's data are saved to its disk, and to a replica.
     Snapshot,
-    /// A session ends at the server; the answer is on its way.
+    /// A session ends at the server; the reply is on its way.
     End(usize),
-    /// An answer arrives.
+    /// A reply arrives.
     WriteReply(usize),
-    /// The primary starts again with what its disk has.
+    /// The primary restarts from its disk.
     Restart,
-    /// The primary becomes a replica, is filled from an older one, and is the primary again.
+    /// The primary becomes a replica, is resynchronised from an older one, and is the primary again.
     FillAnew,
-    /// The replica takes over; the old primary goes on for whoever is connected to it.
+    /// The replica takes over; the old primary goes on for clients that are connected to it.
     TakeOver,
     /// The connection is lost.
     Cut,
     /// A connection is made to the primary, in place of the one that is there or beside it.
     Connect(bool),
-    /// Some of what is pending is sent; only half of it arrives where it `fails`.
+    /// Some of the pending ends are sent; only half of them arrive if it `fails`.
     Tell { most: usize, fails: bool },
-    /// The answer to that arrives.
+    /// The reply to that arrives.
     Told,
     /// Seconds pass.
     Wait(u64),
@@ -55,11 +55,11 @@ struct Line {
     generation: Generation,
 }
 
-/// The telling over a connection, from the number that comes next.
+/// The repetition over a connection, from the next number on.
 struct Telling {
     line: Line,
     from: u64,
-    /// What was sent and arrived, and all that was sent.
+    /// The requests that were sent and arrived, and all that were sent.
     sent: Option<(Vec<u64>, Vec<u64>)>,
 }
 
@@ -73,7 +73,7 @@ impl Telling {
     }
 }
 
-/// An end that a caller was told of, or waits to be.
+/// An end that was reported to a caller, or is to be.
 struct Ended {
     id: u32,
     at: Instant,
@@ -84,7 +84,7 @@ pub(super) struct World {
     log: Log,
     servers: Vec<Server>,
     primary: usize,
-    /// Whether servers say who they are.
+    /// `true` if servers report their identity.
     names: bool,
     counter: u32,
     line: Option<Line>,
@@ -96,7 +96,7 @@ pub(super) struct World {
     on_their_way: Vec<(u32, Line)>,
     ended: Vec<Ended>,
     now: Instant,
-    /// What has happened in this world.
+    /// The events of this world.
     pub(super) seen: BTreeSet<&'static str>,
 }
 
@@ -160,7 +160,7 @@ impl World {
         &mut self.servers[self.primary]
     }
 
-    /// The connection that requests go over: one to a server that has been replaced is not used.
+    /// Returns the connection that requests go over: one to a server that has been replaced is not used.
     fn usable(&self) -> Option<&Line> {
         let line = self.line.as_ref()?;
         (line.generation == self.log.current()).then_some(line)
@@ -199,7 +199,7 @@ impl World {
         });
     }
 
-    /// The primary has what was on its disk, and is another by what it says.
+    /// Restarts the primary from its disk, with another identity.
     fn lose(&mut self, becomes: impl Fn(&mut Server, u32)) {
         self.counter += 1;
         let number = self.counter;
@@ -217,7 +217,7 @@ impl World {
         let old = self.primary;
         self.primary = self.servers.len();
         self.servers.push(replica);
-        // Where servers do not say who they are, two of them cannot be told apart.
+        // Without identities, two servers cannot be told apart.
         if !self.names {
             self.cut(old);
         }
@@ -259,7 +259,7 @@ impl World {
     }
 
     fn tell(&mut self, most: usize, fails: bool) {
-        // Somebody tries again, where a telling has failed and the connection has not.
+        // Another attempt, if a repetition has failed and the connection has not.
         if self.tellings.is_empty() && self.bars {
             let again = self.line.clone().map(Telling::over);
             self.tellings.extend(again);
@@ -312,7 +312,8 @@ impl World {
         self.log.applied(counted, telling.line.generation);
     }
 
-    /// A telling is over: where the server knows all, nothing is barred any more, and who waited is told.
+    /// Ends a repetition: if the server has all ends, nothing is barred any more, and waiting callers are
+    /// answered.
     fn settle(&mut self) {
         if self.log.is_settled() {
             self.bars = false;
@@ -322,7 +323,7 @@ impl World {
         }
     }
 
-    /// Nobody is given a session whose end was reported, within the bounds.
+    /// Checks that no session is served whose end was reported, within the bounds.
     fn check(&mut self) -> Result<(), String> {
         let bound = self.ended.len().saturating_sub(self.log.limits().ids);
         for (number, ended) in self.ended.iter().enumerate() {
