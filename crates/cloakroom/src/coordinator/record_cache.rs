@@ -1,20 +1,20 @@
-//! Records that were taken apart a moment ago, for the next request of the same page.
+//! The cache of parsed records, for the next request of the same page.
 
 use std::sync::Arc;
 
 use crate::record::{Record, RecordText};
 use crate::util::bounded_cache::BoundedCache;
 
-/// As many records are kept.
+/// Number of records that are kept.
 const CAPACITY: usize = 4096;
-/// Larger texts are not kept: all together they hold 16 MiB at most.
+/// Size of the largest text that is kept: all together hold 16 MiB at most.
 const MAX_TEXT_BYTES: usize = 4 * 1024;
 
-/// Found by the text that it was made from, which says everything that is in it: what is kept cannot
-/// be out of date.
+/// A cache keyed by the text that a record was parsed from. The text holds everything that is in the record,
+/// so an entry cannot be out of date.
 ///
-/// A store in this process's memory gives each request the same text, known by where it lies; another
-/// gives its bytes anew, known by what they say.
+/// A store in this process's memory gives each request the same text, which is compared by address; other
+/// stores return a new buffer for each read, which is compared by content.
 #[derive(Default)]
 pub(super) struct RecordCache(BoundedCache<Arc<Record>, CAPACITY>);
 
@@ -59,7 +59,7 @@ mod tests {
         format!(r#"{{"cookie":{{}},"a":"{}"}}"#, "x".repeat(padding)).into()
     }
 
-    /// A record whose text nobody else holds.
+    /// Parses a record whose text is not shared.
     fn read(padding: usize) -> Arc<Record> {
         Arc::new(Record::parse(text(padding), RecordLimit::default()).unwrap())
     }
@@ -115,7 +115,7 @@ mod tests {
             parsed.insert(&record(text));
         }
         let kept = texts.iter().filter(|text| {
-            // Held twice, it is looked for where it lies.
+            // A shared text is looked up by address.
             let _held = RecordText::clone(text);
             parsed.get(text).is_some()
         });
