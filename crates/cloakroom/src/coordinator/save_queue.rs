@@ -1,7 +1,8 @@
-//! Saves of one session that meet in this process: one goes ahead, the rest go together after it.
+//! Concurrent saves of one session in this process: the first goes ahead, the rest are written together after
+//! it.
 //!
-//! Alone, a save is one comparison and one write. A thousand at once would each compare, lose and
-//! try again; queued behind the first they become one record, and cost one write more.
+//! Alone, a save is one comparison and one write. A thousand at once would each compare, lose and retry;
+//! queued behind the first they become one record, and cost one more write.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

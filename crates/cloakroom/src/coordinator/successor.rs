@@ -85,8 +85,8 @@ impl Coordinator {
     }
 }
 
-/// Masks an id with what follows from another, so that only who has that can read it: where the store
-/// keeps hashes of ids, a copy of it names no usable session. The same once more unmasks.
+/// Masks an id with a key derived from another id, so that only the holder of that one can read it: where the
+/// store keeps hashes of ids, a copy of it names no usable session. Masking twice unmasks.
 fn masked(with: &SessionId, bytes: &[u8]) -> Vec<u8> {
     let blocks = bytes.chunks(32).enumerate();
     let masked = blocks.flat_map(|(index, block)| {

@@ -126,8 +126,8 @@ fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestam
     if send { CookieOp::Send } else { CookieOp::Keep }
 }
 
-/// Whether a write moves the session's end beyond that of the cookie that its client has. Where none
-/// does, none is sent: an answer that is delivered after that of a login must not bring the old one.
+/// Returns `true` if a write moves the session's end beyond that of the client's cookie. Where it does not,
+/// no cookie is sent: a response that is delivered after that of a login must not bring the old one.
 fn outlives_cookie(held: &SessionState, store: StoreOp) -> bool {
     let moves = match store {
         StoreOp::Touch | StoreOp::Update => true,

@@ -108,7 +108,11 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::ReservedKey`] for a name that Express's `Session` object has itself, and would drop when it loads the record; [`SessionError::Value`] for a value that JSON cannot express; [`SessionError::TooLarge`] where the session would exceed the policy's `record_limit` with it, and stays as it was; [`SessionError::HeadersSent`] for a session that begins after the response's head; [`SessionError::Ended`].
+    /// [`SessionError::ReservedKey`] for a name that Express's `Session` object has itself, and would drop
+    /// when it loads the record; [`SessionError::Value`] for a value that JSON cannot express;
+    /// [`SessionError::TooLarge`] where the session would exceed the policy's `record_limit` with it, and
+    /// stays as it was; [`SessionError::HeadersSent`] for a session that begins after the response's head;
+    /// [`SessionError::Ended`].
     pub fn insert<T: Serialize>(&self, key: &str, value: T) -> Result<(), SessionError> {
         let json = stringify(&value).map_err(|error| ValueError::write::<T>(key, error))?;
         self.set_all(&mut [(key, Some(json))])

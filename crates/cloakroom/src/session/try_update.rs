@@ -41,7 +41,6 @@ impl Session {
     /// an `Err` leaves everything unchanged and is returned. It may be called several times. Of several
     /// requests that take a value this way, on any server, one gets it. Concurrent updates of one key are
     /// made one after the other: for hundreds of them, `update` takes fewer writes.
-    /// fewer writes.
     ///
     /// ```
     /// # use cloakroom::session::{Session, SessionError};

@@ -36,7 +36,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Gone`] where it ended elsewhere meanwhile, [`SessionError::Conflict`], [`SessionError::TooLarge`], [`SessionError::Ended`]; [`SessionError::HeadersSent`] for a session that the client cannot be given any more; [`SessionError::Store`] where the store failed: unless the kind is `Unknown` it has not written.
+    /// [`SessionError::Gone`] where it ended elsewhere meanwhile, [`SessionError::Conflict`],
+    /// [`SessionError::TooLarge`], [`SessionError::Ended`]; [`SessionError::HeadersSent`] for a session that
+    /// the client cannot be given any more; [`SessionError::Store`] where the store failed: unless the kind
+    /// is `Unknown` it has not written.
     pub async fn save(&self) -> Result<(), SessionError> {
         self.live(|_| ())?;
         self.must_be_attached()?;
@@ -106,7 +109,11 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] where the store failed: report it, and the end is retried in the background until it succeeds, as long as this process lives, and by the next request that shows the cookie. Nothing of the session is saved all the same. The client keeps its cookie where the store has certainly refused, and can try again; where the outcome is [unknown](crate::store::StoreErrorKind::Unknown) it is cleared.
+    /// [`SessionError::Store`] where the store failed: report it, and the end is retried in the background
+    /// until it succeeds, as long as this process lives, and by the next request that shows the cookie.
+    /// Nothing of the session is saved all the same. The client keeps its cookie where the store has
+    /// certainly refused, and can try again; where the outcome is
+    /// [unknown](crate::store::StoreErrorKind::Unknown) it is cleared.
     pub async fn destroy(&self) -> Result<(), SessionError> {
         let ids = self.live(|held| {
             let ids = held.to_end();

@@ -9,7 +9,7 @@ fn clock() -> ManualClock {
     ManualClock::at(Timestamp::from_millis(1_767_323_045_678))
 }
 
-/// An attempt that does not succeed.
+/// Makes an attempt that does not succeed.
 async fn fail(attempts: &Attempts, account: &str) -> Result<(), TooManyAttempts> {
     attempts.begin(account, None).await.map(drop)
 }
@@ -36,7 +36,7 @@ async fn an_account_has_so_many_attempts_and_gets_them_back_one_by_one() {
         refused.to_string(),
         "too many attempts: try again in 60 seconds"
     );
-    // Another account is another matter, and so is one that nobody has.
+    // Another account is counted separately, and so is one that does not exist.
     fail(&attempts, "grace").await.unwrap();
     clock.advance(Duration::from_millis(59_999));
     let refused = fail(&attempts, "ada").await.unwrap_err();
@@ -79,7 +79,7 @@ async fn an_address_cannot_go_through_all_accounts() {
     for address in ["192.0.2.1", "::ffff:192.0.2.1"] {
         fail_from(&attempts, "ada", address).await.unwrap_err();
     }
-    // What the address was refused is not counted for the account.
+    // Attempts that are refused for the address are not counted for the account.
     for host in 2..5 {
         let address = format!("192.0.2.{host}");
         fail_from(&attempts, "ada", &address).await.unwrap();
@@ -114,7 +114,7 @@ async fn those_who_have_all_attempts_back_are_forgotten_and_no_others() {
     }
     assert_eq!(known(), TIDY_ABOVE + 2, "they have one more minute to go");
     clock.advance(MINUTE);
-    // It grows to twice as many before it is looked through again.
+    // It grows to twice as many before it is cleaned up again.
     for n in 0..=TIDY_ABOVE + 2 {
         fail(&attempts, &format!("other {n}")).await.unwrap();
     }
@@ -139,7 +139,7 @@ async fn of_many_attempts_at_once_none_is_free() {
         });
     }
     assert_eq!(tasks.join_all().await.iter().sum::<u32>(), 10);
-    // As many right passwords at once all open.
+    // Just as many concurrent right passwords all pass.
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..200 {
         let attempts = attempts.clone();
@@ -168,7 +168,7 @@ async fn nobody_waits_for_a_turn_for_ever() {
     let refused = attempts.begin("ada", None).await.unwrap_err();
     assert_eq!(begun.elapsed(), super::PATIENCE);
     assert_eq!(refused.seconds(), 1);
-    // Another account's turn is another matter.
+    // Another account's turn is independent.
     fail(&attempts, "grace").await.unwrap();
     drop(stuck);
     fail(&attempts, "ada").await.unwrap();
