@@ -199,7 +199,7 @@ impl KeyRing {
 }
 
 impl KeySet {
-    /// Returns the key that signed `message` like this.
+    /// Returns the key that made this signature of `message`.
     pub(super) fn verify(
         &self,
         message: &[u8],

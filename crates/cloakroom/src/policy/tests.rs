@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::cookie::KeyRing;
 use crate::id::{IdGrammar, SessionId};
 
-/// A ring for tests.
+/// Returns a ring for tests.
 pub(crate) fn keys() -> KeyRing {
     KeyRing::new("the secret of these tests, long enough").unwrap()
 }

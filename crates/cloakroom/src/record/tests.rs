@@ -20,7 +20,7 @@ fn patched(base: &Record, change: impl FnOnce(&mut Patch)) -> String {
         base.cookie(),
         base.metadata().cloned(),
     );
-    // What was never taken apart is as if it had been.
+    // A record that was built equals a parsed one.
     let again = Record::parse(written.text().clone(), RecordLimit::default()).unwrap();
     assert_eq!(written, again);
     written.text().replace(COOKIE, "C")
