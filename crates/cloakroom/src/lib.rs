@@ -33,17 +33,15 @@
 //! `redis`, `postgres`, `mongodb`, `near`, `conformance`, `testing`. Without any, the core has no framework and no
 //! database.
 //!
-//! To begin: [`manual::start`]; messages, jobs, polls: [`manual::recipes`];
-//! users, roles, what is answered: `manual::guards`;
-//! what is promised, each with its test: [`manual::guarantees`]; ids that
-//! change, late requests, and how long cookies live: [`manual::lifecycle`]; which store when:
-//! `manual::stores`; what a logout survives: `manual::durability`; logins, devices and guessing:
-//! `manual::logins`; coming from Express: [`manual::from_express`]; where we differ:
-//! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are
-//! answered: `manual::attacks`; every error, and what to do then: [`manual::errors`]; connections that
-//! outlive a request: `manual::live`; a cache in front of the store: `manual::near`; what is seen when
-//! things break: [`manual::faults`]; what ten million sessions need, and a thousand million:
-//! [`manual::sizing`].
+//! To begin: [`manual::start`]; messages, jobs, polls: [`manual::recipes`]; users, roles, rejections:
+//! `manual::guards`; the guarantees, each with its test: [`manual::guarantees`]; ids that change, late
+//! requests, and cookie lifetimes: [`manual::lifecycle`]; the choice of a store: `manual::stores`; the
+//! durability of a logout: `manual::durability`; logins, devices and guessing: `manual::logins`; coming from
+//! Express: [`manual::from_express`]; the differences: [`manual::deviations`]; the defaults, and their
+//! reasons: [`manual::defaults`]; attacks and the defences: `manual::attacks`; every error, with its remedy:
+//! [`manual::errors`]; connections that outlive a request: `manual::live`; a cache in front of the store:
+//! `manual::near`; behaviour under faults: [`manual::faults`]; the needs of ten million sessions, and of a
+//! thousand million: [`manual::sizing`].
 
 pub mod auth;
 pub mod clock;
