@@ -29,7 +29,7 @@ impl SessionId {
     ///
     /// # Panics
     ///
-    /// Where the operating system has no random numbers: a session with a guessable id would be worse than
+    /// If the operating system has no random numbers: a session with a guessable id would be worse than
     /// none (OWASP ASVS 7.2.3).
     pub fn random() -> Self {
         let mut bytes = [0; RANDOM_BYTES];
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_grammar_keeps_strange_ids_from_the_store() {
+    fn ids_outside_the_grammar_never_reach_the_store() {
         let long = "x".repeat(129);
         #[rustfmt::skip]
         let table = [

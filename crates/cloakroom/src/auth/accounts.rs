@@ -103,7 +103,7 @@ impl Require {
     /// Requires also an account that satisfies a condition, loaded from these accounts: roles, a flag,
     /// whatever the application keeps there. A change there holds at once, in open sessions too.
     ///
-    /// Where there is no such account any more no user is signed in. An error of the load is 503.
+    /// If there is no such account any more no user is signed in. An error of the load is 503.
     ///
     /// ```
     /// use cloakroom::auth::{Accounts, Require};

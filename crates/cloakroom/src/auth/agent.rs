@@ -65,7 +65,7 @@ mod tests {
     use super::in_words;
 
     #[test]
-    fn browsers_are_called_what_their_users_call_them() {
+    fn browsers_and_systems_are_named_from_the_user_agent() {
         #[rustfmt::skip]
         let table = [
             ("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0", "Firefox on Linux"),

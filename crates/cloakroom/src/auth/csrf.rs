@@ -32,7 +32,7 @@ pub struct RequestSource<'a> {
 pub enum Decision {
     /// It comes from this site, or from no site at all.
     Pass,
-    /// It does not say: a token of the session must.
+    /// Its source is not stated: a token of the session must prove it.
     TokenNeeded,
     /// It comes from another site: 403, whatever token it carries.
     Refused,
@@ -197,7 +197,7 @@ mod tests {
     use super::{CsrfSecret, Decision, Origin, RequestSource, TokenPlace};
 
     #[test]
-    fn a_request_is_judged_by_where_it_comes_from() {
+    fn fetch_metadata_then_origin_decide_about_a_request() {
         use Decision::{Pass, Refused, TokenNeeded};
         let own = "https://shop.example";
         #[rustfmt::skip]
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_looked_for_where_a_browser_may_put_it() {
+    fn a_token_is_found_in_the_header_or_in_an_urlencoded_form() {
         let form = Some("Application/X-WWW-form-urlencoded ; charset=utf-8");
         #[rustfmt::skip]
         let table = [
@@ -257,7 +257,7 @@ mod tests {
         }
     }
     #[test]
-    fn a_secret_takes_its_own_tokens_alone() {
+    fn a_secret_accepts_only_its_own_tokens() {
         let (own, other) = (CsrfSecret::draw().unwrap(), CsrfSecret::draw().unwrap());
         let read = CsrfSecret::parse(&own.expose()).unwrap();
         let (first, second) = (own.token().unwrap(), read.token().unwrap());

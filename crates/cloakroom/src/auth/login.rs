@@ -278,7 +278,7 @@ mod tests {
     use crate::record::{Owner, UserKeys, stringify};
 
     #[test]
-    fn w2_what_a_session_holds_is_its_user_s_or_another_s() {
+    fn w2_login_keeps_the_users_own_data_and_detects_anothers() {
         let two = || Owner::Contradiction(vec!["ada".into(), "eve".into()]);
         let user = |name: &str| Owner::User(name.into());
         #[rustfmt::skip]
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_calls_its_user_as_the_index_does() {
+    fn a_login_names_its_user_as_the_index_does() {
         #[rustfmt::skip]
         let table = [
             (json!("ada"),              Some("ada")),

@@ -94,7 +94,7 @@ mod tests {
     use super::{Origin, OriginError};
 
     #[test]
-    fn x5_an_origin_is_what_a_browser_sends() {
+    fn x5_only_origins_that_browsers_send_are_accepted() {
         use OriginError::{Form, Null, Wildcard};
         #[rustfmt::skip]
         let table = [

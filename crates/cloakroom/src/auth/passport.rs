@@ -135,7 +135,7 @@ mod tests {
     use super::is_somebody;
 
     #[test]
-    fn somebody_is_who_passport_takes_for_somebody() {
+    fn truthy_values_and_zero_are_users_as_in_passport() {
         #[rustfmt::skip]
         let table = [
             (json!(null),            false),

@@ -37,7 +37,7 @@ mod tests {
     use super::safe_redirect_path;
 
     #[test]
-    fn places_of_this_site_are_taken_as_they_are() {
+    fn paths_of_this_site_are_accepted_unchanged() {
         for next in [
             "/",
             "/cart",
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leads_out_of_the_site() {
+    fn redirects_to_other_sites_are_refused() {
         for next in [
             "",
             "cart",

@@ -182,7 +182,7 @@ mod tests {
     use super::{Access, NOT_ALLOWED, Rejection, RequestContext};
 
     #[test]
-    fn a_refusal_fits_who_asks() {
+    fn a_refusal_depends_on_the_kind_of_client() {
         use Access::{Forbidden, Granted, LoginRequired, StepUpRequired};
         let (page, any) = ("text/html,*/*;q=0.8", "*/*");
         let (login, with_query) = (Some("/login"), Some("/login?lang=en"));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn y8_htmx_is_told_where_the_login_is() {
+    fn y8_htmx_gets_the_login_by_hx_redirect() {
         let asked = RequestContext {
             method: "GET",
             accept: "*/*",
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn z5_only_a_page_of_this_site_is_a_way_back() {
+    fn z5_only_a_page_of_this_site_is_returned_to_after_login() {
         let host = "shop.example:8080";
         #[rustfmt::skip]
         let table = [

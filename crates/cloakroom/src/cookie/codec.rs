@@ -109,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_encoded_is_decoded(text in ".*") {
+        fn encode_and_decode_round_trip(text in ".*") {
             let mut encoded = String::new();
             encode(&text, &mut encoded);
             let decoded = decode(encoded.as_bytes());

@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn x8_what_openssl_draws_is_never_refused() {
+    fn x8_random_secrets_from_openssl_are_never_refused() {
         for _ in 0..2_000 {
             let mut bytes = [0; 48];
             getrandom::fill(&mut bytes).unwrap();
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exchange_reaches_every_clone() {
+    fn a_rotation_reaches_every_clone() {
         let ring = KeyRing::new(OLD).unwrap();
         let clone = ring.clone();
         let signed = sign("id", &clone);

@@ -91,7 +91,7 @@ mod tests {
     use super::{CookieName, Prefix};
 
     #[test]
-    fn prefixes_are_seen_whatever_their_case() {
+    fn prefixes_are_recognised_in_any_case() {
         #[rustfmt::skip]
         let table = [
             ("connect.sid", Prefix::None), ("__Hos-t", Prefix::None), ("x__Host-a", Prefix::None),

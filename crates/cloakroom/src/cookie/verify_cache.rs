@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_verified_is_remembered_and_another_signature_or_id_is_refused_all_the_same() {
+    fn a_verified_cookie_is_cached_and_another_signature_or_id_is_still_refused() {
         let ring = ring();
         let value = cookie("an id", &ring);
         assert!(!is_remembered(&value, &ring));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn other_keys_have_verified_nothing() {
+    fn other_keys_start_with_an_empty_verify_cache() {
         let ring = ring();
         let value = cookie("an id", &ring);
         assert!(shown(&value, &ring).is_some());
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grammar_holds_for_what_is_remembered() {
+    fn the_grammar_applies_to_cached_cookies() {
         let ring = ring();
         let (name, field) = (CookieName::default(), cookie("an id", &ring));
         assert!(shown(&field, &ring).is_some());
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_key_signed_is_remembered_as_that() {
+    fn a_cookie_signed_by_an_older_key_is_cached_as_outdated() {
         let value = cookie("an id", &ring());
         let ring = KeyRing::with_insecure_short_secrets([[8; 32], [7; 32]]).unwrap();
         for _ in 0..2 {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn forged_cookies_fill_nothing_and_drive_nothing_out() {
+    fn forged_cookies_are_not_cached_and_evict_nothing() {
         let ring = ring();
         let values: Vec<String> = (0..100)
             .map(|n| cookie(&format!("id {n}"), &ring))
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_than_there_are_places_and_nothing_long() {
+    fn the_verify_cache_is_bounded_and_skips_long_values() {
         let ring = ring();
         let values = (0..4 * PLACES).map(|n| cookie(&format!("id {n}"), &ring));
         let values: Vec<String> = values.collect();

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_open_it_where_they_were_waited_for() {
+    fn only_timed_out_failures_open_it() {
         for (ago, opens) in [(SLOW_CALL, true), (Duration::ZERO, false)] {
             let breaker = CircuitBreaker::default();
             for _ in 0..FAILURE_THRESHOLD {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_hangs_up_leaves_its_place_to_the_next() {
+    fn a_caller_that_disconnects_frees_the_probe() {
         let breaker = CircuitBreaker::default();
         let open = BreakerState::Open {
             until: Instant::now(),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn r8_waits_in_vain_do_not_open_it_while_others_are_answered() {
+    fn r8_timeouts_do_not_open_it_while_others_are_answered() {
         for answered in [true, false] {
             let breaker = CircuitBreaker::default();
             let waiting: Vec<BreakerPermit<'_>> = (0..2 * FAILURE_THRESHOLD)

@@ -145,10 +145,10 @@ impl Coordinator {
 
     /// Ends the session of a client that asked for it, whatever id it was renewed to meanwhile.
     ///
-    /// Where the cookie is cleared with it, the id is known as closed for a minute: a late response must not
+    /// If the cookie is cleared with it, the id is known as closed for a minute: a late response must not
     /// replace the cookie of the client's next session.
     ///
-    /// Where the store fails to end it, the end is retried until it succeeds.
+    /// If the store fails to end it, the end is retried until it succeeds.
     pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
         let asked = self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone()));
         let outcome = self.end_once(id).await;

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_tried_in_turn_and_only_by_one() {
+    fn pending_ends_are_retried_in_order_by_one_task() {
         let unended = PendingEnds::default();
         assert!(unended.is_empty() && unended.rest());
         assert!(unended.add(id(1), PendingEnd::OfRecord));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_bounded() {
+    fn pending_ends_are_bounded() {
         let unended = PendingEnds::default();
         for number in 0..MAX_UNENDED + 5 {
             unended.add(id(number), PendingEnd::OfRecord);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pause_grows_while_nothing_ends() {
+    fn the_retry_pause_grows_while_nothing_ends() {
         let mut pause = FIRST_PAUSE;
         for _ in 0..10 {
             pause = pause_after(pause, false);

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_others_hold_is_known_by_where_it_lies() {
+    fn a_shared_text_is_found_by_address() {
         let parsed = RecordCache::default();
         let (one, other) = (text(1), text(1));
         let taken_apart = record(&one);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_came_anew_is_known_by_what_it_says() {
+    fn a_fresh_copy_of_a_text_is_found_by_content() {
         let parsed = RecordCache::default();
         let taken_apart = read(1);
         parsed.insert(&taken_apart);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_same_place_and_says_something_else_is_not_taken_for_it() {
+    fn other_content_at_the_same_address_is_not_a_hit() {
         let parsed = RecordCache::default();
         for padding in 0..1000 {
             parsed.insert(&read(padding));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_is_not_kept() {
+    fn a_large_record_is_not_cached() {
         let parsed = RecordCache::default();
         let large = text(MAX_TEXT_BYTES);
         parsed.insert(&record(&large));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_no_more_than_its_places() {
+    fn the_record_cache_is_bounded() {
         let parsed = RecordCache::default();
         let texts: Vec<RecordText> = (0..8 * CAPACITY).map(|_| text(1)).collect();
         for text in &texts {

@@ -142,7 +142,7 @@ fn outlives_cookie(held: &SessionState, store: StoreOp) -> bool {
 ///
 /// # Errors
 ///
-/// Where the record has a date that the header field cannot express.
+/// If the record has a date that the header field cannot express.
 pub(crate) fn cookie_expires(
     policy: &Policy,
     held: &SessionState,

@@ -207,7 +207,7 @@ mod tests {
     );
 
     #[test]
-    fn a_client_cannot_say_that_it_is_another() {
+    fn a_client_cannot_spoof_its_address() {
         let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
         #[rustfmt::skip]
         let table: [(&TrustedProxy, &str, &[&str], &str); 14] = [
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn x4_the_scheme_is_read_from_the_right_as_far_as_proxies_are_ours() {
+    fn x4_the_scheme_is_read_from_the_right_up_to_the_last_trusted_proxy() {
         let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
         let none: &[&str] = &[];
         #[rustfmt::skip]
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn v18_the_cause_is_found() {
+    fn v18_the_reason_for_an_insecure_request_is_found() {
         let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
         let (proxy, stranger) = (Some("10.0.0.1"), Some("192.0.2.1"));
         #[rustfmt::skip]
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_peer_is_believed() {
+    fn only_a_trusted_peer_can_forward_the_scheme() {
         let trusted = TrustedProxy::networks(["10.0.0.0/8", "::1"]).unwrap();
         #[rustfmt::skip]
         let table = [

@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_says_of_realm_and_users_comes_back() {
+    fn realm_and_users_survive_a_round_trip() {
         let json = r#"{"created":5,"realm":"st\"aff","last":"f","by":"r\u001foot","proof":"p"}"#;
         let metadata = Metadata::parse(json).unwrap();
         assert_eq!(metadata.realm(), Some("st\"aff"));
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_stamp_counts_as_missing() {
+    fn invalid_metadata_counts_as_missing() {
         #[rustfmt::skip]
         let table = [
             (r#"{"created":5}"#,                                            Some(r#"{"created":5}"#)),
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_cannot_be_read_is_none_and_takes_nothing_with_it() {
+    fn an_unreadable_device_is_none_and_leaves_the_rest_readable() {
         for device in [
             "7",
             "null",
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_comes_back_as_it_was_noted() {
+    fn a_device_survives_a_round_trip() {
         let note = LoginDevice {
             handle: "a-handle_0".to_owned(),
             agent: Some("\"quoted\" \\ \u{7f} é".to_owned()),

@@ -86,7 +86,7 @@ mod tests {
     use super::{NewRecord, split};
 
     #[test]
-    fn users_that_are_joined_are_split_again_and_none_looks_like_another() {
+    fn joined_users_split_back_and_no_name_is_ambiguous() {
         let several = NewRecord::joined(&["ada".to_owned(), "é\u{1}".to_owned()]).into_owned();
         #[rustfmt::skip]
         let table: &[&[&str]] = &[&[], &["ada"], &["ada", "grace"], &["\u{1}ada"], &["\u{1}", "x"], &[&several], &["a\u{1}b"]];

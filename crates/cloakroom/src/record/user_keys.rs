@@ -248,7 +248,7 @@ mod tests {
 
     /// V9: a logout everywhere also signs out users whom Express signs in by a record that is refused here.
     #[test]
-    fn v9_a_record_that_is_not_read_here_names_its_user_too() {
+    fn v9_a_record_over_the_limits_names_its_user_too() {
         let (deep, many) = (100_000, 20_000);
         let keys: Vec<String> = (0..many).map(|key| format!(r#""k{key}":{key},"#)).collect();
         let keys = keys.concat();
@@ -272,7 +272,7 @@ mod tests {
 
     /// W1, W7: one rule for every adapter, guard, list and index.
     #[test]
-    fn w1_two_names_are_nobody_and_the_index_has_both() {
+    fn w1_two_names_sign_no_user_in_and_the_index_has_both() {
         #[rustfmt::skip]
         let table: [(&str, Option<&str>, &[&str]); 25] = [
             (r"{}",                                                              None,           &[]),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_inside_passport_s_user_is_passport_s_account_as_well() {
+    fn a_path_inside_passports_user_counts_as_passports() {
         let keys = UserKeys::new(["userId", "passport.user.uuid"]);
         assert_eq!(keys.and_passport(), keys);
         let owner = |record| keys.owner_of(record);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn realms_do_not_meet_whatever_a_user_is_called() {
+    fn index_names_of_realms_never_collide() {
         let names = [
             index_name(None, "7"),
             index_name(Some("staff"), "7"),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_a_user_s_object_is_the_same_in_json_and_as_a_value() {
+    fn a_users_object_has_one_name_in_json_and_as_a_value() {
         for user in [
             json!("ada"),
             json!(7),

@@ -39,7 +39,7 @@ impl Session {
         Ok(value)
     }
 
-    /// Leaves a message for the page that the visitor sees next, under a kind: `info`, `error`.
+    /// Adds a message for the next page that the user sees, under a kind: `info`, `error`.
     ///
     /// Messages are stored under the key `flash`, as in connect-flash: messages of either side are shown by
     /// the other. Of two concurrent requests of one session that leave messages the later one's are kept.

@@ -46,7 +46,7 @@ use crate::watch::{Ended, Watched};
 #[cfg(any(feature = "ws", feature = "socketio"))]
 use crate::watch::{SocketLimit, SocketLimits, SocketPermit};
 
-/// One visitor's session, for as long as one request runs. Clones are the same session.
+/// One client's session, for as long as one request runs. Clones are the same session.
 ///
 /// Reading and changing happen in memory. Changes are written before the response leaves, as a
 /// patch over whatever the record has become by then: of two requests that change different keys
@@ -289,7 +289,7 @@ impl Session {
     /// Gives the session another id when it is stored, and ends the old one: required whenever a client's
     /// rights change (OWASP). The data stays.
     ///
-    /// Where the same user stays signed in with the same `roles`, concurrent requests with the old id go on
+    /// If the same user stays signed in with the same `roles`, concurrent requests with the old id go on
     /// in the session for a minute, and get no cookie; otherwise they get an anonymous session. See [the life
     /// of a session](crate::manual::lifecycle).
     ///

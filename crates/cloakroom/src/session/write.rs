@@ -232,7 +232,7 @@ impl Session {
 
     /// Writes the record to its place.
     ///
-    /// Where the id was closed while this request ran, a request that itself signs a user in stores what it
+    /// If the id was closed while this request ran, a request that itself signs a user in stores what it
     /// set under an id of its own; every other is refused.
     pub(crate) async fn write(&self, now: Timestamp) -> Result<(), SaveError> {
         let coordinator = &self.0.coordinator;
@@ -264,7 +264,7 @@ impl Session {
     /// Stores what a request that signs in has set under an id of its own, because the one that it came by
     /// was closed while it ran.
     ///
-    /// Where the user was signed in under that id, either another sign-in closed it, whose session exists; or
+    /// If the user was signed in under that id, either another sign-in closed it, whose session exists; or
     /// all sessions of the user were ended, which the request must not outlive.
     async fn write_apart(&self, now: Timestamp) -> Result<(), SaveError> {
         let coordinator = &self.0.coordinator;

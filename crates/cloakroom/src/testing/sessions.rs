@@ -45,7 +45,7 @@ impl TestSessions {
     ///
     /// # Panics
     ///
-    /// Where the policy does not build.
+    /// If the policy does not build.
     pub fn with(policy: PolicyBuilder) -> Self {
         let policy = policy.build();
         let policy = policy.unwrap_or_else(|error| panic!("the policy does not build: {error}"));
@@ -101,7 +101,7 @@ impl TestSessions {
     ///
     /// # Panics
     ///
-    /// Where that fails: see [`visit`](Self::visit).
+    /// If that fails: see [`visit`](Self::visit).
     #[doc(alias = "force_login")]
     pub async fn signed_in(&self, user: impl Serialize) -> Visitor {
         let mut visitor = self.visitor();
@@ -125,7 +125,7 @@ impl TestSessions {
     ///
     /// # Panics
     ///
-    /// Where the store fails, or `handle` does.
+    /// If the store fails, or `handle` does.
     pub async fn visit<R>(
         &self,
         visitor: &mut Visitor,

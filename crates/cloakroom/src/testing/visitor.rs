@@ -40,7 +40,7 @@ impl Visitor {
     ///
     /// # Panics
     ///
-    /// Where `path` is no path.
+    /// If `path` is no path.
     pub fn field_for(&self, path: &str) -> Option<String> {
         let url = self.origin.join(path).expect("a path makes a URL");
         self.jar.header(&url, Context::OWN)
@@ -50,7 +50,7 @@ impl Visitor {
     ///
     /// # Panics
     ///
-    /// Where a browser would not keep it: the test fails here, not later with a visitor who is not signed in.
+    /// If a browser would not keep it: the test fails here, not later with a visitor who is not signed in.
     pub fn keep(&mut self, set_cookie: &str) {
         let kept = self.jar.keep(set_cookie, &self.origin, Context::OWN);
         if let Err(rejected) = kept {

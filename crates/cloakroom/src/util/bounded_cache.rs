@@ -97,7 +97,7 @@ mod tests {
     use super::BoundedCache;
 
     #[test]
-    fn things_that_belong_together_stay_until_there_are_too_many() {
+    fn values_of_one_set_stay_until_it_overflows() {
         let places: BoundedCache<u64, 8> = BoundedCache::default();
         let find = |hash| places.get(hash, |thing| Some(*thing));
         assert_eq!(find(1), None);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_eighth_of_what_there_is_room_for_finds_room() {
+    fn an_eighth_of_the_capacity_fits_without_eviction() {
         let places: BoundedCache<(), 4096> = BoundedCache::default();
         let hashes: Vec<u64> = (0..512_u32)
             .map(|n| places.hash(&n.to_le_bytes()))
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_differ_between_processes_and_use_all_places() {
+    fn hashes_differ_between_processes_and_use_all_sets() {
         let (one, other) = (
             BoundedCache::<(), 64>::default(),
             BoundedCache::<(), 64>::default(),

@@ -115,7 +115,7 @@ fn assign_what_the_handler_did(session: &Session, stored: &str) {
 }
 
 #[test]
-fn records_of_other_writers_are_taken_as_express_takes_them() {
+fn records_of_other_writers_are_read_as_express_reads_them() {
     for (label, case) in cases("/foreign_records/cases") {
         let stored = format!(r#"{{"cookie":{},"a":1}}"#, case["stored"]);
         let Some(resaved) = case["resaved"].as_str() else {
@@ -173,7 +173,7 @@ fn throws_there_and_not_here(label: &str, case: &Value, stored: &str) {
 }
 
 #[test]
-fn poisoned_records_lock_nobody_out() {
+fn poisoned_records_lock_no_client_out() {
     let poison = [
         ("json_null", "null"),
         ("json_number", "42"),

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hint_that_comes_before_the_answer_is_not_lost() {
+    async fn an_invalidation_before_the_answer_is_not_lost() {
         let (mut registry, id) = (Registry::default(), SessionId::random());
         let mut waiter = registry.enter(&watched(&id));
         let lives = Some(NOW.after(Duration::from_mins(2)));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_who_leaves() {
+    fn a_dropped_waiter_leaves_no_entry() {
         let (mut registry, id) = (Registry::default(), SessionId::random());
         let numbers: Vec<u64> = (0..3)
             .map(|_| registry.enter(&watched(&id)).number)
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_decides_why_it_is_over() {
+    fn the_answer_decides_the_end_reason() {
         let (mut registry, id) = (Registry::default(), SessionId::random());
         let mut waiter = registry.enter(&watched(&id));
         assert_eq!(due(&mut registry, Delivery::Polling), 1);

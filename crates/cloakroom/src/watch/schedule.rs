@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unknown_or_was_long_ago_is_asked_for() {
+    fn unknown_or_stale_sessions_are_queried() {
         let (begin, now) = (Instant::now(), Timestamp::from_millis(1_000_000));
         let at = begin + Duration::from_mins(1);
         let ago = |millis| at - Duration::from_millis(millis);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_asked_for_half_a_turn_ago_comes_along() {
+    fn sessions_queried_half_an_interval_ago_join() {
         let at = Instant::now() + Duration::from_mins(1);
         let ago = |millis| at - Duration::from_millis(millis);
         let table = [
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_before_its_time_was_ended() {
+    fn a_session_gone_before_its_expiry_was_ended() {
         let now = Timestamp::from_millis(1_000_000);
         let at = |millis: i64| Timestamp::from_millis(1_000_000 + millis);
         #[rustfmt::skip]

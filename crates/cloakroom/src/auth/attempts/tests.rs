@@ -24,7 +24,7 @@ async fn fail_from(
 }
 
 #[tokio::test]
-async fn an_account_has_so_many_attempts_and_gets_them_back_one_by_one() {
+async fn an_account_has_a_quota_of_attempts_and_regains_them_one_by_one() {
     let clock = clock();
     let attempts = Attempts::with((3, MINUTE), (100, MINUTE), clock.clone());
     for _ in 0..3 {
@@ -52,7 +52,7 @@ async fn an_account_has_so_many_attempts_and_gets_them_back_one_by_one() {
 }
 
 #[tokio::test]
-async fn the_right_password_gives_them_back() {
+async fn the_right_password_restores_the_attempts() {
     let attempts = Attempts::with((3, MINUTE), (100, MINUTE), clock());
     for _ in 0..20 {
         fail(&attempts, "ada").await.unwrap();
@@ -98,7 +98,7 @@ async fn a_network_of_ipv6_is_one_address() {
 }
 
 #[tokio::test]
-async fn those_who_have_all_attempts_back_are_forgotten_and_no_others() {
+async fn only_accounts_with_a_full_quota_are_removed() {
     let clock = clock();
     let attempts = Attempts::with((3, MINUTE), (9, MINUTE), clock.clone());
     let known = || attempts.0.accounts.lock().unwrap().known.len();
@@ -124,7 +124,7 @@ async fn those_who_have_all_attempts_back_are_forgotten_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_attempts_at_once_none_is_free() {
+async fn concurrent_attempts_are_all_counted() {
     let attempts = Attempts::with((10, MINUTE), (1000, MINUTE), clock());
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..200 {
@@ -153,7 +153,7 @@ async fn of_many_attempts_at_once_none_is_free() {
 }
 
 #[tokio::test]
-async fn bounds_that_make_no_sense_let_one_through() {
+async fn zero_quota_and_zero_period_still_allow_one_attempt() {
     let attempts = Attempts::with((0, MINUTE), (0, Duration::ZERO), clock());
     fail(&attempts, "ada").await.unwrap();
     fail(&attempts, "ada").await.unwrap_err();
@@ -161,7 +161,7 @@ async fn bounds_that_make_no_sense_let_one_through() {
 
 /// A handler whose password check never ends must not lock the account's owner out.
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_a_turn_for_ever() {
+async fn waiting_for_a_turn_times_out() {
     let attempts = Attempts::with((3, MINUTE), (100, MINUTE), clock());
     let stuck = attempts.begin("ada", None).await.unwrap();
     let begun = tokio::time::Instant::now();

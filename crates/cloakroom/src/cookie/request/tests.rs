@@ -52,7 +52,7 @@ fn the_first_valid_one_of_several_wins() {
 }
 
 #[test]
-fn neighbours_hide_nothing() {
+fn malformed_neighbours_hide_no_valid_cookie() {
     let id = SessionId::random();
     for neighbour in [
         "a=\"x",
@@ -163,7 +163,7 @@ fn a_signed_id_outside_the_grammar_is_no_ticket() {
 }
 
 #[test]
-fn a_hostile_header_costs_little() {
+fn a_hostile_header_costs_linear_time() {
     let id = SessionId::random();
     let many = format!(
         "connect.sid=s%3Ax.y; {}",

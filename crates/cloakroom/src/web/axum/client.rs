@@ -115,7 +115,7 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// Where the body breaks off, or the response sets a cookie that no browser keeps.
+    /// If the body breaks off, or the response sets a cookie that no browser keeps.
     pub async fn send(&mut self, mut request: Request<Body>) -> ClientAnswer {
         let cookies = self.visitor.field_for(request.uri().path());
         let cookies = cookies.and_then(|field| field.try_into().ok());
