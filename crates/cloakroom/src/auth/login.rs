@@ -187,7 +187,7 @@ impl Session {
         let owner = self.owner_by(&self.user_keys());
         if matches!(owner, Owner::Contradiction(_)) {
             tracing::warn!(
-                "a session names two users, or one whom Passport has signed out: nobody is signed in"
+                "a session names two users, or one whom Passport has signed out: no user is signed in"
             );
         }
         owner.user()

@@ -11,7 +11,7 @@ pub struct Origin(Box<str>);
 #[non_exhaustive]
 pub enum OriginError {
     /// `null`, which every sandboxed frame and every file sends.
-    #[error("the origin `null` is anybody's: no list can allow it")]
+    #[error("any sandboxed page has the origin `null`: no list can allow it")]
     Null,
     /// `*`: origins are named one by one.
     #[error("an origin has no `*`: name each one")]

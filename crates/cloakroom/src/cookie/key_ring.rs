@@ -45,11 +45,11 @@ struct Key(Hmac<Sha256>);
 #[non_exhaustive]
 pub enum KeyError {
     /// Generate one with `openssl rand -base64 48`.
-    #[error("a secret needs at least 32 bytes; draw one with `openssl rand -base64 48`")]
+    #[error("a secret needs at least 32 bytes; generate one with `openssl rand -base64 48`")]
     TooShort,
     /// It repeats itself, or is made of a handful of characters.
     #[error(
-        "a secret that repeats itself, or holds only a few different characters, can be guessed; draw one with `openssl rand -base64 48`"
+        "a secret that repeats itself, or holds only a few different characters, can be guessed; generate one with `openssl rand -base64 48`"
     )]
     Guessable,
     /// A ring without a key signs nothing.

@@ -164,10 +164,10 @@ impl BreakerPermit<'_> {
         });
         match (was, is) {
             (BreakerState::Closed { .. }, BreakerState::Open { .. }) => {
-                tracing::error!("the session store does not answer: requests are refused at once");
+                tracing::error!("the session store does not answer: the circuit breaker opens");
             }
             (BreakerState::Open { .. } | BreakerState::HalfOpen, BreakerState::Closed { .. }) => {
-                tracing::info!("the session store answers again");
+                tracing::info!("the session store answers again: the circuit breaker closes");
             }
             _ => {}
         }

@@ -74,7 +74,9 @@ impl PendingEnds {
         if state.ends.len() > MAX_UNENDED {
             let oldest = state.order.pop_front();
             oldest.and_then(|key| state.ends.remove(&key));
-            tracing::error!("too many sessions could not be ended: the oldest is given up");
+            tracing::error!(
+                "too many sessions could not be ended: the oldest is not retried any more"
+            );
         }
         self.count.store(state.ends.len(), Ordering::Release);
         !std::mem::replace(&mut state.is_tried, true)
@@ -123,7 +125,7 @@ impl Coordinator {
 
     /// Remembers a session that the store has not ended, and retries from now on.
     pub(super) fn end_later(&self, key: SessionId, end: PendingEnd) {
-        tracing::warn!(id = ?key, "a session could not be ended: the store is asked again until it does");
+        tracing::warn!(id = ?key, "a session could not be ended: the end is retried until the store succeeds");
         if self.pending_ends.add(key, end) {
             match Handle::try_current() {
                 Ok(runtime) => drop(runtime.spawn(try_again(Weak::clone(&self.own)))),
@@ -152,7 +154,7 @@ impl Coordinator {
             PendingEnd::OfRecord => drop(self.destroy_once(key).await?),
         }
         self.pending_ends.remove(key);
-        tracing::info!(id = ?key, "a session has ended that the store had not ended when it was asked");
+        tracing::info!(id = ?key, "a session has ended at a retry");
         Ok(())
     }
 
@@ -253,7 +255,7 @@ mod tests {
         assert!(!unended.add(id(2), PendingEnd::OfClient(id(3))));
         assert!(
             !unended.add(id(1), PendingEnd::OfRecord),
-            "it is remembered once"
+            "it is stored once"
         );
         for number in [1, 2, 1] {
             assert_eq!(unended.next().map(|(key, _)| key), Some(id(number)));
@@ -266,7 +268,7 @@ mod tests {
         assert!(unended.is_empty() && unended.next().is_none() && unended.rest());
         assert!(
             unended.add(id(4), PendingEnd::OfRecord),
-            "somebody has to begin anew"
+            "the caller has to start the retries"
         );
     }
 

@@ -250,7 +250,7 @@ impl Laid<'_> {
             Record::parse(record.text().clone(), policy.settings().record_limit)
                 .is_ok_and(|read| read == record)
                 || record.text().len() > limit.bytes,
-            "a record is what taking its text apart gives"
+            "a record equals its parsed text"
         );
         Ok(Merged {
             entry: NewRecord {

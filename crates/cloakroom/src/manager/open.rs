@@ -80,7 +80,7 @@ impl Manager {
             }
         }
         if matches!(opened, Opened::Closed) {
-            tracing::debug!("a request came by an id that was closed a moment ago");
+            tracing::debug!("a request came by an id that was closed within the last minute");
         }
         Ok(opened)
     }

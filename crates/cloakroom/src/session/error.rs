@@ -37,7 +37,7 @@ pub enum SessionError {
     TooLarge,
     /// The policy's `id_generator` returns ids that its `id_grammar` refuses, or that make a cookie which
     /// browsers drop: the session is not stored.
-    #[error("the application's id generator draws ids that no request could bring back")]
+    #[error("the application's id generator returns ids that no request could bring back")]
     UnusableId,
     /// Express's `Session` object has a member of this name, so that Node would drop the key when
     /// it loads the record; or it is `cookie` or `_ck`, which the record keeps for itself.
@@ -48,7 +48,7 @@ pub enum SessionError {
     TooManySessions,
     /// The policy has no "remember me": allow it by
     /// [`remember_at_most`](crate::policy::PolicyBuilder::remember_at_most).
-    #[error("the policy remembers nobody: allow it by `remember_at_most`")]
+    #[error("the policy has no \"remember me\": allow it by `remember_at_most`")]
     RemembersNobody,
     /// The request has no session: no session layer covers its route, or its path. See
     /// `web::SessionRejection`.
@@ -58,7 +58,7 @@ pub enum SessionError {
     #[error("nobody is signed in: call `login` first")]
     NotSignedIn,
     /// The application's accounts could not be loaded: 503.
-    #[error("the accounts could not be asked")]
+    #[error("the user's account could not be loaded")]
     Accounts(#[source] Box<dyn Error + Send + Sync>),
     /// The value of a key is of another type, or JSON cannot express it.
     #[error(transparent)]

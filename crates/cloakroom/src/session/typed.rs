@@ -157,7 +157,7 @@ impl<T: Serialize> Drop for Typed<T> {
         if let Err(error) = self.commit()
             && !matches!(error, SessionError::Ended)
         {
-            tracing::error!(%error, "a typed session could not be kept");
+            tracing::error!(%error, "a typed session could not be written back");
         }
     }
 }

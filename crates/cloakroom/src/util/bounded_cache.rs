@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(
             [1, 3].map(find),
             [10, 31].map(Some),
-            "it takes its own place"
+            "it replaces its own entry"
         );
         assert_eq!(find(2), None);
         assert_eq!(places.get(1, |_| None::<()>), None);

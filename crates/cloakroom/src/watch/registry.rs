@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(
             due(&mut registry, Delivery::Push),
             0,
-            "it is being asked for"
+            "the query is in flight"
         );
         registry.look_at(&id);
         registry.answered(&id, lives, Freshness::Subscribed(Instant::now()), NOW);

@@ -135,7 +135,7 @@ impl SessionWatch {
         match self.ask_store(ids).await {
             Ok(living) => self.answered(ids, &living, Freshness::Polled(at)),
             Err(error) => {
-                tracing::debug!(%error, "watched sessions cannot be asked for");
+                tracing::debug!(%error, "watched sessions cannot be queried");
                 false
             }
         }

@@ -141,7 +141,7 @@ impl Guard {
             Ok(Some(session)) if !session.is_detached() => {
                 let access = self.require.check_now(&session, session.now().into());
                 access.await.map_err(|error| {
-                    tracing::error!(%error, "the roles of a user are not known");
+                    tracing::error!(%error, "the roles of a user could not be loaded");
                     Rejection::Unavailable
                 })
             }

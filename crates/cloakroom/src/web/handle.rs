@@ -108,7 +108,7 @@ impl Missing {
     pub(super) fn report(self, what: &str) {
         static SAID: AtomicBool = AtomicBool::new(false);
         match self {
-            Self::Layer => tracing::error!("{what} stands outside every session layer"),
+            Self::Layer => tracing::error!("{what} is outside every session layer"),
             Self::Path if !SAID.swap(true, Ordering::Relaxed) => tracing::error!(
                 "{what} is asked for a path that its session layer does not cover: see \
                  `PolicyBuilder::match_path`"

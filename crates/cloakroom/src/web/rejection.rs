@@ -23,7 +23,7 @@ pub enum SessionRejection {
     /// The session layer's `match_path` does not cover the request's path; the session of an outer layer does
     /// not take its place.
     #[error(
-        "the session layer does not cover this path: set `PolicyBuilder::match_path` to what this server is asked for, or ask for no session outside of it"
+        "the session layer does not cover this path: set `PolicyBuilder::match_path` to the path of this server's requests, or extract no session outside of it"
     )]
     OutsidePath,
     /// The request target is no path (`OPTIONS *`, CONNECT), and the policy has a `match_path`: 400.
@@ -36,7 +36,7 @@ pub enum SessionRejection {
     #[error("nobody is signed in")]
     LoginRequired,
     /// The store failed to return the user, and the policy lets the request go on without.
-    #[error("the session store did not say who is signed in")]
+    #[error("the session store failed to return the user")]
     Detached,
     /// actix-web's `app_data` has none of the accounts that the handler extracts.
     #[error("no accounts: add them with `App::app_data(web::Data::new(accounts))`")]

@@ -326,7 +326,7 @@ pub enum AttributeError {
     #[error("expires must be a date, or a date and time with Z or an offset, in ISO 8601")]
     Expires,
     /// A `maxAge` that ends beyond the last date, which is in the year 275760.
-    #[error("maxAge is longer than a date can say")]
+    #[error("maxAge ends beyond the last date of JavaScript")]
     TooLong,
     /// The value is no JSON.
     #[error("the value of a cookie attribute must be JSON")]
