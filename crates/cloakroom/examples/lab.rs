@@ -54,7 +54,7 @@ struct Flags {
     /// Declares that Express writes to the store as well.
     #[arg(long)]
     mixed_fleet: bool,
-    /// In PostgreSQL: installs the trigger that keeps Express from resurrecting sessions.
+    /// Installs, in PostgreSQL, the trigger that keeps Express from resurrecting sessions.
     #[arg(long)]
     shield: bool,
     /// The cookie's maxAge in milliseconds, or `none`.

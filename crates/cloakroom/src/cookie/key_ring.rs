@@ -31,7 +31,7 @@ pub struct KeyRing(Arc<ArcSwap<KeySet>>);
 
 /// The keys, with the cookies that they have verified: other keys begin with an empty cache.
 pub(super) struct KeySet {
-    /// Newest first; at least one.
+    /// The keys, newest first; at least one.
     all: Vec<Key>,
     verified: VerifyCache,
 }

@@ -11,7 +11,7 @@ pub enum Secure {
     /// On every cookie; over a connection that is not secure no cookie is sent at all.
     #[default]
     Always,
-    /// If the request that began the session was secure; kept for that session's lifetime.
+    /// On cookies of sessions that a secure request began; kept for the session's lifetime.
     Auto,
     /// On no cookie.
     ///

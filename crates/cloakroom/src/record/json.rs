@@ -63,7 +63,7 @@ impl Default for Bounds {
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     pub(crate) own: Vec<Member>,
-    /// In the order of the text.
+    /// The inner members, in the order of the text.
     inner: Vec<Member>,
 }
 
