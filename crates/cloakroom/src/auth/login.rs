@@ -283,7 +283,7 @@ mod tests {
         let user = |name: &str| Owner::User(name.into());
         #[rustfmt::skip]
         let table = [ // now,            before,       another's, when ada signs in
-            (Owner::Nobody,   None,         false), // a visitor's cart
+            (Owner::Nobody,   None,         false), // an anonymous cart
             (Owner::Nobody,   Some(false),  true),  // signed out by `delete req.session.userId`
             (Owner::Nobody,   Some(true),   true),
             (user("ada"),     None,         false), // Express signed her in

@@ -50,7 +50,7 @@ pub(crate) enum Rotation {
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "independent facts, each asked for by name"
+    reason = "independent facts, each read by name"
 )]
 pub(crate) struct SessionState {
     pub(crate) phase: Phase,

@@ -210,8 +210,8 @@ impl Policy {
         PolicyBuilder::new(keys)
     }
 
-    /// Starts from express-session's behaviour with only a secret, `resave: false` and `saveUninitialized:
-    /// false`: for an application that shares its sessions with Express.
+    /// Starts from express-session's behaviour with only a secret, `resave: false` and
+    /// `saveUninitialized: false`: for an application that shares its sessions with Express.
     ///
     /// Cookies live until the browser closes and records for a day; `Secure` and `SameSite` are not sent;
     /// only the application's keys are kept in a record; every request that loads its session touches it; any

@@ -227,7 +227,7 @@ mod tests {
         registry.look_at_all();
         assert_eq!(due(&mut registry, Delivery::Push), 1);
         registry.unanswered(&id);
-        assert_eq!(due(&mut registry, Delivery::Push), 1, "nobody has answered");
+        assert_eq!(due(&mut registry, Delivery::Push), 1, "no answer has come");
         assert!(waiter.end.try_recv().is_err());
         registry.answered(&id, None, Freshness::Subscribed(Instant::now()), NOW);
         registry.take_told().into_iter().for_each(Wakeup::tell);

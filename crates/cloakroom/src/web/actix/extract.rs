@@ -36,8 +36,8 @@ async fn session(request: HttpRequest) -> Result<Session, SessionRejection> {
 }
 
 /// Extracts the session. An `Option` of it, which is actix-web's own, is `None` where the store failed as
-/// well as outside every middleware: a handler that must distinguish them extracts `Result<Session,
-/// SessionRejection>`.
+/// well as outside every middleware: a handler that must distinguish them extracts
+/// `Result<Session, SessionRejection>`.
 impl FromRequest for Session {
     type Error = SessionRejection;
     type Future = Extracting<Self>;
