@@ -38,8 +38,8 @@ impl Session {
     ///
     /// [`SessionError::Gone`] where it ended elsewhere meanwhile, [`SessionError::Conflict`],
     /// [`SessionError::TooLarge`], [`SessionError::Ended`]; [`SessionError::HeadersSent`] for a session that
-    /// the client cannot be given any more; [`SessionError::Store`] where the store failed: unless the kind
-    /// is `Unknown` it has not written.
+    /// the client cannot be given any more; [`SessionError::Store`] where the store failed: only
+    /// with the kind `Unknown` it may have written.
     pub async fn save(&self) -> Result<(), SessionError> {
         self.live(|_| ())?;
         self.must_be_attached()?;
