@@ -5,7 +5,8 @@ use actix_web::{App, HttpServer, web};
 use cloakroom::web::actix::SessionMiddleware;
 use cloakroom::{KeyRing, Manager, MemoryStore, Policy, Secure, Session, SessionError};
 
-/// Reads, and stores nothing: whatever site makes a browser ask, a visitor without a session gets none.
+/// Reads, and stores nothing: a client without a session gets none, whatever site makes its browser send the
+/// request.
 async fn visits(session: Session) -> Result<String, SessionError> {
     let n: u32 = session.get("n")?.unwrap_or(0);
     Ok(format!("{n} visits"))
@@ -22,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let keys = KeyRing::from_env("SESSION_SECRET")?;
     // For plain HTTP on this machine; without it the cookie goes over TLS only.
     let policy = Policy::builder(keys).secure(Secure::Auto).build()?;
-    // Made once, for all workers.
+    // Created once, for all workers.
     let manager = Manager::new(policy, MemoryStore::new());
     let app = move || {
         let session = SessionMiddleware::new(manager.clone());

@@ -1,4 +1,4 @@
-//! An admin panel: who is signed in where, and one button that ends all of it, on every server.
+//! An admin panel: lists the users' sessions, and ends all of a user's with one button, on every server.
 //! `interop/fronts/admin.test.mjs` runs two processes of it on one Redis.
 
 use std::error::Error;
@@ -39,7 +39,7 @@ const TITLE: &str = "Cloakroom admin";
 struct Flags {
     #[command(flatten)]
     serve: serve::Options,
-    /// How old the login may be of whoever ends sessions, in seconds.
+    /// The maximum age of the login of a user who ends sessions, in seconds.
     #[arg(long, default_value_t = 300)]
     fresh_secs: u64,
 }
@@ -58,7 +58,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     flags.serve.serve(app(manager, fresh)).await
 }
 
-/// Editors look, admins act, and not long after they gave their password.
+/// Editors may read; admins may act, soon after a login.
 fn app(manager: Manager, fresh: Duration) -> Router {
     let staff = Require::any_role(["admin", "editor"]);
     let dangerous = Require::role("admin").fresh(fresh);
@@ -77,7 +77,7 @@ fn app(manager: Manager, fresh: Duration) -> Router {
         .layer(SessionLayer::new(manager))
 }
 
-/// A form that was sent cannot be sent again from the login: the list can.
+/// A form cannot be sent again from the login: the list can.
 async fn ask_again(response: Response) -> Response {
     if response.status() == StatusCode::UNAUTHORIZED {
         return Redirect::to("/login?again=1&next=/").into_response();
@@ -135,7 +135,7 @@ async fn users(
     Ok(page(TITLE, &body))
 }
 
-/// One user; with a button for whoever has a token to press it with.
+/// Renders one user; with a button where the client has a token for it.
 fn row(account: &Account, sessions: usize, token: Option<&str>) -> Markup {
     html! {
         tr data-user=(account.name) {
@@ -161,7 +161,7 @@ struct EndReason {
     user: String,
 }
 
-/// When this answers, no server lets the user's cookies pass any more.
+/// Ends a user's sessions. When this responds, no server accepts the user's cookies any more.
 async fn end(
     State(manager): State<Manager>,
     Form(form): Form<EndReason>,
@@ -189,7 +189,7 @@ fn counted(sessions: u64) -> String {
     format!("{sessions} session{}", if sessions == 1 { "" } else { "s" })
 }
 
-/// What a handler here can fail of: the session, or the store that is asked about others'.
+/// The error of a handler: of the session, or of the store's answer about others'.
 struct Failure(SessionError);
 
 impl<E: Into<SessionError>> From<E> for Failure {

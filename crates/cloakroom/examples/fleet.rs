@@ -1,5 +1,5 @@
-//! A small service to run several times behind a proxy: who is signed in, and a counter that no
-//! restart may lose a step of. `interop/fronts/fleet.test.mjs` restarts it behind nginx.
+//! A small service to run several times behind a proxy: a login, and a counter that must lose no update in a
+//! restart. `interop/fronts/fleet.test.mjs` restarts it behind nginx.
 //!
 //! It shares its sessions with Express and Passport (`interop/fronts/passport.test.mjs`).
 
@@ -27,14 +27,14 @@ mod serve;
 
 use accounts::{ACCOUNTS, Account};
 
-/// Signs in, says who is signed in, and counts.
+/// Signs in, reports the user, and counts.
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
     serve: serve::Options,
 }
 
-/// What the Express application tells Passport: a user is kept as their name.
+/// The counterpart of the Express application's Passport: a user is kept as their name.
 struct Accounts;
 
 impl Passport for Accounts {
@@ -110,7 +110,7 @@ async fn me(session: Session) -> Result<Response, SessionError> {
     Ok(Json(json!({ "user": user.name, "count": count })).into_response())
 }
 
-/// One step of the counter, in the store when the answer leaves.
+/// Increments the counter, in the store when the response leaves.
 async fn count(session: Session) -> Result<Response, SessionError> {
     if session.passport_user(&Accounts).await?.is_none() {
         return Ok(nobody());
@@ -120,14 +120,14 @@ async fn count(session: Session) -> Result<Response, SessionError> {
     Ok(Json(json!({ "count": count })).into_response())
 }
 
-/// A page behind a guard: whom it lets in.
+/// A page behind a guard.
 fn guarded(path: &str, require: Require) -> Router<Attempts> {
     let whom = async |session: Session| Json(json!({ "user": session.user() }));
     let page = Router::new().route(path, get(whom));
     page.route_layer(Guard::new(require))
 }
 
-/// Something of the user's own in the session.
+/// Stores some of the user's own data in the session.
 async fn note(session: Session) -> Result<StatusCode, SessionError> {
     let Some(user) = session.passport_user(&Accounts).await? else {
         return Ok(StatusCode::UNAUTHORIZED);
@@ -136,13 +136,13 @@ async fn note(session: Session) -> Result<StatusCode, SessionError> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Signs out and keeps what is nobody's.
+/// Signs out and keeps the data that belongs to no user.
 async fn forget(session: Session) -> Result<StatusCode, SessionError> {
     session.logout_keeping(&["theme"])?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What follows a change of the password, which the accounts here never change.
+/// Ends the other sessions, as after a change of the password, which the accounts here never change.
 async fn password(session: Session) -> Result<Response, SessionError> {
     let ended = session.password_changed().await?;
     Ok(Json(json!({ "ended": ended })).into_response())

@@ -27,7 +27,7 @@ mod connections;
 #[path = "lab/steps.rs"]
 mod steps;
 
-/// A server that does to its session what a request's body says.
+/// A server whose requests' bodies say what to do with the session.
 #[derive(Parser)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -51,10 +51,10 @@ struct Flags {
     /// The prefix of keys in Redis.
     #[arg(long, default_value = "sess:")]
     prefix: String,
-    /// Whether Express writes to the store as well.
+    /// Declares that Express writes to the store as well.
     #[arg(long)]
     mixed_fleet: bool,
-    /// In PostgreSQL: installs the trigger that keeps Express from bringing sessions back.
+    /// Installs, in PostgreSQL, the trigger that keeps Express from resurrecting sessions.
     #[arg(long)]
     shield: bool,
     /// The cookie's maxAge in milliseconds, or `none`.
@@ -236,7 +236,7 @@ struct Flush {
     after: u64,
 }
 
-/// Sends the head first, then changes the session: it has to be saved by name.
+/// Sends the head first, then changes the session: it must be saved explicitly.
 async fn flush(session: Session, Query(flush): Query<Flush>) -> Response {
     let (mut sender, body) = Channel::<axum::body::Bytes>::new(2);
     tokio::spawn(async move {
@@ -264,7 +264,7 @@ struct Records {
     sid: Option<String>,
 }
 
-/// What the store holds: all of it, or the ids that `sid=a,b,c` names.
+/// Returns the store's records: all of them, or the ids that `sid=a,b,c` names.
 async fn records(
     State(lab): State<Lab>,
     Query(wanted): Query<Records>,

@@ -1,13 +1,13 @@
-//! A gate before a Next.js application: who is not signed in never reaches it, and it never has to
-//! ask. `interop/fronts/next.test.mjs` builds, starts and guards one.
+//! A gate before a Next.js application: clients that are not signed in never reach it, and it never has to
+//! check. `interop/fronts/next.test.mjs` builds, starts and guards one.
 //!
 //! ```sh
 //! SESSION_SECRET="$(openssl rand -base64 48)" cargo run --release -p cloakroom --example next_gate \
 //!     --features redis,attempts -- --addr 127.0.0.1:8080 --upstream http://127.0.0.1:3000
 //! ```
 //!
-//! Next has to listen where the gate alone reaches it (`next start -H 127.0.0.1`): it believes
-//! `X-Session-User`, whoever sends it.
+//! Next has to listen where the gate alone reaches it (`next start -H 127.0.0.1`): it trusts `X-Session-User`
+//! from any sender.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -45,15 +45,15 @@ mod serve;
 #[path = "next_gate/upstream.rs"]
 mod upstream;
 
-/// How long a page may take to begin; what it streams after that may take as long as it likes.
+/// Time within which a page has to begin; its stream after that has no limit.
 const FIRST_BYTE: Duration = Duration::from_secs(30);
 
-/// Lets those through to a Next.js application who are signed in.
+/// Passes requests of users who are signed in to a Next.js application.
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
     serve: serve::Options,
-    /// Where Next listens: `http://127.0.0.1:3000`. TLS takes the proxy's feature `tls`.
+    /// The address of Next: `http://127.0.0.1:3000`. TLS needs the proxy's feature `tls`.
     #[arg(long, value_parser = origin)]
     upstream: Uri,
 }
@@ -88,7 +88,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     flags.serve.serve(app(gate)).await
 }
 
-/// `http://HOST:PORT`, and nothing that a path could be joined to.
+/// Parses `http://HOST:PORT`, without anything that a path could be joined to.
 fn origin(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|_| "not a URL".to_owned())?;
     let is_origin = uri.scheme() == Some(&Scheme::HTTP) && matches!(uri.path(), "" | "/");
@@ -121,7 +121,7 @@ fn app(gate: Gate) -> Router {
         .layer(SessionLayer::new(gate.manager))
 }
 
-/// Asks for no session: these files are the same for everybody, and may be cached.
+/// Forwards without a session: these files do not depend on the user, and may be cached.
 async fn forward_public(State(gate): State<Gate>, request: Request) -> Response {
     send(&gate, request, None).await
 }
@@ -147,7 +147,7 @@ async fn send(gate: &Gate, mut request: Request, user: Option<&str>) -> Response
     }
 }
 
-/// Cuts an open socket once its session is no more.
+/// Closes an open socket once its session is over.
 fn watch(session: &Session, request: &mut Request) {
     #[expect(
         clippy::default_trait_access,

@@ -45,7 +45,7 @@ async fn main() {
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
-    // It stands beside Express in tests, which takes any secret; elsewhere use `KeyRing::new`.
+    // Tests run it beside Express, which takes any secret; elsewhere use `KeyRing::new`.
     let keys = KeyRing::with_insecure_short_secret(flags.secret)?;
     // For plain HTTP on one's own machine; elsewhere leave it out.
     let policy = Policy::builder(keys).secure(Secure::Auto).build()?;
@@ -69,11 +69,11 @@ fn app(manager: Manager) -> Router {
         .route("/ws", any(async |live: LiveUpgrade| greet(live)))
         .with_state(manager.clone())
         .layer(sockets)
-        // Outside of socket.io's, so that its handshakes have a session.
+        // Outside socket.io's, so that its handshakes have a session.
         .layer(SessionLayer::new(manager))
 }
 
-/// Whoever says so: it is an example.
+/// Signs in without a password: it is an example.
 async fn login(session: Session, Path(user): Path<String>) -> Result<(), SessionError> {
     session.login(user).await
 }
@@ -104,7 +104,7 @@ fn greet(live: LiveUpgrade) -> Response {
     })
 }
 
-/// Before the client is connected: its first event finds its handler.
+/// Runs before the client is connected, so that its first event finds its handler.
 async fn admit(socket: SocketRef) -> Result<(), SocketError> {
     let session = socketio::signed_in(&socket).await?;
     socket.on("who", async move |ack: AckSender| {

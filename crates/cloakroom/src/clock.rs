@@ -1,4 +1,4 @@
-//! What time it is; what an instant looks like in a record and in a header is in `date`.
+//! The current time; `date` formats an instant for a record and for a header.
 
 mod date;
 
@@ -14,7 +14,7 @@ impl Timestamp {
     /// The furthest instant from 1970 that JavaScript's `Date` can hold (ECMA-262, 21.4.1.1).
     const LIMIT: i64 = 8_640_000_000_000_000;
 
-    /// An instant from its milliseconds since 1970, held within what a JavaScript `Date` can say.
+    /// Creates an instant from its milliseconds since 1970, clamped to the range of a JavaScript `Date`.
     pub const fn from_millis(millis: i64) -> Self {
         if millis > Self::LIMIT {
             Self(Self::LIMIT)
@@ -25,7 +25,7 @@ impl Timestamp {
         }
     }
 
-    /// An instant from its milliseconds, or `None` where a JavaScript `Date` would be invalid.
+    /// Creates an instant from its milliseconds, or `None` where a JavaScript `Date` would be invalid.
     pub(crate) const fn checked(millis: i64) -> Option<Self> {
         if millis < -Self::LIMIT || millis > Self::LIMIT {
             None
@@ -34,19 +34,19 @@ impl Timestamp {
         }
     }
 
-    /// Milliseconds since 1970; negative before.
+    /// Returns the milliseconds since 1970; negative before.
     pub const fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// The instant `duration` later.
+    /// Returns the instant `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(Self::LIMIT);
         Self::from_millis(self.0.saturating_add(millis))
     }
 
-    /// How long from `earlier` to this instant; nothing where `earlier` is not earlier.
+    /// Returns the time from `earlier` to this instant; zero where `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -76,7 +76,7 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
-/// Where the library reads the time.
+/// The source of the library's time.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Clock {
@@ -90,7 +90,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// The time now.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => SystemTime::now().into(),
@@ -112,43 +112,43 @@ impl From<SkewedClock> for Clock {
     }
 }
 
-/// A machine's clock that is wrong, for tests of what that does: it goes on, and may jump. Clones are one
+/// A machine's clock that is wrong, for tests of the effects: it advances, and may jump. Clones share one
 /// clock.
 ///
-/// Stores that ask a server for the time, or have a monotonic clock, do so beside it; a [`ManualClock`]
-/// takes the place of both.
+/// Stores that read a server's time, or have a monotonic clock, are not affected; a [`ManualClock`] replaces
+/// both.
 #[derive(Clone, Debug, Default)]
 pub struct SkewedClock(Arc<AtomicI64>);
 
 impl SkewedClock {
-    /// A clock that is right.
+    /// Creates a clock that is right.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes it so many milliseconds fast; slow, where that is less than zero.
+    /// Sets it fast by so many milliseconds; slow, where that is less than zero.
     pub fn set(&self, fast_by: i64) {
         self.0.store(fast_by, Ordering::SeqCst);
     }
 
-    /// The time that it shows.
+    /// Returns the time that it shows.
     pub fn now(&self) -> Timestamp {
         let right = Timestamp::from(SystemTime::now()).as_millis();
         Timestamp::from_millis(right.saturating_add(self.0.load(Ordering::SeqCst)))
     }
 }
 
-/// A clock for tests: it stands still until it is told to move. Clones share one time.
+/// A clock for tests: it stands still until it is advanced. Clones share one time.
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    /// A clock that shows `start`.
+    /// Creates a clock that shows `start`.
     pub fn at(start: Timestamp) -> Self {
         Self(Arc::new(AtomicI64::new(start.as_millis())))
     }
 
-    /// The time that it shows.
+    /// Returns the time that it shows.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }

@@ -1,4 +1,4 @@
-//! Session ids: drawn, parsed, never printed.
+//! Session ids: generated, parsed, never printed.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -9,28 +9,28 @@ use std::sync::{Arc, LazyLock};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-/// Bytes of randomness in an id: 192 bits, as express-session draws them (uid-safe).
+/// Bytes of randomness in an id: 192 bits, as in express-session (uid-safe).
 const RANDOM_BYTES: usize = 24;
 
-/// The opaque name of a session (RFC 6265bis §8.4): whoever holds it, signed, holds the session.
+/// The opaque name of a session (RFC 6265bis §8.4): its holder, with a signature, has the session.
 ///
 /// `Debug` prints a fingerprint that is worth nothing outside this process; there is no `Display`.
 /// [`SessionId::expose`] gives the text, for stores.
 #[derive(Clone)]
 pub struct SessionId {
     text: Arc<str>,
-    /// Whether it is the store's name of a session and no client's: hashed, where ids are. It counts for no
-    /// comparison.
+    /// `true` for the store's name of a session, hashed where ids are, which no client has. Comparisons
+    /// ignore it.
     is_key: bool,
 }
 
 impl SessionId {
-    /// Draws a new id: 24 random bytes from the operating system in base64url, 32 characters.
+    /// Generates a new id: 24 random bytes from the operating system in base64url, 32 characters.
     ///
     /// # Panics
     ///
-    /// Where the operating system has no random numbers to give: a session with a guessable id
-    /// would be worse than none (OWASP ASVS 7.2.3).
+    /// If the operating system has no random numbers: a session with a guessable id would be worse than
+    /// none (OWASP ASVS 7.2.3).
     pub fn random() -> Self {
         let mut bytes = [0; RANDOM_BYTES];
         fill(&mut bytes).expect("the operating system gives random numbers");
@@ -41,12 +41,12 @@ impl SessionId {
         Self::new(std::str::from_utf8(&text).expect("base64url is ASCII"))
     }
 
-    /// Takes `text` as an id if `grammar` allows it.
+    /// Parses `text` as an id if `grammar` allows it.
     pub fn parse(text: &str, grammar: &IdGrammar) -> Option<Self> {
         grammar.allows(text).then(|| Self::new(text))
     }
 
-    /// Takes an id from a place that only ever held ids: a store's own key.
+    /// Creates an id from a place that only ever held ids: a store's own key.
     pub fn from_store(text: &str) -> Self {
         Self::new(text)
     }
@@ -58,22 +58,22 @@ impl SessionId {
         }
     }
 
-    /// Returns it as the store's own name of a session, which is not hashed again.
+    /// Marks it as the store's own name of a session, which is not hashed again.
     pub(crate) fn into_key(mut self) -> Self {
         self.is_key = true;
         self
     }
 
-    /// Returns whether it is the store's own name of a session.
+    /// Returns `true` if it is the store's own name of a session.
     pub(crate) fn is_key(&self) -> bool {
         self.is_key
     }
 
-    /// The id itself.
+    /// Returns the id itself.
     ///
     /// # Security
     ///
-    /// Whoever has this text and a signing secret has the session: never log it, never show it.
+    /// The holder of this text and a signing secret has the session: never log it, never show it.
     pub fn expose(&self) -> &str {
         &self.text
     }
@@ -111,7 +111,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Which texts may be ids, asked after the signature and before any store is.
+/// The grammar of ids, checked after the signature and before any call of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdGrammar(Grammar);
 
@@ -122,22 +122,22 @@ enum Grammar {
 }
 
 impl IdGrammar {
-    /// Between `min` and `max` characters of `A-Z a-z 0-9 - _`; the default is 20 to 128.
+    /// Creates a grammar of `min` to `max` characters of `A-Z a-z 0-9 - _`; the default is 20 to 128.
     pub const fn token(min: usize, max: usize) -> Self {
         Self(Grammar::Token { min, max })
     }
 
-    /// Any text at all, as express-session allows; for applications whose `genid` draws others.
+    /// Allows any text, as express-session does; for applications whose `genid` returns other ids.
     ///
     /// # Security
     ///
-    /// An application that signs a visitor's own text with the same secret hands out ids of the
-    /// visitor's choice; a grammar keeps those out of the store.
+    /// An application that signs a client's own text with the same secret gives out ids of the client's
+    /// choice; a grammar keeps those out of the store.
     pub const fn any() -> Self {
         Self(Grammar::Any)
     }
 
-    /// Whether `text` may be an id; the empty text never is one.
+    /// Returns `true` if `text` may be an id; the empty text never is one.
     pub fn allows(&self, text: &str) -> bool {
         match self.0 {
             Grammar::Any => !text.is_empty(),
@@ -167,7 +167,7 @@ fn is_token(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
-/// A number that stands for `text` in logs of this process and means nothing outside it.
+/// Returns a number that stands for `text` in logs of this process and means nothing outside it.
 fn fingerprint(text: &str) -> u32 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     (KEY.hash_one(text) >> 32) as u32
@@ -190,7 +190,7 @@ fn fill(bytes: &mut [u8; RANDOM_BYTES]) -> Result<(), getrandom::Error> {
         }
         let drawn = &mut pool.bytes[pool.used..pool.used + RANDOM_BYTES];
         bytes.copy_from_slice(drawn);
-        // What was given out does not stay in memory to be given or read again.
+        // Random bytes that were used do not stay in memory to be used or read again.
         drawn.fill(0);
         pool.used += RANDOM_BYTES;
         Ok(())
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_grammar_keeps_strange_ids_from_the_store() {
+    fn ids_outside_the_grammar_never_reach_the_store() {
         let long = "x".repeat(129);
         #[rustfmt::skip]
         let table = [

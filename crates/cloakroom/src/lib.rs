@@ -34,7 +34,7 @@
 //! database.
 //!
 //! To begin: [`manual::start`]; messages, jobs, polls: [`manual::recipes`];
-//! users, roles, what is answered: `manual::guards`; tests of an application: `manual::testing`; behind a
+//! users, roles, rejections: `manual::guards`; tests of an application: `manual::testing`; behind a
 //! proxy, with secrets, logs and health: [`manual::production`]; coming from tower-sessions, axum-login or
 //! actix-session: [`manual::coming_from`];
 //! what is promised, each with its test: [`manual::guarantees`]; ids that

@@ -1,4 +1,4 @@
-//! The accounts of the examples: three people, and passwords that are no secret.
+//! The accounts of the examples: three users, and passwords that are no secret.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use cloakroom::auth::{Attempts, TooManyAttempts};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// Somebody who may sign in.
+/// A user who may sign in.
 pub(crate) struct Account {
     pub(crate) name: &'static str,
     password: &'static str,
@@ -22,7 +22,7 @@ pub(crate) const ACCOUNTS: [Account; 3] = [
     Account { name: "linus", password: "just-for-fun",      roles: &[] },
 ];
 
-/// Says who may sign in: nobody can enter an example whose accounts are written nowhere.
+/// Lists the accounts that may sign in.
 pub(crate) fn lines() -> String {
     let line = |account: &Account| {
         let (name, password) = (account.name, account.password);
@@ -32,8 +32,7 @@ pub(crate) fn lines() -> String {
     format!("sign in as\n{}", lines.join("\n"))
 }
 
-/// Attempts to sign in, bounded for each account; whoever tries an example out, or tests it, does so
-/// from one address.
+/// Returns the limits on attempts for each account; users and tests of an example come from one address.
 pub(crate) fn attempts() -> Attempts {
     let (account, address) = (
         (10, Duration::from_mins(1)),
@@ -42,7 +41,7 @@ pub(crate) fn attempts() -> Attempts {
     Attempts::with(account, address, Clock::System)
 }
 
-/// Whose name and password these are, if not too many were tried.
+/// Returns the account with this name and password, unless too many were tried.
 pub(crate) async fn sign_in(
     attempts: &Attempts,
     address: Option<IpAddr>,
@@ -56,11 +55,11 @@ pub(crate) async fn sign_in(
     Ok(found)
 }
 
-/// Takes as long whether it is the name or the password that is wrong.
+/// Finds an account, in a time that does not depend on whether the name or the password is wrong.
 ///
-/// An application keeps hashes (argon2id, OWASP Password Storage Cheat Sheet) and hashes for unknown
-/// names too. These passwords stand in the source; they are compared with all accounts', in constant
-/// time and regardless of their length, so that at least the example teaches no other habit.
+/// An application keeps hashes (argon2id, OWASP Password Storage Cheat Sheet) and hashes for unknown names
+/// too. These passwords are in the source; they are compared with all accounts', in constant time and
+/// regardless of their length, so that at least the example teaches no other habit.
 fn find(name: &str, password: &str) -> Option<&'static Account> {
     let digest = |text: &str| <[u8; 32]>::from(Sha256::digest(text));
     let (name, password) = (digest(name), digest(password));
@@ -119,7 +118,7 @@ mod tests {
         }
         let other = sign_in(&attempts, address, ("grace", "nanoseconds")).await;
         assert!(other.unwrap().is_some());
-        // Right passwords give what they took.
+        // Right passwords restore their attempts.
         for _ in 0..20 {
             let right = sign_in(&attempts, address, ("linus", "just-for-fun")).await;
             assert!(right.unwrap().is_some());

@@ -1,4 +1,4 @@
-//! Connections: how slowly a client may send a request, and how they end.
+//! Connections: limits on slow clients, and a graceful end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,11 +20,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service as _;
 
-/// How long a client may take over a request's head, and be silent between two requests.
+/// Time that a client has for a request's head, and for a pause between two requests.
 const HEAD: Duration = Duration::from_secs(15);
-/// How long any body may take, however short it is.
+/// Time that any body may take, however short it is.
 const BODY: Duration = Duration::from_secs(15);
-/// How many bytes of a body earn it a second more.
+/// Bytes of a body that earn it one second more.
 const BYTES_PER_SECOND: u64 = 500;
 
 /// Serves until `ended` is ready, and then lets the requests under way finish.
@@ -34,7 +34,7 @@ pub(crate) async fn serve(mut listener: TcpListener, app: Router, ended: impl Fu
     let mut app = app
         .layer(map_request(paced))
         .into_make_service_with_connect_info::<SocketAddr>();
-    // Told of the end by what is sent; gone when all of them are.
+    // The channel's value signals the end; the channel closes when all connections have.
     let (end, _) = watch::channel(());
     tokio::pin!(ended);
     loop {
@@ -49,7 +49,7 @@ pub(crate) async fn serve(mut listener: TcpListener, app: Router, ended: impl Fu
         tokio::spawn(async move {
             let connection = connection.with_upgrades();
             tokio::pin!(connection);
-            // One that breaks off, or is too slow, concerns its client alone.
+            // A connection that breaks off, or is too slow, affects its client alone.
             tokio::select! {
                 _ = connection.as_mut() => return,
                 _ = ending.changed() => connection.as_mut().graceful_shutdown(),
@@ -69,7 +69,7 @@ async fn paced(request: Request) -> Request {
     request.map(|body| Body::new(Paced { body, pace: None }))
 }
 
-/// Returns how long a body may have taken by the time that so much of it has come: Apache's
+/// Returns the time that a body may have taken by the time that this many bytes have come: Apache's
 /// `RequestReadTimeout body=15,MinRate=500`.
 fn allowed(received: u64) -> Duration {
     BODY + Duration::from_secs(received / BYTES_PER_SECOND)
@@ -78,7 +78,7 @@ fn allowed(received: u64) -> Duration {
 /// A body that fails once it is sent too slowly.
 struct Paced {
     body: Body,
-    /// From the first look at it: a handler may take its time.
+    /// Starts at the first read: a handler may take its time.
     pace: Option<Pace>,
 }
 

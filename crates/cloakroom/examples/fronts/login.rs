@@ -1,4 +1,4 @@
-//! Signing in and out by two forms: `/login`, with a way back that stays on this site, and `/logout`.
+//! Signing in and out by two forms: `/login`, with a redirect that stays on this site, and `/logout`.
 
 use axum::Router;
 use axum::extract::{Form, Query};
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::accounts;
 use crate::page::page;
 
-/// The routes of the login; `title` names what one signs in to.
+/// Returns the routes of the login; `title` names the application.
 pub(crate) fn routes(title: &'static str) -> Router {
     let show = async move |way| form(title, way);
     let attempts = accounts::attempts();

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 const STYLE: &str = include_str!("page.css");
 
-/// Nothing comes from anywhere but this page, and nobody frames it; the sheet is known by its hash.
+/// Resources come from this page alone, and no page frames it; the style sheet is allowed by its hash.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
     format!(
@@ -20,7 +20,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A page with the headers that belong to it.
+/// Returns a page with its headers.
 pub(crate) fn page(title: &str, body: &Markup) -> Response {
     let page = html! {
         (DOCTYPE)
@@ -36,7 +36,7 @@ pub(crate) fn page(title: &str, body: &Markup) -> Response {
             body { (body) }
         }
     };
-    // `same-origin`: under `no-referrer` the page's own forms would come with `Origin: null`.
+    // `same-origin`: under `no-referrer` the page's own forms would be sent with `Origin: null`.
     let headers = [
         (CONTENT_SECURITY_POLICY, POLICY.as_str()),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

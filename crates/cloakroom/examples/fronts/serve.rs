@@ -1,4 +1,4 @@
-//! What the examples have in common: their flags, their sessions, their start and their end.
+//! The common parts of the examples: their flags, their sessions, their start and their end.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{accounts, connections};
 
-/// Where to listen, where to keep sessions, and what to sign their cookies with.
+/// The address to listen on, the store, and the secrets of the cookies.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     #[arg(long, default_value = "127.0.0.1:0")]
@@ -32,7 +32,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The sessions of every process with these flags: another process of ours, or Express.
+    /// Returns the sessions of every process with these flags: another process of the example, or Express.
     pub(crate) async fn manager(&self) -> Result<Manager, Box<dyn Error>> {
         let mut options = StoreOptions::default();
         options.mixed_fleet = true;
@@ -47,7 +47,7 @@ impl Options {
         ))
     }
 
-    /// Serves until SIGTERM or SIGINT, then answers what has begun, and ends.
+    /// Serves until SIGTERM or SIGINT, then completes the requests under way, and ends.
     pub(crate) async fn serve(&self, app: Router) -> Result<(), Box<dyn Error>> {
         let listener = TcpListener::bind(self.addr).await?;
         let addr = listener.local_addr()?;

@@ -1,4 +1,4 @@
-//! What one step of a request does to the session, as the handler of an application would write it.
+//! Carries out one step of a request on the session, as an application's handler would.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ struct Step<'a> {
 
 type Outcome = Result<Box<RawValue>, String>;
 
-/// Does one step; its result, or its error as a text.
+/// Carries out one step; returns its result, or its error as a text.
 pub(super) async fn run(lab: &Lab, session: &Session, json: &str) -> Outcome {
     let step: Step<'_> = serde_json::from_str(json).map_err(|error| error.to_string())?;
     if session.is_ended() && step.op != "sleep" {
@@ -87,7 +87,7 @@ fn json_text(json: String) -> Outcome {
     RawValue::from_string(json).map_err(|error| error.to_string())
 }
 
-/// A value as Node would keep it: its numbers pass through a double, for example.
+/// Returns a value as Node would keep it: its numbers pass through a double, for example.
 fn node_json(step: &str) -> Result<String, String> {
     let step = members(step)?;
     let value = step.get("value").ok_or("the step has no value")?;
@@ -95,18 +95,18 @@ fn node_json(step: &str) -> Result<String, String> {
 }
 
 async fn add(session: &Session, key: &str, by: f64) -> Outcome {
-    // As in JavaScript's `(value ?? 0) + by`: null counts as nothing.
+    // As in JavaScript's `(value ?? 0) + by`: null counts as zero.
     let add = move |number: Option<Option<f64>>| Some(number.flatten().unwrap_or(0.0) + by);
     session.update(key, add).await.map_err(text)?;
     json_text(session.get_raw(key).map_err(text)?.unwrap_or("null".into()))
 }
 
-/// The members of a step; `null` is a value.
+/// Returns the members of a step; `null` is a value.
 fn members(step: &str) -> Result<BTreeMap<&str, &RawValue>, String> {
     serde_json::from_str(step).map_err(|error| error.to_string())
 }
 
-/// Every member of the step but `op` is an attribute.
+/// Sets attributes: every member of the step but `op`.
 fn cookie(session: &Session, json: &str) -> Outcome {
     let attributes = members(json)?;
     session.cookie_mut(|cookie| {

@@ -1,26 +1,26 @@
-//! What may be fetched without a session: the files that a build of Next names by their content.
+//! Files that may be fetched without a session: those that a build of Next names by their content.
 
 use axum::http::header::UPGRADE;
 use axum::http::{HeaderMap, Method, StatusCode};
 
 use crate::upstream::is_foreign_socket;
 
-/// Who may ask for something.
+/// The clients that may send a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// Anybody: it is asked for without a session.
+    /// Any client: it is forwarded without a session.
     Public,
-    /// Whoever is signed in.
+    /// Users who are signed in.
     Guarded,
-    /// Nobody.
+    /// No client.
     Refused(StatusCode),
 }
 
 /// Returns the rule for a request.
 ///
-/// What would become a tunnel is never public, whatever its path: behind a handshake the upstream can
-/// be asked for anything. `CONNECT` (RFC 9110 §9.3.6, and HTTP/2's extended one, RFC 8441) is for
-/// proxies of another kind.
+/// A request that would become a tunnel is never public, whatever its path: after a handshake the upstream
+/// would accept any request. `CONNECT` (RFC 9110 §9.3.6, and HTTP/2's extended one, RFC 8441) is for proxies
+/// of another kind.
 pub(crate) fn rule(method: &Method, path: &str, headers: &HeaderMap) -> Rule {
     let is_tunnel = headers.contains_key(UPGRADE);
     if *method == Method::CONNECT {
@@ -34,11 +34,11 @@ pub(crate) fn rule(method: &Method, path: &str, headers: &HeaderMap) -> Rule {
     }
 }
 
-/// Whether anybody may have this path.
+/// Returns `true` if any client may have this path.
 ///
-/// `/_next/static/` holds the scripts, sheets and fonts of the browser's side, the same for everyone;
-/// their sources are readable, the data that pages are made of is not in them. Not so
-/// `/_next/data/` and `/_next/image`: the one is rendered, the other fetches what its query names.
+/// `/_next/static/` holds the scripts, sheets and fonts of the browser's side, equal for every user; their
+/// sources are readable, the data of pages is not in them. `/_next/data/` and `/_next/image` are not public:
+/// the one is rendered, the other fetches the URL in its query.
 fn is_public(method: &Method, path: &str) -> bool {
     let is_file = matches!(path, "/favicon.ico" | "/robots.txt")
         || path
@@ -47,8 +47,8 @@ fn is_public(method: &Method, path: &str) -> bool {
     matches!(*method, Method::GET | Method::HEAD) && is_file
 }
 
-/// Whether a part of a path means the same to whoever reads it: no dots that lead up, no escapes
-/// but those of brackets, which Next writes in the names of its files.
+/// Returns `true` if every parser reads a part of a path alike: no dots that lead up, no escapes but those of
+/// brackets, which Next writes in the names of its files.
 fn is_plain(part: &str) -> bool {
     let bare = part.replace("%5B", "").replace("%5D", "");
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~@".contains(&byte);

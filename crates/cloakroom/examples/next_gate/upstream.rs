@@ -1,4 +1,4 @@
-//! What of a request's head goes on to Next: nothing that only the gate may say, no ticket.
+//! Prepares a request's head for Next: without the fields that only the gate may set, and without the ticket.
 
 use std::fmt::Write as _;
 
@@ -7,13 +7,13 @@ use axum::http::header::{
 };
 use cloakroom::auth::{Decision, RequestSource};
 
-/// Who is signed in, in the characters that `encodeURIComponent` leaves or makes.
+/// The user who is signed in, escaped by `encodeURIComponent`.
 pub(crate) const USER: HeaderName = HeaderName::from_static("x-session-user");
 
-/// Makes a client's head one that Next may believe.
+/// Makes a client's head one that Next may trust.
 ///
-/// The session's cookie stays here: Next needs no ticket, and what it does not have cannot end up in
-/// its logs, its error reports or its calls to others.
+/// The session's cookie is removed: Next needs no ticket, and without it none can leak into its logs, its
+/// error reports or its calls to others.
 pub(crate) fn prepare(headers: &mut HeaderMap, cookie: &str, user: Option<&str>) {
     let names: Vec<HeaderName> = headers
         .keys()
@@ -23,8 +23,8 @@ pub(crate) fn prepare(headers: &mut HeaderMap, cookie: &str, user: Option<&str>)
     for name in names {
         headers.remove(name);
     }
-    // A client names in `Connection` what a proxy has to drop (RFC 9110 §7.6.1): not our header. Nor
-    // does it say in a trailer what it may not say in the head.
+    // A client names in `Connection` the fields that a proxy has to drop (RFC 9110 §7.6.1): not the gate's.
+    // Nor does it set in a trailer what it may not set in the head.
     headers.remove(CONNECTION);
     headers.remove(TRAILER);
     if is_websocket(headers) {
@@ -39,11 +39,11 @@ pub(crate) fn prepare(headers: &mut HeaderMap, cookie: &str, user: Option<&str>)
     }
 }
 
-/// Whether only this gate, the first hop, may say it: who is there, where the request comes from, and
-/// what was asked for. Next's own `x-middleware-…` have skipped its middleware before.
+/// Returns `true` if only this gate, the first hop, may set a field: the user, the request's source, and its
+/// target. Next's own `x-middleware-…` have skipped its middleware before.
 ///
-/// Names are compared as the most forgetful of servers does, which makes variables of them: whatever is
-/// no letter or digit is `-`, and `HTTP_` in front says nothing.
+/// Names are compared as by CGI servers, which make variables of them: any character but a letter or digit is
+/// `-`, and a leading `HTTP_` is ignored.
 fn is_ours(name: &HeaderName) -> bool {
     const NAMES: [&str; 15] = [
         "client-ip",
@@ -79,7 +79,7 @@ fn is_ours(name: &HeaderName) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether it asks for a WebSocket, and for nothing else.
+/// Returns `true` if it requests an upgrade to WebSocket, and to nothing else.
 fn is_websocket(headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(UPGRADE).iter();
     let first = asked.next().map(HeaderValue::as_bytes);
@@ -87,7 +87,7 @@ fn is_websocket(headers: &HeaderMap) -> bool {
         && asked.next().is_none()
 }
 
-/// Leaves the other cookies as they came.
+/// Removes the session's cookie, and leaves the other cookies unchanged.
 fn drop_cookie(headers: &mut HeaderMap, cookie: &[u8]) {
     let fields: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
     headers.remove(COOKIE);
@@ -115,15 +115,16 @@ fn escaped(user: &str) -> String {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
                 text.push(char::from(byte));
             }
-            // A String takes whatever is written to it.
+            // Writing to a String cannot fail.
             _ => drop(write!(text, "%{byte:02X}")),
         }
     }
     text
 }
 
-/// Whether another site's page opens a socket here. It begins with a GET, which no browser holds to
-/// the same origin (RFC 6455 §10.2); what is no browser has no `Origin`, and no visitor's cookie.
+/// Returns `true` if another site's page opens a socket here. It begins with a GET, which no browser
+/// restricts to the same origin (RFC 6455 §10.2); a client that is no browser has no `Origin`, and no user's
+/// cookie.
 pub(crate) fn is_foreign_socket(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or(""));
     let origin = text(ORIGIN.as_str());

@@ -14,7 +14,7 @@ fn head(fields: &[(&str, &str)]) -> HeaderMap {
 }
 
 #[test]
-fn nobody_but_the_gate_says_who_is_there() {
+fn only_the_gate_sets_the_user_header() {
     #[rustfmt::skip]
     let forged = [
         ("X-Session-User", "eve"), ("x-session-user", "eve"), ("x_session_user", "eve"),
@@ -32,7 +32,7 @@ fn nobody_but_the_gate_says_who_is_there() {
 }
 
 #[test]
-fn x2_no_spelling_of_a_name_that_only_the_gate_says_passes() {
+fn x2_no_spelling_of_a_header_that_only_the_gate_sets_passes() {
     #[rustfmt::skip]
     let names = [
         "X-Session-User", "X-Session-Roles", "X-Session-Jwt", "Forwarded", "X-Forwarded", "X-Forwarded-For",
@@ -96,7 +96,7 @@ fn x1_nothing_but_a_websocket_is_upgraded() {
 }
 
 #[test]
-fn a_client_cannot_have_the_gates_word_dropped() {
+fn a_client_cannot_drop_the_gates_headers_by_connection() {
     let mut headers = head(&[("connection", "close, X-Session-User"), ("accept", "*/*")]);
     prepare(&mut headers, "connect.sid", Some("ada"));
     assert!(!headers.contains_key("connection"));
@@ -111,7 +111,7 @@ fn a_client_cannot_have_the_gates_word_dropped() {
 }
 
 #[test]
-fn a_name_is_one_header_whatever_it_holds() {
+fn any_user_name_is_one_valid_header_value() {
     for (name, value) in [
         ("ada", "ada"),
         ("a\r\nX-Admin: 1", "a%0D%0AX-Admin%3A%201"),
@@ -126,7 +126,7 @@ fn a_name_is_one_header_whatever_it_holds() {
 }
 
 #[test]
-fn the_ticket_stays_and_other_cookies_pass() {
+fn the_session_cookie_is_removed_and_other_cookies_pass() {
     #[rustfmt::skip]
     let table: [(&[&str], &[&str]); 7] = [
         (&["connect.sid=s%3Ax"],                              &[]),

@@ -1,4 +1,4 @@
-//! The user as the application knows them, loaded once for each request.
+//! The user as the application's accounts describe them, loaded once for each request.
 
 use std::error::Error;
 use std::fmt;
@@ -11,10 +11,10 @@ use super::{Access, Require};
 use crate::record::ValueError;
 use crate::session::{Session, SessionError};
 
-/// Where an application keeps its users: a database, as a rule.
+/// The application's users: a table of a database, as a rule.
 ///
 /// The handlers' extractor is `web::CurrentUser<A>`, for guards there is [`Require::account`], and by hand
-/// [`Session::load_user`]. All three ask once for each request, whoever asks first.
+/// [`Session::load_user`]. All three share one load for each request.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,28 +41,28 @@ pub trait Accounts: Clone + Send + Sync + 'static {
     /// A user; cheap to clone, an `Arc` where it is large.
     type User: Clone + Send + Sync + 'static;
 
-    /// Why users cannot be loaded just now. It is logged, and answered with 503.
+    /// Error of a load. It is logged, and answered with 503.
     type Error: Into<Box<dyn Error + Send + Sync>>;
 
     /// Returns the user whom [`Session::user`] names; `None` where there is no such account any more, or it
-    /// may not sign in: then nobody is signed in.
+    /// may not sign in: then no user is signed in.
     fn load(
         &self,
         id: &str,
     ) -> impl Future<Output = Result<Option<Self::User>, Self::Error>> + Send;
 }
 
-/// A user of these accounts, in case that an application has several kinds.
+/// A user of these accounts, in case an application has several kinds.
 #[derive(Clone)]
 struct Loaded<A: Accounts>(Option<A::User>);
 
 impl Session {
-    /// Returns who is signed in, from these accounts; `None` where nobody is, or there is no such account any
-    /// more. A request asks them once for each user.
+    /// Returns the user who is signed in, from these accounts; `None` where no user is, or there is no such
+    /// account any more. A request loads each user once.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Accounts`] where they cannot be asked: answer 503.
+    /// [`SessionError::Accounts`] where the load fails: answer 503.
     pub async fn load_user<A: Accounts>(
         &self,
         accounts: &A,
@@ -80,11 +80,11 @@ impl Session {
         Ok(user)
     }
 
-    /// Returns who is signed in, as the application counts its users: `user_as::<u64>()`.
+    /// Returns the id of the user who is signed in, in the application's type: `user_as::<u64>()`.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Value`] where the user is no `U`.
+    /// [`SessionError::Value`] where the id is no `U`.
     pub fn user_as<U>(&self) -> Result<Option<U>, SessionError>
     where
         U: FromStr<Err: fmt::Display>,
@@ -100,10 +100,10 @@ impl Session {
 }
 
 impl Require {
-    /// And an account of which this is true, loaded from these accounts: roles, a flag, whatever the
-    /// application keeps there. It holds at once when it is changed there, in sessions that are open too.
+    /// Requires also an account that satisfies a condition, loaded from these accounts: roles, a flag,
+    /// whatever the application keeps there. A change there holds at once, in open sessions too.
     ///
-    /// Where there is no such account any more nobody is signed in. An error of theirs is 503.
+    /// If there is no such account any more no user is signed in. An error of the load is 503.
     ///
     /// ```
     /// use cloakroom::auth::{Accounts, Require};

@@ -1,8 +1,8 @@
-//! A user agent in words, so that somebody recognises their own browser in a list.
+//! Describes a user agent in words, so that users recognise their own browser in a list.
 //!
-//! It is a name and no proof: whoever sends the field writes what they like.
+//! It is a name and no proof: the client chooses the field's text.
 
-/// Marks of browsers, those that others carry as well last.
+/// Substrings that identify browsers; those that other browsers send as well come last.
 const BROWSERS: [(&str, &str); 16] = [
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),
@@ -22,7 +22,7 @@ const BROWSERS: [(&str, &str); 16] = [
     ("Trident/", "Internet Explorer"),
 ];
 
-/// Marks of systems, those that others carry as well last.
+/// Substrings that identify systems; those that other systems send as well come last.
 const SYSTEMS: [(&str, &str); 9] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -35,7 +35,7 @@ const SYSTEMS: [(&str, &str); 9] = [
     ("Linux", "Linux"),
 ];
 
-/// What sends a User-Agent field: `Firefox on Linux`, `curl`, `an unknown device`.
+/// Describes the sender of a User-Agent field: `Firefox on Linux`, `curl`, `an unknown device`.
 pub(super) fn in_words(agent: &str) -> String {
     match (find(&BROWSERS, agent), find(&SYSTEMS, agent)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
@@ -50,7 +50,7 @@ fn find(marks: &[(&str, &'static str)], agent: &str) -> Option<&'static str> {
     found.map(|(_, name)| *name)
 }
 
-/// The first product of the field (RFC 9110 §10.1.5), where it is a plain word.
+/// Returns the first product of the field (RFC 9110 §10.1.5), where it is a plain word.
 fn product(agent: &str) -> Option<&str> {
     let name = agent.split(['/', ' ']).next()?;
     let is_plain = (1..=32).contains(&name.len())
@@ -65,7 +65,7 @@ mod tests {
     use super::in_words;
 
     #[test]
-    fn browsers_are_called_what_their_users_call_them() {
+    fn browsers_and_systems_are_named_from_the_user_agent() {
         #[rustfmt::skip]
         let table = [
             ("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0", "Firefox on Linux"),

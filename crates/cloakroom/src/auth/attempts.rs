@@ -1,4 +1,4 @@
-//! How many logins may be tried: for each account, and from each address.
+//! Limits attempts to log in: for each account, and from each address.
 
 mod time;
 
@@ -23,27 +23,26 @@ use tokio::time::timeout;
 use self::time::Time;
 use crate::clock::Clock;
 
-/// How long an attempt waits for its turn: longer than passwords take to be looked at, shorter than
-/// clients wait.
+/// Time for which an attempt waits for its turn: longer than a password check takes, shorter than clients
+/// wait.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// With more accounts or addresses than that, and with each doubling of what is then left, those that
-/// have all attempts back are forgotten.
+/// Number of accounts or addresses above which those with a full quota are removed; the threshold is then
+/// twice the rest.
 const TIDY_ABOVE: usize = 1024;
 
-/// Bounds attempts to sign in, so that passwords cannot be tried one after the other.
+/// Limits attempts to sign in, so that passwords cannot be tried one after the other.
 ///
-/// An account has 10 attempts and gets another each minute, which leaves a guesser 1,450 a day; the
-/// right password gives all of them back. Attempts at one account take turns: of many that come at
-/// once, none is free. An address has 100 attempts, successful ones as well, and gets two a second,
-/// because offices share one; an IPv6 network of 64 bits counts as one address. Each process counts
-/// for itself.
+/// An account has 10 attempts and regains one each minute, which leaves a guesser 1,450 a day; the right
+/// password restores all of them. Attempts at one account take turns: concurrent ones are all counted. An
+/// address has 100 attempts, successful ones as well, and regains two a second, because offices share one; an
+/// IPv6 network of 64 bits counts as one address. Each process counts for itself.
 ///
 /// # Security
 ///
-/// Whoever knows an account's name can use up its attempts. Its sessions go on; only logins wait.
-/// Names that find one account must come in one spelling: where `Ada` and `ada` are the same, each would
-/// have attempts of its own. Without an address nothing bounds how many names are remembered, each for
+/// A client that knows an account's name can use up its attempts. Its sessions go on; only logins wait. Names
+/// that find one account must be spelled one way: where `Ada` and `ada` are the same account, each would have
+/// attempts of its own. Without an address the number of names that are remembered is not bounded, each for
 /// as long as its attempts take to come back: ten minutes by default.
 ///
 /// ```
@@ -77,7 +76,7 @@ struct AccountBudgets {
     tidy_above: usize,
 }
 
-/// What an account has left, and since when it may have all.
+/// The remaining attempts of an account, and the time at which they are full again.
 struct AccountBudget {
     left: Arc<tokio::sync::Mutex<RemainingAttempts>>,
     full_at: Nanos,
@@ -92,12 +91,12 @@ pub struct Attempt {
     fresh: RemainingAttempts,
 }
 
-/// Why a login must wait.
+/// The error of a login that must wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many attempts: try again in {} seconds", self.seconds())]
 #[non_exhaustive]
 pub struct TooManyAttempts {
-    /// How long until another attempt is allowed.
+    /// Time until another attempt is allowed.
     pub retry_after: Duration,
 }
 
@@ -111,7 +110,7 @@ impl From<TooManyAttempts> for crate::session::SessionError {
 }
 
 impl TooManyAttempts {
-    /// The same in whole seconds, rounded up, as `Retry-After` says it (RFC 9110 §10.2.3).
+    /// Returns the time in whole seconds, rounded up, for `Retry-After` (RFC 9110 §10.2.3).
     pub fn seconds(&self) -> u64 {
         let begun = u64::from(self.retry_after.subsec_nanos() > 0);
         (self.retry_after.as_secs() + begun).max(1)
@@ -119,15 +118,15 @@ impl TooManyAttempts {
 }
 
 impl Attempts {
-    /// With the bounds above.
+    /// Creates limits with the numbers above.
     pub fn new() -> Self {
         let account = (10, Duration::from_mins(1));
         let address = (100, Duration::from_millis(500));
         Self::with(account, address, Clock::System)
     }
 
-    /// With other bounds, for each account and from each address: so many at first, and one more
-    /// each time that the duration has passed. Zero counts as one, and no time at all as one
+    /// Creates limits with other numbers, for each account and from each address: that many at first, and one
+    /// more each time that the duration has passed. Zero counts as one, and a duration of zero as one
     /// nanosecond.
     pub fn with(
         account: (u32, Duration),
@@ -146,11 +145,11 @@ impl Attempts {
         }))
     }
 
-    /// Begins an attempt at an account, whether it exists or not, from an address, if that is known:
-    /// waits for the attempts before it, at most ten seconds, and counts it.
+    /// Begins an attempt at an account, whether it exists or not, from an address, if that is known: waits
+    /// for the attempts before it, at most ten seconds, and counts it.
     ///
-    /// Call it before the password is looked at. An attempt that the address may not make does not
-    /// count for the account.
+    /// Call it before the password is checked. An attempt that the address may not make does not count for
+    /// the account.
     ///
     /// # Errors
     ///
@@ -177,7 +176,7 @@ impl Attempts {
 }
 
 impl Attempt {
-    /// Gives the account all its attempts back.
+    /// Restores all attempts of the account.
     pub fn succeeded(mut self) {
         std::mem::swap(&mut *self.left, &mut self.fresh);
     }
@@ -205,7 +204,7 @@ impl Limits {
         let (key, now) = (self.key(account), self.time.now());
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if accounts.known.len() > accounts.tidy_above.max(TIDY_ABOVE) {
-            // Whoever waits for a turn holds it as well.
+            // An attempt that waits for its turn holds the account as well.
             accounts
                 .known
                 .retain(|_, account| account.full_at > now || Arc::strong_count(&account.left) > 1);
@@ -223,7 +222,7 @@ impl Limits {
         RateLimiter::new(self.account, InMemoryState::default(), self.time.clone())
     }
 
-    /// Names of any length take eight bytes each.
+    /// Hashes a name: names of any length take eight bytes each.
     fn key<K: Hash + ?Sized>(&self, of: &K) -> u64 {
         self.hash.hash_one(of)
     }
@@ -235,7 +234,7 @@ impl Limits {
     }
 }
 
-/// What one client has: an IPv4 address, or the network of an IPv6 address.
+/// Returns the network that stands for one client: an IPv4 address, or the /64 of an IPv6 address.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,5 +1,4 @@
-//! Requests that another site makes a visitor's browser send: told apart by where they come from, and
-//! by a token where the browser does not say.
+//! Detects cross-site requests (CSRF): by their source, and by a token where the browser does not state one.
 
 use std::fmt;
 
@@ -11,14 +10,14 @@ use super::Origin;
 use crate::record::ValueError;
 use crate::session::{Session, SessionError};
 
-/// The key of the secret in a session; `login` draws another.
+/// The key of the secret in a session; `login` generates another.
 pub(super) const SECRET: &str = "csrfSecret";
 const BYTES: usize = 32;
 
-/// What the head of a request says of where it comes from.
+/// The source of a request, as its head states it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestSource<'a> {
-    /// Whether the method changes nothing (RFC 9110 §9.2.1).
+    /// `true` if the method changes nothing (RFC 9110 §9.2.1).
     pub is_safe: bool,
     /// `Sec-Fetch-Site`, which scripts cannot set.
     pub fetch_site: Option<&'a str>,
@@ -28,19 +27,19 @@ pub struct RequestSource<'a> {
     pub own: Option<&'a str>,
 }
 
-/// What to do with a request.
+/// The decision on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It comes from this site, or from no site at all.
     Pass,
-    /// It does not say: a token of the session has to.
+    /// Its source is not stated: a token of the session must prove it.
     TokenNeeded,
-    /// Another site is behind it: 403, whatever token it brings.
+    /// It comes from another site: 403, whatever token it carries.
     Refused,
 }
 
 impl RequestSource<'_> {
-    /// Judges by `Sec-Fetch-Site` first, by `Origin` where a browser is too old for it (OWASP CSRF
+    /// Decides by `Sec-Fetch-Site` first, by `Origin` where a browser is too old for it (OWASP CSRF
     /// Prevention Cheat Sheet, "Fetch Metadata headers"). Origins in `allowed` pass as well.
     pub fn evaluate(&self, allowed: &[Origin]) -> Decision {
         let is_allowed = |origin: &str| allowed.iter().any(|allowed| allowed.as_str() == origin);
@@ -54,12 +53,12 @@ impl RequestSource<'_> {
     }
 }
 
-/// Where a request holds the token of its session.
+/// The place in a request that holds the token of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenPlace<'a> {
-    /// In the header `X-CSRF-Token`, and this is it.
+    /// The header `X-CSRF-Token`, with this value.
     Header(&'a str),
-    /// In the field `_csrf` of the urlencoded form in its body, which has to be read for it.
+    /// The field `_csrf` of the urlencoded form in the body, which has to be read for it.
     Form,
     /// Nowhere: 403.
     Missing,
@@ -70,12 +69,12 @@ impl<'a> TokenPlace<'a> {
     pub const HEADER: &'static str = "x-csrf-token";
     /// The field of a form that may hold it.
     pub const FIELD: &'static str = "_csrf";
-    /// No form that is read for its token is longer, in bytes. What a page's own form sends is far
-    /// shorter; uploads are of another kind.
+    /// Length in bytes of the longest form that is read for its token. A page's own form is far shorter;
+    /// uploads have another media type.
     pub const LONGEST_FORM: usize = 1024 * 1024;
 
-    /// Looks for it by the header `X-CSRF-Token` and by Content-Type. A header counts even where it
-    /// is wrong and a form follows; bodies of other kinds are not searched.
+    /// Finds the place by the header `X-CSRF-Token` and by Content-Type. A header counts even where it is
+    /// wrong and a form follows; bodies of other kinds are not searched.
     pub fn of(header: Option<&'a str>, content_type: Option<&str>) -> Self {
         let kind = content_type.unwrap_or_default().split(';').next();
         let kind = kind.unwrap_or_default().trim();
@@ -87,15 +86,15 @@ impl<'a> TokenPlace<'a> {
     }
 }
 
-/// The secret of a session's tokens against forged requests, as it is kept under `csrfSecret`.
+/// The secret of a session's CSRF tokens, as it is kept under `csrfSecret`.
 ///
-/// [`Session::csrf_token`] and [`Session::accepts_csrf_token`] use it; by itself it is for whoever keeps
-/// sessions in another way.
+/// [`Session::csrf_token`] and [`Session::accepts_csrf_token`] use it; by itself it is for applications that
+/// keep sessions in another way.
 #[derive(Clone)]
 pub struct CsrfSecret([u8; BYTES]);
 
 impl CsrfSecret {
-    /// Draws a secret.
+    /// Generates a secret.
     ///
     /// # Errors
     ///
@@ -104,7 +103,7 @@ impl CsrfSecret {
         drawn().map(Self)
     }
 
-    /// Reads a secret as a session keeps it; `None` for what is none.
+    /// Parses a secret as a session keeps it; `None` for an invalid one.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         bytes.try_into().ok().map(Self)
@@ -115,7 +114,7 @@ impl CsrfSecret {
         BASE64_URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// Makes a token of it, masked anew each time.
+    /// Generates a token from it, masked with fresh random bytes.
     ///
     /// # Errors
     ///
@@ -127,7 +126,7 @@ impl CsrfSecret {
         Ok(BASE64_URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// Says whether a token was made of it.
+    /// Returns `true` if a token was made from it.
     pub fn accepts(&self, token: &str) -> bool {
         let Ok(token) = BASE64_URL_SAFE_NO_PAD.decode(token.trim()) else {
             return false;
@@ -148,30 +147,30 @@ impl fmt::Debug for CsrfSecret {
 }
 
 impl Session {
-    /// A token for a form or a script of this session, masked anew each time, so that compression
-    /// tells nothing of it (BREACH). All tokens of a session are good, in any tab, until it is signed
-    /// in to.
+    /// Returns a token for a form or a script of this session, masked with fresh random bytes each time, so
+    /// that compression does not leak it (BREACH). All tokens of a session are valid, in any tab, until the
+    /// next login.
     ///
-    /// The first one draws a secret into the session, which is thereby stored.
+    /// The first one stores a secret in the session, and thereby the session.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`. In a body that streams the first one is
-    /// [`SessionError::HeadersSent`] for a session that is new, and good for nothing before
-    /// [`save`](Self::save) for another: draw it before the handler returns.
+    /// [`SessionError::Ended`] after `destroy` or `unset`. In a streaming body the first one is
+    /// [`SessionError::HeadersSent`] for a session that is new, and for another invalid until
+    /// [`save`](Self::save): generate it before the handler returns.
     pub fn csrf_token(&self) -> Result<String, SessionError> {
         if let Some(secret) = self.csrf_secret() {
             return secret.token();
         }
         let secret = CsrfSecret::draw()?;
-        // A page that is late is shown all the same; its token is good for nothing.
+        // A late page is shown all the same; its token is invalid.
         if !self.is_shut_out() {
             self.insert(SECRET, secret.expose())?;
         }
         secret.token()
     }
 
-    /// Whether a token is one of this session's.
+    /// Returns `true` if a token is one of this session's.
     pub fn accepts_csrf_token(&self, token: &str) -> bool {
         self.csrf_secret()
             .is_some_and(|secret| secret.accepts(token))
@@ -198,7 +197,7 @@ mod tests {
     use super::{CsrfSecret, Decision, Origin, RequestSource, TokenPlace};
 
     #[test]
-    fn a_request_is_judged_by_where_it_comes_from() {
+    fn fetch_metadata_then_origin_decide_about_a_request() {
         use Decision::{Pass, Refused, TokenNeeded};
         let own = "https://shop.example";
         #[rustfmt::skip]
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_looked_for_where_a_browser_may_put_it() {
+    fn a_token_is_found_in_the_header_or_in_an_urlencoded_form() {
         let form = Some("Application/X-WWW-form-urlencoded ; charset=utf-8");
         #[rustfmt::skip]
         let table = [
@@ -258,7 +257,7 @@ mod tests {
         }
     }
     #[test]
-    fn a_secret_takes_its_own_tokens_alone() {
+    fn a_secret_accepts_only_its_own_tokens() {
         let (own, other) = (CsrfSecret::draw().unwrap(), CsrfSecret::draw().unwrap());
         let read = CsrfSecret::parse(&own.expose()).unwrap();
         let (first, second) = (own.token().unwrap(), read.token().unwrap());

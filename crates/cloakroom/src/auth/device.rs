@@ -1,4 +1,4 @@
-//! A session as its user knows it: not by its id, but by where they signed in.
+//! A session as its user sees it: not by its id, but by the device that signed in.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,26 +13,26 @@ use crate::record::{Record, StoredRecord};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Device {
-    /// What to call it by when it is to end. It is not the id, nothing can be opened with it, and it
-    /// stays when the id changes.
+    /// Name by which to end it. It is not the id, nothing can be opened with it, and it stays when the id
+    /// changes.
     pub handle: String,
-    /// Whether it is the session that asks.
+    /// `true` if it is the session of this request.
     pub is_current: bool,
-    /// When the session began; `None` where its record does not say.
+    /// Time at which the session began; `None` where its record does not hold it.
     pub created: Option<SystemTime>,
-    /// When its user signed in; `None` for a session that another program signed in.
+    /// Time at which its user signed in; `None` for a session that another program signed in.
     pub signed_in: Option<SystemTime>,
-    /// When it was used last: as exactly as the policy's `touch_after`, and not before this in the
-    /// last stretch before its absolute time-out.
+    /// Time of its last use: as exactly as the policy's `touch_after`, and not before this in the last
+    /// stretch before its absolute time-out.
     pub last_seen: SystemTime,
     /// The address that its login came from.
     pub address: Option<IpAddr>,
-    /// The User-Agent field of its login: what the client said, and no proof.
+    /// The User-Agent field of its login: the client's own claim, and no proof.
     pub user_agent: Option<String>,
 }
 
 impl Device {
-    /// Reads a device from its session's record; `name` stands in for a handle where it has none.
+    /// Reads a device from its session's record; `name` is the handle where it has none.
     pub(super) fn of(
         policy: &Policy,
         stored: StoredRecord,
@@ -67,12 +67,12 @@ impl Device {
         })
     }
 
-    /// The user agent in words, `Firefox on Linux`, fit to be shown.
+    /// Describes the user agent in words, `Firefox on Linux`, fit to be shown.
     pub fn name(&self) -> String {
         agent::in_words(self.user_agent.as_deref().unwrap_or_default())
     }
 
-    /// Since when it is its user's, as far as the record says.
+    /// Returns the time since which it is its user's, as far as the record holds it.
     pub(super) fn since(&self) -> SystemTime {
         self.signed_in.or(self.created).unwrap_or(self.last_seen)
     }

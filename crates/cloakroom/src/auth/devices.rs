@@ -1,4 +1,4 @@
-//! All sessions of a user: listed, ended one by one, kept within a bound.
+//! All sessions of a user: lists them, ends single ones, keeps them within a limit.
 
 use std::panic::resume_unwind;
 use std::time::Duration;
@@ -12,27 +12,27 @@ use crate::record::{Metadata, RecordText, StoredRecord};
 use crate::session::{Coordinator, Followed, Session, SessionError};
 use crate::store::{StoreError, StoreErrorKind};
 
-/// How often a bound is looked at again, after sessions that were to end changed their ids.
+/// Number of times that a limit is re-checked, after sessions that were to end changed their ids.
 const TRIES: usize = 3;
-/// How long a login waits for a younger one, which may be under way still, to end what is too much.
+/// Time for which a login waits for a younger one, which may still be under way, to end excess sessions.
 const OVERLAP: Duration = Duration::from_millis(100);
 
-/// One of a user's sessions, and the id that the store has it under.
+/// One of a user's sessions, and its id in the store.
 struct FoundSession {
     key: SessionId,
     device: Device,
-    /// All that may be used for a handle: by other keys of the ring as well.
+    /// All valid handles: by other keys of the ring as well.
     names: Vec<String>,
 }
 
 impl Session {
-    /// The sessions of this session's user, the one used last first; this one is marked. None where
-    /// nobody is signed in. Where this request has signed the user in, the session is stored first, so that
+    /// Returns the sessions of this session's user, the one used last first; this one is marked. Empty where
+    /// no user is signed in. Where this request has signed the user in, the session is stored first, so that
     /// it is in the list.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`]; what [`save`](Self::save) says where the session is stored first.
+    /// [`SessionError::Store`]; as for [`save`](Self::save) where the session is stored first.
     pub async fn devices(&self) -> Result<Vec<Device>, SessionError> {
         self.must_be_attached()?;
         if self.is_unsaved_login() {
@@ -65,7 +65,7 @@ impl Session {
         Ok(end(self.coordinator(), &user, handle).await?)
     }
 
-    /// Ends all other sessions of the same user, on every server, and tells how many.
+    /// Ends all other sessions of the same user, on every server, and returns their number.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl Session {
         Ok(ended)
     }
 
-    /// Ends all sessions of the same user, this one included, on every server, and tells how many.
+    /// Ends all sessions of the same user, this one included, on every server, and returns their number.
     ///
     /// # Errors
     ///
@@ -104,9 +104,9 @@ impl Session {
     /// Ends all other sessions of the user whose password was just changed, and gives this one a new
     /// id, a new time of login and new tokens (OWASP ASVS 7.4.3).
     ///
-    /// Call it once the new password is stored: the old one could sign in until then. This session is
-    /// stored first, so that a copy of its cookie is worth nothing when the others end; and all of it
-    /// is done even where the client hangs up meanwhile.
+    /// Call it once the new password is stored: the old one could sign in until then. This session is stored
+    /// first, so that a copy of its cookie is worth nothing when the others end; and all of it is done even
+    /// where the client disconnects meanwhile.
     ///
     /// # Errors
     ///
@@ -141,17 +141,17 @@ impl Session {
         }
     }
 
-    /// Whether a login of this request is not stored yet.
+    /// Returns `true` if a login of this request is not stored yet.
     fn is_unsaved_login(&self) -> bool {
         self.lock(|held| held.is_login && held.stored.as_ref() != Some(&held.id))
     }
 
-    /// The id that the store has it under.
+    /// Returns its id in the store.
     fn key(&self) -> Option<SessionId> {
         Some(self.coordinator().key(&self.stored_id()?).into_owned())
     }
 
-    /// The same by now, were it renewed while this request runs.
+    /// Returns its present id in the store, even if it was renewed while this request runs.
     pub(crate) async fn present_key(&self) -> Result<Option<SessionId>, StoreError> {
         let Some(id) = self.stored_id() else {
             return Ok(None);
@@ -163,7 +163,7 @@ impl Session {
         Ok(Some(self.coordinator().key(&present).into_owned()))
     }
 
-    /// Whether the policy lets the user have this session as well.
+    /// Checks that the policy allows the user one more session.
     pub(super) async fn check_session_limit(&self, user: &str) -> Result<(), SessionError> {
         let limit = self.coordinator().policy.settings().max_sessions;
         let Some((most, AtLimit::Refuse)) = limit else {
@@ -179,7 +179,7 @@ impl Session {
         }
     }
 
-    /// Stores the login, and ends what is too much by then.
+    /// Stores the login, and ends the user's excess sessions.
     pub(super) async fn enforce_session_limit(&self, user: &str) -> Result<(), SessionError> {
         let Some((most, at_limit)) = self.coordinator().policy.settings().max_sessions else {
             return Ok(());
@@ -187,7 +187,7 @@ impl Session {
         self.save().await?;
         let kept = self.end_excess(user, most, at_limit).await;
         if kept.is_err() && !self.is_ended() {
-            // Who is told that the login failed is not to be signed in.
+            // A client whose login failed must not be signed in.
             let _ = self.destroy().await;
         }
         kept
@@ -220,11 +220,11 @@ impl Session {
     }
 }
 
-/// The sessions that are beyond the bound: of the oldest, never the one that signs in; of the newest,
-/// whichever came last, as logins that overlap do not see each other before both are stored.
+/// Returns the sessions beyond the limit: of the oldest, never the one that signs in; of the newest, the one
+/// that came last, as concurrent logins do not see each other before both are stored.
 ///
-/// One that is younger than the login itself ends only with `also_younger`: its own login, if that is
-/// under way still, is about to end this one, and both must not be gone.
+/// One that is younger than the login itself ends only with `also_younger`: its own login, if that is still
+/// under way, is about to end this one, and both must not be gone.
 fn excess(
     mut found: Vec<FoundSession>,
     most: usize,
@@ -240,7 +240,7 @@ fn excess(
     if at_limit == AtLimit::Refuse {
         found.reverse();
     } else {
-        // Where it is not there any more, a younger login has ended it, and looks after the bound.
+        // Where it does not exist any more, a younger login has ended it, and enforces the limit.
         let own = found.iter().position(|found| Some(&found.key) == own);
         let younger = own.map_or_else(Vec::new, |own| found.split_off(own));
         let others = younger.into_iter().skip(1);
@@ -278,7 +278,7 @@ pub(crate) async fn end(
     user: &str,
     handle: &str,
 ) -> Result<bool, StoreError> {
-    // One that changes its id all the time is looked for as long as a save would be tried.
+    // A session that keeps changing its id is retried for as long as a save.
     let last = Instant::now() + coordinator.policy.settings().store_timeout;
     loop {
         match end_once(coordinator, user, handle).await? {
@@ -292,11 +292,11 @@ pub(crate) async fn end(
     Err(StoreError::new(StoreErrorKind::Unavailable, reason))
 }
 
-/// What became of a session that was to end.
+/// The outcome for a session that was to end.
 enum EndResult {
     Ended,
     Absent,
-    /// It, or another of the user's that may be it, went under another id meanwhile.
+    /// The session, or another of the user's that may be it, was moved to another id meanwhile.
     Moved,
 }
 
@@ -333,7 +333,7 @@ async fn find(coordinator: &Coordinator, user: &str) -> Result<Vec<FoundSession>
     let mut found = Vec::new();
     for key in coordinator.list_by_user(user).await? {
         let stored = match coordinator.get_uncached_at(&key).await {
-            // What cannot be read is nobody's device, and no reason to list none.
+            // An unreadable record is no user's device, and no reason to list none.
             Err(error) if error.kind() == StoreErrorKind::Corrupt => None,
             stored => stored?,
         };
@@ -344,8 +344,8 @@ async fn find(coordinator: &Coordinator, user: &str) -> Result<Vec<FoundSession>
 }
 
 impl FoundSession {
-    /// What a record tells, where this user is signed in by it: neither one whose keys contradict each
-    /// other counts, nor one in which somebody else acts in the user's place.
+    /// Reads a device from a record in which this user is signed in: neither one whose keys contradict each
+    /// other counts, nor one with an impersonator.
     fn of(
         coordinator: &Coordinator,
         user: &str,
@@ -367,14 +367,14 @@ impl FoundSession {
     }
 }
 
-/// Whether this user is signed in by a record, and nobody acts in their place: a name without its proof,
-/// which another writer left there or made up, acts for nobody.
+/// Returns `true` if this user is signed in by a record, without an impersonator: an impersonator without its
+/// proof, which another writer left there or made up, does not count.
 pub(crate) fn is_own(coordinator: &Coordinator, text: &RecordText, user: &str) -> bool {
     let policy = &coordinator.policy;
     if !policy.settings().user_keys.owner_of(text).is(user) {
         return false;
     }
-    // What cannot be read is an error where it is to be changed.
+    // An unreadable record is an error where it is to be changed.
     let Ok(record) = coordinator.record(text.clone()) else {
         return true;
     };

@@ -1,4 +1,4 @@
-//! Who may pass: decided here, said in a framework's words by `web/`.
+//! Guards: decides who may pass; `web/` translates the decision for a framework.
 
 use std::error::Error;
 use std::fmt;
@@ -9,16 +9,16 @@ use std::time::{Duration, SystemTime};
 use super::login::ROLES;
 use crate::session::Session;
 
-/// What a guard decides.
+/// The decision of a guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// The request goes on.
     Granted,
-    /// Nobody is signed in: 401, or the way to the login.
+    /// No user is signed in: 401, or a redirect to the login.
     LoginRequired,
-    /// Somebody is, and it is too long ago: the password is asked for again.
+    /// The login is too long ago: the password is asked for again.
     StepUpRequired,
-    /// Somebody is who may not: 403.
+    /// The user lacks the right: 403.
     Forbidden,
 }
 
@@ -29,12 +29,12 @@ type ConditionFuture = Pin<Box<dyn Future<Output = Result<Access, BoxError>> + S
 type Condition = Arc<dyn Fn(Session) -> ConditionFuture + Send + Sync>;
 type RoleSource = Arc<dyn Fn(String) -> Roles + Send + Sync>;
 
-/// What a visitor has to be to pass; all of it is asked for.
+/// The conditions for passing a guard; all of them must hold.
 ///
-/// Roles are the texts in the session's `roles`, an array, as in `session.insert("roles",
-/// ["admin"])`. They are a snapshot of the login: a right that is taken away holds in sessions that are
-/// open until [`Manager::set_roles_of`](crate::Manager::set_roles_of) changes them all, or the guard asks
-/// the application's own database by [`roles_from`](Self::roles_from).
+/// Roles are the strings in the session's `roles`, an array, as in `session.insert("roles", ["admin"])`. They
+/// are a snapshot of the login: a withdrawn right holds in open sessions until
+/// [`Manager::set_roles_of`](crate::Manager::set_roles_of) changes them all, or the guard reads the
+/// application's own database by [`roles_from`](Self::roles_from).
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,7 +47,7 @@ type RoleSource = Arc<dyn Fn(String) -> Roles + Send + Sync>;
 #[derive(Clone)]
 #[must_use]
 pub struct Require {
-    /// Of each group one role.
+    /// Groups of roles: one of each is required.
     roles: Vec<Vec<String>>,
     fresh: Option<Duration>,
     predicates: Vec<Predicate>,
@@ -56,7 +56,7 @@ pub struct Require {
 }
 
 impl Require {
-    /// Anybody who is signed in.
+    /// Requires a user who is signed in.
     pub fn login() -> Self {
         Self {
             roles: Vec::new(),
@@ -67,46 +67,46 @@ impl Require {
         }
     }
 
-    /// Somebody with this role, by the session's own account of it: see [`Require`] for how a right is
-    /// taken away from sessions that are open.
+    /// Requires a user with this role, as the session holds it: see [`Require`] for how to withdraw a right
+    /// from open sessions.
     pub fn role(role: impl Into<String>) -> Self {
         Self::login().and_any_role([role.into()])
     }
 
-    /// Somebody with one of these roles.
+    /// Requires a user with one of these roles.
     pub fn any_role(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::login().and_any_role(roles)
     }
 
-    /// Somebody with all of these roles.
+    /// Requires a user with all of these roles.
     pub fn all_roles(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         roles
             .into_iter()
             .fold(Self::login(), |require, role| require.and_any_role([role]))
     }
 
-    /// And one of these roles besides.
+    /// Requires also one of these roles.
     pub fn and_any_role(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.roles.push(roles.into_iter().map(Into::into).collect());
         self
     }
 
-    /// And a login that is not longer ago than that (step-up, OWASP ASVS 7.5.3): a session that says
-    /// nothing of its login is not fresh, nor is one whose login is further ahead than that.
+    /// Requires also a login within this time (step-up, OWASP ASVS 7.5.3): a session without the time of its
+    /// login is not fresh, nor is one whose login is further in the future than that.
     pub fn fresh(mut self, within: Duration) -> Self {
         self.fresh = Some(self.fresh.map_or(within, |other| other.min(within)));
         self
     }
 
-    /// And whatever else the application asks for; `false` is [`Access::Forbidden`].
+    /// Requires also a condition of the application; `false` is [`Access::Forbidden`].
     pub fn when(mut self, predicate: impl Fn(&Session) -> bool + Send + Sync + 'static) -> Self {
         self.predicates.push(Arc::new(predicate));
         self
     }
 
-    /// And whatever else the application has to ask for first, a database say; `false` is
-    /// [`Access::Forbidden`], an error is 503. It is asked after roles and [`when`](Self::when) have passed,
-    /// in the order of the calls.
+    /// Requires also a condition of the application that has to query something, such as a database; `false`
+    /// is [`Access::Forbidden`], an error is 503. It is called after roles and [`when`](Self::when) have
+    /// passed, in the order of the calls.
     ///
     /// ```
     /// use cloakroom::auth::Require;
@@ -136,7 +136,7 @@ impl Require {
         })
     }
 
-    /// Adds a condition that decides itself what it comes to.
+    /// Adds a condition that returns the access itself.
     pub(super) fn ask<P, F>(mut self, condition: P) -> Self
     where
         P: Fn(Session) -> F + Send + Sync + 'static,
@@ -147,11 +147,11 @@ impl Require {
         self
     }
 
-    /// Asks this function for the roles of whoever is signed in, each time, in the place of the session's
-    /// `roles`: the application's database, so that a right that is taken away is gone at once.
+    /// Calls this function for the roles of the user each time, instead of reading the session's `roles`: for
+    /// the application's database, so that a withdrawn right is gone at once.
     ///
-    /// It is called with the user as [`Session::user`] says it, and only where a role is asked for. An
-    /// error is 503: whose rights are not known passes no guard.
+    /// It is called with the user as [`Session::user`] returns it, and only where a role is required. An
+    /// error is 503: a user whose rights are not known passes no guard.
     ///
     /// ```
     /// use cloakroom::auth::Require;
@@ -176,7 +176,7 @@ impl Require {
         self
     }
 
-    /// Says whether it asks for more than a login: then a guard looks at the session as it is stored, past
+    /// Returns `true` if it requires more than a login: then a guard reads the session as it is stored, past
     /// every cache ([`Session::confirm`]).
     pub fn is_strict(&self) -> bool {
         !self.roles.is_empty()
@@ -185,12 +185,12 @@ impl Require {
             || !self.conditions.is_empty()
     }
 
-    /// Whether a session may pass at this time, by the roles that it has itself; where they are to be
-    /// [asked for](Self::roles_from), nobody has one here, and where there is a condition that has to be
-    /// [asked](Self::when_async) nobody may pass: use [`check_now`](Self::check_now).
+    /// Checks a session at this time, by its own roles; where they are to be [loaded](Self::roles_from), no
+    /// user has one here, and where there is an [async condition](Self::when_async) no user may pass: use
+    /// [`check_now`](Self::check_now).
     ///
-    /// Roles are looked at before the time of the login: nobody is asked for a password that would not
-    /// let them in.
+    /// Roles are checked before the time of the login: no user is asked for a password that would not let
+    /// them in.
     pub fn check(&self, session: &Session, now: SystemTime) -> Access {
         if session.is_ended() || session.user().is_none() {
             return Access::LoginRequired;
@@ -201,21 +201,21 @@ impl Require {
         self.check_with(&self.own_roles(session), session, now)
     }
 
-    /// The roles that the session itself gives to whoever is signed in.
+    /// Returns the roles that the session itself holds for its user.
     fn own_roles(&self, session: &Session) -> Vec<String> {
-        // Those of a user who was signed in before are nobody's.
+        // Roles of an earlier user do not count.
         if self.roles.is_empty() || !session.has_own_roles() {
             return Vec::new();
         }
         session.get(ROLES).ok().flatten().unwrap_or_default()
     }
 
-    /// Whether a session may pass at this time, by the roles that [`roles_from`](Self::roles_from) gives
-    /// where it is set, otherwise by its own.
+    /// Checks a session at this time, by the roles that [`roles_from`](Self::roles_from) returns where it is
+    /// set, otherwise by its own.
     ///
     /// # Errors
     ///
-    /// What that function says: answer 503.
+    /// The error of that function: answer 503.
     pub async fn check_now(&self, session: &Session, now: SystemTime) -> Result<Access, BoxError> {
         let user = session.user().filter(|_| !session.is_ended());
         let Some(user) = user else {
@@ -230,7 +230,7 @@ impl Require {
         if access == Access::Forbidden {
             return Ok(access);
         }
-        // Nobody is asked for a password that would not let them in.
+        // No user is asked for a password that would not let them in.
         for condition in &self.conditions {
             let asked = condition(session.clone()).await?;
             if asked != Access::Granted {
@@ -240,7 +240,7 @@ impl Require {
         Ok(access)
     }
 
-    /// What is left to decide of somebody who is signed in and has these roles.
+    /// Checks the remaining conditions for a user who is signed in and has these roles.
     fn check_with(&self, has: &[String], session: &Session, now: SystemTime) -> Access {
         let may = self
             .roles
@@ -251,8 +251,8 @@ impl Require {
             return Access::Forbidden;
         }
         let is_fresh = |within: Duration| {
-            // A login in the future is one of a clock that is ahead: it is believed as far as one in the
-            // past, and not until that time has come.
+            // A login in the future comes from a clock that is ahead: it is accepted as far ahead as one in
+            // the past, and not until that time has come.
             let apart = |at| {
                 now.duration_since(at)
                     .unwrap_or_else(|error| error.duration())

@@ -1,4 +1,4 @@
-//! Login and logout: the steps at which a session changes hands.
+//! Login and logout: the operations at which a session's user changes.
 
 use std::time::SystemTime;
 
@@ -12,24 +12,23 @@ use super::csrf::{SECRET, drawn};
 use crate::record::{LoginDevice, Owner, UserKeys, ValueError, stringify, user_id};
 use crate::session::{Session, SessionError};
 
-/// Where the roles of whoever is signed in are kept.
+/// The key of the user's roles.
 pub(crate) const ROLES: &str = "roles";
 
 impl Session {
-    /// Makes the session its user's: under a new id, so that an id planted before is worth nothing
-    /// after, and with the time and the device of this login noted.
+    /// Signs a user in to the session: under a new id, so that an id planted before is worth nothing after
+    /// (session fixation), and with the time and the device of this login noted.
     ///
-    /// The data stays, unless the policy's
-    /// [`clear_on_login`](crate::policy::PolicyBuilder::clear_on_login) says otherwise; that of
-    /// another user who was signed in goes, also where another program has signed that user out and
-    /// kept the session. The roles of guards ([`Require::role`](super::Require::role)) go in any case:
-    /// set them after the login. A login of the same user again, for a step-up, is a login like any
-    /// other; with each the session's absolute time-out begins again (NIST SP 800-63B-4 §5.2). The user
-    /// is stored under the first of the policy's
-    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys), `userId`, where Express and the index
-    /// of users look. Nothing is stored before the end of the request: record, id and index change in
-    /// one operation where the store can. Only where the policy bounds a user's sessions
-    /// ([`max_sessions`](crate::policy::PolicyBuilder::max_sessions)) is the store asked at once.
+    /// The data stays, unless the policy's [`clear_on_login`](crate::policy::PolicyBuilder::clear_on_login)
+    /// says otherwise; that of another user who was signed in is discarded, also where another program has
+    /// signed that user out and kept the session. The roles of guards
+    /// ([`Require::role`](super::Require::role)) are removed in any case: set them after the login. A login
+    /// of the same user again, for a step-up, is a login like any other; each starts the session's absolute
+    /// time-out again (NIST SP 800-63B-4 §5.2). The user is stored under the first of the policy's
+    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys), `userId`, where Express and the index of users
+    /// look. Nothing is stored before the end of the request: record, id and index change in one operation
+    /// where the store can. Only where the policy limits a user's sessions
+    /// ([`max_sessions`](crate::policy::PolicyBuilder::max_sessions)) is the store called at once.
     ///
     /// ```
     /// # use cloakroom::session::{Session, SessionError};
@@ -40,11 +39,11 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Value`] for a user that is
-    /// neither a text nor a number, nor an object with such an `id`, `_id` or `sub`; [`SessionError::Store`] where the
-    /// store did not give this request its session, and the policy let it go on;
-    /// [`SessionError::TooManySessions`], and what [`save`](Self::save) says, where the policy bounds
-    /// a user's sessions; [`SessionError::HeadersSent`] once the response's head is on its way.
+    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Value`] for a user that is neither
+    /// a string nor a number, nor an object with such an `id`, `_id` or `sub`; [`SessionError::Store`] where
+    /// the store failed to return this request's session, and the policy let it go on;
+    /// [`SessionError::TooManySessions`], and the errors of [`save`](Self::save), where the policy limits a
+    /// user's sessions; [`SessionError::HeadersSent`] once the response's head is on its way.
     #[doc(alias = "cycle_id")]
     pub fn login(
         &self,
@@ -78,7 +77,7 @@ impl Session {
         self.renew_login(name, !is_anothers)?;
         let mut paths = keys.paths();
         self.store_user(paths.next().unwrap_or("userId"), user)?;
-        // What Passport left behind when it signed somebody out would contradict it.
+        // An object that Passport left behind when it signed a user out would contradict it.
         if !self.owner_by(&keys).is(name) {
             for path in paths {
                 self.remove(path.split('.').next().unwrap_or(path))?;
@@ -87,8 +86,8 @@ impl Session {
         Ok(())
     }
 
-    /// Whether a session that is to be this user's was another's: by what it says, or by what it said
-    /// when it was written here last.
+    /// Returns `true` if a session that is to be this user's was another's: by its keys, or by its keys when
+    /// it was last written here.
     pub(super) fn is_anothers(&self, keys: &UserKeys, name: &str) -> bool {
         let last = self.metadata();
         let last = last.as_ref().and_then(|metadata| metadata.last());
@@ -96,8 +95,8 @@ impl Session {
         is_anothers(&self.owner_by(keys), last.is_some(), is_last, name)
     }
 
-    /// Whether the session's roles are those of whoever is signed in: not where another user signed in
-    /// here last, and another program put somebody else in that one's place.
+    /// Returns `true` if the session's roles are those of its user: not where another user signed in here
+    /// last, and another program replaced that one.
     pub(super) fn has_own_roles(&self) -> bool {
         let metadata = self.metadata();
         let Some(last) = metadata.as_ref().and_then(|metadata| metadata.last()) else {
@@ -107,16 +106,16 @@ impl Session {
         self.impersonator().is_some() || self.user().is_some_and(is_own)
     }
 
-    /// Whether a stamp's fingerprint is that of this user, by any key of the ring.
+    /// Returns `true` if a record's fingerprint is that of this user, by any key of the ring.
     pub(super) fn is_fingerprint_of(&self, fingerprint: &str, name: &str) -> bool {
         let keys = self.coordinator().policy.keys();
         let own = keys.fingerprints_of(name);
         own.iter().any(|own| is_same(own, fingerprint))
     }
 
-    /// Gives the session of a user another id, and notes that the user proved who they are just now.
+    /// Gives the session of a user another id, and notes that the user proved their identity just now.
     pub(super) fn renew_login(&self, name: &str, is_same_user: bool) -> Result<(), SessionError> {
-        // Tokens of forms from before the login are of no more use.
+        // CSRF tokens from before the login become invalid.
         self.remove(SECRET)?;
         self.hand_over()?;
         let known = self.login_device().filter(|_| is_same_user);
@@ -125,7 +124,7 @@ impl Session {
         self.note_login(device.as_ref(), own.into_iter().next())
     }
 
-    /// Where this request comes from, if the policy wants it noted.
+    /// Returns the device that this request comes from, if the policy wants it noted.
     fn device(&self, handle: Option<String>) -> Result<Option<LoginDevice>, SessionError> {
         if !self.coordinator().policy.settings().note_devices {
             return Ok(None);
@@ -150,15 +149,15 @@ impl Session {
         self.destroy().await
     }
 
-    /// Signs the user out and keeps the values of some keys, a cart for one, in a new session: the
-    /// old one ends, and with it every request that still runs under its id.
+    /// Signs the user out and keeps the values of some keys, such as a cart, in a new session: the old one
+    /// ends, and with it every request that still runs under its id.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Store`] where the store did
-    /// not give this request its session, and the policy let it go on; [`SessionError::HeadersSent`]
-    /// once the response's head is on its way: nobody is signed out then, and
-    /// [`logout`](Self::logout) still does it.
+    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Store`] where the store failed to
+    /// return this request's session, and the policy let it go on; [`SessionError::HeadersSent`] once the
+    /// response's head is on its way: the user is not signed out then, and [`logout`](Self::logout) still
+    /// does it.
     pub fn logout_keeping(&self, keys: &[&str]) -> Result<(), SessionError> {
         if self.is_ended() {
             return Err(SessionError::Ended);
@@ -178,18 +177,17 @@ impl Session {
         Ok(())
     }
 
-    /// Returns who is signed in, by the policy's
-    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys). What Express or Passport wrote counts as
+    /// Returns the user who is signed in, by the policy's
+    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys). Users that Express or Passport wrote count as
     /// well.
     ///
-    /// Nobody is where the keys name two users, or Passport's object is left without its user beside
-    /// a key that names one: one of them is out of date (`keepSessionInfo`). A warning says so; see
-    /// [`UserKeys`].
+    /// `None` where the keys name two users, or Passport's object is left without its user beside a key that
+    /// names one: one of them is out of date (`keepSessionInfo`). A warning is logged; see [`UserKeys`].
     pub fn user(&self) -> Option<String> {
         let owner = self.owner_by(&self.user_keys());
         if matches!(owner, Owner::Contradiction(_)) {
             tracing::warn!(
-                "a session names two users, or one whom Passport has signed out: nobody is signed in"
+                "a session names two users, or one whom Passport has signed out: no user is signed in"
             );
         }
         if owner == Owner::Nobody {
@@ -198,15 +196,15 @@ impl Session {
         owner.user()
     }
 
-    /// Who is signed in by these keys.
+    /// Returns the user who is signed in, by these keys.
     pub(super) fn owner_by(&self, keys: &UserKeys) -> Owner {
         let owner = self.find(|held| Some(keys.owner_by(|key| held.data(key))));
         owner.unwrap_or(Owner::Nobody)
     }
 
-    /// When the user gave a password, or whatever [`login`](Self::login) was called for; `None` for
-    /// a session that another program signed in, whoever was signed in before, and while one user
-    /// [acts in the place of another](Self::impersonate).
+    /// Returns the time at which the user gave a password, or whatever else [`login`](Self::login) was called
+    /// for; `None` for a session that another program signed in, whichever user was signed in before, and
+    /// during an [impersonation](Self::impersonate).
     pub fn authenticated_at(&self) -> Option<SystemTime> {
         let metadata = self.metadata()?;
         let login = metadata.login()?;
@@ -231,8 +229,8 @@ impl Session {
     }
 }
 
-/// Whether what a session holds is not the user's who signs in: somebody else is signed in, or its keys
-/// contradict each other, or somebody was and nobody is.
+/// Returns `true` if a session's data is not that of the user who signs in: another user is signed in, or its
+/// keys contradict each other, or a user was signed in and none is now.
 fn is_anothers(
     owner: &Owner,
     was_signed_in: bool,
@@ -251,7 +249,7 @@ pub(super) fn is_same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
-/// Puts a value at the end of a path of keys, making objects on the way.
+/// Sets a value at the end of a path of keys, creating objects on the way.
 fn put(root: &mut Value, path: &[&str], value: Value) {
     let Some((first, rest)) = path.split_first() else {
         *root = value;
@@ -265,7 +263,7 @@ fn put(root: &mut Value, path: &[&str], value: Value) {
     }
 }
 
-/// What the index will call a user, so that both mean the same.
+/// Returns the name of a user in the index, so that both mean the same user.
 fn name_of(user: &Value) -> Result<String, SessionError> {
     let json = stringify(user).map_err(|error| ValueError::write::<Value>("user", error))?;
     user_id(&json).ok_or_else(no_user)
@@ -283,12 +281,12 @@ mod tests {
     use crate::record::{Owner, UserKeys, stringify};
 
     #[test]
-    fn w2_what_a_session_holds_is_its_user_s_or_another_s() {
+    fn w2_login_keeps_the_users_own_data_and_detects_anothers() {
         let two = || Owner::Contradiction(vec!["ada".into(), "eve".into()]);
         let user = |name: &str| Owner::User(name.into());
         #[rustfmt::skip]
         let table = [ // now,            before,       another's, when ada signs in
-            (Owner::Nobody,   None,         false), // a visitor's cart
+            (Owner::Nobody,   None,         false), // an anonymous cart
             (Owner::Nobody,   Some(false),  true),  // signed out by `delete req.session.userId`
             (Owner::Nobody,   Some(true),   true),
             (user("ada"),     None,         false), // Express signed her in
@@ -306,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_calls_its_user_as_the_index_does() {
+    fn a_login_names_its_user_as_the_index_does() {
         #[rustfmt::skip]
         let table = [
             (json!("ada"),              Some("ada")),

@@ -1,5 +1,4 @@
-//! Who a session belongs to, and what they may do: login, devices, guards, the way back after a
-//! login.
+//! Users of sessions and their rights: login, devices, guards, the redirect after a login.
 
 mod accounts;
 mod agent;

@@ -1,4 +1,4 @@
-//! Origins that may send requests besides the site's own, checked when they are named.
+//! Origins that may send requests besides the site's own, checked when they are configured.
 
 use std::net::Ipv6Addr;
 
@@ -6,17 +6,17 @@ use std::net::Ipv6Addr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(Box<str>);
 
-/// Why a text is no origin that a browser could send.
+/// The reason for which a text is no origin that a browser could send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OriginError {
-    /// Every sandboxed frame and every file sends it.
-    #[error("the origin `null` is anybody's: no list can allow it")]
+    /// `null`, which every sandboxed frame and every file sends.
+    #[error("any sandboxed page has the origin `null`: no list can allow it")]
     Null,
-    /// One by one, they are named.
+    /// `*`: origins are named one by one.
     #[error("an origin has no `*`: name each one")]
     Wildcard,
-    /// Anything else.
+    /// Any other invalid origin.
     #[error(
         "an origin is `scheme://host` or `scheme://host:port` in lower case, without a path and without the scheme's own port"
     )]
@@ -24,7 +24,7 @@ pub enum OriginError {
 }
 
 impl Origin {
-    /// Takes `text` if a browser could send it.
+    /// Parses `text`, if a browser could send it.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl Origin {
             .ok_or(OriginError::Form)
     }
 
-    /// Returns the origin as it stands in the field.
+    /// Returns the origin as it is written in the field.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -62,13 +62,13 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// RFC 3986 §3.1, in lower case.
+/// Checks a scheme by RFC 3986 §3.1, in lower case.
 fn is_scheme(scheme: &str) -> bool {
     let is_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.');
     scheme.starts_with(|c: char| c.is_ascii_lowercase()) && scheme.bytes().all(is_byte)
 }
 
-/// A name of labels in ASCII, or an IPv6 address in brackets.
+/// Checks a host: a name of ASCII labels, or an IPv6 address in brackets.
 fn is_host(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[') {
         let address = address.strip_suffix(']');
@@ -94,7 +94,7 @@ mod tests {
     use super::{Origin, OriginError};
 
     #[test]
-    fn x5_an_origin_is_what_a_browser_sends() {
+    fn x5_only_origins_that_browsers_send_are_accepted() {
         use OriginError::{Form, Null, Wildcard};
         #[rustfmt::skip]
         let table = [

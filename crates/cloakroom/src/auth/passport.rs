@@ -1,4 +1,4 @@
-//! Who is signed in, as Passport keeps it: `passport.user`, read and written on both sides.
+//! Passport's user: `passport.user`, read and written on both sides.
 
 use std::future::Future;
 
@@ -7,11 +7,11 @@ use serde_json::Value;
 use crate::record::{Owner, PASSPORT_USER, id_in, user_id};
 use crate::session::{Session, SessionError};
 
-/// Where Passport keeps it: its `key` option, left at the default.
+/// The key of Passport's object: its `key` option, left at the default.
 const PASSPORT: &str = "passport";
 
-/// What an application tells Passport by `serializeUser` and `deserializeUser`, said once more for
-/// this side: the two have to agree on the value that lies between them.
+/// The counterpart of the application's `serializeUser` and `deserializeUser` in Passport: both sides have to
+/// agree on the serialized value.
 ///
 /// ```
 /// use cloakroom::auth::Passport;
@@ -41,27 +41,27 @@ const PASSPORT: &str = "passport";
 /// }
 /// ```
 pub trait Passport: Send + Sync {
-    /// An account, as the application knows it.
+    /// An account of the application.
     type User: Send;
 
-    /// What the session keeps of a user: a text, a number, or an object with such an `id`, `_id` or `sub`.
+    /// Serializes a user for the session: a string, a number, or an object with such an `id`, `_id` or `sub`.
     fn serialize(&self, user: &Self::User) -> Value;
 
-    /// The user that a session's value stands for; `None` where there is no such account any more.
+    /// Returns the user that a session's value stands for; `None` where there is no such account any more.
     ///
-    /// The value may be whatever another program wrote. Where looking can fail, let `User` be a
-    /// `Result`: `None` says that nobody is signed in.
+    /// Another program may have written any value. Where the lookup can fail, let `User` be a `Result`:
+    /// `None` means that no user is signed in.
     fn deserialize(&self, value: Value) -> impl Future<Output = Option<Self::User>> + Send;
 }
 
 impl Session {
-    /// Who is signed in by Passport's account of it: what `req.user` is in Express.
+    /// Returns the user who is signed in by Passport: Express's `req.user`.
     ///
-    /// As in Passport, `null`, `false` and the empty text are nobody, and 0 is somebody. It agrees with
+    /// As in Passport, `null`, `false` and the empty string are no user, and 0 is one. It agrees with
     /// [`user`](Self::user): where another of the policy's
-    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys) names another user, it is nobody's, with
-    /// a warning (`keepSessionInfo`); and so is an object without an `id`, `_id` or `sub`, for which
-    /// `user_keys` has to name a path of its own, `passport.user.uuid` say.
+    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys) names another user, it is `None`, with a
+    /// warning (`keepSessionInfo`); and so for an object without an `id`, `_id` or `sub`, for which
+    /// `user_keys` has to name a path of its own, such as `passport.user.uuid`.
     ///
     /// # Errors
     ///
@@ -92,12 +92,12 @@ impl Session {
         }
     }
 
-    /// Signs a user in for both sides: [`login`](Self::login), and `passport.user` as Passport 0.7
-    /// writes it. Both go with the session at [`logout`](Self::logout).
+    /// Signs a user in for both sides: [`login`](Self::login), and `passport.user` as Passport 0.7 writes it.
+    /// Both are removed at [`logout`](Self::logout).
     ///
     /// # Errors
     ///
-    /// As for [`login`](Self::login): [`SessionError::Value`] where `serialize` gives what is no
+    /// As for [`login`](Self::login): [`SessionError::Value`] where `serialize` returns a value that names no
     /// user.
     pub async fn passport_login<P: Passport>(
         &self,
@@ -109,7 +109,7 @@ impl Session {
         let value = strategy.serialize(user);
         let id = id_in(&value);
         let name = user_id(&id.to_string());
-        // `login` looks where the policy's keys are, and Passport's need not be one of them.
+        // `login` reads the policy's keys, and Passport's need not be one of them.
         let keys = self.user_keys().and_passport();
         if name.is_some_and(|name| self.is_anothers(&keys, &name)) {
             self.discard_data(false)?;
@@ -119,7 +119,7 @@ impl Session {
     }
 }
 
-/// What Passport takes for somebody: JavaScript's truth, and 0.
+/// Returns `true` if Passport takes a value for a user: if it is truthy in JavaScript, or 0.
 fn is_somebody(user: &Value) -> bool {
     match user {
         Value::Null | Value::Bool(false) => false,
@@ -135,7 +135,7 @@ mod tests {
     use super::is_somebody;
 
     #[test]
-    fn somebody_is_who_passport_takes_for_somebody() {
+    fn truthy_values_and_zero_are_users_as_in_passport() {
         #[rustfmt::skip]
         let table = [
             (json!(null),            false),

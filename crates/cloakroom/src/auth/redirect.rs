@@ -1,11 +1,11 @@
-//! The way back after a login, which cannot lead out of the site.
+//! The redirect after a login, which cannot lead out of the site (open redirect).
 
-/// The place that `next` names on this site: a path, with its query if any; `None` for whatever a
-/// browser might take for another site, or for no path at all.
+/// Returns the path on this site that `next` names, with its query if any; `None` for anything that a browser
+/// might take for another site, or for no path at all.
 ///
-/// It is taken as it is or not at all, never mended: RFC 3986 resolves `//host` and, as browsers
-/// read it, `/\host` to another host (WHATWG URL, "special authority"), and browsers drop tabs and
-/// line ends before they look.
+/// It is accepted unchanged or refused, never repaired: RFC 3986 resolves `//host` and, as browsers read it,
+/// `/\host` to another host (WHATWG URL, "special authority"), and browsers drop tabs and line ends before
+/// they parse.
 ///
 /// ```
 /// use cloakroom::auth::safe_redirect_path;
@@ -23,7 +23,8 @@ pub fn safe_redirect_path(next: &str) -> Option<&str> {
     (is_plain && is_local && !hides_a_slash(path)).then_some(next)
 }
 
-/// Whether a path holds an escaped slash or backslash: what decodes it may redirect once more.
+/// Returns `true` if a path holds an escaped slash or backslash: a handler that decodes it may redirect once
+/// more.
 fn hides_a_slash(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
     ["%2f", "%5c", "%0d", "%0a", "%09", "%00"]
@@ -36,7 +37,7 @@ mod tests {
     use super::safe_redirect_path;
 
     #[test]
-    fn places_of_this_site_are_taken_as_they_are() {
+    fn paths_of_this_site_are_accepted_unchanged() {
         for next in [
             "/",
             "/cart",
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leads_out_of_the_site() {
+    fn redirects_to_other_sites_are_refused() {
         for next in [
             "",
             "cart",

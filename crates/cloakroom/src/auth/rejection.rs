@@ -1,37 +1,37 @@
-//! What a request is told that may not pass; `web/` says it in a framework's words.
+//! Responses to requests that may not pass; `web/` translates them for a framework.
 
 use std::fmt::Write as _;
 
 use super::{Access, safe_redirect_path};
 
-/// What is said to somebody who is signed in and may not do this.
+/// Text for a user who is signed in and lacks the right.
 const NOT_ALLOWED: &str = "you are signed in, and this is not allowed to you";
 
-/// Why a request does not go on, and what its client is told.
+/// The reason for which a request does not go on, and its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// 401: nobody is signed in.
+    /// 401: no user is signed in.
     LoginRequired,
-    /// 401: somebody is, and it is too long ago.
+    /// 401: the login is too long ago.
     StepUpRequired,
-    /// 303: a browser that asks for a page, or sends a form, is taken to the login, by this Location.
+    /// 303: a browser that requests a page, or sends a form, is redirected to the login, by this Location.
     ToLogin(String),
-    /// 401: htmx is told to load the login in the place of the page, by this `HX-Redirect`.
+    /// 401: htmx loads the login in the place of the page, by this `HX-Redirect`.
     HtmxToLogin(String),
-    /// 403, with the reason as the answer's text.
+    /// 403, with the reason as the response's text.
     Forbidden(&'static str),
-    /// 400: the request asks for no path, and its session layer covers a path only.
+    /// 400: the request target is no path, and its session layer covers a path only.
     NoPath,
     /// 413: the form in which the token should be is too long to be read.
     TooLarge,
-    /// 503: the store does not say who asks.
+    /// 503: the store failed to return the session.
     Unavailable,
-    /// 500: it stands outside every session layer.
+    /// 500: the route is outside every session layer.
     NoLayer,
 }
 
-/// What a refusal looks at of its request.
+/// The parts of a request that its refusal depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestContext<'a> {
     /// `GET`.
@@ -43,14 +43,14 @@ pub struct RequestContext<'a> {
     /// Path and query of the page that it was sent from: see [`page_of`](Self::page_of). Empty where that is
     /// unknown.
     pub page: &'a str,
-    /// Whether htmx sends it (`HX-Request: true`).
+    /// `true` if htmx sends it (`HX-Request: true`).
     pub is_htmx: bool,
 }
 
 impl<'a> RequestContext<'a> {
     /// Returns path and query of a page of this site (`host`, as the request names it), by the URL that a
-    /// browser says in `Referer` or htmx in `HX-Current-URL`; empty for a page of another site, and for what
-    /// [`safe_redirect_path`] would not take.
+    /// browser sends in `Referer` or htmx in `HX-Current-URL`; empty for a page of another site, and for a
+    /// URL that [`safe_redirect_path`] would not accept.
     pub fn page_of(url: &'a str, host: &str) -> &'a str {
         let schemes = ["https://", "http://"];
         let after_scheme = schemes.iter().find_map(|scheme| url.strip_prefix(scheme));
@@ -63,13 +63,13 @@ impl<'a> RequestContext<'a> {
         path.and_then(safe_redirect_path).unwrap_or_default()
     }
 
-    /// Whether a browser will show what is answered: a program gets the status.
+    /// Returns `true` if a browser will show the response: a program gets the status.
     fn wants_page(&self) -> bool {
         self.accept.contains("text/html")
     }
 
-    /// Where to go after the login: a form, or a part of a page, is none that can be loaded by itself; then
-    /// it is the page that holds it.
+    /// Returns the path to return to after the login: a form, or a part of a page, cannot be loaded by
+    /// itself; then it is the page that holds it.
     fn way_back(&self) -> &'a str {
         let is_page = matches!(self.method, "GET" | "HEAD") && !self.is_htmx;
         if is_page { self.target } else { self.page }
@@ -77,12 +77,12 @@ impl<'a> RequestContext<'a> {
 }
 
 impl Access {
-    /// What a request is told that a guard has given this, where `login` is the login's path;
-    /// `None` where it goes on.
+    /// Returns the response to a request for which a guard has decided this, where `login` is the login's
+    /// path; `None` where it goes on.
     ///
-    /// The way back is in the query as `next` (see [`safe_redirect_path`]), where there is one: for a form it is the
-    /// page that it stands in, and what was filled in is not sent again. A login that is too long ago is asked
-    /// for with `again=1` besides.
+    /// The path to return to is in the query as `next` (see [`safe_redirect_path`]), where there is one: for
+    /// a form it is the page that holds it, and its content is not sent again. For a login that is too long
+    /// ago the query has `again=1` besides.
     pub fn refusal(self, asked: &RequestContext<'_>, login: Option<&str>) -> Option<Rejection> {
         let login = login.filter(|login| !login.contains(char::is_control));
         match (self, login) {
@@ -99,7 +99,7 @@ impl Access {
         }
     }
 
-    /// The login's address, with what it has to know in its query.
+    /// Returns the login's address, with its query.
     fn way_to(self, login: &str, asked: &RequestContext<'_>) -> String {
         let mut to = login.to_owned();
         let back = asked.way_back();
@@ -116,7 +116,7 @@ impl Access {
     }
 }
 
-/// What stands before the next member of a query.
+/// Returns the separator before the next parameter of a query.
 fn joint(address: &str) -> char {
     if address.contains('?') { '&' } else { '?' }
 }
@@ -128,7 +128,7 @@ fn escape(value: &str, to: &mut String) {
                 to.push(char::from(byte));
             }
             _ => {
-                // A String takes whatever is written to it.
+                // Writing to a String cannot fail.
                 let _ = write!(to, "%{byte:02X}");
             }
         }
@@ -136,7 +136,7 @@ fn escape(value: &str, to: &mut String) {
 }
 
 impl Rejection {
-    /// The answer's status.
+    /// Returns the response's status.
     pub fn status(&self) -> u16 {
         match self {
             Self::LoginRequired | Self::StepUpRequired | Self::HtmxToLogin(_) => 401,
@@ -149,7 +149,7 @@ impl Rejection {
         }
     }
 
-    /// The field that the answer's head carries besides, with its name in lower case.
+    /// Returns the additional field of the response's head, with its name in lower case.
     pub fn field(&self) -> Option<(&'static str, &str)> {
         match self {
             // RFC 9110 §15.5.2 wants one; no scheme is registered for cookies.
@@ -161,12 +161,12 @@ impl Rejection {
         }
     }
 
-    /// The answer's text: what happened, in a sentence.
+    /// Returns the response's text: the reason, in a sentence.
     pub fn text(&self) -> &'static str {
         match self {
             Self::LoginRequired | Self::HtmxToLogin(_) => "nobody is signed in",
             Self::StepUpRequired => "sign in once more: the last time is too long ago for this",
-            // Browsers go on at once.
+            // Browsers follow the redirect at once.
             Self::ToLogin(_) => "",
             Self::Forbidden(why) => why,
             Self::NoPath => "this request asks for no path",
@@ -182,7 +182,7 @@ mod tests {
     use super::{Access, NOT_ALLOWED, Rejection, RequestContext};
 
     #[test]
-    fn a_refusal_fits_who_asks() {
+    fn a_refusal_depends_on_the_kind_of_client() {
         use Access::{Forbidden, Granted, LoginRequired, StepUpRequired};
         let (page, any) = ("text/html,*/*;q=0.8", "*/*");
         let (login, with_query) = (Some("/login"), Some("/login?lang=en"));
@@ -197,7 +197,7 @@ mod tests {
             (LoginRequired,  "GET",  page, login,            Some(to("/login?next=/a%3Fb%3D//c%25%C3%A4"))),
             (LoginRequired,  "HEAD", page, with_query,       Some(to("/login?lang=en&next=/a%3Fb%3D//c%25%C3%A4"))),
             (StepUpRequired, "GET",  page, login,            Some(to("/login?next=/a%3Fb%3D//c%25%C3%A4&again=1"))),
-            // A form, and whatever else is no page: back to the page that it stands in.
+            // A form, and whatever else is no page: back to the page that holds it.
             (LoginRequired,  "POST", page, login,            Some(to("/login?next=/form%3Fx%3D1"))),
             (LoginRequired,  "get",  page, login,            Some(to("/login?next=/form%3Fx%3D1"))),
             (StepUpRequired, "PUT",  page, login,            Some(to("/login?next=/form%3Fx%3D1&again=1"))),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn y8_htmx_is_told_where_the_login_is() {
+    fn y8_htmx_gets_the_login_by_hx_redirect() {
         let asked = RequestContext {
             method: "GET",
             accept: "*/*",
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn z5_only_a_page_of_this_site_is_a_way_back() {
+    fn z5_only_a_page_of_this_site_is_returned_to_after_login() {
         let host = "shop.example:8080";
         #[rustfmt::skip]
         let table = [

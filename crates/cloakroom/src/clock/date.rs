@@ -1,4 +1,5 @@
-//! An instant as text: ISO 8601 in a record, IMF-fixdate in a header; both as JavaScript's `Date` prints them.
+//! Formats and parses instants: ISO 8601 in a record, IMF-fixdate in a header; both as JavaScript's `Date`
+//! prints them.
 //!
 //! JavaScript's years run from -271821 to 275760, further than any date library here goes, so the
 //! civil calendar is computed in place (proleptic Gregorian, days counted from 1970-01-01).
@@ -28,7 +29,7 @@ impl Timestamp {
             put(&mut text[..4], year);
             out.push_str(ascii(&text));
         } else {
-            // A String takes whatever is written to it.
+            // Writing to a String cannot fail.
             let _ = write!(out, "{:+07}{}", civil.year, ascii(&text[4..]));
         }
     }
@@ -49,12 +50,12 @@ impl Timestamp {
         } else {
             let (date, time) = (ascii(&text[..12]), ascii(&text[16..]));
             let (sign, year) = (if civil.year < 0 { "-" } else { "" }, civil.year.abs());
-            // A String takes whatever is written to it.
+            // Writing to a String cannot fail.
             let _ = write!(out, "{date}{sign}{year:04}{time}");
         }
     }
 
-    /// Reads what [`Timestamp::write_iso`] writes; `None` for anything else.
+    /// Parses the output of [`Timestamp::write_iso`]; `None` for anything else.
     pub(crate) fn parse_iso(text: &str) -> Option<Self> {
         let (year, rest) = split_year(text)?;
         let rest = rest.strip_suffix('Z')?;
@@ -88,9 +89,9 @@ impl Timestamp {
 }
 
 impl Timestamp {
-    /// Reads the forms of ISO 8601 that `Date.parse` takes (ECMA-262, 21.4.1.32) and that say an
-    /// instant: a date, in UTC, or date and time with `Z` or an offset. `None` for anything else, a
-    /// time without either included, which is another instant on each server.
+    /// Parses the forms of ISO 8601 that `Date.parse` accepts (ECMA-262, 21.4.1.32) and that denote an
+    /// instant: a date, in UTC, or date and time with `Z` or an offset. `None` for anything else, including a
+    /// time without either, which is another instant on each server.
     pub(crate) fn parse_date(text: &str) -> Option<Self> {
         if let Some(at) = Self::parse_iso(text)
             && !text.starts_with("-000000")
@@ -111,7 +112,7 @@ impl Timestamp {
     }
 }
 
-/// `-MM-DD`, `-MM` or nothing, which begins where a year ended.
+/// Parses `-MM-DD`, `-MM` or nothing, the beginning of the year.
 fn month_and_day(text: &str) -> Option<(i64, i64)> {
     if text.is_empty() {
         return Some((1, 1));
@@ -124,7 +125,7 @@ fn month_and_day(text: &str) -> Option<(i64, i64)> {
     rest.is_empty().then_some((month, day))
 }
 
-/// `HH:MM`, `HH:MM:SS` or `HH:MM:SS.` with digits, and `Z` or an offset; 24:00 is the day's end.
+/// Parses `HH:MM`, `HH:MM:SS` or `HH:MM:SS.` with digits, and `Z` or an offset; 24:00 is the day's end.
 fn millis_of_day(text: &str) -> Option<i64> {
     let (hour, rest) = two_digits(text)?;
     let (minute, mut rest) = two_digits(rest.strip_prefix(':')?)?;
@@ -140,7 +141,7 @@ fn millis_of_day(text: &str) -> Option<i64> {
     in_range.then_some(time - offset(rest)?)
 }
 
-/// The first three digits of a fraction, and what follows all of them.
+/// Returns the first three digits of a fraction, and the rest after all of its digits.
 fn thousandths(text: &str) -> Option<(i64, &str)> {
     let length = text.bytes().take_while(u8::is_ascii_digit).count();
     let (fraction, rest) = text.split_at(length);
@@ -149,7 +150,7 @@ fn thousandths(text: &str) -> Option<(i64, &str)> {
     (length > 0).then_some((digits(kept)? * scale, rest))
 }
 
-/// Milliseconds that an offset is ahead of UTC.
+/// Parses an offset, as milliseconds ahead of UTC.
 fn offset(text: &str) -> Option<i64> {
     let (sign, text) = match text.as_bytes().first()? {
         b'Z' => return (text == "Z").then_some(0),
@@ -177,12 +178,12 @@ fn put(place: &mut [u8], mut number: i64) {
     }
 }
 
-/// Text of digits, letters and signs.
+/// Returns bytes of digits, letters and signs as text.
 fn ascii(text: &[u8]) -> &str {
     std::str::from_utf8(text).unwrap_or_default()
 }
 
-/// An instant taken apart, in UTC.
+/// The parts of an instant, in UTC.
 #[derive(Clone, Copy)]
 struct Civil {
     days: i64,
@@ -224,7 +225,7 @@ impl From<Timestamp> for Civil {
     }
 }
 
-/// Years of four digits, or of six with a sign (ECMA-262, 21.4.1.32.1).
+/// Splits off a year of four digits, or of six with a sign (ECMA-262, 21.4.1.32.1).
 fn split_year(text: &str) -> Option<(i64, &str)> {
     let (sign, width, unsigned) = match text.as_bytes().first()? {
         b'+' => (1, 6, &text[1..]),

@@ -30,7 +30,7 @@ fn instants_print_as_javascript_prints_them() {
 }
 
 #[test]
-fn what_is_no_iso_instant_is_refused() {
+fn text_that_is_no_iso_instant_is_refused() {
     for text in [
         "",
         "Z",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-/// Appends `text` with everything escaped that `encodeURIComponent` escapes.
+/// Appends `text`, with the characters escaped that `encodeURIComponent` escapes.
 pub(super) fn encode(text: &str, out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut plain_from = 0;
@@ -18,15 +18,15 @@ pub(super) fn encode(text: &str, out: &mut String) {
         out.push('%');
         out.push(char::from(HEX[usize::from(byte >> 4)]));
         out.push(char::from(HEX[usize::from(byte & 15)]));
-        // Inside a character of several bytes this lies on no boundary, but then the next byte is
-        // escaped as well, and nothing is cut out there.
+        // In the middle of a multi-byte character this is no boundary, but then the next byte is escaped as
+        // well, and no slice is taken there.
         plain_from = at + 1;
     }
     out.push_str(&text[plain_from..]);
 }
 
-/// Takes the escapes out; a malformed one, or bytes that are no UTF-8, leave the text as it is,
-/// as npm's `cookie` does. `None` where the text itself is not ASCII: no encoder wrote it.
+/// Decodes the escapes; a malformed one, or bytes that are no UTF-8, leave the text unchanged, as npm's
+/// `cookie` does. `None` where the text itself is not ASCII: no encoder wrote it.
 pub(super) fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(value).ok()?;
     if !text.is_ascii() {
@@ -39,7 +39,7 @@ pub(super) fn decode(value: &[u8]) -> Option<Cow<'_, str>> {
     })
 }
 
-/// Takes the escapes out, the first of which lies at `first`; `None` where one is malformed.
+/// Decodes the escapes, the first of which is at `first`; `None` where one is malformed.
 fn unescape(value: &[u8], first: usize) -> Option<String> {
     let mut out = Vec::with_capacity(value.len());
     let (mut rest, mut next) = (value, Some(first));
@@ -66,7 +66,7 @@ fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-/// Which bytes `encodeURIComponent` leaves as they are.
+/// Table of the bytes that `encodeURIComponent` leaves unchanged.
 const UNESCAPED: [bool; 256] = {
     let mut unescaped = [false; 256];
     let mut byte = 0_u8;
@@ -109,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_encoded_is_decoded(text in ".*") {
+        fn encode_and_decode_round_trip(text in ".*") {
             let mut encoded = String::new();
             encode(&text, &mut encoded);
             let decoded = decode(encoded.as_bytes());

@@ -1,4 +1,4 @@
-//! The secrets: the first signs, all of them verify, and they can be exchanged while serving.
+//! The secrets: the first signs, all of them verify, and they can be rotated while serving.
 
 use std::fmt;
 use std::ops::Deref;
@@ -13,43 +13,43 @@ use subtle::ConstantTimeEq as _;
 
 use super::verify_cache::VerifyCache;
 
-/// Characters of a signature: 32 bytes in base64 without padding.
+/// Length of a signature: 32 bytes in base64 without padding.
 pub(super) const SIGNATURE_LEN: usize = 43;
-/// The least bytes of a secret: as many as HMAC-SHA256 gives (RFC 2104 §3).
+/// Length in bytes of the shortest secret: that of HMAC-SHA256's output (RFC 2104 §3).
 const SHORTEST_SECRET: usize = 32;
-/// More keys than a rotation needs make every forged cookie dearer.
+/// The most keys: more than a rotation needs make every forged cookie more expensive.
 const MOST_KEYS: usize = 8;
 
 /// The secrets that sign session ids, newest first.
 ///
-/// Clones share one ring, so [`KeyRing::rotate_to`] reaches every layer that holds one. To rotate
-/// without logging anybody out: add the new secret as a verifying one on every server
+/// Clones share one ring, so [`KeyRing::rotate_to`] reaches every layer that holds one. To rotate without
+/// logging users out: add the new secret as a verifying one on every server
 /// ([`KeyRing::with_verification_key`]), then make it the first everywhere, then drop the old one once the
-/// longest session has ended. A cookie that an older key verified is signed anew when it is used.
+/// longest session has ended. A cookie that an older key verified is signed again when it is used.
 #[derive(Clone)]
 pub struct KeyRing(Arc<ArcSwap<KeySet>>);
 
-/// The keys, and which cookies they have verified: with other keys nothing is remembered.
+/// The keys, with the cookies that they have verified: other keys begin with an empty cache.
 pub(super) struct KeySet {
-    /// Newest first; at least one.
+    /// The keys, newest first; at least one.
     all: Vec<Key>,
     verified: VerifyCache,
 }
 
-/// A key's state after its padded secret went in: cloned for each signature.
+/// A key's HMAC state after the padded secret: cloned for each signature.
 #[derive(Clone)]
 struct Key(Hmac<Sha256>);
 
-/// Why a secret was refused; its `Debug` is its text, for a `main` that returns it.
+/// The reason for which a secret was refused; its `Debug` is its text, for a `main` that returns it.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// Draw one with `openssl rand -base64 48`.
-    #[error("a secret needs at least 32 bytes; draw one with `openssl rand -base64 48`")]
+    /// Generate one with `openssl rand -base64 48`.
+    #[error("a secret needs at least 32 bytes; generate one with `openssl rand -base64 48`")]
     TooShort,
     /// It repeats itself, or is made of a handful of characters.
     #[error(
-        "a secret that repeats itself, or holds only a few different characters, can be guessed; draw one with `openssl rand -base64 48`"
+        "a secret that repeats itself, or holds only a few different characters, can be guessed; generate one with `openssl rand -base64 48`"
     )]
     Guessable,
     /// A ring without a key signs nothing.
@@ -74,7 +74,7 @@ impl fmt::Debug for KeyError {
     }
 }
 
-/// Whose signature it was.
+/// The key that made a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Signature {
     Newest(SignatureText),
@@ -82,18 +82,18 @@ pub(super) enum Signature {
 }
 
 impl KeyRing {
-    /// A ring of one secret: text or bytes, at least 32 of them.
+    /// Creates a ring of one secret: text or bytes, at least 32 of them.
     ///
     /// # Errors
     ///
     /// [`KeyError::TooShort`] and [`KeyError::Guessable`] for a secret that could be guessed, such as
-    /// `changeme` four times. An application that shares such a one with Express says so with
+    /// `changeme` four times. An application that shares such a one with Express uses
     /// [`KeyRing::with_insecure_short_secret`].
     pub fn new(secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         Self::from_secrets([secret])
     }
 
-    /// A ring of several secrets, newest first, as in Express's `secret: [new, old]`.
+    /// Creates a ring of several secrets, newest first, as in Express's `secret: [new, old]`.
     ///
     /// # Errors
     ///
@@ -109,12 +109,12 @@ impl KeyRing {
         Self::of(keys)
     }
 
-    /// A ring of one secret of any length but none, guessable or not.
+    /// Creates a ring of one non-empty secret of any length, guessable or not.
     ///
     /// # Security
     ///
-    /// Whoever guesses the secret signs ids of their own. Express takes any secret; this is for
-    /// sharing one with it until both can be given a longer one.
+    /// An attacker who guesses the secret can sign ids. Express takes any secret; this is for sharing one
+    /// with it until both can be given a longer one.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl KeyRing {
         Self::with_insecure_short_secrets([secret])
     }
 
-    /// A ring of several secrets of any length, newest first.
+    /// Creates a ring of several secrets of any length, newest first.
     ///
     /// # Security
     ///
@@ -158,12 +158,12 @@ impl KeyRing {
         Self::of(Ok(keys))
     }
 
-    /// Takes the secrets of another ring in place of its own, for requests from now on.
+    /// Replaces its secrets by those of another ring, for requests from now on.
     pub fn rotate_to(&self, ring: &Self) {
         self.0.store(ring.0.load_full());
     }
 
-    /// A ring of one secret of any length, none included: npm's `cookie-signature` takes it.
+    /// Creates a ring of one secret of any length, even empty: npm's `cookie-signature` accepts that.
     #[cfg(test)]
     pub(crate) fn of_any_secret(secret: &[u8]) -> Self {
         Self::of(Ok(vec![Key::of_any_length(secret)])).expect("one key makes a ring")
@@ -180,8 +180,8 @@ impl KeyRing {
         }
     }
 
-    /// Names by each key for something that must not be shown, the newest key's first: 16 bytes in
-    /// base64url, too few to be a signature.
+    /// Returns a keyed hash of a text by each key, the newest key's first: 16 bytes in base64url, too few to
+    /// be a signature.
     pub(crate) fn keyed_hashes(&self, text: &str) -> Vec<String> {
         let name = |key: &Key| {
             let mut mac = key.0.clone();
@@ -192,12 +192,12 @@ impl KeyRing {
         self.0.load().all.iter().map(name).collect()
     }
 
-    /// Returns what stands for a user where no name is to be read, by each key, the newest key's first.
+    /// Returns a keyed fingerprint of a user by each key, the newest key's first.
     pub(crate) fn fingerprints_of(&self, user: &str) -> Vec<String> {
         self.keyed_hashes(&["user\0", user].concat())
     }
 
-    /// Returns what proves that one user acts in the place of another, by each key.
+    /// Returns the proofs that one user acts as another, by each key.
     pub(crate) fn fingerprints_of_both(&self, by: &str, user: &str) -> Vec<String> {
         self.keyed_hashes(&format!("by\0{}\0{by}{user}", by.len()))
     }
@@ -206,14 +206,14 @@ impl KeyRing {
         self.0.load().all[0].sign(message)
     }
 
-    /// The keys of this moment.
+    /// Returns the present keys.
     pub(super) fn load(&self) -> impl Deref<Target = Arc<KeySet>> {
         self.0.load()
     }
 }
 
 impl KeySet {
-    /// Whose signature of `message` it is.
+    /// Returns the key that made this signature of `message`.
     pub(super) fn verify(
         &self,
         message: &[u8],
@@ -228,7 +228,7 @@ impl KeySet {
         older.iter().any(is_by).then_some(Signature::Older)
     }
 
-    /// What these keys have verified.
+    /// Returns the cache of cookies that these keys have verified.
     pub(super) fn verified(&self) -> &VerifyCache {
         &self.verified
     }
@@ -266,14 +266,15 @@ impl Key {
     }
 }
 
-/// Whether a secret is long enough to look like one and is none: it protects no more than what it
-/// repeats, or holds fewer different bytes than random text of its length ever does (fewer than six:
-/// once in 10^12 for 32 random hexadecimal digits).
+/// Returns `true` if a secret is long enough but guessable: it protects no more than the part that it
+/// repeats, or holds fewer different bytes than random text of its length ever does (fewer than six: once in
+/// 10^12 for 32 random hexadecimal digits).
 fn is_guessable(secret: &[u8]) -> bool {
     period(secret) < SHORTEST_SECRET || distinct(secret) < 6
 }
 
-/// The length of what a text repeats at least once in full; its own length where it repeats nothing.
+/// Returns the length of the part that a text repeats at least once in full; its own length where it repeats
+/// nothing.
 fn period(text: &[u8]) -> usize {
     let repeats = |period: &usize| text[*period..].iter().eq(&text[..text.len() - period]);
     (1..=text.len() / 2).find(repeats).unwrap_or(text.len())
@@ -287,7 +288,7 @@ fn distinct(text: &[u8]) -> usize {
     seen.iter().filter(|seen| **seen).count()
 }
 
-/// A signature as it stands in a cookie; never printed.
+/// A signature as it is written in a cookie; never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SignatureText([u8; SIGNATURE_LEN]);
 
@@ -371,7 +372,7 @@ mod tests {
             ("aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbc".into(),              false),
             ("111111111111111111111111111111111111112345".into(),     false),
             (twice("the first half is no secret"),                    false),
-            // What is worth 32 bytes may stand there twice.
+            // A phrase that is worth 32 bytes by itself may be repeated.
             (twice("cHq9rW0bq2Yx8mF5uQzVnT3kJd7LsA1eP4oR6iG"),         true),
             ("cHq9rW0bq2Yx8mF5uQzVnT3kJd7LsA1e".into(),               true),
             ("9f86d081884c7d659a2feaa0c55ad015".into(),               true),
@@ -393,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn x8_what_openssl_draws_is_never_refused() {
+    fn x8_random_secrets_from_openssl_are_never_refused() {
         for _ in 0..2_000 {
             let mut bytes = [0; 48];
             getrandom::fill(&mut bytes).unwrap();
@@ -422,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exchange_reaches_every_clone() {
+    fn a_rotation_reaches_every_clone() {
         let ring = KeyRing::new(OLD).unwrap();
         let clone = ring.clone();
         let signed = sign("id", &clone);

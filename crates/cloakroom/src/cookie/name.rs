@@ -1,4 +1,4 @@
-//! The name of a cookie, and what its prefix promises (RFC 6265bis §4.1.3).
+//! The name of a cookie, and the guarantees of its prefix (RFC 6265bis §4.1.3).
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ pub struct CookieName(Arc<str>);
 #[error("a cookie name is made of letters, digits and !#$%&'*+-.^_`|~")]
 pub struct CookieNameError;
 
-/// What a name's prefix makes a user agent demand of the cookie.
+/// The attributes that user agents require for a name's prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prefix {
     None,
@@ -22,12 +22,12 @@ pub(crate) enum Prefix {
     Host,
     /// `__Http-`: `Secure` and `HttpOnly` (draft-ietf-httpbis-layered-cookies).
     Http,
-    /// `__Host-Http-`: what `__Host-` and `__Http-` demand.
+    /// `__Host-Http-`: the attributes of `__Host-` and `__Http-`.
     HostHttp,
 }
 
 impl CookieName {
-    /// Takes `name` if it is a token.
+    /// Parses `name` as a token.
     ///
     /// # Errors
     ///
@@ -37,12 +37,12 @@ impl CookieName {
         is_token.then(|| Self(name.into())).ok_or(CookieNameError)
     }
 
-    /// The name as it stands in both header fields.
+    /// Returns the name as it is written in both header fields.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// User agents compare prefixes without regard to case (RFC 6265bis §5.7, step 20).
+    /// Returns the prefix, compared without regard to case, as user agents do (RFC 6265bis §5.7, step 20).
     pub(crate) fn prefix(&self) -> Prefix {
         let starts_with = |prefix: &str| {
             self.0
@@ -64,7 +64,7 @@ impl CookieName {
 }
 
 impl Default for CookieName {
-    /// `connect.sid`, as in Express.
+    /// Returns `connect.sid`, as in Express.
     fn default() -> Self {
         Self("connect.sid".into())
     }
@@ -91,7 +91,7 @@ mod tests {
     use super::{CookieName, Prefix};
 
     #[test]
-    fn prefixes_are_seen_whatever_their_case() {
+    fn prefixes_are_recognised_in_any_case() {
         #[rustfmt::skip]
         let table = [
             ("connect.sid", Prefix::None), ("__Hos-t", Prefix::None), ("x__Host-a", Prefix::None),

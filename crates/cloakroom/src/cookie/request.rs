@@ -1,8 +1,8 @@
-//! The Cookie field: which of its pairs is a valid ticket (RFC 6265bis §4.2; npm's `cookie` 0.7.2).
+//! The Cookie field: finds the pairs that are valid tickets (RFC 6265bis §4.2; npm's `cookie` 0.7.2).
 //!
-//! Bytes are compared as they came. Only space and tab are trimmed, a name is never decoded, and a
-//! neighbour's strange bytes hide nobody: laxer readers have been made to take a sibling site's
-//! cookie for a `__Host-` one.
+//! Bytes are compared undecoded. Only space and tab are trimmed, a name is never decoded, and invalid bytes
+//! in another pair hide no cookie: laxer parsers have been made to take a sibling site's cookie for a
+//! `__Host-` one.
 
 use std::cell::LazyCell;
 
@@ -14,28 +14,27 @@ use super::name::CookieName;
 use super::signed;
 use crate::id::{IdGrammar, SessionId};
 
-/// The most cookies of one name that are verified: what one request may cost, not where the valid one
-/// may stand. A Cookie field of 16 KiB has room for some 200 forged ones of full length.
+/// The most cookies of one name that are verified: it bounds the cost of one request, wherever the valid one
+/// is. A Cookie field of 16 KiB has room for some 200 forged ones of full length.
 const MAX_VERIFIED: usize = 64;
-/// Node answers 431 to longer headers, so no value of this length was ever honoured.
+/// Length above which a value is ignored: Node answers 431 to longer headers.
 const LONGEST_VALUE: usize = 16_384;
 
 /// A session id that came with a valid signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
     pub(crate) id: SessionId,
-    /// The signature that it came with, if it is the newest key's. One of an older key wants to be made
-    /// anew.
+    /// The signature that it came with, if it is the newest key's. One of an older key is to be signed again.
     pub(crate) signature: Option<SignatureText>,
 }
 
 impl Ticket {
-    /// The id that the signature vouches for.
+    /// Returns the id that was signed.
     pub fn id(&self) -> &SessionId {
         &self.id
     }
 
-    /// Returns whether an older key than the first signed it: the cookie then wants to be sent again.
+    /// Returns `true` if an older key than the first signed it: the cookie is then to be sent again.
     pub fn is_outdated(&self) -> bool {
         self.signature.is_none()
     }
@@ -50,8 +49,8 @@ pub(crate) struct Tickets {
 
 /// Finds the valid tickets among the cookies of `name` in all Cookie fields of a request.
 ///
-/// Express takes the first cookie of the name, valid or not, and a stale one set for a parent
-/// domain then locks its owner out.
+/// Express takes the first cookie of the name, valid or not, and a stale one set for a parent domain then
+/// locks the user out.
 pub(crate) fn tickets<'a>(
     fields: impl IntoIterator<Item = &'a [u8]>,
     name: &CookieName,
@@ -73,7 +72,7 @@ pub(crate) fn tickets<'a>(
 /// Returns the valid tickets among the cookies of `name` in all Cookie fields of a request: at most two
 /// of different ids, in the request's order.
 ///
-/// For adapters that read a store by themselves; [`Manager::open`](crate::Manager::open) does it all.
+/// For adapters that read a store by themselves; [`Manager::open`](crate::Manager::open) includes it.
 pub fn valid_tickets<'a>(
     fields: impl IntoIterator<Item = &'a [u8]>,
     name: &CookieName,
@@ -97,7 +96,7 @@ pub(crate) fn find<'a>(
     tickets(fields, name, keys, grammar).map(|tickets| tickets.first)
 }
 
-/// The ticket that a cookie's value is; one that was verified a moment ago is known.
+/// Parses a cookie's value as a ticket; one that was verified recently comes from the cache.
 fn ticket(value: &[u8], keys: &KeySet, grammar: &IdGrammar) -> Option<Ticket> {
     if let Some(known) = keys.verified().ticket(value) {
         return grammar.allows(known.id.expose()).then_some(known);
@@ -123,7 +122,7 @@ fn verify(value: &[u8], keys: &KeySet, grammar: &IdGrammar) -> Option<Ticket> {
     })
 }
 
-/// What stands between the semicolons of a field.
+/// Splits a field at its semicolons.
 fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(field);
     std::iter::from_fn(move || {
@@ -136,7 +135,7 @@ fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The value of a pair of that name, without the quotes that may stand round it.
+/// Returns the value of a pair of that name, without surrounding quotes.
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let pair = trim(pair);
     let rest = pair.strip_prefix(name)?;

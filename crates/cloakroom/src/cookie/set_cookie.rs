@@ -1,4 +1,4 @@
-//! The Set-Cookie field, byte for byte as npm's `cookie` 0.7.2 writes it.
+//! Formats the Set-Cookie field, byte for byte as npm's `cookie` 0.7.2 writes it.
 
 use super::codec;
 use super::key_ring::SIGNATURE_LEN;
@@ -7,12 +7,13 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::{Attribute, CookieState};
 
-/// The most bytes that user agents take for a cookie's name and value together (RFC 6265bis §5.7).
+/// The most bytes that user agents accept for a cookie's name and value together (RFC 6265bis §5.7).
 const LONGEST_PAIR: usize = 4_096;
 /// The most bytes of an attribute's value; user agents ignore a longer one (RFC 6265bis §5.6).
 pub(crate) const LONGEST_ATTRIBUTE: usize = 1_024;
 
-/// An attribute that no Set-Cookie field can say; the session is kept, the cookie is not sent.
+/// The error of an attribute that no Set-Cookie field can express; the session is kept, the cookie is not
+/// sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetCookieError {
@@ -33,12 +34,12 @@ pub enum SetCookieError {
     SameSite,
 }
 
-/// The field that hands out `id`: signed by the newest key, with a session's own attributes.
+/// Formats the field that gives `id` to a client: signed by the newest key, with a session's own attributes.
 ///
 /// # Errors
 ///
-/// [`SetCookieError`] for an attribute that a handler or another writer set to what no field can
-/// say.
+/// [`SetCookieError`] for an attribute that a handler or another writer set to a value that no field can
+/// express.
 pub fn set_cookie(
     name: &CookieName,
     id: &SessionId,
@@ -50,7 +51,7 @@ pub fn set_cookie(
     format_cookie(name, id, keys, life, cookie)
 }
 
-/// How long a cookie lives at the user agent.
+/// Lifetime of a cookie at the user agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Life {
     /// `None`: until the browser closes.
@@ -60,7 +61,7 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// A life that `Expires` alone says.
+    /// Returns a lifetime for `Expires` alone.
     pub(crate) fn until(expires: Option<Timestamp>) -> Self {
         Self {
             expires,
@@ -82,7 +83,7 @@ pub(crate) fn format_cookie(
     serialize(name, &value, life, cookie)
 }
 
-/// Formats the field that gives a client's own ticket to it again.
+/// Formats the field that sends a client's own ticket again.
 pub(crate) fn reissue_cookie(
     name: &CookieName,
     ticket: &Ticket,
@@ -99,17 +100,17 @@ pub(crate) fn reissue_cookie(
     }
 }
 
-/// The field that makes a user agent drop the cookie: no value, and expired since 1970.
+/// Formats the field that makes a user agent drop the cookie: no value, and expired since 1970.
 ///
 /// # Errors
 ///
-/// [`SetCookieError`] as for [`set_cookie`]: what was never set need not be cleared.
+/// [`SetCookieError`] as for [`set_cookie`]: a cookie that was never set need not be cleared.
 pub fn clear_cookie(name: &CookieName, cookie: &CookieState) -> Result<String, SetCookieError> {
     let past = Life::until(Some(Timestamp::from_millis(0)));
     serialize(name, &[], past, cookie)
 }
 
-/// The field with a value that is given in parts; the attributes follow in npm's order.
+/// Formats the field with a value that is given in parts; the attributes follow in npm's order.
 pub(crate) fn serialize(
     name: &CookieName,
     value: &[&str],
@@ -157,9 +158,9 @@ pub(crate) fn serialize(
     Ok(field)
 }
 
-/// Whether a browser keeps the cookie of an id, whatever key signs it.
+/// Returns `true` if browsers keep the cookie of an id, whichever key signs it.
 pub(crate) fn fits_cookie(name: &CookieName, id: &str) -> bool {
-    // Each character of base64 may need three.
+    // Each character of base64 may need three when escaped.
     const LONGEST_SIGNATURE: usize = 3 * SIGNATURE_LEN;
     let mut value = String::new();
     for part in ["s:", id, "."] {
@@ -211,7 +212,8 @@ fn one_of(
     }
 }
 
-/// Labels of 1 to 63 letters, digits and inner hyphens, joined by dots; a dot may come first.
+/// Checks a domain: labels of 1 to 63 letters, digits and inner hyphens, joined by dots; a dot may come
+/// first.
 pub(crate) fn is_domain(domain: &str) -> bool {
     domain
         .strip_prefix('.')

@@ -13,7 +13,7 @@ pub fn sign(value: &str, keys: &KeyRing) -> String {
     signed
 }
 
-/// The value of a signed text, if a key of the ring signed it.
+/// Returns the value of a signed text, if a key of the ring signed it.
 ///
 /// The text of the signature is compared, in constant time, so that padding, another alphabet or
 /// other bits at the end of the base64 are refused, as they are by Node.
@@ -31,7 +31,7 @@ pub fn cookie_value(id: &SessionId, keys: &KeyRing) -> String {
     value
 }
 
-/// The value, and whether it was the newest key that signed it.
+/// Returns the value, and the key that signed it.
 pub(super) fn verify<'a>(signed: &'a str, keys: &KeySet) -> Option<(&'a str, Signature)> {
     let (value, signature) = signed.rsplit_once('.')?;
     let signature = <&[u8; SIGNATURE_LEN]>::try_from(signature.as_bytes()).ok()?;

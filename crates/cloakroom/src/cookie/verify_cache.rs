@@ -1,15 +1,15 @@
-//! Cookies that were verified a moment ago: the same bytes under the same keys are the same ticket.
+//! The cache of recently verified cookies: equal bytes under equal keys are the same ticket.
 
 use super::request::Ticket;
 use crate::util::bounded_cache::BoundedCache;
 
-/// As many are remembered, in some 1.3 MB.
+/// Number of entries, in some 1.3 MB.
 const PLACES: usize = 4096;
-/// A longer value is not remembered; with the ids that this library draws they have 80 to 90 bytes.
+/// Length of the longest value that is cached; with this library's ids they have 80 to 90 bytes.
 const LONGEST: usize = 256;
 
-/// The tickets that clients have shown. A forged one is never among them, so that forging fills
-/// nothing and drives nothing out.
+/// The tickets that clients have shown. A forged cookie is never inserted, so that forging fills nothing and
+/// evicts nothing.
 #[derive(Default)]
 pub(super) struct VerifyCache(BoundedCache<Box<CacheEntry>, PLACES>);
 
@@ -19,10 +19,10 @@ struct CacheEntry {
 }
 
 impl VerifyCache {
-    /// The ticket that a cookie's value is, if that is remembered.
+    /// Returns the ticket of a cookie's value, if it is cached.
     ///
-    /// Values are compared after their hashes, which nobody outside foresees: the time that it takes
-    /// says nothing about tickets that others have.
+    /// Values are compared after their hashes, which no client can predict: the time that it takes reveals
+    /// nothing about other clients' tickets.
     pub(super) fn ticket(&self, value: &[u8]) -> Option<Ticket> {
         if value.len() > LONGEST {
             return None;
@@ -34,7 +34,7 @@ impl VerifyCache {
         })
     }
 
-    /// Remembers that the keys have verified a cookie's value.
+    /// Inserts a cookie's value that the keys have verified.
     pub(super) fn note(&self, value: &[u8], ticket: &Ticket) {
         if value.len() > LONGEST {
             return;
@@ -62,7 +62,7 @@ mod tests {
         format!("s:{}", sign(id, ring))
     }
 
-    /// The id that a cookie's value vouches for.
+    /// Returns the id that a cookie's value was signed for.
     fn shown(value: &str, ring: &KeyRing) -> Option<String> {
         let (name, field) = (CookieName::default(), format!("connect.sid={value}"));
         let ticket = find([field.as_bytes()], &name, ring, &IdGrammar::any())?;
@@ -73,14 +73,14 @@ mod tests {
         ring.load().verified().ticket(value.as_bytes()).is_some()
     }
 
-    /// How many of `values` are remembered by a ring.
+    /// Returns the number of `values` that a ring has cached.
     fn remembered(ring: &KeyRing, values: &[String]) -> usize {
         let known = |value: &&String| is_remembered(value, ring);
         values.iter().filter(known).count()
     }
 
     #[test]
-    fn what_was_verified_is_remembered_and_another_signature_or_id_is_refused_all_the_same() {
+    fn a_verified_cookie_is_cached_and_another_signature_or_id_is_still_refused() {
         let ring = ring();
         let value = cookie("an id", &ring);
         assert!(!is_remembered(&value, &ring));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn other_keys_have_verified_nothing() {
+    fn other_keys_start_with_an_empty_verify_cache() {
         let ring = ring();
         let value = cookie("an id", &ring);
         assert!(shown(&value, &ring).is_some());
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grammar_holds_for_what_is_remembered() {
+    fn the_grammar_applies_to_cached_cookies() {
         let ring = ring();
         let (name, field) = (CookieName::default(), cookie("an id", &ring));
         assert!(shown(&field, &ring).is_some());
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_key_signed_is_remembered_as_that() {
+    fn a_cookie_signed_by_an_older_key_is_cached_as_outdated() {
         let value = cookie("an id", &ring());
         let ring = KeyRing::with_insecure_short_secrets([[8; 32], [7; 32]]).unwrap();
         for _ in 0..2 {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn forged_cookies_fill_nothing_and_drive_nothing_out() {
+    fn forged_cookies_are_not_cached_and_evict_nothing() {
         let ring = ring();
         let values: Vec<String> = (0..100)
             .map(|n| cookie(&format!("id {n}"), &ring))
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_than_there_are_places_and_nothing_long() {
+    fn the_verify_cache_is_bounded_and_skips_long_values() {
         let ring = ring();
         let values = (0..4 * PLACES).map(|n| cookie(&format!("id {n}"), &ring));
         let values: Vec<String> = values.collect();

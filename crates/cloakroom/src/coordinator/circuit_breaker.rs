@@ -1,28 +1,28 @@
-//! Spares requests the wait for a store that does not answer.
+//! The circuit breaker: rejects operations at once while the store does not reply.
 //!
-//! A failure that comes at once costs nobody anything, and is not counted. Neither is a wait while others
-//! were answered: a record that is locked keeps waiting who wants to change it, and the store works.
+//! A failure that comes at once makes no request wait, and is not counted. Neither is a time-out while other
+//! operations were answered: a locked record blocks those that want to change it, and the store works.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many operations in a row have to fail before the next are refused.
+/// Number of timed-out operations in a row that opens the breaker.
 const FAILURE_THRESHOLD: u32 = 5;
-/// What took shorter than this was no wait.
+/// Time below which a failure counts as fast, not as a time-out.
 const SLOW_CALL: Duration = Duration::from_millis(100);
-/// How long they are refused before one is let through to see.
+/// Time for which an open breaker rejects operations before it admits a probe.
 const OPEN_FOR: Duration = Duration::from_millis(500);
 
-/// Open, it refuses operations at once; one at a time is let through, and its success closes it.
+/// Open, it rejects operations at once; half open, it admits one probe at a time, whose success closes it.
 #[derive(Default)]
 pub(super) struct CircuitBreaker(Mutex<Count>);
 
 #[derive(Clone, Copy, Default)]
 struct Count {
     state: BreakerState,
-    /// How many operations were answered.
+    /// Number of operations that were answered.
     answers: u64,
 }
 
@@ -31,24 +31,24 @@ enum BreakerState {
     Closed {
         failures: u32,
     },
-    /// Refuses until then.
+    /// Rejects until then.
     Open {
         until: Instant,
     },
-    /// Refuses while one operation is under way.
+    /// Rejects while the probe is under way.
     HalfOpen,
 }
 
-/// What came of an operation.
+/// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// The store has answered, were it with a refusal.
+    /// The store has answered, even if it refused.
     Success,
     FastFailure,
     Timeout,
 }
 
-/// What an operation may do.
+/// The admission of an operation.
 #[derive(Debug, PartialEq, Eq)]
 enum Admit {
     Allow,
@@ -83,12 +83,12 @@ impl BreakerState {
                 }
             }
             (Self::Closed { .. }, Outcome::Timeout) | (Self::HalfOpen, _) => open,
-            // Those that were under way when it opened come in late.
+            // Those that were admitted before it opened finish late.
             (Self::Open { .. }, _) | (_, Outcome::FastFailure) => self,
         }
     }
 
-    /// The operation that was to show how things are was given up by its caller: the next one may.
+    /// Handles a probe that its caller gave up: the next operation may probe.
     fn given_up(self, now: Instant) -> Self {
         match self {
             Self::HalfOpen => Self::Open { until: now },
@@ -98,7 +98,7 @@ impl BreakerState {
 }
 
 impl CircuitBreaker {
-    /// Leave for an operation that begins now; `None` where it is refused.
+    /// Admits an operation that begins now; returns `None` where it is rejected.
     pub(super) fn enter(&self, now: Instant) -> Option<BreakerPermit<'_>> {
         let (pass, answers) = self.change(|count| {
             let (state, pass) = count.state.enter(now);
@@ -122,11 +122,11 @@ impl CircuitBreaker {
 }
 
 impl Count {
-    /// After an operation that began when so many were answered.
+    /// Records the outcome of an operation that began at `before` answers.
     fn leave(self, end: Outcome, before: u64, now: Instant) -> Self {
         let (end, answers) = match end {
             Outcome::Success => (end, self.answers.wrapping_add(1)),
-            // The store answers, only not this one: the others go on.
+            // The store answers, just not this operation: the others go on.
             Outcome::Timeout if self.answers != before => (Outcome::FastFailure, self.answers),
             _ => (end, self.answers),
         };
@@ -137,21 +137,21 @@ impl Count {
     }
 }
 
-/// An operation that is under way.
+/// An admitted operation that is under way.
 pub(super) struct BreakerPermit<'a> {
     breaker: &'a CircuitBreaker,
     begin: Instant,
-    /// How many operations were answered before this.
+    /// Number of operations that were answered before this one began.
     answers: u64,
     probes: bool,
     ended: bool,
 }
 
 impl BreakerPermit<'_> {
-    /// Says whether the store has answered, were it with a refusal.
+    /// Reports whether the store has answered, even if it refused.
     pub(super) fn end(mut self, answered: bool) {
         self.ended = true;
-        // An answer closes it at any time, and is worth no look at the clock.
+        // A success closes the breaker at any time, and needs no reading of the clock.
         let now = if answered { self.begin } else { Instant::now() };
         let end = match answered {
             true => Outcome::Success,
@@ -164,10 +164,10 @@ impl BreakerPermit<'_> {
         });
         match (was, is) {
             (BreakerState::Closed { .. }, BreakerState::Open { .. }) => {
-                tracing::error!("the session store does not answer: requests are refused at once");
+                tracing::error!("the session store does not answer: the circuit breaker opens");
             }
             (BreakerState::Open { .. } | BreakerState::HalfOpen, BreakerState::Closed { .. }) => {
-                tracing::info!("the session store answers again");
+                tracing::info!("the session store answers again: the circuit breaker closes");
             }
             _ => {}
         }
@@ -185,7 +185,7 @@ impl Drop for BreakerPermit<'_> {
                 let state = count.state.given_up(now);
                 (Count { state, ..count }, ())
             }
-            // Its caller has waited in vain, were it less long than the policy lets it.
+            // The operation timed out, or its caller gave up after a long wait.
             false if self.begin.elapsed() >= SLOW_CALL => {
                 (count.leave(Outcome::Timeout, self.answers, now), ())
             }
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_open_it_where_they_were_waited_for() {
+    fn only_timed_out_failures_open_it() {
         for (ago, opens) in [(SLOW_CALL, true), (Duration::ZERO, false)] {
             let breaker = CircuitBreaker::default();
             for _ in 0..FAILURE_THRESHOLD {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_hangs_up_leaves_its_place_to_the_next() {
+    fn a_caller_that_disconnects_frees_the_probe() {
         let breaker = CircuitBreaker::default();
         let open = BreakerState::Open {
             until: Instant::now(),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn r8_waits_in_vain_do_not_open_it_while_others_are_answered() {
+    fn r8_timeouts_do_not_open_it_while_others_are_answered() {
         for answered in [true, false] {
             let breaker = CircuitBreaker::default();
             let waiting: Vec<BreakerPermit<'_>> = (0..2 * FAILURE_THRESHOLD)

@@ -1,4 +1,4 @@
-//! What a session is read and written with: a policy, a store and a clock, and nothing that decides.
+//! Carries out decisions: a policy, a store and a clock, which sessions are read and written with.
 
 mod circuit_breaker;
 mod ids;
@@ -35,7 +35,7 @@ use crate::record::{NewRecord, Record, RecordError, RecordText, StoredRecord};
 use crate::store::{Store, StoreError, StoreErrorKind, StoreFuture};
 use crate::watch::SessionWatch;
 
-/// Where sessions lie and by which rules.
+/// The store of the sessions and the policy that governs them.
 pub(crate) struct Coordinator {
     pub(crate) policy: Policy,
     pub(crate) store: Arc<dyn Store>,
@@ -49,13 +49,13 @@ pub(crate) struct Coordinator {
     record_cache: record_cache::RecordCache,
     refused_ids: ids::RefusedIds,
     pending_ends: pending_ends::PendingEnds,
-    /// Itself, for tasks that must not keep it.
+    /// A weak reference to itself, for tasks that must not keep it alive.
     own: Weak<Self>,
 }
 
-/// How many times longer an operation on many sessions may take.
+/// Factor by which an operation on many sessions may take longer.
 const BULK_FACTOR: u32 = 10;
-/// A read that failed sooner than this is tried once more.
+/// Time within which a failed read is retried once.
 const RETRY_WITHIN: Duration = Duration::from_millis(100);
 
 impl Coordinator {
@@ -81,14 +81,14 @@ impl Coordinator {
         self.clock.now()
     }
 
-    /// A session that begins with this request.
+    /// Returns a session that begins with this request.
     pub(crate) fn fresh(&self, request: &RequestInfo, ticket: Option<Ticket>) -> SessionState {
         let (policy, now) = (&self.policy, self.now());
         let cookie = policy.new_cookie(request, now);
         SessionState::fresh(policy, policy.draw_id(request), cookie, ticket, now)
     }
 
-    /// The id under which the store keeps a session.
+    /// Returns the id under which the store keeps a session.
     pub(crate) fn key<'a>(&self, id: &'a SessionId) -> Cow<'a, SessionId> {
         if id.is_key() || !self.policy.settings().hash_ids_at_rest {
             return Cow::Borrowed(id);
@@ -97,14 +97,14 @@ impl Coordinator {
         Cow::Owned(SessionId::from_store(&hash))
     }
 
-    /// Reads a session. A read that fails at once, as on a connection that broke unnoticed, is tried
-    /// again; nothing else is.
+    /// Reads a session. A read that fails at once, as on a connection that broke unnoticed, is retried; no
+    /// other operation is.
     pub(crate) async fn get(&self, id: &SessionId) -> Result<Option<StoredRecord>, StoreError> {
         let key = self.key(id);
         self.read(|| self.store.get(&key)).await
     }
 
-    /// The same, past every cache.
+    /// Reads a session past every cache.
     pub(crate) async fn get_uncached(
         &self,
         id: &SessionId,
@@ -112,7 +112,7 @@ impl Coordinator {
         self.get_uncached_at(&self.key(id)).await
     }
 
-    /// The same, by the id that the store has.
+    /// Reads a session past every cache, by the store's key.
     pub(crate) async fn get_uncached_at(
         &self,
         key: &SessionId,
@@ -135,7 +135,7 @@ impl Coordinator {
         }
     }
 
-    /// Takes a record apart that the store gave, unless that was done a moment ago.
+    /// Parses a record that the store returned, unless it is in the cache of parsed records.
     pub(crate) fn record(&self, text: RecordText) -> Result<Arc<Record>, RecordError> {
         if let Some(record) = self.record_cache.get(&text) {
             return Ok(record);
@@ -146,12 +146,12 @@ impl Coordinator {
         Ok(record)
     }
 
-    /// Ends the session of a visitor who asked for it, wherever its id was renewed to meanwhile.
+    /// Ends the session of a client that asked for it, whatever id it was renewed to meanwhile.
     ///
-    /// Where the cookie goes with it, the id is known as closed for a minute: whatever is late with it
-    /// must not get a cookie over that of the visitor's next session.
+    /// If the cookie is cleared with it, the id is known as closed for a minute: a late response must not
+    /// replace the cookie of the client's next session.
     ///
-    /// Where the store does not, it is asked again until it does.
+    /// If the store fails to end it, the end is retried until it succeeds.
     pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
         let asked = self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone()));
         let outcome = self.end_once(id).await;
@@ -170,7 +170,7 @@ impl Coordinator {
 
     /// Ends several; where one cannot be ended, the others end nevertheless.
     pub(crate) async fn end_all(&self, ids: &[SessionId]) -> Result<(), StoreError> {
-        // All are noted before the first is asked for: the caller may disconnect in between.
+        // All are noted before the first is sent: the caller may disconnect in between.
         let asked = ids
             .iter()
             .map(|id| self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone())));
@@ -189,7 +189,7 @@ impl Coordinator {
         }
     }
 
-    /// Ends a session by the id that the store has; where it does not, it is asked again until it does.
+    /// Ends a session by the store's key; where the store fails, the end is retried until it succeeds.
     pub(crate) async fn destroy_at(&self, key: &SessionId) -> Result<bool, StoreError> {
         let asked = self.asks(key.clone(), PendingEnd::OfRecord);
         let outcome = self.destroy_once(key).await;
@@ -200,8 +200,8 @@ impl Coordinator {
         self.ending(key, self.store.destroy(key)).await
     }
 
-    /// Removes a session that is past its absolute time-out although something else kept it alive. Its
-    /// id is not closed: the visitor may begin another session at once.
+    /// Removes a session that is past its absolute time-out although another writer kept it alive. Its id is
+    /// not closed: the client may begin another session at once.
     pub(crate) async fn remove_expired(&self, id: &SessionId, record: &Record) {
         let key = self.key(id);
         let entry = NewRecord {
@@ -231,14 +231,14 @@ impl Coordinator {
         destroyed
     }
 
-    /// The ids of a user's live sessions, as the store has them.
+    /// Returns the ids of a user's live sessions, as the store has them.
     pub(crate) async fn list_by_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
         let name = self.policy.index_name(user);
         self.in_long_time(self.store.list_by_user(&name), StoreErrorKind::Unavailable)
             .await
     }
 
-    /// Ends all sessions of a user but the one that the store has under `keep`.
+    /// Ends all sessions of a user except the one that the store has under `keep`.
     pub(crate) async fn destroy_by_user(
         &self,
         user: &str,
@@ -254,15 +254,15 @@ impl Coordinator {
         ended
     }
 
-    /// Remembers a user's sessions of now, where the store can name them: those that begin later are none
-    /// that were to end.
+    /// Notes the sessions that a user has now, where the store can list them, to end them later: those that
+    /// begin afterwards are not affected.
     async fn end_those_later(&self, name: &str, keep: Option<&SessionId>) {
         let listing = self.store.list_by_user(name);
         let listed = self.in_time(listing, StoreErrorKind::Unavailable).await;
         let hashes_ids = self.policy.settings().hash_ids_at_rest;
         for key in listed.unwrap_or_default() {
             if Some(&key) != keep {
-                // Hashed, it cannot be followed.
+                // Hashed ids cannot be followed.
                 let end = if hashes_ids {
                     PendingEnd::OfRecord
                 } else {
@@ -273,8 +273,8 @@ impl Coordinator {
         }
     }
 
-    /// Waits for an operation of the store as long as the policy lets it; not at all where others
-    /// have waited in vain.
+    /// Waits for an operation of the store up to the policy's `store_timeout`; not at all while the circuit
+    /// breaker is open.
     pub(crate) async fn in_time<T>(
         &self,
         operation: StoreFuture<'_, T>,
@@ -296,7 +296,7 @@ impl Coordinator {
         self.until(begin, end, operation, too_late).await
     }
 
-    /// The same for one that begins now, until a time that others before it have used a part of.
+    /// Waits for an operation that begins now until `end`, of which earlier operations may have used a part.
     async fn until<T>(
         &self,
         now: Instant,
@@ -325,7 +325,7 @@ impl Coordinator {
     }
 }
 
-/// What a store in memory has ready, for which no timer need be set.
+/// Returns the result of an operation that is ready at once, as in memory: no timer need be set for it.
 async fn at_once<T>(operation: &mut StoreFuture<'_, T>) -> Option<Result<T, StoreError>> {
     poll_fn(|context| match operation.as_mut().poll(context) {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),

@@ -6,7 +6,7 @@ use crate::lifecycle::Edit;
 use crate::store::StoreError;
 
 impl Coordinator {
-    /// Reads when a session ends by now: other requests may have used it since.
+    /// Reads the session's current expiry: other requests may have moved it since.
     pub(super) async fn refresh_kept_expiry(
         &self,
         id: &SessionId,

@@ -1,7 +1,7 @@
-//! Sessions that the store did not end when it was asked to: it is asked again until it does.
+//! Ends that the store did not carry out: they are retried until it does.
 //!
-//! Whoever signs out while the store refuses writes is told so, and is signed out as soon as it takes them
-//! again: by a task of this process, and by the next request that shows the cookie.
+//! A client that signs out while the store refuses writes gets an error, and is signed out as soon as the
+//! store accepts them again: by a task of this process, and by the next request that shows the cookie.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +14,9 @@ use super::Coordinator;
 use crate::id::SessionId;
 use crate::store::StoreError;
 
-/// The most sessions that are remembered: some 200 bytes each.
+/// The most sessions that are remembered, at some 200 bytes each.
 const MAX_UNENDED: usize = 10_000;
-/// How many refusals in a row end a round: the store takes nothing yet.
+/// Number of refusals in a row that end a round: the store accepts nothing yet.
 const MAX_REFUSALS: usize = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -24,30 +24,31 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// The sessions that are still to be ended.
 #[derive(Default)]
 pub(super) struct PendingEnds {
-    /// As many as there are, so that a request need not lock to learn that there is none.
+    /// Their number, so that a request need not lock to learn that there is none.
     count: AtomicUsize,
     state: Mutex<PendingState>,
 }
 
 #[derive(Default)]
 struct PendingState {
-    /// By the id that the store has.
+    /// The sessions by the store's key.
     ends: HashMap<SessionId, PendingEnd>,
-    /// In which order they are tried; it may name some that have ended since.
+    /// The order in which they are tried; it may name some that have ended since.
     order: VecDeque<SessionId>,
     is_tried: bool,
 }
 
-/// How a session is to be ended.
+/// The way in which a session is to be ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PendingEnd {
     /// By the client's own id, whose renewals are followed.
     OfClient(SessionId),
-    /// By the id that the store has alone.
+    /// By the store's key alone.
     OfRecord,
 }
 
-/// An end that the store was asked for; where its caller disconnects before it is known, it is asked again.
+/// An end that was sent to the store; where its caller disconnects before the outcome is known, it is
+/// retried.
 pub(super) struct EndAttempt<'a> {
     coordinator: &'a Coordinator,
     key: SessionId,
@@ -64,7 +65,7 @@ impl PendingEnds {
         self.count.load(Ordering::Acquire) == 0
     }
 
-    /// Takes one more; returns whether somebody has to begin trying.
+    /// Adds a session; returns `true` if the caller has to start the retries.
     fn add(&self, key: SessionId, end: PendingEnd) -> bool {
         let mut state = self.lock();
         if state.ends.insert(key.clone(), end).is_none() {
@@ -73,7 +74,9 @@ impl PendingEnds {
         if state.ends.len() > MAX_UNENDED {
             let oldest = state.order.pop_front();
             oldest.and_then(|key| state.ends.remove(&key));
-            tracing::error!("too many sessions could not be ended: the oldest is given up");
+            tracing::error!(
+                "too many sessions could not be ended: the oldest is not retried any more"
+            );
         }
         self.count.store(state.ends.len(), Ordering::Release);
         !std::mem::replace(&mut state.is_tried, true)
@@ -89,7 +92,7 @@ impl PendingEnds {
         self.lock().ends.get(key).cloned()
     }
 
-    /// Returns the one that was tried longest ago, which is last then.
+    /// Returns the one that was tried longest ago, and moves it to the back of the queue.
     fn next(&self) -> Option<(SessionId, PendingEnd)> {
         let mut state = self.lock();
         while let Some(key) = state.order.pop_front() {
@@ -101,7 +104,7 @@ impl PendingEnds {
         None
     }
 
-    /// Ends the trying where nothing is left; `false` where something is.
+    /// Stops the retries if none is left; returns `false` otherwise.
     fn rest(&self) -> bool {
         let mut state = self.lock();
         state.is_tried = !state.ends.is_empty();
@@ -110,7 +113,7 @@ impl PendingEnds {
 }
 
 impl Coordinator {
-    /// Notes that the store is about to be asked for an end.
+    /// Notes that an end is about to be sent to the store.
     pub(super) fn asks(&self, key: SessionId, end: PendingEnd) -> EndAttempt<'_> {
         EndAttempt {
             coordinator: self,
@@ -120,19 +123,19 @@ impl Coordinator {
         }
     }
 
-    /// Remembers a session that the store has not ended, and tries again from now on.
+    /// Remembers a session that the store has not ended, and retries from now on.
     pub(super) fn end_later(&self, key: SessionId, end: PendingEnd) {
-        tracing::warn!(id = ?key, "a session could not be ended: the store is asked again until it does");
+        tracing::warn!(id = ?key, "a session could not be ended: the end is retried until the store succeeds");
         if self.pending_ends.add(key, end) {
             match Handle::try_current() {
                 Ok(runtime) => drop(runtime.spawn(try_again(Weak::clone(&self.own)))),
-                // The next request that fails to end one tries them all.
+                // The next request that fails to end one retries all of them.
                 Err(_) => self.pending_ends.lock().is_tried = false,
             }
         }
     }
 
-    /// Ends a session that should have ended before; `false` where none of this id is to.
+    /// Ends a session whose end is pending; returns `false` where none is pending for this id.
     pub(crate) async fn end_unended(&self, id: &SessionId) -> Result<bool, StoreError> {
         if self.pending_ends.is_empty() {
             return Ok(false);
@@ -151,11 +154,11 @@ impl Coordinator {
             PendingEnd::OfRecord => drop(self.destroy_once(key).await?),
         }
         self.pending_ends.remove(key);
-        tracing::info!(id = ?key, "a session has ended that the store had not ended when it was asked");
+        tracing::info!(id = ?key, "a session has ended at a retry");
         Ok(())
     }
 
-    /// Tries each once, until the store has refused several in a row; returns whether one has ended.
+    /// Tries each once, until the store has refused several in a row; returns `true` if one has ended.
     async fn try_unended(&self) -> bool {
         let (mut refusals, mut has_ended) = (0, false);
         let most = self.pending_ends.lock().order.len();
@@ -175,7 +178,7 @@ impl Coordinator {
     }
 }
 
-/// Tries until all have ended, or nobody uses these sessions any more.
+/// Retries until all have ended, or the coordinator is dropped.
 async fn try_again(coordinator: Weak<Coordinator>) {
     let mut pause = FIRST_PAUSE;
     let mut running = Running {
@@ -204,8 +207,8 @@ fn pause_after(pause: Duration, has_ended: bool) -> Duration {
     }
 }
 
-/// Notes that no task tries any more where the runtime ends before this one is done. A task that is done has
-/// said so itself, and another may have begun since.
+/// Notes that no task retries any more where the runtime ends before this one is done. A task that is done
+/// has noted it itself, and another may have begun since.
 struct Running {
     coordinator: Weak<Coordinator>,
     is_done: bool,
@@ -220,7 +223,7 @@ impl Drop for Running {
 }
 
 impl EndAttempt<'_> {
-    /// Takes the store's answer; what it did not do is tried again.
+    /// Takes the store's answer; an end that failed is retried.
     pub(super) fn answered<T>(mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         self.is_known = outcome.is_ok();
         outcome
@@ -245,14 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn they_are_tried_in_turn_and_only_by_one() {
+    fn pending_ends_are_retried_in_order_by_one_task() {
         let unended = PendingEnds::default();
         assert!(unended.is_empty() && unended.rest());
         assert!(unended.add(id(1), PendingEnd::OfRecord));
         assert!(!unended.add(id(2), PendingEnd::OfClient(id(3))));
         assert!(
             !unended.add(id(1), PendingEnd::OfRecord),
-            "it is remembered once"
+            "it is stored once"
         );
         for number in [1, 2, 1] {
             assert_eq!(unended.next().map(|(key, _)| key), Some(id(number)));
@@ -265,12 +268,12 @@ mod tests {
         assert!(unended.is_empty() && unended.next().is_none() && unended.rest());
         assert!(
             unended.add(id(4), PendingEnd::OfRecord),
-            "somebody has to begin anew"
+            "the caller has to start the retries"
         );
     }
 
     #[test]
-    fn they_are_bounded() {
+    fn pending_ends_are_bounded() {
         let unended = PendingEnds::default();
         for number in 0..MAX_UNENDED + 5 {
             unended.add(id(number), PendingEnd::OfRecord);
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pause_grows_while_nothing_ends() {
+    fn the_retry_pause_grows_while_nothing_ends() {
         let mut pause = FIRST_PAUSE;
         for _ in 0..10 {
             pause = pause_after(pause, false);

@@ -1,20 +1,20 @@
-//! Records that were taken apart a moment ago, for the next request of the same page.
+//! The cache of parsed records, for the next request of the same page.
 
 use std::sync::Arc;
 
 use crate::record::{Record, RecordText};
 use crate::util::bounded_cache::BoundedCache;
 
-/// As many records are kept.
+/// Number of records that are kept.
 const CAPACITY: usize = 4096;
-/// Larger texts are not kept: all together they hold 16 MiB at most.
+/// Size of the largest text that is kept: all together hold 16 MiB at most.
 const MAX_TEXT_BYTES: usize = 4 * 1024;
 
-/// Found by the text that it was made from, which says everything that is in it: what is kept cannot
-/// be out of date.
+/// A cache keyed by the text that a record was parsed from. The text holds everything that is in the record,
+/// so an entry cannot be out of date.
 ///
-/// A store in this process's memory gives each request the same text, known by where it lies; another
-/// gives its bytes anew, known by what they say.
+/// A store in this process's memory gives each request the same text, which is compared by address; other
+/// stores return a new buffer for each read, which is compared by content.
 #[derive(Default)]
 pub(super) struct RecordCache(BoundedCache<Arc<Record>, CAPACITY>);
 
@@ -59,13 +59,13 @@ mod tests {
         format!(r#"{{"cookie":{{}},"a":"{}"}}"#, "x".repeat(padding)).into()
     }
 
-    /// A record whose text nobody else holds.
+    /// Parses a record whose text is not shared.
     fn read(padding: usize) -> Arc<Record> {
         Arc::new(Record::parse(text(padding), RecordLimit::default()).unwrap())
     }
 
     #[test]
-    fn a_text_that_others_hold_is_known_by_where_it_lies() {
+    fn a_shared_text_is_found_by_address() {
         let parsed = RecordCache::default();
         let (one, other) = (text(1), text(1));
         let taken_apart = record(&one);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_came_anew_is_known_by_what_it_says() {
+    fn a_fresh_copy_of_a_text_is_found_by_content() {
         let parsed = RecordCache::default();
         let taken_apart = read(1);
         parsed.insert(&taken_apart);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_same_place_and_says_something_else_is_not_taken_for_it() {
+    fn other_content_at_the_same_address_is_not_a_hit() {
         let parsed = RecordCache::default();
         for padding in 0..1000 {
             parsed.insert(&read(padding));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_is_not_kept() {
+    fn a_large_record_is_not_cached() {
         let parsed = RecordCache::default();
         let large = text(MAX_TEXT_BYTES);
         parsed.insert(&record(&large));
@@ -108,14 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_no_more_than_its_places() {
+    fn the_record_cache_is_bounded() {
         let parsed = RecordCache::default();
         let texts: Vec<RecordText> = (0..8 * CAPACITY).map(|_| text(1)).collect();
         for text in &texts {
             parsed.insert(&record(text));
         }
         let kept = texts.iter().filter(|text| {
-            // Held twice, it is looked for where it lies.
+            // A shared text is looked up by address.
             let _held = RecordText::clone(text);
             parsed.get(text).is_some()
         });

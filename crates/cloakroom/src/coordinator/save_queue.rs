@@ -1,7 +1,8 @@
-//! Saves of one session that meet in this process: one goes ahead, the rest go together after it.
+//! Concurrent saves of one session in this process: the first goes ahead, the rest are written together after
+//! it.
 //!
-//! Alone, a save is one comparison and one write. A thousand at once would each compare, lose and
-//! try again; queued behind the first they become one record, and cost one write more.
+//! Alone, a save is one comparison and one write. A thousand at once would each compare, lose and retry;
+//! queued behind the first they become one record, and cost one more write.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,16 +16,16 @@ use crate::lifecycle::{Edit, EditError};
 use crate::record::Record;
 use crate::store::{StoreError, StoreErrorKind};
 
-/// Why a session could not be saved.
+/// The reason for which a session could not be saved.
 #[derive(Debug)]
 pub(crate) enum SaveError {
-    /// It was destroyed, or its time was up.
+    /// It was destroyed, or it expired.
     Gone,
     /// The id was closed: by a login, a logout, or another session in its place.
     Closed,
-    /// Others kept changing it.
+    /// Other requests kept changing it.
     Conflict,
-    /// The application's generator drew an id that no request could bring back.
+    /// The application's generator returned an id that no request could bring back.
     Id,
     Edit(EditError),
     Store(StoreError),
@@ -43,8 +44,8 @@ impl From<EditError> for SaveError {
 }
 
 impl SaveError {
-    /// The same for another save that was made together with this one; an edit that could not be made
-    /// is its own request's alone.
+    /// Returns this error for another save that was written together with this one; an edit that failed is
+    /// reported to its own request only.
     fn share(&self) -> Self {
         match self {
             Self::Gone => Self::Gone,
@@ -56,7 +57,7 @@ impl SaveError {
     }
 }
 
-/// Which sessions are being saved, and who waits for their turn.
+/// The sessions that are being saved, each with the saves that wait.
 #[derive(Default)]
 pub(super) struct SaveQueue(Mutex<HashMap<SessionId, Vec<QueuedSave>>>);
 
@@ -66,7 +67,7 @@ struct QueuedSave {
 }
 
 enum Entered {
-    /// Nobody else is saving this session.
+    /// No other request is saving this session.
     First(Box<Edit>),
     Waiting(oneshot::Receiver<Result<Saved, SaveError>>),
 }
@@ -87,7 +88,7 @@ impl SaveQueue {
         }
     }
 
-    /// Takes who waited; when there is nobody, the next save goes first again.
+    /// Takes the saves that wait; if there are none, the next save goes first again.
     fn next(&self, id: &SessionId) -> Vec<QueuedSave> {
         let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Entry::Occupied(mut place) = queues.entry(id.clone()) else {
@@ -102,7 +103,7 @@ impl SaveQueue {
 }
 
 impl Coordinator {
-    /// Writes an edit over the record that this request read, or over what is there by now.
+    /// Writes an edit over the record that this request read, or over the record as it is stored by now.
     pub(crate) async fn save(
         self: &Arc<Self>,
         id: &SessionId,
@@ -120,7 +121,7 @@ impl Coordinator {
                 Ok(saved.of(&mut edit))
             }
             Entered::Waiting(result) => {
-                // Those before it may take as long; whether it is written then, nobody waits to hear.
+                // Those before it may take as long; after that no request waits for the result.
                 tokio::time::timeout(self.policy.settings().store_timeout, result)
                     .await
                     .ok()
@@ -151,10 +152,10 @@ impl Coordinator {
                 }
                 Some(record)
             }
-            // One of them is at fault: each for itself, so that the others do not suffer.
+            // One of the edits is at fault: each is saved separately, so that the others do not fail with it.
             Err(SaveError::Edit(_)) if jobs.len() > 1 => self.save_each(id, jobs, last).await,
             Err(error) => {
-                // The last has the error itself, with its cause; where it is alone, its own mistake.
+                // The last save gets the error itself, with its cause; where it is alone, its own mistake.
                 let last = jobs.pop();
                 for job in jobs {
                     let _ = job.done.send(Err(error.share()));
@@ -188,8 +189,7 @@ impl Coordinator {
     }
 }
 
-/// The turn of whoever saves a session; at its end, however it ends, those who waited meanwhile get
-/// theirs.
+/// The guard of a save that is under way; when it is dropped, the saves that queued meanwhile are written.
 struct QueueGuard {
     coordinator: Arc<Coordinator>,
     id: SessionId,
@@ -205,7 +205,7 @@ impl QueueGuard {
         }
     }
 
-    /// Saves those who waited, together.
+    /// Writes the queued saves together.
     async fn take(mut self, jobs: Vec<QueuedSave>) {
         let last = self.last.take();
         self.last = self.coordinator.save_together(&self.id, jobs, last).await;
@@ -220,11 +220,10 @@ impl Drop for QueueGuard {
         }
         let mut next = Self::new(&self.coordinator, &self.id);
         next.last = self.last.take();
-        // A task of its own: no client that hangs up may take others' saves with it.
+        // A task of its own: a client that disconnects must not cancel others' saves.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(next.take(jobs));
         }
-        // Without a runtime the program ends, and `next` with it: those who wait are told that
-        // nothing is known of their saves.
+        // Without a runtime the program ends, and drops `next`: the queued saves return an unknown outcome.
     }
 }

@@ -1,4 +1,4 @@
-//! Ids that were renewed or closed a moment ago: what is noted of them, and where they lead.
+//! Retired ids: ids that were renewed or closed within the last minute, and their successors.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -12,14 +12,14 @@ use crate::store::{RetiredId, StoreError, StoredRecord};
 /// The most renewals of one session within a minute that are followed.
 const MAX_RENEWALS: usize = 8;
 
-/// What an id leads to under which there is no session.
+/// The result of following an id under which there is no session.
 #[derive(Debug)]
 pub(crate) enum Followed {
     /// Nothing is known of it.
     Unknown,
     /// It was closed, or the session that it was renewed to has ended since.
     Closed,
-    /// Its session, under the id that it has now.
+    /// Its session, under its present id.
     Successor(SessionId, StoredRecord),
 }
 
@@ -48,7 +48,7 @@ impl Coordinator {
         Ok(Followed::Closed)
     }
 
-    /// Returns what is to be noted of an id that is replaced by `new`.
+    /// Returns the note on an id that is replaced by `new`.
     pub(super) fn retire_for(
         &self,
         succession: Succession,
@@ -76,7 +76,7 @@ impl Coordinator {
             return Some(SessionId::from_store(name));
         }
         if old.is_key() {
-            // Only who has the client's id can unmask the next one.
+            // Only the holder of the client's id can unmask the next one.
             return None;
         }
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(name).ok()?;
@@ -85,8 +85,8 @@ impl Coordinator {
     }
 }
 
-/// Masks an id with what follows from another, so that only who has that can read it: where the store
-/// keeps hashes of ids, a copy of it names no usable session. The same once more unmasks.
+/// Masks an id with a key derived from another id, so that only the holder of that one can read it: where the
+/// store keeps hashes of ids, a copy of it names no usable session. Masking twice unmasks.
 fn masked(with: &SessionId, bytes: &[u8]) -> Vec<u8> {
     let blocks = bytes.chunks(32).enumerate();
     let masked = blocks.flat_map(|(index, block)| {

@@ -13,21 +13,21 @@ use crate::lifecycle::{Edit, Merged, leaves_id, merge, succession};
 use crate::record::{NewRecord, Record, RecordText, StoredRecord};
 use crate::store::{self, StoreError, StoreErrorKind};
 
-/// How often another id is drawn because one was taken: with random ids it never happens.
+/// Number of further ids that are generated because one was taken: with random ids it never happens.
 const MAX_ID_ATTEMPTS: u32 = 3;
 
-/// What a save came to.
+/// The result of a save.
 #[derive(Clone, Debug)]
 pub(crate) struct Saved {
     pub(crate) record: Arc<Record>,
     pub(crate) expires: Timestamp,
     /// The id that the session was renewed to before it was written.
     pub(crate) successor: Option<SessionId>,
-    /// The value that an edit's change came to.
+    /// The value that an edit's change resulted in.
     pub(crate) value: Option<String>,
 }
 
-/// What a write of one edit or several came to.
+/// The result of a write of one or several edits.
 pub(super) struct WrittenEdits {
     pub(super) record: Arc<Record>,
     expires: Timestamp,
@@ -35,7 +35,7 @@ pub(super) struct WrittenEdits {
 }
 
 impl WrittenEdits {
-    /// The same for one of the edits.
+    /// Returns the result for one of the edits.
     pub(super) fn of(&self, edit: &mut Edit) -> Saved {
         Saved {
             record: Arc::clone(&self.record),
@@ -47,7 +47,7 @@ impl WrittenEdits {
 }
 
 impl Coordinator {
-    /// Writes edits over a record, over whatever it has become if need be.
+    /// Writes edits over a record, or over the record as it is stored by now.
     pub(super) async fn write(
         &self,
         id: &SessionId,
@@ -93,7 +93,7 @@ impl Coordinator {
         }
     }
 
-    /// Stores a new record; draws another id where one is taken.
+    /// Stores a new record; generates another id where one is taken.
     pub(crate) async fn create(
         &self,
         id: &mut SessionId,
@@ -116,7 +116,7 @@ impl Coordinator {
         Err(SaveError::Store(StoreErrorKind::IdTaken.into()))
     }
 
-    /// Moves a session to another id: its record as it is by then, or a new one without `base`.
+    /// Moves a session to another id: its record as it is stored by then, or a new one without `base`.
     pub(crate) async fn replace(
         &self,
         old: &SessionId,
@@ -167,7 +167,7 @@ impl Coordinator {
                     }
                     old = Cow::Owned(next);
                 }
-                // Of a session whose data is left behind only the text that it has by now counts.
+                // Of a session whose data is discarded only the text that it has by now counts.
                 Ok(store::CasOutcome::Conflict(stored)) if base.is_none() => {
                     edit.required = Some(stored.text);
                 }
@@ -185,7 +185,7 @@ impl Coordinator {
         }
     }
 
-    /// Moves the expiry of a record; `false` where it is gone.
+    /// Moves the expiry of a record; returns `false` where there is none.
     pub(crate) async fn touch(
         &self,
         id: &SessionId,
@@ -198,7 +198,7 @@ impl Coordinator {
         Ok(self.in_time(touching, StoreErrorKind::Unknown).await?)
     }
 
-    /// The record that edits are to be laid over: the one that was written last, or what is stored.
+    /// Returns the record that edits are applied to: the one that was written last, or the stored one.
     pub(super) async fn base(
         &self,
         id: &SessionId,
@@ -210,7 +210,7 @@ impl Coordinator {
         }
     }
 
-    /// A store in this process's memory may give the same text to the next request.
+    /// Notes a written record. A store in this process's memory may give its text to the next request.
     fn written(&self, merged: Merged) -> WrittenEdits {
         let Merged {
             entry: NewRecord { text, expires, .. },
@@ -231,17 +231,18 @@ impl Coordinator {
     }
 }
 
-/// Tries to write a record that others change as well: until the store's time is up, so that a slow
-/// server wins at last.
+/// Retries of compare-and-set on a record that others change as well: until the store's time-out, so that a
+/// slow server succeeds at last.
 struct CasRetry {
     made: u32,
     timeout: Duration,
-    /// Counted from the first question to the store.
+    /// The time limit, counted from the first call of the store.
     end: Option<Instant>,
 }
 
 impl CasRetry {
-    /// After the second miss writers wait a moment of their own, so that they do not meet again.
+    /// Returns `true` if another try is left. After the second conflict it waits a random moment, so that
+    /// writers do not collide again.
     async fn another(&mut self) -> bool {
         if self.made > 2 {
             let spread = u64::from(SessionId::random().expose().as_bytes()[0]) % 16;
@@ -251,7 +252,7 @@ impl CasRetry {
         self.end.is_none_or(|end| Instant::now() < end)
     }
 
-    /// When a try that begins now begins, and when the store's time is up.
+    /// Returns the start of a try that begins now, and the time limit.
     fn begin(&mut self) -> (Instant, Instant) {
         let now = Instant::now();
         (now, *self.end.get_or_insert(now + self.timeout))

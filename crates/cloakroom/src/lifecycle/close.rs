@@ -1,4 +1,4 @@
-//! What is left to do with a session once the handler has answered.
+//! Decides what to do with a session once the handler has answered.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) enum StoreOp {
     Touch,
     Destroy,
     Replace,
-    /// What was changed is nobody's: the client's id was closed.
+    /// The changes belong to no session: the client's id was closed.
     Refuse,
 }
 
@@ -29,19 +29,19 @@ pub(crate) enum CookieOp {
     Clear,
 }
 
-/// What a request leaves behind.
+/// The store operation and the cookie operation at the end of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) store: StoreOp,
     pub(crate) cookie: CookieOp,
-    /// When it was made: what is stored and what is sent begin their lifetimes at one instant.
+    /// Time of the decision: the stored and the sent expiry begin at one instant.
     pub(crate) now: Timestamp,
 }
 
 /// Decides what to do with a session once the handler has answered.
 pub(crate) fn close(policy: &Policy, held: &SessionState, now: Timestamp) -> Plan {
     let (store, cookie) = match held.phase {
-        // Who is told that something is done must find it done.
+        // A client that gets a success must find the change stored.
         Phase::Live if is_shut_out(policy, held) && held.is_dirty() => {
             (StoreOp::Refuse, CookieOp::Keep)
         }
@@ -52,7 +52,7 @@ pub(crate) fn close(policy: &Policy, held: &SessionState, now: Timestamp) -> Pla
         }
         Phase::Unset => unset(policy, held),
         Phase::Destroyed => (StoreOp::Nothing, clear(policy, held)),
-        // Who is still signed in must be able to try again.
+        // A client that is still signed in must be able to try again.
         Phase::NotEnded | Phase::Detached => (StoreOp::Nothing, CookieOp::Keep),
     };
     Plan { store, cookie, now }
@@ -62,17 +62,17 @@ fn store_op(policy: &Policy, held: &SessionState, now: Timestamp) -> StoreOp {
     let settings = policy.settings();
     match &held.stored {
         Some(stored) if *stored != held.id => match held.arrival {
-            // Nobody would ever have the new id.
+            // No client would ever have the new id.
             Arrival::Predecessor if is_late(policy, held) => StoreOp::Destroy,
             _ => StoreOp::Replace,
         },
-        // Nobody would ever have its id.
+        // No client would ever have its id.
         None if is_late(policy, held) => StoreOp::Nothing,
         None if held.rotation.is_some() || settings.save_uninitialized || held.is_dirty() => {
             StoreOp::Create
         }
         Some(_) if held.is_dirty() => StoreOp::Update,
-        // A touch would not take the attributes along in every store.
+        // A touch does not write the attributes in every store.
         Some(_) if held.cookie_changed && (held.saved || keeps_attributes(policy)) => {
             StoreOp::Update
         }
@@ -80,7 +80,7 @@ fn store_op(policy: &Policy, held: &SessionState, now: Timestamp) -> StoreOp {
         Some(_) if held.cookie_changed && held.expires(policy, now) < held.stored_expires => {
             StoreOp::Update
         }
-        // What was just saved has its new expiry already.
+        // The save has set the new expiry already.
         Some(_) if held.saved => StoreOp::Nothing,
         Some(_) if settings.resave || lacks_stamp(policy, held) || held.metadata_changed => {
             StoreOp::Update
@@ -90,12 +90,12 @@ fn store_op(policy: &Policy, held: &SessionState, now: Timestamp) -> StoreOp {
     }
 }
 
-/// Whether attributes that a request sets are a change of their own; in Express they are none.
+/// Returns `true` if attributes that a request sets are a change of their own; in Express they are none.
 fn keeps_attributes(policy: &Policy) -> bool {
     policy.settings().cookie_life == CookieLife::Session
 }
 
-/// A session that another writer began has no absolute time-out yet: its clock starts here.
+/// Returns `true` for a session of another writer, which has no absolute time-out yet: it starts here.
 fn lacks_stamp(policy: &Policy, held: &SessionState) -> bool {
     held.metadata.is_none()
         && super::session_state::new_metadata(policy, held.stored_expires).is_some()
@@ -106,7 +106,7 @@ fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestam
     if held.arrival != Arrival::Current && is_late(policy, held) {
         return CookieOp::Keep;
     }
-    // Its life would begin again with the cookie.
+    // Its lifetime would begin again with the cookie.
     if held.keeps_expiry() && !held.is_new() {
         return CookieOp::Keep;
     }
@@ -115,7 +115,7 @@ fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestam
     } else {
         let ticket = held.ticket.as_ref();
         let outdated = ticket.is_some_and(|ticket| ticket.signature.is_none());
-        // As it is once it was touched: Express decides so, too.
+        // Evaluated as after a touch, as in Express.
         let expires = held.cookie.has_expires_if_touched(now);
         let is_due = match settings.cookie_life {
             CookieLife::Express => expires && held.is_modified(),
@@ -126,8 +126,8 @@ fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestam
     if send { CookieOp::Send } else { CookieOp::Keep }
 }
 
-/// Whether a write moves the session's end beyond that of the cookie that its client has. Where none
-/// does, none is sent: an answer that is delivered after that of a login must not bring the old one.
+/// Returns `true` if a write moves the session's end beyond that of the client's cookie. Where it does not,
+/// no cookie is sent: a response that is delivered after that of a login must not bring the old one.
 fn outlives_cookie(held: &SessionState, store: StoreOp) -> bool {
     let moves = match store {
         StoreOp::Touch | StoreOp::Update => true,
@@ -138,25 +138,25 @@ fn outlives_cookie(held: &SessionState, store: StoreOp) -> bool {
     moves && (held.deadline().is_none() || held.found_deadline().is_none())
 }
 
-/// Returns when a session's cookie ends at the user agent; `None`: when the browser closes.
+/// Returns the expiry of a session's cookie at the user agent; `None`: when the browser closes.
 ///
 /// # Errors
 ///
-/// Where its record says a date that no field can say.
+/// If the record has a date that the header field cannot express.
 pub(crate) fn cookie_expires(
     policy: &Policy,
     held: &SessionState,
 ) -> Result<Option<Timestamp>, ()> {
     let expires = held.cookie.expires_attribute()?;
     Ok(match (policy.settings().cookie_life, held.deadline()) {
-        // The server alone decides how long a session may rest.
+        // The idle time-out is enforced by the server alone.
         (CookieLife::Session, Some(deadline)) => expires.map(|_| deadline),
         _ => expires,
     })
 }
 
 fn unset(policy: &Policy, held: &SessionState) -> (StoreOp, CookieOp) {
-    // A session that `reset` gave up for a new one is over, whatever becomes of the new one.
+    // A session that `reset` replaced is over, whatever becomes of the new one.
     let given_up = held.stored.is_some() && held.base.is_none();
     match policy.settings().unset {
         Unset::Keep if given_up => (StoreOp::Destroy, CookieOp::Keep),
@@ -181,7 +181,7 @@ fn clear(policy: &Policy, held: &SessionState) -> CookieOp {
     }
 }
 
-/// Whether enough of the session's time is used up for its expiry to be worth a write.
+/// Returns `true` if enough of the session's time is used up for its expiry to be worth a write.
 fn is_touch_due(policy: &Policy, held: &SessionState, now: Timestamp) -> bool {
     if held.keeps_expiry() {
         return false;
@@ -200,7 +200,7 @@ fn touch_after(policy: &Policy, cookie: &CookieState) -> Duration {
     after.unwrap_or(lifetime / 20)
 }
 
-/// When a record whose cookie ends at `expires` may be let go.
+/// Returns the expiry of a record whose cookie ends at `expires`.
 pub(super) fn expiry_of(
     policy: &Policy,
     expires: Option<Timestamp>,
@@ -212,7 +212,7 @@ pub(super) fn expiry_of(
     deadline.map_or(by_cookie, |deadline| by_cookie.min(deadline))
 }
 
-/// Whether the session's id is so old that the policy wants another.
+/// Returns `true` if the session's id is older than the policy's renewal time-out.
 pub(crate) fn needs_id_rotation(policy: &Policy, held: &SessionState, now: Timestamp) -> bool {
     let Some(timeout) = policy.settings().renewal_timeout else {
         return false;

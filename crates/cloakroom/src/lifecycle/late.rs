@@ -1,12 +1,12 @@
-//! Requests that come by an id which is not the session's any more: what they may still do.
+//! Late requests: what a request may do that comes by an id which is not the session's any more.
 //!
 //! | the id was | the request has | its writes | its cookie |
 //! |---|---|---|---|
 //! | renewed, for the same user | the session | go to the session's present id | none |
-//! | closed: login, logout, another user, other rights | nobody's session | are refused as gone | none |
-//! | either, and the request signs somebody in | | a session under an id of its own | that one's |
+//! | closed: login, logout, another user, other rights | an anonymous session | are refused as gone | none |
+//! | either, and the request signs a user in | | a session under an id of its own | that one's |
 //!
-//! Whoever planted an id, or stole it, learns no other id by it.
+//! A client that planted or stole an id learns no other id by it.
 
 use super::session_state::{Arrival, Rotation, SessionState};
 use crate::clock::Timestamp;
@@ -17,16 +17,16 @@ use crate::record::{Owner, Record, RecordText};
 /// The key of a session's roles.
 const ROLES: &str = "roles";
 
-/// Whether whoever has the id that is replaced may go on with the session.
+/// The right of the clients that have the replaced id to go on with the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Succession {
     Closed,
     Renewed,
 }
 
-/// Decides who has the session after its id was replaced: its user's other requests, where nothing but
-/// the id changed. An anonymous visitor's explicit change of the id closes the old one, because that is
-/// how applications sign in by themselves.
+/// Decides who has the session after its id was replaced: its user's other requests, where only the id
+/// changed. An anonymous client's explicit change of the id closes the old one, because that is how
+/// applications without `login` sign in.
 pub(crate) fn succession(
     policy: &Policy,
     rotation: Option<Rotation>,
@@ -50,8 +50,8 @@ pub(crate) fn succession(
     }
 }
 
-/// Whether a request that meets another one's renewal leaves the id as that one gave it: it was about to
-/// change the id itself, and nothing but that.
+/// Returns `true` if a request keeps the id that another request's renewal gave the session: it was about to
+/// change the id itself, and nothing else.
 pub(crate) fn leaves_id(
     policy: &Policy,
     rotation: Option<Rotation>,
@@ -70,7 +70,7 @@ pub(crate) fn leaves_id(
     may_stay && owner(base) == owner(record)
 }
 
-/// Whether a request signs somebody in: by a login, or by naming another user than it found.
+/// Returns `true` if a request signs a user in: by a login, or by naming another user than it found.
 pub(crate) fn signs_in(policy: &Policy, held: &SessionState) -> bool {
     let keys = &policy.settings().user_keys;
     let found = |key: &str| held.base.as_ref().and_then(|base| base.get(key));
@@ -89,35 +89,35 @@ pub(crate) fn user_before(policy: &Policy, held: &SessionState) -> Option<String
     now.is(&user).then_some(user)
 }
 
-/// Whether a request signs somebody in who proved it, where it found nobody: the visitor's session may
-/// have expired meanwhile. Whoever was signed in may have been signed out everywhere.
+/// Returns `true` if a request signs in a user who proved it, in an anonymous session: that may have expired
+/// meanwhile. A user who was signed in may have been signed out everywhere.
 pub(crate) fn signs_in_a_visitor(policy: &Policy, held: &SessionState) -> bool {
     let keys = &policy.settings().user_keys;
     let is_nobodys = |found: &Record| keys.owner_by(|key| found.get(key)) == Owner::Nobody;
     signs_in(policy, held) && !held.is_handed && held.found().is_none_or(is_nobodys)
 }
 
-/// Returns the text of the session that must be there still when its data is left behind: what it takes
-/// on, without a proof of a user's or for the same user, must not outlive a logout everywhere.
+/// Returns the text of the session that must still be stored when its data is discarded: what it keeps,
+/// without a user's proof or for the same user, must not outlive a logout everywhere.
 pub(crate) fn required(policy: &Policy, held: &SessionState) -> Option<RecordText> {
     let goes_on = || held.is_handed || user_before(policy, held).is_some();
     let found = held.found().filter(|_| held.base.is_none() && goes_on())?;
     Some(found.text().clone())
 }
 
-/// Whether nothing of the session may be stored: its client's id was closed.
+/// Returns `true` if nothing of the session may be stored: its client's id was closed.
 pub(crate) fn is_shut_out(policy: &Policy, held: &SessionState) -> bool {
     held.arrival == Arrival::Closed && held.stored.is_none() && !signs_in(policy, held)
 }
 
-/// Whether the response must not carry the session's cookie: its client may have been given another
-/// by now.
+/// Returns `true` if the response must not carry the session's cookie: its client may have another one by
+/// now.
 pub(crate) fn is_late(policy: &Policy, held: &SessionState) -> bool {
     held.arrival != Arrival::Current && !signs_in(policy, held)
 }
 
-/// Prepares the end of a request that came by a predecessor of the session's id: one that signs
-/// somebody in gives the session the id `id`, every other leaves it as it is.
+/// Prepares the end of a request that came by a predecessor of the session's id: one that signs a user in
+/// gives the session the id `id`, every other leaves it unchanged.
 pub(crate) fn settle_predecessor(
     policy: &Policy,
     held: &mut SessionState,

@@ -1,4 +1,4 @@
-//! The three-way merge: what a request changed, laid over whatever is stored by then.
+//! The three-way merge: a request's changes, applied to the record as it is stored by then.
 
 use std::any::Any;
 use std::fmt;
@@ -15,28 +15,28 @@ use crate::record::{
     RecordText, ValueError, index_names, is_value, member_length,
 };
 
-/// Cookie and stamp of a record may grow by as many bytes until it is written.
+/// Bytes by which the cookie and metadata of a record may grow until it is written.
 const OWN: usize = 4096;
 
 /// A function from a key's value as JSON, if it has one, to its next value; `None` removes it.
 pub(crate) type Function = Box<dyn FnMut(Option<&str>) -> Result<Option<String>, EditError> + Send>;
 
-/// What one request wants to have written.
+/// The changes that one request writes.
 pub(crate) struct Edit {
     pub(crate) patch: Patch,
-    /// The cookie as this request set it; `None`: whatever is stored, touched.
+    /// The cookie as this request set it; `None`: the stored one, touched.
     cookie: Option<CookieState>,
-    /// The stamp as this request set it.
+    /// The metadata as this request set it.
     metadata: Option<Arc<Metadata>>,
     change: Option<ComputedChange>,
-    /// Why the session gets another id, if it does.
+    /// The reason for which the session gets another id, if it does.
     pub(crate) rotation: Option<Rotation>,
-    /// The text of the session that has to be there still, although none of its data is kept.
+    /// The text of the session that must still be stored, although none of its data is kept.
     pub(crate) required: Option<RecordText>,
-    /// The value that the change came to when it was made last.
+    /// The value that the change resulted in when it was last computed.
     pub(crate) value: Option<String>,
     now: Timestamp,
-    /// When the session ends, where this request is no use of it; a session that begins has its own.
+    /// The session's expiry, where the request is passive; a session that begins has its own.
     pub(crate) kept_expiry: Option<Timestamp>,
 }
 
@@ -52,19 +52,19 @@ impl fmt::Debug for ComputedChange {
     }
 }
 
-/// Why an edit could not be made.
+/// The reason for which an edit could not be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EditError {
-    /// Bytes, keys or depth.
+    /// Over a limit of bytes, keys or depth.
     #[error("the session is too large to be stored")]
     TooLarge,
-    /// The key's value is another than the one that the change was computed from.
+    /// The key's value is not the one that the change was computed from.
     #[error("the value was changed meanwhile")]
     Stale,
-    /// The value that the key has is of another type.
+    /// The key's value is of another type.
     #[error(transparent)]
     Value(ValueError),
-    /// The application's function panicked; here is what it panicked with.
+    /// The application's function panicked, with this payload.
     #[error("the change panicked")]
     Panicked(Box<dyn Any + Send>),
 }
@@ -102,7 +102,7 @@ impl Edit {
         }
     }
 
-    /// Sets the session that has to be there still, for a user who goes on in one without its data.
+    /// Sets the session that must still be stored, for a user who goes on in one without its data.
     pub(crate) fn requiring(mut self, required: Option<RecordText>) -> Self {
         self.required = required;
         self
@@ -113,16 +113,16 @@ impl Edit {
     }
 }
 
-/// A record with one or more edits made.
+/// A record with one or more edits applied.
 #[derive(Debug)]
 pub(crate) struct Merged {
     pub(crate) entry: NewRecord,
-    /// The same, taken apart.
+    /// The parsed text.
     pub(crate) record: Arc<Record>,
 }
 
-/// Lays edits, in order, over what is stored; `None`: over nothing. The result is for the record that
-/// its store has under `key`.
+/// Applies edits, in order, to the stored record; `None`: to an empty one. The result is for the store's
+/// `key`.
 pub(crate) fn merge(
     policy: &Policy,
     key: &SessionId,
@@ -182,14 +182,14 @@ pub(crate) fn merge(
     laid.merged(policy, key, owner, expires)
 }
 
-/// Returns when a session ends that none of these requests uses: not before what was written last says.
+/// Returns the expiry of a session if all these requests are passive: not before that of the last write.
 fn kept_expiry(base: &Record, edits: &[&mut Edit]) -> Option<Timestamp> {
     let kept = edits.iter().map(|edit| edit.kept_expiry);
     let kept = kept.collect::<Option<Vec<_>>>()?.into_iter().max()?;
     Some(base.cookie().expires().map_or(kept, |said| said.max(kept)))
 }
 
-/// Changes data of a record that nobody uses just now: neither its cookie nor its expiry moves.
+/// Changes data of a record outside a request: neither its cookie nor its expiry moves.
 pub(crate) fn amend(
     policy: &Policy,
     key: &SessionId,
@@ -208,7 +208,7 @@ pub(crate) fn amend(
     laid.merged(policy, key, owner, expires)
 }
 
-/// What a new text is made of.
+/// The parts of a new text.
 struct Laid<'a> {
     base: Option<&'a Record>,
     patch: &'a Patch,
@@ -240,7 +240,7 @@ impl Laid<'_> {
         let realm = metadata.as_ref().and_then(|metadata| metadata.realm());
         let by = metadata.as_ref().and_then(|metadata| metadata.by());
         let users = index_names(owner, realm, by.map(|(by, _)| by));
-        // A store in memory keeps it so, and need not copy it.
+        // A store in memory keeps it like this, and need not copy it.
         let joined = NewRecord::joined(&users);
         let record = Record::of([key.expose(), &joined], &fields, cookie, metadata.clone());
         if !patch.is_empty() && grows(base, &record, limit) {
@@ -250,7 +250,7 @@ impl Laid<'_> {
             Record::parse(record.text().clone(), policy.settings().record_limit)
                 .is_ok_and(|read| read == record)
                 || record.text().len() > limit.bytes,
-            "a record is what taking its text apart gives"
+            "a record equals its parsed text"
         );
         Ok(Merged {
             entry: NewRecord {
@@ -263,7 +263,7 @@ impl Laid<'_> {
     }
 }
 
-/// Who is signed in once a patch is laid over a record.
+/// Returns the user who is signed in once a patch is applied to a record.
 fn owner_after(policy: &Policy, patch: &Patch, base: Option<&Record>) -> Owner {
     let value_of = |key: &str| match patch.get(key) {
         _ if key == COOKIE || key == METADATA_KEY => None,
@@ -273,8 +273,8 @@ fn owner_after(policy: &Policy, patch: &Patch, base: Option<&Record>) -> Owner {
     policy.settings().user_keys.owner_by(value_of)
 }
 
-/// Notes who signed in elsewhere, in Express say, where nothing is noted yet: it stays when that user
-/// is signed out there, so that the next one finds nothing of theirs.
+/// Notes a user who signed in through another writer, such as Express, where none is noted yet: the note
+/// stays when that user is signed out there, so that the next user finds none of their data.
 fn note_last(policy: &Policy, owner: &Owner, metadata: Option<&mut Arc<Metadata>>) -> bool {
     let (Owner::User(user), Some(metadata)) = (owner, metadata) else {
         return false;
@@ -289,8 +289,8 @@ fn note_last(policy: &Policy, owner: &Owner, metadata: Option<&mut Arc<Metadata>
 
 /// Sets keys, or removes them (`None`): all of them or, where the session would be too large, none.
 ///
-/// Lengths alone tell that most sessions are far from their limits; only near them is the record made
-/// that would be written now.
+/// Lengths alone show that most sessions are far from their limits; only near them is the record built that
+/// would be written now.
 pub(crate) fn set_within_limit(
     policy: &Policy,
     held: &mut SessionState,
@@ -335,8 +335,8 @@ fn lay(patch: &mut Patch, changes: &mut [(&str, Option<String>)]) {
     }
 }
 
-/// Whether a record grew over a limit. One that another writer took over it may be read, touched and
-/// made smaller.
+/// Returns `true` if a record grew over a limit. One that another writer took over it may be read, touched
+/// and made smaller.
 fn grows(base: Option<&Record>, record: &Record, limit: RecordLimit) -> bool {
     let bytes = base.map_or(0, |base| base.text().len());
     let keys = || base.map_or(0, Record::count);
@@ -355,7 +355,7 @@ fn make(
         Some(changed) => changed,
         None => base.and_then(|base| base.get(key)),
     };
-    // Others' edits may be merged with this one: they must not suffer.
+    // Others' edits may be merged with this one: they must not fail with it.
     let next = catch_unwind(AssertUnwindSafe(|| function(current)))
         .map_err(EditError::Panicked)
         .flatten()?;

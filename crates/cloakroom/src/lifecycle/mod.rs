@@ -1,4 +1,4 @@
-//! The life cycle as decisions: values in, a plan out; no clock, no chance, no I/O.
+//! The life cycle as decisions: values in, a plan out; no clock, no randomness, no I/O.
 
 mod close;
 mod late;

@@ -1,4 +1,4 @@
-//! What a stored record means for a request.
+//! Decides what a stored record means for a request.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::id::SessionId;
 use crate::policy::Policy;
 use crate::record::{Metadata, Record};
 
-/// Whether a record is one of the layer's own: of another realm, it is unknown to it, neither opened
+/// Returns `true` if a record is of the layer's realm: one of another realm is unknown to it, neither opened
 /// nor ended, whatever store and secret the two share.
 pub(crate) fn belongs(policy: &Policy, metadata: Option<&Metadata>) -> bool {
     metadata.and_then(Metadata::realm) == policy.settings().realm.as_deref()
 }
 
-/// Opens the session that a request's ticket names; `None` where it is over although the store still
-/// holds it: a writer that knows no absolute time-out kept it alive.
+/// Opens the session that a request's ticket names; returns `None` where it is over although the store still
+/// holds it: a writer without an absolute time-out kept it alive.
 pub(crate) fn open(
     policy: &Policy,
     ticket: Ticket,

@@ -1,4 +1,4 @@
-//! A session during one request: what was read, what was changed, what the client has.
+//! The state of a session during one request: as it was read, its changes, the client's cookie.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,33 +10,33 @@ use crate::id::SessionId;
 use crate::policy::Policy;
 use crate::record::{COOKIE, CookieState, LoginDevice, METADATA_KEY, Metadata, Patch, Record};
 
-/// Whether there is a session to work on.
+/// The availability of the session to the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Live,
-    /// The handler dropped it.
+    /// The handler unset it.
     Unset,
-    /// The handler destroyed it, and the store has done so.
+    /// The handler destroyed it, and so has the store.
     Destroyed,
-    /// The same, but that the store has refused: the session is still there.
+    /// The handler destroyed it, and the store refused: the session is still stored.
     NotEnded,
-    /// The store could not be asked, and the policy lets the request go on without: nothing of
-    /// this session is ever saved.
+    /// The store failed, and the policy lets the request go on without it: nothing of this session is ever
+    /// saved.
     Detached,
 }
 
-/// By which id the client came to the session.
+/// The id by which the client came to the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// By the session's own id, or by none that is known.
+    /// The session's own id, or none that is known.
     Current,
-    /// By the id that it had before a renewal within the last minute.
+    /// The id that it had before a renewal within the last minute.
     Predecessor,
-    /// By an id that was closed within the last minute: the session is nobody's.
+    /// An id that was closed within the last minute: the session is anonymous.
     Closed,
 }
 
-/// Why a request gives its session another id; the greatest reason counts.
+/// The reason for which a request gives its session another id; the greatest one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rotation {
     /// The policy's renewal time-out.
@@ -50,59 +50,58 @@ pub(crate) enum Rotation {
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "independent facts, each asked for by name"
+    reason = "independent facts, each read by name"
 )]
 pub(crate) struct SessionState {
     pub(crate) phase: Phase,
     /// The id that the session has, or will have once it is stored.
     pub(crate) id: SessionId,
-    /// The id under which the store has it; `None` where it has nothing of it.
+    /// The id under which it is stored; `None` where it is not.
     pub(crate) stored: Option<SessionId>,
-    /// When the store lets that record go.
+    /// The store's expiry of that record.
     pub(crate) stored_expires: Timestamp,
-    /// What was read or saved last, under what the patch lies.
+    /// The record that was read or saved last, to which the patch is applied.
     pub(crate) base: Option<Arc<Record>>,
-    /// What this request found.
+    /// The record that this request found.
     original: Option<Arc<Record>>,
     pub(crate) patch: Patch,
     pub(crate) cookie: CookieState,
-    /// Whether this request set attributes of the cookie.
+    /// `true` if this request set attributes of the cookie.
     pub(crate) sets_cookie: bool,
-    /// Whether they are still to be stored.
+    /// `true` while they are still to be stored.
     pub(crate) cookie_changed: bool,
     pub(crate) metadata: Option<Arc<Metadata>>,
-    /// Whether the stamp is not in the record as it should be.
+    /// `true` if the record's metadata is still to be stored.
     pub(crate) metadata_changed: bool,
     /// The valid ticket that the client showed, whatever became of its session.
     pub(crate) ticket: Option<Ticket>,
-    /// By which id the client came to it.
+    /// The id by which the client came to it.
     pub(crate) arrival: Arrival,
-    /// The id in whose place a record is stored that this request creates: the client's own, under
-    /// which there is none.
+    /// The id that a record replaces which this request creates: the client's own, under which there is none.
     pub(crate) superseded: Option<SessionId>,
-    /// Whether the client's id names a record that cannot be read.
+    /// `true` if the client's id names a record that cannot be read.
     pub(crate) is_unread: bool,
     /// The id of such a record, which is to end before this session is stored again.
     pub(crate) left: Option<SessionId>,
-    /// Why this request gave the session another id, if it did.
+    /// The reason for which this request gave the session another id, if it did.
     pub(crate) rotation: Option<Rotation>,
-    /// Whether this request proved who the user is.
+    /// `true` if this request proved the user's identity.
     pub(crate) is_login: bool,
-    /// Whether this request let its user act in another's place, or as themselves again.
+    /// `true` if this request began or ended an impersonation.
     pub(crate) is_handed: bool,
-    /// Whether this request asked for it to be remembered.
+    /// `true` if this request asked for "remember me".
     remembers: bool,
-    /// Whether this request has stored it already.
+    /// `true` once this request has stored it.
     pub(crate) saved: bool,
-    /// Whether the handler asked for its expiry to be moved.
+    /// `true` if the handler asked for its expiry to be moved.
     pub(crate) touched: bool,
-    /// Whether this request is no use of the session.
+    /// `true` if this request is passive: it does not count as use of the session.
     pub(crate) is_passive: bool,
-    /// How often this request has begun another session.
+    /// Number of times that this request has begun another session.
     resets: u32,
 }
 
-/// What a write took along, to tell what was changed while it was under way.
+/// The state that a write includes, to recognise changes that were made while it was under way.
 pub(crate) struct WriteSnapshot {
     pub(crate) id: SessionId,
     resets: u32,
@@ -113,7 +112,7 @@ pub(crate) struct WriteSnapshot {
 }
 
 impl SessionState {
-    /// A session that begins now, in memory only.
+    /// Returns a session that begins now, in memory only.
     pub(crate) fn fresh(
         policy: &Policy,
         id: SessionId,
@@ -182,22 +181,22 @@ impl SessionState {
         }
     }
 
-    /// The same for a client whose id was closed a moment ago: nobody's session, which is not stored.
+    /// Returns the session of a client whose id was closed within the last minute: anonymous, and not stored.
     pub(crate) fn closed(mut self) -> Self {
         self.arrival = Arrival::Closed;
         self.superseded = None;
         self
     }
 
-    /// The same for a client whose id names a record that cannot be read. It stays as it is until this
-    /// request ends it, or gives its session another id.
+    /// Returns the session of a client whose id names a record that cannot be read. The record stays until
+    /// this request ends it, or gives its session another id.
     pub(crate) fn unread(mut self) -> Self {
         self.is_unread = true;
         self.superseded = None;
         self
     }
 
-    /// The session that an id was renewed to by which the client came.
+    /// Returns the session of a client that came by an id which was renewed to another.
     pub(super) fn successor(
         ticket: Ticket,
         id: SessionId,
@@ -212,18 +211,18 @@ impl SessionState {
         }
     }
 
-    /// A session for a request that has to do without the store.
+    /// Returns a session for a request that has to do without the store.
     pub(crate) fn detached(mut self) -> Self {
         self.phase = Phase::Detached;
         self
     }
 
-    /// Whether the handler has neither dropped nor destroyed it.
+    /// Returns `true` if the handler has neither unset nor destroyed it.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live | Phase::Detached)
     }
 
-    /// Whether the client came with this session.
+    /// Returns `true` if the client did not come with this session.
     pub(crate) fn is_new(&self) -> bool {
         if self.arrival == Arrival::Predecessor {
             return self.rotation.is_some();
@@ -233,8 +232,8 @@ impl SessionState {
             .is_none_or(|ticket| ticket.id != self.id)
     }
 
-    /// The ids of the records that end with the session: its own, and what could not be read under the
-    /// client's.
+    /// Returns the ids of the records that end with the session: its own, and that of the client's unreadable
+    /// record.
     pub(crate) fn to_end(&self) -> Vec<SessionId> {
         let unread = self.phase == Phase::Detached || self.is_unread;
         let ticket = self.ticket.as_ref().filter(|_| unread);
@@ -242,14 +241,14 @@ impl SessionState {
         self.stored.iter().chain(unread).cloned().collect()
     }
 
-    /// Takes note that the store has refused to end it.
+    /// Notes that the store has refused to end it.
     pub(crate) fn was_not_ended(&mut self) {
         if self.phase == Phase::Destroyed {
             self.phase = Phase::NotEnded;
         }
     }
 
-    /// Lets it go, as the policy's `unset` says; of one that the store did not give, the client's record.
+    /// Drops it, as the policy's `unset` says; of one that the store did not return, the client's record.
     pub(crate) fn unset(&mut self) {
         if self.phase == Phase::Detached {
             self.left = self.ticket.as_ref().map(|ticket| ticket.id.clone());
@@ -263,7 +262,7 @@ impl SessionState {
         self.ticket.is_some()
     }
 
-    /// The JSON text of a key's value as it is now.
+    /// Returns the JSON text of a key's present value.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         match self.patch.get(key) {
             Some(change) => change,
@@ -271,18 +270,18 @@ impl SessionState {
         }
     }
 
-    /// The same of a key that an application may have.
+    /// Returns the JSON text of a key's present value, if an application may have that key.
     pub(crate) fn data(&self, key: &str) -> Option<&str> {
         self.get(key)
             .filter(|_| key != COOKIE && key != METADATA_KEY)
     }
 
-    /// What this request found or, after a save, left.
+    /// Returns the record that this request found or, after a save, left.
     pub(crate) fn found(&self) -> Option<&Record> {
         self.base.as_deref().or(self.original.as_deref())
     }
 
-    /// Whether there is something to write: the data is other than what was read or saved last.
+    /// Returns `true` if there is something to write: the data differs from what was read or saved last.
     pub(crate) fn is_dirty(&self) -> bool {
         self.patch.changes(self.base.as_deref())
             || self
@@ -291,7 +290,7 @@ impl SessionState {
                 .is_some_and(|base| base.has_reserved_keys())
     }
 
-    /// Whether the data, or the id, is other than what this request found.
+    /// Returns `true` if the data, or the id, differs from what this request found.
     pub(crate) fn is_modified(&self) -> bool {
         let has_reserved_keys = self
             .original
@@ -324,8 +323,8 @@ impl SessionState {
         }
     }
 
-    /// Takes the place of a record that could not be read, so that it ends when this one is stored; with
-    /// another where this session is stored already.
+    /// Takes the place of a record that could not be read, so that it ends when this one is stored; under
+    /// another id where this session is stored already.
     fn take_unread(&mut self) {
         if !std::mem::take(&mut self.is_unread) {
             return;
@@ -338,8 +337,8 @@ impl SessionState {
         }
     }
 
-    /// Leaves an id that was closed while this request ran, and all data that was read under it: what
-    /// this request itself set is stored under an id of its own.
+    /// Leaves an id that was closed while this request ran, and all data that was read under it: what this
+    /// request itself set is stored under an id of its own.
     pub(crate) fn leave_closed(&mut self) {
         self.arrival = Arrival::Closed;
         self.stored = None;
@@ -347,8 +346,8 @@ impl SessionState {
         self.base = None;
     }
 
-    /// Takes back a change of the id: of a client that does not have the id that the session has, none
-    /// may be changed.
+    /// Takes back a change of the id: a client that does not have the session's present id must not change
+    /// it.
     pub(super) fn keep_id(&mut self) {
         if let Some(stored) = &self.stored {
             self.id = stored.clone();
@@ -356,8 +355,8 @@ impl SessionState {
         }
     }
 
-    /// Returns the id under which a session ends that another one was begun in the place of, by a client
-    /// that will not be given that one's id.
+    /// Returns the id under which a session ends that `reset` began in another's place, for a client that
+    /// will not be given the new id.
     pub(crate) fn lost_id(&self) -> Option<SessionId> {
         let is_reset = self.base.is_none() && self.rotation == Some(Rotation::Handover);
         let is_lost = self.arrival == Arrival::Predecessor && is_reset && !self.is_login;
@@ -366,8 +365,8 @@ impl SessionState {
             .filter(|stored| is_lost && *stored != self.id)
     }
 
-    /// Notes that the user has signed in now, and begins a new life with it; a record of a policy that
-    /// notes nothing else says so, too.
+    /// Notes that the user has signed in now, which starts the lifetimes again; even under a policy that
+    /// stores no other metadata.
     pub(crate) fn note_login(
         &mut self,
         policy: &Policy,
@@ -384,7 +383,7 @@ impl SessionState {
         self.is_handed = false;
     }
 
-    /// Notes who acts in the user's place, with a proof; `None`: nobody any more.
+    /// Notes the impersonator who acts as the user, with a proof; `None` removes the note.
     pub(crate) fn note_by(
         &mut self,
         policy: &Policy,
@@ -402,7 +401,7 @@ impl SessionState {
         Arc::make_mut(self.metadata.get_or_insert_with(new))
     }
 
-    /// Bounds what another writer made of the stamp.
+    /// Bounds metadata that another writer may have changed.
     pub(crate) fn clamp_metadata(&mut self, policy: &Policy, now: Timestamp) {
         let clamped = self.metadata.as_ref();
         if let Some(clamped) = clamped.and_then(|metadata| metadata.clamped(policy.times(), now)) {
@@ -411,8 +410,7 @@ impl SessionState {
         }
     }
 
-    /// Begins another session in the place of this one; the old record goes when the new one is
-    /// stored.
+    /// Begins another session in the place of this one; the old record is deleted when the new one is stored.
     pub(crate) fn reset(
         &mut self,
         policy: &Policy,
@@ -438,8 +436,8 @@ impl SessionState {
         self.resets = self.resets.wrapping_add(1);
     }
 
-    /// Leaves all data behind, what other requests still store as well; attributes of the cookie that
-    /// this request set stay. Of the same user, so does the stamp: the session must end when it must.
+    /// Discards all data, that of other requests as well; attributes of the cookie that this request set
+    /// stay. For the same user, so does the metadata: the session must not outlive its deadline.
     pub(crate) fn discard_data(
         &mut self,
         policy: &Policy,
@@ -462,20 +460,20 @@ impl SessionState {
         }
     }
 
-    /// How long this request asked for the session to be remembered.
+    /// Returns the time for which this request asked the session to be remembered.
     fn remembered_now(&self) -> Option<Duration> {
         let metadata = self.metadata.as_ref().filter(|_| self.remembers)?;
         metadata.remembered()
     }
 
-    /// Gives the session time-outs of its own: one, absolute and idle.
+    /// Gives the session a time-out of its own, absolute and idle.
     pub(crate) fn remember(&mut self, policy: &Policy, timeout: Duration, now: Timestamp) {
         self.metadata_mut(policy, now).remember(timeout);
         self.set_idle_timeout(Some(timeout), now);
         self.remembers = true;
     }
 
-    /// Leaves the session to the policy's time-outs where another request had it remembered: whoever
+    /// Returns the session to the policy's time-outs where another request had it remembered: the user who
     /// signs in now did not ask for it.
     pub(crate) fn forget(&mut self, policy: &Policy, now: Timestamp) {
         let is_remembered = |metadata: &Arc<Metadata>| metadata.remembered().is_some();
@@ -492,7 +490,7 @@ impl SessionState {
         self.cookie_changed = true;
     }
 
-    /// What a write that begins now takes along.
+    /// Returns the state that a write which begins now includes.
     pub(crate) fn sent(&self) -> WriteSnapshot {
         WriteSnapshot {
             id: self.id.clone(),
@@ -504,8 +502,8 @@ impl SessionState {
         }
     }
 
-    /// Takes note that a record is stored, under this id. What was changed while that was under way is
-    /// still to be written: data, attributes, another id.
+    /// Notes that a record is stored, under this id. What was changed while the write was under way is still
+    /// to be written: data, attributes, another id.
     pub(crate) fn apply_saved(
         &mut self,
         id: SessionId,
@@ -524,7 +522,7 @@ impl SessionState {
         }
         self.superseded = None;
         self.cookie_changed &= self.cookie != sent.cookie;
-        // A record cannot say a date that JavaScript cannot hold; what this request set, it keeps.
+        // A record cannot hold a date that JavaScript cannot; what this request set, it keeps.
         if !self.cookie_changed && self.base.is_some() && !sent.sets_cookie {
             self.cookie = record.cookie().clone();
         }
@@ -546,8 +544,8 @@ impl SessionState {
         self.arrival = Arrival::Predecessor;
     }
 
-    /// Takes what another request stored meanwhile; changes of this one are discarded. Another id that
-    /// it was given stays to be stored.
+    /// Takes the record that another request stored meanwhile; changes of this one are discarded. Another id
+    /// that it was given is still to be stored.
     pub(crate) fn apply_reload(&mut self, record: Arc<Record>, expires: Timestamp) {
         self.stored_expires = expires;
         self.cookie = record.cookie().clone();
@@ -558,7 +556,7 @@ impl SessionState {
         self.patch = Patch::default();
     }
 
-    /// Takes what is stored by now in the place of what a cache gave; changes of this request stay.
+    /// Replaces the record from a cache with the stored one; changes of this request stay.
     pub(crate) fn refresh_base(&mut self, record: Arc<Record>, expires: Timestamp) {
         self.stored_expires = expires;
         if self
@@ -577,7 +575,7 @@ impl SessionState {
         self.base = Some(record);
     }
 
-    /// When the store may let it go if this request is the last.
+    /// Returns the expiry of the record if this request is the last.
     pub(crate) fn expires(&self, policy: &Policy, now: Timestamp) -> Timestamp {
         if self.keeps_expiry() && self.stored.as_ref() == Some(&self.id) {
             return expiry_of(policy, Some(self.stored_expires), self.deadline(), now);
@@ -586,23 +584,23 @@ impl SessionState {
         expiry_of(policy, expires, self.deadline(), now)
     }
 
-    /// Whether its expiry stays where it is.
+    /// Returns `true` if its expiry is not moved.
     pub(crate) fn keeps_expiry(&self) -> bool {
         self.is_passive && !self.touched && !self.cookie_changed
     }
 
-    /// The same as this request found it.
+    /// Returns the deadline that this request found.
     pub(super) fn found_deadline(&self) -> Option<Timestamp> {
         self.original.as_ref()?.metadata()?.deadline()
     }
 
-    /// The instant from which the session is over, however often it is touched.
+    /// Returns the instant from which the session is over, however often it is touched.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         self.metadata.as_ref()?.deadline()
     }
 }
 
-/// What a new session notes in its record, if the policy has a use for it.
+/// Returns the metadata of a new session, if the policy has a use for it.
 pub(super) fn new_metadata(policy: &Policy, now: Timestamp) -> Option<Arc<Metadata>> {
     let settings = policy.settings();
     let wanted = settings.absolute_timeout.is_some()
@@ -614,7 +612,7 @@ pub(super) fn new_metadata(policy: &Policy, now: Timestamp) -> Option<Arc<Metada
     })
 }
 
-/// When a session ends that begins now, however often it is touched.
+/// Returns the deadline of a session that begins now.
 fn new_deadline(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
     let timeout = policy.settings().absolute_timeout;
     timeout.map(|timeout| now.after(timeout))

@@ -1,4 +1,4 @@
-//! A session by its id: what a job does to one, outside every request.
+//! Changes a session by its id, outside every request, for jobs.
 
 use std::fmt;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::record::{Patch, Record, RecordLimit, is_reserved};
 use crate::session::{SaveError, SessionError, check};
 use crate::store::{CasOutcome, StoreError, StoreErrorKind};
 
-/// A session as it is stored just now, and what is to become of it: see [`Manager::change`].
+/// A session as it is stored, and the changes to it: see [`Manager::change`].
 pub struct Changing<'a> {
     record: &'a Record,
     patch: Patch,
@@ -26,7 +26,7 @@ impl fmt::Debug for Changing<'_> {
 }
 
 impl Changing<'_> {
-    /// Returns the JSON that a key has by now.
+    /// Returns the present JSON of a key.
     pub fn get_raw(&self, key: &str) -> Option<&str> {
         if is_reserved(key) {
             return None;
@@ -58,11 +58,11 @@ impl Changing<'_> {
 }
 
 impl Manager {
-    /// Changes a session by its id, outside every request: for jobs. Returns whether it was there.
+    /// Changes a session by its id, outside every request: for jobs. Returns `true` if it exists.
     ///
-    /// `change` is called with the session as it is stored, past every cache, and again with what is stored
-    /// by then wherever another server wrote meanwhile, so that nobody's change is lost. Cookie and expiry
-    /// stay as they are: a job prolongs no visit. A session of another realm is not there.
+    /// `change` is called with the session as it is stored, past every cache, and again with the stored one
+    /// wherever another server wrote meanwhile, so that no change is lost. Cookie and expiry stay unchanged:
+    /// a job prolongs no session. A session of another realm does not exist here.
     ///
     /// ```
     /// # async fn f(manager: cloakroom::Manager, id: cloakroom::SessionId) -> Result<(), cloakroom::SessionError> {
@@ -76,9 +76,9 @@ impl Manager {
     ///
     /// # Errors
     ///
-    /// What `change` says; [`SessionError::Store`] where the store failed or the record cannot be read;
-    /// [`SessionError::TooLarge`] beyond the policy's `record_limit`; [`SessionError::Conflict`] where others
-    /// kept writing for longer than the policy's `store_timeout`.
+    /// The error of `change`; [`SessionError::Store`] where the store failed or the record cannot be read;
+    /// [`SessionError::TooLarge`] beyond the policy's `record_limit`; [`SessionError::Conflict`] where other
+    /// requests kept writing for longer than the policy's `store_timeout`.
     pub async fn change<F>(&self, id: &SessionId, mut change: F) -> Result<bool, SessionError>
     where
         F: FnMut(&mut Changing<'_>) -> Result<(), SessionError>,
@@ -108,7 +108,7 @@ impl Manager {
             match written {
                 CasOutcome::Stored => return Ok(true),
                 CasOutcome::NotFound => return Ok(false),
-                // It goes on under another id, or not at all.
+                // It was moved to another id, or has ended.
                 CasOutcome::Conflict(current) if current.text == read => return Ok(false),
                 CasOutcome::Conflict(_) if Instant::now() >= last => {
                     return Err(SaveError::Conflict.into());

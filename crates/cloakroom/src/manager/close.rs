@@ -9,16 +9,16 @@ use crate::lifecycle::{self, CookieOp, Plan, Rotation, SessionState, StoreOp};
 use crate::policy::{CookieLife, Insecurity, OnStoreError, RequestInfo};
 use crate::session::{SaveError, Session, SessionError};
 
-/// What the response owes to the session.
+/// The fields that the response must carry for the session.
 #[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ResponseEffects {
     /// The Set-Cookie field to add, if any.
     pub set_cookie: Option<String>,
-    /// Whether the response is that of a visitor without a session, in which nothing of it was asked for but
-    /// whether there is one: it may be kept for others without, and need not be private.
+    /// `true` for the response to a client without a session whose handler asked only whether there is one: it
+    /// may be cached for other clients without, and need not be private.
     pub is_anonymous: bool,
-    /// What `Clear-Site-Data` has to say, if anything.
+    /// The value of `Clear-Site-Data`, if it is to be sent.
     pub clear_site_data: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl std::fmt::Debug for ResponseEffects {
     }
 }
 
-/// What is left to do when a request ends.
+/// The remaining step at the end of a request.
 pub(crate) enum CloseStep {
     Done(ResponseEffects),
     ToStore(Plan),
@@ -44,17 +44,17 @@ pub(crate) enum CloseStep {
 pub struct CloseError(#[source] SessionError);
 
 impl CloseError {
-    /// Whether the request came too late: by an id that a login or a logout has closed since. 409.
+    /// Returns `true` if the request came too late: by an id that a login or a logout has closed since. 409.
     pub fn is_late(&self) -> bool {
         matches!(self.0, SessionError::Gone)
     }
 
-    /// Whether trying again later may help: 503, otherwise 500.
+    /// Returns `true` if a retry may help: 503, otherwise 500.
     pub fn is_temporary(&self) -> bool {
         matches!(self.0, SessionError::Store(_) | SessionError::Conflict)
     }
 
-    /// What the client may be told, without a word of the session's data.
+    /// Returns the text for the client, without the session's data.
     pub fn answer(&self) -> &'static str {
         match self.0 {
             SessionError::Store(_) => {
@@ -73,12 +73,12 @@ impl CloseError {
 }
 
 impl Manager {
-    /// Stores what a request did to its session, and tells what its response must carry.
+    /// Stores the changes of a request to its session, and returns the fields that its response must carry.
     ///
     /// # Errors
     ///
-    /// [`CloseError`] where the store failed: the response must be an error, because its client
-    /// would take the session for saved.
+    /// [`CloseError`] where the store failed: the response must be an error, because its client would take
+    /// the session for saved.
     pub async fn close(&self, session: &Session) -> Result<ResponseEffects, CloseError> {
         match self.plan(session) {
             CloseStep::Done(closing) => Ok(closing),
@@ -86,7 +86,7 @@ impl Manager {
         }
     }
 
-    /// Decides what is left to do, and does it where that takes no store.
+    /// Decides the remaining step, and carries it out where that needs no store.
     pub(crate) fn plan(&self, session: &Session) -> CloseStep {
         session.head_is_sent();
         if session.is_untouched() && !self.policy().settings().save_uninitialized {
@@ -112,8 +112,8 @@ impl Manager {
         }
     }
 
-    /// Whether a session that begins now is one that nobody would ever come back to: its cookie may not be
-    /// sent. Express stores it on each request, and so does who goes by Express's rules.
+    /// Returns `true` for a session that begins now and that no client can ever return to, because its cookie
+    /// may not be sent. Express stores it on each request, and so does a policy with Express's rules.
     fn would_be_lost(&self, plan: Plan, session: &Session) -> bool {
         let is_withheld = |held: &SessionState| held.cookie.secure().is_truthy() && !held.saved;
         plan.store == StoreOp::Create
@@ -123,7 +123,7 @@ impl Manager {
             && session.lock(|held| is_withheld(held))
     }
 
-    /// Carries out what [`plan`](Self::plan) left to do.
+    /// Carries out the step that [`plan`](Self::plan) returned.
     pub(crate) async fn execute(
         &self,
         plan: Plan,
@@ -132,8 +132,8 @@ impl Manager {
         match self.carry_out(plan, session).await {
             Ok(()) => Ok(self.cookie(plan, session)),
             Err(SaveError::Gone | SaveError::Closed) if plan.store != StoreOp::Refuse => {
-                // It ended elsewhere while this request ran. The cookie is left alone: by now the
-                // client may have been given another.
+                // It ended elsewhere while this request ran. The cookie is left alone: by now the client may
+                // have been given another.
                 tracing::debug!("the session ended while a request ran; its changes are dropped");
                 Ok(ResponseEffects::default())
             }
@@ -158,10 +158,10 @@ impl Manager {
     fn on_save_error(&self, error: SaveError, plan: Plan) -> Result<ResponseEffects, CloseError> {
         let error = SessionError::from(error);
         let anonymous = self.policy().settings().on_store_error == OnStoreError::Anonymous;
-        // Who asked for the end of a session must not take it for ended.
+        // A client that asked for the end of a session must not take it for ended.
         let may_pass = anonymous && plan.store != StoreOp::Destroy;
         if plan.store == StoreOp::Touch || (may_pass && matches!(error, SessionError::Store(_))) {
-            // A touch that failed loses nobody's data; the session just ends a little sooner.
+            // A touch that failed loses no data; the session just ends a little sooner.
             tracing::warn!(
                 ?error,
                 "a session could not be saved; the response goes out without it"
@@ -186,7 +186,7 @@ impl Manager {
     }
 
     fn cookie(&self, plan: Plan, session: &Session) -> ResponseEffects {
-        // While it was stored, another request may have changed the id, whose answer brings the cookie.
+        // While it was stored, another request may have changed the id, whose response brings the cookie.
         let is_late = || session.lock(|held| lifecycle::is_late(self.policy(), held));
         if plan.cookie == CookieOp::Keep || is_late() {
             return ResponseEffects::default();
@@ -219,10 +219,10 @@ impl Manager {
         field.inspect_err(|error| warn_of_unsayable(*error)).ok()
     }
 
-    /// Formats the field that gives a client the session's id.
+    /// Formats the Set-Cookie field that gives a client the session's id.
     fn give(&self, held: &SessionState, life: Life) -> Result<String, SetCookieError> {
         let policy = self.policy().settings();
-        // Another task may have asked for another id meanwhile, which nothing stores any more.
+        // Another task may have set another id meanwhile, which is not stored any more.
         let id = held.stored.as_ref().unwrap_or(&held.id);
         match held.ticket.as_ref().filter(|ticket| ticket.id == *id) {
             Some(ticket) => reissue_cookie(&policy.name, ticket, &policy.keys, life, &held.cookie),
@@ -230,7 +230,7 @@ impl Manager {
         }
     }
 
-    /// Returns how long the cookie lives at the user agent.
+    /// Returns the lifetime of the cookie at the user agent.
     fn life(&self, held: &SessionState, now: Timestamp) -> Result<Life, SetCookieError> {
         let expires = lifecycle::cookie_expires(self.policy(), held);
         let expires = expires.map_err(|()| SetCookieError::Expires)?;
@@ -248,8 +248,7 @@ fn warn_of_unsayable(error: SetCookieError) {
     tracing::error!(%error, "a session's cookie cannot be sent");
 }
 
-/// Says once for each cause what is behind most questions of the kind "a new session on every
-/// request".
+/// Logs once for each cause the reason for most reports of "a new session on every request".
 fn warn_of_withheld_cookie(cause: Option<Insecurity>) {
     static SAID: AtomicU8 = AtomicU8::new(0);
     let cause = cause.unwrap_or(Insecurity::NoTrustedProxy);

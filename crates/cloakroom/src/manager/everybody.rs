@@ -1,4 +1,4 @@
-//! The day of the leak: all sessions of everybody end.
+//! Ends all sessions of all users, after a leak.
 
 use tokio::task::JoinSet;
 
@@ -9,22 +9,22 @@ use crate::lifecycle;
 use crate::record::Metadata;
 use crate::store::{StoreError, StoreErrorKind};
 
-/// How many ids a question to the store brings.
+/// Number of ids in one page of a listing.
 const PAGE: usize = 1_000;
-/// How many sessions are ended at once.
+/// Number of sessions that are ended concurrently.
 const AT_ONCE: usize = 32;
-/// How often all are gone through again, because some changed their ids meanwhile.
+/// Number of passes over all sessions, because some change their ids meanwhile.
 const PASSES: usize = 16;
 
 impl Manager {
-    /// Ends all sessions of this layer, of everybody, on every server, and tells how many: for the day on
-    /// which something leaked (OWASP ASVS 7.4.5). Sessions of another realm in the same store stay; a record
-    /// that cannot be read says no realm, and is ended by a layer that has none.
+    /// Ends all sessions of this layer, of all users, on every server, and returns their number: after a leak
+    /// (OWASP ASVS 7.4.5). Sessions of another realm in the same store stay; a record that cannot be read has
+    /// no realm, and is ended by a layer that has none.
     ///
-    /// All sessions that were there when it was called are over when it returns, those that change their ids
-    /// meanwhile as well; visitors who sign in meanwhile may have to once more. It reads and ends one session
-    /// after the other, 32 at a time: count on minutes for a million. Where the store fails in between, it
-    /// may be called again.
+    /// All sessions that existed when it was called are over when it returns, those that change their ids
+    /// meanwhile as well; users who sign in meanwhile may have to sign in again. It reads and ends the
+    /// sessions 32 at a time: count on minutes for a million. Where the store fails in between, it may be
+    /// called again.
     ///
     /// # Errors
     ///
@@ -32,7 +32,7 @@ impl Manager {
     pub async fn end_all_sessions(&self) -> Result<u64, StoreError> {
         let (begin, mut ended) = (self.0.now(), 0);
         for pass in 0..PASSES {
-            // Whoever signs in meanwhile keeps no pass busy for ever.
+            // Clients that sign in meanwhile must not keep the passes busy for ever.
             let before = (pass > 0).then_some(begin);
             let found = self.end_pass(before).await?;
             ended += found;
@@ -44,7 +44,7 @@ impl Manager {
         Err(StoreError::new(StoreErrorKind::Unavailable, reason))
     }
 
-    /// Goes through all sessions once.
+    /// Makes one pass over all sessions.
     async fn end_pass(&self, before: Option<Timestamp>) -> Result<u64, StoreError> {
         let (mut cursor, mut ended) = (None::<String>, 0);
         loop {
@@ -80,7 +80,7 @@ impl Manager {
         }
     }
 
-    /// Ends a session by the id that the store has, where it is this layer's own and began before.
+    /// Ends a session by the store's key, where it is this layer's own and began before.
     async fn end_if_own(
         &self,
         key: &SessionId,

@@ -1,4 +1,4 @@
-//! Sessions outside of a request: found by an id or by their user, changed, saved, ended.
+//! Sessions outside of a request: finds them by id or by user, changes, saves and ends them.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ impl Manager {
     /// Returns the session that has this id, for a job, a webhook, a support tool: `None` where it is over,
     /// unknown, or another layer's.
     ///
-    /// The id is the one that [`Session::id`] gave, or one that [`sessions_of`](Self::sessions_of) lists;
-    /// with `hash_ids_at_rest` both are understood. One that was renewed within the last minute leads to
-    /// its session. No cookie is made up, and none is sent: what would need one (`login`, `regenerate`,
-    /// `reset`) is [`SessionError::HeadersSent`](crate::SessionError::HeadersSent). Nothing is stored
-    /// before [`Session::save`] or [`Session::update`]; a change that is dropped unsaved is logged. The
-    /// visitor's idle time-out is not prolonged, unless [`Session::touch`] asks for it.
+    /// The id is one that [`Session::id`] returned, or one that [`sessions_of`](Self::sessions_of) lists;
+    /// with `hash_ids_at_rest` both are accepted. One that was renewed within the last minute leads to its
+    /// session. No cookie is sent: operations that need one (`login`, `regenerate`, `reset`) return
+    /// [`SessionError::HeadersSent`](crate::SessionError::HeadersSent). Nothing is stored before
+    /// [`Session::save`] or [`Session::update`]; a change that is dropped unsaved is logged. The idle
+    /// time-out is not prolonged, except by [`Session::touch`].
     ///
     /// ```
     /// # use cloakroom::{Manager, SessionError, SessionId};
@@ -36,8 +36,8 @@ impl Manager {
     ///
     /// # Security
     ///
-    /// Whoever may choose the id chooses the session: take it from a place that only this application
-    /// writes, never from a request.
+    /// A caller that can choose the id can choose the session: take it from a place that only this
+    /// application writes, never from a request.
     ///
     /// # Errors
     ///
@@ -61,8 +61,7 @@ impl Manager {
     }
 
     /// Returns the live sessions in which this user is signed in, as [`find_session`](Self::find_session)
-    /// gives them; one in which somebody else acts in the user's place is not among them, nor is one that
-    /// cannot be read.
+    /// does; without those of an impersonator, and without those that cannot be read.
     ///
     /// ```
     /// # use cloakroom::{Manager, SessionError};
@@ -95,13 +94,13 @@ impl Manager {
         Ok(sessions)
     }
 
-    /// Ends the session that has this id, whatever is in it, and tells whether there was one. The id is
-    /// what [`find_session`](Self::find_session) takes.
+    /// Ends the session that has this id, whatever its content, and returns `true` if there was one. The id
+    /// is one that [`find_session`](Self::find_session) accepts.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] where the store failed: it is asked again in the background until it ends the
-    /// session, as long as this process lives.
+    /// [`StoreError`] where the store failed: the end is retried in the background until it succeeds, as long
+    /// as this process lives.
     pub async fn end_session(&self, id: &SessionId) -> Result<bool, StoreError> {
         let is_there = !matches!(
             self.load(&only(id)).await?,
@@ -114,7 +113,7 @@ impl Manager {
     }
 }
 
-/// An id that no cookie brought.
+/// Returns a ticket for an id that came without a cookie.
 fn only(id: &SessionId) -> Tickets {
     Tickets {
         first: Ticket {

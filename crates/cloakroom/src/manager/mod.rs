@@ -26,7 +26,7 @@ use crate::session::{Coordinator, Session};
 use crate::store::{Store, StoreError, StoreErrorKind};
 use open::Opened;
 
-/// How long whoever shuts down waits for sockets to take their leave.
+/// Time for which a shutdown waits for sockets to close.
 #[cfg(feature = "ws")]
 const LAST_GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -35,33 +35,33 @@ const LAST_GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
 pub struct Manager(Arc<Coordinator>);
 
 impl Manager {
-    /// Sessions by `policy`, kept in `store`.
+    /// Creates sessions governed by `policy` and kept in `store`.
     pub fn new(policy: Policy, store: impl Store) -> Self {
         Self::with_clock(policy, Arc::new(store), Clock::System)
     }
 
-    /// Sessions in a store that others hold as well, by a clock that a test may set.
+    /// Creates sessions in a shared store, with a clock that a test may set.
     pub fn with_clock(policy: Policy, store: Arc<dyn Store>, clock: impl Into<Clock>) -> Self {
         store.set_user_keys(&policy.settings().user_keys);
         Self(Coordinator::new(policy, store, clock.into()))
     }
 
-    /// What was decided about these sessions.
+    /// Returns the policy of these sessions.
     pub fn policy(&self) -> &Policy {
         &self.0.policy
     }
 
-    /// Where they lie.
+    /// Returns their store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
     }
 
-    /// Asks the store whether sessions can be read and written just now: for the route that a load balancer
-    /// or an orchestrator looks at before it sends visitors here.
+    /// Checks that the store can be read and written now: for the readiness route of a load balancer or an
+    /// orchestrator.
     ///
-    /// It asks within the policy's [`store_timeout`](crate::policy::PolicyBuilder::store_timeout), at most
-    /// two round trips, whatever other requests found a moment ago, and changes nothing. Use it for
-    /// readiness; a process whose store is away is alive, and starting it again mends nothing.
+    /// It takes the policy's [`store_timeout`](crate::policy::PolicyBuilder::store_timeout) and two round
+    /// trips at most, whatever the circuit breaker's state, and changes nothing. Use it for readiness; a
+    /// process whose store is down is alive, and a restart repairs nothing.
     ///
     /// ```
     /// # use axum::extract::State;
@@ -84,10 +84,10 @@ impl Manager {
         checked.unwrap_or_else(|elapsed| Err(StoreError::new(StoreErrorKind::Unavailable, elapsed)))
     }
 
-    /// Waits until no server accepts what was ended before this is called: for as long as answers of
-    /// the store may be old (`store::near`), not at all without a cache.
+    /// Waits until no server accepts sessions that were ended before this call: for as long as cached records
+    /// may be used (`store::near`), not at all without a cache.
     ///
-    /// After [`end_sessions_of`](Self::end_sessions_of), [`Session::end_all`] and the like, where a
+    /// Call it after [`end_sessions_of`](Self::end_sessions_of), [`Session::end_all`] and the like, where a
     /// bound is not enough; all servers must have the same bound.
     pub async fn wait_for_caches(&self) {
         let staleness = self.0.store.staleness();
@@ -97,12 +97,11 @@ impl Manager {
     }
 
     /// Closes the WebSockets of this process ([`LiveUpgrade`](crate::web::LiveUpgrade)), because its server
-    /// shuts down: with the code 1001, "going away", upon which clients connect again, to another
-    /// process. Those that are opened from now on are closed at once.
+    /// shuts down: with the code 1001, "going away", upon which clients reconnect, to another process. Those
+    /// that are opened from now on are closed at once.
     ///
-    /// Returns when all have taken their leave, within two seconds. Call it with the signal that ends the
-    /// server: no server waits for connections that were upgraded, and clients would learn of the end by
-    /// a broken line.
+    /// Returns when all have closed, within two seconds. Call it with the signal that ends the server: no
+    /// server waits for upgraded connections, and clients would learn of the end by a broken connection.
     ///
     /// ```no_run
     /// # async fn signal() {}
@@ -116,16 +115,17 @@ impl Manager {
     /// ```
     #[cfg(feature = "ws")]
     pub async fn close_sockets(&self) {
-        // A handler that holds on to its socket's task is not waited for.
+        // A handler that keeps its socket's task is not waited for.
         let _ = tokio::time::timeout(LAST_GOODBYE, self.0.sockets.close()).await;
     }
 
-    /// The clock that they go by.
+    /// Returns their clock.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
     }
 
-    /// The first valid ticket among a request's Cookie fields, if it brought one. No store is asked.
+    /// Returns the first valid ticket among a request's Cookie fields, if there is one. The store is not
+    /// called.
     pub fn ticket<'a>(&self, cookies: impl IntoIterator<Item = &'a [u8]>) -> Option<Ticket> {
         self.tickets(cookies).map(|tickets| tickets.first)
     }
@@ -137,9 +137,9 @@ impl Manager {
 
     /// Opens the session of a request: the one that its cookie names, or a new one.
     ///
-    /// One read of the store, none without a valid ticket. Where the store has no session under the
-    /// id, one more read tells whether that was renewed or closed within the last minute; where two
-    /// cookies of the name are valid, both are looked up.
+    /// One read of the store, none without a valid ticket. Where the store has no session under the id, one
+    /// more read tells whether that was renewed or closed within the last minute; where two cookies of the
+    /// name are valid, both are looked up.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What the store has for the tickets of a request.
+//! Reads the records of a request's tickets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +11,12 @@ use crate::policy::DuplicateCookies;
 use crate::session::Followed;
 use crate::store::{StoreError, StoreErrorKind, StoredRecord};
 
-/// What a request's tickets open.
+/// The result of looking up a request's tickets.
 pub(super) enum Opened {
     Live(Box<SessionState>),
     /// The store has nothing under their ids.
     Unknown,
-    /// An id was closed within the last minute: the request is late, and nobody's.
+    /// An id was closed within the last minute: the request is late, and anonymous.
     Closed,
     /// There is a record that cannot be read.
     Unread(Ticket),
@@ -44,7 +44,7 @@ impl Manager {
         }
     }
 
-    /// Says once that a request's cookies name two live sessions, and whether it gets neither.
+    /// Logs once that a request's cookies name two live sessions; returns `true` if it gets neither.
     fn rejects_duplicates(&self) -> bool {
         static SAID: AtomicBool = AtomicBool::new(false);
         if !SAID.swap(true, Ordering::Relaxed) {
@@ -80,7 +80,7 @@ impl Manager {
             }
         }
         if matches!(opened, Opened::Closed) {
-            tracing::debug!("a request came by an id that was closed a moment ago");
+            tracing::debug!("a request came by an id that was closed within the last minute");
         }
         Ok(opened)
     }

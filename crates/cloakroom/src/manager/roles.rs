@@ -1,4 +1,4 @@
-//! Rights that change while their user is signed in.
+//! Changes rights while their user is signed in.
 
 use super::Manager;
 use crate::auth::{ROLES, devices};
@@ -9,26 +9,26 @@ use crate::record::{Patch, Record, RecordText, ValueError, stringify};
 use crate::session::{SaveError, SessionError};
 use crate::store::{CasOutcome, StoreError, StoreErrorKind};
 
-/// How often a user's sessions are gone through again, because some changed their ids meanwhile.
+/// Number of passes over a user's sessions, because some change their ids meanwhile.
 const PASSES: usize = 64;
 
-/// What became of one of a user's sessions.
+/// The outcome for one of a user's sessions.
 enum Changed {
     Done,
     NotTheirs,
-    /// It ended, or goes on under another id.
+    /// It ended, or was moved to another id.
     Moved,
 }
 
 impl Manager {
-    /// Sets the roles that guards look at ([`Require::role`](crate::auth::Require::role)) in all live
-    /// sessions of a user, and tells in how many: nobody is signed out, and what else is in a session, or
-    /// is being changed in it, stays.
+    /// Sets the roles that guards check ([`Require::role`](crate::auth::Require::role)) in all live sessions
+    /// of a user, and returns their number: no user is signed out, and all other data, and concurrent changes
+    /// to it, stay.
     ///
-    /// For a right that is given or taken away while its user is signed in. Call it once the change is
-    /// stored where logins look: a login that is still under way sets the roles that it knows. Guards
-    /// read past every cache, so that it holds on every server when it returns. A session in which
-    /// somebody else [acts](crate::Session::impersonate) in the user's place is left alone.
+    /// For a right that is given or withdrawn while its user is signed in. Call it once the change is stored
+    /// where logins read it: a login that is still under way sets the roles that it has read. Guards read
+    /// past every cache, so that it holds on every server when it returns. A session with an
+    /// [impersonator](crate::Session::impersonate) is left alone.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl Manager {
         patch: &Patch,
     ) -> Result<Changed, SessionError> {
         let mut stored = match self.0.get_uncached_at(key).await {
-            // No guard lets anybody in by what it cannot read.
+            // No guard passes an unreadable session.
             Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(Changed::NotTheirs),
             stored => match stored? {
                 Some(stored) => stored,
@@ -90,7 +90,7 @@ impl Manager {
             match written {
                 CasOutcome::Stored => return Ok(Changed::Done),
                 CasOutcome::NotFound => return Ok(Changed::Moved),
-                // Others change it as well: over what stands by then, as often as it takes.
+                // Other requests change it as well: retried over the stored record as often as it takes.
                 CasOutcome::Conflict(current) if current.text == read => return Ok(Changed::Moved),
                 CasOutcome::Conflict(current) => stored = current,
             }

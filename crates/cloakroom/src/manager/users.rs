@@ -1,4 +1,4 @@
-//! What an operator, or a user's own page, asks of all sessions of a user.
+//! All sessions of a user, for an operator or for the user's own page.
 
 use super::Manager;
 use crate::auth::{Device, devices};
@@ -7,8 +7,8 @@ use crate::session::Session;
 use crate::store::StoreError;
 
 impl Manager {
-    /// The ids of a user's live sessions, as the store names them: [`find_session`](Self::find_session) and
-    /// [`end_session`](Self::end_session) take them.
+    /// Returns the ids of a user's live sessions, as the store names them:
+    /// [`find_session`](Self::find_session) and [`end_session`](Self::end_session) accept them.
     ///
     /// # Errors
     ///
@@ -21,8 +21,8 @@ impl Manager {
         Ok(ids.into_iter().map(SessionId::into_key).collect())
     }
 
-    /// A user's live sessions as the user knows them, the one used last first. `current`, if it is
-    /// one of them, is marked.
+    /// Returns a user's live sessions as the user sees them, the one used last first. `current`, if it is one
+    /// of them, is marked.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Manager {
         devices::end(&self.0, user, handle).await
     }
 
-    /// Ends all sessions of a user but `keep`, and tells how many.
+    /// Ends all sessions of a user but `keep`, and returns their number.
     ///
     /// # Errors
     ///

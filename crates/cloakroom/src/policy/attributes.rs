@@ -5,23 +5,23 @@ use std::time::{Duration, SystemTime};
 use crate::clock::Timestamp;
 use crate::record::{Attribute, AttributeError, CookieState};
 
-/// When a cookie carries `Secure`, and may then be sent over TLS only.
+/// The condition under which a cookie carries `Secure`, and may then be sent over TLS only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Secure {
-    /// On every cookie; over a connection that is not secure none is sent at all.
+    /// On every cookie; over a connection that is not secure no cookie is sent at all.
     #[default]
     Always,
-    /// Where the request that began the session was secure; kept for that session's life.
+    /// On cookies of sessions that a secure request began; kept for the session's lifetime.
     Auto,
-    /// On none.
+    /// On no cookie.
     ///
     /// # Security
     ///
-    /// The cookie then travels over plain connections, readable on the way.
+    /// The cookie then travels over plain connections, where it can be read.
     Never,
 }
 
-/// `SameSite`: on which requests from other sites the cookie is sent along.
+/// `SameSite`: the requests from other sites that carry the cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SameSite {
     /// On none.
@@ -37,14 +37,14 @@ pub enum SameSite {
     Unset,
 }
 
-/// `Priority`: which cookies a full jar gives up last.
+/// `Priority`: the order in which a full cookie jar evicts cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
-    /// First to go.
+    /// Evicted first.
     Low,
     /// The user agents' default.
     Medium,
-    /// Last to go.
+    /// Evicted last.
     High,
 }
 
@@ -82,32 +82,32 @@ impl<'a> CookieMut<'a> {
         Self { state, now }
     }
 
-    /// Sets how long the session lives between two requests; `None`: until the browser closes.
+    /// Sets the longest time between two requests of the session; `None`: until the browser closes.
     ///
-    /// What is longer than a JavaScript `Date` can say is as long as one always can, some 137,000
+    /// A time that a JavaScript `Date` cannot express is cut to the longest that one always can, some 137,000
     /// years.
     pub fn max_age(&mut self, max_age: Option<Duration>) {
         self.state.set_max_age(max_age, self.now);
     }
 
-    /// Sets the instant at which the cookie ends; the time until then is its new lifetime, so
-    /// that later requests move it on. What a JavaScript `Date` cannot say is the last that it can.
+    /// Sets the instant at which the cookie ends; the time until then is its new lifetime, so that later
+    /// requests move it on. An instant that a JavaScript `Date` cannot express becomes the last that it can.
     pub fn expires(&mut self, expires: Option<SystemTime>) {
         self.state
             .set_expires(expires.map(Timestamp::from), self.now);
     }
 
-    /// Sets whether scripts are kept from the cookie.
+    /// Sets `HttpOnly`: scripts cannot read the cookie.
     pub fn http_only(&mut self, http_only: bool) {
         self.assign("httpOnly", http_only.into());
     }
 
-    /// Sets whether the cookie is for secure connections only.
+    /// Sets `Secure`: the cookie is for secure connections only.
     pub fn secure(&mut self, secure: bool) {
         self.assign("secure", secure.into());
     }
 
-    /// Sets whether the cookie is kept apart for each top-level site (CHIPS).
+    /// Sets `Partitioned`: each top-level site has a cookie jar of its own (CHIPS).
     pub fn partitioned(&mut self, partitioned: bool) {
         self.assign("partitioned", partitioned.into());
     }
@@ -143,8 +143,8 @@ impl<'a> CookieMut<'a> {
         );
     }
 
-    /// Sets an attribute as a JavaScript assignment to `session.cookie` would: the name as Express
-    /// spells it (`maxAge`, `sameSite`), the value as JSON.
+    /// Sets an attribute as a JavaScript assignment to `session.cookie` would: the name as Express spells it
+    /// (`maxAge`, `sameSite`), the value as JSON.
     ///
     /// # Errors
     ///
@@ -166,7 +166,7 @@ impl<'a> CookieMut<'a> {
         self.resolve_auto(is_secure);
     }
 
-    /// Puts what the connection decides in the place of `auto`.
+    /// Replaces `auto` by the value for the connection.
     pub(super) fn resolve_auto(&mut self, is_secure: bool) {
         let auto = Attribute::from("auto");
         if *self.state.secure() == auto {

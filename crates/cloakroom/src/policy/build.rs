@@ -11,7 +11,7 @@ use crate::cookie::{CookieName, KeyRing};
 use crate::id::IdGrammar;
 use crate::record::{RecordLimit, UserKeys};
 
-/// Settings that were not checked yet; made by [`Policy::builder`].
+/// Unchecked settings; made by [`Policy::builder`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PolicyBuilder {
@@ -20,7 +20,7 @@ pub struct PolicyBuilder {
     realm: Realm,
 }
 
-/// Where a policy's realm comes from.
+/// The source of a policy's realm.
 #[derive(Clone, Debug)]
 enum Realm {
     /// The cookie's name, where it is not Express's.
@@ -28,7 +28,7 @@ enum Realm {
     Set(Option<Box<str>>),
 }
 
-/// Settings that contradict each other, or that no cookie can say; its `Debug` is its text, for a `main`
+/// Settings that contradict each other, or that no cookie can express; its `Debug` is its text, for a `main`
 /// that returns it.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -42,16 +42,16 @@ pub enum PolicyError {
     /// No cookie would ever be accepted.
     #[error("`id_grammar` refuses our own ids of 32 characters: set `id_generator` as well")]
     IdGrammar,
-    /// The prefix promises a cookie of one host.
+    /// The prefix requires a cookie of one host.
     #[error("a `__Host-` cookie has no domain: remove `domain`, or the prefix")]
     HostPrefixWithDomain,
-    /// The prefix promises a cookie for the whole host.
+    /// The prefix requires a cookie for the whole host.
     #[error("a `__Host-` cookie has the path `/`: remove `path`, or the prefix")]
     HostPrefixWithPath,
-    /// The prefix promises `Secure`.
+    /// The prefix requires `Secure`.
     #[error("a cookie with this prefix is always Secure: use `Secure::Always`, or drop the prefix")]
     PrefixWithoutSecure,
-    /// The prefix promises `HttpOnly`.
+    /// The prefix requires `HttpOnly`.
     #[error("a cookie with this prefix is HttpOnly: remove `http_only(false)`, or the prefix")]
     PrefixWithoutHttpOnly,
     /// User agents drop such a cookie.
@@ -60,22 +60,22 @@ pub enum PolicyError {
     /// User agents drop such a cookie.
     #[error("a partitioned cookie needs Secure: use `Secure::Always`")]
     PartitionedWithoutSecure,
-    /// Labels of letters, digits and hyphens.
+    /// A domain is labels of letters, digits and hyphens.
     #[error("the domain is not one that a cookie can have")]
     Domain,
-    /// It begins with a slash, and holds visible ASCII without `;` and `<`.
+    /// A path begins with a slash, and holds visible ASCII without `;` and `<`.
     #[error("the path must begin with `/` and hold visible ASCII without `;` and `<`")]
     Path,
-    /// No time at all, or no whole number of seconds.
+    /// A time-out of zero, or of no whole number of seconds.
     #[error("a time-out is at least a second")]
     TimeoutTooShort,
-    /// A date so far ahead that no cookie can say it.
+    /// A date so far ahead that no cookie can express it.
     #[error("a time-out is at most 100 years")]
     TimeoutTooLong,
-    /// A text of visible characters.
+    /// A realm is a text of visible characters.
     #[error("a realm is a text without control characters: use `no_realm` for none")]
     Realm,
-    /// Nobody could sign in.
+    /// No user could sign in.
     #[error("a user needs at least one session: raise `max_sessions`")]
     NoSession,
     /// The session would end before it could be idle that long.
@@ -83,7 +83,7 @@ pub enum PolicyError {
         "the absolute time-out, 24 hours unless it is set, is shorter than the idle time-out: raise it by `absolute_timeout`, or use `no_absolute_timeout`"
     )]
     AbsoluteShorterThanIdle,
-    /// It begins with a slash, and holds visible ASCII.
+    /// A path begins with a slash, and holds visible ASCII.
     #[error("`match_path` must begin with `/`")]
     MatchPath,
     /// Sessions in use would end.
@@ -167,44 +167,43 @@ impl PolicyBuilder {
 
     /// Sets the cookie's name. Default: `connect.sid`, as in Express.
     ///
-    /// A name that starts with `__Host-` or `__Secure-` makes user agents check what the prefix
-    /// promises (RFC 6265bis §4.1.3).
+    /// A name that starts with `__Host-` or `__Secure-` makes user agents check the requirements of the
+    /// prefix (RFC 6265bis §4.1.3).
     #[doc(alias = "key")]
     pub fn name(mut self, name: &str) -> Self {
         self.name = CookieName::parse(name).map_err(|_| PolicyError::Name);
         self
     }
 
-    /// Sets whether a session that was loaded is written back unchanged. Default: no; Express's
-    /// own default, yes, brings back sessions that another request destroyed.
+    /// Sets `resave`: a session that was loaded is written back unchanged. Default: no; Express's own
+    /// default, yes, resurrects sessions that another request destroyed.
     pub fn resave(mut self, resave: bool) -> Self {
         self.settings.resave = resave;
         self
     }
 
-    /// Sets whether a new session is stored although nothing was put into it. Default: no, so that
-    /// bots and health checks fill no store.
+    /// Sets `save_uninitialized`: a new session is stored although it has no data. Default: no, so that bots
+    /// and health checks fill no store.
     #[doc(alias = "saveUninitialized")]
     pub fn save_uninitialized(mut self, save_uninitialized: bool) -> Self {
         self.settings.save_uninitialized = save_uninitialized;
         self
     }
 
-    /// Sets whether the cookie is sent with every response to a request that brought it. Default:
-    /// no, it is sent when the session changed.
+    /// Sets `rolling`: the cookie is sent with every response to a request that carried it. Default: no, it
+    /// is sent when the session changed.
     pub fn rolling(mut self, rolling: bool) -> Self {
         self.settings.rolling = rolling;
         self
     }
 
-    /// Sets what becomes of the record when a handler drops its session. Default:
-    /// [`Unset::Keep`].
+    /// Sets the fate of the record when a handler drops its session. Default: [`Unset::Keep`].
     pub fn unset(mut self, unset: Unset) -> Self {
         self.settings.unset = unset;
         self
     }
 
-    /// Sets whose `X-Forwarded-Proto` and `X-Forwarded-For` are believed. Default: nobody's.
+    /// Sets the proxies whose `X-Forwarded-Proto` and `X-Forwarded-For` are trusted. Default: none.
     ///
     /// Networks need the peer's address: with axum serve with
     /// `into_make_service_with_connect_info::<SocketAddr>()`.
@@ -214,15 +213,15 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets what draws ids. Default: 24 random bytes in base64url, 32 characters.
+    /// Sets the generator of ids. Default: 24 random bytes in base64url, 32 characters.
     ///
     /// # Security
     ///
-    /// An id that can be guessed is a session that can be taken, signature or not: the generator
-    /// owes 128 random bits (OWASP ASVS 7.2.3).
+    /// An id that can be guessed is a session that can be stolen, signature or not: the generator must supply
+    /// 128 random bits (OWASP ASVS 7.2.3).
     ///
-    /// Its ids must pass [`Self::id_grammar`], and fit into a cookie of 4,096 bytes with its name and
-    /// the signature (RFC 6265bis §5.7): a session under another is an error, and is not stored.
+    /// Its ids must pass [`Self::id_grammar`], and fit into a cookie of 4,096 bytes with its name and the
+    /// signature (RFC 6265bis §5.7): a session under another is an error, and is not stored.
     #[doc(alias = "genid")]
     pub fn id_generator(
         mut self,
@@ -232,14 +231,14 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets which texts may be ids. Default: 20 to 128 characters of `A-Z a-z 0-9 - _`.
+    /// Sets the grammar of ids. Default: 20 to 128 characters of `A-Z a-z 0-9 - _`.
     pub fn id_grammar(mut self, id_grammar: IdGrammar) -> Self {
         self.settings.id_grammar = id_grammar;
         self
     }
 
-    /// Sets the longest time between two requests of one session. The server alone decides it; the
-    /// cookie's own life is [`cookie_life`](Self::cookie_life)'s.
+    /// Sets the longest time between two requests of one session. The server enforces it; the cookie's own
+    /// lifetime is [`cookie_life`](Self::cookie_life).
     ///
     /// Default: 30 minutes, the upper figure in OWASP's Session Management Cheat Sheet for
     /// low-risk applications.
@@ -253,16 +252,15 @@ impl PolicyBuilder {
     /// Makes cookies that live until the browser closes; `ttl` is then the longest time between
     /// two requests. Express keeps such records for a day.
     ///
-    /// `ttl` also rules records of other writers that name no time of their own; it is a day
-    /// unless set.
+    /// `ttl` also applies to records of other writers without an expiry of their own; it is a day unless set.
     pub fn browser_session(mut self, ttl: Duration) -> Self {
         self.settings.idle_timeout = None;
         self.settings.browser_session_ttl = ttl;
         self
     }
 
-    /// Sets the longest life of a session, used or not; it is kept in the record, and nothing moves it
-    /// but a login, with which a new life begins. Default: 24 hours (NIST SP 800-63B-4 §2.2.3; OWASP ASVS 7.3.2).
+    /// Sets the longest lifetime of a session, used or not; it is kept in the record, and only a login moves
+    /// it, which starts a new lifetime. Default: 24 hours (NIST SP 800-63B-4 §2.2.3; OWASP ASVS 7.3.2).
     pub fn absolute_timeout(mut self, absolute_timeout: Duration) -> Self {
         self.settings.absolute_timeout = Some(absolute_timeout);
         self
@@ -274,27 +272,26 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the age at which a session's id is changed without being asked. Default: never.
+    /// Sets the age at which a session's id is renewed automatically. Default: never.
     ///
-    /// Requests that are under way with the old id go on in the same session for a minute, and get no
-    /// cookie.
+    /// Concurrent requests with the old id go on in the same session for a minute, and get no cookie.
     pub fn renewal_timeout(mut self, renewal_timeout: Duration) -> Self {
         self.settings.renewal_timeout = Some(renewal_timeout);
         self
     }
 
-    /// Sets how much of its idle time a session must have used up before its expiry is moved in
-    /// the store. Default: a twentieth, one write in many reads; zero moves it with every request,
-    /// as Express does.
+    /// Sets the part of its idle time-out that a session must have used up before its expiry is moved in the
+    /// store. Default: a twentieth, one write in many reads; zero moves it with every request, as Express
+    /// does.
     pub fn touch_after(mut self, touch_after: Duration) -> Self {
         self.settings.touch_after = Some(touch_after);
         self
     }
 
-    /// Sets when the cookie carries `Secure`. Default: [`Secure::Always`].
+    /// Sets the condition under which the cookie carries `Secure`. Default: [`Secure::Always`].
     ///
-    /// For a server that is also used over plain HTTP, on a developer's machine say,
-    /// [`Secure::Auto`] goes by the request.
+    /// For a server that is also used over plain HTTP, on a developer's machine say, [`Secure::Auto`] depends
+    /// on the request.
     pub fn secure(mut self, secure: Secure) -> Self {
         self.settings.secure = secure;
         self
@@ -307,7 +304,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whether scripts are kept from the cookie. Default: yes.
+    /// Sets `HttpOnly`: scripts cannot read the cookie. Default: yes.
     #[doc(alias = "httpOnly")]
     pub fn http_only(mut self, http_only: bool) -> Self {
         self.settings.http_only = http_only;
@@ -317,19 +314,19 @@ impl PolicyBuilder {
     /// Sets the path that the cookie is for, as the browser sees it: the attribute `Path`. Default:
     /// `/`.
     ///
-    /// It is sent and no more: a proxy may have stripped a prefix from what this server is asked for.
-    /// Which requests have a session is [`match_path`](Self::match_path); with
-    /// [`Policy::express`] it is this path, as in Express.
+    /// It is only sent: a proxy may have stripped a prefix from the paths of this server's requests.
+    /// [`match_path`](Self::match_path) says which requests have a session; with [`Policy::express`] it is
+    /// this path, as in Express.
     pub fn path(mut self, path: &str) -> Self {
         self.settings.path = path.into();
         self
     }
 
-    /// Sets the path under which requests have a session, as this server is asked for it, whatever
-    /// router it is nested in; `/` is everywhere. Default: everywhere.
+    /// Sets the path under which requests have a session, as this server receives it, whatever router it is
+    /// nested in; `/` is everywhere. Default: everywhere.
     ///
-    /// A route elsewhere that asks for its session gets an error; it never gets that of a session
-    /// layer further out.
+    /// A route elsewhere that extracts its session gets an error; it never gets that of an outer session
+    /// layer.
     pub fn match_path(mut self, path: &str) -> Self {
         self.settings.match_path = MatchPath::Under(path.into());
         self
@@ -352,7 +349,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whether the cookie is kept apart for each top-level site (CHIPS). Default: no.
+    /// Sets `Partitioned`: each top-level site has a cookie jar of its own (CHIPS). Default: no.
     pub fn partitioned(mut self, partitioned: bool) -> Self {
         self.settings.partitioned = partitioned;
         self
@@ -369,71 +366,69 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets what a request gets while the store is down. Default: [`OnStoreError::Unavailable`].
+    /// Sets the outcome of a request while the store is down. Default: [`OnStoreError::Unavailable`].
     pub fn on_store_error(mut self, on_store_error: OnStoreError) -> Self {
         self.settings.on_store_error = on_store_error;
         self
     }
 
-    /// Sets how long one operation of the store may take. Default: 2 seconds.
+    /// Sets the time-out of one operation of the store. Default: 2 seconds.
     ///
-    /// A save that others' changes make anew has that long in all; a logout everywhere, which may
-    /// look at many sessions, has ten times as long. After five operations in a row that waited in
-    /// vain the next are refused at once, until one that is let through each half second is
-    /// answered.
+    /// It covers a save with all its retries after concurrent changes; a logout everywhere, which may read
+    /// many sessions, has ten times as long. After five operations in a row that timed out the circuit
+    /// breaker opens: the next are rejected at once, until a probe, one each half second, is answered.
     pub fn store_timeout(mut self, store_timeout: Duration) -> Self {
         self.settings.store_timeout = store_timeout;
         self
     }
 
-    /// Sets whether the browser is told to drop the cookie of a session that is destroyed.
-    /// Default: yes.
+    /// Sets the clearing of the cookie of a session that is destroyed. Default: yes.
     pub fn clear_cookie_on_destroy(mut self, clear: bool) -> Self {
         self.settings.clear_cookie_on_destroy = clear;
         self
     }
 
-    /// Sets how long the cookie lives at the user agent. Default: [`CookieLife::Session`], so that
-    /// nobody who comes within the idle time-out is signed out before the absolute one.
-    /// [`Policy::express`] has [`CookieLife::Express`].
+    /// Sets the lifetime of the cookie at the user agent. Default: [`CookieLife::Session`], so that no user
+    /// who returns within the idle time-out is signed out before the absolute one. [`Policy::express`] has
+    /// [`CookieLife::Express`].
     pub fn cookie_life(mut self, cookie_life: CookieLife) -> Self {
         self.settings.cookie_life = cookie_life;
         self
     }
 
-    /// Sets what a request gets whose cookies name two live sessions. Default:
+    /// Sets the session of a request whose cookies name two live sessions. Default:
     /// [`DuplicateCookies::First`].
     ///
     /// # Security
     ///
-    /// A neighbour on a sibling domain may set a cookie of the same name that names a session of its
-    /// own. Only the prefix `__Host-` of the [name](Self::name) keeps it out; to reject both ends in
-    /// a visitor without a session until the other cookie is gone.
+    /// An attacker on a sibling domain may set a cookie of the same name that names a session of its own
+    /// (cookie tossing). Only the prefix `__Host-` of the [name](Self::name) prevents it; to reject both
+    /// gives the client no session until the other cookie is gone.
     pub fn duplicate_cookies(mut self, duplicate_cookies: DuplicateCookies) -> Self {
         self.settings.duplicate_cookies = duplicate_cookies;
         self
     }
 
-    /// Sets how large a record may grow. Default: 64 KiB, 512 keys, 64 levels; with
-    /// [`Policy::express`](crate::Policy::express) whatever may be read, 1 MiB, 8,192 keys and 128
-    /// levels, since Express has no limit.
+    /// Sets the limits of a record. Default: 64 KiB, 512 keys, 64 levels; with
+    /// [`Policy::express`](crate::Policy::express) whatever may be read, 1 MiB, 8,192 keys and 128 levels,
+    /// since Express has no limit.
     ///
-    /// Sixteen times as much is read, and 128 levels: another writer may have no limit. What is beyond
-    /// that is a fresh session, and a warning that names its size.
+    /// Sixteen times as much is read, and 128 levels: another writer may have no limit. A record beyond that
+    /// is replaced by a fresh session, with a warning that names its size.
     pub fn record_limit(mut self, record_limit: RecordLimit) -> Self {
         self.settings.record_limit = record_limit;
         self.settings.limits_writes = true;
         self
     }
 
-    /// Sets whether the store is given the SHA-256 of an id in its place. Default: no, because Node
-    /// must find the record; on, a stolen copy of the store names no usable session.
+    /// Sets the hashing of ids at rest: the store gets the SHA-256 of an id instead of the id. Default: no,
+    /// because Node must find the record; on, a stolen copy of the store names no usable session.
     pub fn hash_ids_at_rest(mut self, hash_ids_at_rest: bool) -> Self {
         self.settings.hash_ids_at_rest = hash_ids_at_rest;
         self
     }
 
-    /// Sets what responses say to caches. Default: [`CachePolicy::NoStore`].
+    /// Sets the `Cache-Control` of responses. Default: [`CachePolicy::NoStore`].
     pub fn cache(mut self, cache: CachePolicy) -> Self {
         self.settings.cache = cache;
         self

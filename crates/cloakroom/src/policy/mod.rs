@@ -1,4 +1,4 @@
-//! What an application decides once about its sessions; what contradicts itself does not build.
+//! The policy of an application's sessions; contradictory settings do not build.
 
 mod attributes;
 mod build;
@@ -23,7 +23,7 @@ use crate::cookie::{CookieName, KeyRing, fits_cookie};
 use crate::id::{IdGrammar, SessionId};
 use crate::record::{CookieState, LifetimeLimits, RecordLimit, UserKeys, index_name};
 
-/// What happens to the record when a handler drops its session ([`Session::unset`]).
+/// The fate of the record when a handler drops its session ([`Session::unset`]).
 ///
 /// [`Session::unset`]: crate::session::Session::unset
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,85 +35,84 @@ pub enum Unset {
     Destroy,
 }
 
-/// What a request gets whose session the store cannot give.
+/// The outcome of a request whose session the store fails to return.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnStoreError {
-    /// 503: a visitor who is signed in is never taken for one who is not.
+    /// 503: a user who is signed in is never taken for one who is not.
     #[default]
     Unavailable,
     /// A session without data, which is not saved and whose cookie is left alone.
     Anonymous,
 }
 
-/// What `Cache-Control` a response gets that depends on a session.
+/// The `Cache-Control` of a response that depends on a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CachePolicy {
-    /// `no-store` where the handler said nothing; `private` added where it did.
+    /// `no-store` where the handler set none; `private` added where it did.
     #[default]
     NoStore,
-    /// `private` in both cases: the visitor's own browser may keep it.
+    /// `private` in both cases: the client's own browser may store it.
     Private,
-    /// Left alone, as in Express.
+    /// Unchanged, as in Express.
     ///
     /// # Security
     ///
-    /// A shared cache may then hand one visitor's Set-Cookie to the next.
+    /// A shared cache may then serve one client's Set-Cookie to the next.
     Untouched,
 }
 
-/// How long a session's cookie lives at the user agent.
+/// The lifetime of a session's cookie at the user agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CookieLife {
-    /// As long as its session can: until the absolute time-out, because the server alone decides how
-    /// long a session may rest; without one until the idle time-out, and it is sent again whenever
-    /// that is moved in the store. `Max-Age` stands beside `Expires`, for user agents with a wrong
-    /// clock.
+    /// As long as its session's: until the absolute time-out, because the server alone enforces the idle
+    /// time-out; without one until the idle time-out, and it is sent again whenever that is moved in the
+    /// store. `Max-Age` is sent beside `Expires`, for user agents with a wrong clock.
     #[default]
     Session,
-    /// As in express-session: until the idle time-out, and it is sent again when the session changed.
-    /// A visitor who only reads is signed out.
+    /// As in express-session: until the idle time-out, and it is sent again when the session changed. A user
+    /// who only reads is signed out.
     Express,
 }
 
-/// What a request gets whose cookies name two sessions that are both live.
+/// The session of a request whose cookies name two sessions that are both live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DuplicateCookies {
-    /// The first, as the user agent sends them: that of the longest path.
+    /// The first, in the user agent's order: that of the longest path.
     #[default]
     First,
     /// Neither: a session without data, which is not stored, and no cookie.
     Reject,
 }
 
-/// What becomes of a login when its user has as many sessions as the policy allows.
+/// The outcome of a login when its user has as many sessions as the policy allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtLimit {
-    /// It succeeds, and the session whose login is longest ago ends.
+    /// It succeeds, and the session with the oldest login ends.
     EndOldest,
     /// It fails: [`SessionError::TooManySessions`](crate::SessionError::TooManySessions).
     Refuse,
 }
 
-/// What functions of a policy may know of the request that a session is made for.
+/// The data of a request that a policy's functions get for its new session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestInfo {
-    /// The path that was asked for, whatever router it was nested in.
+    /// The path of the request, whatever router it was nested in.
     pub path: String,
     /// The Host field, or the authority of the request's URI.
     pub host: Option<String>,
-    /// Whether the request came over TLS, to this server or to a trusted proxy.
+    /// `true` if the request came over TLS, to this server or to a trusted proxy.
     pub is_secure: bool,
     /// The client's address, as far as it can be trusted: see [`TrustedProxy::client`].
     pub address: Option<IpAddr>,
     /// The User-Agent field, cut after 256 bytes.
     pub user_agent: Option<String>,
-    /// Why the request is not secure, as far as the adapter found out.
+    /// The reason for which the request is not secure, as far as the adapter found out.
     pub(crate) insecurity: Option<Insecurity>,
 }
 
 impl RequestInfo {
-    /// Takes a User-Agent field, as much of it as is kept.
+    /// Sets the User-Agent field, up to the length that is kept.
     pub fn set_user_agent(&mut self, field: &[u8]) {
         let field = &field[..field.len().min(LONGEST_USER_AGENT)];
         let text = String::from_utf8_lossy(field);
@@ -121,10 +120,10 @@ impl RequestInfo {
     }
 }
 
-/// What browsers send has at most about 200 bytes.
+/// Length in bytes that is kept: browsers send at most about 200.
 const LONGEST_USER_AGENT: usize = 256;
 
-/// What is wrong with an id of the application's generator.
+/// The fault of an id of the application's generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IdFault {
     #[error("`id_generator` draws ids that `id_grammar` refuses: change one of them")]
@@ -135,11 +134,11 @@ pub(crate) enum IdFault {
     TooLong,
 }
 
-/// Which requests have a session, by the path that they ask for.
+/// The paths under which requests have a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MatchPath {
     Everywhere,
-    /// Where the cookie's own path leads, as in Express.
+    /// Under the cookie's own path, as in Express.
     CookiePath,
     Under(Box<str>),
 }
@@ -188,7 +187,7 @@ pub(crate) struct Settings {
     pub(crate) cookie_life: CookieLife,
     pub(crate) duplicate_cookies: DuplicateCookies,
     pub(crate) record_limit: RecordLimit,
-    /// Whether `record_limit` bounds what is written; otherwise what may be read does.
+    /// `true` if `record_limit` bounds writes; otherwise the read limit does.
     pub(crate) limits_writes: bool,
     pub(crate) hash_ids_at_rest: bool,
     pub(crate) cache: CachePolicy,
@@ -201,7 +200,7 @@ pub(crate) struct Settings {
     pub(crate) clear_site_data: Option<String>,
     pub(crate) max_sockets_per_session: usize,
     pub(crate) max_sockets_per_address: usize,
-    /// Which of several layers over one store this is.
+    /// The realm of this one of several layers over one store.
     pub(crate) realm: Option<Box<str>>,
 }
 
@@ -211,33 +210,33 @@ impl Policy {
         PolicyBuilder::new(keys)
     }
 
-    /// Starts from what express-session does when it is given a secret only, `resave: false` and
+    /// Starts from express-session's behaviour with only a secret, `resave: false` and
     /// `saveUninitialized: false`: for an application that shares its sessions with Express.
     ///
     /// Cookies live until the browser closes and records for a day; `Secure` and `SameSite` are
     /// not sent; nothing but the application's keys is kept in a record, unless a login here has to note
     /// when it was and whose (`_ck`, a keyed fingerprint; the device as well where
-    /// [`note_devices`](PolicyBuilder::note_devices) asks for it); every request that asks
-    /// for its session touches it; any text may be an id.
+    /// [`note_devices`](PolicyBuilder::note_devices) asks for it); every request that loads
+    /// its session touches it; any text may be an id.
     pub fn express(keys: KeyRing) -> PolicyBuilder {
         PolicyBuilder::express(keys)
     }
 
-    /// The cookie's name.
+    /// Returns the cookie's name.
     pub fn name(&self) -> &CookieName {
         &self.0.name
     }
 
-    /// The secrets, which may be exchanged while serving.
+    /// Returns the secrets, which may be rotated while serving.
     pub fn keys(&self) -> &KeyRing {
         &self.0.keys
     }
 
-    /// Returns whether a request for `path` has a session at all: it lies under
-    /// [`match_path`](PolicyBuilder::match_path), by default everywhere (RFC 6265 §5.1.4, where `/foo`
-    /// covers `/foo/bar` and not `/foobar`).
+    /// Returns `true` if a request for `path` has a session at all: if it is under
+    /// [`match_path`](PolicyBuilder::match_path), by default everywhere (RFC 6265 §5.1.4, where `/foo` covers
+    /// `/foo/bar` and not `/foobar`).
     ///
-    /// Under `/` lies also what is no path: `OPTIONS *`, and the authority that CONNECT names.
+    /// `/` also covers targets that are no path: `OPTIONS *`, and the authority that CONNECT names.
     pub fn covers(&self, path: &str) -> bool {
         match &self.0.match_path {
             MatchPath::Everywhere => true,
@@ -246,12 +245,12 @@ impl Policy {
         }
     }
 
-    /// Whether a login notes the device, so that an adapter must tell its user agent.
+    /// Returns `true` if a login notes the device, so that an adapter must pass its user agent.
     pub fn notes_devices(&self) -> bool {
         self.0.note_devices
     }
 
-    /// How large a record may grow.
+    /// Returns the limit of records that are written.
     pub(crate) fn write_limit(&self) -> RecordLimit {
         let limit = self.0.record_limit;
         if self.0.limits_writes {
@@ -261,12 +260,12 @@ impl Policy {
         }
     }
 
-    /// The realm that this layer's sessions belong to: see [`PolicyBuilder::realm`].
+    /// Returns the realm that this layer's sessions belong to: see [`PolicyBuilder::realm`].
     pub fn realm(&self) -> Option<&str> {
         self.0.realm.as_deref()
     }
 
-    /// The times that bound what a record says of its session.
+    /// Returns the limits for the times in a session's record.
     pub(crate) fn times(&self) -> LifetimeLimits {
         LifetimeLimits {
             absolute: self.0.absolute_timeout,
@@ -274,7 +273,7 @@ impl Policy {
         }
     }
 
-    /// What the store's index calls a user of this layer.
+    /// Returns the name of a user of this layer in the store's index.
     pub(crate) fn index_name<'a>(&self, user: &'a str) -> Cow<'a, str> {
         index_name(self.realm(), user)
     }
@@ -283,13 +282,13 @@ impl Policy {
         &self.0
     }
 
-    /// Whether a function of this policy looks at the request, so that an adapter must describe
-    /// more of it than its client and whether it is secure.
+    /// Returns `true` if a function of this policy takes the request, so that an adapter must describe more
+    /// of it than its client and its security.
     pub fn wants_request(&self) -> bool {
         self.0.id_generator.is_some() || self.0.edit_cookie.is_some()
     }
 
-    /// Draws the id of a new session.
+    /// Generates the id of a new session.
     pub(crate) fn draw_id(&self, request: &RequestInfo) -> SessionId {
         match &self.0.id_generator {
             None => SessionId::random(),
@@ -297,8 +296,8 @@ impl Policy {
         }
     }
 
-    /// Returns why no request could bring an id of the application's generator back, `None` where one
-    /// can.
+    /// Returns the reason for which no request could bring an id of the application's generator back, `None`
+    /// where one can.
     pub(crate) fn fault_of(&self, id: &SessionId) -> Option<IdFault> {
         self.0.id_generator.as_ref()?;
         if !self.0.id_grammar.allows(id.expose()) {
@@ -307,7 +306,7 @@ impl Policy {
         (!fits_cookie(&self.0.name, id.expose())).then_some(IdFault::TooLong)
     }
 
-    /// The cookie of a session that begins now. `auto` is resolved here, once and for all.
+    /// Returns the cookie of a session that begins now. `auto` is resolved here, once and for all.
     pub(crate) fn new_cookie(&self, request: &RequestInfo, now: Timestamp) -> CookieState {
         let settings = &*self.0;
         let mut state = CookieState::default();
@@ -360,7 +359,7 @@ fn is_under(path: &str, prefix: &str) -> bool {
     prefix == "/" || path_matches(path, prefix)
 }
 
-/// RFC 6265 §5.1.4; an empty cookie path is `/`.
+/// Matches a path by RFC 6265 §5.1.4; an empty cookie path is `/`.
 pub(crate) fn path_matches(path: &str, cookie_path: &str) -> bool {
     match path.strip_prefix(cookie_path) {
         Some(rest) => rest.is_empty() || cookie_path.ends_with('/') || rest.starts_with('/'),

@@ -1,4 +1,4 @@
-//! Time-outs that a standard names (NIST SP 800-63B-4 §2).
+//! Time-outs of a standard (NIST SP 800-63B-4 §2).
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 impl PolicyBuilder {
-    /// Sets the time-outs of authentication assurance level 1: 30 days in all, no idle time-out of
-    /// its own, so that a session may rest as long (NIST SP 800-63B-4 §2.1.3).
+    /// Sets the time-outs of authentication assurance level 1: 30 days in all, no shorter idle time-out (NIST
+    /// SP 800-63B-4 §2.1.3).
     pub fn aal1(self) -> Self {
         self.idle_timeout(30 * 24 * HOUR)
             .absolute_timeout(30 * 24 * HOUR)

@@ -1,18 +1,18 @@
-//! Whose word counts on whether a request came over TLS.
+//! Trusted proxies: their fields decide whether a request came over TLS.
 
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-/// The peers whose `X-Forwarded-Proto` and `X-Forwarded-For` are believed.
+/// The peers whose `X-Forwarded-Proto` and `X-Forwarded-For` are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TrustedProxy {
-    /// Nobody's: the field is ignored.
+    /// No peer: the fields are ignored.
     #[default]
     None,
-    /// That of peers in these networks.
+    /// The peers in these networks.
     Networks(Vec<IpNet>),
-    /// Everybody's, as with Express's `proxy: true`.
+    /// Every peer, as with Express's `proxy: true`.
     ///
     /// # Security
     ///
@@ -41,7 +41,7 @@ impl TrustedProxy {
             .map(Self::Networks)
     }
 
-    /// Whether `peer` is believed.
+    /// Returns `true` if `peer` is trusted.
     pub fn trusts(&self, peer: Option<IpAddr>) -> bool {
         match self {
             Self::None => false,
@@ -54,12 +54,12 @@ impl TrustedProxy {
         }
     }
 
-    /// Returns the client's address: the peer's, or where the peer is believed, the last one in
-    /// `X-Forwarded-For` that a proxy of ours did not have itself.
+    /// Returns the client's address: the peer's, or where the peer is trusted, the last one in
+    /// `X-Forwarded-For` that is not a trusted proxy's.
     ///
-    /// The entries are looked at one by one from the right. Whatever stands to the left of the
-    /// client's own, the client may have written; an entry that is no address ends the search. With
-    /// [`Any`](Self::Any) it is the first of all, as in Express.
+    /// The entries are read one by one from the right. Anything to the left of the client's own entry may be
+    /// the client's; an entry that is no address ends the search. With [`Any`](Self::Any) it is the first of
+    /// all, as in Express.
     pub fn client<'a>(
         &self,
         peer: Option<IpAddr>,
@@ -70,8 +70,8 @@ impl TrustedProxy {
         client.map(|client| client.to_canonical())
     }
 
-    /// Returns whether a request is secure: it came over TLS, or a trusted peer says so in
-    /// `X-Forwarded-Proto`: its last entry, or its first with [`Any`](Self::Any), as in Express.
+    /// Returns `true` if a request is secure: it came over TLS, or a trusted peer says so in
+    /// `X-Forwarded-Proto`: in its last entry, or its first with [`Any`](Self::Any), as in Express.
     pub fn is_secure(
         &self,
         tls: bool,
@@ -82,12 +82,12 @@ impl TrustedProxy {
         tls || self.insecurity(peer, Vec::new, proto).is_none()
     }
 
-    /// Returns why a request that did not come over TLS to this server is not secure, `None` where a
-    /// believed proxy says that it is. The fields are only looked at where they count.
+    /// Returns the reason for which a request that did not come over TLS to this server is not secure, `None`
+    /// where a trusted proxy says that it is. The fields are only read where they count.
     ///
-    /// Each proxy adds what it saw to the right, so that the entry counts that the first of ours
-    /// wrote: as many from the right as `X-Forwarded-For` names of ours. A chain that keeps one entry
-    /// only is believed by that one.
+    /// Each proxy appends its entry to the right, so that the entry of the first trusted one counts: as many
+    /// from the right as `X-Forwarded-For` names trusted proxies. A chain that keeps one entry only is
+    /// trusted for that one.
     pub(crate) fn insecurity<'a>(
         &self,
         peer: Option<IpAddr>,
@@ -116,8 +116,8 @@ impl TrustedProxy {
         (!is_https).then_some(Insecurity::PlainAtProxy)
     }
 
-    /// Walks `X-Forwarded-For` from the right as far as its addresses are those of believed proxies:
-    /// the client's address, and how many proxies stand before it.
+    /// Walks `X-Forwarded-For` from the right as far as its addresses are those of trusted proxies; returns
+    /// the client's address, and the number of proxies before it.
     fn walk(&self, peer: Option<IpAddr>, fields: &[&str]) -> (Option<IpAddr>, usize) {
         let mut hops = entries(fields);
         let (mut client, mut proxies) = (peer, 0);
@@ -132,15 +132,15 @@ impl TrustedProxy {
     }
 }
 
-/// The entries of a field's values, from the right.
+/// Returns the entries of a field's values, from the right.
 fn entries<'a>(fields: &[&'a str]) -> impl Iterator<Item = &'a str> {
     fields.iter().rev().flat_map(|field| field.rsplit(','))
 }
 
-/// Why a request counts as one over plain HTTP, although it may not be.
+/// The reason for which a request counts as one over plain HTTP, although it may not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Insecurity {
-    /// Nobody's `X-Forwarded-Proto` is believed.
+    /// No peer's `X-Forwarded-Proto` is trusted.
     NoTrustedProxy,
     /// Networks are trusted, and the adapter does not know the peer's address.
     PeerUnknown,
@@ -153,7 +153,7 @@ pub(crate) enum Insecurity {
 }
 
 impl Insecurity {
-    /// Returns what an operator can do about it.
+    /// Returns an operator's remedy.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::NoTrustedProxy => {
@@ -180,7 +180,7 @@ impl Insecurity {
     }
 }
 
-/// An address as proxies write it, with a port or without.
+/// Parses an address as proxies write it, with a port or without.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let alone = || text.trim_matches(['[', ']']).parse().ok();
@@ -207,7 +207,7 @@ mod tests {
     );
 
     #[test]
-    fn a_client_cannot_say_that_it_is_another() {
+    fn a_client_cannot_spoof_its_address() {
         let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
         #[rustfmt::skip]
         let table: [(&TrustedProxy, &str, &[&str], &str); 14] = [
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn x4_the_scheme_is_read_from_the_right_as_far_as_proxies_are_ours() {
+    fn x4_the_scheme_is_read_from_the_right_up_to_the_last_trusted_proxy() {
         let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
         let none: &[&str] = &[];
         #[rustfmt::skip]
@@ -251,7 +251,7 @@ mod tests {
             (&ours, none,                     &["\u{fffd}, https"],     None),
             (&ours, none,                     &["https, \u{fffd}"],     Some(Insecurity::PlainAtProxy)),
             (&ours, none,                     &[""],                    Some(Insecurity::PlainAtProxy)),
-            // Two proxies of ours: the first one's word counts, which is the second from the right.
+            // Two trusted proxies: the first one's entry counts, which is the second from the right.
             (&ours, &["9.9.9.9, 10.0.0.2"],   &["https, http"],         None),
             (&ours, &["9.9.9.9", "10.0.0.2"], &["http, https"],         Some(Insecurity::PlainAtProxy)),
             (&ours, &["9.9.9.9, 10.0.0.2"],   &["https"],               None),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn v18_the_cause_is_found() {
+    fn v18_the_reason_for_an_insecure_request_is_found() {
         let ours = TrustedProxy::networks(["10.0.0.0/8"]).unwrap();
         let (proxy, stranger) = (Some("10.0.0.1"), Some("192.0.2.1"));
         #[rustfmt::skip]
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_peer_is_believed() {
+    fn only_a_trusted_peer_can_forward_the_scheme() {
         let trusted = TrustedProxy::networks(["10.0.0.0/8", "::1"]).unwrap();
         #[rustfmt::skip]
         let table = [

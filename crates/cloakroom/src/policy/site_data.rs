@@ -1,17 +1,17 @@
-//! What a browser is asked to forget at a logout (Clear Site Data, W3C).
+//! Data that a browser is asked to clear at a logout (Clear Site Data, W3C).
 
 use super::PolicyBuilder;
 
-/// A kind of what a browser keeps of a site.
+/// A kind of data that a browser keeps of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SiteData {
-    /// What it has fetched: pages that the back button would show to the next person.
+    /// Fetched resources: pages that the back button would show to the next person.
     Cache,
     /// All cookies, those of other applications of the site and of its subdomains as well.
     Cookies,
     /// `localStorage`, `IndexedDB`, service workers.
     Storage,
-    /// The pages that are open: they are loaded again.
+    /// Open pages: they are reloaded.
     ExecutionContexts,
 }
 
@@ -27,11 +27,11 @@ impl SiteData {
 }
 
 impl PolicyBuilder {
-    /// Asks browsers to forget these, by `Clear-Site-Data`, in the answer that clears a session's cookie:
+    /// Asks browsers to clear these, by `Clear-Site-Data`, in the response that clears a session's cookie:
     /// after a logout (OWASP ASVS 14.3.1).
     ///
     /// Default: nothing, because it takes a browser up to seconds, and another application of the same origin
-    /// loses its data as well. Browsers heed it over TLS only.
+    /// loses its data as well. Browsers obey it over TLS only.
     ///
     /// ```
     /// use cloakroom::policy::SiteData;

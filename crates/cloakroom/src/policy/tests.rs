@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::cookie::KeyRing;
 use crate::id::{IdGrammar, SessionId};
 
-/// A ring for tests.
+/// Returns a ring for tests.
 pub(crate) fn keys() -> KeyRing {
     KeyRing::new("the secret of these tests, long enough").unwrap()
 }
@@ -84,7 +84,7 @@ fn a_new_cookie_has_what_the_policy_says() {
 }
 
 #[test]
-fn x6_an_id_that_no_cookie_can_bring_back_has_a_fault() {
+fn x6_a_generated_id_that_no_cookie_can_carry_is_refused() {
     use super::IdFault::{Grammar, TooLong};
     let any = || builder().id_grammar(IdGrammar::any());
     #[rustfmt::skip]
@@ -111,7 +111,7 @@ fn x6_an_id_that_no_cookie_can_bring_back_has_a_fault() {
 }
 
 #[test]
-fn v14_what_is_sent_and_what_is_matched_are_two_settings() {
+fn v14_the_cookie_path_and_the_match_path_are_separate() {
     let express = || Policy::express(keys());
     #[rustfmt::skip]
     let table = [

@@ -9,10 +9,10 @@ use serde_json::ser::Formatter;
 
 use super::json::{self, Bounds};
 
-/// The text that `JSON.stringify` gives for a value.
+/// Returns the text of `JSON.stringify` for a value.
 ///
-/// Numbers are printed as ECMA-262 says (`1e+21`, `100`, not `100.0`); what JSON has no number
-/// for, `NaN` and the infinities, becomes `null`. An embedded `RawValue` keeps its text.
+/// Numbers are printed by ECMA-262 (`1e+21`, `100`, not `100.0`); numbers that JSON cannot express, `NaN` and
+/// the infinities, become `null`. An embedded `RawValue` keeps its text.
 pub(crate) fn stringify<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
     let mut text = Vec::with_capacity(128);
     value.serialize(&mut serde_json::Serializer::with_formatter(
@@ -29,17 +29,16 @@ impl Formatter for JavaScript {
     }
 
     fn write_f32<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f32) -> io::Result<()> {
-        // Through the shortest decimal: 0.1_f32 is 0.1 to whoever wrote it, not 0.10000000149011612.
+        // By the shortest decimal: 0.1_f32 becomes 0.1, not 0.10000000149011612.
         let decimal: f64 = value.to_string().parse().unwrap_or(f64::NAN);
         self.write_f64(writer, decimal)
     }
 }
 
-/// What `JSON.stringify(JSON.parse(text))` gives: a JSON text as Node would store it.
+/// Returns the result of `JSON.stringify(JSON.parse(text))`: a JSON text as Node would store it.
 ///
-/// Numbers pass through an IEEE double, integer-like keys come first, of a key that comes twice
-/// the last value stays, escapes are spelled as `JSON.stringify` spells them. `None` where `text`
-/// is no JSON or deeper than 128.
+/// Numbers pass through an IEEE double, integer-like keys come first, of a repeated key the last value stays,
+/// escapes are spelled as `JSON.stringify` spells them. `None` where `text` is no JSON or deeper than 128.
 pub fn renormalize(text: &str) -> Option<String> {
     json::is_value(text, 128).then(|| {
         let mut out = String::with_capacity(text.len());
@@ -96,8 +95,8 @@ fn write_object(text: &str, out: &mut String) {
 }
 
 fn write_array(text: &str, out: &mut String) {
-    // An array's elements are found as the members of an object without keys would be: by letting
-    // serde_json pass over each.
+    // An array's elements are found like the members of an object without keys: by letting serde_json skip
+    // each.
     let elements: Vec<&serde_json::value::RawValue> =
         serde_json::from_str(text).unwrap_or_default();
     out.push('[');
@@ -134,13 +133,13 @@ fn write_string(inner: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Whether `JSON.stringify` writes a text as it is, between quotes.
+/// Returns `true` if `JSON.stringify` writes a text unchanged, between quotes.
 pub(crate) fn is_plain(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
 }
 
-/// The name that a key's text between the quotes stands for; a lone surrogate reads as U+FFFD.
+/// Returns the name that a key's text between the quotes stands for; a lone surrogate reads as U+FFFD.
 pub(crate) fn unescape(inner: &str) -> Cow<'_, str> {
     if !inner.contains('\\') {
         return Cow::Borrowed(inner);
@@ -156,7 +155,7 @@ pub(crate) fn unescape(inner: &str) -> Cow<'_, str> {
     )
 }
 
-/// The same JSON text with each lone surrogate's escape replaced by U+FFFD, which Rust can hold.
+/// Returns the JSON text with each lone surrogate's escape replaced by U+FFFD, which Rust can hold.
 pub(crate) fn without_lone_surrogates(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -173,8 +172,8 @@ pub(crate) fn without_lone_surrogates(text: &str) -> String {
     out
 }
 
-/// The index that a property name stands for, if it is one (ECMA-262, 6.1.7): such names come
-/// first in an object, in numeric order.
+/// Returns the index that a property name stands for, if it is one (ECMA-262, 6.1.7): such names come first
+/// in an object, in numeric order.
 pub(crate) fn array_index(name: &str) -> Option<u32> {
     let canonical = match name.as_bytes() {
         [b'0'] => true,
@@ -213,8 +212,8 @@ impl Iterator for Units<'_> {
     }
 }
 
-/// The unit that the escape at the start of `text` stands for, and how many bytes spell it.
-/// `text` was found to be JSON, so an escape is whole.
+/// Returns the unit that the escape at the start of `text` stands for, and its length in bytes. `text` is
+/// valid JSON, so an escape is whole.
 fn unit_at(text: &str) -> (Unit, usize) {
     let plain = |unescaped| (Unit::Char(unescaped), 2);
     match text.as_bytes().get(1) {

@@ -1,4 +1,4 @@
-//! Where the members of a JSON object lie in its text (RFC 8259); values are passed over, not built.
+//! Finds the members of a JSON object in its text (RFC 8259); values are skipped, not built.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ impl Span {
         })
     }
 
-    /// A span of a text that is shorter than 4 GiB.
+    /// Returns a span of a text that is shorter than 4 GiB.
     pub(crate) fn of(start: usize, length: usize) -> Self {
         Self::new(start, start + length).expect("a record is shorter than 4 GiB")
     }
@@ -32,18 +32,18 @@ impl Span {
 pub(crate) struct Member {
     pub(crate) key: Span,
     pub(crate) value: Span,
-    /// Whether the key holds a backslash, so that its text is not its name.
+    /// `true` if the key holds a backslash, so that its text is not its name.
     pub(crate) escaped: bool,
 }
 
-/// Bounds on what is read; anything beyond is no record of ours.
+/// Limits of reading; a text beyond them is refused.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) depth: usize,
     pub(crate) members: usize,
 }
 
-/// Those of an object whose members are asked for as well: no cookie and no stamp comes near them.
+/// The limits of an inner object whose members are read as well: no cookie and no metadata comes near them.
 const INNER: Bounds = Bounds {
     depth: 8,
     members: 256,
@@ -59,17 +59,17 @@ impl Default for Bounds {
     }
 }
 
-/// The members of an object, and those of the objects among their values that were asked for.
+/// The members of an object, and those of the inner objects that were requested.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     pub(crate) own: Vec<Member>,
-    /// In the order of the text.
+    /// The inner members, in the order of the text.
     inner: Vec<Member>,
 }
 
 impl Members {
-    /// The members of the object that is the value of `outer`; `None` where it is no object, nobody asked
-    /// for its members, or it is too deep or has too many.
+    /// Returns the members of the object that is the value of `outer`; `None` where it is no object, its
+    /// members were not requested, or it is too deep or has too many.
     pub(crate) fn object(&self, text: &str, outer: &Member) -> Option<&[Member]> {
         let inside = text[outer.value.range()]
             .strip_prefix('{')?
@@ -80,12 +80,12 @@ impl Members {
     }
 }
 
-/// The members of the object that is all of `text`; `None` where `text` is anything else.
+/// Returns the members of the object that is all of `text`; `None` where `text` is anything else.
 pub(crate) fn members(text: &str, bounds: Bounds) -> Option<Vec<Member>> {
     members_with(text, bounds, |_| false).map(|members| members.own)
 }
 
-/// The same, with the members of the objects whose keys `opens` names, by their texts; of an escaped
+/// Returns them with the members of the objects whose keys `opens` names, by their texts; those of an escaped
 /// key in any case.
 pub(crate) fn members_with(
     text: &str,
@@ -118,7 +118,7 @@ pub(crate) fn members_with(
     scanner.at_end().then_some(members)
 }
 
-/// Returns the members of an object of any size, with values of any depth, which are not looked into.
+/// Returns the members of an object of any size, with values of any depth, which are not parsed.
 pub(crate) fn outermost(text: &str) -> Option<Vec<Member>> {
     let mut scanner = Scanner {
         bytes: text.as_bytes(),
@@ -141,7 +141,7 @@ pub(crate) fn outermost(text: &str) -> Option<Vec<Member>> {
     scanner.at_end().then_some(members)
 }
 
-/// Whether all of `text` is one JSON value, no deeper than `depth`.
+/// Returns `true` if all of `text` is one JSON value, no deeper than `depth`.
 pub(crate) fn is_value(text: &str, depth: usize) -> bool {
     let mut scanner = Scanner {
         bytes: text.as_bytes(),
@@ -154,8 +154,8 @@ pub(crate) fn is_value(text: &str, depth: usize) -> bool {
     }
 }
 
-/// Bit 7 of each byte of `word` that is special in a string: a quote, a backslash, a control character.
-/// The lowest that is set is exact; those above it may be off, for a borrow.
+/// Returns bit 7 of each byte of `word` that is special in a string: a quote, a backslash, a control
+/// character. The lowest set bit is exact; those above it may be wrong, because of a borrow.
 fn special(word: u64) -> u64 {
     const EACH: u64 = u64::MAX / 255;
     let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word;
@@ -208,7 +208,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Passes a value as far as its brackets go, however deep they are: without recursion.
+    /// Skips a value up to its closing bracket, however deep it is: without recursion.
     fn pass(&mut self) -> Option<()> {
         let mut open = 0_usize;
         loop {
@@ -228,7 +228,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Passes what stands between `open` and `close`, divided by commas.
+    /// Skips the items between `open` and `close`, separated by commas.
     fn each(
         &mut self,
         open: u8,
@@ -250,8 +250,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// Passes an object and adds its members to `found`; stays where it is, and adds nothing, where
-    /// the object is broken or out of bounds.
+    /// Skips an object and adds its members to `found`; stays at its start, and adds nothing, where the
+    /// object is malformed or out of bounds.
     fn open(&mut self, found: &mut Vec<Member>) -> bool {
         let (at, before) = (self.at, found.len());
         let passed = self.each(b'{', b'}', |scanner| {
@@ -272,7 +272,7 @@ impl Scanner<'_> {
         passed.is_some()
     }
 
-    /// Passes a key and its colon, and tells whether the key holds an escape.
+    /// Skips a key and its colon, and returns `true` if the key holds an escape.
     fn key(&mut self) -> Option<(Span, bool)> {
         let start = self.at + 1;
         let escaped = self.string()?;
@@ -289,8 +289,8 @@ impl Scanner<'_> {
             .then(|| self.at += word.len())
     }
 
-    /// Passes a string and tells whether it held an escape. Lone surrogates are let through:
-    /// Node writes them (`JSON.stringify` is well-formed, and spells them as `\ud800`).
+    /// Skips a string and returns `true` if it holds an escape. Lone surrogates are accepted: Node writes
+    /// them (`JSON.stringify` is well-formed, and spells them as `\ud800`).
     fn string(&mut self) -> Option<bool> {
         self.take(b'"')?;
         let mut escaped = false;
@@ -305,14 +305,14 @@ impl Scanner<'_> {
                     escaped = true;
                     self.escape()?;
                 }
-                // A control character has to be escaped.
+                // A control character must be escaped.
                 ..0x20 => return None,
                 _ => self.at += 1,
             }
         }
     }
 
-    /// Passes plain characters, eight at once; up to seven are left at the end of the text.
+    /// Skips plain characters, eight at once; up to seven are left at the end of the text.
     fn plain(&mut self) {
         while let Some(eight) = self.bytes[self.at..].first_chunk() {
             let special = special(u64::from_le_bytes(*eight));

@@ -1,4 +1,4 @@
-//! What cloakroom notes in a record beside the application's data: when it began, when it must end.
+//! The library's own metadata in a record (`_ck`): when the session began, when it must end.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -11,10 +11,10 @@ use super::js;
 use super::json::Member;
 use crate::clock::Timestamp;
 
-/// From where a user signed in.
+/// The device that a user signed in from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LoginDevice {
-    /// What a session is called in its user's list; it stays when the id changes.
+    /// Name of the session in its user's list; it stays when the id changes.
     pub(crate) handle: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) agent: Option<String>,
@@ -26,40 +26,40 @@ pub(crate) struct LoginDevice {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Metadata {
     created: i64,
-    /// The session ends here, however often it is touched.
+    /// Time at which the session ends, however often it is touched.
     deadline: Option<i64>,
-    /// When its id was last changed.
+    /// Time of the last change of its id.
     renewed: Option<i64>,
-    /// When its user signed in.
+    /// Time of its user's login.
     login: Option<i64>,
-    /// Of the last login, as it is written: few requests ask for it, and one that cannot be read must
-    /// not take the deadline with it.
+    /// The device of the last login, as it is written: few requests read it, and one that cannot be parsed
+    /// must not take the deadline with it.
     device: Option<Box<str>>,
-    /// The layer that the session belongs to, where layers are kept apart.
+    /// The realm that the session belongs to, where realms are separate.
     realm: Option<Box<str>>,
-    /// A keyed fingerprint of who signed in last: it stays when other writers sign that user out.
+    /// A keyed fingerprint of the user who signed in last: it stays when other writers sign that user out.
     last: Option<Box<str>>,
-    /// Who acts in the user's place, by name, and a keyed fingerprint of both.
+    /// The impersonator, by name, and a keyed fingerprint of both users.
     by: Option<Box<(String, String)>>,
     /// The session's own absolute time-out, in milliseconds, where it is remembered.
     remember: Option<i64>,
 }
 
-/// What a policy says of a session's times, for [`Metadata::clamped`].
+/// A policy's limits for a session's times, for [`Metadata::clamped`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LifetimeLimits {
     pub(crate) absolute: Option<Duration>,
-    /// The longest that a session may be remembered; `None` where none may.
+    /// The longest time for which a session may be remembered; `None` where none may.
     pub(crate) remembered: Option<Duration>,
 }
 
-/// How far ahead the clock of another server may be.
+/// Tolerance for the clock of another server that is ahead.
 const SKEW: Duration = Duration::from_mins(1);
-/// How far a server's clock may have been set back since a session began.
+/// Tolerance for a server's clock that was set back since a session began.
 const SET_BACK: Duration = Duration::from_hours(1);
-/// The earliest instant that JavaScript's dates have: what is earlier is no time.
+/// The earliest instant of JavaScript's dates: an earlier one is no time.
 const EARLIEST: i64 = -8_640_000_000_000_000;
-/// When a stamp began that does not say so: made now where it is read.
+/// The beginning of metadata that does not state it: replaced by now where it is read.
 const UNKNOWN: i64 = i64::MAX;
 
 impl Metadata {
@@ -76,9 +76,9 @@ impl Metadata {
         }
     }
 
-    /// Returns the stamp that another writer's edits are bounded to, where it differs: nothing began in
-    /// the future, the session ends within the policy's absolute time-out, or the time that it may be
-    /// remembered, and a login that is still to come is none.
+    /// Returns the metadata within its bounds, where another writer exceeded them: nothing began in the
+    /// future, the session ends within the policy's absolute time-out, or the time that it may be remembered,
+    /// and a login in the future is none.
     pub(crate) fn clamped(&self, times: LifetimeLimits, now: Timestamp) -> Option<Self> {
         let latest = now.after(SKEW).as_millis();
         let possible = EARLIEST..=now.after(SET_BACK).as_millis();
@@ -114,7 +114,7 @@ impl Metadata {
         })
     }
 
-    /// How long the session is remembered, as far as a policy allows.
+    /// Returns the time for which the session is remembered, as far as a policy allows.
     fn remembered_within(&self, times: LifetimeLimits) -> Option<Duration> {
         let own = Duration::from_millis(self.remember?.try_into().ok()?);
         Some(own.min(times.remembered?))
@@ -126,8 +126,8 @@ impl Metadata {
         Self::of(json, &members)
     }
 
-    /// Reads a stamp whose members were found in `text`; whatever is none counts as missing, and the
-    /// next save writes one. Its realm counts in any case.
+    /// Reads metadata whose members were found in `text`; invalid metadata counts as missing, and the next
+    /// save writes it. Its realm counts in any case.
     pub(super) fn of(text: &str, members: &[Member]) -> Option<Self> {
         let read = Self::read(text, members);
         if read.is_some() {
@@ -179,7 +179,7 @@ impl Metadata {
         ] {
             if let Some(value) = value {
                 json.push_str(key);
-                // A String takes whatever is written to it.
+                // Writing to a String cannot fail.
                 let _ = write!(json, "{value}");
             }
         }
@@ -213,7 +213,7 @@ impl Metadata {
         self.deadline.map(Timestamp::from_millis)
     }
 
-    /// When the id that it has now was drawn.
+    /// Returns the time at which its present id was generated.
     pub(crate) fn renewed(&self) -> Timestamp {
         Timestamp::from_millis(self.renewed.unwrap_or(self.created))
     }
@@ -227,12 +227,12 @@ impl Metadata {
         is_handle(&note.handle).then_some(note)
     }
 
-    /// The layer that the session belongs to.
+    /// Returns the realm that the session belongs to.
     pub(crate) fn realm(&self) -> Option<&str> {
         self.realm.as_deref()
     }
 
-    /// The keyed fingerprint of who signed in last.
+    /// Returns the keyed fingerprint of the user who signed in last.
     pub(crate) fn last(&self) -> Option<&str> {
         self.last.as_deref()
     }
@@ -241,7 +241,7 @@ impl Metadata {
         self.last = fingerprint.map(String::into_boxed_str);
     }
 
-    /// Who acts in the user's place, with a keyed fingerprint of both.
+    /// Returns the impersonator, with a keyed fingerprint of both users.
     pub(crate) fn by(&self) -> Option<(&str, &str)> {
         let (by, proof) = self.by.as_deref()?;
         Some((by, proof))
@@ -251,8 +251,8 @@ impl Metadata {
         self.by = by.map(Box::new);
     }
 
-    /// Begins a new life, as a login does (NIST SP 800-63B-4 §5.2): only a changed id does not. One that
-    /// is remembered is so from now on.
+    /// Starts a new lifetime, as a login does (NIST SP 800-63B-4 §5.2); a changed id alone does not. The time
+    /// of a remembered session starts again, too.
     pub(crate) fn begin(&mut self, now: Timestamp, deadline: Option<Timestamp>) {
         self.created = now.as_millis();
         self.deadline = deadline.map(Timestamp::as_millis);
@@ -262,18 +262,18 @@ impl Metadata {
         }
     }
 
-    /// How long the session is remembered, where it is.
+    /// Returns the time for which the session is remembered, where it is.
     pub(crate) fn remembered(&self) -> Option<Duration> {
         self.remember?.try_into().ok().map(Duration::from_millis)
     }
 
-    /// Gives the session an absolute time-out of its own, from when it began.
+    /// Gives the session an absolute time-out of its own, from its beginning.
     pub(crate) fn remember(&mut self, timeout: Duration) {
         self.remember = Some(length(timeout));
         self.deadline = Some(self.created().after(timeout).as_millis());
     }
 
-    /// Leaves the session to the policy's time-outs again, from its next [`begin`](Self::begin) on.
+    /// Returns the session to the policy's time-outs, from its next [`begin`](Self::begin) on.
     pub(crate) fn forget(&mut self) {
         self.remember = None;
     }
@@ -290,23 +290,23 @@ impl Metadata {
     }
 }
 
-/// A length of time in milliseconds.
+/// Returns a duration in milliseconds.
 fn length(timeout: Duration) -> i64 {
     timeout.as_millis().try_into().unwrap_or(i64::MAX)
 }
 
-/// Whether a handle is one that pages may put into an address as it is: another writer may have set it.
+/// Returns `true` if pages may put a handle into a URL unescaped: another writer may have set it.
 fn is_handle(handle: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=64).contains(&handle.len()) && handle.bytes().all(is_token)
 }
 
-/// What a JSON string says; `None` for any other value, and for a text that says nothing.
+/// Parses a JSON string; `None` for any other value, and for an empty string.
 fn string(value: &str) -> Option<String> {
     super::user_keys::text(value).filter(|text| !text.is_empty())
 }
 
-/// A whole number, or `null`.
+/// Parses an integer, or `null`.
 fn millis(value: &str) -> Result<Option<i64>, ParseIntError> {
     match value {
         "null" => Ok(None),
@@ -321,7 +321,7 @@ mod tests {
     use super::{LifetimeLimits, LoginDevice, Metadata};
     use crate::clock::Timestamp;
 
-    /// W6: what another writer may have done to it (`Object.assign(req.session, req.body)`).
+    /// W6: changes that another writer may make (`Object.assign(req.session, req.body)`).
     #[test]
     fn w6_a_foreign_writer_moves_neither_the_absolute_time_out_nor_the_freshness() {
         let now = 1_000_000_000;
@@ -341,7 +341,7 @@ mod tests {
             (None,       r#"{"created":1000000000,"deadline":9999999999999}"#,   None),
             (None,       r#"{"created":1000000000,"renewed":9999999999999,"login":9999999999999}"#, Some(r#"{"created":NOW}"#)),
             (None,       r#"{"created":1000000000,"login":1000000500}"#,         None),
-            // Nothing but its realm can be read.
+            // Only its realm can be read.
             (Some(500),  r#"{"created":"x","login":5,"realm":"staff"}"#,         Some(r#"{"created":NOW,"deadline":1000500000,"realm":"staff"}"#)),
         ];
         for (absolute, read, clamped) in table {
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_says_of_realm_and_users_comes_back() {
+    fn realm_and_users_survive_a_round_trip() {
         let json = r#"{"created":5,"realm":"st\"aff","last":"f","by":"r\u001foot","proof":"p"}"#;
         let metadata = Metadata::parse(json).unwrap();
         assert_eq!(metadata.realm(), Some("st\"aff"));
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_stamp_counts_as_missing() {
+    fn invalid_metadata_counts_as_missing() {
         #[rustfmt::skip]
         let table = [
             (r#"{"created":5}"#,                                            Some(r#"{"created":5}"#)),
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_cannot_be_read_is_none_and_takes_nothing_with_it() {
+    fn an_unreadable_device_is_none_and_leaves_the_rest_readable() {
         for device in [
             "7",
             "null",
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_comes_back_as_it_was_noted() {
+    fn a_device_survives_a_round_trip() {
         let note = LoginDevice {
             handle: "a-handle_0".to_owned(),
             agent: Some("\"quoted\" \\ \u{7f} é".to_owned()),

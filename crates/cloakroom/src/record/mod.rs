@@ -1,8 +1,8 @@
-//! What a store keeps of a session: one JSON object, as express-session writes it.
+//! The record of a session in a store: one JSON object, as express-session writes it.
 //!
-//! `{"cookie":{…},"key":value,…}`: the state of the cookie, and the application's data beside it.
-//! A record is kept as its text. Reading finds a key's place in it, writing replaces just the keys
-//! that changed, so that order, number text and keys that this program never heard of survive.
+//! `{"cookie":{…},"key":value,…}`: the state of the cookie, and the application's data beside it. A record is
+//! kept as its text. Reading finds a key in it, writing replaces just the keys that changed, so that order,
+//! number text and unknown keys survive.
 
 mod cookie_state;
 mod js;
@@ -39,11 +39,11 @@ use json::{Bounds, Member, Span};
 
 /// The key of the cookie's state in a record.
 pub(crate) const COOKIE: &str = "cookie";
-/// The key of what cloakroom itself notes in a record; Node keeps it as it keeps any key.
+/// The key of the library's own metadata in a record; Node keeps it like any other key.
 pub(crate) const METADATA_KEY: &str = "_ck";
 
-/// What express-session's `Session` object has by nature: data of that name would shadow a method,
-/// so Node drops it when it loads a record.
+/// The members of express-session's `Session` object: data of that name would shadow a method, so Node drops
+/// it when it loads a record.
 const RESERVED: [&str; 22] = [
     "__defineGetter__",
     "__defineSetter__",
@@ -69,12 +69,12 @@ const RESERVED: [&str; 22] = [
     METADATA_KEY,
 ];
 
-/// Whether `key` is none that an application can keep data under.
+/// Returns `true` if an application cannot keep data under `key`.
 pub(crate) fn is_reserved(key: &str) -> bool {
     RESERVED.contains(&key)
 }
 
-/// Bounds on a record, so that one visitor cannot fill the store.
+/// Limits of a record, so that one client cannot fill the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordLimit {
     /// Bytes of JSON text; 65,536 unless set.
@@ -96,10 +96,10 @@ impl Default for RecordLimit {
 }
 
 impl RecordLimit {
-    /// What may be read is sixteen times what may be written: another writer may have no limit.
+    /// Factor of the read limit over the write limit: another writer may have no limit.
     const READ: usize = 16;
 
-    /// What may be read, which is what may be written where nothing else is said (`Policy::express`).
+    /// Returns the read limit, which is also the write limit where none is set (`Policy::express`).
     pub(crate) fn read(self) -> Self {
         Self {
             bytes: self.bytes.saturating_mul(Self::READ),
@@ -109,7 +109,7 @@ impl RecordLimit {
     }
 }
 
-/// Why a stored text is no record.
+/// The reason for which a stored text is no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RecordError {
     #[error("the record has {bytes} bytes, and at most {most} are read")]
@@ -128,14 +128,14 @@ pub(crate) struct Record {
     text: RecordText,
     members: Vec<Member>,
     cookie: CookieState,
-    /// What cloakroom noted in it.
+    /// The library's metadata in it.
     metadata: Option<Arc<Metadata>>,
-    /// Whether members were left out that a `Session` cannot hold; the next save drops them.
+    /// `true` if members were left out that a `Session` cannot hold; the next save drops them.
     dropped: bool,
 }
 
 impl Record {
-    /// Takes a stored text apart.
+    /// Parses a stored text.
     pub(crate) fn parse(text: RecordText, limit: RecordLimit) -> Result<Self, RecordError> {
         let limit = limit.read();
         if text.len() > limit.bytes {
@@ -146,7 +146,7 @@ impl Record {
         }
         let bounds = Bounds {
             depth: limit.depth,
-            // Cookie and stamp are keys of the text, and none of the application's.
+            // Cookie and metadata are keys of the text, and none of the application's.
             members: limit.keys.saturating_add(2),
         };
         let is_own = |key: &[u8]| key == COOKIE.as_bytes() || key == METADATA_KEY.as_bytes();
@@ -173,7 +173,7 @@ impl Record {
         })
     }
 
-    /// A record of these fields, behind `prefixes`, as taking its text apart would give it.
+    /// Creates a record of these fields, after `prefixes`, equal to a parsed one.
     pub(crate) fn of(
         prefixes: [&str; 2],
         fields: &[Field<'_>],
@@ -204,7 +204,7 @@ impl Record {
         &self.cookie
     }
 
-    /// The JSON text of `key`'s value, as it is written.
+    /// Returns the JSON text of `key`'s value, as it is written.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         let is_named = |member: &&Member| {
             if member.escaped {
@@ -217,12 +217,12 @@ impl Record {
         Some(&self.text[member.value.range()])
     }
 
-    /// What cloakroom noted in it.
+    /// Returns the library's metadata in it.
     pub(crate) fn metadata(&self) -> Option<&Arc<Metadata>> {
         self.metadata.as_ref()
     }
 
-    /// Keys and values as they are written, `cookie` among them, in the order of the text.
+    /// Returns keys and values as they are written, `cookie` among them, in the order of the text.
     pub(crate) fn members(&self) -> impl Iterator<Item = Field<'_>> {
         self.members.iter().map(|member| Field {
             key: Cow::Borrowed(&self.text[member.key.range()]),
@@ -231,7 +231,7 @@ impl Record {
         })
     }
 
-    /// How many keys an application has in it.
+    /// Returns the number of an application's keys.
     pub(crate) fn count(&self) -> usize {
         let is_own = |key: &&str| self.get(key).is_some();
         self.members.len()
@@ -251,7 +251,7 @@ impl Record {
 pub(crate) struct Field<'a> {
     pub(crate) key: Cow<'a, str>,
     pub(crate) value: &'a str,
-    /// Whether the key holds a backslash, so that its text is not its name.
+    /// `true` if the key holds a backslash, so that its text is not its name.
     escaped: bool,
 }
 
@@ -276,7 +276,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Where it lies in a text in which its key begins at `at`.
+    /// Returns its place in a text in which its key begins at `at`.
     fn member(&self, at: usize) -> Member {
         Member {
             key: Span::of(at, self.key.len()),
@@ -293,7 +293,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Whether an application sees it.
+    /// Returns `true` if an application sees it.
     pub(crate) fn is_data(&self) -> bool {
         let name = self.name();
         name != COOKIE && name != METADATA_KEY
@@ -309,7 +309,7 @@ fn name<'a>(text: &'a str, member: &Member) -> Cow<'a, str> {
     }
 }
 
-/// Why the members of a text were not found within bounds.
+/// Returns the reason for which the members of a text were not found within the limits.
 fn why_unread(text: &str, limit: RecordLimit) -> RecordError {
     let bounds = Bounds {
         depth: limit.depth,
@@ -326,7 +326,7 @@ fn why_unread(text: &str, limit: RecordLimit) -> RecordError {
     }
 }
 
-/// Of a key that comes twice the last value counts, at the place of the first, as in `JSON.parse`.
+/// Keeps the last value of a repeated key, at the place of the first, as `JSON.parse` does.
 fn keep_last_of_each(text: &str, members: &mut Vec<Member>) {
     if !has_repeated_key(text, members) {
         return;

@@ -1,4 +1,4 @@
-//! What a request changed: keys set and keys removed, applied to whatever record is stored by then.
+//! The changes of a request: keys set and keys removed, applied to the record as it is stored by then.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{COOKIE, Field, METADATA_KEY, Record, js};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Patch(Option<Arc<Vec<Keyed>>>);
 
-/// A key with what becomes of it.
+/// A key with its change.
 type Keyed = (Box<str>, KeyChange);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Patch {
         self.changes_made().is_empty()
     }
 
-    /// How many bytes and keys it adds to a record at most.
+    /// Returns the most bytes and keys that it adds to a record.
     pub(crate) fn adds(&self) -> (usize, usize) {
         let values = self
             .changes_made()
@@ -73,7 +73,7 @@ impl Patch {
         clippy::option_option,
         reason = "not mentioned, removed, and set are three answers"
     )]
-    /// What the patch says of a key: nothing, that it is gone, or its value.
+    /// Returns the change of a key: none, its removal, or its value.
     pub(crate) fn get(&self, key: &str) -> Option<Option<&str>> {
         let change = |at: usize| &self.changes_made()[at].1;
         self.position(key).map(|at| match change(at) {
@@ -82,7 +82,7 @@ impl Patch {
         })
     }
 
-    /// Adds what came later to what came first.
+    /// Appends later changes.
     pub(crate) fn extend(&mut self, later: &Self) {
         if self.is_empty() {
             self.clone_from(later);
@@ -100,7 +100,7 @@ impl Patch {
         }
     }
 
-    /// Takes out what `sent` holds too: it was written, and is no change any more.
+    /// Removes the changes in `sent`: they were written, and are pending no more.
     pub(crate) fn subtract(&mut self, sent: &Self) {
         let (Some(own), Some(written)) = (&mut self.0, &sent.0) else {
             return;
@@ -112,7 +112,7 @@ impl Patch {
         }
     }
 
-    /// Whether the data of `base` would be other data, or in another order, with the patch.
+    /// Returns `true` if the patch changes the data of `base`, or its order.
     pub(crate) fn changes(&self, base: Option<&Record>) -> bool {
         let is = |key: &str| base.and_then(|base| base.get(key));
         self.changes_made()
@@ -124,7 +124,7 @@ impl Patch {
             })
     }
 
-    /// Whether it changes the order of keys, or more.
+    /// Returns `true` if it changes the order of keys, or more.
     fn moves(&self, base: Option<&Record>) -> bool {
         let before = base
             .into_iter()
@@ -133,7 +133,7 @@ impl Patch {
         self.data(base).into_iter().ne(before)
     }
 
-    /// The data that results, in the order in which JavaScript would list it.
+    /// Returns the resulting data, in JavaScript's order.
     pub(crate) fn data<'a>(&'a self, base: Option<&'a Record>) -> Vec<Field<'a>> {
         let base = base
             .into_iter()
@@ -142,7 +142,7 @@ impl Patch {
         in_javascript_order(self.over(base))
     }
 
-    /// The whole record that results: `base` with the patch, `cookie` and the stamp over it.
+    /// Returns the whole resulting record: `base` with the patch, `cookie` and the metadata applied.
     pub(crate) fn lay<'a>(
         &'a self,
         base: Option<&'a Record>,
@@ -192,7 +192,7 @@ impl Patch {
     }
 }
 
-/// Integer-like keys come first, in numeric order (ECMA-262, 10.1.11.1).
+/// Sorts integer-like keys first, in numeric order (ECMA-262, 10.1.11.1).
 fn in_javascript_order(mut entries: Vec<Field<'_>>) -> Vec<Field<'_>> {
     let starts_as_number = |entry: &Field<'_>| {
         entry
@@ -207,19 +207,19 @@ fn in_javascript_order(mut entries: Vec<Field<'_>>) -> Vec<Field<'_>> {
     entries
 }
 
-/// Fields as the text of one JSON object.
+/// Returns fields as the text of one JSON object.
 pub(crate) fn object(fields: &[Field<'_>]) -> String {
     let mut text = String::with_capacity(length(fields));
     write_object(fields, &mut text, |_, _| ());
     text
 }
 
-/// How many bytes a member has at most: a character of its key may take an escape of six.
+/// Returns the most bytes of a member: a character of its key may take an escape of six.
 pub(crate) fn member_length(key: &str, value: &str) -> usize {
     6 * key.len() + value.len() + 4
 }
 
-/// About as many bytes as the text of `fields` has.
+/// Returns the approximate length in bytes of the text of `fields`.
 pub(super) fn length(fields: &[Field<'_>]) -> usize {
     let each = fields
         .iter()
@@ -227,7 +227,7 @@ pub(super) fn length(fields: &[Field<'_>]) -> usize {
     each.sum::<usize>() + 2
 }
 
-/// Appends an object, and tells where each member's key begins.
+/// Appends an object, and reports where each member's key begins.
 pub(super) fn write_object<'a>(
     fields: &'a [Field<'a>],
     text: &mut String,

@@ -1,4 +1,4 @@
-//! A record on its way into a store and out of it.
+//! Records on their way into a store and out of it.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 pub struct StoredRecord {
     /// Its JSON text.
     pub text: RecordText,
-    /// When the store lets it go, unless it is touched before.
+    /// Time at which the store evicts it, unless it is touched before.
     pub expires: Timestamp,
 }
 
@@ -20,19 +20,20 @@ pub struct StoredRecord {
 pub struct NewRecord {
     /// Its JSON text.
     pub text: RecordText,
-    /// When the store may let it go.
+    /// Time at which the store may evict it.
     pub expires: Timestamp,
-    /// The users that it names, for the index, each as an index calls them: one, or none; several where
-    /// its keys contradict each other, or one user acts in the place of another.
+    /// The users that it names, for the index, each by its name in the index: one, or none; several where its
+    /// keys contradict each other, or one user acts as another.
     pub users: Vec<String>,
 }
 
-/// Begins the joined names of several users; hexadecimal, each between two of these.
+/// The mark of the joined names of several users, which are hexadecimal, each between two of these
+/// characters.
 const SEVERAL: char = '\u{1}';
 
 impl NewRecord {
-    /// Returns several users as one text, for a store that has a place for one: a user's name is its own
-    /// text, unless it looks like several.
+    /// Joins several users to one text, for a store with a column for one: a user's name is its own text,
+    /// unless it looks like several.
     pub(crate) fn joined(users: &[String]) -> Cow<'_, str> {
         match users {
             [] => Cow::Borrowed(""),
@@ -47,11 +48,11 @@ impl NewRecord {
         }
     }
 
-    /// Returns what the joined names of several users hold if this is one of them.
+    /// Returns the part that the joined names of several users contain if this is one of them.
     pub(crate) fn one_of_several(user: &str) -> String {
         let mut part = String::from(SEVERAL);
         for byte in user.bytes() {
-            // A String takes whatever is written to it.
+            // Writing to a String cannot fail.
             let _ = write!(part, "{byte:02x}");
         }
         part.push(SEVERAL);
@@ -59,7 +60,7 @@ impl NewRecord {
     }
 }
 
-/// Returns the users in what [`NewRecord::joined`] gave.
+/// Splits the result of [`NewRecord::joined`] into users.
 #[cfg(feature = "memory")]
 pub(crate) fn split(joined: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let several = joined.strip_prefix(SEVERAL);
@@ -85,7 +86,7 @@ mod tests {
     use super::{NewRecord, split};
 
     #[test]
-    fn users_that_are_joined_are_split_again_and_none_looks_like_another() {
+    fn joined_users_split_back_and_no_name_is_ambiguous() {
         let several = NewRecord::joined(&["ada".to_owned(), "é\u{1}".to_owned()]).into_owned();
         #[rustfmt::skip]
         let table: &[&[&str]] = &[&[], &["ada"], &["ada", "grace"], &["\u{1}ada"], &["\u{1}", "x"], &[&several], &["a\u{1}b"]];

@@ -20,7 +20,7 @@ fn patched(base: &Record, change: impl FnOnce(&mut Patch)) -> String {
         base.cookie(),
         base.metadata().cloned(),
     );
-    // What was never taken apart is as if it had been.
+    // A record that was built equals a parsed one.
     let again = Record::parse(written.text().clone(), RecordLimit::default()).unwrap();
     assert_eq!(written, again);
     written.text().replace(COOKIE, "C")
@@ -53,7 +53,7 @@ fn untouched_keys_keep_their_bytes() {
 }
 
 #[test]
-fn keys_lie_where_javascript_would_put_them() {
+fn keys_are_in_javascripts_order() {
     let base = record(r#","a":1,"b":2"#);
     assert_eq!(
         patched(&base, |patch| patch.set("a", "9")),
@@ -77,7 +77,7 @@ fn keys_lie_where_javascript_would_put_them() {
 }
 
 #[test]
-fn a_change_is_what_another_text_would_show() {
+fn a_change_alters_the_text_of_the_record() {
     let base = record(r#","a":1,"b":2"#);
     let changes = |change: &dyn Fn(&mut Patch)| {
         let mut patch = Patch::default();
@@ -123,7 +123,7 @@ fn patches_join_in_order() {
 }
 
 #[test]
-fn what_was_written_is_no_change_any_more_and_what_came_later_is() {
+fn written_changes_are_subtracted_and_later_ones_stay() {
     let mut patch = Patch::default();
     patch.set("a", "2");
     patch.remove("b");
@@ -140,7 +140,7 @@ fn what_was_written_is_no_change_any_more_and_what_came_later_is() {
 }
 
 #[test]
-fn a_cookie_that_was_not_read_is_as_if_it_had_been() {
+fn undefined_attributes_get_defaults_after_a_round_trip() {
     let now = Timestamp::from_millis(1_767_323_045_678);
     for undefined in ["path", "httpOnly", "domain", "sameSite"] {
         let mut cookie = CookieState::default();
@@ -159,7 +159,7 @@ fn the_last_of_a_repeated_key_counts_at_the_first_place() {
 }
 
 #[test]
-fn what_node_would_drop_is_dropped() {
+fn keys_that_node_would_drop_are_dropped() {
     let base = record(r#","save":1,"ok":2,"__proto__":{"admin":true}"#);
     assert!(base.has_reserved_keys());
     assert_eq!((base.get("save"), base.get("__proto__")), (None, None));
@@ -167,7 +167,7 @@ fn what_node_would_drop_is_dropped() {
 }
 
 #[test]
-fn what_is_no_record_says_why() {
+fn an_invalid_record_has_a_reason() {
     let parse = |text: &str| Record::parse(text.into(), RecordLimit::default()).err();
     for text in ["", "null", "7", "[]", "{", "{\"a\":1", "\u{0}"] {
         assert_eq!(parse(text), Some(RecordError::NotAnObject), "{text}");

@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 /// The JSON text of a record as its store holds it; clones share the bytes.
 ///
-/// `Debug` prints the length only: a record is a visitor's own data.
+/// `Debug` prints the length only: a record is a user's private data.
 #[derive(Clone)]
 pub struct RecordText {
     bytes: Arc<str>,
-    /// Where the second part of the text before the record begins, and where the record does.
+    /// Offsets of the second prefix and of the record.
     second: u32,
     start: u32,
 }
 
 impl RecordText {
-    /// A record that shares one allocation with two texts before it.
+    /// Creates a record that shares one allocation with two texts before it.
     ///
-    /// A store that keeps a record behind its id and its user, millions of times, saves an
-    /// allocation or two each.
+    /// A store that keeps a record together with its id and its user, millions of times, saves an allocation
+    /// or two each.
     ///
     /// # Panics
     ///
@@ -28,7 +28,7 @@ impl RecordText {
         Self::whole([prefixes[0], prefixes[1], text].concat(), prefixes)
     }
 
-    /// The same, of a text that begins with the prefixes.
+    /// Creates a record from a text that begins with the prefixes.
     pub(crate) fn whole(text: String, prefixes: [&str; 2]) -> Self {
         let [first, second] = prefixes.map(str::len);
         let length = |length: usize| u32::try_from(length).expect("a key is shorter than 4 GiB");
@@ -39,22 +39,22 @@ impl RecordText {
         }
     }
 
-    /// Whether both are the same bytes in the same place.
+    /// Returns `true` if both are the same bytes at the same address.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.bytes, &other.bytes) && self.start == other.start
     }
 
-    /// Whether somebody else holds these bytes, too.
+    /// Returns `true` if other clones share these bytes.
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.bytes) > 1
     }
 
-    /// Where the bytes lie.
+    /// Returns the address of the bytes.
     pub(crate) fn address(&self) -> usize {
         self.bytes.as_ptr().addr()
     }
 
-    /// The texts before the record; empty unless made by [`RecordText::behind`].
+    /// Returns the texts before the record; empty unless made by [`RecordText::behind`].
     pub fn prefixes(&self) -> [&str; 2] {
         let (second, start) = (self.second as usize, self.start as usize);
         [&self.bytes[..second], &self.bytes[second..start]]

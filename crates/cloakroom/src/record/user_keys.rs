@@ -1,4 +1,4 @@
-//! Whose a record is: the one notion of who is signed in, for requests, guards and indexes alike.
+//! The owner of a record: the one rule for who is signed in, for requests, guards and indexes alike.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,36 +8,37 @@ use serde_json::Value;
 use super::json::{self, Member};
 use super::{METADATA_KEY, name, unescape};
 
-/// Passport's object in a session: where it has no user, nobody is signed in by Passport's account.
+/// Passport's object in a session: where it has no user, Passport has signed the user out.
 const PASSPORT: &str = "passport";
-/// Where Passport keeps its user, its `key` option left at the default.
+/// The path of Passport's user, its `key` option left at the default.
 pub(crate) const PASSPORT_USER: &str = "passport.user";
-/// What names the user that an object stands for, first found first: Mongoose's `_id`, as its driver's
-/// extended JSON writes it as well, and the `sub` of OIDC.
+/// The keys that name an object's user, the first found counts: Mongoose's `_id`, as its driver's extended
+/// JSON writes it as well, and the `sub` of OIDC.
 pub(crate) const OF_OBJECT: [&str; 4] = ["id", "_id", "_id.$oid", "sub"];
-/// Divides the realm from the user in the names of an index; no realm holds it.
+/// Separates the realm from the user in the names of an index; no realm holds it.
 pub(crate) const DIVIDER: char = '\u{1f}';
 
-/// Where a record names its user: keys, or paths of keys with dots.
+/// The places in a record that name its user: keys, or paths of keys with dots.
 ///
-/// `passport.user` is the key `user` inside `passport`, as Passport writes it. A number is its text;
-/// of an object its `id` counts, else its `_id` (`{"$oid": …}` as well), else its `sub`. Two keys that
-/// name two users, or Passport's object without a user beside another key that names one, are nobody:
-/// one of them is out of date, and nothing says which. Default: `userId`, and `passport.user`.
+/// `passport.user` is the key `user` inside `passport`, as Passport writes it. A number is its text; of an
+/// object its `id` counts, else its `_id` (`{"$oid": …}` as well), else its `sub`. Where two keys name two
+/// users, or Passport's object has no user beside another key that names one, no user is signed in: one of
+/// the keys is out of date, and nothing says which. Default: `userId`, and `passport.user`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserKeys(Arc<[String]>);
 
-/// Who is signed in, by all the keys of a record.
+/// The user who is signed in, by all the keys of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Nobody,
     User(String),
-    /// The keys contradict each other: nobody is signed in, and each of these may be listed and ended.
+    /// The keys contradict each other: no user is signed in, and the session is listed and ended for each of
+    /// these.
     Contradiction(Vec<String>),
 }
 
 impl Owner {
-    /// The user who is signed in.
+    /// Returns the user who is signed in.
     pub(crate) fn user(self) -> Option<String> {
         match self {
             Self::User(user) => Some(user),
@@ -45,12 +46,12 @@ impl Owner {
         }
     }
 
-    /// Whether this user is signed in.
+    /// Returns `true` if this user is signed in.
     pub(crate) fn is(&self, name: &str) -> bool {
         matches!(self, Self::User(user) if user == name)
     }
 
-    /// All users that the record names.
+    /// Returns all users that the record names.
     fn names(self) -> Vec<String> {
         match self {
             Self::Nobody => Vec::new(),
@@ -75,24 +76,24 @@ impl Owner {
 }
 
 impl UserKeys {
-    /// The keys to look at; a login writes the first.
+    /// Creates the list of keys; a login writes the first.
     pub fn new(keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self(keys.into_iter().map(Into::into).collect())
     }
 
-    /// The keys, each a path whose steps are divided by dots.
+    /// Returns the keys, each a path with steps separated by dots.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// Returns the user who is signed in by a record; `None` for one that names nobody, or two, or is
-    /// no JSON object.
+    /// Returns the user who is signed in by a record; `None` for one that names no user, or two, or is no
+    /// JSON object.
     pub fn user_of(&self, record: &str) -> Option<String> {
         self.owner_of(record).user()
     }
 
     /// Returns the names under which an index has a record, as [`NewRecord::users`](super::NewRecord::users):
-    /// of every user that it names, those who cannot sign in by it included.
+    /// of every user that it names, those whom it does not sign in included.
     pub fn users_of(&self, record: &str) -> Vec<String> {
         let Some(members) = members(record) else {
             return Vec::new();
@@ -103,7 +104,7 @@ impl UserKeys {
         index_names(owner, noted("realm").as_deref(), noted("by").as_deref())
     }
 
-    /// Returns who is signed in by a record's text.
+    /// Returns the owner of a record's text.
     pub(crate) fn owner_of(&self, record: &str) -> Owner {
         match members(record) {
             Some(members) => self.owner_by(|key| value(record, &members, key)),
@@ -111,7 +112,7 @@ impl UserKeys {
         }
     }
 
-    /// Returns who is signed in by a session whose keys have these values.
+    /// Returns the owner of a session whose keys have these values.
     pub(crate) fn owner_by<'a>(&self, value_of: impl Fn(&str) -> Option<&'a str>) -> Owner {
         let mut owner = Owner::Nobody;
         let (mut has_passport, mut passport_names) = (false, false);
@@ -136,7 +137,7 @@ impl UserKeys {
         }
     }
 
-    /// Returns these keys and Passport's, unless they look into its object already.
+    /// Returns these keys and Passport's, unless they already have a path in its object.
     pub(crate) fn and_passport(&self) -> Self {
         let looks = |path: &str| path.starts_with("passport.");
         if self.paths().any(looks) {
@@ -156,8 +157,7 @@ fn split<'a>((first, rest): (&'a str, &'a str)) -> (&'a str, Option<&'a str>) {
     (first, Some(rest))
 }
 
-/// Returns the names by which an index finds a record of this owner: in its realm, and with whoever
-/// acts in the user's place.
+/// Returns the names by which an index finds a record of this owner: in its realm, and with the impersonator.
 pub(crate) fn index_names(owner: Owner, realm: Option<&str>, by: Option<&str>) -> Vec<String> {
     let mut names = owner.names();
     if let Some(by) = by.filter(|by| !by.is_empty())
@@ -173,8 +173,8 @@ pub(crate) fn index_names(owner: Owner, realm: Option<&str>, by: Option<&str>) -
     names
 }
 
-/// Returns the name of a user in an index that realms share: without a realm, as in Express, the user's
-/// own; no user can have a name that is another realm's.
+/// Returns the name of a user in an index that realms share: without a realm, as in Express, the user's own;
+/// no user can have a name that is another realm's.
 pub(crate) fn index_name<'a>(realm: Option<&str>, user: &'a str) -> Cow<'a, str> {
     match realm {
         None if !user.starts_with(DIVIDER) => Cow::Borrowed(user),
@@ -185,7 +185,7 @@ pub(crate) fn index_name<'a>(realm: Option<&str>, user: &'a str) -> Cow<'a, str>
     }
 }
 
-/// Returns the user that a value names: a text, a number, an object by what is [`OF_OBJECT`].
+/// Returns the user that a value names: a string, a number, an object by the keys of [`OF_OBJECT`].
 pub(crate) fn user_id(json: &str) -> Option<String> {
     let of_object = |path: &&str| scalar(value_at(path, json)?);
     scalar(json).or_else(|| {
@@ -208,7 +208,7 @@ pub(crate) fn id_in(user: &Value) -> &Value {
     found.find(names).unwrap_or(user)
 }
 
-/// Returns the value at a path of keys inside the object that `json` is.
+/// Returns the value at a path of keys inside the object in `json`.
 fn value_at<'a>(path: &str, json: &'a str) -> Option<&'a str> {
     path.split('.')
         .try_fold(json, |json, key| value(json, &members(json)?, key))
@@ -220,8 +220,8 @@ fn value<'a>(json: &'a str, members: &[Member], key: &str) -> Option<&'a str> {
     Some(&json[found.value.range()])
 }
 
-/// Without bounds: Express opens records that are not read here, and a logout everywhere ends those as
-/// well.
+/// Returns the members of an object without limits: Express opens records that are refused here, and a logout
+/// everywhere ends those as well.
 fn members(json: &str) -> Option<Vec<Member>> {
     json::outermost(json)
 }
@@ -234,7 +234,7 @@ fn scalar(json: &str) -> Option<String> {
     }
 }
 
-/// Returns what a JSON string says.
+/// Parses a JSON string.
 pub(super) fn text(json: &str) -> Option<String> {
     let inside = json.strip_prefix('"')?.strip_suffix('"')?;
     Some(unescape(inside).into_owned())
@@ -246,9 +246,9 @@ mod tests {
 
     use super::{Owner, UserKeys, id_in, index_name, user_id};
 
-    /// V9: whom Express signs in by a record that is not read here, a logout everywhere signs out.
+    /// V9: a logout everywhere also signs out users whom Express signs in by a record that is refused here.
     #[test]
-    fn v9_a_record_that_is_not_read_here_names_its_user_too() {
+    fn v9_a_record_over_the_limits_names_its_user_too() {
         let (deep, many) = (100_000, 20_000);
         let keys: Vec<String> = (0..many).map(|key| format!(r#""k{key}":{key},"#)).collect();
         let keys = keys.concat();
@@ -272,7 +272,7 @@ mod tests {
 
     /// W1, W7: one rule for every adapter, guard, list and index.
     #[test]
-    fn w1_two_names_are_nobody_and_the_index_has_both() {
+    fn w1_two_names_sign_no_user_in_and_the_index_has_both() {
         #[rustfmt::skip]
         let table: [(&str, Option<&str>, &[&str]); 25] = [
             (r"{}",                                                              None,           &[]),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_inside_passport_s_user_is_passport_s_account_as_well() {
+    fn a_path_inside_passports_user_counts_as_passports() {
         let keys = UserKeys::new(["userId", "passport.user.uuid"]);
         assert_eq!(keys.and_passport(), keys);
         let owner = |record| keys.owner_of(record);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn realms_do_not_meet_whatever_a_user_is_called() {
+    fn index_names_of_realms_never_collide() {
         let names = [
             index_name(None, "7"),
             index_name(Some("staff"), "7"),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_a_user_s_object_is_the_same_in_json_and_as_a_value() {
+    fn a_users_object_has_one_name_in_json_and_as_a_value() {
         for user in [
             json!("ada"),
             json!(7),

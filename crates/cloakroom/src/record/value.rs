@@ -1,13 +1,13 @@
-//! Values of the application's that do not fit: what is said of them, and what is not.
+//! Values of the application that do not fit: errors that do not quote them.
 
 use std::any::type_name;
 use std::error::Error;
 use std::fmt;
 
-/// A value that does not fit, by its key and the type that was asked for.
+/// The error of a value that does not fit, with its key and the requested type.
 ///
-/// Neither its text nor its `Debug` holds the value; what `serde_json` says of it is the
-/// [`source`](Error::source), and may quote it.
+/// Neither its text nor its `Debug` holds the value; `serde_json`'s error is the [`source`](Error::source),
+/// and may quote it.
 pub struct ValueError {
     key: String,
     expected: &'static str,
@@ -15,19 +15,19 @@ pub struct ValueError {
     source: serde_json::Error,
 }
 
-/// On which way a value did not fit.
+/// The way in which a value does not fit.
 #[derive(Clone, Copy)]
 enum Mismatch {
-    /// What is there is of another type.
+    /// The stored value is of another type.
     Read,
-    /// JSON cannot say what was given.
+    /// JSON cannot express the given value.
     Write,
-    /// It names nobody.
+    /// The value names no user.
     User,
 }
 
 impl ValueError {
-    /// A value of the session that is no `T`.
+    /// Creates the error of a value of the session that is no `T`.
     pub(crate) fn read<T>(key: &str, source: serde_json::Error) -> Self {
         Self {
             key: key.to_owned(),
@@ -37,7 +37,7 @@ impl ValueError {
         }
     }
 
-    /// A `T` that cannot be a value of the session.
+    /// Creates the error of a `T` that cannot be a value of the session.
     pub(crate) fn write<T: ?Sized>(key: &str, source: serde_json::Error) -> Self {
         Self {
             key: key.to_owned(),
@@ -47,7 +47,7 @@ impl ValueError {
         }
     }
 
-    /// What cannot be anybody's name.
+    /// Creates the error of a value that cannot name a user.
     pub(crate) fn no_user(expected: &'static str) -> Self {
         use serde::de::Error as _;
         Self {
@@ -58,12 +58,12 @@ impl ValueError {
         }
     }
 
-    /// The key whose value does not fit; empty where no one key is at fault.
+    /// Returns the key whose value does not fit; empty where no single key is at fault.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The Rust type that was asked for, or given.
+    /// Returns the Rust type that was requested, or given.
     pub fn expected(&self) -> &'static str {
         self.expected
     }

@@ -1,4 +1,4 @@
-//! Why something could not be done to a session.
+//! Errors of operations on a session.
 
 use std::error::Error;
 use std::panic::resume_unwind;
@@ -10,15 +10,15 @@ use crate::store::StoreError;
 
 use super::SaveError;
 
-/// What a handler can be told. Its text holds no id and no data.
+/// The error of an operation on a session. Its text holds no id and no data.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// This request has destroyed or dropped the session; `reset` begins another.
+    /// This request has destroyed or unset the session; `reset` begins another.
     #[error("this request has ended its session")]
     Ended,
-    /// The session was ended elsewhere, or its time was up, while this request ran; or the request came by
-    /// an id that a login or a logout has closed: see [`manual::lifecycle`](crate::manual::lifecycle).
+    /// The session was ended elsewhere, or expired, while this request ran; or the request came by an id that
+    /// a login or a logout has closed: see [`manual::lifecycle`](crate::manual::lifecycle).
     #[error("the session ended while this request ran")]
     Gone,
     /// The head of the response has been sent, and this needs a cookie in it: do it before the handler
@@ -30,15 +30,15 @@ pub enum SessionError {
     /// The store has no record of it: it is new.
     #[error("failed to load session")]
     NotStored,
-    /// Others changed the record each time it was about to be written: try again.
+    /// Other requests changed the record each time it was about to be written: try again.
     #[error("the session was changed by others too often to be saved")]
     Conflict,
     /// It would be larger than the policy's `record_limit`: keep the data elsewhere.
     #[error("the session is too large to be stored")]
     TooLarge,
-    /// The policy's `id_generator` draws ids that its `id_grammar` refuses, or that make a cookie which
+    /// The policy's `id_generator` returns ids that its `id_grammar` refuses, or that make a cookie which
     /// browsers drop: the session is not stored.
-    #[error("the application's id generator draws ids that no request could bring back")]
+    #[error("the application's id generator returns ids that no request could bring back")]
     UnusableId,
     /// Express's `Session` object has a member of this name, so that Node would drop the key when
     /// it loads the record; or it is `cookie` or `_ck`, which the record keeps for itself.
@@ -50,24 +50,24 @@ pub enum SessionError {
     /// Too many attempts at an account, or from an address: 429.
     #[error("too many attempts: try again in {} seconds", .retry_after.as_secs().max(1))]
     TooManyAttempts {
-        /// How long until another attempt is allowed.
+        /// Time until another attempt is allowed.
         retry_after: Duration,
     },
-    /// The policy remembers nobody: allow it by
+    /// The policy has no "remember me": allow it by
     /// [`remember_at_most`](crate::policy::PolicyBuilder::remember_at_most).
-    #[error("the policy remembers nobody: allow it by `remember_at_most`")]
+    #[error("the policy has no \"remember me\": allow it by `remember_at_most`")]
     RemembersNobody,
     /// The request has no session: no session layer covers its route, or its path. See
     /// `web::SessionRejection`.
     #[error("no session layer covers this request: {0}")]
     NotCovered(&'static str),
-    /// Nobody is signed in: 401.
+    /// No user is signed in: 401.
     #[error("nobody is signed in: call `login` first")]
     NotSignedIn,
-    /// The application's accounts could not be asked: 503.
-    #[error("the accounts could not be asked")]
+    /// The application's accounts could not be loaded: 503.
+    #[error("the user's account could not be loaded")]
     Accounts(#[source] Box<dyn Error + Send + Sync>),
-    /// The value of a key is of another type, or JSON cannot say it.
+    /// The value of a key is of another type, or JSON cannot express it.
     #[error(transparent)]
     Value(#[from] ValueError),
     /// The store failed.
@@ -84,7 +84,7 @@ impl From<SaveError> for SessionError {
             SaveError::Store(error) => Self::Store(error),
             SaveError::Edit(EditError::TooLarge) => Self::TooLarge,
             SaveError::Edit(EditError::Value(error)) => Self::Value(error),
-            // It goes on where it belongs: in the request that brought the function.
+            // The panic continues in the request that brought the function.
             SaveError::Edit(EditError::Panicked(panic)) => resume_unwind(panic),
         }
     }

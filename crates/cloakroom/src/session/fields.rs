@@ -1,5 +1,4 @@
-//! A session's data as one struct: each key is a field, `null` is a key that is missing, and an error
-//! knows whose it is.
+//! A session's data as one struct: each key is a field, `null` is a missing key, and an error names its key.
 
 use std::fmt;
 use std::vec::IntoIter;
@@ -12,7 +11,7 @@ use serde::forward_to_deserialize_any;
 use super::SessionError;
 use crate::record::{Field, ValueError, is_reserved, without_lone_surrogates};
 
-/// The data as a `T`.
+/// Reads the data as a `T`.
 pub(super) fn read_struct<T: DeserializeOwned>(data: &[Field<'_>]) -> Result<T, SessionError> {
     let there: Vec<_> = data.iter().filter(|field| field.value != "null").collect();
     let mended: Vec<String> = there.iter().map(|field| mended(field.value)).collect();
@@ -35,7 +34,7 @@ pub(super) fn read_struct<T: DeserializeOwned>(data: &[Field<'_>]) -> Result<T, 
     })
 }
 
-/// A text in which Rust's strings can hold everything.
+/// Replaces lone surrogates, so that Rust's strings can hold the text.
 fn mended(json: &str) -> String {
     if json.contains("\\u") {
         without_lone_surrogates(json)
@@ -49,11 +48,11 @@ type FieldPair<'a> = (&'a str, &'a str);
 
 struct FieldReader<'a> {
     pairs: IntoIter<FieldPair<'a>>,
-    /// Whose key was given out, and whose value was not.
+    /// The field whose key was given out, and whose value was not.
     next: Option<FieldPair<'a>>,
 }
 
-/// What was wrong, and with which key; empty where no one key is.
+/// An error and its key; empty where no single key is at fault.
 #[derive(Debug)]
 struct FieldError {
     key: String,
@@ -116,7 +115,7 @@ impl<'de> Deserializer<'de> for FieldReader<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// Refuses a field that no key can be, `None` as it may be now.
+    /// Refuses a struct with a field whose name no key can have, even one that is `None` now.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,

@@ -10,14 +10,14 @@ use super::{Session, SessionError};
 /// The key that connect-flash has its messages under: `{"info": ["saved"]}`.
 const FLASH: &str = "flash";
 
-/// Messages by their kind, each kind's in their order.
+/// The messages of each kind, in order.
 type Messages = BTreeMap<String, Vec<Value>>;
 
 impl Session {
     /// Returns the value of `key` and removes it; `None` where it has none.
     ///
-    /// Requests that run at once each find it: where one alone may have it, as a one-time code, remove it
-    /// by [`try_update`](Self::try_update).
+    /// Concurrent requests each find it: where only one may have it, such as a one-time code, remove it by
+    /// [`try_update`](Self::try_update).
     ///
     /// ```
     /// # use cloakroom::session::{Session, SessionError};
@@ -39,10 +39,10 @@ impl Session {
         Ok(value)
     }
 
-    /// Leaves a message for the page that the visitor sees next, under a kind: `info`, `error`.
+    /// Adds a message for the next page that the user sees, under a kind: `info`, `error`.
     ///
-    /// Messages lie under the key `flash`, as connect-flash has them: what one side leaves the other shows.
-    /// Of two requests of one session that leave messages at the same instant the later one's are kept.
+    /// Messages are stored under the key `flash`, as in connect-flash: messages of either side are shown by
+    /// the other. Of two concurrent requests of one session that leave messages the later one's are kept.
     ///
     /// ```
     /// # use cloakroom::session::{Session, SessionError};
@@ -70,8 +70,7 @@ impl Session {
 
     /// Returns the messages of a kind, the oldest first, and removes them: each is seen once.
     ///
-    /// A message that Node left and that is no text is given as its JSON. Nothing is written where there is
-    /// none.
+    /// A message of Node's that is no string is returned as JSON. Nothing is written where there is none.
     ///
     /// # Errors
     ///

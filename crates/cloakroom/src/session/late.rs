@@ -1,4 +1,4 @@
-//! After the head of the response: what needs a cookie in it is refused, and what is lost is said.
+//! Changes after the head of the response: those that need a cookie are refused, and lost ones are logged.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,12 +9,12 @@ use crate::lifecycle::{Phase, SessionState};
 use crate::policy::Unset;
 
 impl Session {
-    /// Takes note that the head of the response is on its way, and no cookie can be added to it.
+    /// Notes that the head of the response is on its way, and no cookie can be added to it.
     pub(crate) fn head_is_sent(&self) {
         self.0.head_sent.store(true, Relaxed);
     }
 
-    /// Refuses what gives the client another cookie.
+    /// Refuses a change that gives the client another cookie.
     pub(crate) fn must_precede_head(&self) -> Result<(), SessionError> {
         if self.0.head_sent.load(Relaxed) {
             return Err(SessionError::HeadersSent);
@@ -22,13 +22,13 @@ impl Session {
         Ok(())
     }
 
-    /// Refuses to store what the client could not name.
+    /// Refuses to store a session whose id the client will not get.
     pub(super) fn must_be_with_client(&self) -> Result<(), SessionError> {
         self.lock(|held| self.may_store(held))
     }
 
-    /// Makes changes to a session that has not ended. One that is not stored by the time that the head
-    /// is sent never will be.
+    /// Makes changes to a session that has not ended. One that is not stored when the head is sent never will
+    /// be.
     pub(super) fn change<R>(
         &self,
         with: impl FnOnce(&mut SessionState) -> Result<R, SessionError>,
@@ -41,7 +41,7 @@ impl Session {
         Ok(changed)
     }
 
-    /// Takes note of a change that only `save` and `update` store any more.
+    /// Notes a change that only `save` and `update` still store.
     pub(super) fn note_late(&self) {
         if self.0.head_sent.load(Relaxed) {
             self.0.late.store(true, Relaxed);

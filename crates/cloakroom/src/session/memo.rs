@@ -1,16 +1,16 @@
-//! What was loaded for a request beside its session, so that nobody loads it twice.
+//! The memo of a request: a value that was loaded beside its session, so that it is loaded once.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Session;
 
-/// One value, and what it is of; neither is printed.
+/// One value and its key; neither is printed.
 #[derive(Default)]
 pub(super) struct Memo(Mutex<Option<(String, Arc<dyn Any + Send + Sync>)>>);
 
 impl Session {
-    /// Returns what was kept last, where it is of this key and of this type.
+    /// Returns the kept value, if it is of this key and of this type.
     pub(crate) fn recall<T: Clone + Send + Sync + 'static>(&self, of: &str) -> Option<T> {
         let memo = self.0.memo.0.lock();
         let memo = memo.unwrap_or_else(PoisonError::into_inner);

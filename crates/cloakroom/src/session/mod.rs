@@ -1,4 +1,4 @@
-//! What a handler holds: one visitor's data, read and changed by key.
+//! The session as a handler has it: one client's data, read and changed by key.
 
 mod error;
 mod fields;
@@ -46,7 +46,7 @@ use crate::watch::{Ended, Watched};
 #[cfg(any(feature = "ws", feature = "socketio"))]
 use crate::watch::{SocketLimit, SocketLimits, SocketPermit};
 
-/// One visitor's session, for as long as one request runs. Clones are the same session.
+/// One client's session, for as long as one request runs. Clones are the same session.
 ///
 /// Reading and changing happen in memory. Changes are written before the response leaves, as a
 /// patch over whatever the record has become by then: of two requests that change different keys
@@ -67,17 +67,17 @@ struct SessionInner {
     coordinator: Arc<Coordinator>,
     request: RequestInfo,
     state: Mutex<Lazy>,
-    /// Whether the head of the response is on its way.
+    /// `true` once the head of the response is on its way.
     head_sent: AtomicBool,
-    /// Whether something was changed since.
+    /// `true` if something was changed since.
     late: AtomicBool,
-    /// What the application has loaded for this request, for whoever asks next.
+    /// A value that the application has loaded for this request, to be loaded once.
     memo: Memo,
 }
 
 impl Session {
-    /// The value of `key`, `None` where it has none or `null`, whatever `T` is: that is how Express's
-    /// applications say that there is nothing (`req.session.user = null`).
+    /// Returns the value of `key`; `None` where it has none or `null`, whatever `T` is: Express's
+    /// applications clear a value that way (`req.session.user = null`).
     ///
     /// Half a surrogate pair, which JavaScript may store and Rust cannot hold, reads as U+FFFD.
     ///
@@ -90,7 +90,7 @@ impl Session {
         Ok(value.flatten().transpose()?.flatten())
     }
 
-    /// The value of `key` as it is written in the record: JSON.
+    /// Returns the value of `key` as it is written in the record: JSON.
     ///
     /// # Errors
     ///
@@ -108,11 +108,11 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::ReservedKey`] for a name that Express's `Session` object has itself, and
-    /// would drop when it loads the record; [`SessionError::Value`] for a value that JSON cannot
-    /// say; [`SessionError::TooLarge`] where the session would be beyond the policy's `record_limit`
-    /// with it, and stays as it was; [`SessionError::HeadersSent`] for a session that begins after the
-    /// response's head; [`SessionError::Ended`].
+    /// [`SessionError::ReservedKey`] for a name that Express's `Session` object has itself, and would drop
+    /// when it loads the record; [`SessionError::Value`] for a value that JSON cannot express;
+    /// [`SessionError::TooLarge`] where the session would exceed the policy's `record_limit` with it, and
+    /// stays as it was; [`SessionError::HeadersSent`] for a session that begins after the response's head;
+    /// [`SessionError::Ended`].
     pub fn insert<T: Serialize>(&self, key: &str, value: T) -> Result<(), SessionError> {
         let json = stringify(&value).map_err(|error| ValueError::write::<T>(key, error))?;
         self.set_all(&mut [(key, Some(json))])
@@ -172,12 +172,12 @@ impl Session {
         Ok(())
     }
 
-    /// The keys that have values, in the record's order; none after the session ended.
+    /// Returns the keys that have values, in the record's order; none after the session ended.
     pub fn keys(&self) -> Vec<String> {
         self.live(|held| names(held)).unwrap_or_default()
     }
 
-    /// All data as one JSON object.
+    /// Returns all data as one JSON object.
     ///
     /// # Errors
     ///
@@ -186,26 +186,25 @@ impl Session {
         self.live(|held| record::object(&held.patch.data(held.base.as_deref())))
     }
 
-    /// Looks for something among the values of keys; `None` after the session ended.
+    /// Searches the values of keys; `None` after the session ended.
     pub(crate) fn find<R>(&self, with: impl FnOnce(&SessionState) -> Option<R>) -> Option<R> {
         self.peek(with).ok()??
     }
 
-    /// The id: given to the client when the response leaves, if the session is stored by then.
+    /// Returns the id: sent to the client with the response, if the session is stored by then.
     ///
     /// # Security
     ///
-    /// It is printed by nothing but [`SessionId::expose`]. Whoever has it, and a signing secret,
-    /// has the session.
+    /// Only [`SessionId::expose`] prints it. A client that has it, and a signing secret, has the session.
     pub fn id(&self) -> SessionId {
         self.lock(|held| held.id.clone())
     }
 
     /// Gives a session that is not stored under its id yet another id, for an adapter whose application
-    /// draws ids by itself once it knows that one is needed; otherwise
+    /// generates ids by itself once one is needed; otherwise
     /// [`id_generator`](crate::policy::PolicyBuilder::id_generator) does.
     ///
-    /// Nothing is done to one that is stored: that is what [`regenerate`](Self::regenerate) begins with.
+    /// Has no effect on one that is stored: use [`regenerate`](Self::regenerate) there.
     ///
     /// # Errors
     ///
@@ -220,13 +219,13 @@ impl Session {
         })
     }
 
-    /// Whether the client did not come with this session: it began, or changed its id, in this
+    /// Returns `true` if the client did not come with this session: it began, or changed its id, in this
     /// request.
     pub fn is_new(&self) -> bool {
         self.lock(|held| held.is_new())
     }
 
-    /// Whether this request ended it, by [`destroy`](Self::destroy) or [`unset`](Self::unset).
+    /// Returns `true` if this request ended it, by [`destroy`](Self::destroy) or [`unset`](Self::unset).
     pub fn is_ended(&self) -> bool {
         let is_ended = |held: &SessionState| {
             matches!(
@@ -237,14 +236,14 @@ impl Session {
         self.look(is_ended).unwrap_or(false)
     }
 
-    /// The address that this request came from, by a trusted proxy's word where there is one: see
+    /// Returns the address of the client, as a trusted proxy reports it where there is one: see
     /// [`TrustedProxy::client`](crate::policy::TrustedProxy::client).
     pub fn address(&self) -> Option<IpAddr> {
         self.0.request.address
     }
 
-    /// When it began, or its user signed in last; `None` for a session of another writer, or of a policy without absolute and
-    /// renewal time-outs, whose record does not say.
+    /// Returns the time at which it began, or its user signed in last; `None` for a session of another
+    /// writer, or of a policy without absolute and renewal time-outs, whose record does not hold it.
     pub fn created(&self) -> Option<SystemTime> {
         self.lock(|held| {
             held.metadata
@@ -253,28 +252,28 @@ impl Session {
         })
     }
 
-    /// When it ends unless another request comes before.
+    /// Returns its expiry, unless another request comes before.
     pub fn expires(&self) -> SystemTime {
         let now = self.0.coordinator.now();
         self.lock(|held| held.expires(&self.0.coordinator.policy, now))
             .into()
     }
 
-    /// When it ends, whatever comes; `None` without an absolute time-out.
+    /// Returns the time of its absolute time-out; `None` without one.
     pub fn deadline(&self) -> Option<SystemTime> {
         self.lock(|held| held.deadline().map(SystemTime::from))
     }
 
-    /// Its cookie's attributes, as JSON in Express's spelling.
+    /// Returns its cookie's attributes, as JSON in Express's spelling.
     pub fn cookie(&self) -> String {
         self.lock(|held| held.cookie.to_json())
     }
 
     /// Changes its cookie's attributes, for this session only.
     ///
-    /// The cookie is sent again with them. With [`Policy::express`](crate::Policy::express) that alone
-    /// is no change to the session, as there: the cookie is sent again when data changed too, and the
-    /// record keeps the attributes when it is written or [saved](Self::save).
+    /// The cookie is sent again with them. With [`Policy::express`](crate::Policy::express) that alone is no
+    /// change to the session, as in Express: the cookie is sent again when data changed too, and the record
+    /// keeps the attributes when it is written or [saved](Self::save).
     pub fn cookie_mut<R>(&self, change: impl FnOnce(&mut CookieMut<'_>) -> R) -> R {
         let mut cookie = self.lock(|held| held.cookie.clone());
         let result = change(&mut CookieMut::new(&mut cookie, self.0.coordinator.now()));
@@ -287,12 +286,12 @@ impl Session {
         result
     }
 
-    /// Gives the session another id when it is stored, and ends the old one: owed whenever a
-    /// visitor's rights change. The data stays.
+    /// Gives the session another id when it is stored, and ends the old one: required whenever a client's
+    /// rights change (OWASP). The data stays.
     ///
-    /// Where the same user stays signed in with the same `roles`, requests that are under way with the old
-    /// id go on in the session for a minute, and get no cookie; otherwise they are nobody's. See
-    /// [the life of a session](crate::manual::lifecycle).
+    /// If the same user stays signed in with the same `roles`, concurrent requests with the old id go on
+    /// in the session for a minute, and get no cookie; otherwise they get an anonymous session. See [the life
+    /// of a session](crate::manual::lifecycle).
     ///
     /// # Errors
     ///
@@ -303,7 +302,7 @@ impl Session {
         self.change_id(Rotation::Regenerated)
     }
 
-    /// Gives the session another id because it changes hands: whoever has the old one has nothing.
+    /// Gives the session another id because its user changes: the old id opens nothing.
     pub(crate) fn hand_over(&self) -> Result<(), SessionError> {
         self.change_id(Rotation::Handover)
     }
@@ -315,8 +314,8 @@ impl Session {
         self.live(|held| held.change_id(id, why, now))
     }
 
-    /// Begins another session, without data, in the place of this one: what Express's
-    /// `regenerate` does. After `destroy` too.
+    /// Begins another session, without data, in the place of this one, as Express's `regenerate` does.
+    /// Possible after `destroy` as well.
     ///
     /// # Errors
     ///
@@ -336,38 +335,36 @@ impl Session {
         Ok(())
     }
 
-    /// Leaves all data behind at a login: [`clear`](Self::clear) would know nothing of what another
-    /// request of the former user is about to store.
+    /// Discards all data at a login: [`clear`](Self::clear) would not cover data that another request of the
+    /// former user is about to store.
     pub(crate) fn discard_data(&self, is_same_user: bool) -> Result<(), SessionError> {
         let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
         let cookie = policy.new_cookie(&self.0.request, now);
         self.live(|held| held.discard_data(policy, cookie, is_same_user, now))
     }
 
-    /// Lets the session go: changes of this request are discarded, and the record is kept or
-    /// deleted as the policy's `unset` says. Express's `req.session = null`.
+    /// Drops the session: changes of this request are discarded, and the record is kept or deleted as the
+    /// policy's `unset` says. Express's `req.session = null`.
     pub fn unset(&self) {
         self.lock(SessionState::unset);
         self.note_late();
     }
 
-    /// Asks for the session's expiry to be moved at the end of this request, however recently that
-    /// was done.
+    /// Moves the session's expiry at the end of this request, however recently that was done.
     pub fn touch(&self) {
         self.lock(|held| held.touched = true);
     }
 
-    /// Waits for the session's end: for whoever holds a connection that outlives the request, a
-    /// WebSocket or a stream.
+    /// Waits for the session's end: for a connection that outlives the request, such as a WebSocket or a
+    /// stream.
     ///
-    /// Ready within a second after the session was destroyed, got another id by a login, a logout or
-    /// a renewal, was ended on another server, or ran out of time; at once where this process did it.
-    /// What it watches is the session as it is stored when this is called; one that is not stored has
-    /// nothing that can end, and its future is never ready. Nor is it because the store is down: when
-    /// it is back, it is asked.
+    /// Ready within a second after the session was destroyed, got another id by a login, a logout or a
+    /// renewal, was ended on another server, or expired; at once where this process did it. It watches the
+    /// session as it is stored when this is called; one that is not stored has nothing that can end, and its
+    /// future is never ready. Nor is it while the store is down: once that is back, it is polled again.
     ///
-    /// All that wait cost the store one question for a thousand of them, twice a second, less where it
-    /// gives hints: see `manual::live`.
+    /// All waiting futures together cost the store one query for a thousand of them, twice a second, fewer
+    /// where it sends invalidations: see `manual::live`.
     ///
     /// ```
     /// # use cloakroom::{Session, watch::EndReason};
@@ -396,7 +393,7 @@ impl Session {
         self.0.coordinator.now()
     }
 
-    /// Whether this request goes on without its session, because the store did not give it.
+    /// Returns `true` if this request goes on without its session, because the store failed to return it.
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn is_detached(&self) -> bool {
         self.look(|held| held.phase == Phase::Detached)
@@ -421,7 +418,7 @@ impl Session {
         self.live(|held| held.note_by(policy, now, by))
     }
 
-    /// What its last login noted.
+    /// Returns the device that its last login noted.
     pub(crate) fn login_device(&self) -> Option<LoginDevice> {
         self.lock(|held| held.metadata.as_ref()?.device())
     }
@@ -430,12 +427,12 @@ impl Session {
         &self.0.coordinator
     }
 
-    /// Takes note that the store has ended it.
+    /// Notes that the store has ended it.
     pub(crate) fn was_destroyed(&self) {
         self.lock(|held| held.phase = Phase::Destroyed);
     }
 
-    /// What cloakroom notes of the session.
+    /// Returns the session's metadata.
     pub(crate) fn metadata(&self) -> Option<Arc<Metadata>> {
         self.lock(|held| held.metadata.clone())
     }
@@ -457,18 +454,20 @@ impl Session {
             .sockets
             .admit(self.stored_id(), self.0.request.address, limits);
         admitted.inspect_err(|full| match full {
-            SocketLimit::Session => tracing::debug!("a session has as many sockets as it may have"),
+            SocketLimit::Session => {
+                tracing::debug!("a session has as many sockets as the policy allows")
+            }
             SocketLimit::Address => warn_of_crowded_address(),
         })
     }
 
-    /// The id under which the store has it, if it has.
+    /// Returns the id under which it is stored, if it is.
     pub(crate) fn stored_id(&self) -> Option<SessionId> {
         self.lock(|held| held.stored.clone())
     }
 
-    /// Refuses what would be said to be done and is not: without the store this request has nothing of
-    /// the session.
+    /// Refuses an operation that would falsely be reported as done: without the store this request has
+    /// nothing of the session.
     pub(crate) fn must_be_attached(&self) -> Result<(), SessionError> {
         if self.lock(|held| held.phase == Phase::Detached) {
             let reason = "the store did not give this request its session";
@@ -482,7 +481,7 @@ impl Session {
     }
 }
 
-/// Says once what an operator may have to set.
+/// Logs once a setting that an operator may have to make.
 #[cfg(any(feature = "ws", feature = "socketio"))]
 fn warn_of_crowded_address() {
     static SAID: std::sync::Once = std::sync::Once::new();
@@ -509,7 +508,7 @@ fn names(held: &SessionState) -> Vec<String> {
         .collect()
 }
 
-/// Refuses a key and a value, by themselves; takes the space around the value away.
+/// Checks a key and a value, by themselves; trims the space around the value.
 pub(crate) fn check(key: &str, json: &mut String, limit: RecordLimit) -> Result<(), SessionError> {
     if is_reserved(key) {
         return Err(SessionError::ReservedKey(key.to_owned()));
@@ -530,7 +529,7 @@ pub(crate) fn check(key: &str, json: &mut String, limit: RecordLimit) -> Result<
     Ok(())
 }
 
-/// The value of a key; `None` for `null`.
+/// Parses the value of a key; `None` for `null`.
 fn read<T: DeserializeOwned>(key: &str, json: &str) -> Result<Option<T>, ValueError> {
     if json == "null" {
         return Ok(None);

@@ -1,16 +1,15 @@
-//! Requests that are no use of the session: they read it, and may change it, and it ends when it would have.
+//! Passive requests: they read the session, and may change it, and do not prolong it.
 
 use super::Session;
 
 impl Session {
-    /// Leaves the session's expiry where it is: this request is no use of it, as a poll, a countdown or a
-    /// stream of events is none, which would otherwise keep a visitor signed in who has left the desk.
+    /// Leaves the session's expiry unchanged: this request does not count as use of it. For a poll, a
+    /// countdown or an event stream, which would otherwise keep a user signed in who has left the desk.
     ///
-    /// What is changed is stored, and the session ends when it would have ended without. Neither is its
-    /// cookie sent again, nor its id renewed. A session that begins or gets another id in this request has
-    /// its time-outs in full; [`touch`](Self::touch), and attributes set by
-    /// [`cookie_mut`](Self::cookie_mut), count all the same. A change costs one read more, so that the
-    /// expiry is the one that is stored by then.
+    /// Changes are stored, and the session expires when it would have expired without. Neither is its cookie
+    /// sent again, nor its id renewed. A session that begins or gets another id in this request has its
+    /// time-outs in full; [`touch`](Self::touch), and attributes set by [`cookie_mut`](Self::cookie_mut),
+    /// count all the same. A change costs one more read, so that the expiry is the stored one.
     ///
     /// For a route: `web::KeepExpiry`.
     ///

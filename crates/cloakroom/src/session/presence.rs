@@ -1,4 +1,4 @@
-//! Visitors who are there as long as a connection of theirs is open.
+//! Keeps sessions alive as long as a connection of theirs is open.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{SaveError, Session};
 use crate::lifecycle::Edit;
 
-/// How often at most an open connection moves the expiry of its session.
+/// The shortest time after which an open connection moves its session's expiry again.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Keeps a session from reaching its idle time-out while a connection is open; not its absolute one.
@@ -24,8 +24,8 @@ impl Presence {
         }
     }
 
-    /// Returns how long it is until the expiry is to be moved next: a third of the idle time-out after
-    /// it was moved.
+    /// Returns the time until the expiry is to be moved next: a third of the idle time-out after it was
+    /// moved.
     pub(crate) fn due_in(&self) -> Duration {
         let ttl = self
             .session
@@ -39,8 +39,8 @@ impl Presence {
         interval.saturating_sub(self.moved.elapsed())
     }
 
-    /// Moves the expiry of the session as it is stored. One that ended is left alone, and what its
-    /// handler has not saved is not stored by it.
+    /// Moves the expiry of the stored session. One that ended is left alone, and unsaved changes of its
+    /// handler are not stored by it.
     pub(crate) async fn renew(&mut self) {
         self.moved = Instant::now();
         let (coordinator, now) = (&self.session.0.coordinator, self.session.now());

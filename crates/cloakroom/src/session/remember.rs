@@ -1,4 +1,4 @@
-//! "Remember me": time-outs of one session's own.
+//! "Remember me": a time-out for one session.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use super::{Session, SessionError};
 const LEAST: Duration = Duration::from_secs(1);
 
 impl Session {
-    /// Gives the session time-outs of its own: it ends `timeout` after it began, or its user signed in,
-    /// however often it is used, and not before, however long it rests. "Remember me", before or after
-    /// the login; less than the policy's time-outs for "this is a public computer".
+    /// Gives the session a time-out of its own: it ends `timeout` after it began, or its user signed in,
+    /// however often it is used, and not before, however long it is idle. "Remember me", before or after the
+    /// login; less than the policy's time-outs for "this is a public computer".
     ///
-    /// The policy's [`remember_at_most`](crate::policy::PolicyBuilder::remember_at_most) bounds it, from a second up. The
-    /// browser's cookie is sent again. A later login of the same user begins it again; that of anybody
-    /// else leaves the session to the policy's time-outs, unless it asks again.
+    /// The policy's [`remember_at_most`](crate::policy::PolicyBuilder::remember_at_most) bounds it, from a
+    /// second up. The browser's cookie is sent again. A later login of the same user starts the time-out
+    /// again; that of another user returns the session to the policy's time-outs, unless it calls this again.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -29,8 +29,8 @@ impl Session {
     ///
     /// # Security
     ///
-    /// It prolongs the session that was signed in to; it signs nobody in, as a token beside the session
-    /// would. Ask for the password again before what matters: [`Require::fresh`](crate::auth::Require::fresh).
+    /// It prolongs the session that was signed in to; unlike a token beside the session it signs no user in.
+    /// Ask for the password again before sensitive actions: [`Require::fresh`](crate::auth::Require::fresh).
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Session {
         self.live(|held| held.remember(policy, timeout, now))
     }
 
-    /// Leaves the session to the policy's time-outs, unless this request had it remembered.
+    /// Returns the session to the policy's time-outs, unless this request had it remembered.
     pub(crate) fn forget(&self) -> Result<(), SessionError> {
         let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
         self.live(|held| held.forget(policy, now))

@@ -1,4 +1,4 @@
-//! What a request has of its session: nothing yet, for most visitors, or all of it, under one lock.
+//! The lazily loaded state of a session: nothing yet, for most clients, or all of it, under one lock.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,8 @@ use crate::lifecycle::SessionState;
 use crate::policy::RequestInfo;
 
 pub(super) enum Lazy {
-    /// Nothing was asked of a session that begins with this request; here is the valid ticket that
-    /// the client showed. Most visitors' sessions never get further, and cost no more.
+    /// The handler has not accessed a session that begins with this request; the field is the client's valid
+    /// ticket. Most clients' sessions stay in this state, and cost no more.
     Untouched(Option<Ticket>),
     Loaded(Box<SessionState>),
 }
@@ -24,13 +24,13 @@ impl Session {
         Self::of(coordinator, request, Lazy::Loaded(held))
     }
 
-    /// A session that begins with this request.
+    /// Returns a session that begins with this request.
     pub(crate) fn fresh(
         coordinator: Arc<Coordinator>,
         request: RequestInfo,
         ticket: Option<Ticket>,
     ) -> Self {
-        // Functions of the application's own are not called under a lock.
+        // The application's functions are not called under a lock.
         if coordinator.policy.wants_request() {
             let held = Box::new(coordinator.fresh(&request, ticket));
             return Self::new(coordinator, request, held);
@@ -49,17 +49,17 @@ impl Session {
         }))
     }
 
-    /// Whether it begins with this request, and nothing was asked of it.
+    /// Returns `true` if it begins with this request, and was not accessed.
     pub(crate) fn is_untouched(&self) -> bool {
         matches!(*self.state(), Lazy::Untouched(_))
     }
 
-    /// Whether the client showed no valid ticket of a session of which nothing was asked.
+    /// Returns `true` if the client showed no valid ticket, and the session was not accessed.
     pub(crate) fn has_no_ticket(&self) -> bool {
         matches!(*self.state(), Lazy::Untouched(None))
     }
 
-    /// Looks at a session, ended or not; `None` for one of which nothing was asked.
+    /// Reads a session, ended or not; `None` for one that was not accessed.
     pub(crate) fn look<R>(&self, with: impl FnOnce(&SessionState) -> R) -> Option<R> {
         match &*self.state() {
             Lazy::Untouched(_) => None,
@@ -83,8 +83,7 @@ impl Session {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at a session that has not ended; `None` for one that has no data because nothing was
-    /// asked of it.
+    /// Reads a session that has not ended; `None` for one that has no data because it was not accessed.
     pub(super) fn peek<R>(
         &self,
         with: impl FnOnce(&SessionState) -> R,

@@ -1,4 +1,4 @@
-//! A read-modify-write step that may refuse, may remove its key, and may borrow.
+//! A read-modify-write update that may refuse, may remove its key, and may borrow.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,14 +11,14 @@ use crate::lifecycle::{ComputedChange, EditError};
 use crate::record::{ValueError, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
 
-/// What came of a step.
+/// The outcome of an update.
 enum Swap {
     Done,
-    /// It was computed from another value than the key has by now.
+    /// It was computed from another value than the stored one.
     Stale(Option<String>),
 }
 
-/// Where the store's side of a step leaves what it found.
+/// The place where the closure that runs in the store's update leaves its outcome.
 #[derive(Default)]
 struct Found(Mutex<Option<Swap>>);
 
@@ -34,14 +34,13 @@ impl Found {
 }
 
 impl Session {
-    /// Changes one key by its present value, or refuses to: the step of [`update`](Self::update) for what
-    /// has a condition, removes the key, or borrows from the handler.
+    /// Changes one key by its present value, or refuses to: [`update`](Self::update) for a change that has a
+    /// condition, removes the key, or borrows from the handler.
     ///
-    /// `change` gets the value that is stored by then, `None` without one, and returns the next one; `None`
-    /// removes the key, an `Err` leaves everything as it was and is what this returns. It may be called
-    /// several times. Of several requests that take a value away this way, on any server, one gets it.
-    /// Steps of many requests on one key are made one after the other: where hundreds meet, `update` takes
-    /// fewer writes.
+    /// `change` gets the stored value, `None` without one, and returns the next one; `None` removes the key,
+    /// an `Err` leaves everything unchanged and is returned. It may be called several times. Of several
+    /// requests that take a value this way, on any server, one gets it. Concurrent updates of one key are
+    /// made one after the other: for hundreds of them, `update` takes fewer writes.
     ///
     /// ```
     /// # use cloakroom::session::{Session, SessionError};
@@ -65,8 +64,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// What `change` refuses with; otherwise as for [`update`](Self::update), with
-    /// [`SessionError::Conflict`] where others changed the key for as long as the policy's
+    /// The error that `change` returns; otherwise as for [`update`](Self::update), with
+    /// [`SessionError::Conflict`] where other requests changed the key for as long as the policy's
     /// `store_timeout`.
     pub async fn try_update<T, E, F>(&self, key: &str, mut change: F) -> Result<Option<T>, E>
     where
@@ -86,7 +85,7 @@ impl Session {
                 Ok(next) => next,
                 Err(refused) if is_read_now => return Err(refused),
                 Err(refused) => {
-                    // What this request read may be out of date.
+                    // The value that this request read may be out of date.
                     let stored = self.stored_value(key).await?;
                     if stored == current {
                         return Err(refused);
@@ -109,7 +108,7 @@ impl Session {
         }
     }
 
-    /// The JSON of a key's value as it is stored by now, or as this request has set it.
+    /// Returns the JSON of a key's value as it is stored, or as this request has set it.
     async fn stored_value(&self, key: &str) -> Result<Option<String>, SessionError> {
         if let Some(id) = self.stored_id() {
             let stored = self.read_or_follow(&id).await?;
@@ -121,13 +120,13 @@ impl Session {
         self.present_value(key)
     }
 
-    /// The JSON of a key's value as this request sees it.
+    /// Returns the JSON of a key's value as this request sees it.
     fn present_value(&self, key: &str) -> Result<Option<String>, SessionError> {
         let found = self.peek(|held| held.get(key).map(str::to_owned))?;
         Ok(found.flatten())
     }
 
-    /// Puts `next` in the place of `expected` in the store.
+    /// Replaces `expected` by `next` in the store.
     async fn swap(
         &self,
         key: &str,

@@ -1,4 +1,4 @@
-//! The whole session as one struct of the application's own.
+//! The whole session as one struct of the application.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,14 +16,14 @@ use crate::record::{Patch, Record, ValueError, is_reserved, stringify};
 
 /// A session as a value of `T`: each field is a key, and fields that changed are saved.
 ///
-/// A key that is missing, or `null`, takes the field's serde default; keys that `T` does not name are
-/// left alone. What was changed goes into the session when this is dropped, or, to learn of errors, by
-/// [`Typed::commit`]: in a body that streams, say, where only [`Session::save`] stores it.
+/// A key that is missing, or `null`, takes the field's serde default; keys that `T` does not name are left
+/// alone. Changes are written to the session when this is dropped or, to get errors, by [`Typed::commit`]; in
+/// a streaming body, say, only [`Session::save`] stores them.
 ///
-/// Several of one request, of the same struct or of others, each put in what they changed. A field that
-/// the session has another value of by then, because another of them, [`insert`](Session::insert) or
-/// [`update`](Session::update) set it, or another request did and this one has read it, is not
-/// overwritten: the first stays, and [`commit`](Self::commit) is [`SessionError::Conflict`].
+/// Several in one request, of the same struct or of others, each write what they changed. A field whose value
+/// changed in the session meanwhile, by another of them, by [`insert`](Session::insert) or
+/// [`update`](Session::update), or by another request that this one has read, is not overwritten: the first
+/// value stays, and [`commit`](Self::commit) returns [`SessionError::Conflict`].
 ///
 /// ```
 /// # use cloakroom::session::{Session, SessionError};
@@ -44,14 +44,14 @@ pub struct Typed<T: Serialize> {
     session: Session,
     value: T,
     before: FieldMap,
-    /// The data that `before` is of.
+    /// The data that `before` was read from.
     found: Snapshot,
 }
 
 type FieldMap = BTreeMap<String, Box<RawValue>>;
 
 impl Session {
-    /// The session as a value of `T`, a struct whose fields are its keys.
+    /// Returns the session as a value of `T`, a struct whose fields are its keys.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl Snapshot {
 }
 
 impl<T: Serialize> Typed<T> {
-    /// Puts the fields that changed into the session: all of them or, where one is refused, none.
+    /// Writes the fields that changed to the session: all of them or, where one is refused, none.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl<T: Serialize> Drop for Typed<T> {
         if let Err(error) = self.commit()
             && !matches!(error, SessionError::Ended)
         {
-            tracing::error!(%error, "a typed session could not be kept");
+            tracing::error!(%error, "a typed session could not be written back");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The steps of a session that reach the store before the request is over.
+//! Operations of a session that reach the store before the request is over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::lifecycle::{
 use crate::record::{Record, StoredRecord, ValueError, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
 
-/// How long a session is looked at that may be about to be refused.
+/// Time for which a session is observed that may be about to be refused.
 const SETTLING: Duration = Duration::from_millis(100);
 
-/// Where a session's record is to be written.
+/// The place where a session's record is to be written.
 enum WriteTarget {
-    /// In the place of the client's own id, where there is nothing under that.
+    /// A new record, in the place of the client's own id, under which there is none.
     New(Option<SessionId>),
     Same(Arc<Record>),
     Moved {
@@ -37,9 +37,9 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::Gone`] where it ended elsewhere meanwhile, [`SessionError::Conflict`],
-    /// [`SessionError::TooLarge`], [`SessionError::Ended`]; [`SessionError::HeadersSent`] for a session
-    /// that the client cannot be given any more; [`SessionError::Store`] where the store failed: whether
-    /// it wrote is then known only where the kind is not `Unknown`.
+    /// [`SessionError::TooLarge`], [`SessionError::Ended`]; [`SessionError::HeadersSent`] for a session that
+    /// the client cannot be given any more; [`SessionError::Store`] where the store failed: only
+    /// with the kind `Unknown` it may have written.
     pub async fn save(&self) -> Result<(), SessionError> {
         self.live(|_| ())?;
         self.must_be_attached()?;
@@ -69,12 +69,12 @@ impl Session {
         })
     }
 
-    /// Looks past every cache, and says whether the session is still there; what this request changes then
-    /// lies over what is stored by now. Without a cache the store is not asked.
+    /// Re-reads the session past every cache; returns `true` if it still exists. Changes of this request are
+    /// then applied to the stored record. Without a cache the store is not queried.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] where the store failed: whose rights are not known passes no guard.
+    /// [`StoreError`] where the store failed: a user whose rights are not known passes no guard.
     pub async fn confirm(&self) -> Result<bool, StoreError> {
         let coordinator = &self.0.coordinator;
         let stored = self.look(|held| held.stored.clone()).flatten();
@@ -90,7 +90,7 @@ impl Session {
             let record = Record::parse(stored.text, limit).ok()?;
             Some((record, stored.expires))
         });
-        // What cannot be read is of as little use as what is not there.
+        // A record that cannot be read is of as little use as one that does not exist.
         let Some((record, expires)) = read else {
             return Ok(false);
         };
@@ -104,13 +104,13 @@ impl Session {
         Ok(true)
     }
 
-    /// Ends the session, here and for every request that still runs with it; one that the store did not
-    /// give to this request, too.
+    /// Ends the session, here and for every request that still runs with it; also one that the store failed
+    /// to return to this request.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Store`] where the store failed: say so, and it is asked again in the background until
-    /// it ends the session, as long as this process lives, and by the next request that shows the cookie.
+    /// [`SessionError::Store`] where the store failed: report it, and the end is retried in the background
+    /// until it succeeds, as long as this process lives, and by the next request that shows the cookie.
     /// Nothing of the session is saved all the same. The client keeps its cookie where the store has
     /// certainly refused, and can try again; where the outcome is
     /// [unknown](crate::store::StoreErrorKind::Unknown) it is cleared.
@@ -118,7 +118,7 @@ impl Session {
         let ids = self.live(|held| {
             let ids = held.to_end();
             held.phase = Phase::Destroyed;
-            // What `reset` begins after it has no predecessor.
+            // The session that `reset` begins after it has no predecessor.
             held.superseded = None;
             held.is_unread = false;
             held.left = None;
@@ -134,7 +134,7 @@ impl Session {
         Ok(ended?)
     }
 
-    /// Reads the session past every cache; where it was renewed meanwhile, under the id that it has now.
+    /// Reads the session past every cache; where it was renewed meanwhile, under its present id.
     pub(super) async fn read_or_follow(
         &self,
         id: &SessionId,
@@ -150,11 +150,11 @@ impl Session {
         Ok(Some(stored))
     }
 
-    /// Changes one key by its present value, so that no step of another request is lost, on this
-    /// server or another: at once in the store, together with what else changed.
+    /// Changes one key by its present value, so that no update of another request is lost, on this server or
+    /// another: at once in the store, together with the other changes.
     ///
-    /// `change` may be called several times, each time with the value that stands by then; `null` is
-    /// none.
+    /// `change` may be called several times, each time with the value that is stored by then; `null` is
+    /// `None`.
     ///
     /// ```
     /// # use cloakroom::session::{Session, SessionError};
@@ -165,8 +165,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As for [`save`](Self::save) and [`insert`](Self::insert). After an outcome that is unknown
-    /// the step may have been made: read before it is made again.
+    /// As for [`save`](Self::save) and [`insert`](Self::insert). After an unknown outcome the update may have
+    /// been made: read before it is made again.
     pub async fn update<T, F>(&self, key: &str, mut change: F) -> Result<T, SessionError>
     where
         T: Serialize + DeserializeOwned,
@@ -218,9 +218,9 @@ impl Session {
         }
     }
 
-    /// Nobody else can know a record that was never stored.
+    /// Applies a change to a record that was never stored, which no other request can know.
     fn apply_in_memory(&self, change: &mut ComputedChange) -> Result<String, SessionError> {
-        // The function is the application's own, and may use the session.
+        // The function is the application's, and may use the session.
         let current = self.lock(|held| held.get(&change.key).map(str::to_owned));
         let next = (change.function)(current.as_deref()).map_err(SaveError::from)?;
         match &next {
@@ -230,28 +230,28 @@ impl Session {
         Ok(next.unwrap_or_else(|| "null".into()))
     }
 
-    /// Writes the record where it belongs.
+    /// Writes the record to its place.
     ///
-    /// Where the id was closed while this request ran, a request that itself signs somebody in stores
-    /// what it set under an id of its own; every other is refused.
+    /// If the id was closed while this request ran, a request that itself signs a user in stores what it
+    /// set under an id of its own; every other is refused.
     pub(crate) async fn write(&self, now: Timestamp) -> Result<(), SaveError> {
         let coordinator = &self.0.coordinator;
-        // Nobody would ever have its id.
+        // No client would ever have its id.
         if self.lock(|held| held.stored.is_none() && is_late(&coordinator.policy, held)) {
             return Err(SaveError::Gone);
         }
         self.settle_predecessor(now);
         self.end_left().await?;
-        // Once it is stored, the session itself says no more that this request signed somebody in.
+        // Once it is stored, the session state does not show any more that this request signed a user in.
         self.lock(|held| held.is_login |= signs_in(&coordinator.policy, held));
         if let Some(id) = self.lock(|held| held.lost_id()) {
-            // Nobody would ever have the id that it is to get.
+            // No client would ever have the id that it is to get.
             self.lock(|held| held.phase = Phase::Destroyed);
             coordinator.end(&id).await?;
             return Err(SaveError::Gone);
         }
         match self.write_once(now).await {
-            // Who acts for another has proved nothing.
+            // An impersonator has proved nothing.
             Err(SaveError::Closed) if self.lock(|held| held.is_handed) => Err(SaveError::Closed),
             Err(SaveError::Closed) if self.signs_in() => Box::pin(self.write_apart(now)).await,
             Err(SaveError::Gone) if self.signs_in_a_visitor() => {
@@ -261,10 +261,10 @@ impl Session {
         }
     }
 
-    /// Stores what a request that signs in has set under an id of its own, because the one that it came
-    /// by was closed while it ran.
+    /// Stores what a request that signs in has set under an id of its own, because the one that it came by
+    /// was closed while it ran.
     ///
-    /// Where the user was signed in under that id, another sign-in closed it, whose session is there; or
+    /// If the user was signed in under that id, either another sign-in closed it, whose session exists; or
     /// all sessions of the user were ended, which the request must not outlive.
     async fn write_apart(&self, now: Timestamp) -> Result<(), SaveError> {
         let coordinator = &self.0.coordinator;
@@ -283,7 +283,7 @@ impl Session {
         Err(SaveError::Gone)
     }
 
-    /// Whether the user has another session, which is there for a while: in some stores one that is
+    /// Returns `true` if the user has another session, which exists for a while: in some stores one that is
     /// about to be refused can be seen for a moment.
     async fn has_another(&self, user: &str, own: &SessionId) -> Result<bool, SaveError> {
         let coordinator = &self.0.coordinator;
@@ -297,8 +297,8 @@ impl Session {
         Ok(others.iter().any(|key| still.contains(key)))
     }
 
-    /// Ends the record that could not be read, where this request has stored a session of its own before
-    /// it signed somebody in or gave it another id.
+    /// Ends the record that could not be read, where this request has stored a session of its own before it
+    /// signed a user in or gave it another id.
     async fn end_left(&self) -> Result<(), StoreError> {
         let left = self.lock(|held| held.left.clone());
         if let Some(left) = left {
@@ -308,7 +308,7 @@ impl Session {
         Ok(())
     }
 
-    /// Whether nothing of this session may be stored.
+    /// Returns `true` if nothing of this session may be stored.
     pub(crate) fn is_shut_out(&self) -> bool {
         self.lock(|held| is_shut_out(&self.0.coordinator.policy, held))
     }
@@ -321,12 +321,12 @@ impl Session {
         self.lock(|held| signs_in(&self.0.coordinator.policy, held))
     }
 
-    /// Decides which id a session has at the end whose client came by one that it had before.
+    /// Decides the final id of a session whose client came by an earlier one.
     pub(crate) fn settle_predecessor(&self, now: Timestamp) {
         if self.lock(|held| held.arrival != Arrival::Predecessor) {
             return;
         }
-        // Functions of the application's own are not called under a lock.
+        // The application's functions are not called under a lock.
         let (policy, id) = (&self.0.coordinator.policy, self.draw_id());
         self.lock(|held| settle_predecessor(policy, held, id, now));
     }
@@ -351,7 +351,7 @@ impl Session {
         Ok(())
     }
 
-    /// The id under which a record was stored that was meant for `id`.
+    /// Returns the id under which a record was stored that was meant for `id`.
     fn saved_id(&self, id: SessionId, saved: &mut Saved) -> SessionId {
         let Some(successor) = saved.successor.take() else {
             return id;
@@ -371,7 +371,7 @@ impl Session {
         if found { Ok(()) } else { Err(SaveError::Gone) }
     }
 
-    /// What a write that begins now is to write, and where: all as of one instant.
+    /// Returns what a write that begins now writes, and where: all as of one instant.
     fn to_send(&self, now: Timestamp) -> (WriteTarget, WriteSnapshot, Box<Edit>) {
         self.lock(|held| {
             let target = match (&held.stored, &held.base) {

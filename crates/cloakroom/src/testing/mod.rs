@@ -1,4 +1,4 @@
-//! Tests of applications that have sessions: a manager on a store in memory, a clock that a test moves, a
+//! Tests of applications with sessions: a manager on a store in memory, a clock that a test advances, a
 //! visitor who is signed in already, a store that fails on demand.
 //!
 //! With the feature `testing`, among the `dev-dependencies`:

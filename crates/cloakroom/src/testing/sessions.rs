@@ -1,4 +1,4 @@
-//! The sessions of a test: a manager, what it stands on, and visitors.
+//! The sessions of a test: a manager, its store and clock, and visitors.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const START: i64 = 1_767_323_045_678;
 /// The secret of tests alone.
 const SECRET: &str = "for tests alone: 8f1d0c7b-longer-than-32-bytes";
 
-/// The sessions of one test: nothing of it is shared with another.
+/// The sessions of one test, which share nothing with those of another.
 ///
 /// Clones share all. The clock stands still until [`advance`](Self::advance).
 #[derive(Clone, Debug)]
@@ -36,16 +36,16 @@ impl Default for TestSessions {
 }
 
 impl TestSessions {
-    /// Sessions by the default policy.
+    /// Creates sessions with the default policy.
     pub fn new() -> Self {
         Self::with(Self::policy())
     }
 
-    /// Sessions by the application's own policy.
+    /// Creates sessions with the application's own policy.
     ///
     /// # Panics
     ///
-    /// Where the policy does not build.
+    /// If the policy does not build.
     pub fn with(policy: PolicyBuilder) -> Self {
         let policy = policy.build();
         let policy = policy.unwrap_or_else(|error| panic!("the policy does not build: {error}"));
@@ -60,7 +60,8 @@ impl TestSessions {
         }
     }
 
-    /// The default policy with a test's secret, to be changed: cookies go over plain HTTP as well.
+    /// Returns the default policy with a test's secret, to be changed: cookies are sent over plain HTTP as
+    /// well.
     ///
     /// # Panics
     ///
@@ -70,36 +71,37 @@ impl TestSessions {
         Policy::builder(keys).secure(Secure::Auto)
     }
 
-    /// The manager, for the application under test.
+    /// Returns the manager, for the application under test.
     pub fn manager(&self) -> Manager {
         self.manager.clone()
     }
 
-    /// The store, which can be told to fail: `sessions.store().fail(StoreErrorKind::Unavailable)`.
+    /// Returns the store, whose calls can be made to fail:
+    /// `sessions.store().fail(StoreErrorKind::Unavailable)`.
     pub fn store(&self) -> &FaultInjectingStore {
         &self.store
     }
 
-    /// The clock that sessions and visitors' cookies go by.
+    /// Returns the clock of the sessions and of visitors' cookies.
     pub fn clock(&self) -> &ManualClock {
         &self.clock
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
     }
 
-    /// A visitor who has never been here.
+    /// Returns a visitor without cookies.
     pub fn visitor(&self) -> Visitor {
         Visitor::new(&self.clock)
     }
 
-    /// A visitor who is signed in.
+    /// Returns a visitor who is signed in.
     ///
     /// # Panics
     ///
-    /// Where that fails: [`visit`](Self::visit) says why.
+    /// If that fails: see [`visit`](Self::visit).
     #[doc(alias = "force_login")]
     pub async fn signed_in(&self, user: impl Serialize) -> Visitor {
         let mut visitor = self.visitor();
@@ -108,8 +110,8 @@ impl TestSessions {
         visitor
     }
 
-    /// Does something with a visitor's session, as a request of theirs would, and gives them the cookie:
-    /// roles, a cart, whatever a test begins with.
+    /// Changes a visitor's session, as a request of theirs would, and gives them the cookie: roles, a cart,
+    /// any data that a test starts from.
     ///
     /// ```
     /// # use cloakroom::testing::TestSessions;
@@ -123,7 +125,7 @@ impl TestSessions {
     ///
     /// # Panics
     ///
-    /// Where the store fails, or `handle` does.
+    /// If the store fails, or `handle` does.
     pub async fn visit<R>(
         &self,
         visitor: &mut Visitor,
@@ -132,7 +134,7 @@ impl TestSessions {
         let field = visitor.field();
         let cookies = field.iter().map(String::as_bytes);
         let request = RequestInfo {
-            // As the application's own tests ask: plainly, unless its cookies would not go that way.
+            // Like an application's own tests: over plain HTTP, unless its cookies would not be sent there.
             is_secure: matches!(self.manager.policy().settings().secure, Secure::Always),
             ..RequestInfo::default()
         };
@@ -148,7 +150,7 @@ impl TestSessions {
         result
     }
 
-    /// A client of a router, without cookies: `sessions.client(app).signed_in("ada").await`.
+    /// Returns a client of a router, without cookies: `sessions.client(app).signed_in("ada").await`.
     #[cfg(feature = "axum")]
     pub fn client(&self, app: crate::web::TestedRouter) -> crate::web::Client {
         crate::web::Client::new(app, self.clone())

@@ -1,4 +1,4 @@
-//! Somebody with a browser's cookies, at one site.
+//! A visitor with a browser's cookies, at one site.
 
 use std::time::SystemTime;
 
@@ -7,10 +7,10 @@ use url::Url;
 use super::browser::{Context, Jar};
 use crate::clock::ManualClock;
 
-/// Where tests' applications are.
+/// The origin of tests' applications.
 const ORIGIN: &str = "https://app.test/";
 
-/// A visitor of the application: the cookies that its answers have set, which end by the test's clock.
+/// A visitor of the application: the cookies that its responses have set, which expire by the test's clock.
 #[derive(Clone, Debug)]
 pub struct Visitor {
     jar: Jar,
@@ -18,7 +18,7 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// A visitor who has never been here, whose cookies end by this clock.
+    /// Creates a visitor without cookies, which expire by this clock.
     ///
     /// # Panics
     ///
@@ -31,26 +31,26 @@ impl Visitor {
         }
     }
 
-    /// The `Cookie` field of a request for `/`; `None` where there is no cookie.
+    /// Returns the `Cookie` field of a request for `/`; `None` where there is no cookie.
     pub fn field(&self) -> Option<String> {
         self.field_for("/")
     }
 
-    /// The `Cookie` field of a request for a path, as a browser sends it.
+    /// Returns the `Cookie` field of a request for a path, as a browser sends it.
     ///
     /// # Panics
     ///
-    /// Where `path` is none.
+    /// If `path` is no path.
     pub fn field_for(&self, path: &str) -> Option<String> {
         let url = self.origin.join(path).expect("a path makes a URL");
         self.jar.header(&url, Context::OWN)
     }
 
-    /// Keeps what a `Set-Cookie` field of an answer says, or removes the cookie that it ends.
+    /// Keeps the cookie of a response's `Set-Cookie` field, or removes the one that it clears.
     ///
     /// # Panics
     ///
-    /// Where a browser would not keep it: the test finds that out here, not by a visitor who is not signed in.
+    /// If a browser would not keep it: the test fails here, not later with a visitor who is not signed in.
     pub fn keep(&mut self, set_cookie: &str) {
         let kept = self.jar.keep(set_cookie, &self.origin, Context::OWN);
         if let Err(rejected) = kept {
@@ -58,12 +58,12 @@ impl Visitor {
         }
     }
 
-    /// The value of a cookie.
+    /// Returns the value of a cookie.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.jar.value(name)
     }
 
-    /// All of its cookies.
+    /// Returns all of its cookies.
     pub fn jar(&mut self) -> &mut Jar {
         &mut self.jar
     }

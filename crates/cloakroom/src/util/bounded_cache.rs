@@ -1,18 +1,17 @@
-//! A fixed number of places for what is dear to make and cheap to keep.
+//! A cache of fixed size, 4-way set-associative, for values that are expensive to make and cheap to keep.
 //!
-//! Each thing has a few places, by a hash of what it was made from, and stays in one until others come
-//! that belong there: no order, no clock, no list, and never more than there are places.
+//! The hash of a value's source selects a set of a few entries; the value stays there until others of the set
+//! evict it: no order, no clock, no list, and a fixed number of entries.
 
 use std::hash::BuildHasher as _;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use foldhash::quality::RandomState;
 
-/// How many places there are for each thing: with one, of 500 things in 4,096 places sixty would drive
-/// each other out for ever.
+/// Entries of a set: with one, sixty of 500 values in 4,096 entries would evict each other for ever.
 const WAYS: usize = 4;
 
-/// Made when something is put there first.
+/// Allocated when the first value is inserted.
 pub(crate) struct BoundedCache<T, const COUNT: usize> {
     hasher: RandomState,
     sets: OnceLock<Box<[Set<T>]>>,
@@ -20,31 +19,31 @@ pub(crate) struct BoundedCache<T, const COUNT: usize> {
 
 type Set<T> = Mutex<CacheSet<T>>;
 
-/// Things with their hashes, and which of them goes next.
+/// Values with their hashes, and the index of the next to be evicted.
 struct CacheSet<T> {
     each: [Option<(u64, T)>; WAYS],
     next: usize,
 }
 
 impl<T, const COUNT: usize> BoundedCache<T, COUNT> {
-    /// A hash that nobody outside this process can foresee.
+    /// Returns a hash that no one outside this process can predict.
     pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
         self.hasher.hash_one(bytes)
     }
 
-    /// What `choose` makes of the first thing with that hash of which it makes something.
+    /// Returns the first result of `choose` for a value with that hash.
     pub(crate) fn get<R>(&self, hash: u64, choose: impl Fn(&T) -> Option<R>) -> Option<R> {
         let ways = lock(&self.sets.get()?[Self::index(hash)]);
         let alike = ways.each.iter().flatten().filter(|(own, _)| *own == hash);
         alike.into_iter().find_map(|(_, thing)| choose(thing))
     }
 
-    /// Puts a thing in the place of one with the same hash, in a free one, or where the longest is.
+    /// Inserts a value: replaces one with the same hash, takes a free entry, or evicts the oldest of the set.
     pub(crate) fn insert(&self, hash: u64, thing: T) {
         let make = || (0..COUNT / WAYS).map(|_| Set::default()).collect();
         let mut ways = lock(&self.sets.get_or_init(make)[Self::index(hash)]);
         let former = ways.place(hash).replace((hash, thing));
-        // Nobody waits for memory to be given back.
+        // The lock is released before memory is freed.
         drop(ways);
         drop(former);
     }
@@ -98,7 +97,7 @@ mod tests {
     use super::BoundedCache;
 
     #[test]
-    fn things_that_belong_together_stay_until_there_are_too_many() {
+    fn values_of_one_set_stay_until_it_overflows() {
         let places: BoundedCache<u64, 8> = BoundedCache::default();
         let find = |hash| places.get(hash, |thing| Some(*thing));
         assert_eq!(find(1), None);
@@ -110,7 +109,7 @@ mod tests {
         assert_eq!(
             [1, 3].map(find),
             [10, 31].map(Some),
-            "it takes its own place"
+            "it replaces its own entry"
         );
         assert_eq!(find(2), None);
         assert_eq!(places.get(1, |_| None::<()>), None);
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_eighth_of_what_there_is_room_for_finds_room() {
+    fn an_eighth_of_the_capacity_fits_without_eviction() {
         let places: BoundedCache<(), 4096> = BoundedCache::default();
         let hashes: Vec<u64> = (0..512_u32)
             .map(|n| places.hash(&n.to_le_bytes()))
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_differ_between_processes_and_use_all_places() {
+    fn hashes_differ_between_processes_and_use_all_sets() {
         let (one, other) = (
             BoundedCache::<(), 64>::default(),
             BoundedCache::<(), 64>::default(),

@@ -1,3 +1,3 @@
-//! Pieces that know nothing of sessions.
+//! Utilities that are independent of sessions.
 
 pub(crate) mod bounded_cache;

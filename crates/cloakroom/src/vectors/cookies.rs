@@ -141,11 +141,11 @@ fn set_cookie_fields_are_written_as_npm_cookie_writes_them() {
     }
 }
 
-/// What npm's `cookie` says of an `expires` that is no `Date`.
+/// The error of npm's `cookie` for an `expires` that is no `Date`.
 const EXPIRES: &str = "option expires is invalid";
 
-/// Whether an option `expires` is what JavaScript has no `Date` in: a text, a number, `true`. The rows
-/// of the serializer write their dates as texts.
+/// Returns `true` if an option `expires` is no `Date` in JavaScript: a text, a number, `true`. The rows of
+/// the serializer write their dates as texts.
 fn is_set_to_no_date(options: &Value) -> bool {
     let expires = &options["expires"];
     expires.is_string() || expires.is_number() || *expires == true
@@ -167,7 +167,7 @@ fn serialized(case: &Value, options: &Value) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
-/// A cookie none of whose attributes is set.
+/// Returns a cookie without attributes.
 fn bare() -> CookieState {
     let mut cookie = CookieState::default();
     *cookie.attribute_mut("path").unwrap() = Attribute::Undefined;
@@ -224,7 +224,7 @@ fn attributes_are_kept_as_the_cookie_class_keeps_them() {
     }
 }
 
-/// Options with which a JavaScript object does what ours, which has types, does not: the deviation.
+/// Returns the deviation for options whose types a JavaScript object accepts and this library does not.
 fn edge_of_javascript(options: &str) -> Option<&'static str> {
     let options = members(options);
     let at = |key: &str| options.iter().position(|(own, _)| own == key);
@@ -240,7 +240,7 @@ fn edge_of_javascript(options: &str) -> Option<&'static str> {
     is_last.then_some("original_max_age_is_derived")
 }
 
-/// An option of `new Cookie(…)`, by the vectors' own spelling of what JSON cannot say.
+/// Sets an option of `new Cookie(…)`, by the vectors' own spelling of values that JSON cannot express.
 fn assign(cookie: &mut CookieState, key: &str, json: &str) -> Result<(), AttributeError> {
     let now = Timestamp::from_millis(NOW);
     let key = match key {
@@ -304,7 +304,7 @@ fn options_reach_the_wire_as_in_express() {
     }
 }
 
-/// Takes a whole `cookie` option.
+/// Sets a whole `cookie` option.
 pub(super) fn assign_all(cookie: &mut CookieMut<'_>, options: &[(String, Box<RawValue>)]) {
     for (key, value) in options {
         cookie.assign_json(key, value.get()).unwrap();
@@ -318,7 +318,7 @@ fn a_request_is_secure_where_express_says_so() {
             Some(true) => TrustedProxy::Any,
             _ => TrustedProxy::None,
         };
-        // Without `proxy`, Express asks its framework; here that is the word of the connection.
+        // Without `proxy`, Express uses its framework's answer; here that is the connection.
         let tls = case["proxy"].is_null() && case["req_secure"] == true;
         let is_secure = proxy.is_secure(tls, None, case["x_forwarded_proto"].as_str());
         assert_eq!(is_secure, case["secure"] == true, "{case}");

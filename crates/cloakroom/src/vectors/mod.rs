@@ -1,7 +1,7 @@
-//! The bytes that real Express servers wrote, against ours; `CLOAKROOM_VECTORS` names another file.
+//! Compares with the bytes that real Express servers wrote; `CLOAKROOM_VECTORS` names another file.
 //!
-//! Where we differ on purpose the difference has a name, and the test fails if it is no longer
-//! there. The names are those of the manual's table of deviations.
+//! A difference on purpose has a name, and the test fails if it is no longer there. The names are those of
+//! the manual's table of deviations.
 
 mod cookies;
 mod lifecycle;
@@ -18,11 +18,11 @@ use serde_json::value::RawValue;
 use crate::cookie::{CookieName, KeyRing};
 use crate::policy::{Policy, PolicyBuilder, TrustedProxy};
 
-/// 2026-01-02T03:04:05.678Z, where the clock of the vectors stood.
+/// 2026-01-02T03:04:05.678Z, the time of the vectors' clock.
 const NOW: i64 = 1_767_323_045_678;
 const SECRET: &str = "keyboard cat";
 
-/// Names a file of other rows: what is said of their number holds for the committed one alone.
+/// Names a file of other rows: numbers of rows are checked for the committed one alone.
 const OTHERS: &str = "CLOAKROOM_VECTORS";
 
 fn is_committed() -> bool {
@@ -37,14 +37,14 @@ static TEXT: LazyLock<String> = LazyLock::new(|| {
 
 static VECTORS: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&TEXT).unwrap());
 
-/// A list of the vectors, by its JSON pointer; another file may lack it.
+/// Returns a list of the vectors, by its JSON pointer; another file may lack it.
 fn list(pointer: &str) -> &'static [Value] {
     let list = VECTORS.pointer(pointer).and_then(Value::as_array);
     assert!(list.is_some() || !is_committed(), "{pointer}");
     list.map_or(&[], Vec::as_slice)
 }
 
-/// Labelled cases of the vectors, by their JSON pointer; another file may lack them.
+/// Returns labelled cases of the vectors, by their JSON pointer; another file may lack them.
 fn cases(pointer: &str) -> impl Iterator<Item = (&'static str, &'static Value)> {
     let cases = VECTORS.pointer(pointer).and_then(Value::as_object);
     assert!(cases.is_some() || !is_committed(), "{pointer}");
@@ -58,7 +58,7 @@ fn text<'a>(case: &'a Value, key: &str) -> &'a str {
         .unwrap_or_else(|| panic!("{key} of {case}"))
 }
 
-/// The members of a JSON object in the order in which they are written.
+/// Returns the members of a JSON object in the order in which they are written.
 fn members(json: &str) -> Vec<(String, Box<RawValue>)> {
     struct Ordered;
     impl<'de> serde::de::Visitor<'de> for Ordered {
@@ -93,10 +93,10 @@ fn name(text: &str) -> CookieName {
     CookieName::parse(text).unwrap()
 }
 
-/// The deviations that some vector showed.
+/// The deviations that the vectors showed.
 static SEEN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
-/// Takes note of a deviation; it must be in the manual's table.
+/// Notes a deviation; it must be in the manual's table.
 fn deviates(name: &'static str) {
     let manual = include_str!("../manual/deviations.md");
     assert!(

@@ -1,4 +1,4 @@
-//! What connect-redis and connect-pg-simple stored, read and written again.
+//! Records that connect-redis and connect-pg-simple stored, read and written again.
 
 use serde_json::Value;
 
@@ -93,14 +93,14 @@ fn write_anew(case: &Value, sid: &str, stored: &str) {
     }
 }
 
-/// The scheme that the request's proxy said.
+/// Returns the scheme that the request's proxy forwarded.
 fn forwarded_proto(case: &Value) -> Option<&str> {
     let headers = case["request_headers"].as_object()?;
     let is_proto = |name: &&String| name.eq_ignore_ascii_case("x-forwarded-proto");
     headers[headers.keys().find(is_proto)?].as_str()
 }
 
-/// Where the stored cookie says otherwise than the options, the handler set it.
+/// Sets the attributes in which the stored cookie differs from the options: the handler set them.
 fn assign_what_the_handler_did(session: &Session, stored: &str) {
     let own = members(&session.cookie());
     let is = |key: &str| own.iter().find(|(own, _)| own == key);
@@ -115,7 +115,7 @@ fn assign_what_the_handler_did(session: &Session, stored: &str) {
 }
 
 #[test]
-fn records_of_other_writers_are_taken_as_express_takes_them() {
+fn records_of_other_writers_are_read_as_express_reads_them() {
     for (label, case) in cases("/foreign_records/cases") {
         let stored = format!(r#"{{"cookie":{},"a":1}}"#, case["stored"]);
         let Some(resaved) = case["resaved"].as_str() else {
@@ -126,7 +126,7 @@ fn records_of_other_writers_are_taken_as_express_takes_them() {
         let is_cookie = |(key, _): &&(String, _)| key == "cookie";
         let (_, resaved_cookie) = resaved_members.iter().find(is_cookie).unwrap();
         let cookie = CookieState::parse(resaved_cookie.get()).unwrap();
-        // The clock was not frozen: it stood where the lifetime began.
+        // The clock was not frozen: it stood at the beginning of the lifetime.
         let age = i64::try_from(cookie.max_age().unwrap_or_default().as_millis()).unwrap();
         let now = cookie
             .expires()
@@ -156,7 +156,7 @@ fn records_of_other_writers_are_taken_as_express_takes_them() {
     }
 }
 
-/// A record with which Express answers 500, or never: the visitor has a session here.
+/// Checks a record with which Express answers 500, or never: the client has a session here.
 fn throws_there_and_not_here(label: &str, case: &Value, stored: &str) {
     let errors = case["errors"].as_array();
     let threw = case["status"] != 200 || errors.is_some_and(|errors| !errors.is_empty());
@@ -173,7 +173,7 @@ fn throws_there_and_not_here(label: &str, case: &Value, stored: &str) {
 }
 
 #[test]
-fn poisoned_records_lock_nobody_out() {
+fn poisoned_records_lock_no_client_out() {
     let poison = [
         ("json_null", "null"),
         ("json_number", "42"),
@@ -207,7 +207,7 @@ fn poisoned_records_lock_nobody_out() {
     }
 }
 
-/// A record that is written although nothing changed.
+/// Returns a record written again although nothing changed.
 fn again(record: &Record) -> String {
     let cookie = record.cookie().to_json();
     object(&Patch::default().lay(Some(record), &cookie, None))

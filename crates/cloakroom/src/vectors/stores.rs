@@ -1,5 +1,5 @@
-//! What connect-redis and connect-pg-simple wrote, byte for byte and second for second, against what
-//! our stores write for the same session; and read by our stores.
+//! The output of connect-redis and connect-pg-simple, byte for byte and second for second, compared with that
+//! of the library's stores for the same session; and read by these.
 
 use serde_json::Value;
 use testbed::{Postgres, Redis};
@@ -13,7 +13,7 @@ use crate::store::postgres::{PostgresOptions, PostgresStore};
 use crate::store::redis::{RedisOptions, RedisStore};
 use crate::store::{NewRecord, Store as _};
 
-/// A day: what Express's stores give a session whose cookie has no end.
+/// A day: the time to live that Express's stores give a session whose cookie has no expiry.
 const DAY: i64 = 86_400_000;
 
 fn now() -> ManualClock {
@@ -24,7 +24,7 @@ fn id(case: &Value) -> SessionId {
     SessionId::from_store(text(case, "sid"))
 }
 
-/// The record of a case, to be stored at the instant of the vectors.
+/// Returns the record of a case, to be stored at the instant of the vectors.
 fn entry(text: &str) -> NewRecord {
     let record = Record::parse(text.into(), RecordLimit::default()).unwrap();
     let expires = record.cookie().expires();
@@ -48,12 +48,12 @@ async fn redis_holds_the_bytes_and_the_seconds_of_connect_redis() {
             continue;
         };
         let key = text(&case["redis"], "key");
-        // Express's, read here.
+        // Express's record, read here.
         redis.command(&["SET", key, value, "EX", "100"]);
         let stored = store.get(&id(case)).await.unwrap().unwrap();
         assert_eq!(&*stored.text, value, "{}", case["name"]);
         redis.command(&["DEL", key]);
-        // Ours, where Express looks.
+        // The library's record, under Express's key.
         store.create(&id(case), &entry(value)).await.unwrap();
         let written = redis.command(&["GET", key]);
         assert_eq!(written, format!("${}\r\n{value}\r\n", value.len()));
@@ -89,7 +89,7 @@ async fn postgres_holds_the_row_of_connect_pg_simple() {
         };
         let sid = text(case, "sid");
         let epoch = case["pg"]["expire_epoch"].as_i64().unwrap();
-        // Express's, by its own statement, read here.
+        // Express's row, by its own statement, read here.
         let insert = "INSERT INTO session (sess, expire, sid)
                       SELECT $1::text::json, to_timestamp($2::bigint::float8), $3";
         raw.execute(insert, &[&value, &epoch, &sid]).await.unwrap();
@@ -104,7 +104,7 @@ async fn postgres_holds_the_row_of_connect_pg_simple() {
         if is_over {
             continue;
         }
-        // Ours, where Express looks.
+        // The library's row, under Express's key.
         store.create(&id(case), &entry(value)).await.unwrap();
         let select = "SELECT sess::text, extract(epoch FROM expire::timestamptz)::bigint
                       FROM session WHERE sid = $1";

@@ -1,7 +1,7 @@
-//! The end of a session, told to whoever holds a connection that outlives its request.
+//! Notifies connections that outlive their request of the end of their session.
 //!
-//! `due` decides what to ask and what an answer means, `registry` knows who waits for what, and
-//! `watch` asks the store, for all who wait at once.
+//! `schedule` decides what to query and what an answer means, `registry` keeps the waiters of each session,
+//! and `session_watch` queries the store, for all waiters at once.
 
 mod registry;
 mod schedule;
@@ -26,23 +26,23 @@ pub(crate) use sockets::{SocketLimit, SocketLimits, SocketPermit, Sockets};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 
-/// Why a session is over.
+/// The reason for which a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// Its time was up: it was not used for too long, or its absolute time-out came.
+    /// It expired: its idle or its absolute time-out came.
     Expired,
-    /// Somebody ended it: a logout, a login or anything else that gives a session another id, an
+    /// It was ended: by a logout, a login or anything else that gives a session another id, or by an
     /// operator, here or on another server.
     Ended,
 }
 
 impl EndReason {
-    /// The code by which a WebSocket is closed then, of those left to applications (RFC 6455 §7.4.2):
+    /// The close code of a WebSocket whose session is over, of those left to applications (RFC 6455 §7.4.2):
     /// 4401, for HTTP's 401.
     pub const CLOSE_CODE: u16 = 4401;
 
-    /// What a client is told: `session expired`, `session ended`.
+    /// Returns the reason as it is sent to a client: `session expired`, `session ended`.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Expired => "session expired",
@@ -68,25 +68,25 @@ enum EndedState {
     Over(EndReason),
 }
 
-/// A session as it was when somebody began to watch it.
+/// A session as it was when the watch began.
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
     /// The store's key of it.
     pub(crate) id: SessionId,
-    /// When the store would let it go.
+    /// The store's expiry.
     pub(crate) expires: Timestamp,
-    /// When it is over in any case.
+    /// The absolute time-out.
     pub(crate) deadline: Option<Timestamp>,
 }
 
-/// A place among those who wait for a session.
+/// An entry among the waiters of a session.
 struct Waiter {
     number: u64,
     end: oneshot::Receiver<EndReason>,
 }
 
 impl Ended {
-    /// Never ready: for a session that no store has.
+    /// Returns a future that is never ready: for a session that is not stored.
     pub(crate) fn never() -> Self {
         Self(EndedState::Never)
     }
@@ -116,7 +116,7 @@ impl Future for Ended {
                 match Pin::new(end).poll(context) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(end)) => break end,
-                    // The runtime of whoever watched is gone: this one watches from now on.
+                    // The watching runtime is gone: this one watches from now on.
                     Poll::Ready(Err(_)) => *waiter = None,
                 }
             },

@@ -1,4 +1,4 @@
-//! Who waits for the end of which session.
+//! The waiters for the end of each session.
 
 use std::collections::HashMap;
 
@@ -10,30 +10,30 @@ use super::{EndReason, Waiter, Watched};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 
-/// The sessions that are watched, each with those who wait for it.
+/// The sessions that are watched, each with its waiters.
 #[derive(Default)]
 pub(super) struct Registry {
     entries: HashMap<SessionId, WatchedSession>,
-    /// Whether the task that asks runs.
+    /// `true` while the task that queries the store runs.
     pub(super) running: bool,
-    /// Whether the last one ended in the middle: its store panicked, or its runtime is gone.
+    /// `true` if the last task ended early: its store panicked, or its runtime is gone.
     pub(super) failed: bool,
     next: u64,
-    /// Those who are to be told, once nobody holds the registry.
+    /// Waiters to be notified once the registry is unlocked.
     told: Vec<Wakeup>,
 }
 
-/// Somebody who is told of an end; of nothing, where the watch itself ends.
+/// A waiter that is notified of an end; of nothing, where the watch itself ends.
 pub(super) struct Wakeup {
     waiter: oneshot::Sender<EndReason>,
     end: Option<EndReason>,
 }
 
 impl Wakeup {
-    /// Wakes who waits, which may run code of the application's.
+    /// Wakes the waiter, which may run the application's code.
     pub(super) fn tell(self) {
         if let Some(end) = self.end {
-            // Who does not wait any more is about to leave.
+            // A waiter that was dropped is about to leave.
             let _ = self.waiter.send(end);
         }
     }
@@ -79,7 +79,7 @@ impl Registry {
         }
     }
 
-    /// Lets all go without an answer: whoever still waits enters again.
+    /// Drops all entries without an answer: those that still wait register again.
     pub(super) fn clear(&mut self) {
         for (_, entry) in self.entries.drain() {
             let waiters = entry.waiters.into_values();
@@ -100,7 +100,7 @@ impl Registry {
         }
     }
 
-    /// Takes out those whose absolute time-out has come.
+    /// Ends the sessions whose absolute time-out has come.
     pub(super) fn end_overdue(&mut self, now: Timestamp) {
         let over = |_: &SessionId, entry: &mut WatchedSession| is_over(entry.deadline, now);
         for (_, entry) in self.entries.extract_if(over) {
@@ -108,7 +108,7 @@ impl Registry {
         }
     }
 
-    /// Those to be asked for now; they count as being asked for.
+    /// Returns the sessions to be queried now, and marks them as in flight.
     pub(super) fn take_due(
         &mut self,
         mode: Delivery,
@@ -116,7 +116,7 @@ impl Registry {
         at: Instant,
     ) -> Vec<SessionId> {
         let is_due = |entry: &WatchedSession| is_due(entry.known, mode, entry.expires, now, at);
-        // Who is new is asked for alone, so that it hastens nobody else's turn.
+        // New ones are queried alone, so that they hasten no other's turn.
         let in_turn = |entry: &WatchedSession| entry.known != Freshness::Unknown && is_due(entry);
         let turn = self.entries.values().any(in_turn);
         let due = self
@@ -130,7 +130,7 @@ impl Registry {
         .collect()
     }
 
-    /// Takes note of what the store said of `id`; `known` is what that makes of a session that lives.
+    /// Notes the store's answer for `id`; `known` is the freshness of a session that lives.
     pub(super) fn answered(
         &mut self,
         id: &SessionId,
@@ -143,7 +143,7 @@ impl Registry {
             (Some(_), None) => self.over(id, now),
             (Some(entry), Some(expires)) => {
                 entry.expires = expires;
-                // A hint that came meanwhile may be younger than the answer.
+                // An invalidation that came meanwhile may be younger than the answer.
                 if entry.known == Freshness::InFlight {
                     entry.known = known;
                 }
@@ -151,7 +151,7 @@ impl Registry {
         }
     }
 
-    /// Takes note that the store has not said anything.
+    /// Notes that the store has not answered.
     pub(super) fn unanswered(&mut self, id: &SessionId) {
         if let Some(entry) = self.entries.get_mut(id)
             && entry.known == Freshness::InFlight
@@ -160,7 +160,7 @@ impl Registry {
         }
     }
 
-    /// Tells those who wait for `id` that it is gone.
+    /// Notifies the waiters of `id` that it is gone.
     pub(super) fn over(&mut self, id: &SessionId, now: Timestamp) {
         if let Some(entry) = self.entries.remove(id) {
             let end = why(entry.expires, entry.deadline, now);
@@ -168,7 +168,7 @@ impl Registry {
         }
     }
 
-    /// Takes those who are to be told.
+    /// Takes the waiters to be notified.
     pub(super) fn take_told(&mut self) -> Vec<Wakeup> {
         std::mem::take(&mut self.told)
     }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hint_that_comes_before_the_answer_is_not_lost() {
+    async fn an_invalidation_before_the_answer_is_not_lost() {
         let (mut registry, id) = (Registry::default(), SessionId::random());
         let mut waiter = registry.enter(&watched(&id));
         let lives = Some(NOW.after(Duration::from_mins(2)));
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(
             due(&mut registry, Delivery::Push),
             0,
-            "it is being asked for"
+            "the query is in flight"
         );
         registry.look_at(&id);
         registry.answered(&id, lives, Freshness::Subscribed(Instant::now()), NOW);
@@ -227,7 +227,7 @@ mod tests {
         registry.look_at_all();
         assert_eq!(due(&mut registry, Delivery::Push), 1);
         registry.unanswered(&id);
-        assert_eq!(due(&mut registry, Delivery::Push), 1, "nobody has answered");
+        assert_eq!(due(&mut registry, Delivery::Push), 1, "no answer has come");
         assert!(waiter.end.try_recv().is_err());
         registry.answered(&id, None, Freshness::Subscribed(Instant::now()), NOW);
         registry.take_told().into_iter().for_each(Wakeup::tell);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_who_leaves() {
+    fn a_dropped_waiter_leaves_no_entry() {
         let (mut registry, id) = (Registry::default(), SessionId::random());
         let numbers: Vec<u64> = (0..3)
             .map(|_| registry.enter(&watched(&id)).number)
@@ -251,11 +251,11 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_decides_why_it_is_over() {
+    fn the_answer_decides_the_end_reason() {
         let (mut registry, id) = (Registry::default(), SessionId::random());
         let mut waiter = registry.enter(&watched(&id));
         assert_eq!(due(&mut registry, Delivery::Polling), 1);
-        // Somebody shortened its life meanwhile.
+        // Its lifetime was shortened meanwhile.
         let soon = Some(NOW.after(Duration::from_secs(5)));
         registry.answered(&id, soon, Freshness::Polled(Instant::now()), NOW);
         registry.over(&id, NOW.after(Duration::from_secs(6)));

@@ -1,4 +1,4 @@
-//! Which sessions are to be asked for, and what the answer means.
+//! Decides which sessions are to be queried, and what the answer means.
 
 use std::time::Duration;
 
@@ -7,35 +7,35 @@ use tokio::time::Instant;
 use super::EndReason;
 use crate::clock::Timestamp;
 
-/// How often a session is asked for where nobody gives hints: half of what is promised, so that the
-/// question itself has the other half.
+/// Interval of queries without invalidations: half of the promised second, so that the query itself has the
+/// other half.
 const EVERY: Duration = Duration::from_millis(500);
-/// How often one is asked for although hints come: they speed things up, and nothing rests on them.
+/// Interval of queries although invalidations arrive: they speed things up, and nothing depends on them.
 const SAFETY: Duration = Duration::from_secs(15);
-/// By how much a time to live may be read too long: the answer's way, and whole seconds.
+/// Tolerance by which a time to live may be read too long: the latency of the reply, and whole seconds.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// What is known of a session.
+/// The state of knowledge about a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freshness {
-    /// Nothing, or nothing any more: a hint came.
+    /// Nothing is known, or an invalidation came.
     Unknown,
-    /// The store is being asked.
+    /// The query is in flight.
     InFlight,
-    /// It was alive then, and nobody will say when that changes.
+    /// It was alive then, and no invalidation will report a change.
     Polled(Instant),
-    /// It was alive then, and a change is hinted at.
+    /// It was alive then, and an invalidation will report a change.
     Subscribed(Instant),
 }
 
-/// Whether hints come through.
+/// The way in which changes arrive: `Push` while invalidations do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
     Polling,
     Push,
 }
 
-/// Whether a session is to be asked for. `expires` is when the store lets it go, as far as is known.
+/// Returns `true` if a session is to be queried. `expires` is the store's expiry, as far as it is known.
 pub(super) fn is_due(
     known: Freshness,
     mode: Delivery,
@@ -47,7 +47,7 @@ pub(super) fn is_due(
     match (known, mode) {
         (Freshness::Unknown, _) | (Freshness::Polled(_), Delivery::Push) => true,
         (Freshness::InFlight, _) => false,
-        // A server lets go of what expired when it comes to it, and gives its hint then.
+        // A server evicts an expired session some time later, and sends its invalidation then.
         (Freshness::Subscribed(_), Delivery::Push) if expires <= now => true,
         (Freshness::Subscribed(since), Delivery::Push) => after(since, SAFETY),
         (Freshness::Subscribed(since) | Freshness::Polled(since), Delivery::Polling) => {
@@ -56,8 +56,8 @@ pub(super) fn is_due(
     }
 }
 
-/// Whether a session is asked for together with others that are due: those that began to be watched
-/// at different times become one question.
+/// Returns `true` if a session is queried together with others that are due: watches that began at different
+/// times become one query.
 pub(super) fn joins(known: Freshness, mode: Delivery, at: Instant) -> bool {
     match (known, mode) {
         (Freshness::Polled(since) | Freshness::Subscribed(since), Delivery::Polling) => {
@@ -67,7 +67,7 @@ pub(super) fn joins(known: Freshness, mode: Delivery, at: Instant) -> bool {
     }
 }
 
-/// Why a session is over that the store does not have.
+/// Returns the reason for which a session is over that the store does not have.
 pub(super) fn why(expires: Timestamp, deadline: Option<Timestamp>, now: Timestamp) -> EndReason {
     if expires <= now.after(SLACK) || is_over(deadline, now) {
         EndReason::Expired
@@ -76,7 +76,7 @@ pub(super) fn why(expires: Timestamp, deadline: Option<Timestamp>, now: Timestam
     }
 }
 
-/// Whether a session's absolute time-out has come: no store has to be asked then.
+/// Returns `true` if a session's absolute time-out has come: no store has to be queried then.
 pub(super) fn is_over(deadline: Option<Timestamp>, now: Timestamp) -> bool {
     deadline.is_some_and(|deadline| deadline <= now)
 }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unknown_or_was_long_ago_is_asked_for() {
+    fn unknown_or_stale_sessions_are_queried() {
         let (begin, now) = (Instant::now(), Timestamp::from_millis(1_000_000));
         let at = begin + Duration::from_mins(1);
         let ago = |millis| at - Duration::from_millis(millis);
@@ -99,12 +99,12 @@ mod tests {
             (Freshness::InFlight,                Delivery::Push, over,  false),
             (Freshness::Polled(ago(499)),       Delivery::Polling, later, false),
             (Freshness::Polled(ago(500)),       Delivery::Polling, later, true),
-            // Nobody will hint at its end: it has to be asked for where hints begin.
+            // No invalidation will report its end: it has to be queried where invalidations begin.
             (Freshness::Polled(ago(0)),         Delivery::Push, later, true),
             (Freshness::Subscribed(ago(14_999)),   Delivery::Push, later, false),
             (Freshness::Subscribed(ago(15_000)),   Delivery::Push, later, true),
             (Freshness::Subscribed(ago(1)),        Delivery::Push, over,  true),
-            // The link is not proven any more.
+            // The subscription is not proven any more.
             (Freshness::Subscribed(ago(499)),      Delivery::Polling, later, false),
             (Freshness::Subscribed(ago(500)),      Delivery::Polling, later, true),
         ];
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_asked_for_half_a_turn_ago_comes_along() {
+    fn sessions_queried_half_an_interval_ago_join() {
         let at = Instant::now() + Duration::from_mins(1);
         let ago = |millis| at - Duration::from_millis(millis);
         let table = [
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_before_its_time_was_ended() {
+    fn a_session_gone_before_its_expiry_was_ended() {
         let now = Timestamp::from_millis(1_000_000);
         let at = |millis: i64| Timestamp::from_millis(1_000_000 + millis);
         #[rustfmt::skip]

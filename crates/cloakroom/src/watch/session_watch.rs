@@ -1,4 +1,4 @@
-//! Asks the store, in one task for all who wait, for as long as somebody does.
+//! Queries the store, in one task for all waiters, for as long as there are any.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::store::{Ends, Invalidation, InvalidationSink, Store, StoreError, StoreErrorKind};
 
-/// How often it is looked who is due.
+/// Interval at which due sessions are looked for.
 const TICK: Duration = Duration::from_millis(250);
-/// What comes within this time is asked for together.
+/// Time within which new watches are gathered into one query.
 const GATHER: Duration = Duration::from_millis(10);
-/// How long an answer is waited for before the question is put again.
+/// Time to wait for a reply before the query is repeated.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The same, of a link whose store can still be asked in the usual way.
+/// Time to wait for a reply over a subscription, whose store can still be queried in the usual way.
 const LINK_PATIENCE: Duration = Duration::from_millis(500);
 /// The most ids in one question.
 const BATCH: usize = 1000;
@@ -42,19 +42,19 @@ impl SessionWatch {
         })
     }
 
-    /// Takes note that the store has ended `id`: whoever waits for it knows at once.
+    /// Notes that the store has ended `id`: its waiters are notified at once.
     pub(crate) fn is_over(&self, id: &SessionId) {
         let now = self.clock.now();
         self.change(|registry| registry.over(id, now));
     }
 
-    /// Has `id` looked at: what became of it is not known.
+    /// Has `id` queried: its state is unknown.
     pub(crate) fn look_at(&self, id: &SessionId) {
         self.change(|registry| registry.look_at(id));
         self.news.notify_one();
     }
 
-    /// Has all of them looked at.
+    /// Has all of them queried.
     pub(crate) fn look_at_all(&self) {
         self.change(Registry::look_at_all);
         self.news.notify_one();
@@ -81,7 +81,7 @@ impl SessionWatch {
         self.change(|registry| registry.leave(id, number));
     }
 
-    /// Changes the registry; who is to be told is told when nobody holds it any more.
+    /// Changes the registry; waiters are notified once it is unlocked.
     fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         let (result, told) = {
             let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +102,7 @@ impl SessionWatch {
         })
     }
 
-    /// Asks for whoever is due; whether the store has answered.
+    /// Queries the sessions that are due; returns `true` if the store has answered.
     async fn ask_due(&self, link: Option<&dyn Ends>) -> bool {
         let link = link.filter(|link| link.is_proven());
         let mode = link.map_or(Delivery::Polling, |_| Delivery::Push);
@@ -135,13 +135,13 @@ impl SessionWatch {
         match self.ask_store(ids).await {
             Ok(living) => self.answered(ids, &living, Freshness::Polled(at)),
             Err(error) => {
-                tracing::debug!(%error, "watched sessions cannot be asked for");
+                tracing::debug!(%error, "watched sessions cannot be queried");
                 false
             }
         }
     }
 
-    /// Meanwhile the absolute time-outs of others may come.
+    /// Queries the store; meanwhile the absolute time-outs of others may come.
     async fn ask_store(&self, ids: &[SessionId]) -> Result<Vec<Option<Timestamp>>, StoreError> {
         let mut asking = std::pin::pin!(self.store.expiries(ids));
         let end = Instant::now() + PATIENCE;
@@ -159,7 +159,7 @@ impl SessionWatch {
         }
     }
 
-    /// A store that answers for fewer than it was asked for has not answered.
+    /// Takes the store's answers. A store that answers for fewer ids than it was asked for has not answered.
     fn answered(&self, ids: &[SessionId], living: &[Option<Timestamp>], known: Freshness) -> bool {
         if living.len() != ids.len() {
             return false;
@@ -177,7 +177,7 @@ impl SessionWatch {
 async fn run(mut turn: TaskGuard) {
     let watch = Arc::clone(&turn.watch);
     if turn.rests {
-        // A store that panics would be asked again at once, by all who still wait.
+        // A store that panics would be queried again at once, by all that still wait.
         sleep(TICK).await;
     }
     let link = watch.store.ends(watch.hints());
@@ -185,7 +185,7 @@ async fn run(mut turn: TaskGuard) {
         if !watch.ask_due(link.as_deref()).await {
             sleep(TICK).await;
         }
-        // Nobody comes in between: who enters sees that this runs, or starts it again.
+        // No watch comes in between: a new one sees that this runs, or starts it again.
         turn.is_done = watch.change(|registry| {
             registry.failed = false;
             registry.running = !registry.is_empty();
@@ -200,11 +200,11 @@ async fn run(mut turn: TaskGuard) {
     }
 }
 
-/// The task's hold on the watch. A runtime that ends takes the task with it; who waits in another
-/// enters again.
+/// The task's hold on the watch. A runtime that ends takes the task with it; waiters in another register
+/// again.
 struct TaskGuard {
     watch: Arc<SessionWatch>,
-    /// Whether it begins with a pause.
+    /// `true` if it begins with a pause.
     rests: bool,
     is_done: bool,
 }

@@ -1,4 +1,4 @@
-//! How many open sockets a session and a client's address may have, in this process.
+//! Limits on the open sockets of a session and of a client's address, in this process.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,7 +17,7 @@ pub(crate) struct SocketLimits {
     pub(crate) per_address: usize,
 }
 
-/// Whose bound is reached.
+/// The limit that is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SocketLimit {
     Session,
@@ -28,12 +28,12 @@ pub(crate) enum SocketLimit {
 #[derive(Default)]
 pub(crate) struct Sockets {
     open: Mutex<OpenCounts>,
-    /// Whether all are to be closed, because the server shuts down.
+    /// `true` if all are to be closed, because the server shuts down.
     #[cfg(feature = "ws")]
     closing: watch::Sender<bool>,
 }
 
-/// Tells a socket that its server shuts down; while it lives, whoever shuts down waits for it.
+/// The notice to a socket that its server shuts down; while it lives, the shutdown waits for it.
 #[cfg(feature = "ws")]
 pub(crate) struct ShutDown(watch::Receiver<bool>);
 
@@ -84,7 +84,7 @@ impl Sockets {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells all sockets, and those that are still opened, to close, and waits until they have.
+    /// Closes all sockets, and those that are still opened, and waits until they are closed.
     #[cfg(feature = "ws")]
     pub(crate) async fn close(&self) {
         self.closing.send_replace(true);
@@ -94,7 +94,7 @@ impl Sockets {
 
 #[cfg(feature = "ws")]
 impl SocketPermit {
-    /// Returns what tells this socket that the server shuts down.
+    /// Returns the notice of the server's shutdown.
     pub(crate) fn shut_down(&self) -> ShutDown {
         ShutDown(self.sockets.closing.subscribe())
     }
@@ -102,7 +102,7 @@ impl SocketPermit {
 
 #[cfg(feature = "ws")]
 impl ShutDown {
-    /// Waits until the server shuts down; for ever where nobody can say so any more.
+    /// Waits until the server shuts down; for ever where that cannot be signalled any more.
     pub(crate) async fn begins(&mut self) {
         if self.0.wait_for(|is_closing| *is_closing).await.is_err() {
             std::future::pending::<()>().await;
@@ -132,7 +132,7 @@ fn leave<K: Eq + Hash>(open: &mut HashMap<K, usize>, key: Option<&K>) {
     }
 }
 
-/// What stands for one client: an IPv6 subscriber has a network of 64 bits (RFC 6177).
+/// Returns the network that stands for one client: an IPv6 subscriber has one of 64 bits (RFC 6177).
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -1,4 +1,4 @@
-//! What is answered in a session's name: statuses, fields and texts, the same in every framework.
+//! Responses of the session layer: statuses, fields and texts, equal in every framework.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::policy::CachePolicy;
 /// A field's name in lower case, and its value.
 pub(super) type ResponseField = (&'static str, Cow<'static, str>);
 
-/// An answer, before a framework says it.
+/// A response, before it is converted for a framework.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ResponseParts {
     pub(super) status: u16,
@@ -19,7 +19,7 @@ pub(super) struct ResponseParts {
     pub(super) text: Cow<'static, str>,
     /// The text's media type.
     pub(super) kind: &'static str,
-    /// Fields besides.
+    /// Additional fields.
     pub(super) fields: Vec<ResponseField>,
 }
 
@@ -36,13 +36,13 @@ impl ResponseParts {
         }
     }
 
-    /// Returns the same for who asks for JSON: a problem (RFC 9457).
+    /// Returns the response as JSON for a client that accepts it: a problem (RFC 9457).
     pub(super) fn in_kind(self, accept: &str) -> Self {
         let wants_json = accept.contains("json") && !accept.contains("text/html");
         if !wants_json || self.text.is_empty() || self.kind != PLAIN {
             return self;
         }
-        // The sentences are ours, and hold nothing to be escaped.
+        // The texts are the library's, and hold nothing to be escaped.
         let text = format!(r#"{{"title":"{}","status":{}}}"#, self.text, self.status);
         Self {
             text: text.into(),
@@ -51,12 +51,12 @@ impl ResponseParts {
         }
     }
 
-    /// All fields of the head.
+    /// Returns all fields of the head.
     pub(super) fn all_fields(&self) -> impl Iterator<Item = &ResponseField> {
         self.field.iter().chain(&self.fields)
     }
 
-    /// What stands in the place of a response whose session could not be stored.
+    /// Returns the response that replaces one whose session could not be stored.
     pub(super) fn of_unsaved(error: &CloseError) -> Self {
         let status = match error {
             error if error.is_temporary() => 503,
@@ -77,7 +77,7 @@ impl From<Rejection> for ResponseParts {
     }
 }
 
-/// Adds what the session owes to the response: its cookie, and what caches must know.
+/// Adds the session's fields to the response: its cookie, and those for caches.
 pub(super) fn add(closing: &ResponseEffects, cache: CachePolicy, fields: &mut impl HeaderMapExt) {
     if let Some(cookie) = &closing.set_cookie
         && !fields.append(Name::SetCookie, cookie)

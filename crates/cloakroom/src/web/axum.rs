@@ -1,4 +1,4 @@
-//! Extractors for axum: asking for a session is what loads it.
+//! Extractors for axum: the session is loaded when it is extracted.
 
 #[cfg(feature = "testing")]
 mod client;
@@ -33,7 +33,7 @@ impl IntoResponse for SessionRejection {
 }
 
 impl IntoResponse for SessionError {
-    /// 503 where trying again may help, 409 where the session ended meanwhile, 500 elsewhere.
+    /// Responds 503 where a retry may help, 409 where the session ended meanwhile, 500 elsewhere.
     fn into_response(self) -> Response {
         self.report();
         self.answer().into_response()
@@ -41,7 +41,7 @@ impl IntoResponse for SessionError {
 }
 
 impl IntoResponse for StoreError {
-    /// 503, with `Retry-After`.
+    /// Responds 503, with `Retry-After`.
     fn into_response(self) -> Response {
         self.report();
         unavailable().into_response()
@@ -50,7 +50,7 @@ impl IntoResponse for StoreError {
 
 #[cfg(feature = "attempts")]
 impl IntoResponse for crate::auth::TooManyAttempts {
-    /// 429 with `Retry-After`.
+    /// Responds 429, with `Retry-After`.
     fn into_response(self) -> Response {
         self.answer().into_response()
     }
@@ -82,7 +82,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
 impl<S: Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = SessionRejection;
 
-    /// `None` where no session layer covers the request.
+    /// Extracts `None` where no session layer covers the request.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
         match found(&parts.extensions).handle {
             Some(handle) => Ok(Some(handle.session(parts).await?)),
@@ -111,7 +111,7 @@ where
 {
     type Rejection = SessionRejection;
 
-    /// `None` where no session layer covers the request.
+    /// Extracts `None` where no session layer covers the request.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
         let session = session_if_covered(parts, None).await?;
         Ok(session.map(|session| session.typed()).transpose()?)
@@ -130,7 +130,7 @@ impl<S: Sync, U: FromStr<Err: Display>> FromRequestParts<S> for LoggedIn<U> {
 impl<S: Sync, U: FromStr<Err: Display>> OptionalFromRequestParts<S> for LoggedIn<U> {
     type Rejection = SessionRejection;
 
-    /// `None` where nobody is signed in, or no session layer covers the request.
+    /// Extracts `None` where no user is signed in, or no session layer covers the request.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
         match session_if_covered(parts, None).await? {
             Some(session) => Self::find(&session),
@@ -151,7 +151,7 @@ impl<S: Sync, A: Accounts + FromRef<S>> FromRequestParts<S> for CurrentUser<A> {
 impl<S: Sync, A: Accounts + FromRef<S>> OptionalFromRequestParts<S> for CurrentUser<A> {
     type Rejection = SessionRejection;
 
-    /// `None` where nobody is signed in, or no session layer covers the request.
+    /// Extracts `None` where no user is signed in, or no session layer covers the request.
     async fn from_request_parts(
         parts: &mut Parts,
         state: &S,
@@ -176,7 +176,7 @@ impl<S: Sync, N: SessionName> FromRequestParts<S> for Named<N> {
 impl<S: Sync, N: SessionName> OptionalFromRequestParts<S> for Named<N> {
     type Rejection = SessionRejection;
 
-    /// `None` where no session layer of that name covers the request.
+    /// Extracts `None` where no session layer of that name covers the request.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
         Ok(session_if_covered(parts, Some(N::NAME))
             .await?
@@ -184,7 +184,7 @@ impl<S: Sync, N: SessionName> OptionalFromRequestParts<S> for Named<N> {
     }
 }
 
-/// The session of the innermost layer, or of the one of a name, where there is one.
+/// Returns the session of the innermost layer, or of the one of a name, where there is one.
 async fn session_if_covered(
     parts: &Parts,
     name: Option<&str>,

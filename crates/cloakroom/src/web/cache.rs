@@ -1,9 +1,9 @@
-//! What caches are told of a response that depends on a session (RFC 9111).
+//! Cache fields of a response that depends on a session (RFC 9111).
 
 use super::head::{HeaderMapExt, Name};
 use crate::policy::CachePolicy;
 
-/// Keeps a response from being handed to another visitor.
+/// Keeps shared caches from storing a response for one client.
 pub(super) fn keep_private(fields: &mut impl HeaderMapExt, policy: CachePolicy) {
     if policy == CachePolicy::Untouched {
         return;
@@ -16,7 +16,7 @@ pub(super) fn keep_private(fields: &mut impl HeaderMapExt, policy: CachePolicy) 
     vary(fields, policy);
 }
 
-/// Says that the response is one for whoever sends the same cookies, none for one.
+/// Adds `Cookie` to `Vary`: the response is for clients that send equal cookies, or none.
 pub(super) fn vary(fields: &mut impl HeaderMapExt, policy: CachePolicy) {
     if policy == CachePolicy::Untouched {
         return;
@@ -26,7 +26,7 @@ pub(super) fn vary(fields: &mut impl HeaderMapExt, policy: CachePolicy) {
     }
 }
 
-/// What is said where the handler said nothing.
+/// Returns the value where the handler set none.
 fn alone(policy: CachePolicy) -> &'static str {
     match policy {
         CachePolicy::NoStore => "no-store",
@@ -34,7 +34,7 @@ fn alone(policy: CachePolicy) -> &'static str {
     }
 }
 
-/// The field to send, `None` where what the handler said will do.
+/// Returns the value to send, `None` where the handler's is sufficient.
 fn cache_control(said: &str, policy: CachePolicy) -> Option<String> {
     let directives: Vec<&str> = said
         .split(',')
@@ -43,7 +43,7 @@ fn cache_control(said: &str, policy: CachePolicy) -> Option<String> {
         .collect();
     let says = |name: &str| {
         directives.iter().any(|directive| {
-            // `private="field"` speaks of that field only (RFC 9111 §5.2.2.7).
+            // `private="field"` applies to that field only (RFC 9111 §5.2.2.7).
             directive.eq_ignore_ascii_case(name)
         })
     };

@@ -1,4 +1,4 @@
-//! Keeps requests out that another site makes a visitor's browser send.
+//! The CSRF guard: refuses requests that another site makes a user's browser send.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::session::Session;
 
 /// Refuses requests with unsafe methods that come from another site, login forms included.
 ///
-/// Where the browser says where a request comes from, that decides: `Sec-Fetch-Site`, else `Origin`.
-/// Where it says nothing, a token of the session does ([`Session::csrf_token`]), in the header
-/// `X-CSRF-Token` or in the field `_csrf` of an urlencoded form. It stands inside the session layer.
+/// The request's source decides where the browser states it: `Sec-Fetch-Site`, else `Origin`. Otherwise a
+/// token of the session does ([`Session::csrf_token`]), in the header `X-CSRF-Token` or in the field `_csrf`
+/// of an urlencoded form. Add it inside the session layer.
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -35,7 +35,7 @@ pub struct Csrf {
     without_cookies: Arc<Vec<String>>,
 }
 
-/// What is left to do for a request that is not refused yet.
+/// The remaining step for a request that is not refused yet.
 pub(super) enum Admission {
     Passed,
     /// The token may be in the body: see [`pass_form`].
@@ -43,27 +43,27 @@ pub(super) enum Admission {
 }
 
 impl Csrf {
-    /// For requests of this site's own pages.
+    /// Creates a guard that allows requests of this site's own pages.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets requests of another origin through as well, and lets it open WebSockets:
-    /// `https://pay.example`, as `Origin` spells it.
+    /// Allows requests of another origin as well, and WebSockets that it opens: `https://pay.example`, as
+    /// `Origin` spells it.
     ///
     /// # Errors
     ///
-    /// [`OriginError`] for what no browser sends, so that the application does not start with it;
-    /// `null` among them, which any sandboxed frame sends.
+    /// [`OriginError`] for an origin that no browser sends, so that the application does not start with it;
+    /// also for `null`, which any sandboxed frame sends.
     pub fn allow_origin(mut self, origin: impl AsRef<str>) -> Result<Self, OriginError> {
         let origin = Origin::parse(origin.as_ref())?;
         Arc::make_mut(&mut self.allowed).push(origin);
         Ok(self)
     }
 
-    /// Lets all requests for this path and below through, from wherever they come, and takes no cookie of
-    /// theirs: for webhooks, whose callers know neither page nor token, and prove by a signature of their own
-    /// who they are. Below it a handler finds a visitor without a session; nobody is signed in there.
+    /// Allows all requests for this path and below, from any source, and ignores their cookies: for webhooks,
+    /// whose callers have neither page nor token, and prove their identity by a signature of their own. Below
+    /// it a handler gets a session without a client's data; no user is signed in there.
     ///
     /// The path is compared by its segments, as the client sent it.
     ///
@@ -77,7 +77,7 @@ impl Csrf {
         self
     }
 
-    /// What sockets of this request are told.
+    /// Returns the origins that sockets of this request may come from.
     #[cfg(any(feature = "ws", feature = "socketio"))]
     #[cfg_attr(
         not(feature = "axum"),
@@ -120,7 +120,7 @@ impl Csrf {
     }
 }
 
-/// Whether no session of a request's cookies is opened, here or further out.
+/// Returns `true` if no session is opened by a request's cookies, here or in outer layers.
 fn forgoes_cookies(found: InExtensions<'_>) -> bool {
     let forgoes = found.any().is_none_or(SessionHandle::forgo_cookies);
     if !forgoes {
@@ -132,7 +132,7 @@ fn forgoes_cookies(found: InExtensions<'_>) -> bool {
     forgoes
 }
 
-/// Returns the application's own answer in the place of ours, where it has one.
+/// Returns the application's response instead of the library's, where it has one.
 pub(super) fn own_answer(
     answer: ResponseParts,
     head: &impl RequestHead,
@@ -149,7 +149,7 @@ pub(super) fn own_answer(
         .of(answer, cause, &guard::asking(head))
 }
 
-/// RFC 9110 §9.2.1; methods that nobody knows are not.
+/// Returns `true` for a safe method (RFC 9110 §9.2.1); unknown methods are not.
 fn is_safe(head: &impl RequestHead) -> bool {
     matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
@@ -179,7 +179,7 @@ async fn by_token(
     }
 }
 
-/// Lets a form pass that holds a token of its session; `None` is one that could not be read.
+/// Passes a form that holds a token of its session; `None` is one that could not be read.
 pub(super) fn pass_form(session: &Session, form: Option<&[u8]>) -> Result<(), ResponseParts> {
     let Some(form) = form else {
         return Err(Rejection::TooLarge.into());

@@ -1,4 +1,4 @@
-//! A guard before routes: who may not pass never reaches them.
+//! A guard for routes: requests that may not pass never reach them.
 
 use super::answer::ResponseParts;
 use super::handle::InExtensions;
@@ -8,13 +8,13 @@ use crate::auth::{Access, Rejection, RequestContext, Require};
 use crate::session::Session;
 use crate::store::StoreError;
 
-/// Lets those requests through whose session is what a [`Require`] asks for.
+/// Passes the requests whose session satisfies a [`Require`].
 ///
-/// It stands inside the session layer: with axum, `route_layer(guard)` comes before
+/// Add it inside the session layer: with axum, `route_layer(guard)` comes before
 /// `layer(SessionLayer::new(manager))`; with actix-web, `wrap(guard)` before
-/// `wrap(SessionMiddleware::new(manager))`. 401 where nobody is signed in, or where it is too long
-/// ago; 403 where somebody is who may not; 503 where the store does not say, each with a sentence, in
-/// JSON (RFC 9457) for who asks for it. Browsers that ask for a page, or send a form, are taken to the
+/// `wrap(SessionMiddleware::new(manager))`. It responds 401 where no user is signed in, or the login is too
+/// long ago; 403 where the user lacks the right; 503 where the store failed, each with a sentence, in JSON
+/// (RFC 9457) for clients that accept it. Browsers that request a page, or send a form, are redirected to the
 /// login instead of a 401, where there is one.
 ///
 /// ```
@@ -31,13 +31,13 @@ use crate::store::StoreError;
 pub struct Guard {
     require: Require,
     login: Option<String>,
-    /// The name of the cookie of the layer whose session is looked at; the innermost one's without.
+    /// Cookie name of the layer whose session is checked; without, the innermost one's.
     layer: Option<String>,
     replies: Replies,
 }
 
 impl Guard {
-    /// A guard that answers by status and a sentence.
+    /// Creates a guard that responds with a status and a sentence.
     pub fn new(require: Require) -> Self {
         Self {
             require,
@@ -47,24 +47,24 @@ impl Guard {
         }
     }
 
-    /// Takes browsers that ask for a page, or send a form, to this path of the site, with `next` as the way
-    /// back: see [`safe_redirect_path`](crate::auth::safe_redirect_path). For a form that is the page that it stands in, as
-    /// `Referer` says it. A login that is too long ago is asked for with `again=1` besides. htmx is sent
-    /// there by `HX-Redirect`.
+    /// Redirects browsers that request a page, or send a form, to this path of the site, with `next` as the
+    /// path to return to: see [`safe_redirect_path`](crate::auth::safe_redirect_path). For a form that is the
+    /// page that holds it, from `Referer`. For a login that is too long ago the query has `again=1` besides.
+    /// htmx is redirected by `HX-Redirect`.
     pub fn login_at(mut self, path: impl Into<String>) -> Self {
         self.login = Some(path.into());
         self
     }
 
-    /// Looks at the session of the layer whose cookie has this name, where there are several: see
+    /// Checks the session of the layer whose cookie has this name, where there are several: see
     /// [`Named`](super::Named). Default: that of the innermost layer.
     pub fn on_layer(mut self, cookie_name: impl Into<String>) -> Self {
         self.layer = Some(cookie_name.into());
         self
     }
 
-    /// Answers by this function whoever may not pass; `None` leaves the answer as it is. For a whole
-    /// application: `SessionLayer::answer_with`.
+    /// Sets a function that replaces the response to requests that may not pass; `None` keeps the response.
+    /// For a whole application: `SessionLayer::answer_with`.
     ///
     /// ```
     /// use cloakroom::auth::Require;
@@ -85,7 +85,7 @@ impl Guard {
         self
     }
 
-    /// Decides whether a request goes on, or what is answered to it.
+    /// Decides whether a request goes on, or returns the response to it.
     pub(super) async fn admit(
         &self,
         head: &impl RequestHead,
@@ -141,11 +141,11 @@ impl Guard {
             Ok(Some(session)) if !session.is_detached() => {
                 let access = self.require.check_now(&session, session.now().into());
                 access.await.map_err(|error| {
-                    tracing::error!(%error, "the roles of a user are not known");
+                    tracing::error!(%error, "the roles of a user could not be loaded");
                     Rejection::Unavailable
                 })
             }
-            // Nobody is sent to the login because the store is down.
+            // A client is not redirected to the login because the store is down.
             Ok(_) => Err(Rejection::Unavailable),
             Err(error) => {
                 if error.is_outage() {
@@ -158,7 +158,7 @@ impl Guard {
         }
     }
 
-    /// The session as it is stored where more than a login is asked for; `None` where it has ended.
+    /// Returns the stored session where more than a login is required; `None` where it has ended.
     async fn confirmed(&self, session: Session) -> Result<Option<Session>, StoreError> {
         if !self.require.is_strict() || session.confirm().await? {
             return Ok(Some(session));
@@ -167,7 +167,7 @@ impl Guard {
     }
 }
 
-/// What the application's own answer may depend on.
+/// Returns the parts of a request that the application's response may depend on.
 pub(super) fn asking(head: &impl RequestHead) -> Asking {
     Asking {
         method: head.method().to_owned(),

@@ -1,4 +1,4 @@
-//! What a layer or a middleware puts into a request: the way to its session.
+//! The handle that a layer or a middleware puts into a request: the access to its session.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,29 +13,29 @@ use crate::manager::Manager;
 use crate::session::Session;
 use crate::store::StoreError;
 
-/// A request's way to its session; the layer puts it into the request's extensions.
+/// The access to a request's session; the layer puts it into the request's extensions.
 ///
-/// With axum and actix-web the extractors use it. With another framework over `tower`, take it out
-/// of the extensions and call its `session`.
+/// With axum and actix-web the extractors use it. With another framework over `tower`, take it out of the
+/// extensions and call its `session`.
 #[derive(Clone)]
 pub struct SessionHandle(Arc<HandleInner>);
 
 struct HandleInner {
     manager: Manager,
     tls: bool,
-    /// Extractors that run at once wait for one read of the store.
+    /// Concurrent extractors wait for one read of the store.
     session: OnceCell<Session>,
-    /// Whether the head of the response is on its way.
+    /// `true` once the head of the response is on its way.
     head_sent: AtomicBool,
-    /// What is answered in handlers' place.
+    /// The responses that replace a handler's.
     replies: Replies,
-    /// Whether the request is no use of its session.
+    /// `true` if the request does not count as use of its session.
     is_passive: AtomicBool,
-    /// Whether the request is taken for one without cookies.
+    /// `true` if the request is treated as one without cookies.
     is_cookieless: AtomicBool,
-    /// The handle of a session layer further out, with a cookie of another name.
+    /// The handle of an outer session layer, with a cookie of another name.
     outer: Option<SessionHandle>,
-    /// The handle of a layer further out with this very cookie, which opens and closes its session.
+    /// The handle of an outer layer with this very cookie, which opens and closes its session.
     same: Option<SessionHandle>,
 }
 
@@ -43,37 +43,36 @@ struct HandleInner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tls;
 
-/// What a session layer puts into a request's extensions.
+/// The extension that a session layer puts into a request.
 pub(super) enum Placed {
-    /// The way to its own session.
+    /// The handle of its own session.
     Handle(SessionHandle),
-    /// The way to the session of a layer further out, whose cookie has the same name: that one
-    /// closes it.
+    /// The handle of an outer layer, whose cookie has the same name: that one closes the session.
     Outer(SessionHandle),
-    /// In the place of every handle: the request is none of this layer's.
+    /// Replaces every handle: the layer does not cover the request.
     Outside(Outside),
 }
 
-/// An extension in the place of a [`SessionHandle`]: the innermost layer does not cover the request,
-/// and no layer further out may stand in for it. A [`Named`](super::Named) one still finds its own.
+/// An extension in the place of a [`SessionHandle`]: the innermost layer does not cover the request, and no
+/// outer layer takes its place. [`Named`](super::Named) still finds its own.
 #[derive(Clone)]
 pub(super) struct Outside {
     outer: Option<SessionHandle>,
     is_path: bool,
 }
 
-/// Why a request has no way to a session.
+/// The reason for which a request has no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// No layer stands around the route.
+    /// No layer is around the route.
     Layer,
     /// The layer's `match_path` does not cover the request's path.
     Path,
-    /// The request asks for no path at all: `OPTIONS *`, CONNECT.
+    /// The request target is no path at all: `OPTIONS *`, CONNECT.
     Target,
 }
 
-/// What stands in a request's extensions.
+/// The extensions of a request.
 #[derive(Clone, Copy)]
 pub(super) struct InExtensions<'a> {
     pub(super) handle: Option<&'a SessionHandle>,
@@ -97,15 +96,15 @@ impl<'a> InExtensions<'a> {
         found.ok_or_else(|| self.handle().err().unwrap_or(Missing::Layer))
     }
 
-    /// Returns a handle that knows the ways to all sessions, whoever may use them.
+    /// Returns a handle that leads to all sessions, for internal use.
     pub(super) fn any(self) -> Option<&'a SessionHandle> {
         self.handle.or_else(|| self.outside?.outer.as_ref())
     }
 }
 
 impl Missing {
-    /// Tells the operators: of a mistake in the application, each time; of what a client may do by
-    /// itself, once for each process or not at all.
+    /// Logs the reason: a mistake in the application, each time; a client's doing, once for each process or
+    /// not at all.
     pub(super) fn report(self, what: &str) {
         static SAID: AtomicBool = AtomicBool::new(false);
         match self {
@@ -133,7 +132,7 @@ impl From<Missing> for Rejection {
 }
 
 impl SessionHandle {
-    /// Decides what a layer puts into a request, by what layers further out have put there.
+    /// Decides what a layer puts into a request, by what outer layers have put there.
     pub(super) fn place(
         (manager, tls, replies): (&Manager, bool, &Replies),
         path: &str,
@@ -163,7 +162,7 @@ impl SessionHandle {
         })))
     }
 
-    /// Returns this handle, with the ways to the sessions of all others.
+    /// Returns this handle, linked to the handles of all other layers.
     fn among(&self, all: Option<&Self>) -> Self {
         let is_innermost = all.is_some_and(|all| Arc::ptr_eq(&all.0, &self.0));
         if is_innermost {
@@ -187,7 +186,7 @@ impl SessionHandle {
         self.0.same.as_ref().map_or(&self.0, |same| &same.0)
     }
 
-    /// The request's session, read from the store the first time that it is asked for.
+    /// Returns the request's session, read from the store on the first call.
     pub(super) async fn open(&self, head: &impl RequestHead) -> Result<Session, StoreError> {
         let read = || self.read(head);
         let session = self.own().session.get_or_try_init(read).await?;
@@ -200,15 +199,15 @@ impl SessionHandle {
         Ok(session.clone())
     }
 
-    /// Takes note that the head of the response is on its way: a body may keep the handle. The session
-    /// is given back if it was asked for.
+    /// Notes that the head of the response is on its way: a body may keep the handle. Returns the session if
+    /// it was opened.
     pub(super) fn head_is_sent(&self) -> Option<&Session> {
         self.own().head_sent.store(true, Ordering::SeqCst);
         self.opened().inspect(|session| session.head_is_sent())
     }
 
-    /// The session that a request's cookie names, read anew: this request's response is not concerned
-    /// with what becomes of it.
+    /// Reads the session that a request's cookie names again; its changes do not affect this request's
+    /// response.
     pub(super) async fn read(&self, head: &impl RequestHead) -> Result<Session, StoreError> {
         let is_cookieless = self.own().is_cookieless.load(Ordering::Relaxed);
         let cookies = head::HeaderMapExt::all(head.fields(), head::Name::Cookie);
@@ -217,13 +216,13 @@ impl SessionHandle {
         self.0.manager.open(cookies, info).await
     }
 
-    /// The session, if it was asked for already.
+    /// Returns the session, if it was opened already.
     pub fn opened(&self) -> Option<&Session> {
         self.own().session.get()
     }
 
-    /// Takes the request for one without cookies, here and for layers further out; `false` where a session was
-    /// opened by them before.
+    /// Treats the request as one without cookies, here and in outer layers; returns `false` where those have
+    /// opened a session before.
     #[cfg(any(feature = "axum", feature = "actix"))]
     pub(super) fn forgo_cookies(&self) -> bool {
         let slot = self.own();
@@ -233,7 +232,7 @@ impl SessionHandle {
         is_unopened & outer.is_none_or(Self::forgo_cookies)
     }
 
-    /// Leaves the session's expiry where it is, whenever it is asked for: see [`Session::keep_expiry`].
+    /// Leaves the session's expiry unchanged, whenever it is opened: see [`Session::keep_expiry`].
     pub fn keep_expiry(&self) {
         self.own().is_passive.store(true, Ordering::Relaxed);
         if let Some(session) = self.opened() {
@@ -241,7 +240,7 @@ impl SessionHandle {
         }
     }
 
-    /// The handle whose cookie has that name: this one, or one of a layer further out.
+    /// Returns the handle whose cookie has that name: this one, or one of an outer layer.
     pub fn find(&self, name: &str) -> Option<&Self> {
         if self.0.manager.policy().name().as_str() == name {
             return Some(self);
@@ -257,7 +256,7 @@ impl SessionHandle {
         &self.0.manager
     }
 
-    /// Whether a request came over TLS, to this server or to a proxy that the policy trusts.
+    /// Returns `true` if a request came over TLS, to this server or to a proxy that the policy trusts.
     #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
     pub(super) fn is_secure(&self, head: &impl RequestHead) -> bool {
         head::is_secure(self.0.manager.policy(), self.0.tls, head)

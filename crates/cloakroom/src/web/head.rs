@@ -1,11 +1,11 @@
-//! A request's head, as far as sessions look at it, whatever framework parsed it.
+//! A request's head, independent of the framework that parsed it.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::policy::{Insecurity, Policy, RequestInfo};
 
-/// The fields that are looked at or set.
+/// The fields that are read or set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Accept,
@@ -31,8 +31,8 @@ pub(super) enum Name {
     Vary,
 }
 
-/// Defines `field_name`, from a [`Name`] to what a version of the crate `http` has for it: a name
-/// that it knows is found faster than a text.
+/// Defines `field_name`, from a [`Name`] to the constant of a version of the crate `http`: a known name is
+/// found faster than a text.
 macro_rules! field_name {
     ($header:ident) => {
         fn field_name(name: $crate::web::head::Name) -> $header::HeaderName {
@@ -69,74 +69,74 @@ pub(super) use field_name;
 
 /// The fields of a head.
 pub(super) trait HeaderMapExt {
-    /// The values of a field, in their order.
+    /// Returns the values of a field, in order.
     fn all(&self, name: Name) -> impl Iterator<Item = &[u8]>;
 
-    /// Puts a field in the place of those with its name; `false` where no field can hold the value.
+    /// Replaces the fields of that name; returns `false` where no field can hold the value.
     fn set(&mut self, name: Name, value: &str) -> bool;
 
-    /// Adds a field to those with its name; `false` where no field can hold the value.
+    /// Appends a field to those of that name; returns `false` where no field can hold the value.
     fn append(&mut self, name: Name, value: &str) -> bool;
 
-    /// Adds a field, whose value needs no copy, where there is none with its name; `false` where there
+    /// Adds a field, whose value needs no copy, where there is none of that name; returns `false` where there
     /// is.
     fn add_first(&mut self, name: Name, value: &'static str) -> bool;
 
-    /// The first value of a field, empty where it is not ASCII text.
+    /// Returns the first value of a field, empty where it is not ASCII text.
     fn first(&self, name: Name) -> Option<&str> {
         self.all(name)
             .next()
             .map(|value| text(value).unwrap_or_default())
     }
 
-    /// The values of a field that are ASCII text, joined by commas.
+    /// Returns the values of a field that are ASCII text, joined by commas.
     fn joined(&self, name: Name) -> String {
         let values: Vec<&str> = self.all(name).filter_map(text).collect();
         values.join(", ")
     }
 }
 
-/// What a framework knows of a request beside its body.
+/// A request without its body.
 pub(super) trait RequestHead {
     /// The framework's map of fields.
     type Fields: HeaderMapExt;
 
-    /// The fields.
+    /// Returns the fields.
     fn fields(&self) -> &Self::Fields;
-    /// The method, `GET`.
+    /// Returns the method, such as `GET`.
     fn method(&self) -> &str;
-    /// The path that the client asked for, whatever router the request was nested in since.
+    /// Returns the path that the client requested, whatever router the request was nested in since.
     fn path(&self) -> &str;
-    /// The same with its query.
+    /// Returns that path with its query.
     fn target(&self) -> &str;
-    /// The authority of the request's URI, where it has one.
+    /// Returns the authority of the request's URI, where it has one.
     fn authority(&self) -> Option<&str>;
-    /// The peer's address, where the server makes it known.
+    /// Returns the peer's address, where the server makes it known.
     fn peer(&self) -> Option<IpAddr>;
-    /// Whether the connection is known to be TLS.
+    /// Returns `true` if the connection is known to be TLS.
     fn is_tls(&self) -> bool;
 }
 
-/// The text of a field that holds nothing but visible ASCII, spaces and tabs.
+/// Returns the text of a field that holds only visible ASCII, spaces and tabs.
 fn text(value: &[u8]) -> Option<&str> {
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
     let value = value.iter().all(is_plain).then_some(value)?;
     std::str::from_utf8(value).ok()
 }
 
-/// The host that a request names.
+/// Returns the host that a request names.
 pub(super) fn host(head: &impl RequestHead) -> Option<&str> {
     head.fields().first(Name::Host).or_else(|| head.authority())
 }
 
-/// Returns whether a request came over TLS, to this server or to a proxy that the policy trusts;
-/// `tls` says that every connection does.
+/// Returns `true` if a request came over TLS, to this server or to a proxy that the policy trusts; with `tls`
+/// every connection does.
 #[cfg(any(feature = "axum", feature = "actix", feature = "socketio"))]
 pub(super) fn is_secure(policy: &Policy, tls: bool, head: &impl RequestHead) -> bool {
     insecurity(policy, tls, head).is_none()
 }
 
-/// Returns why a request does not count as one over TLS, `None` where it does.
+/// Returns the reason for which a request does not count as one over TLS, `None` where it does.
 fn insecurity(policy: &Policy, tls: bool, head: &impl RequestHead) -> Option<Insecurity> {
     if tls || head.is_tls() {
         return None;
@@ -156,7 +156,7 @@ fn texts<'a>(values: &'a [Cow<'_, str>]) -> Vec<&'a str> {
     values.iter().map(AsRef::as_ref).collect()
 }
 
-/// What the functions of a policy may know of a request; no more of it than they look at.
+/// Returns the request's data for a policy's functions; no more of it than they need.
 pub(super) fn request_info(policy: &Policy, tls: bool, head: &impl RequestHead) -> RequestInfo {
     let insecurity = insecurity(policy, tls, head);
     let mut info = RequestInfo {
@@ -177,14 +177,14 @@ pub(super) fn request_info(policy: &Policy, tls: bool, head: &impl RequestHead) 
     info
 }
 
-/// The client's address, by a trusted proxy's word where the peer is one.
+/// Returns the client's address, as a trusted proxy reports it where the peer is one.
 fn client(policy: &Policy, head: &impl RequestHead) -> Option<IpAddr> {
     let proxy = &policy.settings().trusted_proxy;
     let peer = head.peer();
     if !proxy.trusts(peer) {
         return peer.map(|peer| peer.to_canonical());
     }
-    // An entry may hold any byte: the others are looked at all the same.
+    // An entry may hold any byte: the others are read all the same.
     let fields = head.fields().all(Name::ForwardedFor);
     let fields: Vec<_> = fields.map(String::from_utf8_lossy).collect();
     proxy.client(peer, texts(&fields))

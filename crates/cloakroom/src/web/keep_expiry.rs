@@ -1,9 +1,9 @@
-//! Routes whose requests are no use of a session.
+//! Routes whose requests do not count as use of a session.
 
-/// Leaves the expiry of sessions where it is, for the routes that it stands around: a poll, a countdown, a
-/// stream of events. See [`Session::keep_expiry`](crate::Session::keep_expiry).
+/// Leaves the expiry of sessions unchanged for the routes inside it: a poll, a countdown, an event stream.
+/// See [`Session::keep_expiry`](crate::Session::keep_expiry).
 ///
-/// It stands inside the session layer, and is about the session of the innermost one.
+/// Add it inside the session layer; it applies to the session of the innermost one.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -20,7 +20,7 @@
 pub struct KeepExpiry(());
 
 impl KeepExpiry {
-    /// Makes the layer, or middleware.
+    /// Creates the layer, or middleware.
     pub fn new() -> Self {
         Self(())
     }

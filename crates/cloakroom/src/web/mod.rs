@@ -1,4 +1,4 @@
-//! Headers in, headers out: what a web framework has to do with sessions.
+//! Headers in, headers out: adapters for web frameworks.
 
 #[cfg(feature = "actix")]
 pub mod actix;

@@ -1,4 +1,4 @@
-//! Where a request comes from, by its head.
+//! The source of a request, by its head.
 
 use super::handle::InExtensions;
 use super::head::{self, HeaderMapExt as _, Name, RequestHead};
@@ -9,7 +9,7 @@ use crate::auth::{Decision, Origin, RequestSource};
 #[derive(Clone, Debug)]
 pub(super) struct Allowed(pub(super) std::sync::Arc<Vec<Origin>>);
 
-/// Judges a request as one that changes something, unless it `is_safe`.
+/// Evaluates a request as one that changes something, unless it `is_safe`.
 pub(super) fn evaluate(
     head: &impl RequestHead,
     found: InExtensions<'_>,
@@ -28,11 +28,10 @@ pub(super) fn evaluate(
     source.evaluate(allowed)
 }
 
-/// Whether another site makes a browser open this connection, with its visitor's cookie: no same-origin
-/// policy keeps it from reading what comes (cross-site WebSocket hijacking).
+/// Returns `true` if another site makes a browser open this connection, with its user's cookie: no
+/// same-origin policy keeps it from reading the messages (cross-site WebSocket hijacking).
 ///
-/// A client that does not say where it comes from is no browser (RFC 6455 §10.2), and brings the
-/// cookie that it was given.
+/// A client that does not state its origin is no browser (RFC 6455 §10.2), and sends its own cookie.
 #[cfg(any(feature = "ws", feature = "socketio"))]
 pub(super) fn is_hijacked(parts: &http::request::Parts) -> bool {
     let allowed = parts.extensions.get::<Allowed>();

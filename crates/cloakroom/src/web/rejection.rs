@@ -1,4 +1,4 @@
-//! What extractors give, and why one gives nothing; frameworks differ in how they ask for it.
+//! Extractors' values and rejections; each framework has its own trait for them.
 
 use std::error::Error as _;
 use std::fmt;
@@ -11,39 +11,37 @@ use crate::auth::{Accounts, Rejection};
 use crate::session::{Session, SessionError};
 use crate::store::{StoreError, StoreErrorKind};
 
-/// Why a handler did not get its session.
+/// The reason for which a handler did not get its session.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionRejection {
-    /// No session layer covers this route: add one, or ask for no session outside the cookie's
-    /// path.
+    /// No session layer covers this route: add one, or extract no session outside the cookie's path.
     #[error(
         "no session layer covers this route: add `SessionLayer::new(manager)` (axum) or `SessionMiddleware::new(manager)` (actix-web) around it, and see that the cookie's path covers it"
     )]
     NoLayer,
-    /// The session layer's `match_path` does not cover the request's path; the session of a layer
-    /// further out does not take its place.
+    /// The session layer's `match_path` does not cover the request's path; the session of an outer layer does
+    /// not take its place.
     #[error(
-        "the session layer does not cover this path: set `PolicyBuilder::match_path` to what this server is asked for, or ask for no session outside of it"
+        "the session layer does not cover this path: set `PolicyBuilder::match_path` to the path of this server's requests, or extract no session outside of it"
     )]
     OutsidePath,
-    /// The request asks for no path at all (`OPTIONS *`, CONNECT), and the policy has a `match_path`:
-    /// 400.
+    /// The request target is no path (`OPTIONS *`, CONNECT), and the policy has a `match_path`: 400.
     #[error("this request asks for no path")]
     NoPath,
     /// The store failed; the client may try again.
     #[error("the session store is unavailable")]
     Store(#[from] StoreError),
-    /// Nobody is signed in.
+    /// No user is signed in.
     #[error("nobody is signed in")]
     LoginRequired,
-    /// The store did not say who is signed in, and the policy lets the request go on without.
-    #[error("the session store did not say who is signed in")]
+    /// The store failed to return the user, and the policy lets the request go on without.
+    #[error("the session store failed to return the user")]
     Detached,
-    /// actix-web's `app_data` has none of the accounts that the handler asks for.
+    /// actix-web's `app_data` has none of the accounts that the handler extracts.
     #[error("no accounts: add them with `App::app_data(web::Data::new(accounts))`")]
     NoAccounts,
-    /// The session's data is not of the type that the handler asks for.
+    /// The session's data is not of the type that the handler extracts.
     #[error("the session's data is not of the expected type")]
     Session(#[from] SessionError),
 }
@@ -58,7 +56,7 @@ impl From<Missing> for SessionRejection {
     }
 }
 
-/// For handlers and middlewares that extract by hand and answer with a [`SessionError`].
+/// Converts for handlers and middlewares that extract by hand and respond with a [`SessionError`].
 impl From<SessionRejection> for SessionError {
     fn from(rejection: SessionRejection) -> Self {
         match rejection {
@@ -78,7 +76,7 @@ impl From<SessionRejection> for SessionError {
 }
 
 impl SessionRejection {
-    /// What a handler's client is told that did not get its session.
+    /// Returns the response to a client whose handler did not get its session.
     pub(super) fn answer(&self) -> ResponseParts {
         match self {
             Self::NoLayer | Self::OutsidePath => {
@@ -95,7 +93,7 @@ impl SessionRejection {
         }
     }
 
-    /// Tells the operators, once, what the client is not told.
+    /// Logs, once, the details that the client does not get.
     pub(super) fn report(&self) {
         match self {
             Self::NoLayer | Self::NoAccounts => tracing::error!("{self}"),
@@ -109,7 +107,7 @@ impl SessionRejection {
 }
 
 impl SessionError {
-    /// What a client is told whose handler returned this: 503 where trying again may help, 409 where
+    /// Returns the response to a client whose handler returned this: 503 where a retry may help, 409 where
     /// the session ended meanwhile or the user has too many, 500 elsewhere.
     pub(super) fn answer(&self) -> ResponseParts {
         match self {
@@ -135,10 +133,10 @@ impl SessionError {
         }
     }
 
-    /// Tells the operators, once, what the client is not told.
+    /// Logs, once, the details that the client does not get.
     pub(super) fn report(&self) {
         match self {
-            // The last one was told of when it was refused, once.
+            // The last one was logged when it was refused, once.
             Self::Gone
             | Self::NotStored
             | Self::NotSignedIn
@@ -149,14 +147,14 @@ impl SessionError {
             Self::Conflict | Self::Accounts(_) => {
                 tracing::error!(error = %self, source = ?self.source(), "a session failed");
             }
-            // What serde says of a value may quote it.
+            // serde's message about a value may quote it.
             _ => tracing::error!(error = %self, "a session failed"),
         }
     }
 }
 
 impl StoreError {
-    /// Tells the operators, once, what the client is not told.
+    /// Logs, once, the details that the client does not get.
     pub(super) fn report(&self) {
         report_store(self, "the session store failed");
     }
@@ -172,7 +170,7 @@ pub(super) fn report_store(error: &StoreError, what: &str) {
     }
 }
 
-/// What a client is told whose handler the store failed: 503.
+/// Returns the response to a client whose handler got an error of the store: 503.
 pub(super) fn unavailable() -> ResponseParts {
     ResponseParts {
         text: "the session store is unavailable".into(),
@@ -182,7 +180,7 @@ pub(super) fn unavailable() -> ResponseParts {
 
 #[cfg(feature = "attempts")]
 impl crate::auth::TooManyAttempts {
-    /// 429 with `Retry-After` (RFC 6585 §4).
+    /// Returns 429 with `Retry-After` (RFC 6585 §4).
     pub(super) fn answer(&self) -> ResponseParts {
         ResponseParts {
             field: Some(("retry-after", self.seconds().to_string().into())),
@@ -191,8 +189,8 @@ impl crate::auth::TooManyAttempts {
     }
 }
 
-/// Who is signed in, as [`Session::user`] calls them, or as the application counts its users; 401 where
-/// nobody is, 500 where the user is no `U`. An `Option` of it is `None` where nobody is.
+/// The user who is signed in, as [`Session::user`] names them, or in the application's type; 401 where no
+/// user is, 500 where the user is no `U`. An `Option` of it is `None` where no user is.
 ///
 /// ```
 /// # use cloakroom::web::LoggedIn;
@@ -220,11 +218,11 @@ impl<U: FromStr<Err: fmt::Display>> LoggedIn<U> {
     }
 }
 
-/// The user who is signed in, loaded from the application's [`Accounts`]; 401 where nobody is, or there is
-/// no such account any more, 503 where they cannot be asked. An `Option` of it is `None` where nobody is.
+/// The user who is signed in, loaded from the application's [`Accounts`]; 401 where no user is, or there is
+/// no such account any more, 503 where the load fails. An `Option` of it is `None` where no user is.
 ///
-/// The accounts are taken from axum's state (`A: FromRef<S>`), or from actix-web's `app_data`, as `web::Data<A>`
-/// or as they are.
+/// The accounts are taken from axum's state (`A: FromRef<S>`), or from actix-web's `app_data`, as
+/// `web::Data<A>` or directly.
 ///
 /// ```
 /// use cloakroom::auth::Accounts;
@@ -280,7 +278,7 @@ impl<A: Accounts<User: fmt::Debug>> fmt::Debug for CurrentUser<A> {
 
 /// The name of a cookie, as a type: see [`Named`].
 pub trait SessionName {
-    /// The cookie's name, as the policy of its layer has it.
+    /// The cookie's name, as in the policy of its layer.
     const NAME: &'static str;
 }
 

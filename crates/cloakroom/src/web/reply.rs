@@ -1,4 +1,4 @@
-//! Answers of the application's own in the place of ours.
+//! The application's own responses in place of the library's.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,38 +6,38 @@ use std::sync::Arc;
 use super::answer::ResponseParts;
 use crate::auth::Rejection;
 
-/// Why a guard, the guard against forged requests, or the session layer answers in a handler's place.
+/// The reason for which a guard, the CSRF guard, or the session layer responds instead of a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// Nobody is signed in.
+    /// No user is signed in.
     LoginRequired,
-    /// Somebody is, and it is too long ago.
+    /// The login is too long ago.
     StepUpRequired,
-    /// Somebody is who may not.
+    /// The user lacks the right.
     Forbidden,
     /// The request comes from another site, or its form is out of date.
     Forged,
-    /// The handler has answered, and its session could not be stored: what it did beside the session is
-    /// done.
+    /// The handler has responded, and its session could not be stored: its other effects have happened.
     NotSaved,
-    /// The store, or the application's own source of roles or accounts, does not say.
+    /// The store, or the application's own source of roles or accounts, failed.
     Unavailable,
     /// A mistake in the application or in the request: no session layer, no path.
     Other,
 }
 
-/// What is about to be answered in a handler's place.
+/// The response that is about to replace a handler's.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Refused<'a> {
-    /// Why.
+    /// The reason.
     pub cause: Cause,
-    /// The status: 303 where a browser is taken to the login.
+    /// The status: 303 where a browser is redirected to the login.
     pub status: u16,
-    /// What happened, in a sentence.
+    /// The reason, in a sentence.
     pub text: &'a str,
-    /// The login's address with the way back, where the guard knows of a login and a browser or htmx asks.
+    /// The login's address with the path to return to, where the guard has a login and the client is a
+    /// browser or htmx.
     pub login: Option<&'a str>,
     /// The request's method.
     pub method: &'a str,
@@ -47,7 +47,7 @@ pub struct Refused<'a> {
     pub target: &'a str,
 }
 
-/// An answer, in any framework.
+/// A response, in any framework.
 ///
 /// ```
 /// use cloakroom::web::Reply;
@@ -60,12 +60,12 @@ pub struct Refused<'a> {
 pub struct Reply(ResponseParts);
 
 impl Reply {
-    /// Plain text.
+    /// Creates a response with plain text.
     pub fn text(status: u16, text: impl Into<String>) -> Self {
         Self(ResponseParts::new(status, text.into()))
     }
 
-    /// A page.
+    /// Creates a response with a page.
     pub fn html(status: u16, page: impl Into<String>) -> Self {
         Self(ResponseParts {
             kind: "text/html; charset=utf-8",
@@ -73,7 +73,7 @@ impl Reply {
         })
     }
 
-    /// JSON, as its text.
+    /// Creates a response with JSON, as its text.
     pub fn json(status: u16, json: impl Into<String>) -> Self {
         Self(ResponseParts {
             kind: "application/json",
@@ -81,12 +81,12 @@ impl Reply {
         })
     }
 
-    /// 303 to another address.
+    /// Creates a redirect: 303 to another address.
     pub fn see_other(to: impl Into<String>) -> Self {
         Self(ResponseParts::new(303, "")).field("location", to)
     }
 
-    /// Adds a field; one that cannot be said is left out.
+    /// Adds a field; one that cannot be written is left out.
     pub fn field(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.0.fields.push((name, value.into().into()));
         self
@@ -95,11 +95,11 @@ impl Reply {
 
 type ReplyFunction = dyn Fn(&Refused<'_>) -> Option<Reply> + Send + Sync;
 
-/// The application's function that answers, if it has one.
+/// The application's function that creates responses, if it has one.
 #[derive(Clone, Default)]
 pub(super) struct Replies(Option<Arc<ReplyFunction>>);
 
-/// What a function may look at of a request.
+/// The parts of a request that the function may depend on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asking {
     pub(super) method: String,
@@ -118,12 +118,12 @@ impl Replies {
         self.0.is_some()
     }
 
-    /// Returns these, or where there are none, the others.
+    /// Returns these or, where there are none, the others.
     pub(super) fn or(&self, others: &Self) -> Self {
         Self(self.0.clone().or_else(|| others.0.clone()))
     }
 
-    /// Returns the application's answer in the place of ours, where it has one.
+    /// Returns the application's response instead of the library's, where it has one.
     pub(super) fn of(&self, answer: ResponseParts, cause: Cause, asking: &Asking) -> ResponseParts {
         let Some(own) = &self.0 else {
             return answer.in_kind(&asking.accept);

@@ -1,8 +1,7 @@
 //! Sessions on socket.io, with socketioxide: the handshake's, until it ends.
 //!
-//! The session layer stands outside of socketioxide's, so that the handshake's request has its handle.
-//! Requests of the polling transport are nobody's to close: they cost no read, no write and no
-//! Set-Cookie.
+//! Add the session layer outside socketioxide's, so that the handshake's request has its handle. Requests of
+//! the polling transport open no session: they cost no read, no write and no Set-Cookie.
 //!
 //! ```
 //! use axum::Router;
@@ -50,45 +49,45 @@ use crate::watch::{self, EndReason, SocketPermit};
 /// The event that a client gets before it is disconnected.
 pub const ENDED: &str = "session_ended";
 
-/// How often it is looked whether a client has gone by itself.
+/// Interval at which it is checked that a client is still connected.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long to wait where a client's queue is full.
+/// Time to wait where a client's queue is full.
 const FULL: Duration = Duration::from_millis(100);
 
-/// What [`ENDED`] says: `{"code":4401,"reason":"session ended"}`.
+/// The data of [`ENDED`]: `{"code":4401,"reason":"session ended"}`.
 #[derive(Serialize)]
 struct EndedEvent {
     code: u16,
     reason: &'static str,
 }
 
-/// An extension of a socket that is open.
+/// An extension of an open socket.
 #[derive(Clone)]
 struct CountedClient(
     #[expect(dead_code, reason = "held until the socket is gone")] Arc<SocketPermit>,
 );
 
-/// Why a socket has no session.
+/// The reason for which a socket has no session.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocketError {
-    /// The session layer does not stand outside of socketioxide's: `.layer(layer)` comes before
+    /// The session layer is not outside socketioxide's: `.layer(layer)` comes before
     /// `.layer(SessionLayer::new(manager))`.
     #[error("no session layer covers socket.io: add `.layer(SessionLayer::new(manager))` below it")]
     NoLayer,
     /// The session layer's `match_path` does not cover socket.io's path.
     #[error("the session layer does not cover socket.io's path: see `PolicyBuilder::match_path`")]
     OutsidePath,
-    /// Another site's page has opened the connection, with its visitor's cookie: disconnect it.
+    /// Another site's page has opened the connection, with its user's cookie: disconnect it.
     #[error("this connection is opened by another site")]
     OtherSite,
     /// The session or the client's address has as many sockets as the policy allows.
     #[error("too many open connections: close one, or try again later")]
     TooManySockets,
-    /// Nobody is signed in.
+    /// No user is signed in.
     #[error("nobody is signed in")]
     LoginRequired,
-    /// The store failed; the client may connect again.
+    /// The store failed; the client may reconnect.
     #[error("the session store is unavailable")]
     Store(#[from] StoreError),
 }
@@ -102,11 +101,11 @@ impl From<Missing> for SocketError {
     }
 }
 
-/// The session of a socket's handshake: read from the store the first time that it is asked for, for
-/// each connection to a namespace.
+/// Returns the session of a socket's handshake: read from the store on the first call, for each connection to
+/// a namespace.
 ///
-/// A session that has ended since the handshake is a new one, without a user. Nothing closes this
-/// session: `save` what you change, and `reload` before reading what others may have changed.
+/// A session that has ended since the handshake is a new one, without a user. No response closes this
+/// session: `save` your changes, and `reload` before reading data that others may have changed.
 ///
 /// # Errors
 ///
@@ -120,9 +119,9 @@ pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Socke
         return Err(SocketError::OtherSite);
     }
     let session = found(&parts.extensions).handle()?.read(parts).await?;
-    // The handshake has been answered: nothing can give this client a cookie.
+    // The handshake has been answered: this client cannot be given a cookie any more.
     session.head_is_sent();
-    // Counted as long as the socket is there, for each connection to a namespace.
+    // Counted as long as the socket is open, for each connection to a namespace.
     let permit = session.open_socket();
     let permit = permit.map_err(|_| SocketError::TooManySockets)?;
     socket.extensions.insert(CountedClient(Arc::new(permit)));
@@ -130,10 +129,11 @@ pub async fn session<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Socke
     Ok(session)
 }
 
-/// The same, of whoever is signed in. In a middleware its error becomes the client's `connect_error`.
+/// Returns the session of a socket's handshake in which a user is signed in. In a middleware its error
+/// becomes the client's `connect_error`.
 ///
-/// A middleware is the place for the socket's handlers, too: what a client sends as soon as it is
-/// connected comes before the connect handler has run.
+/// Register the socket's event handlers in a middleware, too: events that a client sends as soon as it is
+/// connected come before the connect handler has run.
 ///
 /// # Errors
 ///
@@ -146,16 +146,15 @@ pub async fn signed_in<A: Adapter>(socket: &SocketRef<A>) -> Result<Session, Soc
     }
 }
 
-/// Waits for the end of a socket's session, and disconnects the socket then: it gets the event [`ENDED`]
-/// with `{code: 4401, reason: "session ended"}`, or `"session expired"`, before. Done as well when the
-/// client has gone by itself.
+/// Waits for the end of a socket's session, and disconnects the socket then: before that it gets the event
+/// [`ENDED`] with `{code: 4401, reason: "session ended"}`, or `"session expired"`. Returns as well when the
+/// client has disconnected.
 ///
-/// A visitor who holds the socket is there: the session does not reach its idle time-out meanwhile, only
-/// its absolute one.
+/// An open socket counts as use: the session does not reach its idle time-out meanwhile, only its absolute
+/// one.
 ///
-/// For the connect handler: a socket that is not connected yet counts as gone. A socket without a
-/// session ([`SocketError`]) is disconnected at once; a session that is not stored has nothing that can
-/// end.
+/// For the connect handler: a socket that is not connected yet counts as disconnected. A socket without a
+/// session ([`SocketError`]) is disconnected at once; a session that is not stored has nothing that can end.
 pub async fn disconnect_at_end<A: Adapter>(socket: &SocketRef<A>) {
     match session(socket).await {
         Ok(session) => {
@@ -179,7 +178,7 @@ async fn watch<A: Adapter>(socket: &SocketRef<A>, mut ended: watch::Ended, mut p
                 code: EndReason::CLOSE_CODE,
                 reason: end.reason(),
             };
-            // It is a courtesy: a client whose queue is full goes without.
+            // Best effort: a client whose queue is full does not get the event.
             let _ = socket.emit(ENDED, &said);
             return disconnect(socket).await;
         }

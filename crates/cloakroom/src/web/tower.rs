@@ -1,4 +1,4 @@
-//! The layer: puts a handle into each request, and closes what was opened before the response leaves.
+//! The layer: puts a handle into each request, and closes its session before the response leaves.
 
 mod body;
 mod finish;
@@ -35,11 +35,11 @@ pub use keep_expiry::KeepExpiryService;
 
 /// Gives the requests of a router their sessions.
 ///
-/// It may stand several times in one application, with cookies of different names: a route has the
-/// session of the innermost layer around it, and that of another by [`Named`](super::Named). Where the
-/// innermost layer does not cover a request ([`match_path`](crate::policy::PolicyBuilder::match_path)),
-/// its routes have no session; none of a layer further out takes its place. Where the same name is
-/// there already, the one further out counts, as in Express.
+/// It may be used several times in one application, with cookies of different names: a route has the session
+/// of the innermost layer around it, and that of another by [`Named`](super::Named). Where the innermost
+/// layer does not cover a request ([`match_path`](crate::policy::PolicyBuilder::match_path)), its routes have
+/// no session; none of an outer layer takes its place. Where an outer one has a cookie of the same name, the
+/// outer one counts, as in Express.
 #[derive(Clone, Debug)]
 pub struct SessionLayer {
     manager: Manager,
@@ -48,7 +48,7 @@ pub struct SessionLayer {
 }
 
 impl SessionLayer {
-    /// A layer over the sessions of `manager`.
+    /// Creates a layer for the sessions of `manager`.
     pub fn new(manager: Manager) -> Self {
         Self {
             manager,
@@ -57,9 +57,8 @@ impl SessionLayer {
         }
     }
 
-    /// Answers by this function where guards, [`Csrf`](super::Csrf) and a failed save would answer in a
-    /// handler's place, for everything inside this layer: with the application's own error page, or in JSON.
-    /// `None` leaves the answer as it is.
+    /// Sets a function that replaces the responses of guards, [`Csrf`](super::Csrf) and a failed save, for
+    /// everything inside this layer: by the application's own error page, or JSON. `None` keeps the response.
     ///
     /// ```
     /// # use cloakroom::{Manager, SessionLayer};
@@ -81,24 +80,23 @@ impl SessionLayer {
         self
     }
 
-    /// Says that every connection to this server is TLS, so that `Secure` cookies may be sent.
+    /// Declares that every connection to this server is TLS, so that `Secure` cookies may be sent.
     ///
-    /// A server that takes both kinds puts [`Tls`] into the extensions of the secure requests; a
-    /// server behind a proxy names it in the policy's `trusted_proxy`.
+    /// A server that accepts both kinds puts [`Tls`] into the extensions of the secure requests; a server
+    /// behind a proxy names it in the policy's `trusted_proxy`.
     #[must_use]
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
     }
 
-    /// Lets each handler run to its end, and its session be stored, although the client has
-    /// disconnected; the response is then dropped. Default: no, the server drops the handler where it
-    /// waits.
+    /// Lets each handler run to its end, and its session be stored, although the client has disconnected; the
+    /// response is then dropped. Default: no, the server drops the handler where it waits.
     ///
-    /// hyper, and axum with it, drops a handler whose client has gone: a logout that it had not come to
-    /// does not happen. What the store does at a request's end is finished in either case, once it has
-    /// begun. Handlers of clients that have gone use the server's resources as long as they run: bound
-    /// their time, with `tower_http::timeout` inside this layer for one.
+    /// hyper, and axum with it, drops the handler of a client that has disconnected: a logout that it had not
+    /// reached does not happen. The store's operations at a request's end are completed in either case, once
+    /// they have begun. Handlers of disconnected clients use the server's resources as long as they run:
+    /// bound their time, for instance with `tower_http::timeout` inside this layer.
     pub fn finish_handlers(self) -> FinishingLayer {
         FinishingLayer(self)
     }
@@ -115,7 +113,7 @@ impl<S> Layer<S> for SessionLayer {
     }
 }
 
-/// The service that [`SessionLayer`] makes.
+/// The service that [`SessionLayer`] creates.
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
     inner: S,
@@ -154,7 +152,7 @@ where
     }
 }
 
-/// What the application's own answer to a failed save may depend on.
+/// Returns the parts of a request that the application's response to a failed save may depend on.
 fn asking<B>(request: &Request<B>) -> Asking {
     let target = uri_of(request.uri(), request.extensions()).path_and_query();
     Asking {
@@ -164,7 +162,7 @@ fn asking<B>(request: &Request<B>) -> Asking {
     }
 }
 
-/// Looks for what session layers have put into a request.
+/// Finds the handles that session layers have put into a request.
 pub(super) fn found(extensions: &Extensions) -> InExtensions<'_> {
     match extensions.get() {
         Some(handle) => InExtensions {
@@ -178,7 +176,7 @@ pub(super) fn found(extensions: &Extensions) -> InExtensions<'_> {
     }
 }
 
-/// Puts into a request what belongs there, and returns the handle whose session is to be closed.
+/// Puts a handle into a request, and returns the one whose session is to be closed.
 fn put(placed: Placed, extensions: &mut Extensions) -> Option<SessionHandle> {
     match placed {
         Placed::Handle(handle) => {
@@ -198,11 +196,11 @@ fn put(placed: Placed, extensions: &mut Extensions) -> Option<SessionHandle> {
 }
 
 impl SessionHandle {
-    /// The request's session, read from the store the first time that it is asked for.
+    /// Returns the request's session, read from the store on the first call.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] where the store failed: the answer is 503.
+    /// [`StoreError`] where the store failed: the response is 503.
     pub async fn session(&self, parts: &Parts) -> Result<Session, StoreError> {
         self.open(parts).await
     }
@@ -222,8 +220,7 @@ pin_project! {
 
     impl<F, R> PinnedDrop for SessionFuture<F, R> {
         fn drop(this: Pin<&mut Self>) {
-            // The client has disconnected while the session was being stored: what has begun is
-            // brought to its end.
+            // The client has disconnected while the session was being stored: the write is completed.
             if let Some((closing, Some(_))) = this.project().closing.take() {
                 finish::in_background(async move { drop(closing.await) });
             }
@@ -298,7 +295,7 @@ fn cache_policy(handle: &SessionHandle) -> CachePolicy {
     handle.manager().policy().settings().cache
 }
 
-/// The response with what the session owes it.
+/// Returns the response with the session's fields.
 fn finish<R>(
     mut response: Response<R>,
     closing: &ResponseEffects,
@@ -308,7 +305,7 @@ fn finish<R>(
     response.map(SessionBody::inner)
 }
 
-/// An answer in the place of the inner service's.
+/// Returns a response that replaces the inner service's.
 fn plain<R>(answer: &ResponseParts) -> Response<SessionBody<R>> {
     let mut response = Response::new(SessionBody::text(answer.text.to_string()));
     *response.status_mut() = status(answer);
@@ -404,7 +401,7 @@ impl RequestHead for Parts {
     }
 }
 
-/// The URI that the client asked for, whatever router the request was nested in since.
+/// Returns the URI that the client requested, whatever router the request was nested in since.
 fn uri_of<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
     #[cfg(feature = "axum")]
     if let Some(original) = extensions.get::<::axum::extract::OriginalUri>() {

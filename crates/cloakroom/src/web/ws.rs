@@ -22,21 +22,21 @@ use super::origin::is_hijacked;
 use crate::session::{Presence, Session};
 use crate::watch::{EndReason, Ended, ShutDown, SocketPermit};
 
-/// How long a client has to take its leave before the connection is cut.
+/// Time that a client has to answer the close before the connection is cut.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// The longest message, and frame, that a client may send: what a chat or a game needs, and little
-/// enough that a thousand sockets hold no more than 64 MiB in messages that never end.
+/// Length of the longest message, and frame, that a client may send: enough for a chat or a game, and little
+/// enough that a thousand sockets hold no more than 64 MiB in unfinished messages.
 const LONGEST_MESSAGE: usize = 64 * 1024;
-/// How much is read at once; axum's own 128 KiB would be held for every idle socket.
+/// Size of the read buffer; axum's own 128 KiB would be held for every idle socket.
 const READ_BUFFER: usize = 8 * 1024;
 
-/// Extracts a WebSocket's handshake with its session, and refuses one that another site makes a
-/// visitor's browser send: 403 (cross-site WebSocket hijacking).
+/// Extracts a WebSocket's handshake with its session, and refuses one that another site makes a user's
+/// browser send: 403 (cross-site WebSocket hijacking).
 ///
-/// Where it comes from is judged as [`Csrf`](super::Csrf) judges requests that change something, and
-/// the origins that a `Csrf` further out allows are allowed. A client that says nothing of it is no
-/// browser, and passes. How many sockets a session and a client address may hold open is the policy's
-/// `max_sockets_per_session` and `max_sockets_per_address`; one more is answered with 429. Whoever must be signed in is let in by a [`Guard`](super::Guard) on the route.
+/// Its source is evaluated as [`Csrf`](super::Csrf) evaluates requests that change something, and the origins
+/// that an outer `Csrf` allows are allowed. A client that states none is no browser, and passes. The policy's
+/// `max_sockets_per_session` and `max_sockets_per_address` bound the open sockets of a session and a client
+/// address; one more gets 429. A [`Guard`](super::Guard) on the route requires a user who is signed in.
 ///
 /// ```
 /// use axum::{Router, response::Response, routing::any};
@@ -63,7 +63,7 @@ pub struct LiveUpgrade {
     keeps_alive: bool,
 }
 
-/// A socket that is counted among those of its session and its address.
+/// A socket that counts towards the limits of its session and its address.
 struct CountedSocket(SocketPermit);
 
 impl fmt::Debug for CountedSocket {
@@ -72,20 +72,20 @@ impl fmt::Debug for CountedSocket {
     }
 }
 
-/// Why there is no WebSocket.
+/// The reason for which there is no WebSocket.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpgradeRejection {
-    /// Another site is behind it: 403.
+    /// It comes from another site: 403.
     #[error("this connection is opened by another site")]
     OtherSite,
     /// The session or the client's address has as many sockets as the policy allows: 429.
     #[error("too many open connections: close one, or try again later")]
     TooManySockets,
-    /// There is no session: no layer, or no answer of the store.
+    /// There is no session: no layer, or an error of the store.
     #[error(transparent)]
     Session(#[from] SessionRejection),
-    /// It is no handshake of a WebSocket.
+    /// It is no WebSocket handshake.
     #[error(transparent)]
     NoHandshake(#[from] WebSocketUpgradeRejection),
 }
@@ -129,12 +129,12 @@ impl<S: Send + Sync> FromRequestParts<S> for LiveUpgrade {
 }
 
 impl LiveUpgrade {
-    /// The session of the handshake's request.
+    /// Returns the session of the handshake's request.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Sets what axum's own extractor can be told: subprotocols, bounds on messages.
+    /// Configures axum's own extractor: subprotocols, bounds on messages.
     ///
     /// Default: messages and frames of 64 KiB at most, beyond which the connection is closed.
     pub fn with(mut self, settings: impl FnOnce(WebSocketUpgrade) -> WebSocketUpgrade) -> Self {
@@ -142,17 +142,17 @@ impl LiveUpgrade {
         self
     }
 
-    /// Lets the session rest while the socket is open: for one that a page holds by itself, to show a
-    /// number, say.
+    /// Lets the session reach its idle time-out while the socket is open: for one that a page opens by
+    /// itself, to show a number, say.
     ///
-    /// Default: a visitor who holds a socket is there, and the session does not reach its idle time-out
-    /// meanwhile, only its absolute one.
+    /// Default: an open socket counts as use, and the session does not reach its idle time-out meanwhile,
+    /// only its absolute one.
     pub fn in_background(mut self) -> Self {
         self.keeps_alive = false;
         self
     }
 
-    /// Answers the handshake, and calls `callback` with the connection once it is there.
+    /// Answers the handshake, and calls `callback` with the connection once it is open.
     ///
     /// The session is watched as it is stored when the handshake's response has left.
     #[must_use = "the response opens the connection"]
@@ -195,26 +195,25 @@ async fn while_present<T>(presence: Option<Presence>, serving: impl Future<Outpu
     }
 }
 
-/// A WebSocket that is closed when its session ends, whatever its handler does meanwhile: with the code
-/// 4401 ([`EndReason::CLOSE_CODE`]) and the reason `session ended` or `session expired`; and when its server
-/// shuts down ([`Manager::close_sockets`](crate::Manager::close_sockets)), with 1001.
+/// A WebSocket that is closed when its session ends, whatever its handler does meanwhile: with the code 4401
+/// ([`EndReason::CLOSE_CODE`]) and the reason `session ended` or `session expired`; and when its server shuts
+/// down ([`Manager::close_sockets`](crate::Manager::close_sockets)), with 1001.
 ///
-/// [`recv`](Self::recv) then gives `None`, and [`send`](Self::send) an error. It is a [`Stream`] and a
-/// [`Sink`] as well, and may be split. A client that does not answer the close within a second is cut
-/// off.
+/// [`recv`](Self::recv) then returns `None`, and [`send`](Self::send) an error. It is a [`Stream`] and a
+/// [`Sink`] as well, and may be split. A client that does not answer the close within a second is cut off.
 pub struct LiveSocket {
     line: Arc<SharedSocket>,
     session: Session,
 }
 
 impl LiveSocket {
-    /// The session. `reload` it before reading what others may have changed, and `save` what you
-    /// change: no response does it any more.
+    /// Returns the session. `reload` it before reading data that others may have changed, and `save` your
+    /// changes: no response does so any more.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The next message; `None` once the connection is closed or the session is over.
+    /// Returns the next message; `None` once the connection is closed or the session is over.
     pub async fn recv(&mut self) -> Option<Result<Message, axum::Error>> {
         poll_fn(|context| self.line.poll_next(context)).await
     }
@@ -229,7 +228,7 @@ impl LiveSocket {
         SinkExt::send(self, message).await
     }
 
-    /// Why the session is over, once it is.
+    /// Returns the reason for which the session is over, once it is.
     pub fn end(&self) -> Option<EndReason> {
         match self.line.lock().closing? {
             CloseReason::SessionOver(end) => Some(end),
@@ -296,8 +295,7 @@ impl Sink<Message> for LiveSocket {
     }
 }
 
-/// A connection that its handler uses, and that is closed beside it. No lock is held while anybody
-/// waits.
+/// A connection that its handler uses, and that is closed beside it. No lock is held across an await.
 struct SharedSocket(
     Mutex<SocketState>,
     #[expect(dead_code, reason = "held as long as the connection")] CountedSocket,
@@ -306,18 +304,18 @@ struct SharedSocket(
 struct SocketState {
     socket: Option<WebSocket>,
     closing: Option<CloseReason>,
-    /// Whether the handler has let go of it.
+    /// `true` once the handler has dropped it.
     is_left: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
     keeper: Option<Waker>,
 }
 
-/// Why a connection is closed from this side.
+/// The reason for which the server closes a connection.
 #[derive(Clone, Copy, Debug)]
 enum CloseReason {
     SessionOver(EndReason),
-    /// The server shuts down (RFC 6455 §7.4.1): clients connect again.
+    /// The server shuts down (RFC 6455 §7.4.1): clients reconnect.
     GoingAway,
 }
 
@@ -342,7 +340,7 @@ impl CloseReason {
 struct Closed(Option<CloseReason>);
 
 impl SocketState {
-    /// The connection, for the handler.
+    /// Returns the connection, for the handler.
     fn open(&mut self) -> Result<&mut WebSocket, axum::Error> {
         let closed = || axum::Error::new(Closed(self.closing));
         match (&mut self.socket, self.closing) {
@@ -399,7 +397,7 @@ impl SharedSocket {
         }
     }
 
-    /// The connection past its end; `None` where it is gone.
+    /// Polls the connection after its end; `None` where it is gone.
     fn poll_closing<T>(
         &self,
         poll: impl FnOnce(Pin<&mut WebSocket>) -> Poll<Result<T, axum::Error>>,
@@ -411,8 +409,8 @@ impl SharedSocket {
     }
 }
 
-/// Closes the connection when the session ends or the server shuts down; done when the handler has let go
-/// of it before.
+/// Closes the connection when the session ends or the server shuts down; returns when the handler has dropped
+/// it before.
 async fn keep(line: Arc<SharedSocket>, mut ended: Ended, mut shut_down: ShutDown) {
     let mut shutting_down = pin!(shut_down.begins());
     let closing = poll_fn(|context| {
@@ -454,7 +452,7 @@ async fn say_goodbye(line: &SharedSocket, closing: CloseReason) -> Option<()> {
     })
     .await?;
     poll_fn(|context| line.poll_closing(|socket| socket.poll_flush(context))).await?;
-    // What the client has still sent is passed over, up to its own close.
+    // Messages that the client has still sent are skipped, up to its own close.
     poll_fn(|context| {
         line.poll_closing(|mut socket| {
             while ready!(socket.as_mut().poll_next(context)).is_some_and(|said| said.is_ok()) {}

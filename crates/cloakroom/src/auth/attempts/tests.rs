@@ -9,7 +9,7 @@ fn clock() -> ManualClock {
     ManualClock::at(Timestamp::from_millis(1_767_323_045_678))
 }
 
-/// An attempt that does not succeed.
+/// Makes an attempt that does not succeed.
 async fn fail(attempts: &Attempts, account: &str) -> Result<(), TooManyAttempts> {
     attempts.begin(account, None).await.map(drop)
 }
@@ -24,7 +24,7 @@ async fn fail_from(
 }
 
 #[tokio::test]
-async fn an_account_has_so_many_attempts_and_gets_them_back_one_by_one() {
+async fn an_account_has_a_quota_of_attempts_and_regains_them_one_by_one() {
     let clock = clock();
     let attempts = Attempts::with((3, MINUTE), (100, MINUTE), clock.clone());
     for _ in 0..3 {
@@ -36,7 +36,7 @@ async fn an_account_has_so_many_attempts_and_gets_them_back_one_by_one() {
         refused.to_string(),
         "too many attempts: try again in 60 seconds"
     );
-    // Another account is another matter, and so is one that nobody has.
+    // Another account is counted separately, and so is one that does not exist.
     fail(&attempts, "grace").await.unwrap();
     clock.advance(Duration::from_millis(59_999));
     let refused = fail(&attempts, "ada").await.unwrap_err();
@@ -52,7 +52,7 @@ async fn an_account_has_so_many_attempts_and_gets_them_back_one_by_one() {
 }
 
 #[tokio::test]
-async fn the_right_password_gives_them_back() {
+async fn the_right_password_restores_the_attempts() {
     let attempts = Attempts::with((3, MINUTE), (100, MINUTE), clock());
     for _ in 0..20 {
         fail(&attempts, "ada").await.unwrap();
@@ -79,7 +79,7 @@ async fn an_address_cannot_go_through_all_accounts() {
     for address in ["192.0.2.1", "::ffff:192.0.2.1"] {
         fail_from(&attempts, "ada", address).await.unwrap_err();
     }
-    // What the address was refused is not counted for the account.
+    // Attempts that are refused for the address are not counted for the account.
     for host in 2..5 {
         let address = format!("192.0.2.{host}");
         fail_from(&attempts, "ada", &address).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_network_of_ipv6_is_one_address() {
 }
 
 #[tokio::test]
-async fn those_who_have_all_attempts_back_are_forgotten_and_no_others() {
+async fn only_accounts_with_a_full_quota_are_removed() {
     let clock = clock();
     let attempts = Attempts::with((3, MINUTE), (9, MINUTE), clock.clone());
     let known = || attempts.0.accounts.lock().unwrap().known.len();
@@ -114,7 +114,7 @@ async fn those_who_have_all_attempts_back_are_forgotten_and_no_others() {
     }
     assert_eq!(known(), TIDY_ABOVE + 2, "they have one more minute to go");
     clock.advance(MINUTE);
-    // It grows to twice as many before it is looked through again.
+    // It grows to twice as many before it is cleaned up again.
     for n in 0..=TIDY_ABOVE + 2 {
         fail(&attempts, &format!("other {n}")).await.unwrap();
     }
@@ -124,7 +124,7 @@ async fn those_who_have_all_attempts_back_are_forgotten_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_attempts_at_once_none_is_free() {
+async fn concurrent_attempts_are_all_counted() {
     let attempts = Attempts::with((10, MINUTE), (1000, MINUTE), clock());
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..200 {
@@ -139,7 +139,7 @@ async fn of_many_attempts_at_once_none_is_free() {
         });
     }
     assert_eq!(tasks.join_all().await.iter().sum::<u32>(), 10);
-    // As many right passwords at once all open.
+    // Just as many concurrent right passwords all pass.
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..200 {
         let attempts = attempts.clone();
@@ -153,7 +153,7 @@ async fn of_many_attempts_at_once_none_is_free() {
 }
 
 #[tokio::test]
-async fn bounds_that_make_no_sense_let_one_through() {
+async fn zero_quota_and_zero_period_still_allow_one_attempt() {
     let attempts = Attempts::with((0, MINUTE), (0, Duration::ZERO), clock());
     fail(&attempts, "ada").await.unwrap();
     fail(&attempts, "ada").await.unwrap_err();
@@ -161,14 +161,14 @@ async fn bounds_that_make_no_sense_let_one_through() {
 
 /// A handler whose password check never ends must not lock the account's owner out.
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_a_turn_for_ever() {
+async fn waiting_for_a_turn_times_out() {
     let attempts = Attempts::with((3, MINUTE), (100, MINUTE), clock());
     let stuck = attempts.begin("ada", None).await.unwrap();
     let begun = tokio::time::Instant::now();
     let refused = attempts.begin("ada", None).await.unwrap_err();
     assert_eq!(begun.elapsed(), super::PATIENCE);
     assert_eq!(refused.seconds(), 1);
-    // Another account's turn is another matter.
+    // Another account's turn is independent.
     fail(&attempts, "grace").await.unwrap();
     drop(stuck);
     fail(&attempts, "ada").await.unwrap();

@@ -1,4 +1,4 @@
-//! The time that attempts are counted by.
+//! The clock that attempts are counted by.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use governor::nanos::Nanos;
 
 use crate::clock::{Clock, Timestamp};
 
-/// One that no clock set back can stretch.
+/// A monotonic one, which a clock that is set back cannot stretch.
 #[derive(Clone)]
 pub(super) enum Time {
     Monotonic(Instant),

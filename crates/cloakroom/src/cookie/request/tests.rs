@@ -52,7 +52,7 @@ fn the_first_valid_one_of_several_wins() {
 }
 
 #[test]
-fn neighbours_hide_nothing() {
+fn malformed_neighbours_hide_no_valid_cookie() {
     let id = SessionId::random();
     for neighbour in [
         "a=\"x",
@@ -163,7 +163,7 @@ fn a_signed_id_outside_the_grammar_is_no_ticket() {
 }
 
 #[test]
-fn a_hostile_header_costs_little() {
+fn a_hostile_header_costs_linear_time() {
     let id = SessionId::random();
     let many = format!(
         "connect.sid=s%3Ax.y; {}",
@@ -172,8 +172,8 @@ fn a_hostile_header_costs_little() {
     let long = format!("connect.sid={}", "%41".repeat(350_000));
     let pairs = "a; ".repeat(350_000);
     for field in [&many, &long, &pairs] {
-        // The control: the first part of the same. Quadratic work would take a hundred times as long for ten
-        // times as much; what else the machine does meanwhile is left out by the shortest of several.
+        // The control: the first part of the same field. Quadratic work would take a hundred times as long
+        // for ten times as much; taking the shortest of several runs leaves out other load of the machine.
         let cost = |bytes: &[u8]| {
             let once = || {
                 let begin = Instant::now();

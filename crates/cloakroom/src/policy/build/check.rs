@@ -1,4 +1,4 @@
-//! Which settings go together.
+//! Checks settings against each other.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::cookie::{LONGEST_ATTRIBUTE, Prefix, fits_cookie, is_domain, is_path};
 use crate::id::SessionId;
 use crate::policy::{MatchPath, SameSite, Secure, Settings};
 
-/// What the name's prefix promises (RFC 6265bis §4.1.3).
+/// Checks the requirements of the name's prefix (RFC 6265bis §4.1.3).
 pub(super) fn prefix(settings: &Settings) -> Result<(), PolicyError> {
     let prefix = settings.name.prefix();
     let of_host = matches!(prefix, Prefix::Host | Prefix::HostHttp);
@@ -33,7 +33,8 @@ pub(super) fn prefix(settings: &Settings) -> Result<(), PolicyError> {
     first_broken(&rules)
 }
 
-/// Whether requests can bring our own ids back; those of an `id_generator` are looked at one by one.
+/// Checks that requests can bring the library's own ids back; those of an `id_generator` are checked one by
+/// one.
 pub(super) fn ids(settings: &Settings) -> Result<(), PolicyError> {
     let id = SessionId::random();
     let draws_own = settings.id_generator.is_none();
@@ -50,7 +51,7 @@ pub(super) fn ids(settings: &Settings) -> Result<(), PolicyError> {
     first_broken(&rules)
 }
 
-/// What concerns a user's sessions.
+/// Checks the settings of users' sessions.
 pub(super) fn users(settings: &Settings) -> Result<(), PolicyError> {
     let none = settings.max_sessions.is_some_and(|(most, _)| most == 0);
     let is_none = |realm: &str| realm.is_empty() || realm.contains(char::is_control);
@@ -61,7 +62,7 @@ pub(super) fn users(settings: &Settings) -> Result<(), PolicyError> {
     ])
 }
 
-/// What user agents demand of attributes together, and what a field can say at all.
+/// Checks that user agents accept the attributes together, and that a field can express them.
 pub(super) fn attributes(settings: &Settings) -> Result<(), PolicyError> {
     let not_always = settings.secure != Secure::Always;
     let never = settings.secure == Secure::Never;
@@ -94,7 +95,7 @@ pub(super) fn attributes(settings: &Settings) -> Result<(), PolicyError> {
     first_broken(&rules)
 }
 
-/// Which time-outs leave room for one another.
+/// Checks that the time-outs are consistent.
 pub(super) fn times(settings: &Settings) -> Result<(), PolicyError> {
     const LEAST: Duration = Duration::from_secs(1);
     const MOST: Duration = Duration::from_hours(100 * 365 * 24);

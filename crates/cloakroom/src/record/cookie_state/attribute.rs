@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::write_member;
 use crate::record::js;
 
-/// An attribute's value as JavaScript holds it; what counts in a header is whether it is truthy.
+/// An attribute's value as JavaScript holds it; a header depends on whether it is truthy.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) enum Attribute {
     #[default]
@@ -33,14 +33,14 @@ impl Attribute {
         }
     }
 
-    /// A text; those of nearly all cookies take no memory.
+    /// Creates a text; those of nearly all cookies take no memory.
     fn text(text: &str) -> Self {
         let known = ["/", "lax", "strict", "none"];
         let known = known.into_iter().find(|known| *known == text);
         Self::Text(known.map_or_else(|| Cow::Owned(text.to_owned()), Cow::Borrowed))
     }
 
-    /// Whether JavaScript's `if` would take it.
+    /// Returns `true` if the value is truthy in JavaScript.
     pub(crate) fn is_truthy(&self) -> bool {
         match self {
             Self::Undefined | Self::Null => false,
@@ -50,7 +50,7 @@ impl Attribute {
         }
     }
 
-    /// Appends it to an object that was begun; not where it is undefined.
+    /// Appends it to an open object; not where it is undefined.
     pub(super) fn write(&self, key: &str, json: &mut String) {
         match self {
             Self::Undefined => {}

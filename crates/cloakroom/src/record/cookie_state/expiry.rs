@@ -1,4 +1,4 @@
-//! The two keys of a cookie that say how long it lives, read and written as express-session does.
+//! The two keys of a cookie's lifetime, read and written as express-session does.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use super::{Attribute, AttributeError, write_member};
 use crate::clock::Timestamp;
 
-/// The largest whole number up to which a JavaScript number holds them all (ECMA-262, 21.1.2.6).
+/// The largest integer up to which a JavaScript number holds them all (ECMA-262, 21.1.2.6).
 const EXACT: i64 = (1 << 53) - 1;
 
-/// Half of what a JavaScript `Date` reaches from 1970, in milliseconds: some 137,000 years.
+/// Half the range of a JavaScript `Date` from 1970, in milliseconds: some 137,000 years.
 const LONGEST: i64 = 4_320_000_000_000_000;
 
-/// `originalMaxAge`: what each touch sets the expiry to.
+/// `originalMaxAge`: the lifetime that each touch starts again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lifetime {
     Undefined,
     Null,
     False,
     Millis(i64),
-    /// JavaScript's NaN: no date comes of it, and JSON says `null`.
+    /// JavaScript's NaN: it gives no date, and is `null` in JSON.
     NotANumber,
 }
 
@@ -28,8 +28,8 @@ impl Lifetime {
         match json {
             "null" => Self::Null,
             "false" => Self::False,
-            // A text here makes express-session throw while it ends a response; to us it is no
-            // lifetime, and the session lives until the browser closes.
+            // A text here makes express-session throw while it ends a response; here it is no lifetime, and
+            // the session lives until the browser closes.
             _ => match json.parse() {
                 // A double holds it exactly.
                 Ok(millis) if (-EXACT..=EXACT).contains(&millis) => Self::Millis(millis),
@@ -51,7 +51,7 @@ impl Lifetime {
         }
     }
 
-    /// A length, the longest that a date can say at any time where it is longer.
+    /// Returns a length, cut to the longest that a date can express at any time.
     pub(super) fn of(length: Duration) -> Self {
         let millis = i64::try_from(length.as_millis()).unwrap_or(LONGEST);
         Self::Millis(millis.min(LONGEST))
@@ -65,7 +65,7 @@ impl Lifetime {
         Self::Millis(number as i64)
     }
 
-    /// The expiry of a cookie that is touched at `now`.
+    /// Returns the expiry of a cookie that is touched at `now`.
     pub(super) fn from(self, now: Timestamp) -> Expiry {
         match self {
             Self::Undefined => Expiry::Undefined,
@@ -80,7 +80,7 @@ impl Lifetime {
         }
     }
 
-    /// As reading its JSON gives it.
+    /// Returns the value after a round trip through JSON.
     pub(super) fn after_round_trip(self) -> Self {
         match self {
             Self::NotANumber => Self::Null,
@@ -88,7 +88,7 @@ impl Lifetime {
         }
     }
 
-    /// Appends it to an object that was begun; not where it is undefined.
+    /// Appends it to an open object; not where it is undefined.
     pub(super) fn write(self, json: &mut String) {
         let mut member = |value| write_member(r#","originalMaxAge":"#, value, json);
         match self {
@@ -97,14 +97,14 @@ impl Lifetime {
             Self::False => member("false"),
             Self::Millis(millis) => {
                 member("");
-                // A String takes whatever is written to it.
+                // Writing to a String cannot fail.
                 let _ = write!(json, "{millis}");
             }
         }
     }
 }
 
-/// `expires`: when the cookie ends.
+/// `expires`: the instant at which the cookie ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expiry {
     Undefined,
@@ -125,7 +125,7 @@ impl Expiry {
         }
     }
 
-    /// The same where it is set: what says no instant is an error.
+    /// Parses an assigned value: one that is no instant is an error.
     pub(super) fn assigned(json: &str) -> Result<Self, AttributeError> {
         match Self::parse(json.trim_ascii()) {
             Self::Undefined | Self::Invalid => Err(AttributeError::Expires),
@@ -140,7 +140,7 @@ impl Expiry {
         }
     }
 
-    /// As reading its JSON gives it.
+    /// Returns the value after a round trip through JSON.
     pub(super) fn after_round_trip(self) -> Self {
         match self {
             Self::Undefined | Self::Invalid => Self::Null,
@@ -148,7 +148,7 @@ impl Expiry {
         }
     }
 
-    /// Appends it to an object that was begun; not where it is undefined.
+    /// Appends it to an open object; not where it is undefined.
     pub(super) fn write(self, json: &mut String) {
         let mut member = |value| write_member(r#","expires":"#, value, json);
         match self {

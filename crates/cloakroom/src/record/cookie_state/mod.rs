@@ -15,14 +15,14 @@ use crate::clock::Timestamp;
 
 /// Attributes and expiry of one session's cookie, kept in its record.
 ///
-/// A new session takes them from the policy; after that its record rules, whatever the policy
-/// says meanwhile (express-session behaves so, and both sides read the same record). What a
-/// foreign writer left out stays left out, and `false` stays `false`.
+/// A new session takes them from the policy; after that its record decides, whatever the policy says
+/// meanwhile (express-session behaves so, and both sides read the same record). Attributes that a foreign
+/// writer left out stay left out, and `false` stays `false`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CookieState {
     original_max_age: Lifetime,
     expires: Expiry,
-    /// A touch moves the expiry and leaves these, so that copies share them.
+    /// A touch moves the expiry and keeps these, so that copies share them.
     attributes: Arc<Attributes>,
 }
 
@@ -68,7 +68,8 @@ impl CookieState {
         }
     }
 
-    /// As reading its JSON would give it: what is undefined is left out, and has its default again.
+    /// Returns the state after a round trip through JSON: undefined attributes are left out, and have their
+    /// defaults again.
     pub(crate) fn after_round_trip(&self) -> Self {
         let mut read = Self {
             original_max_age: self.original_max_age.after_round_trip(),
@@ -84,7 +85,7 @@ impl CookieState {
         read
     }
 
-    /// The text that express-session writes: keys in its order, what is undefined left out.
+    /// Returns the text that express-session writes: keys in its order, undefined ones left out.
     pub(crate) fn to_json(&self) -> String {
         let mut json = String::with_capacity(160);
         let attributes = &*self.attributes;
@@ -104,17 +105,17 @@ impl CookieState {
         json
     }
 
-    /// Starts the lifetime anew, as each request does.
+    /// Starts the lifetime again, as each request does.
     pub(crate) fn touch(&mut self, now: Timestamp) {
         self.set_lifetime(self.original_max_age, now);
     }
 
-    /// When it would end if it was touched at `now`; `None`: when the browser closes.
+    /// Returns its expiry if it was touched at `now`; `None`: when the browser closes.
     pub(crate) fn expires_if_touched(&self, now: Timestamp) -> Option<Timestamp> {
         self.original_max_age.from(now).instant()
     }
 
-    /// How long the session lives between two requests; `None` until the browser closes.
+    /// Returns the longest time between two requests of the session; `None` until the browser closes.
     pub fn max_age(&self) -> Option<Duration> {
         match self.original_max_age {
             Lifetime::Millis(millis) => {
@@ -124,7 +125,7 @@ impl CookieState {
         }
     }
 
-    /// Sets how long the session lives between two requests, from `now`; `None`: until the browser
+    /// Sets the longest time between two requests of the session, from `now`; `None`: until the browser
     /// closes.
     pub(crate) fn set_max_age(&mut self, max_age: Option<Duration>, now: Timestamp) {
         let lifetime = max_age.map_or(Lifetime::Null, Lifetime::of);
@@ -136,20 +137,20 @@ impl CookieState {
         self.set_expiry(expires.map_or(Expiry::Null, Expiry::At), now);
     }
 
-    /// Moves the end forward to `deadline` where it lies later; the lifetime stays.
+    /// Caps the expiry at `deadline`; the lifetime stays.
     pub(crate) fn cap_expiry(&mut self, deadline: Option<Timestamp>) {
         if let (Expiry::At(expires), Some(deadline)) = (self.expires, deadline) {
             self.expires = Expiry::At(expires.min(deadline));
         }
     }
 
-    /// When the cookie ends, as the record says; `None`: when the browser closes.
+    /// Returns the cookie's expiry in the record; `None`: when the browser closes.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
         self.expires.instant()
     }
 
-    /// Whether `expires` is there once it was touched at `now`: Express sends a changed session's cookie
-    /// again only then.
+    /// Returns `true` if it has `expires` once it was touched at `now`: Express sends a changed session's
+    /// cookie again only then.
     pub(crate) fn has_expires_if_touched(&self, now: Timestamp) -> bool {
         !matches!(
             self.original_max_age.from(now),
@@ -157,7 +158,7 @@ impl CookieState {
         )
     }
 
-    /// The `Expires` attribute: an instant, none, or a date that no header can say.
+    /// Returns the `Expires` attribute: an instant, none, or a date that no header can express.
     pub(crate) fn expires_attribute(&self) -> Result<Option<Timestamp>, ()> {
         match self.expires {
             Expiry::At(timestamp) => Ok(Some(timestamp)),
@@ -175,9 +176,8 @@ impl CookieState {
     /// # Errors
     ///
     /// The cookie stays as it was. [`AttributeError::MaxAge`] for a `maxAge` that is a text or `true`,
-    /// [`AttributeError::TooLong`] for one that ends where no date is,
-    /// [`AttributeError::Expires`] for an `expires` that says no instant,
-    /// [`AttributeError::NotJson`] for a value that is no JSON.
+    /// [`AttributeError::TooLong`] for one that ends beyond the last date, [`AttributeError::Expires`] for an
+    /// `expires` that is no instant, [`AttributeError::NotJson`] for a value that is no JSON.
     pub fn set(
         &mut self,
         name: &str,
@@ -210,7 +210,7 @@ impl CookieState {
         self.set_expiry(lifetime.from(now), now);
     }
 
-    /// Express derives `originalMaxAge` from `expires` whenever that is set.
+    /// Sets the expiry. Express derives `originalMaxAge` from `expires` whenever that is set.
     fn set_expiry(&mut self, expiry: Expiry, now: Timestamp) {
         self.expires = expiry;
         self.original_max_age = match expiry {
@@ -222,7 +222,7 @@ impl CookieState {
         };
     }
 
-    /// The attribute that Express calls so; `None` where a cookie has none of that name.
+    /// Returns the attribute of that name in Express; `None` where a cookie has none.
     pub(crate) fn attribute_mut(&mut self, name: &str) -> Option<&mut Attribute> {
         Arc::make_mut(&mut self.attributes).named(name)
     }
@@ -257,7 +257,7 @@ impl CookieState {
 }
 
 impl Default for CookieState {
-    /// Express's defaults: `Path=/`, `HttpOnly`, until the browser closes.
+    /// Returns Express's defaults: `Path=/`, `HttpOnly`, until the browser closes.
     fn default() -> Self {
         static ATTRIBUTES: LazyLock<Arc<Attributes>> = LazyLock::new(Arc::default);
         Self {
@@ -282,7 +282,7 @@ impl Attributes {
         })
     }
 
-    /// Gives what is undefined, and has a default, its default.
+    /// Sets undefined attributes to their defaults.
     fn fill_in(&mut self) {
         let defaults = Self::default();
         if self.http_only == Attribute::Undefined {
@@ -315,7 +315,7 @@ fn write_member(key: &str, value: &str, json: &mut String) {
     json.push_str(value);
 }
 
-/// Why an attribute could not be set.
+/// The reason for which an attribute could not be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttributeError {
@@ -325,8 +325,8 @@ pub enum AttributeError {
     /// `expires` takes a date, or date and time with `Z` or an offset, in ISO 8601; `null` or `false`.
     #[error("expires must be a date, or a date and time with Z or an offset, in ISO 8601")]
     Expires,
-    /// A `maxAge` after which no date comes: the last is in the year 275760.
-    #[error("maxAge is longer than a date can say")]
+    /// A `maxAge` that ends beyond the last date, which is in the year 275760.
+    #[error("maxAge ends beyond the last date of JavaScript")]
     TooLong,
     /// The value is no JSON.
     #[error("the value of a cookie attribute must be JSON")]

@@ -8,7 +8,7 @@ const BOUNDS: Bounds = Bounds {
 };
 
 #[test]
-fn members_are_found_where_they_lie() {
+fn members_are_found_in_the_text() {
     let text = r#" {"a": 1.5e3 , "b\n":{"c":[true,null]},"":"\ud800"} "#;
     let found: Vec<_> = members(text, BOUNDS)
         .unwrap()
@@ -32,7 +32,7 @@ fn members_are_found_where_they_lie() {
 }
 
 #[test]
-fn what_is_no_object_is_refused() {
+fn text_that_is_no_object_is_refused() {
     for text in [
         "",
         "null",

@@ -1,9 +1,9 @@
-//! Where a request comes from, and what for: what `SameSite` and `Sec-Fetch-*` go by.
+//! The context of a request, on which `SameSite` and `Sec-Fetch-*` depend.
 
-/// Who had the browser send a request, in the words of `Sec-Fetch-Site`.
+/// The initiator of a request, in the words of `Sec-Fetch-Site`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initiator {
-    /// The person: an address typed, a bookmark (`none`).
+    /// The user: an address typed, a bookmark (`none`).
     User,
     /// A page of the same origin.
     SameOrigin,
@@ -14,7 +14,7 @@ pub enum Initiator {
 }
 
 impl Initiator {
-    /// The value of `Sec-Fetch-Site`.
+    /// Returns the value of `Sec-Fetch-Site`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::User => "none",
@@ -25,7 +25,7 @@ impl Initiator {
     }
 }
 
-/// What decides whether a cookie may go with a request, and be set by its answer.
+/// The facts that decide whether a cookie may go with a request, and be set by its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
     initiator: Initiator,
@@ -34,10 +34,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// The person's own look at a page.
+    /// A page that the user opens.
     pub const OWN: Self = Self::new(Initiator::User, true, true);
 
-    /// A request by `initiator`, with a method that is safe or not, that opens a page or does not.
+    /// Creates the context of a request by `initiator`, with a method that is safe or not, that opens a page
+    /// or does not.
     pub const fn new(initiator: Initiator, is_navigation: bool, is_safe: bool) -> Self {
         Self {
             initiator,
@@ -58,7 +59,8 @@ impl Context {
         self.is_navigation && self.is_safe
     }
 
-    /// Whether the answer may set a cookie that is not `SameSite=None` (RFC 6265bis §5.7, step 18).
+    /// Returns `true` if the response may set a cookie that is not `SameSite=None` (RFC 6265bis §5.7, step
+    /// 18).
     pub(super) fn may_set_same_site(self) -> bool {
         self.is_same_site() || self.is_navigation
     }

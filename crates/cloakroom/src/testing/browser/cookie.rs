@@ -1,5 +1,5 @@
-//! One cookie: read from a `Set-Cookie` field and judged as RFC 6265bis §5.7 says, and matched with
-//! a request as §5.8 says. All of it is functions of values.
+//! One cookie: parsed from a `Set-Cookie` field and checked by RFC 6265bis §5.7, and matched with a request
+//! by §5.8. All of it is functions of values.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,16 +8,16 @@ use url::{Host, Url};
 
 use super::context::Context;
 
-/// The bytes that a name and its value may have together (§5.7, step 6).
+/// The most bytes of a name and its value together (§5.7, step 6).
 const MAX_PAIR: usize = 4096;
-/// The bytes of an attribute's value beyond which the attribute counts as absent (§5.6).
+/// The most bytes of an attribute's value; an attribute with a longer one counts as absent (§5.6).
 const MAX_ATTRIBUTE: usize = 1024;
-/// The longest that a cookie is kept (§5.5).
+/// The longest lifetime of a cookie (§5.5).
 const MAX_LIFE: Duration = Duration::from_hours(400 * 24);
-/// How long a cookie without `SameSite` goes with another site's form (Chromium's Lax + POST).
+/// Time for which a cookie without `SameSite` goes with another site's form (Chromium's Lax + POST).
 const LAX_ALLOWS_UNSAFE: Duration = Duration::from_mins(2);
 
-/// When a cookie goes with the requests of other sites.
+/// The requests of other sites that carry a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
     /// The attribute was absent or unknown: as `Lax`, but for its first two minutes.
@@ -30,7 +30,7 @@ pub enum SameSite {
     Strict,
 }
 
-/// What a jar knows of a cookie.
+/// A cookie in a jar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cookie {
     /// The name, which is an identity together with domain and path only.
@@ -39,23 +39,23 @@ pub struct Cookie {
     pub value: String,
     /// The host that set it, or its `Domain`.
     pub domain: String,
-    /// Whether it goes to that host alone: there was no `Domain`.
+    /// `true` if it goes to that host alone: there was no `Domain`.
     pub host_only: bool,
     /// Its `Path`, or that of the URL that set it.
     pub path: String,
-    /// Whether it goes over secure connections alone.
+    /// `true` if it goes over secure connections alone.
     pub secure: bool,
-    /// Whether scripts do not see it.
+    /// `true` if scripts cannot read it.
     pub http_only: bool,
-    /// Whether it goes with other sites' requests.
+    /// The other sites' requests that carry it.
     pub same_site: SameSite,
-    /// When it ends; `None` where that is when the browser is closed.
+    /// Time at which it ends; `None`: when the browser is closed.
     pub expires: Option<SystemTime>,
-    /// When a cookie of this identity was first set.
+    /// Time at which a cookie of this identity was first set.
     pub created: SystemTime,
 }
 
-/// Why a browser does not keep a cookie.
+/// The reason for which a browser rejects a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Rejected {
     /// No name, or a control character.
@@ -76,15 +76,15 @@ pub enum Rejected {
     /// The rules of `__Host-` or `__Secure-` do not hold.
     #[error("the rules of its prefix do not hold")]
     Prefix,
-    /// Another site's request got it, and `SameSite` forbids that.
+    /// Another site's request received it, and `SameSite` forbids that.
     #[error("another site's request may not set it")]
     CrossSite,
 }
 
 impl Cookie {
-    /// Reads a `Set-Cookie` field that answers a request to `url`.
+    /// Parses a `Set-Cookie` field of the response to a request to `url`.
     ///
-    /// `is_secure` is whether the jar takes the connection for secure.
+    /// `is_secure` is `true` if the jar treats the connection as secure.
     pub(super) fn read(
         field: &str,
         (url, is_secure): (&Url, bool),
@@ -141,7 +141,7 @@ impl Cookie {
         Ok(())
     }
 
-    /// Whether both are one cookie, of which the later replaces the earlier (§5.7, step 23).
+    /// Returns `true` if both are one cookie, of which the later replaces the earlier (§5.7, step 23).
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.name == other.name
             && self.domain == other.domain
@@ -149,19 +149,19 @@ impl Cookie {
             && self.path == other.path
     }
 
-    /// Whether `new`, which is not secure, would hide this one, which is (§5.7, step 16).
+    /// Returns `true` if `new`, which is not secure, would hide this one, which is (§5.7, step 16).
     pub(super) fn is_shadowed_by(&self, new: &Self) -> bool {
         let domains =
             domain_match(&self.domain, &new.domain) || domain_match(&new.domain, &self.domain);
         self.secure && self.name == new.name && domains && path_match(&new.path, &self.path)
     }
 
-    /// Whether it has ended.
+    /// Returns `true` if it has ended.
     pub(super) fn is_over(&self, now: SystemTime) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// Whether a request to `url` carries it (§5.8.3, step 1).
+    /// Returns `true` if a request to `url` carries it (§5.8.3, step 1).
     pub(super) fn goes_to(
         &self,
         (url, is_secure): (&Url, bool),
@@ -195,7 +195,7 @@ impl Cookie {
     }
 }
 
-/// The domain of a cookie, and whether it goes to that host alone.
+/// Returns the domain of a cookie, and `true` if it goes to that host alone.
 fn domain(attribute: Option<&str>, host: &str) -> Result<(String, bool), Rejected> {
     let attribute = attribute.filter(|domain| domain.len() <= MAX_ATTRIBUTE);
     let domain = attribute.map(|domain| domain.strip_prefix('.').unwrap_or(domain));
@@ -203,7 +203,7 @@ fn domain(attribute: Option<&str>, host: &str) -> Result<(String, bool), Rejecte
     if domain.is_empty() || (domain == host && (is_address(host) || !host.contains('.'))) {
         return Ok((host.to_owned(), true));
     }
-    // A list of public suffixes is more than tests need: those of one label are told by the dot.
+    // Tests do not need a list of public suffixes: those of one label are recognised by the missing dot.
     if !domain.contains('.') || !domain_match(host, &domain) {
         return Err(Rejected::ForeignDomain);
     }
@@ -224,11 +224,11 @@ fn same_site(attribute: Option<cookie::SameSite>) -> SameSite {
     }
 }
 
-/// The end of a cookie: by `Max-Age`, else by `Expires`, and 400 days from now at the latest.
+/// Returns the end of a cookie: by `Max-Age`, else by `Expires`, and 400 days from now at the latest.
 fn expires(cookie: &cookie::Cookie<'_>, now: SystemTime) -> Option<SystemTime> {
     let latest = now + MAX_LIFE;
     if let Some(age) = cookie.max_age() {
-        // What is zero or less is the earliest time there is.
+        // Zero and less is the earliest time.
         let age = u64::try_from(age.whole_seconds()).unwrap_or(0);
         let life = Duration::from_secs(age).min(MAX_LIFE);
         return Some(if age == 0 { UNIX_EPOCH } else { now + life });
@@ -238,7 +238,7 @@ fn expires(cookie: &cookie::Cookie<'_>, now: SystemTime) -> Option<SystemTime> {
     Some(latest.min(UNIX_EPOCH + since_epoch))
 }
 
-/// The path of a cookie without `Path` (§5.1.4).
+/// Returns the path of a cookie without `Path` (§5.1.4).
 pub fn default_path(path: &str) -> &str {
     match path.rfind('/') {
         None | Some(0) => "/",
@@ -247,14 +247,14 @@ pub fn default_path(path: &str) -> &str {
     }
 }
 
-/// Whether a cookie's path covers that of a request (§5.1.4).
+/// Returns `true` if a cookie's path covers that of a request (§5.1.4).
 pub fn path_match(request: &str, cookie: &str) -> bool {
     request
         .strip_prefix(cookie)
         .is_some_and(|rest| rest.is_empty() || cookie.ends_with('/') || rest.starts_with('/'))
 }
 
-/// Whether a cookie's domain covers a host (§5.1.3).
+/// Returns `true` if a cookie's domain covers a host (§5.1.3).
 pub fn domain_match(host: &str, domain: &str) -> bool {
     let rest = host.strip_suffix(domain);
     host == domain || (rest.is_some_and(|rest| rest.ends_with('.')) && !is_address(host))

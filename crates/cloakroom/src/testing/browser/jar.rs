@@ -12,10 +12,10 @@ use super::cookie::{Cookie, Rejected, SameSite};
 
 type Now = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// The cookies of one browser, which end by the clock that it is given.
+/// The cookies of one browser, which expire by the given clock.
 #[derive(Clone)]
 pub struct Jar {
-    /// In the order of their creation.
+    /// The cookies, in the order of their creation.
     cookies: Vec<Cookie>,
     now: Now,
     trusts_loopback: bool,
@@ -36,12 +36,12 @@ impl Default for Jar {
 }
 
 impl Jar {
-    /// A jar by the machine's clock.
+    /// Creates a jar with the machine's clock.
     pub fn new() -> Self {
         Self::by(SystemTime::now)
     }
 
-    /// A jar by the clock that moves the sessions too.
+    /// Creates a jar with the clock of the sessions.
     pub fn by(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self {
             cookies: Vec::new(),
@@ -50,7 +50,7 @@ impl Jar {
         }
     }
 
-    /// Takes plain HTTP to this machine for secure, as Chromium does.
+    /// Treats plain HTTP to this machine as secure, as Chromium does.
     ///
     /// Default: it is not, so that a `Secure` cookie over plain HTTP is lost, as it is in the field.
     #[must_use]
@@ -59,11 +59,11 @@ impl Jar {
         self
     }
 
-    /// Keeps the cookie of a `Set-Cookie` field, or removes the one that it ends.
+    /// Keeps the cookie of a `Set-Cookie` field, or removes the one that it clears.
     ///
     /// # Errors
     ///
-    /// Says why a browser would not keep it; the jar is as it was.
+    /// [`Rejected`] where a browser would not keep it; the jar stays as it was.
     pub fn keep(&mut self, field: &str, url: &Url, context: Context) -> Result<(), Rejected> {
         let now = (self.now)();
         let is_secure = self.is_secure(url);
@@ -85,7 +85,7 @@ impl Jar {
         Ok(())
     }
 
-    /// The `Cookie` field of a request, `None` where it has no cookie.
+    /// Returns the `Cookie` field of a request, `None` where it has no cookie.
     pub fn header(&self, url: &Url, context: Context) -> Option<String> {
         let cookies = self.cookies_for(url, context);
         let pairs = cookies.iter().map(|it| format!("{}={}", it.name, it.value));
@@ -93,7 +93,7 @@ impl Jar {
         (!field.is_empty()).then_some(field)
     }
 
-    /// The cookies of a request in a browser's order: those of the longest path first, and among
+    /// Returns the cookies of a request in a browser's order: those of the longest path first, and among
     /// equals the one that was created first (§5.8.3, step 2).
     pub fn cookies_for(&self, url: &Url, context: Context) -> Vec<&Cookie> {
         let (now, is_secure) = ((self.now)(), self.is_secure(url));
@@ -105,14 +105,14 @@ impl Jar {
         sent
     }
 
-    /// What `document.cookie` shows a page at `url`.
+    /// Returns the cookies in a page's `document.cookie` at `url`.
     pub fn seen_by_scripts(&self, url: &Url) -> Vec<&Cookie> {
         let mut seen = self.cookies_for(url, Context::OWN);
         seen.retain(|cookie| !cookie.http_only);
         seen
     }
 
-    /// All cookies that have not ended, in the order of their creation.
+    /// Returns all cookies that have not ended, in the order of their creation.
     pub fn live(&self) -> impl Iterator<Item = &Cookie> {
         let now = (self.now)();
         self.cookies
@@ -120,20 +120,20 @@ impl Jar {
             .filter(move |cookie| !cookie.is_over(now))
     }
 
-    /// The value of the first live cookie of a name, wherever it would go.
+    /// Returns the value of the first live cookie of a name, for any URL.
     pub fn value(&self, name: &str) -> Option<&str> {
         let cookie = self.live().find(|cookie| cookie.name == name);
         cookie.map(|cookie| cookie.value.as_str())
     }
 
-    /// The same, to be tampered with.
+    /// Returns that value mutably, to tamper with it.
     pub fn value_mut(&mut self, name: &str) -> Option<&mut String> {
         let now = (self.now)();
         let mut live = self.cookies.iter_mut().filter(|it| !it.is_over(now));
         live.find(|it| it.name == name).map(|it| &mut it.value)
     }
 
-    /// Puts a cookie for all of a host's paths into the jar, by no server's leave.
+    /// Puts a cookie for all of a host's paths into the jar, without a server's response.
     pub fn plant(&mut self, name: &str, value: &str, url: &Url) {
         let now = (self.now)();
         let planted = Cookie {
@@ -157,7 +157,7 @@ impl Jar {
         self.cookies.retain(|cookie| cookie.name != name);
     }
 
-    /// Ends the cookies that have no end of their own.
+    /// Ends the cookies without `Expires` and `Max-Age`.
     pub fn close_browser(&mut self) {
         self.cookies.retain(|cookie| cookie.expires.is_some());
     }
@@ -167,7 +167,7 @@ impl Jar {
     }
 }
 
-/// Whether a URL leads to this machine.
+/// Returns `true` if a URL leads to this machine.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

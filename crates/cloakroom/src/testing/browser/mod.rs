@@ -1,4 +1,4 @@
-//! The cookies of a browser: what it keeps, what it sends, when they end (RFC 6265bis §5.7 and §5.8).
+//! The cookies of a browser: storage, sending and expiry (RFC 6265bis §5.7 and §5.8).
 
 mod context;
 mod cookie;

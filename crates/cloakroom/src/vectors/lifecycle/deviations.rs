@@ -1,9 +1,9 @@
-//! What becomes of Express's rows where we deviate on purpose.
+//! The deviations: outcomes of Express's rows that differ here on purpose.
 
 use super::{EXISTING, NOW, Outcome, Row};
 use crate::clock::Timestamp;
 
-/// What a row comes to with our deviations, and which they are.
+/// Returns the outcome of a row with the deviations, and their names.
 pub(super) fn deviate(row: &Row<'_>, mut outcome: Outcome) -> (Outcome, Vec<&'static str>) {
     let mut deviations = Vec::new();
     let mut is = |name, deviates: bool| {
@@ -67,7 +67,8 @@ pub(super) fn deviate(row: &Row<'_>, mut outcome: Outcome) -> (Outcome, Vec<&'st
     (outcome, deviations)
 }
 
-/// Whether Express asks the store for what was never stored: its first id is drawn in this request.
+/// Returns `true` if Express calls the store for an id that was never stored: its first id is generated in
+/// this request.
 fn never_stored(operation: &str) -> bool {
     matches!(operation, "get new-sid-1" | "destroy new-sid-1")
 }
@@ -81,7 +82,7 @@ fn cookie_of(row: &Row<'_>, id: &str) -> String {
     cookie
 }
 
-/// What Express does with an existing session that was modified (spec 5.13).
+/// Returns Express's outcome for an existing session that was modified (spec 5.13).
 fn modified(row: &Row<'_>) -> Outcome {
     let sends = row.is("rolling") || row.has_expiry();
     Outcome {
@@ -91,7 +92,7 @@ fn modified(row: &Row<'_>) -> Outcome {
     }
 }
 
-/// What Express does with a session that was left alone (spec 5.13).
+/// Returns Express's outcome for a session that was left alone (spec 5.13).
 fn untouched(row: &Row<'_>) -> Outcome {
     if row.request == "existing" {
         let operation = if row.is("resave") { "set" } else { "touch" };

@@ -1,5 +1,5 @@
-//! The option matrix times everything that a handler can do: the store operations, their order, the
-//! cookie, and what is left in the store.
+//! The option matrix times all operations of a handler: the store operations, their order, the cookie, and
+//! the stored record.
 
 mod deviations;
 mod handlers;
@@ -22,7 +22,7 @@ use crate::store::Store as _;
 
 const EXISTING: &str = "existing-sid-00000000000000000000";
 
-/// What can be seen of one request from outside.
+/// The observable outcome of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Outcome {
     operations: Vec<String>,
@@ -181,7 +181,7 @@ fn run(row: &Row<'_>) -> Outcome {
     }
 }
 
-/// A Set-Cookie field as the rows write it down.
+/// Returns a Set-Cookie field in the notation of the rows.
 fn summary(field: &str) -> String {
     let (pair, attributes) = field.split_once("; ").unwrap();
     let expires = attributes

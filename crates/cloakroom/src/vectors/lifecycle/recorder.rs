@@ -1,4 +1,4 @@
-//! An application whose store takes notes of what it is asked.
+//! An application whose store records the operations.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use crate::store::{
 };
 use crate::vectors::NOW;
 
-/// One application with a store in memory that takes notes.
+/// One application with a recording store in memory.
 pub(crate) struct Run {
     pub(crate) manager: Manager,
     pub(crate) store: MemoryStore,
@@ -64,7 +64,7 @@ impl Run {
         format!("{}=s:{}", policy.name(), sign(id, policy.keys()))
     }
 
-    /// The Set-Cookie of a request that changes a new session.
+    /// Returns the Set-Cookie of a request that changes a new session.
     pub(crate) fn one_change(&self) -> Option<String> {
         let session = self.open_with(None, false);
         session.insert("a", 1).unwrap();
@@ -151,7 +151,7 @@ impl Store for Recorder {
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
-            // Express does not destroy what is not there either.
+            // Express does not destroy a record that does not exist either.
             if self.store.get(old).await?.is_some() {
                 self.note("destroy", old);
             }

@@ -1,4 +1,4 @@
-//! The guard against forged requests as a middleware.
+//! The CSRF guard as a middleware.
 
 use std::future::{Ready, ready};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::web::Csrf;
 use crate::web::answer::ResponseParts;
 use crate::web::csrf::{Admission, own_answer, pass_form};
 
-/// Lets a request go on, its form read and put back, or says what is answered to one that does not.
+/// Lets a request go on, its form read and put back, or returns the response to a refused one.
 async fn admit(csrf: &Csrf, request: &mut ServiceRequest) -> Result<(), ResponseParts> {
     let found = found(request.request());
     match csrf.admit(request.request(), found.as_found()).await? {

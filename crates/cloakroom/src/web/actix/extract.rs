@@ -1,4 +1,4 @@
-//! Extractors: asking for a session is what loads it.
+//! Extractors: the session is loaded when it is extracted.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -20,12 +20,11 @@ use crate::web::{CurrentUser, LoggedIn, Named, SessionHandle, SessionName, Sessi
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, SessionRejection>>>>;
 
 impl SessionHandle {
-    /// The session of a request of actix-web, read from the store the first time that it is asked
-    /// for.
+    /// Returns the session of a request of actix-web, read from the store on the first call.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] where the store failed: the answer is 503.
+    /// [`StoreError`] where the store failed: the response is 503.
     pub async fn session_of(&self, request: &HttpRequest) -> Result<Session, StoreError> {
         self.open(request).await
     }
@@ -36,8 +35,8 @@ async fn session(request: HttpRequest) -> Result<Session, SessionRejection> {
     Ok(found.as_found().handle()?.open(&request).await?)
 }
 
-/// An `Option` of it, which is actix-web's own, is `None` where the store failed as well as outside
-/// every middleware: a handler that must tell one from the other asks for
+/// Extracts the session. An `Option` of it, which is actix-web's own, is `None` where the store failed as
+/// well as outside every middleware: a handler that must distinguish them extracts
 /// `Result<Session, SessionRejection>`.
 impl FromRequest for Session {
     type Error = SessionRejection;

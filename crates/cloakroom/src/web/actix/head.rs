@@ -1,4 +1,4 @@
-//! Requests and responses of actix-web, as far as sessions look at them.
+//! Adapts requests and responses of actix-web.
 
 use std::net::IpAddr;
 
@@ -110,7 +110,7 @@ impl ResponseError for SessionError {
         status(self.answer().status)
     }
 
-    /// 503 where trying again may help, 409 where the session ended meanwhile, 500 elsewhere.
+    /// Responds 503 where a retry may help, 409 where the session ended meanwhile, 500 elsewhere.
     fn error_response(&self) -> HttpResponse {
         self.report();
         self.answer().into()
@@ -122,7 +122,7 @@ impl ResponseError for StoreError {
         StatusCode::SERVICE_UNAVAILABLE
     }
 
-    /// 503, with `Retry-After`.
+    /// Responds 503, with `Retry-After`.
     fn error_response(&self) -> HttpResponse {
         self.report();
         unavailable().into()
@@ -135,7 +135,7 @@ impl ResponseError for crate::auth::TooManyAttempts {
         StatusCode::TOO_MANY_REQUESTS
     }
 
-    /// 429 with `Retry-After`.
+    /// Responds 429, with `Retry-After`.
     fn error_response(&self) -> HttpResponse {
         self.answer().into()
     }

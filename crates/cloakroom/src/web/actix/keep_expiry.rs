@@ -1,4 +1,4 @@
-//! Routes whose requests are no use of a session, as a middleware.
+//! Routes whose requests are passive, as a middleware.
 
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};

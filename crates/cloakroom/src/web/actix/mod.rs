@@ -1,5 +1,5 @@
-//! actix-web: a middleware that closes what was opened before the response leaves, extractors, and
-//! the guards as middlewares.
+//! actix-web: a middleware that closes sessions before the response leaves, extractors, and the guards as
+//! middlewares.
 //!
 //! ```
 //! use actix_web::{App, web};
@@ -62,14 +62,13 @@ use crate::policy::CachePolicy;
 
 /// Gives the requests of an application, a scope or a resource their sessions.
 ///
-/// It may stand several times in one application, with cookies of different names: a route has the
-/// session of the innermost one around it, and that of another by [`Named`]. Where the innermost one
-/// does not cover a request ([`match_path`](crate::policy::PolicyBuilder::match_path)), its routes have
-/// no session; none of a middleware further out takes its place. Where the same name is there already,
-/// the one further out counts, as in Express. actix-web lets a handler run to its end although the
-/// client has disconnected. What stands inside it may fail
-/// as well: the session of a request that ends in an error is stored, and the error's response
-/// carries its cookie.
+/// It may be used several times in one application, with cookies of different names: a route has the session
+/// of the innermost one around it, and that of another by [`Named`]. Where the innermost one does not cover a
+/// request ([`match_path`](crate::policy::PolicyBuilder::match_path)), its routes have no session; none of an
+/// outer middleware takes its place. Where an outer one has a cookie of the same name, the outer one counts,
+/// as in Express. actix-web lets a handler run to its end although the client has disconnected. Inner
+/// services may fail as well: the session of a request that ends in an error is stored, and the error's
+/// response carries its cookie.
 #[derive(Clone, Debug)]
 pub struct SessionMiddleware {
     manager: Manager,
@@ -78,7 +77,7 @@ pub struct SessionMiddleware {
 }
 
 impl SessionMiddleware {
-    /// A middleware over the sessions of `manager`.
+    /// Creates a middleware for the sessions of `manager`.
     pub fn new(manager: Manager) -> Self {
         Self {
             manager,
@@ -87,9 +86,9 @@ impl SessionMiddleware {
         }
     }
 
-    /// Answers by this function where guards, [`Csrf`] and a failed save would answer in a handler's place,
-    /// for everything inside this middleware: with the application's own error page, or in JSON. `None`
-    /// leaves the answer as it is. Where a middleware inside has failed as well, its error stays.
+    /// Sets a function that replaces the responses of guards, [`Csrf`] and a failed save, for everything
+    /// inside this middleware: by the application's own error page, or JSON. `None` keeps the response. Where
+    /// an inner middleware has failed as well, its error stays.
     #[must_use]
     pub fn answer_with(
         mut self,
@@ -99,10 +98,10 @@ impl SessionMiddleware {
         self
     }
 
-    /// Says that every connection to this server is TLS, so that `Secure` cookies may be sent.
+    /// Declares that every connection to this server is TLS, so that `Secure` cookies may be sent.
     ///
-    /// It is not needed where actix-web itself takes TLS connections, which is noticed; a server
-    /// behind a proxy names it in the policy's `trusted_proxy`.
+    /// It is not needed where actix-web itself accepts TLS connections, which is detected; a server behind a
+    /// proxy names it in the policy's `trusted_proxy`.
     #[must_use]
     pub fn tls(mut self) -> Self {
         self.tls = true;
@@ -136,7 +135,7 @@ pub struct SessionService<S> {
     middleware: SessionMiddleware,
 }
 
-/// What the services of this module answer with.
+/// The response of the services of this module.
 pub(super) type ActixFuture<B> =
     Pin<Box<dyn Future<Output = Result<ServiceResponse<EitherBody<B>>, Error>>>>;
 
@@ -177,14 +176,14 @@ where
     }
 }
 
-/// What middlewares have put into a request, for longer than its extensions can be borrowed.
+/// The handles that middlewares have put into a request, for longer than its extensions can be borrowed.
 struct SavedHandles {
     handle: Option<SessionHandle>,
     outside: Option<Outside>,
 }
 
 impl SavedHandles {
-    /// Puts back what a middleware further out had put there, for whatever stands between the two.
+    /// Restores the handles of an outer middleware, for the services between the two.
     fn put_back(self, request: &HttpRequest) {
         if let Some(handle) = self.handle {
             request.extensions_mut().insert(handle);
@@ -199,7 +198,7 @@ impl SavedHandles {
     }
 }
 
-/// Looks for what session middlewares have put into a request.
+/// Finds the handles that session middlewares have put into a request.
 fn found(request: &HttpRequest) -> SavedHandles {
     let extensions = request.extensions();
     SavedHandles {
@@ -208,7 +207,7 @@ fn found(request: &HttpRequest) -> SavedHandles {
     }
 }
 
-/// Puts into a request what belongs there, and returns the handle whose session is to be closed.
+/// Puts a handle into a request, and returns the one whose session is to be closed.
 fn put(placed: Placed, extensions: &mut Extensions) -> Option<SessionHandle> {
     match placed {
         Placed::Handle(handle) => {
@@ -227,8 +226,7 @@ fn put(placed: Placed, extensions: &mut Extensions) -> Option<SessionHandle> {
     }
 }
 
-/// Stores the session if it was opened, and gives the answer what it is owed, or another one in its
-/// place.
+/// Stores the session if it was opened, and adds its fields to the response, or replaces the response.
 async fn closed<B: MessageBody>(
     handle: &SessionHandle,
     answer: Result<ServiceResponse<B>, Error>,
@@ -255,8 +253,8 @@ async fn closed<B: MessageBody>(
     }
 }
 
-/// An error whose response, once it is made, carries what the session owes it. It stays the error
-/// that it is: a middleware further out may look for its type.
+/// Wraps an error so that its response, once it is made, carries the session's fields. It keeps its type,
+/// which an outer middleware may look for.
 fn owing(mut error: Error, closing: ResponseEffects, cache: CachePolicy) -> Error {
     error.add_response_mapper(move |mut response| {
         answer::add(&closing, cache, response.headers_mut());

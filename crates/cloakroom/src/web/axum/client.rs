@@ -13,13 +13,13 @@ use crate::session::{Session, SessionError};
 use crate::testing::{TestSessions, Visitor};
 use crate::web::Tls;
 
-/// An application under test, as a test hands it over: with all its layers, and with its state.
+/// An application under test, as a test builds it: with all its layers, and with its state.
 pub type TestedRouter = Router;
 
-/// Somebody who asks an application for one thing after the other, and keeps its cookies.
+/// A client that sends one request after the other to an application, and keeps its cookies.
 ///
-/// Requests come as over TLS, from a page of the application itself. Clones have the same cookies at first, and
-/// each its own from then on: another device, or a thief.
+/// Requests come as over TLS, from a page of the application itself. A clone starts with equal cookies, and
+/// has its own from then on: another device, or a thief.
 #[derive(Clone, Debug)]
 pub struct Client {
     router: Router,
@@ -27,7 +27,7 @@ pub struct Client {
     visitor: Visitor,
 }
 
-/// What an application answered.
+/// The response of an application.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClientAnswer {
@@ -40,7 +40,7 @@ pub struct ClientAnswer {
 }
 
 impl ClientAnswer {
-    /// Where it redirects to, empty where it does not.
+    /// Returns the address that it redirects to, empty where it does not.
     pub fn location(&self) -> &str {
         let location = self.headers.get(LOCATION);
         location.and_then(|to| to.to_str().ok()).unwrap_or_default()
@@ -66,7 +66,7 @@ impl Client {
         Self { visitor, ..self }
     }
 
-    /// Does something with the client's session beforehand: see [`TestSessions::visit`].
+    /// Prepares the client's session: see [`TestSessions::visit`].
     ///
     /// # Panics
     ///
@@ -79,12 +79,12 @@ impl Client {
         sessions.visit(&mut self.visitor, handle).await
     }
 
-    /// The client's cookies.
+    /// Returns the client's cookies.
     pub fn visitor(&mut self) -> &mut Visitor {
         &mut self.visitor
     }
 
-    /// Asks for a page, as a browser does.
+    /// Requests a page, as a browser does.
     ///
     /// # Panics
     ///
@@ -110,12 +110,12 @@ impl Client {
             .await
     }
 
-    /// Sends a request, with this client's cookies beside its own fields, and keeps those that come back. No
+    /// Sends a request, with this client's cookies beside its own fields, and keeps those of the response. No
     /// redirect is followed.
     ///
     /// # Panics
     ///
-    /// Where the body breaks off, or a cookie comes that no browser keeps.
+    /// If the body breaks off, or the response sets a cookie that no browser keeps.
     pub async fn send(&mut self, mut request: Request<Body>) -> ClientAnswer {
         let cookies = self.visitor.field_for(request.uri().path());
         let cookies = cookies.and_then(|field| field.try_into().ok());

@@ -1,4 +1,4 @@
-//! The guard against forged requests as a layer, for axum, whose bodies it can read.
+//! The CSRF guard as a layer, for axum, whose bodies it can read.
 
 use std::fmt;
 use std::future::Future;
@@ -18,7 +18,7 @@ use crate::web::answer::ResponseParts;
 use crate::web::csrf::{Admission, own_answer, pass_form};
 use crate::web::tower::found;
 
-/// The request that goes on, its form read and put back, or the answer to one that does not.
+/// Returns the request that goes on, its form read and put back, or the response to a refused one.
 async fn admitted(csrf: &Csrf, request: Request<Body>) -> Result<Request<Body>, ResponseParts> {
     #[cfg(any(feature = "ws", feature = "socketio"))]
     let request = {
@@ -50,7 +50,7 @@ impl<S> Layer<S> for Csrf {
     }
 }
 
-/// The service that [`Csrf`] makes.
+/// The service that [`Csrf`] creates.
 #[derive(Clone, Debug)]
 pub struct CsrfService<S> {
     inner: S,
@@ -74,7 +74,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that is ready is used, and its clone waits for its turn.
+        // The ready service is used, and its clone becomes ready later.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let csrf = self.csrf.clone();

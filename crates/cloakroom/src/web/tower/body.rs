@@ -1,4 +1,4 @@
-//! The body of an answer: the inner service's own, or a text in its place.
+//! The body of a response: the inner service's own, or a text in its place.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,8 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of what [`SessionLayer`](super::SessionLayer) and [`Guard`](crate::web::Guard) answer: that of
-    /// the service inside, whatever its type, or a text in its place.
+    /// The body of the responses of [`SessionLayer`](super::SessionLayer) and [`Guard`](crate::web::Guard):
+    /// that of the inner service, whatever its type, or a text in its place.
     pub struct SessionBody<R> {
         #[pin]
         kind: Kind<R>,

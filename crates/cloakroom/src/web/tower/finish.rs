@@ -1,4 +1,4 @@
-//! What was begun is brought to its end, although the client has disconnected.
+//! Completes operations that have begun, although the client has disconnected.
 
 use std::fmt;
 use std::future::Future;
@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::{SessionLayer, SessionService};
 
-/// Carries a future on in a task of its own, where there is a runtime.
+/// Runs a future to its end in a task of its own, where there is a runtime.
 pub(super) fn in_background(future: impl Future<Output = ()> + Send + 'static) {
     // A future that has panicked must not be polled again.
     if let Ok(runtime) = Handle::try_current()
@@ -37,7 +37,7 @@ impl<S> Layer<S> for FinishingLayer {
     }
 }
 
-/// The service that [`FinishingLayer`] makes.
+/// The service that [`FinishingLayer`] creates.
 #[derive(Clone, Debug)]
 pub struct FinishingService<S> {
     inner: S,
@@ -61,15 +61,15 @@ where
     }
 }
 
-/// The response of [`FinishingService`]; where it is dropped before it is ready, a task of its own
-/// carries it on.
+/// The response of [`FinishingService`]; where it is dropped before it is ready, a task of its own completes
+/// it.
 pub struct FinishingFuture<F: Future + Send + 'static>(Option<Pin<Box<F>>>);
 
 impl<F: Future + Send + 'static> Future for FinishingFuture<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // Taken out meanwhile: one that panics is not carried on.
+        // Taken out meanwhile: one that panics is not polled again.
         let Some(mut future) = self.0.take() else {
             return Poll::Pending;
         };

@@ -23,7 +23,7 @@ impl<S> Layer<S> for Guard {
     }
 }
 
-/// The service that [`Guard`] makes.
+/// The service that [`Guard`] creates.
 #[derive(Clone, Debug)]
 pub struct GuardService<S> {
     inner: S,
@@ -47,7 +47,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that is ready is used, and its clone waits for its turn.
+        // The ready service is used, and its clone becomes ready later.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let guard = self.guard.clone();

@@ -1,4 +1,4 @@
-//! Routes whose requests are no use of a session, as a layer.
+//! Routes whose requests do not count as use of a session, as a layer.
 
 use std::task::{Context, Poll};
 
@@ -17,7 +17,7 @@ impl<S> Layer<S> for KeepExpiry {
     }
 }
 
-/// The service that [`KeepExpiry`] makes.
+/// The service that [`KeepExpiry`] creates.
 #[derive(Clone, Debug)]
 pub struct KeepExpiryService<S> {
     inner: S,
