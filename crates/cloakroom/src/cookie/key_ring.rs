@@ -9,12 +9,10 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use subtle::ConstantTimeEq as _;
 
+use super::ticket::{SIGNATURE_LEN, SignatureText};
 use super::verify_cache::VerifyCache;
 
-/// Length of a signature: 32 bytes in base64 without padding.
-pub(super) const SIGNATURE_LEN: usize = 43;
 /// Length in bytes of the shortest secret: that of HMAC-SHA256's output (RFC 2104 §3).
 const SHORTEST_SECRET: usize = 32;
 /// The most keys: more than a rotation needs make every forged cookie more expensive.
@@ -262,7 +260,7 @@ impl Key {
         BASE64_STANDARD_NO_PAD
             .encode_slice(mac.finalize().into_bytes(), &mut text)
             .expect("32 bytes are 43 characters of base64");
-        SignatureText(text)
+        SignatureText::from_text(text)
     }
 }
 
@@ -286,34 +284,6 @@ fn distinct(text: &[u8]) -> usize {
         seen[usize::from(*byte)] = true;
     }
     seen.iter().filter(|seen| **seen).count()
-}
-
-/// A signature as it is written in a cookie; never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SignatureText([u8; SIGNATURE_LEN]);
-
-impl fmt::Debug for SignatureText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SignatureText(…)")
-    }
-}
-
-impl SignatureText {
-    /// Compares in constant time, eight bytes at once.
-    fn is(&self, other: &[u8; SIGNATURE_LEN]) -> bool {
-        let (own, own_rest) = self.0.as_chunks::<8>();
-        let (other, other_rest) = other.as_chunks::<8>();
-        let pairs = own.iter().zip(other);
-        let words =
-            pairs.map(|(own, other)| u64::from_ne_bytes(*own).ct_eq(&u64::from_ne_bytes(*other)));
-        words
-            .fold(own_rest.ct_eq(other_rest), |same, word| same & word)
-            .into()
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("base64 is ASCII")
-    }
 }
 
 #[cfg(test)]

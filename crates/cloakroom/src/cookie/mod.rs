@@ -6,6 +6,7 @@ mod name;
 mod request;
 mod set_cookie;
 mod signed;
+mod ticket;
 mod verify_cache;
 
 pub use key_ring::{KeyError, KeyRing};
@@ -13,7 +14,7 @@ pub(crate) use name::Prefix;
 pub use name::{CookieName, CookieNameError};
 #[cfg(test)]
 pub(crate) use request::find;
-pub use request::{Ticket, valid_tickets};
+pub use request::valid_tickets;
 pub(crate) use request::{Tickets, tickets};
 #[cfg(test)]
 pub(crate) use set_cookie::serialize;
@@ -22,3 +23,4 @@ pub(crate) use set_cookie::{
 };
 pub use set_cookie::{SetCookieError, clear_cookie, set_cookie};
 pub use signed::{cookie_value, sign, unsign};
+pub use ticket::Ticket;

@@ -9,9 +9,10 @@ use std::cell::LazyCell;
 use memchr::memchr;
 
 use super::codec;
-use super::key_ring::{KeyRing, KeySet, Signature, SignatureText};
+use super::key_ring::{KeyRing, KeySet, Signature};
 use super::name::CookieName;
 use super::signed;
+use super::ticket::Ticket;
 use crate::id::{IdGrammar, SessionId};
 
 /// The most cookies of one name that are verified: it bounds the cost of one request, wherever the valid one
@@ -19,26 +20,6 @@ use crate::id::{IdGrammar, SessionId};
 const MAX_VERIFIED: usize = 64;
 /// Length above which a value is ignored: Node answers 431 to longer headers.
 const LONGEST_VALUE: usize = 16_384;
-
-/// A session id that came with a valid signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    pub(crate) id: SessionId,
-    /// The signature that it came with, if it is the newest key's. One of an older key is to be signed again.
-    pub(crate) signature: Option<SignatureText>,
-}
-
-impl Ticket {
-    /// Returns the id that was signed.
-    pub fn id(&self) -> &SessionId {
-        &self.id
-    }
-
-    /// Returns `true` if an older key than the first signed it: the cookie is then to be sent again.
-    pub fn is_outdated(&self) -> bool {
-        self.signature.is_none()
-    }
-}
 
 /// The valid tickets of one request, in its order; two of one id count once.
 #[derive(Clone, Debug, PartialEq, Eq)]

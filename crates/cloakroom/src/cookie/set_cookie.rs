@@ -1,7 +1,7 @@
 //! Formats the Set-Cookie field, byte for byte as npm's `cookie` 0.7.2 writes it.
 
 use super::codec;
-use super::key_ring::SIGNATURE_LEN;
+use super::ticket::SIGNATURE_LEN;
 use super::{CookieName, KeyRing, Ticket};
 use crate::clock::Timestamp;
 use crate::id::SessionId;

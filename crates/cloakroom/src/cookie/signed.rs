@@ -1,6 +1,7 @@
 //! `s:<value>.<signature>`, as npm's `cookie-signature` writes it: HMAC-SHA256 in base64, no padding.
 
-use super::key_ring::{KeySet, SIGNATURE_LEN, Signature};
+use super::key_ring::{KeySet, Signature};
+use super::ticket::SIGNATURE_LEN;
 use super::{KeyRing, codec};
 use crate::id::SessionId;
 

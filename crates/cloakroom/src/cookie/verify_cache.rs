@@ -1,6 +1,6 @@
 //! The cache of recently verified cookies: equal bytes under equal keys are the same ticket.
 
-use super::request::Ticket;
+use super::ticket::Ticket;
 use crate::util::bounded_cache::BoundedCache;
 
 /// Number of entries, in some 1.3 MB.

@@ -97,8 +97,7 @@ fn keeps_attributes(policy: &Policy) -> bool {
 
 /// Returns `true` for a session of another writer, which has no absolute time-out yet: it starts here.
 fn lacks_stamp(policy: &Policy, held: &SessionState) -> bool {
-    held.metadata.is_none()
-        && super::session_state::new_metadata(policy, held.stored_expires).is_some()
+    held.metadata.is_none() && super::expiry::new_metadata(policy, held.stored_expires).is_some()
 }
 
 fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestamp) -> CookieOp {
@@ -198,18 +197,6 @@ fn touch_after(policy: &Policy, cookie: &CookieState) -> Duration {
     // A session may have a shorter time-out than its policy.
     let after = settings.touch_after.filter(|after| *after < lifetime);
     after.unwrap_or(lifetime / 20)
-}
-
-/// Returns the expiry of a record whose cookie ends at `expires`.
-pub(super) fn expiry_of(
-    policy: &Policy,
-    expires: Option<Timestamp>,
-    deadline: Option<Timestamp>,
-    now: Timestamp,
-) -> Timestamp {
-    let ttl = policy.settings().browser_session_ttl;
-    let by_cookie = expires.unwrap_or_else(|| now.after(ttl));
-    deadline.map_or(by_cookie, |deadline| by_cookie.min(deadline))
 }
 
 /// Returns `true` if the session's id is older than the policy's renewal time-out.

@@ -5,8 +5,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::close::expiry_of;
-use super::session_state::{Rotation, SessionState, new_metadata};
+use super::expiry::{expiry_of, new_metadata};
+use super::session_state::{Rotation, SessionState};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::policy::Policy;

@@ -1,6 +1,7 @@
 //! The life cycle as decisions: values in, a plan out; no clock, no randomness, no I/O.
 
 mod close;
+mod expiry;
 mod late;
 mod merge;
 mod open;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::close::expiry_of;
+use super::expiry::{expiry_of, new_deadline, new_metadata};
 use crate::clock::Timestamp;
 use crate::cookie::Ticket;
 use crate::id::SessionId;
@@ -598,22 +598,4 @@ impl SessionState {
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         self.metadata.as_ref()?.deadline()
     }
-}
-
-/// Returns the metadata of a new session, if the policy has a use for it.
-pub(super) fn new_metadata(policy: &Policy, now: Timestamp) -> Option<Arc<Metadata>> {
-    let settings = policy.settings();
-    let wanted = settings.absolute_timeout.is_some()
-        || settings.renewal_timeout.is_some()
-        || settings.realm.is_some();
-    wanted.then(|| {
-        let deadline = new_deadline(policy, now);
-        Arc::new(Metadata::new(now, deadline, settings.realm.as_deref()))
-    })
-}
-
-/// Returns the deadline of a session that begins now.
-fn new_deadline(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
-    let timeout = policy.settings().absolute_timeout;
-    timeout.map(|timeout| now.after(timeout))
 }

@@ -8,8 +8,8 @@ use arc_swap::ArcSwap;
 use mongodb::bson::doc;
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{
-    Acknowledgment, ClientOptions, CollectionOptions, IndexOptions, ReadPreference,
-    SelectionCriteria, ServerAddress, Tls, WriteConcern,
+    ClientOptions, CollectionOptions, IndexOptions, ReadPreference, SelectionCriteria,
+    ServerAddress, Tls,
 };
 use mongodb::{Client, Collection, IndexModel};
 
@@ -33,14 +33,6 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 const MAX_CONNECTIONS: u32 = 100;
 /// The database of a URL that names none, as in the Node driver.
 const DATABASE: &str = "test";
-
-/// Returns the write concern of operations that end a session: no election and no crash undoes them.
-pub(super) fn durable() -> WriteConcern {
-    WriteConcern::builder()
-        .w(Acknowledgment::Majority)
-        .journal(true)
-        .build()
-}
 
 impl MongoInner {
     pub(super) async fn with_client(

@@ -14,31 +14,7 @@ use base64::{alphabet, prelude};
 use hmac::{Hmac, Mac as _};
 use sha2::{Sha256, Sha384, Sha512};
 
-use super::kruptein::Kruptein;
-use super::webcrypto::WebCrypto;
 use crate::store::{StoreError, StoreErrorKind};
-
-/// One of connect-mongo's two ways to encrypt sessions.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Encryption {
-    /// Its option `crypto`, or `createKrupteinAdapter`.
-    Kruptein(Kruptein),
-    /// Its `createWebCryptoAdapter`.
-    WebCrypto(WebCrypto),
-}
-
-impl From<Kruptein> for Encryption {
-    fn from(kruptein: Kruptein) -> Self {
-        Self::Kruptein(kruptein)
-    }
-}
-
-impl From<WebCrypto> for Encryption {
-    fn from(webcrypto: WebCrypto) -> Self {
-        Self::WebCrypto(webcrypto)
-    }
-}
 
 /// A cipher with keys of 256 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::corrupt;
-use super::crypto::{AesKey, Encryption, Hashing, hex, random};
+use super::crypto::{AesKey, Hashing, hex, random};
+use super::encryption::Encryption;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Encrypts and decrypts, and caches the keys that it derived.

@@ -6,7 +6,7 @@ use futures_util::future::join;
 use mongodb::bson::{Document, doc};
 
 use super::MongoInner;
-use super::connect::durable;
+use super::concern::durable;
 use super::document::date;
 use super::error::write_failed;
 use super::tombstones::Tombstone;

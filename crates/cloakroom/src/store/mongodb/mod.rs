@@ -5,9 +5,11 @@
 //! stored session still is the one that was read.
 
 mod bson_cache;
+mod concern;
 mod connect;
 mod crypto;
 mod document;
+mod encryption;
 mod encryptor;
 mod ends;
 mod error;
@@ -33,7 +35,8 @@ use arc_swap::ArcSwap;
 use mongodb::bson::RawDocumentBuf;
 use mongodb::{Client, Collection, Database};
 
-pub use self::crypto::{Algorithm, Encoding, Encryption, Hashing};
+pub use self::crypto::{Algorithm, Encoding, Hashing};
+pub use self::encryption::Encryption;
 pub use self::kruptein::Kruptein;
 pub use self::options::{AutoRemove, MongoOptions};
 pub use self::webcrypto::WebCrypto;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mongodb::Collection;
 use mongodb::bson::{Bson, Document, doc};
 
-use super::connect::durable;
+use super::concern::durable;
 use super::document::date;
 use super::error::{read_failed, write_failed};
 use crate::clock::Timestamp;

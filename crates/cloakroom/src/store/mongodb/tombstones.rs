@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::{Collection, Database};
 
-use super::connect::durable;
+use super::concern::durable;
 use super::document::date;
 use super::error::{DUPLICATE_KEY, read_failed, write_failed};
 use crate::clock::Timestamp;

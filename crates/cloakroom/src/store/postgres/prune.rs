@@ -7,9 +7,9 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::PostgresInner;
-use super::query::Params;
+use super::params::Params;
 use super::reads::first;
-use super::sql::PRUNED_AT_ONCE;
+use super::retired::PRUNED_AT_ONCE;
 use crate::store::StoreError;
 
 impl PostgresInner {

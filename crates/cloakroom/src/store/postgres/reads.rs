@@ -8,7 +8,8 @@ use tokio_postgres::Row;
 
 use super::PostgresInner;
 use super::error::QueryError;
-use super::query::Text;
+use super::params::Text;
+use super::rows::{expires, stored, unreadable};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{Page, StoreError, StoreErrorKind, StoredRecord};
@@ -84,25 +85,6 @@ impl PostgresInner {
     }
 }
 
-pub(super) fn stored(row: &Row) -> Result<StoredRecord, StoreError> {
-    let text: &str = row.try_get(0).map_err(|_| unreadable())?;
-    Ok(StoredRecord {
-        text: text.into(),
-        expires: expires(row)?,
-    })
-}
-
-/// Returns the instant in the second column.
-fn expires(row: &Row) -> Result<Timestamp, StoreError> {
-    let millis: f64 = row.try_get(1).map_err(|_| unreadable())?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "an infinite time is the furthest that a timestamp can say"
-    )]
-    let expires = Timestamp::from_millis(millis.round() as i64);
-    Ok(expires)
-}
-
 /// Returns the id in the first column.
 pub(super) fn id_in(row: &Row) -> Result<SessionId, StoreError> {
     let sid: &str = row.try_get(0).map_err(|_| unreadable())?;
@@ -116,14 +98,6 @@ pub(super) fn first<'a, T: tokio_postgres::types::FromSql<'a>>(
     rows.first()
         .and_then(|row| row.try_get(0).ok())
         .ok_or_else(unreadable)
-}
-
-pub(super) fn unreadable() -> StoreError {
-    QueryError::new(
-        StoreErrorKind::Corrupt,
-        "the database gave a value of another type, or no UTF-8",
-    )
-    .into()
 }
 
 fn cursor_behind(id: &SessionId) -> String {

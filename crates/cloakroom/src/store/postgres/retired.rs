@@ -4,12 +4,14 @@
 //! row before that of the note: the lock order is fixed.
 
 use super::PostgresInner;
-use super::query::Text;
-use super::reads::unreadable;
-use super::sql::PRUNED_AT_ONCE;
+use super::params::Text;
+use super::rows::unreadable;
 use super::time::ServerTime;
 use crate::id::SessionId;
 use crate::store::{RETIRED_FOR, RetiredId, StoreError};
+
+/// Number of rows that one step of pruning deletes: others write between the steps.
+pub(super) const PRUNED_AT_ONCE: u64 = 1000;
 
 /// The statements about retired ids alone.
 #[derive(Debug)]

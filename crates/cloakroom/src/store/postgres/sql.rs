@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::names::TableNames;
-use super::retired::{self, RetiredSql};
+use super::retired::{self, PRUNED_AT_ONCE, RetiredSql};
 use super::sid::Sid;
 use super::time::ServerTime;
 
@@ -15,8 +15,6 @@ use super::time::ServerTime;
 pub(super) const UNINDEXABLE: &str = r"E'\x01unindexable'";
 /// Time that a tombstone stands: longer than a request of Express's that may resurrect a session.
 const TOMBSTONE_GRACE: Duration = Duration::from_mins(15);
-/// Number of rows that one step of pruning deletes: others write between the steps.
-pub(super) const PRUNED_AT_ONCE: u64 = 1000;
 
 /// The type of the column `sess`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use tokio_postgres::error::SqlState;
 
 use super::error::{QueryError, SendPhase};
 use super::names::TableNames;
-use super::query::{Params, Text};
-use super::reads::{id_in, unreadable};
+use super::params::{Params, Text};
+use super::reads::id_in;
+use super::rows::unreadable;
 use super::sql::{Layout, UserSql};
 use super::{PostgresInner, ddl};
 use crate::id::SessionId;

@@ -6,7 +6,7 @@
 use tokio_postgres::error::SqlState;
 
 use super::error::QueryError;
-use super::query::{Params, Text};
+use super::params::{Params, Text};
 use super::sid::Sid;
 use super::{PostgresInner, millis};
 use crate::id::SessionId;

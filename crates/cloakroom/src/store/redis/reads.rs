@@ -6,13 +6,15 @@ use std::hash::{BuildHasher as _, RandomState};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::{Cmd, Pipeline, Value};
 
+use super::cluster_nodes::{nodes_said, slots};
 use super::command::{Node, Request};
 use super::error::Idempotency;
 use super::replay::Stamp;
+use super::replies::{corrupt, expires, stored};
 use super::{RedisInner, invalid};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::{Page, RetiredId, StoreError, StoreErrorKind, StoredRecord};
+use crate::store::{Page, RetiredId, StoreError, StoredRecord};
 
 /// Most sessions of a cluster that are asked for at the same time.
 const AT_ONCE: usize = 256;
@@ -258,29 +260,6 @@ fn of_key(name: &str, key: &str) -> Cmd {
     command
 }
 
-/// Builds the request for the primaries of a cluster.
-pub(super) fn slots() -> Cmd {
-    let mut command = redis::cmd("CLUSTER");
-    command.arg("SLOTS");
-    command
-}
-
-/// Reads the reply to it.
-pub(super) fn nodes_said(said: Value) -> Result<Vec<Node>, StoreError> {
-    let Value::Array(ranges) = said else {
-        return Err(corrupt());
-    };
-    // A primary without an address would keep its sessions from a logout everywhere.
-    let nodes: Option<Vec<Node>> = ranges.into_iter().map(primary).collect();
-    let mut nodes = nodes.ok_or_else(|| {
-        let why = "a node of the cluster has no address: see cluster-preferred-endpoint-type";
-        StoreError::new(StoreErrorKind::Unavailable, why)
-    })?;
-    nodes.sort();
-    nodes.dedup();
-    Ok(nodes)
-}
-
 /// Returns the node at which a cursor continues; if it is no primary any more, the next.
 fn place(nodes: &[Node], cursor: &str) -> Result<Option<(Node, u64)>, StoreError> {
     let (address, cursor) = cursor.rsplit_once('/').ok_or_else(foreign)?;
@@ -297,49 +276,6 @@ fn place(nodes: &[Node], cursor: &str) -> Result<Option<(Node, u64)>, StoreError
     Ok(later.map(|later| (later.clone(), 0)))
 }
 
-/// Parses `[first slot, last slot, [host, port, …], …]`.
-fn primary(range: Value) -> Option<Node> {
-    let Value::Array(parts) = range else {
-        return None;
-    };
-    let Some(Value::Array(node)) = parts.into_iter().nth(2) else {
-        return None;
-    };
-    let mut node = node.into_iter();
-    Some(Node {
-        host: redis::from_redis_value(node.next()?).ok()?,
-        port: redis::from_redis_value(node.next()?).ok()?,
-    })
-}
-
 fn foreign() -> StoreError {
     invalid("this store has given no such cursor")
-}
-
-/// Builds a session from its text and its remaining milliseconds: -1 without end, -2 for none.
-pub(super) fn stored(
-    text: Vec<u8>,
-    ttl: i64,
-    now: Timestamp,
-) -> Result<Option<StoredRecord>, StoreError> {
-    let Some(expires) = expires(ttl, now) else {
-        return Ok(None);
-    };
-    let text = String::from_utf8(text).map_err(|_| corrupt())?;
-    Ok(Some(StoredRecord {
-        text: text.into(),
-        expires,
-    }))
-}
-
-fn expires(ttl: i64, now: Timestamp) -> Option<Timestamp> {
-    match ttl {
-        -1 => Some(Timestamp::from_millis(i64::MAX)),
-        ttl if ttl < 0 => None,
-        ttl => Some(Timestamp::from_millis(now.as_millis().saturating_add(ttl))),
-    }
-}
-
-pub(super) fn corrupt() -> StoreError {
-    StoreErrorKind::Corrupt.into()
 }

@@ -2,7 +2,8 @@
 
 use super::RedisInner;
 use super::script_call::Call;
-use super::writes::{ScriptReply, TOMBSTONE_GRACE, end, owners};
+use super::ttl::TOMBSTONE_GRACE;
+use super::writes::{ScriptReply, end, owners};
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError};

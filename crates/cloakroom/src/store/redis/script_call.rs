@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::command::Request;
 use super::scripts::Script;
-use super::writes::index_ttl;
+use super::ttl::index_ttl;
 use crate::id::SessionId;
 use crate::store::NewRecord;
 

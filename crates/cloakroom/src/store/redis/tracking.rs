@@ -7,8 +7,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ErrorKind, RedisResult, Value};
 
 use super::RedisInner;
+use super::cluster_nodes::{nodes_said, slots};
 use super::command::{Connection, Node};
-use super::reads::{nodes_said, slots};
 use super::sentinels::SentinelConnections;
 use crate::store::subscription::supervised::Pingable;
 

@@ -2,23 +2,19 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 
 use super::RedisInner;
 use super::command::Request;
 use super::error::Idempotency;
-use super::reads::{corrupt, stored};
 use super::replay::End;
+use super::replies::{corrupt, stored};
 use super::script_call::Call;
+use super::ttl::{TOMBSTONE_GRACE, index_ttl};
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{CasOutcome, NewRecord, RetiredId, StoreError, StoreErrorKind};
-
-/// Time that a tombstone stands beyond the session's life: longer than a request of Express's, which may
-/// resurrect it.
-pub(super) const TOMBSTONE_GRACE: Duration = Duration::from_mins(15);
 
 /// The reply of a script.
 pub(super) enum ScriptReply {
@@ -405,14 +401,6 @@ pub(super) fn owners(entry: &NewRecord) -> (Option<&str>, &[String]) {
         None => (None, &[]),
     }
 }
-
-/// Returns the ttl of an index: longer than its session's, so that not every touch prolongs it.
-pub(super) fn index_ttl(ttl: i64) -> i64 {
-    ttl.saturating_add(ttl / 4).clamp(1000, LONGEST)
-}
-
-/// A year and more, for sessions without an end.
-const LONGEST: i64 = 400 * 86_400_000;
 
 /// Enters a session into an index, which outlives each of its sessions.
 fn enter(pipeline: &mut Pipeline, index: &str, id: &SessionId, ttl: i64) {

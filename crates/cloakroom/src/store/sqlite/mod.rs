@@ -32,6 +32,9 @@ use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
 
+/// The version of the tables; a file of a later one is refused.
+const SCHEMA: i64 = 1;
+
 /// A store in one SQLite file; clones are the same store.
 ///
 /// An acknowledged write is on the disk (`synchronous=FULL`). Several processes may share the file on one

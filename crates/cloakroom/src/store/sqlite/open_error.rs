@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::schema::SCHEMA;
+use super::SCHEMA;
 
 /// A file that cannot be used.
 #[derive(Debug)]

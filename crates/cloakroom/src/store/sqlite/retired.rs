@@ -8,14 +8,6 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::{RETIRED_FOR, RetiredId};
 
-/// The result of one step of pruning.
-pub(super) struct Pruned {
-    /// Number of expired records that were deleted.
-    pub(super) sessions: usize,
-    /// `true` if there may be more to delete.
-    pub(super) is_full: bool,
-}
-
 impl Read<'_> {
     /// Returns the reason why `id` was retired, as long as it is remembered.
     pub(super) fn retired(&self, id: &SessionId) -> Result<Option<RetiredId>> {

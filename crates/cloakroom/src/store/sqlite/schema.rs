@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::SCHEMA;
 use super::open_error::OpenError;
-
-/// The version of the tables; a file of a later one is refused.
-pub(super) const SCHEMA: i64 = 1;
 
 /// The tables. Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes. A file of
 /// an earlier version gets the missing ones.

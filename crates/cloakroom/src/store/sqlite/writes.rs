@@ -5,11 +5,18 @@ use std::borrow::Cow;
 use rusqlite::{Connection, Result, params};
 
 use super::reads::{Read, of_user};
-use super::retired::Pruned;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::steady::Steady;
 use crate::store::{CasOutcome, NewRecord, RetiredId, StoredRecord};
+
+/// The result of one step of pruning.
+pub(super) struct Pruned {
+    /// Number of expired records that were deleted.
+    pub(super) sessions: usize,
+    /// `true` if there may be more to delete.
+    pub(super) is_full: bool,
+}
 
 /// A connection that writes, in the middle of a transaction.
 pub(super) struct Write<'a> {

@@ -23,13 +23,13 @@ pub(super) use self::bar::Stamp;
 use self::identity::RunIdReply;
 use self::log::{Acceptance, EndLog, Identity, Pending};
 pub(super) use self::log::{End, Generation, LogLimits};
+use super::cluster_nodes::{nodes_said, slots};
 use super::command::{Connection, Node, Request, SendMode};
 use super::index_cache::IndexCache;
 use super::keys::RedisKeys;
-use super::reads::{nodes_said, slots};
 use super::script_call::Call;
 use super::scripts::Script;
-use super::writes::TOMBSTONE_GRACE;
+use super::ttl::TOMBSTONE_GRACE;
 use crate::id::SessionId;
 use crate::store::RETIRED_FOR;
 

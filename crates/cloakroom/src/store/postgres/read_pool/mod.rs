@@ -4,6 +4,8 @@
 //! pool: statements that wait for a row which others hold, or read many, have connections of their own. If no
 //! shared one is available, a read has one of its own as well.
 
+mod batcher;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,10 +15,10 @@ use deadpool_postgres::{Object, Pool, Timeouts};
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
-use super::pooler::Pooler;
-use super::read_batcher::{MAX_QUEUED, Query, ReadBatcher, ReadResult, Statements};
-use super::sql::Sql;
+use self::batcher::{MAX_QUEUED, PoolLoad, Query, ReadBatcher, ReadResult, Statements};
 use crate::id::SessionId;
+use crate::store::postgres::pooler::Pooler;
+use crate::store::postgres::sql::Sql;
 
 /// Most shared connections: one alone reads more sessions in a second than most sites need.
 const MAX_CONNECTIONS: usize = 3;
@@ -33,15 +35,6 @@ pub(super) struct ReadPool {
     most: AtomicUsize,
     each: ArcSwap<Vec<Arc<ReadBatcher>>>,
     opening: AtomicBool,
-}
-
-/// The load of a shared connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PoolLoad {
-    pub(super) waiting: usize,
-    /// A read timed out, and the connection has not answered since. One that was closed while it was idle is
-    /// not stalled: the next read finds out, is repeated elsewhere, and has it dropped.
-    pub(super) is_stalled: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -113,7 +106,7 @@ impl ReadPool {
         self.most.load(Ordering::Relaxed)
     }
 
-    pub(super) fn forget(&self, gone: &ReadBatcher) {
+    fn forget(&self, gone: &ReadBatcher) {
         self.each.rcu(|each| {
             let rest = each
                 .iter()

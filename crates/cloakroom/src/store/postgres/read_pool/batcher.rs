@@ -16,11 +16,20 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_postgres::{Error, RowStream, Statement};
 
-use super::query::{Param, Text};
-use super::read_pool::{PoolLoad, ReadPool};
-use super::reads::stored;
+use super::ReadPool;
 use crate::id::SessionId;
+use crate::store::postgres::params::{Param, Text};
+use crate::store::postgres::rows::stored;
 use crate::store::{StoreError, StoredRecord};
+
+/// The load of a shared connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store::postgres) struct PoolLoad {
+    pub(in crate::store::postgres) waiting: usize,
+    /// A read timed out, and the connection has not answered since. One that was closed while it was idle is
+    /// not stalled: the next read finds out, is repeated elsewhere, and has it dropped.
+    pub(in crate::store::postgres) is_stalled: bool,
+}
 
 /// Most sessions that one statement asks for: its result is to arrive at once.
 const MAX_BATCH: usize = 16;
@@ -28,16 +37,16 @@ const MAX_BATCH: usize = 16;
 /// trip before its own; with many, each would ask for one session.
 const MAX_IN_FLIGHT: usize = 4;
 /// Number of waiting reads at which a connection is full.
-pub(super) const MAX_QUEUED: usize = MAX_BATCH * MAX_IN_FLIGHT;
+pub(in crate::store::postgres) const MAX_QUEUED: usize = MAX_BATCH * MAX_IN_FLIGHT;
 /// Time for a statement before its connection is given up; a manager's own bound is shorter.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Wait below which a dropped read counts as a disconnect of its client, and says nothing of the connection.
 const DISCONNECT_WITHIN: Duration = Duration::from_millis(10);
 
 /// The result of a read.
-pub(super) type ReadResult = Result<Option<StoredRecord>, StoreError>;
+pub(in crate::store::postgres) type ReadResult = Result<Option<StoredRecord>, StoreError>;
 
-pub(super) struct ReadBatcher {
+pub(in crate::store::postgres) struct ReadBatcher {
     object: Option<Object>,
     statements: Statements,
     queue: Mutex<Queue>,
@@ -51,12 +60,12 @@ pub(super) struct ReadBatcher {
 }
 
 /// The statements that it sends.
-pub(super) struct Statements {
-    pub(super) one: Query,
-    pub(super) many: Query,
+pub(in crate::store::postgres) struct Statements {
+    pub(in crate::store::postgres) one: Query,
+    pub(in crate::store::postgres) many: Query,
 }
 
-pub(super) enum Query {
+pub(in crate::store::postgres) enum Query {
     /// Prepared on its connection.
     Prepared(Statement),
     /// Sent as text each time: behind a pooler nothing stays prepared.
@@ -88,7 +97,11 @@ enum BatchOutcome {
 
 impl ReadBatcher {
     /// Shares a connection, which the runtime drives that this is called in.
-    pub(super) fn new(object: Object, statements: Statements, lines: Weak<ReadPool>) -> Self {
+    pub(in crate::store::postgres) fn new(
+        object: Object,
+        statements: Statements,
+        lines: Weak<ReadPool>,
+    ) -> Self {
         Self {
             object: Some(object),
             statements,
@@ -101,7 +114,11 @@ impl ReadBatcher {
     }
 
     /// Reads a session; `None` if the connection was given up meanwhile.
-    pub(super) async fn get(self: &Arc<Self>, id: &SessionId, now: i64) -> Option<ReadResult> {
+    pub(in crate::store::postgres) async fn get(
+        self: &Arc<Self>,
+        id: &SessionId,
+        now: i64,
+    ) -> Option<ReadResult> {
         let (answer, answered) = oneshot::channel();
         let mut reader = ReadWaiter::of(self);
         self.put(ReadRequest {
@@ -114,7 +131,7 @@ impl ReadBatcher {
         found.ok()
     }
 
-    pub(super) fn load(&self) -> PoolLoad {
+    pub(in crate::store::postgres) fn load(&self) -> PoolLoad {
         PoolLoad {
             waiting: self.waiting.load(Ordering::Relaxed),
             is_stalled: self.is_stalled.load(Ordering::Relaxed),
@@ -123,7 +140,7 @@ impl ReadBatcher {
 
     /// Gives the connection up if it has been stalled for longer than its own time-out: the runtime that
     /// drives it may be blocked.
-    pub(super) fn check(&self) {
+    pub(in crate::store::postgres) fn check(&self) {
         let since = self.queue().hangs_since;
         if since.is_some_and(|since| since.elapsed() > REPLY_TIMEOUT) {
             self.give_up(BatchOutcome::Closed);
@@ -131,11 +148,11 @@ impl ReadBatcher {
     }
 
     /// Closes the connection, once the statements under way have ended, as one that may not answer.
-    pub(super) fn close(&self) {
+    pub(in crate::store::postgres) fn close(&self) {
         self.give_up(BatchOutcome::Closed);
     }
 
-    pub(super) fn object(&self) -> &Object {
+    pub(in crate::store::postgres) fn object(&self) -> &Object {
         self.object
             .as_ref()
             .expect("it is held until the line is dropped")
