@@ -1,4 +1,4 @@
-//! What is actix-web's own, and the middleware's corners; what both frameworks promise is in
+//! Cases of actix-web alone, and the middleware's edge cases; the guarantees of both frameworks are in
 //! `scenarios`.
 
 mod extractors;

@@ -117,7 +117,7 @@ fn imports_point_inward() {
     );
 }
 
-/// What a line names as `crate::…`.
+/// Returns the paths that a line names as `crate::…`.
 fn imports(line: &str) -> Vec<String> {
     let starts = line.match_indices("crate::").filter(|(at, _)| {
         // `$crate::` in a macro speaks of the library from outside.

@@ -117,7 +117,7 @@ impl Process {
         visitor
     }
 
-    /// Whether a visitor is signed in here; the request touches the session.
+    /// Returns `true` if the visitor is signed in here; the request touches the session.
     async fn knows(&self, visitor: &mut Cookies) -> bool {
         let session = self.open(visitor).await;
         let is_known = session.user().as_deref() == Some("ada");
@@ -152,7 +152,7 @@ async fn a_wrong_clock_signs_nobody_out(store: &str) {
     );
 }
 
-/// The same of one whose clock jumps, to and fro, while it serves.
+/// Runs the check against a server whose clock jumps to and fro while it serves.
 async fn a_clock_that_jumps_signs_nobody_out(store: &str) {
     let place = Place::new(store);
     let (right, jumping) = (Process::at(&place, 0).await, Process::at(&place, 0).await);

@@ -16,7 +16,7 @@ const KILLS: usize = 50;
 const WRITERS: usize = 8;
 /// Names the file, in the process that is to be killed.
 const FILE: &str = "CLOAKROOM_TEST_CRASH_FILE";
-/// Whether that process acknowledges what it has not written yet: the control.
+/// Variable that makes the process acknowledge before it writes: the control.
 const EARLY: &str = "CLOAKROOM_TEST_CRASH_EARLY";
 
 fn entry(number: usize) -> NewRecord {

@@ -17,9 +17,9 @@ use tokio::time::{sleep, timeout};
 use crate::express::gate::Gate;
 use crate::support::keys;
 
-/// When the client goes.
+/// Time after which the client disconnects.
 const PATIENCE: Duration = Duration::from_millis(150);
-/// What a handler waits for, and a slow store takes.
+/// Time that a handler waits, and that a slow store takes.
 const SLOW: Duration = Duration::from_millis(400);
 
 async fn login(session: Session) -> Result<(), SessionError> {

@@ -59,7 +59,7 @@ async fn has<T>(_: T) -> &'static str {
     "has"
 }
 
-/// What each route of the inner layer answers to somebody who is signed in to the shop.
+/// The routes of the inner layer, with their statuses for a user signed in to the outer one.
 const INNER: [(&str, u16); 8] = [
     ("/admin/session", 500),
     ("/admin/user", 500),

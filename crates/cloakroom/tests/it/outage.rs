@@ -25,18 +25,18 @@ use crate::support::servers::connect;
 use crate::support::{Client, keys, send};
 
 const DEADLINE: Duration = Duration::from_secs(1);
-/// What a machine that does nothing else may add to it: a request that writes asks the store twice.
+/// Time that an idle machine may add to it: a request that writes asks the store twice.
 const GRACE: Duration = Duration::from_millis(100);
 const EVERY: Duration = Duration::from_micros(3333);
 const VISITORS: usize = 30;
-/// How long after the server's return all is well.
+/// Time after the server's return within which every request succeeds.
 const SOON: Duration = Duration::from_secs(2);
-/// How long all has to be well at the end.
+/// Time for which every request has to succeed at the end.
 const WELL: Duration = Duration::from_secs(2);
-/// How long that is waited for.
+/// Time limit of that wait.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// What one request came to.
+/// The result of one request.
 struct Answer {
     at: Instant,
     took: Duration,
@@ -80,7 +80,7 @@ impl Control {
         Self { asking, asked }
     }
 
-    /// Whether the server answered all that came around then.
+    /// Returns `true` if the server answered all requests around that time.
     fn was_well(&self, at: Instant) -> bool {
         let asked = self.asked.lock().unwrap();
         let around = |other: Instant| {
@@ -99,7 +99,7 @@ impl Drop for Control {
     }
 }
 
-/// What is done to a server while requests come.
+/// The faults of a server under load.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
     Killed,
@@ -154,8 +154,8 @@ async fn app(url: &str, on_store_error: OnStoreError) -> Router {
         .layer(SessionLayer::new(manager))
 }
 
-/// How far apart requests have to be that this server answers beside all else this machine does: three
-/// times as far as they are when one follows the other.
+/// Returns the interval of requests that this server sustains on this machine: three times the duration
+/// of one request.
 async fn interval(router: &Router, cookies: &[String]) -> Duration {
     let begin = Instant::now();
     for number in 0..100 {
@@ -221,7 +221,7 @@ async fn requests(
     (answers, server, back)
 }
 
-/// Whether all that came within a while was answered well.
+/// Returns `true` if all requests of the last while succeeded.
 fn is_over(answers: &[Answer], back: Instant) -> bool {
     let troubled = answers.iter().filter(|answer| !answer.is_well());
     let last = troubled

@@ -19,7 +19,7 @@ use crate::faults::saw;
 use crate::support::keys;
 use crate::support::servers::connect;
 
-/// How often, and how long between, it is looked whether a session has ended.
+/// Number of checks for the end of a session, and the time between them.
 const LOOKS: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -30,7 +30,7 @@ struct Fleet {
     refusal: Refusal,
 }
 
-/// What makes a store refuse.
+/// The ways in which a store refuses writes.
 enum Refusal {
     /// It fails for the first process alone.
     Fails(FaultInjectingStore, StoreErrorKind),
@@ -147,7 +147,7 @@ impl Fleet {
         browser(&self.here)
     }
 
-    /// Who the other process takes a browser for.
+    /// Returns the user that the other process sees for a browser.
     async fn seen_there(&self, visitor: &Browser) -> String {
         let there = visitor.copy().over(Wire::service(router(&self.there)));
         there.tab().page("/").await.body
@@ -351,7 +351,7 @@ async fn r2_a_refused_logout_is_said_where_requests_go_on_without_the_store() {
     }
 }
 
-/// Who disconnects before the store has answered is signed out all the same.
+/// A logout completes even if the client disconnects before the store has replied.
 #[tokio::test]
 async fn r2_a_logout_whose_client_hangs_up_is_done_later() {
     let store = connect("memory:").await;

@@ -1,4 +1,4 @@
-//! What holds on every store alike.
+//! The rules that hold on every store.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What handlers ask for.
+//! actix-web's extractors: sessions, users and typed data.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! What else happens while a session changes hands: other requests, lost answers, a store that is
-//! away.
+//! Logins and logouts that race other requests, lost replies and a store that is unavailable.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -58,7 +57,7 @@ fn is_unavailable<T>(outcome: Result<T, SessionError>) -> bool {
     matches!(outcome, Err(SessionError::Store(error)) if error.kind() == StoreErrorKind::Unavailable)
 }
 
-/// What the first user's requests still store, the second must not find.
+/// The second user finds nothing that the first user's concurrent requests store.
 #[tokio::test]
 async fn what_another_user_stores_meanwhile_goes_with_them() {
     for cleared in [false, true] {
@@ -210,8 +209,8 @@ async fn a_reload_takes_no_new_id_back_either() {
     assert_eq!(session.keys(), Vec::<String>::new());
 }
 
-/// Where the policy lets requests go on without the store, nobody is told that they are signed in, or
-/// out, who is not.
+/// Where the policy lets requests through without the store, no response claims a login or a logout that
+/// did not happen.
 #[tokio::test]
 async fn without_its_session_a_request_signs_nobody_in_or_out() {
     let shop = Shop::new(|policy| policy.on_store_error(OnStoreError::Anonymous));

@@ -95,7 +95,7 @@ impl Browser {
         outcome
     }
 
-    /// Whose session it has.
+    /// Returns the user of the browser's session.
     async fn user(&self) -> Option<String> {
         self.open().await.user()
     }

@@ -1,4 +1,4 @@
-//! Whose session it is: contradictions, what a former user leaves, realms, rights, acting for another.
+//! The user of a session: contradictions, a former user's data, realms, roles, impersonation.
 
 use std::sync::Arc;
 use std::time::Duration;

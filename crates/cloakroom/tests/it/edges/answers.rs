@@ -1,4 +1,4 @@
-//! What a client is told whose session could not be saved at the end of its request.
+//! Responses to a request whose session could not be saved at its end.
 
 use std::sync::Arc;
 

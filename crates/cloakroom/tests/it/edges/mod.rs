@@ -70,7 +70,7 @@ impl Visitor {
     }
 }
 
-/// What this thread logs.
+/// The log output of this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

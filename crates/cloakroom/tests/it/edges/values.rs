@@ -129,7 +129,7 @@ async fn v12_an_error_names_key_and_type_and_no_data() {
     assert_eq!((flat.views, flat.rest["note"].as_str()), (7, Some(SECRET)));
 }
 
-/// What JSON cannot say.
+/// A value that JSON cannot represent.
 struct Odd;
 
 impl Serialize for Odd {

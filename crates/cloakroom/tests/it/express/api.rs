@@ -171,7 +171,7 @@ async fn reloading(
     session.to_json()
 }
 
-/// What another request does meanwhile, straight in the store.
+/// Changes the session in the store directly, as a concurrent request would.
 async fn change_elsewhere(session: &Session, gate: &Gate, path: &str) {
     let id = session.id();
     let stored = gate.get(&id).await.unwrap().unwrap();

@@ -16,7 +16,7 @@ use cloakroom::{Manager, SameSite, Secure, Session, SessionLayer};
 use super::server::{MINUTE, Server, attributes, attributes_of, express, lasting, sid, visit};
 use crate::support::{Client, clock};
 
-/// What the response says of the cookie when the handler changed data and these attributes.
+/// Returns the response's cookie after the handler changed data and these attributes.
 async fn changed(
     policy: PolicyBuilder,
     change: impl Fn(&mut CookieMut<'_>) + Clone + Send + Sync + 'static,

@@ -99,7 +99,7 @@ async fn s066_the_function_is_given_the_request() {
     assert_eq!(sent(policy(), over_tls).await, none);
 }
 
-/// What `SameSite` says, if anything.
+/// Returns the value of `SameSite`, if it is present.
 fn same_site(attributes: &str) -> Option<&str> {
     let mut attributes = attributes.split("; ");
     attributes.find_map(|attribute| attribute.strip_prefix("SameSite="))

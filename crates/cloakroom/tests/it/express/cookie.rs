@@ -30,7 +30,7 @@ async fn begun(policy: PolicyBuilder) -> String {
     manager.open([], request).await.unwrap().cookie()
 }
 
-/// What the field says after the value.
+/// Returns the attributes of the `Set-Cookie` field.
 fn said(cookie: &CookieState) -> String {
     let id = SessionId::from_store("an-id");
     let field = set_cookie(&CookieName::default(), &id, &keys(), cookie).unwrap();

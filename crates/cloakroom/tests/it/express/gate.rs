@@ -50,7 +50,7 @@ impl Gate {
         self.state().refused = operations.to_vec();
     }
 
-    /// What refused operations fail with.
+    /// Sets the error of refused operations.
     pub(crate) fn refuse_with(&self, error: fn() -> StoreError) {
         self.state().error = error;
     }

@@ -18,7 +18,7 @@ async fn stored(policy: PolicyBuilder) -> (Server, Client) {
     (server, client)
 }
 
-/// What a first request came to: its cookie, the store's calls, and how many sessions there are.
+/// Returns the result of a first request: its cookie, the store's calls, and the number of sessions.
 async fn first(policy: PolicyBuilder, path: &str) -> (bool, Vec<&'static str>, u64) {
     let server = Server::new(policy, visit);
     let answer = server.client().get(path).await;

@@ -1,4 +1,4 @@
-//! What lies in the store: statements 35 to 47, and what a cookie without a record is worth.
+//! The stored records: statements 35 to 47, and requests whose cookie has no record.
 
 use std::convert::Infallible;
 use std::time::Duration;

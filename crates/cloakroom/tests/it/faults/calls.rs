@@ -13,7 +13,7 @@ use super::{control, saw};
 use crate::support::keys;
 use crate::support::servers::{connect, kind, on_every_store};
 
-/// How a call goes wrong.
+/// The ways in which a call fails.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     /// Nothing is done.
@@ -22,7 +22,7 @@ enum Fault {
     LosesAnswer,
 }
 
-/// How the session ends.
+/// The ways in which the session ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Logout,
@@ -81,7 +81,7 @@ impl Visitor {
         self.account.steps(told);
     }
 
-    /// What is tried besides, and neither adds nor ends.
+    /// Renews the id and saves: neither creates nor ends a session.
     async fn renew_and_save(&mut self) {
         self.request(async |session: &Session| session.regenerate().ok())
             .await;
@@ -129,7 +129,7 @@ fn told<T>(answer: Option<T>) -> Told {
     answer.map_or(Told::Unknown, |_| Told::Done)
 }
 
-/// What the whole came to.
+/// The totals of a run.
 #[derive(Default)]
 struct Tally {
     stories: usize,

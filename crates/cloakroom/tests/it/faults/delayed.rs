@@ -15,7 +15,7 @@ use crate::express::gate::Gate;
 use crate::support::keys;
 use crate::support::servers::{connect, kind, on_every_store};
 
-/// How long each write is on its way.
+/// Delay of each write.
 const DELAY: Duration = Duration::from_secs(1);
 const SAVES: usize = 20;
 
@@ -31,7 +31,7 @@ async fn open(manager: &Manager, cookie: &str) -> Session {
     opened.await.unwrap()
 }
 
-/// Whether the session is there after saves that were under way when it ended.
+/// Returns `true` if the session exists after saves that were under way when it ended.
 async fn comes_back(store: Arc<dyn Store>) -> bool {
     let (gate, here) = (
         Gate::before(Arc::clone(&store)),

@@ -1,9 +1,9 @@
-//! What clients were told of their sessions, and the rule for what may be stored:
+//! The ledger of what clients were told of their sessions, and the rule for what may be stored:
 //! `acknowledged ≤ stored ≤ acknowledged + unknown`, for each session.
 
 use std::collections::HashMap;
 
-/// What became of something that was asked for.
+/// The outcome of an operation, as its client saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     /// It was acknowledged.
@@ -12,7 +12,7 @@ pub(crate) enum Told {
     Unknown,
 }
 
-/// What the client of one session knows.
+/// The knowledge that the client of one session has.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Account {
     begun: Option<Told>,
@@ -26,11 +26,11 @@ pub(crate) struct Account {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger(HashMap<String, Account>);
 
-/// What a session in the store is, beside what its client was told.
+/// The state of a stored session, compared with what its client was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Kept,
-    /// What was acknowledged is not there.
+    /// An acknowledged change is missing.
     Lost,
     /// It was acknowledged to have ended, and is there.
     Undone,
@@ -78,7 +78,7 @@ impl Account {
         }
     }
 
-    /// How many of what was asked for were acknowledged.
+    /// Returns the number of acknowledged operations.
     pub(crate) fn acknowledged(&self) -> u64 {
         let is_done = |told: Option<Told>| u64::from(told == Some(Told::Done));
         is_done(self.begun) + self.done + is_done(self.ended)
@@ -120,7 +120,7 @@ impl Ledger {
 }
 
 impl Account {
-    /// What is about to be asked is unknown until more is said.
+    /// Notes an operation; it counts as unknown until its outcome is noted.
     fn note(&mut self, what: &str, told: &str) {
         match (what, told) {
             ("begin", "asks" | "unknown") => self.begins(Told::Unknown),

@@ -17,7 +17,7 @@ const FAULTS: [(&str, &str); 4] = [
 /// More than the program makes of any of them.
 const CALLS: usize = 60;
 
-/// What a run under a fault came to.
+/// The result of a run under a fault.
 struct Run {
     ledger: Ledger,
     is_over: bool,

@@ -16,7 +16,7 @@ use super::ledger::{Ledger, Verdict};
 
 /// Names the file, in the process that writes.
 const FILE: &str = "CLOAKROOM_TEST_VISITS_FILE";
-/// How many visitors there are at once, and how many each are one after the other.
+/// Variable with the number of concurrent visitors, and of successive visits of each.
 const VISITS: &str = "CLOAKROOM_TEST_VISITS";
 const STEPS: u64 = 3;
 
@@ -134,7 +134,7 @@ pub(super) fn run(program: &[&str], file: &Path, at_once: usize, each: usize) ->
         .expect("strace is installed")
 }
 
-/// How many sessions of a ledger are in the file as they may be, and the others.
+/// Compares the sessions of a ledger with the file.
 pub(super) async fn judge(file: &Path, ledger: &Ledger) -> Vec<Verdict> {
     let Ok(store) = SqliteStore::open(file) else {
         return vec![Verdict::Lost];
@@ -162,7 +162,7 @@ pub(super) async fn judge(file: &Path, ledger: &Ledger) -> Vec<Verdict> {
     verdicts
 }
 
-/// How many are not as they may be.
+/// Returns the number of verdicts that are violations.
 pub(super) fn broken(verdicts: &[Verdict]) -> usize {
     let broken = verdicts.iter().filter(|verdict| **verdict != Verdict::Kept);
     broken.count()

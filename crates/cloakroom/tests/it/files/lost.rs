@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::{entry, ids};
 
-/// What is done to the files of an open store.
+/// The ways in which the files of an open store are lost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {
     /// The database, its log and its index are deleted.
@@ -68,7 +68,7 @@ impl Loss {
         }
     }
 
-    /// Whether what was stored before is there afterwards.
+    /// Returns `true` if sessions stored before survive it.
     fn keeps_the_sessions(self) -> bool {
         matches!(self, Self::Log | Self::Index)
     }
@@ -214,7 +214,7 @@ async fn r7_without_its_directory_the_store_is_unavailable_and_comes_back_with_i
     assert_eq!(found(&path, &[before, after].concat()).await, 10);
 }
 
-/// What a process writes without cease while its file is deleted again and again.
+/// A process writes without pause while its file is deleted again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r7_under_load_no_login_is_acknowledged_into_a_file_that_is_gone() {
     let (_root, path) = file();

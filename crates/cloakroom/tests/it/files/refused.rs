@@ -28,7 +28,7 @@ fn closed() -> (Directory, PathBuf) {
     (directory, path)
 }
 
-/// Why the file is refused.
+/// Returns the error with which the file is refused.
 fn refusal(path: impl AsRef<Path>) -> String {
     let Err(error) = SqliteStore::open(path) else {
         return "opened without a word".to_owned();
@@ -53,7 +53,7 @@ fn opens_a_file_in_a_process_of_its_own() {
     }
 }
 
-/// What a process says of the file to which `program` starts it.
+/// Returns the error that a process started by `program` reports for the file.
 fn refusal_under(program: &[&str], path: &Path) -> String {
     let test = "files::refused::opens_a_file_in_a_process_of_its_own";
     let own = std::env::current_exe().unwrap();
@@ -72,7 +72,7 @@ fn refusal_under(program: &[&str], path: &Path) -> String {
         .to_owned()
 }
 
-/// The same by one whom permissions bind.
+/// Returns the error that an unprivileged user's process reports for the file.
 fn refusal_to_one_of_few_rights(path: &Path) -> String {
     let is_root = fs::metadata("/proc/self").unwrap();
     if std::os::unix::fs::MetadataExt::uid(&is_root) == 0 {

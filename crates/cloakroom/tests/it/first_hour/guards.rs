@@ -84,7 +84,7 @@ impl Ask {
 /// Status, the fields that lead somewhere, type, body.
 type Told = (u16, Option<String>, String, String);
 
-/// What is asked, and what has to be told.
+/// Returns the requests and their expected responses.
 fn table() -> Vec<(Ask, u16, Option<&'static str>, &'static str, &'static str)> {
     let page = ("accept", "text/html,*/*;q=0.8");
     let json = ("accept", "application/json, text/plain, */*");

@@ -36,7 +36,7 @@ async fn age(visitor: &Visitor, id: &SessionId, user: &str) {
     store.update(id, &stored.text, &entry).await.unwrap();
 }
 
-/// Whether a session's end was moved since.
+/// Returns `true` if the session's expiry has moved since.
 async fn is_prolonged(visitor: &Visitor, id: &SessionId) -> bool {
     let stored = visitor.manager.store().get(id).await.unwrap().unwrap();
     let left = SystemTime::from(stored.expires).duration_since(SystemTime::now());

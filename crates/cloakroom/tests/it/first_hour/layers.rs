@@ -38,7 +38,7 @@ async fn echo(body: String) -> String {
     body
 }
 
-/// What every stack has to do, in whatever order it is.
+/// Checks the rules that hold in every stack, whatever the order of its layers.
 async fn works<L>(stack: L)
 where
     L: Layer<Route> + Clone + Send + Sync + 'static,

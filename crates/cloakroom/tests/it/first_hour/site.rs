@@ -17,7 +17,7 @@ async fn hook(session: Session) -> String {
     session.user().unwrap_or("no cookie is taken".into())
 }
 
-/// What comes from elsewhere, and what is answered.
+/// The requests of webhooks, and their expected statuses.
 const HOOKS: [(&str, u16, &str); 6] = [
     ("/hooks", 200, "no cookie is taken"),
     ("/hooks/pay", 200, "no cookie is taken"),

@@ -60,7 +60,7 @@ async fn y5_what_is_taken_is_taken_once(url: &str) {
     assert_eq!(keys, [""; 0], "nothing is left behind");
 }
 
-/// What Node leaves, and what an application keeps there that uses no connect-flash.
+/// Flash messages that Node stored, with and without connect-flash, are read.
 async fn y5_what_node_left_is_read(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
     let raw = r#"{"info":["a",7,{"b":1}],"empty":[]}"#;

@@ -25,7 +25,7 @@ struct People(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// Whether each is an admin.
+    /// The users, with `true` for each admin.
     admins: BTreeMap<String, bool>,
     loads: u32,
     is_down: bool,
@@ -60,7 +60,7 @@ impl People {
         change(&mut self.0.lock().unwrap());
     }
 
-    /// How often they were asked since.
+    /// Returns the number of loads since the last such call.
     fn take_loads(&self) -> u32 {
         std::mem::take(&mut self.0.lock().unwrap().loads)
     }
@@ -103,7 +103,7 @@ fn people() -> People {
     people
 }
 
-/// What is asked by whom after what has happened, and what is told: one table for both frameworks.
+/// The requests by visitor and earlier event, with expected responses: one table for both frameworks.
 #[rustfmt::skip]
 const TABLE: [(&str, &str, u16, &str, u32); 12] = [
     // user,  path,     status, body,                                               loads

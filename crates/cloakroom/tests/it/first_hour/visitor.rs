@@ -31,7 +31,7 @@ impl Visitor {
         }
     }
 
-    /// The same with other settings, on the same store.
+    /// Returns a manager with other settings on the same store.
     pub(super) fn with(&self, settings: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Manager {
         let policy = settings(Policy::builder(keys()).secure(Secure::Never));
         let store = Arc::clone(self.manager.store());

@@ -1,4 +1,4 @@
-//! What lies in a store and is no record, or not one of ours.
+//! Stored values that are no record, or not one of ours.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What an application asks for and does not get: values, keys, secrets and settings.
+//! Values, keys, secrets and settings that are refused.
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What gives a session another id or another signature, and what ends it.
+//! The operations that change a session's id or signature, and those that end it.
 
 use cloakroom::{KeyRing, Policy, SessionError, SessionId};
 

@@ -17,11 +17,11 @@ use testbed::Pace;
 use crate::support::keys;
 use crate::support::servers::connect;
 
-/// What is promised; the machine that runs the tests does much else at the same time.
+/// The promised bound; the machine that runs the tests is busy with much else.
 const PROMISE: Duration = Duration::from_secs(1);
-/// What is asserted, beside the pace of the machine.
+/// The asserted bound, to which the pace of the machine is added.
 const BOUND: Duration = Duration::from_secs(2);
-/// How long anything is waited for.
+/// Time limit of every wait.
 const LIMIT: Duration = Duration::from_mins(1);
 /// Long enough for a watch to have begun.
 const BEGUN: Duration = Duration::from_millis(700);

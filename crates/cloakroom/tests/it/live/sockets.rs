@@ -28,7 +28,7 @@ use crate::support::servers::{on_every_store, url};
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// What a handler does with its socket, by path.
+/// Returns the routes; each handler uses its socket in another way.
 fn routes() -> Router {
     Router::new()
         .route(
@@ -379,7 +379,7 @@ async fn another_site_opens_no_socket_of_its_visitor() {
     }
 }
 
-/// What a client that has sent a text of so many bytes gets back, `None` where it is cut off.
+/// Returns the echo of a text of so many bytes, `None` if the connection is closed.
 async fn echoed(client: &mut Client, bytes: usize) -> Option<usize> {
     let sent = client.send(Message::text("x".repeat(bytes))).await;
     let said = timeout(LIMIT, client.next()).await.expect("in time");

@@ -36,7 +36,7 @@ async fn a_server_that_hangs() {
     late.are_within_the_bound("Redis that hung");
 }
 
-/// How long a frozen link is believed under a bound.
+/// Measures the time for which a frozen subscription is trusted under a bound.
 async fn believed(bound: Duration) -> Duration {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());

@@ -1,4 +1,4 @@
-//! What a cache saves.
+//! Store reads that a near cache saves.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What goes past the cache, and what waits for it.
+//! Reads that bypass the cache, and waits for it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

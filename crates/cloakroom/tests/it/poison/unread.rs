@@ -22,7 +22,7 @@ use crate::support::{keys, send};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// What lies in a store, past the store's own reading.
+/// The contents of a store, read and written past its own parser.
 enum Raw {
     Redis(::redis::aio::MultiplexedConnection),
     Postgres(tokio_postgres::Client),
@@ -82,7 +82,7 @@ impl Raw {
         sessions.insert_one(document).await.unwrap();
     }
 
-    /// What is there now.
+    /// Returns the bytes stored now.
     async fn get(&mut self, id: &SessionId) -> Option<Vec<u8>> {
         match self {
             Self::Redis(connection) => {
@@ -323,7 +323,7 @@ async fn v9_what_is_not_read_here_ends_here(url: &str) {
     }
 }
 
-/// Whom Express signs in by such a record is signed out everywhere all the same.
+/// A logout everywhere also ends sessions that only Express can read.
 async fn v9_a_logout_everywhere_ends_what_is_not_read_here(url: &str) {
     let manager = manager(url, true).await;
     let mut raw = Raw::open(url, &manager).await;

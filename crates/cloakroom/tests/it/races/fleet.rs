@@ -64,7 +64,7 @@ async fn adds_for_another_process() {
     }
 }
 
-/// What is in the key after four processes have added to it.
+/// Returns the value of the key after four processes have added to it.
 async fn four_processes_add(url: &str, blind: bool) -> Option<u64> {
     let visitor = Visitor::new(connect(url).await).await;
     let mut processes = Vec::new();
@@ -109,7 +109,7 @@ async fn four_processes_on_a_blind_store_lose_steps(url: &str) {
     control("F10", &seen);
 }
 
-/// How many of the rounds, each a logout among 1,000 saves on four servers, bring a session back.
+/// Returns the number of rounds, each a logout among 1,000 saves on four servers, that bring a session back.
 async fn undone(store: Arc<dyn Store>, rounds: usize, saves: usize) -> usize {
     let servers: Vec<Manager> = (0..4)
         .map(|_| Visitor::manager(Arc::clone(&store)))

@@ -18,7 +18,7 @@ use crate::faults::{control, rounds, saw};
 use crate::support::keys;
 use crate::support::servers::{connect, kind, on_every_store};
 
-/// How often a control tries to show what goes wrong without a guard.
+/// Maximum number of attempts in which a control may show the race.
 const ENOUGH: usize = 500;
 
 /// A session that is stored, and what its client sends.
@@ -53,7 +53,7 @@ impl Visitor {
         self.manager.open([self.cookie.as_bytes()], secure()).await
     }
 
-    /// Whether the client's cookie still opens the session.
+    /// Returns `true` if the client's cookie still opens the session.
     async fn is_signed_in(&self) -> bool {
         !self.open().await.unwrap().is_new()
     }
@@ -256,7 +256,7 @@ async fn no_save_on_the_old_id_reaches_a_login(url: &str) {
     );
 }
 
-/// What a client that hangs up leaves: one state or the other, and a session that works.
+/// A client that disconnects leaves one state or the other, and a session that works.
 async fn a_client_that_hangs_up_takes_nobody_elses_save_with_it(url: &str) {
     let store = connect(url).await;
     let visitor = Arc::new(Visitor::new(store).await);

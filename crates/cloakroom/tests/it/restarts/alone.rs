@@ -8,7 +8,7 @@ use testbed::{Redis, RedisProgram};
 use super::rig::{by_default, log_length, restart, restart_without, snapshot, with_log};
 use super::{Back, ENDS, Sessions, ask, connect, control, rounds, saw};
 
-/// How a server comes to forget.
+/// The ways in which a server loses data.
 #[derive(Clone, Copy)]
 enum Forgets {
     /// It starts from a snapshot that was taken before.
@@ -162,7 +162,7 @@ async fn r1_each_process_repeats_its_own_ends() {
     }
 }
 
-/// What comes back is deleted each time, not only the first.
+/// A snapshot restored twice: the sessions are deleted each time, not only the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r1_an_old_snapshot_that_is_used_twice_brings_nothing_back() {
     let mut server = by_default(RedisProgram::Redis);

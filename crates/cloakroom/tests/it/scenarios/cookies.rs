@@ -1,4 +1,4 @@
-//! What responses carry: the cookie and its attributes, and what caches are told.
+//! The header fields of responses: the cookie with its attributes, and the fields for caches.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Who may pass, and what the others are told.
+//! Guards: the requests that pass, and the responses to the others.
 
 use std::sync::Arc;
 use std::time::Duration;

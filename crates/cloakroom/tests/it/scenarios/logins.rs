@@ -1,4 +1,4 @@
-//! How often, from where and how many times at once somebody signs in.
+//! Logins: their number, their addresses, and concurrent ones.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -92,7 +92,7 @@ impl Site {
         format!("{name}-{}-{number}", self.address().port())
     }
 
-    /// How many sessions a user has.
+    /// Returns the number of a user's sessions.
     pub(crate) async fn sessions_of(&self, user: &str) -> usize {
         self.app.manager.sessions_of(user).await.unwrap().len()
     }

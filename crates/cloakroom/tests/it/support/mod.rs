@@ -76,7 +76,7 @@ impl App {
         self.clock.advance(duration);
     }
 
-    /// How many sessions are live in the store.
+    /// Returns the number of live sessions in the store.
     pub(crate) async fn stored(&self) -> u64 {
         self.store.count().await.unwrap()
     }

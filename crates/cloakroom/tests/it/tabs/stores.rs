@@ -1,4 +1,4 @@
-//! The same on every store, by the clocks of their servers, and with a near cache in front.
+//! The cases of several tabs on every store, by the clocks of their servers, and with a near cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ async fn late_requests(store: Arc<dyn Store>) {
     }
 }
 
-/// What somebody does each second.
+/// The request that a visitor sends each second.
 #[derive(Clone, Copy, Debug)]
 enum Habit {
     Reads,
@@ -141,9 +141,9 @@ async fn time_outs(name: String, store: Arc<dyn Store>) {
     }
 }
 
-/// When the visitors came: a machine that does much else makes them late, and is not what is judged.
+/// The times of the visits: a busy machine delays them, and the delay is not judged.
 struct Visit {
-    /// When the visit before this began.
+    /// Start of the visit before this one.
     since: Instant,
     from: Duration,
     to: Duration,
@@ -171,7 +171,7 @@ impl Visit {
     }
 }
 
-/// Who somebody is, who comes by his habit; `None` where he stays away.
+/// Returns the user that the site sees for a visitor of this habit; `None` where no request is sent.
 async fn comes(name: &str, tab: &Tab, habit: Habit, second: u32) -> Option<String> {
     match habit.ask() {
         Some(ask) => {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::trace::Call;
 
-/// What is written at once, or not at all.
+/// Size of a write that is atomic.
 const SECTOR: usize = 512;
 
-/// Whether the disk does what it is told.
+/// A disk that honours `fsync`, or ignores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sync {
     Done,
@@ -23,7 +23,7 @@ pub(super) struct Disk {
     chance: u64,
 }
 
-/// What is on the disk for sure, and what was written since.
+/// The bytes that are certainly on the disk, and the writes since.
 #[derive(Default)]
 struct File {
     synced: Vec<u8>,

@@ -31,7 +31,7 @@ fn record(file: &Path) -> Vec<Call> {
 /// A cut, where it was, and what was found there.
 type Broken = (usize, usize, Verdict);
 
-/// What was lost at so many cuts of a record, and what had been acknowledged by then.
+/// Returns the violations at so many random cuts of a trace, and the operations acknowledged by then.
 async fn cut(calls: &[Call], file: &Path, cuts: usize, sync: Sync) -> (u64, Vec<Broken>) {
     let directory = file.parent().unwrap();
     let (mut acknowledged, mut lost) = (0, Vec::new());

@@ -1,4 +1,4 @@
-//! What strace has written, as calls in the order in which they were over.
+//! The output of strace, parsed into calls in the order of their completion.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What the rounds of one kind came to.
+//! The results of the rounds of one kind.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::super::peer::Seen;
 struct Round {
     /// Until all the others refused.
     delay: Duration,
-    /// Whether one of them accepted past the bound.
+    /// `true` if one of them accepted past the bound.
     past: bool,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Tally {
     what: String,
     bound: Duration,
     rounds: Vec<Round>,
-    /// How often the server that ended a session gave it out all the same.
+    /// Times that the server that ended a session still served it.
     pub(super) here: usize,
 }
 
@@ -88,7 +88,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What the columns are.
+/// The head of the table.
 pub(super) const HEAD: &str = "\
 milliseconds until all others refuse       rounds      p50      p99    p99.9      max   bound  past  here";
 

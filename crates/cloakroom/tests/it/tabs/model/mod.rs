@@ -26,12 +26,12 @@ use crate::support::{clock, memory};
 
 const RENEWED_AFTER: Duration = Duration::from_secs(oracle::RENEWED_AFTER);
 
-/// How many sequences are played; `CLOAKROOM_SEQUENCES` for more.
+/// Number of sequences to play; `CLOAKROOM_SEQUENCES` sets more.
 const SEQUENCES: u32 = 300;
 /// The most steps of a sequence.
 const MAX_STEPS: usize = 24;
 
-/// What a page shows.
+/// Returns the text of a page.
 fn seen(user: &str, hat: bool) -> String {
     format!("{user} with {}", if hat { "a hat" } else { "nothing" })
 }
@@ -50,7 +50,7 @@ fn ask() -> impl Strategy<Value = Do> {
     ]
 }
 
-/// What a browser and its tabs do.
+/// Generates the steps of a browser and its tabs.
 fn browse(who: impl Strategy<Value = Who> + Clone) -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (who.clone(), ask()).prop_map(|(who, ask)| Step::Ask(who, ask)),

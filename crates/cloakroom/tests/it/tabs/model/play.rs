@@ -56,7 +56,7 @@ pub(super) struct Play {
     sent: Vec<(Held, Do)>,
     under_way: Vec<Under>,
     begun: usize,
-    /// Whether something happened by which a visitor may lose a session.
+    /// `true` once an event has occurred by which a visitor may lose a session.
     may_be_out: bool,
 }
 
@@ -163,8 +163,8 @@ impl Play {
         Under::Answered(flight, self.oracle.ask(id, what))
     }
 
-    /// Whether a login closes an id whose cookie is still on its way to the browser, and may arrive there
-    /// after the login's. Who it was sent to cannot be known, so that it must be worth nothing.
+    /// Returns `true` if a login closes an id whose cookie is still on its way to the browser, and may arrive
+    /// there after the login's. The server cannot know its receiver, so the id must open nothing.
     fn closes_unheard(&self, id: Option<Id>, what: Do) -> bool {
         let Opens::Successor(session) = self.oracle.opens(id) else {
             return false;
