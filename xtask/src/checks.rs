@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::steps::Done;
 
-/// What the library is without its features: no framework, no database.
+/// Crates that the library without its features must not depend on: no framework, no database.
 const NOT_IN_CORE: [&str; 12] = [
     "actix-web",
     "axum",

@@ -18,7 +18,7 @@ use crate::differential::{self, Command, Plan, Report};
 use crate::steps::Done;
 use crate::suites::{PROGRAMS, judge, node_tests};
 
-/// Which stores, and how much.
+/// The stores to test, and the number of sequences.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Seeds to run on each store, first and last.
@@ -130,7 +130,7 @@ impl Places {
 ///
 /// # Errors
 ///
-/// Where something does not start or ends before its time.
+/// If something does not start or ends before its time.
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let context = Context::read()?;
     build(

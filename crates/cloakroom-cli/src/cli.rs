@@ -1,4 +1,4 @@
-//! What can be typed; what was typed wrongly is told in one line.
+//! The command line; a usage error is reported in one line.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ struct Cli {
     command: Command,
 }
 
-/// What the command does.
+/// The subcommands.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Serve a small shop that shows what sessions are for
@@ -46,7 +46,7 @@ fn is_help(error: &clap::Error) -> bool {
     )
 }
 
-/// What clap says of an error, without the usage that follows.
+/// Returns clap's error message without the usage that follows.
 fn one_line(text: &str) -> String {
     let said = text
         .lines()

@@ -1,4 +1,4 @@
-//! Why the command ends without having done what it was asked, in one line.
+//! The reasons for which the command fails, each in one line.
 
 use std::error::Error;
 use std::io::Write as _;

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// How often a connection looks whether it has to end or to go on.
+/// Interval at which a connection checks if it has to end or to go on.
 const TICK: Duration = Duration::from_millis(20);
-/// How much of what a client says first is remembered.
+/// Number of bytes of a client's first message that are remembered.
 const BEGINNING: usize = 2048;
 
 /// Forwards a port of its own to another.
@@ -24,16 +24,16 @@ struct State {
     trips: AtomicU64,
     /// Round trips that began while no other was under way.
     waits: AtomicU64,
-    /// How many connections have asked and were not answered yet.
+    /// Number of connections with a request that was not answered yet.
     asking: AtomicUsize,
     /// Nothing passes back to the client: answers are lost, requests are not.
     deaf: AtomicBool,
     cut: AtomicBool,
     /// Nothing passes back to the client for as long as this is set; then all of it does.
     frozen: AtomicBool,
-    /// How long answers are held back at least, in milliseconds.
+    /// Least delay of replies, in milliseconds.
     late: AtomicU64,
-    /// What the clients that are concerned say when they begin; empty: all are.
+    /// Text in the first message of the affected clients; empty: all are.
     concerned: Mutex<String>,
 }
 
@@ -63,14 +63,14 @@ impl Proxy {
         self.port
     }
 
-    /// How often a client asked something after it had read all answers, since this was last asked:
-    /// what goes out together is one round trip.
+    /// Returns the number of requests sent after all replies were read, since the last such call: requests
+    /// that are sent together are one round trip.
     pub fn take_trips(&self) -> u64 {
         self.state.trips.swap(0, Ordering::SeqCst)
     }
 
-    /// How often somebody waited, since this was last asked: round trips that overlap, on several
-    /// connections, are waited for once.
+    /// Returns the number of waits since the last such call: round trips that overlap, on several
+    /// connections, are one wait.
     pub fn take_waits(&self) -> u64 {
         self.state.waits.swap(0, Ordering::SeqCst)
     }
@@ -105,7 +105,7 @@ impl Proxy {
     }
 }
 
-/// What a client said first.
+/// The first message of a client.
 #[derive(Clone, Debug, Default)]
 struct Said(Arc<Mutex<Vec<u8>>>);
 
@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    /// Whether an answer passes, which may take its time.
+    /// Returns `true` if a reply passes, after its delay.
     fn passes(&self, said: &Said) -> bool {
         while self.frozen.load(Ordering::SeqCst) && self.concerns(said) && !self.is_cut(said) {
             thread::sleep(TICK);

@@ -37,10 +37,10 @@ impl RedisProgram {
     }
 }
 
-/// How a server differs from a plain one.
+/// The differences of a server from a plain one.
 #[derive(Clone, Debug, Default)]
 pub struct RedisOptions {
-    /// Which program it is.
+    /// The program.
     pub program: RedisProgram,
     /// More of its configuration, as on its command line.
     pub arguments: Vec<String>,
@@ -130,7 +130,7 @@ impl Redis {
         self.wait();
     }
 
-    /// The same with another configuration beyond the usual one.
+    /// Restarts the server with further arguments.
     pub fn restart_with(&mut self, arguments: &[&str]) {
         self.options.arguments = arguments.iter().map(ToString::to_string).collect();
         self.restart();
@@ -310,7 +310,7 @@ pub struct Sentinels {
 }
 
 impl Sentinels {
-    /// What the sentinels call the primary.
+    /// The sentinels' name of the primary.
     pub const NAME: &str = "sessions";
 
     /// A pair of its own.
@@ -356,7 +356,7 @@ impl Sentinels {
         format!("redis+sentinel://{}/{}", hosts.join(","), Self::NAME)
     }
 
-    /// Whether each sentinel says that the primary is at this port.
+    /// Returns `true` if each sentinel names this port as the primary's.
     pub fn all_name(&self, port: &str) -> bool {
         let words = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::NAME];
         let mut said = self.sentinels.iter().map(|(own, ..)| command(*own, &words));

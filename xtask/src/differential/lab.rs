@@ -41,7 +41,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// How the process ended, if it did; asked once a request went unanswered.
+    /// Returns the process's exit status, if it ended; asked once a request went unanswered.
     pub(super) fn end(&mut self) -> Option<String> {
         // A connection closes a moment before its process has ended.
         thread::sleep(Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! What the stores hold after a sequence, compared byte for byte but for the moments in it.
+//! The records in the stores after a sequence, compared byte for byte but for the moments in them.
 
 use std::collections::BTreeMap;
 use std::fmt;

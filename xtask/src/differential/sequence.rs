@@ -1,4 +1,4 @@
-//! What a client does: a few requests, each with a cookie and steps for the server to take.
+//! The requests of a client: each with a cookie and steps for the server to take.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub(super) struct Request {
     pub(super) target: Target,
 }
 
-/// Which cookie a request carries.
+/// The cookie of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CookieChoice {
     /// The last one that the server set.
@@ -55,18 +55,18 @@ impl Request {
         }
     }
 
-    /// Whether any step is one of these.
+    /// Returns `true` if any step is one of these.
     pub(super) fn has_any(&self, ops: &[&str]) -> bool {
         self.steps().iter().any(|step| ops.contains(&step.op()))
     }
 
-    /// Whether it reads at most.
+    /// Returns `true` if it only reads.
     pub(super) fn only_looks(&self) -> bool {
         let looks = |step: &Step| ["get", "all", "sleep"].contains(&step.op());
         self.steps().iter().all(looks)
     }
 
-    /// Whether the comparison is fair: the Rust side
+    /// Returns `true` if the comparison is fair: the Rust side
     ///
     /// - puts the store's part of `regenerate` off to the next `save` or the end, and stores `add`
     ///   at once (`updated_at_once`), so that what discards changes in between rightly finds another
@@ -96,7 +96,7 @@ impl Request {
 }
 
 impl Step {
-    /// Whether it leaves the session no time.
+    /// Returns `true` if it sets an expiry in the past.
     fn ends_session(&self) -> bool {
         let Self::Cookie(attributes) = self else {
             return false;

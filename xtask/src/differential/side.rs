@@ -25,7 +25,7 @@ pub(super) struct Side {
     old: HashSet<String>,
 }
 
-/// What one side answered to one request.
+/// The response of one side to one request.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// 0 where no answer came.

@@ -43,7 +43,7 @@ fn row(outcome: &Outcome) -> String {
     format!("| {} | {} | {} |", part.name, part.fault, cells.join(" | "))
 }
 
-/// How many rounds were played, and whether those are all that the fault asks for.
+/// Returns the number of rounds, marked if the fault asks for more.
 fn rounds(outcome: &Outcome) -> String {
     match (outcome.rounds, outcome.part.rounds(Extent::Full)) {
         (0, _) => "–".to_owned(),
@@ -57,7 +57,7 @@ fn loads(outcome: &Outcome) -> String {
     or_else(grouped(loads), outcome.part.load)
 }
 
-/// What was seen on each store, where it was not the same on all, and how many tests passed.
+/// Returns the observations by store, where they differ, and the number of tests that passed.
 fn seen(outcome: &Outcome) -> String {
     let seen = outcome
         .seen

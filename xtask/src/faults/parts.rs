@@ -1,4 +1,4 @@
-//! Which tests belong to which fault, what must hold, and how many rounds are played.
+//! The faults: their tests, the rule that must hold, and the number of rounds.
 
 use super::Extent;
 use Program::{Library, Public};
@@ -18,18 +18,18 @@ pub(crate) struct Part {
     pub(crate) name: &'static str,
     pub(crate) fault: &'static str,
     pub(crate) holds: &'static str,
-    /// What is tried, where the tests do not say so themselves.
+    /// The load, where the tests do not print it themselves.
     pub(crate) load: &'static str,
-    /// The same for the control: the name of its test.
+    /// The control, where the tests do not print it: the name of its test.
     pub(crate) control: &'static str,
     /// Programs, and parts of the names of their tests.
     pub(crate) tests: &'static [(Program, &'static [&'static str])],
     rounds: Rounds,
-    /// Where it is instead, if it has no tests here.
+    /// The place of its tests, if it has none here.
     pub(crate) instead: &'static str,
 }
 
-/// How many rounds are played; 0 where the tests have a number of their own.
+/// Number of rounds; 0 where the tests have a number of their own.
 #[derive(Debug, Clone, Copy)]
 struct Rounds {
     /// `None`: CI has no time for it.
@@ -39,7 +39,7 @@ struct Rounds {
 }
 
 impl Part {
-    /// How many rounds to an extent.
+    /// Returns the number of rounds to an extent.
     pub(crate) fn rounds(&self, extent: Extent) -> Option<usize> {
         match extent {
             Extent::Short => self.rounds.short,

@@ -1,4 +1,4 @@
-//! What so many live sessions need: the formulas of the manual's page, in its order.
+//! The needs of a number of live sessions: the formulas of the manual's page, in its order.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ impl Inputs {
     }
 }
 
-/// What happens to a fleet in a second.
+/// The events of a fleet in a second.
 #[derive(Debug, Clone, Copy)]
 struct Load {
     requests: f64,
@@ -151,7 +151,7 @@ fn servers(sessions: f64, inputs: &Inputs) -> Result<f64, String> {
 ///
 /// # Errors
 ///
-/// Where an input is missing.
+/// If an input is missing.
 pub(super) fn table(inputs: &Inputs) -> Result<Vec<String>, String> {
     let mut lines = vec![
         "| live sessions | 10 million | 100 million | 1 000 million |".to_owned(),

@@ -1,5 +1,5 @@
-//! Who may sign in. Passwords are kept as Argon2id hashes, and a name that nobody has takes as
-//! long to refuse as a wrong password.
+//! The accounts. Passwords are kept as Argon2id hashes, and an unknown name takes as long to refuse as a
+//! wrong password.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -44,7 +44,7 @@ pub(super) struct Accounts {
     known: Vec<Account>,
     /// Passwords that were changed since the shop was opened, by name.
     changed: RwLock<HashMap<&'static str, PasswordHash>>,
-    /// What a password is compared with when the name is nobody's.
+    /// The hash that a password is compared with when the name is unknown.
     nobody: PasswordHash,
     /// Each hash takes 19 MiB and a core: as many at a time as there are cores.
     turns: Arc<Semaphore>,

@@ -1,4 +1,4 @@
-//! What the shop says when it is open: where it is, who may sign in, how to end it.
+//! The banner of the started shop: its address, its accounts, how to stop it.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -63,7 +63,7 @@ fn advice(addr: SocketAddr, origin: &Origin) -> String {
     }
 }
 
-/// Whether letters may be bold.
+/// Bold letters, or none.
 #[derive(Clone, Copy)]
 enum Style {
     Plain,

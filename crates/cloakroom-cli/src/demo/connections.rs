@@ -20,11 +20,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service as _;
 
-/// How long a client may take over a request's head, and be silent between two requests.
+/// Time that a client may take for a request's head, and between two requests.
 const HEAD: Duration = Duration::from_secs(15);
-/// How long any body may take, however short it is.
+/// Time that any body may take, however short it is.
 const BODY: Duration = Duration::from_secs(15);
-/// How many bytes of a body earn it a second more.
+/// Number of bytes of a body that extend its time by a second.
 const BYTES_PER_SECOND: u64 = 500;
 
 /// Serves until `ended` is ready, and then lets the requests under way finish.
@@ -160,7 +160,7 @@ mod tests {
         (TcpStream::connect(addr).await.unwrap(), end, serving)
     }
 
-    /// What a client reads that sends these parts, so long after one another.
+    /// Returns the response to a client that sends these parts with a pause between them.
     async fn answer(parts: &[&str], pause: Duration) -> (String, Duration) {
         let (mut client, _end, _) = open().await;
         let begun = Instant::now();

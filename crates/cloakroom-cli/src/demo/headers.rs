@@ -1,4 +1,4 @@
-//! What every response tells the browser about itself.
+//! Header fields of every response.
 
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,

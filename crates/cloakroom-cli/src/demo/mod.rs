@@ -31,7 +31,7 @@ use crate::problem::{Problem, with_causes};
 use accounts::Accounts;
 use routes::Shop;
 
-/// How long the store may take to end its work after the last response.
+/// Time that the store may take for its remaining work after the last response.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves the shop until it is told to end.

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 /// No secret is longer; a file that is, is not ours.
 const LONGEST_FILE: u64 = 4096;
 
-/// Where the secret came from.
+/// The source of the secret.
 pub(super) enum Origin {
     /// By flag or environment.
     Given,
@@ -74,7 +74,7 @@ fn drawn_into(mut file: File, path: &Path) -> Result<KeyRing, Problem> {
     ring(&secret)
 }
 
-/// Why a file's secret is not used.
+/// The reasons for which a file's secret is not used.
 #[derive(Debug)]
 enum Fault {
     Io(&'static str, io::Error),
@@ -134,7 +134,7 @@ fn is_open_to_others(metadata: &Metadata) -> bool {
     std::os::unix::fs::MetadataExt::mode(metadata) & 0o077 != 0
 }
 
-/// Whether somebody else than this user and root knows the secret, and may change it.
+/// Returns `true` if a user other than this one and root knows the secret, and may change it.
 #[cfg(unix)]
 fn is_of_another(metadata: &Metadata) -> bool {
     let owner = std::os::unix::fs::MetadataExt::uid(metadata);

@@ -1,4 +1,4 @@
-//! How long sessions last: three flags, and whether they go together.
+//! Time-outs of sessions: three flags, checked against each other.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ const MOST: Duration = Duration::from_hours(400 * 24);
 /// The time-outs that were typed; the others are the library's.
 #[derive(Clone, Copy, Default, clap::Args)]
 pub(super) struct Timeouts {
-    /// How long a session may go unused: 4s, 30m, 24h [default: 30m]
+    /// Time that a session may go unused: 4s, 30m, 24h [default: 30m]
     #[arg(long = "idle-timeout", value_name = "TIME", value_parser = length)]
     idle: Option<Duration>,
 
-    /// How long a session lasts at most, however much it is used [default: 24h]
+    /// Longest lifetime of a session, however much it is used [default: 24h]
     #[arg(long = "absolute-timeout", value_name = "TIME", value_parser = length)]
     absolute: Option<Duration>,
 

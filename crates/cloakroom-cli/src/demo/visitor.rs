@@ -1,4 +1,4 @@
-//! What the shop keeps in a session, and who it is therefore dealing with.
+//! The data that the shop keeps in a session, and the visitor it therefore deals with.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,9 +15,9 @@ pub(super) struct Visitor {
     pub(super) user: Option<User>,
     pub(super) cart: Cart,
     pub(super) group: Option<Group>,
-    /// How long the session lives on without another request; `None` where there is none yet.
+    /// Time until the session ends without another request; `None` where there is none yet.
     pub(super) idle: Option<Duration>,
-    /// What forms carry; `None` for a visitor without a session, whose browser has to say where a
+    /// The CSRF token of forms; `None` for a visitor without a session, whose browser has to say where a
     /// form was sent from: a page costs nothing.
     pub(super) token: Option<String>,
 }
@@ -51,7 +51,7 @@ impl Visitor {
         }
     }
 
-    /// The same, for a page with forms.
+    /// Reads the visitor for a page with forms, and makes a token.
     pub(super) fn with_token(session: &Session) -> Self {
         let token = || session.csrf_token().ok();
         Self {

@@ -42,7 +42,7 @@ impl From<SystemTime> for Instant {
     }
 }
 
-/// The same for people, of what RFC 3339 says of the year 0 to 9999.
+/// Formats an RFC 3339 instant of the years 0 to 9999 for people.
 fn people(machine: &str) -> Option<String> {
     const MONTHS: [&str; 12] = [
         "January",

@@ -46,7 +46,7 @@ impl Postgres {
         Self::start_release(PostgresRelease::Debian, settings)
     }
 
-    /// The same of another release.
+    /// Starts a server of another release.
     pub fn start_release(release: PostgresRelease, settings: &[&str]) -> Self {
         let directory = directory();
         open_to_server(&directory);

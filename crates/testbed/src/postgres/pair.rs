@@ -11,12 +11,12 @@ use crate::{Process, Proxy, Server, directory, wait_for};
 pub struct PostgresPair {
     primary: Postgres,
     standby: Postgres,
-    /// What the standby is connected through.
+    /// The proxy through which the standby is connected.
     link: Proxy,
     is_synchronous: bool,
 }
 
-/// What a server has to be told before it may have a standby.
+/// Settings without which a server may have no standby.
 const REPLICATES: [&str; 2] = ["wal_level=replica", "max_wal_senders=4"];
 
 impl PostgresPair {

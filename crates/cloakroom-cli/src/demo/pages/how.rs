@@ -1,4 +1,4 @@
-//! What the visitor's browser holds, and what the server holds.
+//! The page that shows what the browser holds and what the server holds.
 
 use cloakroom::Session;
 use maud::{Markup, html};

@@ -1,4 +1,4 @@
-//! Which request is whose.
+//! The routing table.
 
 mod admin;
 mod cart;
@@ -31,7 +31,7 @@ const BODY_LIMIT: usize = 16 * 1024;
 /// For how long after a login nobody is asked for the password again.
 const FRESH: Duration = Duration::from_mins(5);
 
-/// What all handlers share.
+/// The state that all handlers share.
 #[derive(Clone)]
 pub(super) struct Shop {
     manager: Manager,
@@ -87,7 +87,7 @@ pub(super) fn router(shop: Shop) -> Router {
         .with_state(shop)
 }
 
-/// What not everybody may, and what nobody may whose login is long ago.
+/// Returns the routes that need a role or a recent login.
 fn guarded() -> Router<Shop> {
     let guard = |require| Guard::new(require).login_at("/login");
     let sensitive = Router::new()

@@ -49,7 +49,7 @@ impl Open {
         }
     }
 
-    /// How many sessions are stored.
+    /// Returns the number of stored sessions.
     async fn sessions(&self) -> u64 {
         self.manager.store().count().await.unwrap()
     }

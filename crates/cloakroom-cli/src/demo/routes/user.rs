@@ -1,4 +1,4 @@
-//! What somebody who is signed in can see and do of their own.
+//! The routes of a signed-in user's own data.
 
 use axum::Json;
 use axum::extract::State;
