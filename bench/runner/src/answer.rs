@@ -7,7 +7,7 @@ pub(crate) struct Answer<'a> {
     /// The values of its Set-Cookie fields.
     pub(crate) cookies: Vec<&'a str>,
     pub(crate) body: &'a [u8],
-    /// How much of the buffer it takes.
+    /// Number of bytes of the buffer that it takes.
     pub(crate) length: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What contenders stand on: databases that this process starts, a new one for each turn.
+//! Environments of the contenders: databases that this process starts, a new one for each turn.
 
 use std::cell::{Cell, OnceCell};
 use std::fs::File;
@@ -21,7 +21,7 @@ pub(crate) struct Bed {
 /// An empty store for one turn of one contender.
 #[derive(Debug)]
 pub(crate) struct Ground {
-    /// Where the contender finds it.
+    /// The URL for the contender.
     pub(crate) url: String,
     proxy: Option<Proxy>,
     redis: Option<Redis>,
@@ -31,7 +31,7 @@ pub(crate) struct Ground {
     directory: Option<TempDir>,
 }
 
-/// What lies between a contender and its store.
+/// The transport between a contender and its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Between {
     Nothing,
@@ -101,7 +101,7 @@ impl Ground {
         self.proxy.as_ref().map_or(0, Proxy::take_trips)
     }
 
-    /// What the store needs for all that lies in it; `None` where it is a file or nothing.
+    /// Returns the bytes that the store needs for its contents; `None` where it is a file or nothing.
     pub(crate) fn bytes(&self) -> Result<Option<u64>, String> {
         if let Some(redis) = &self.redis {
             return integer(&redis.command(&["EVAL", REDIS_BYTES, "0"])).map(Some);

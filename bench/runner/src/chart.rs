@@ -117,13 +117,13 @@ fn bars(row: &Row, panels: &[Panel], y: f64) -> String {
     out
 }
 
-/// Where the bars of one column stand, and how long they are.
+/// The position and the length of one column's bars.
 #[derive(Debug)]
 struct Panel {
     left: f64,
     room: f64,
     scale: Scale,
-    /// Where a bar has no length: nothing, or the least of a logarithmic scale.
+    /// The value at which a bar has no length: nothing, or the least of a logarithmic scale.
     low: f64,
     high: f64,
 }
@@ -149,7 +149,7 @@ impl Panel {
         (0..).zip(0..table.columns.len()).map(panel).collect()
     }
 
-    /// How long a bar is.
+    /// Returns the length of a bar.
     fn length(&self, value: f64) -> f64 {
         let part = match self.scale {
             Scale::Linear => value / self.high,

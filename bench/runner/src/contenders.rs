@@ -1,4 +1,4 @@
-//! Who takes part: a table, and the programs behind it.
+//! The contenders: a table, and the programs behind it.
 
 use crate::route::Route;
 
@@ -24,7 +24,7 @@ pub(crate) enum Family {
     Postgres,
 }
 
-/// What keeps the sessions.
+/// The store of the sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backing {
     Nothing,
@@ -33,7 +33,7 @@ pub(crate) enum Backing {
     Postgres,
 }
 
-/// What is built and started.
+/// The program that is built and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Program {
     Bare,
@@ -44,7 +44,7 @@ pub(crate) enum Program {
     Express,
 }
 
-/// What all others are compared with.
+/// The baseline of all others.
 pub(crate) const BARE: &str = "bare axum";
 
 #[rustfmt::skip]
@@ -106,17 +106,17 @@ impl Contender {
         self.program == Program::Cloakroom
     }
 
-    /// Whether it has sessions at all: one that has none answers every visitor the same.
+    /// Returns `true` if it has sessions at all: one that has none answers every visitor the same.
     pub(crate) fn has_sessions(&self) -> bool {
         self.family != Family::Floor
     }
 
-    /// Whether sessions lie in the server's own memory.
+    /// Returns `true` if sessions lie in the server's own memory.
     pub(crate) fn keeps_in_process(&self) -> bool {
         self.family == Family::Process && self.kind != "cookie"
     }
 
-    /// How many requests make one measurement: about a second of them.
+    /// Returns the number of requests of one measurement: about a second of them.
     pub(crate) fn requests(&self, route: Route) -> usize {
         let writes = matches!(route, Route::Bump | Route::Login);
         match (self.program, self.backing) {

@@ -19,7 +19,7 @@ pub(crate) struct Findings {
     pub(crate) bytes: BTreeMap<&'static str, f64>,
     /// Reads of each session between changes, and the hits in percent.
     pub(crate) hits: Vec<(usize, f64)>,
-    /// Who did not take part, or did not to the end, and why.
+    /// The contenders that did not take part, or failed later, with their errors.
     pub(crate) failures: Vec<(String, String)>,
 }
 

@@ -21,11 +21,11 @@ const ROUTES: [Route; 5] = [
     Route::Me,
     Route::Bump,
 ];
-/// What a start costs is in both of two runs, and not in their difference.
+/// Requests of the shorter of two runs; their difference does not count the start.
 const FEW: usize = 200;
 const MORE: usize = 1_000;
 
-/// What was counted.
+/// The counted instructions.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
     contenders: Vec<Contender>,
@@ -42,7 +42,7 @@ struct Forged {
     kept: f64,
 }
 
-/// Whether callgrind can follow it: what Node compiles while it runs is not to be compared, and a
+/// Returns `true` if callgrind can follow it: code that Node compiles at run time cannot be compared, and a
 /// database has instructions of its own.
 pub(crate) fn can_count(contender: &Contender) -> bool {
     matches!(contender.family, Family::Floor | Family::Process)

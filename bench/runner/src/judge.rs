@@ -1,4 +1,4 @@
-//! What cloakroom promises of its speed, and whether the figures hold it.
+//! The performance goals of cloakroom, checked against the figures.
 
 use crate::contenders::{self, BARE, Family};
 use crate::findings::{CPU, Findings, RATE};
@@ -145,7 +145,7 @@ fn to_bare(findings: &Findings, name: &str, route: Route) -> Option<f64> {
     Spread::of(&ratios).map(|ratio| ratio.median)
 }
 
-/// Whether it takes less CPU than every peer of its family, in every round. Who was not measured
+/// Checks that it takes less CPU than every peer of its family, in every round. A peer that was not measured
 /// cannot be beaten, but one that was is enough for a miss.
 fn below(findings: &Findings, ours: &str, family: Family, route: Route) -> Verdict {
     let rounds = findings.rounds.len();

@@ -13,7 +13,7 @@ use crate::answer;
 use crate::route::Route;
 use crate::visitor::Visitor;
 
-/// How long one answer may take.
+/// Time to wait for one reply.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Visitors, and the connections that they share.
@@ -27,7 +27,7 @@ pub(crate) struct Crowd {
 struct Connection {
     stream: TcpStream,
     visitors: Vec<Visitor>,
-    /// Whose turn it is.
+    /// Index of the visitor whose turn it is.
     turn: usize,
     request: Vec<u8>,
     answer: Vec<u8>,

@@ -47,7 +47,7 @@ struct Options {
     /// Two rounds of a fifth of the requests.
     #[arg(long)]
     quick: bool,
-    /// How many rounds: five, or two of a quick run.
+    /// Number of rounds: five by default, two in a quick run.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     rounds: Option<u8>,
     /// Those alone whose names contain this text, beside bare axum; nothing is written then.

@@ -1,4 +1,4 @@
-//! What is counted once and apart from the time: round trips, written rows, sizes, hits.
+//! Counts that are taken once and apart from the time: round trips, written rows, sizes, hits.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -13,7 +13,7 @@ use crate::stats::Spread;
 
 /// Requests of which the round trips are counted one by one.
 const COUNTED: usize = 31;
-/// What a server does after its answer belongs to the request.
+/// Time after the reply whose work belongs to the request.
 const AFTERWARDS: Duration = Duration::from_millis(4);
 /// Reads between which written rows are counted.
 const READS: usize = 640;

@@ -17,7 +17,7 @@ pub(crate) enum Route {
     Login,
 }
 
-/// What a visitor should be told.
+/// The expected state of a visitor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Visit<'a> {
     pub(crate) user: &'a str,
@@ -53,12 +53,12 @@ impl Route {
         format!("{} {}", self.method(), self.path())
     }
 
-    /// Whether the visitor's cookie goes along and is followed.
+    /// Returns `true` if the request sends the visitor's cookie and follows `Set-Cookie`.
     pub(crate) fn carries_cookie(self) -> bool {
         matches!(self, Self::Me | Self::Bump | Self::Login)
     }
 
-    /// What the request brings.
+    /// Returns the body of the request.
     pub(crate) fn body(self, user: &str) -> Option<&str> {
         match self {
             Self::Login => Some(user),
@@ -67,7 +67,7 @@ impl Route {
         }
     }
 
-    /// Whether `body` is the right answer.
+    /// Returns `true` if `body` is the right response.
     pub(crate) fn is_answered(self, body: &[u8], visit: Visit<'_>) -> bool {
         let number = |wanted: u64| {
             let text = std::str::from_utf8(body).ok();

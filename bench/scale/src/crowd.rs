@@ -9,12 +9,12 @@ use crate::ladder::Op;
 use crate::sample::{Samples, Spread};
 use crate::stop;
 
-/// How many sessions there are meanwhile.
+/// Number of sessions in the store meanwhile.
 pub(crate) const SIZE: u32 = 100_000;
-/// How many tasks ask at once.
+/// Numbers of concurrent tasks.
 pub(crate) const LEVELS: [u32; 6] = [1, 4, 16, 64, 256, 1024];
 
-/// What so many tasks got done.
+/// The throughput of a number of tasks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) rate: f64,

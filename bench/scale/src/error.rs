@@ -1,4 +1,4 @@
-//! Why a measurement ended before its time.
+//! The reasons for which a measurement ends early.
 
 use std::fmt;
 

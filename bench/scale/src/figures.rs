@@ -1,4 +1,4 @@
-//! What the manual's page of sizes is computed from, under names that it knows.
+//! The figures from which the manual's page of sizes is computed, under names that it knows.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What memory itself takes: the least that any store of this size can.
+//! The memory's own time: the least that any store of this size can take.
 
 use std::hint::black_box;
 use std::time::Instant;

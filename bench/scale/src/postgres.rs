@@ -35,7 +35,7 @@ const TASKS: u32 = 64;
 const ONE_BY_ONE: u32 = 10_000;
 /// Rows of such a statement.
 const BATCH: u32 = 5000;
-/// What the server may need on the disk: rows, their indexes, its log.
+/// Bytes that the server may need on the disk: rows, their indexes, its log.
 const DISK: u64 = 7_000_000_000;
 
 pub(crate) async fn measure(
@@ -286,7 +286,7 @@ impl Database {
     }
 }
 
-/// What Linux says of a process.
+/// Linux's figures of a process.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,

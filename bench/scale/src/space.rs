@@ -33,7 +33,7 @@ impl Workplace {
         self.directory.path().join(name)
     }
 
-    /// `None` where `bytes` fit and a tenth of the disk stays free besides; else what to tell.
+    /// Returns the message for a disk that lacks `bytes` and the reserve; `None` where they fit.
     pub(crate) fn lacks(&self, bytes: u64) -> Option<String> {
         lacks(self.directory.path(), bytes)
     }
@@ -41,7 +41,7 @@ impl Workplace {
 
 const PREFIX: &str = "run-";
 
-/// Whether a directory belongs to a process that is no more.
+/// Returns `true` if a directory belongs to a process that has ended.
 fn is_left(name: &str) -> bool {
     let owner = name
         .strip_prefix(PREFIX)
@@ -49,7 +49,7 @@ fn is_left(name: &str) -> bool {
     owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists())
 }
 
-/// The same for any directory.
+/// Returns the message for a directory whose disk lacks `bytes` and [`RESERVE`]; `None` where they fit.
 pub(crate) fn lacks(directory: &Path, bytes: u64) -> Option<String> {
     let said = Command::new("df")
         .args(["-B1", "--output=avail"])
@@ -68,7 +68,7 @@ pub(crate) fn lacks(directory: &Path, bytes: u64) -> Option<String> {
 }
 
 const GB: u64 = 1_000_000_000;
-/// What others may need of the disk meanwhile.
+/// Bytes that other processes may need on the disk meanwhile.
 const RESERVE: u64 = 2 * GB;
 
 /// The number in the second line of what `df` says.

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::ladder::{Pair, Rung, SMALL};
 use crate::table::grouped;
 
-/// How much longer the slowest of a hundred operations may take in the largest store.
+/// A limit for the slowest of a hundred operations in the largest store, relative to the small one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Line {
     pub(crate) store: &'static str,
@@ -23,7 +23,7 @@ pub(crate) const SQLITE: Line = Line {
     most: 3.0,
 };
 
-/// What became of a line.
+/// The result of checking a limit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Verdict {
     line: Line,

@@ -1,4 +1,4 @@
-//! What PostgreSQL writes to its log for each change: what replicas and archives have to take.
+//! The log that PostgreSQL writes for each change, which replicas and archives have to take.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What Redis sends to a server with a near cache when somebody writes.
+//! The messages that Redis sends to a server with a near cache when a session is written.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;

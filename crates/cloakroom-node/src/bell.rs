@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::failure::Failure;
 
-/// What an operation came to: a text, or why it failed.
+/// The result of an operation: a text, or its failure.
 pub(crate) type Outcome = std::result::Result<String, Failure>;
 
 type Ring = ThreadsafeFunction<(), (), (), Status, false, true>;
@@ -99,7 +99,7 @@ pub(crate) fn run(
     Ok(None)
 }
 
-/// What is told in any case, were it that the operation panicked.
+/// The reply to JavaScript, which is sent even if the operation panicked.
 struct Answer {
     bell: Bell,
     number: u32,

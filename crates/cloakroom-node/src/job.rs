@@ -13,7 +13,7 @@ use crate::bell::{Bell, Outcome, run};
 use crate::failure::Failure;
 use crate::keep::Keep;
 
-/// What a job asks of the session that has an id.
+/// The operations of a job on the session that has an id.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Job {

@@ -1,4 +1,4 @@
-//! What a request on a store object leaves behind: express-session's life cycle, as a decision on flat facts.
+//! The plan for a request on a store object: express-session's life cycle, as a decision on flat facts.
 
 use napi_derive::napi;
 

@@ -29,7 +29,7 @@ struct Inner {
     session: OnceLock<Session>,
 }
 
-/// What a request did to its session's object.
+/// The changes of a request to its session's object.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Changes {
@@ -39,7 +39,7 @@ struct Changes {
     cookie: BTreeMap<String, Box<RawValue>>,
     /// `req.session` was dropped.
     unset: bool,
-    /// Whether it is stored although nothing changed.
+    /// `true` if it is stored although nothing changed.
     touched: bool,
 }
 
