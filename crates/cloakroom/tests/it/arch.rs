@@ -175,7 +175,7 @@ fn frameworks_and_databases_stay_in_their_corners() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// W1: one module says who is signed in; whoever asks it goes by what it says.
+/// W1: one module determines the signed-in user; every other module takes its result.
 #[test]
 fn one_module_says_who_is_signed_in() {
     #[rustfmt::skip]

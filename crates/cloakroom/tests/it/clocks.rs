@@ -1,5 +1,5 @@
-//! R5: one of three processes has a clock that is wrong, or jumps. Nobody is signed out by it, nobody is kept
-//! for longer than its skew, and it deletes nothing that the others hold for live.
+//! R5: one of three processes has a clock that is wrong, or jumps. It signs no user out, prolongs no session
+//! by more than its skew, and deletes nothing that is live for the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,7 +217,7 @@ async fn r5_in_memory_a_clock_that_jumps_signs_nobody_out() {
     }
 }
 
-/// A file that is opened again goes by the time of whoever opened it first, whatever the clocks show.
+/// A file that is opened again keeps the time of the process that opened it first, whatever the clocks show.
 #[tokio::test]
 async fn r5_sqlite_deletes_by_the_time_of_the_file() {
     let place = Place::new("sqlite");

@@ -1,4 +1,4 @@
-//! Rows and documents that somebody else holds: whoever wants to change them waits, and nobody else.
+//! Rows and documents that another client has locked: only writers of the same ones wait.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};

@@ -1,8 +1,8 @@
 //! A store that is killed, stopped and started again under load: every request is answered within the
 //! deadline, no session is lost, and soon all is well.
 //!
-//! The load is what this machine can do at the time, at most 300 requests a second, and what is soon is
-//! told by a control: somebody else who asks the same server, on connections of his own.
+//! The load is what this machine can do at the time, at most 300 requests a second; "soon" is measured by a
+//! control: another client of the same server, on connections of its own.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ impl Control {
                 };
                 let is_well = matches!(timeout(DEADLINE / 2, asks).await, Ok(Some(_)));
                 sleep(DEADLINE / 4).await;
-                // A machine that stands still answers nobody, whoever asks.
+                // A machine that stands still answers no client.
                 let slowness = tokio::task::spawn_blocking(move || pace.slowness());
                 let is_well = is_well && slowness.await.unwrap() < DEADLINE / 2;
                 seen.lock().unwrap().push((at, is_well));
@@ -85,7 +85,7 @@ impl Control {
         let asked = self.asked.lock().unwrap();
         let around = |other: Instant| {
             let apart = other.max(at) - other.min(at);
-            // What waited in vain keeps others from asking for a moment.
+            // Operations that timed out open the circuit breaker for a moment.
             apart <= 2 * DEADLINE
         };
         let mut around = asked.iter().filter(|(at, _)| around(*at)).peekable();
@@ -260,7 +260,7 @@ async fn survive(server: Box<dyn Server>, trouble: Trouble, on_store_error: OnSt
         if !is_well {
             assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         }
-        // Afterwards nobody is refused whom the server would have answered.
+        // Afterwards no request is refused that the server would have answered.
         if answer.at > back + SOON && !answer.is_well() {
             let since = answer.at - back;
             assert!(

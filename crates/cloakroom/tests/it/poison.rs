@@ -1,5 +1,5 @@
-//! Records that no program of ours would write: whose they are gets a fresh session, and nobody else
-//! notices.
+//! Records that no program of ours would write: their visitor gets a fresh session, and no other request
+//! is affected.
 
 mod unread;
 

@@ -1,5 +1,5 @@
-//! R2: a logout that the store refuses, or whose outcome nobody knows. Whoever asked for it is told, keeps
-//! the cookie where the session certainly lives, and is signed out everywhere as soon as the store takes it.
+//! R2: a logout that the store refuses, or whose outcome is unknown. The response reports it, keeps the cookie
+//! where the session certainly lives, and the user is signed out as soon as the store accepts it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -55,7 +55,7 @@ impl Refusal {
     }
 }
 
-/// As a standby, or a server that was told so, refuses writes and answers reads.
+/// Refuses writes and answers reads, as a standby or a read-only server does.
 async fn set_read_only(server: &Postgres, is_read_only: bool) {
     let client = client_of(server).await;
     let setting = format!("ALTER SYSTEM SET default_transaction_read_only = {is_read_only}");
@@ -153,7 +153,7 @@ impl Fleet {
         there.tab().page("/").await.body
     }
 
-    /// Waits until the other process takes a browser for nobody, without a visit to this one.
+    /// Waits until a browser is anonymous to the other process, without a visit to this one.
     async fn ends_there(&self, visitor: &Browser, what: &str) {
         for _ in 0..LOOKS {
             if self.seen_there(visitor).await == "nobody" {
@@ -259,7 +259,7 @@ async fn r2_the_next_request_that_shows_the_cookie_ends_it_too() {
     }
 }
 
-/// The record may be gone: the browser is signed out, and so is whoever has a copy of its cookie, later.
+/// The record may be gone: the browser is signed out, and later so is any copy of its cookie.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r2_a_logout_whose_outcome_is_unknown_clears_the_cookie_and_is_done_later() {
     let store = connect("memory:").await;

@@ -99,7 +99,7 @@ async fn v3_renewals_that_overlap_leave_the_browser_a_cookie_that_lasts() {
     }
 }
 
-/// V3: somebody who ends their other sessions while another tab renews this one keeps it.
+/// V3: a user who ends their other sessions while another tab renews this one keeps it.
 #[tokio::test]
 async fn v3_ending_the_others_during_a_renewal_keeps_the_own_session() {
     for by_manager in [false, true] {
@@ -135,7 +135,7 @@ async fn v3_a_step_up_during_a_renewal_is_not_one_session_too_many() {
     assert_eq!(shop.sessions_of("ada").await, 1);
 }
 
-/// W8: nobody proves anything by acting for another, and a logout meanwhile holds for it, too.
+/// W8: impersonation proves no login, and a logout meanwhile ends it, too.
 #[tokio::test]
 async fn w8_acting_for_another_does_not_outlive_a_logout() {
     for everywhere in [false, true] {
@@ -247,7 +247,7 @@ async fn v6_a_step_up_that_clears_the_data_does_not_outlive_a_logout_everywhere(
     }
 }
 
-/// V2: whoever acts for another, or signs in by a key of the application's own, with the id from before a
+/// V2: an impersonation, or a login by a key of the application's own, that comes by the id from before a
 /// renewal, has a session afterwards, and its cookie.
 #[tokio::test]
 async fn v2_a_change_of_user_by_a_renewed_id_ends_nobody() {
@@ -298,7 +298,7 @@ async fn v6_a_sign_in_of_the_applications_own_that_is_saved_sends_its_cookie() {
     }
 }
 
-/// V7: what a late tab begins after its logout is no record that nobody can name.
+/// V7: what a late tab begins after its logout leaves no record whose cookie no client has.
 #[tokio::test]
 async fn v7_a_late_logout_leaves_no_record_without_a_cookie() {
     let shop = Shop::new(renewing);
@@ -321,7 +321,7 @@ async fn v7_a_late_logout_leaves_no_record_without_a_cookie() {
     assert_eq!(stored, u64::from(sent.is_some()));
 }
 
-/// W2: somebody was signed in between two logins of one user by a key of the application's own.
+/// W2: another user was signed in, by a key of the application's own, between two logins of one user.
 #[tokio::test]
 async fn w2_what_another_left_between_two_logins_of_one_user_goes() {
     let shop = Shop::new(|policy| policy);
@@ -412,7 +412,7 @@ async fn v4_a_retired_id_beside_a_live_one_is_neither_opened_nor_followed() {
     assert_eq!(session.get::<String>("cart").unwrap(), None);
 }
 
-/// Whatever a user is called, the index finds and ends their sessions and nobody else's.
+/// Whatever a user's name, the index finds and ends their sessions and no others.
 #[tokio::test]
 async fn odd_names_of_users_are_one_user_each() {
     let long = "x".repeat(4000);

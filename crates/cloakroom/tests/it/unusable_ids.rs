@@ -1,4 +1,4 @@
-//! X6: ids of an application's own that no request could bring back.
+//! X6: an application's own ids that no cookie could carry.
 
 use std::io;
 use std::sync::{Arc, Mutex};

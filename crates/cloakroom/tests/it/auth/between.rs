@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, yield_now};
 
 use super::policy;
 
-/// A store that fails when it is told to, and what lies behind it.
+/// A store that fails on demand, and the store behind it.
 struct Shop {
     manager: Manager,
     faulty: FaultInjectingStore,
@@ -75,8 +75,8 @@ async fn what_another_user_stores_meanwhile_goes_with_them() {
     }
 }
 
-/// Express moved `passport` and kept the rest (`keepSessionInfo`): whoever signs in here is not to be
-/// somebody else there.
+/// Express changed `passport` and kept the rest (`keepSessionInfo`): a user who signs in here must not be
+/// another user there.
 #[tokio::test]
 async fn a_session_that_names_two_users_is_cleared_for_either() {
     for user in ["ada", "eve"] {
@@ -271,7 +271,7 @@ async fn a_stolen_session_that_moves_does_not_outlive_a_password_change() {
     }
 }
 
-/// A client that hangs up leaves either the old state or the new one.
+/// A client that disconnects leaves either the old state or the new one.
 #[tokio::test]
 async fn a_password_change_goes_on_without_its_client() {
     let shop = Shop::new(|policy| policy);
@@ -291,7 +291,7 @@ async fn a_password_change_goes_on_without_its_client() {
     assert_eq!(shop.user(&cookie).await, None);
 }
 
-/// A login that fails leaves nobody signed in: not even in the store, if that can be helped.
+/// A login that fails leaves no user signed in, nor in the store where that can be avoided.
 #[tokio::test]
 async fn a_login_whose_bound_cannot_be_kept_is_none() {
     let shop = Shop::new(|policy| policy.max_sessions(1, AtLimit::EndOldest));

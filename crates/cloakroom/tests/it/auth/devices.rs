@@ -1,4 +1,4 @@
-//! A user's sessions: told apart, ended one by one, kept within a bound.
+//! A user's sessions: listed by device, ended one by one, limited in number.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -137,7 +137,7 @@ async fn w1_a_login_names_its_user_alone() {
     }
 }
 
-/// W2: every way in which another program, or a handler, signs somebody out and keeps the session.
+/// W2: every way in which another program, or a handler, signs a user out and keeps the session.
 #[tokio::test]
 async fn w2_the_next_user_finds_nothing_of_one_who_was_signed_out_by_hand() {
     let place = Place::new();
@@ -165,7 +165,7 @@ async fn w2_the_next_user_finds_nothing_of_one_who_was_signed_out_by_hand() {
                             record["passport"] = json!({});
                         }
                         _ => {
-                            // Passport signs somebody else in over it.
+                            // Passport signs another user in over it.
                             record["userId"] = json!("eve");
                             record["passport"] = json!({ "user": "eve" });
                         }
@@ -183,7 +183,7 @@ async fn w2_the_next_user_finds_nothing_of_one_who_was_signed_out_by_hand() {
     }
 }
 
-/// W2: whom Express signed in is noted when this side writes the session.
+/// W2: the user whom Express signed in is recorded when this side writes the session.
 #[tokio::test]
 async fn w2_whom_express_signed_in_and_out_again_leaves_nothing_either() {
     let place = Place::new();
@@ -204,7 +204,7 @@ async fn w2_whom_express_signed_in_and_out_again_leaves_nothing_either() {
     assert_eq!(session.get_raw("address").unwrap(), None);
 }
 
-/// W2: keys of the ring change, and nobody loses a cart for it.
+/// W2: a rotation of the key ring loses no cart.
 #[tokio::test]
 async fn w2_a_rotated_key_still_knows_who_signed_in_last() {
     let place = Place::new();
@@ -375,7 +375,7 @@ fn w3_which_policies_have_a_realm() {
     }
 }
 
-/// W5: a right that is taken away is gone in every session, and nobody is signed out.
+/// W5: a role that is revoked is gone in every session, and no session ends.
 #[tokio::test]
 async fn w5_roles_change_in_all_sessions_of_a_user_at_once() {
     for hashed in [false, true] {
@@ -405,14 +405,14 @@ async fn w5_roles_change_in_all_sessions_of_a_user_at_once() {
             assert_eq!(session.get::<String>("cart").unwrap().unwrap(), cart);
             assert!(session.user().is_some());
         }
-        // What nobody used does not live longer for it.
+        // An unused session is not prolonged.
         place.advance(Duration::from_mins(20) + Duration::from_secs(1));
         drop(before);
         assert!(open(&layer, &ids[1]).await.is_new());
     }
 }
 
-/// A job changes a session outside every request: nobody's change is lost, nothing lives longer.
+/// A job changes a session outside every request: no concurrent change is lost, no session prolonged.
 #[tokio::test]
 async fn a_job_changes_a_session_by_its_id_and_prolongs_it_not() {
     let raw = |json: Value| serde_json::value::to_raw_value(&json).unwrap();
@@ -544,7 +544,7 @@ async fn w8_whoever_acts_for_a_user_neither_counts_as_the_user_nor_outlives_thei
     assert!(open(&layer, &again.id()).await.user().is_some());
 }
 
-/// W8: nobody becomes another by what a foreign writer puts into the record.
+/// W8: no value of a foreign writer in the record makes a session another user's.
 #[tokio::test]
 async fn w8_an_impersonator_has_to_be_proven() {
     let place = Place::new();

@@ -202,7 +202,7 @@ async fn s125_reload_takes_what_another_request_stored() {
 }
 
 // deviation: gone_is_gone. Express says "failed to load session" in both cases; here a session that
-// ended meanwhile is told from one that was never stored.
+// ended meanwhile is distinguished from one that was never stored.
 #[tokio::test]
 async fn s126_reload_of_a_missing_session_is_an_error() {
     let server = Server::new(express(), reloading);

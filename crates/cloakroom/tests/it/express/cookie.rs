@@ -76,7 +76,7 @@ async fn s006_options_may_be_empty() {
 }
 
 // deviation: unreadable_is_fresh. Options of another type do not compile; in a record they are no
-// cookie, and where Express answers 500 for ever the visitor starts anew.
+// cookie, and where Express answers 500 for ever the visitor gets a new session.
 #[tokio::test]
 async fn s007_a_cookie_is_an_object() {
     let server = Server::new(express(), visit);

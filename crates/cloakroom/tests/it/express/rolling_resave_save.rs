@@ -68,7 +68,7 @@ async fn s091_rolling_stores_and_sends_a_modified_session() {
     assert_eq!(first(policy, "/set").await, created());
 }
 
-// deviation: resave_is_off. Express's default writes with every request, and brings back sessions
+// deviation: resave_is_off. Express's default writes with every request, and resurrects sessions
 // that another request destroyed.
 #[tokio::test]
 async fn s092_resave_defaults_to_off() {

@@ -30,7 +30,7 @@ enum End {
     Never,
 }
 
-/// A browser that is told what becomes of its requests.
+/// A browser with a ledger of its requests' outcomes.
 struct Visitor {
     manager: Manager,
     user: String,
@@ -135,7 +135,7 @@ struct Tally {
     stories: usize,
     acknowledged: u64,
     broken: Vec<String>,
-    /// Sessions that somebody misses who takes an error for a success.
+    /// Sessions that a client misses that takes an error for a success.
     believed: usize,
 }
 

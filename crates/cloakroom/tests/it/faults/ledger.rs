@@ -34,7 +34,7 @@ pub(crate) enum Verdict {
     Lost,
     /// It was acknowledged to have ended, and is there.
     Undone,
-    /// Something was done twice, or nobody asked for it.
+    /// A change was applied twice, or was never requested.
     TooMuch,
 }
 
@@ -51,13 +51,13 @@ impl Account {
     }
 
     pub(crate) fn ends(&mut self, told: Told) {
-        // Once it is acknowledged it is over, whatever is said to who asks again.
+        // Once it is acknowledged it is over, whatever a second request is told.
         if self.ended != Some(Told::Done) {
             self.ended = Some(told);
         }
     }
 
-    /// An account of somebody who takes whatever he is told for a success: the control.
+    /// Counts every reply as a success: the control.
     pub(crate) fn believing(mut self) -> Self {
         let believe = |told: Option<Told>| told.map(|_| Told::Done);
         self.begun = believe(self.begun);

@@ -1,5 +1,5 @@
-//! F03: each call of SQLite to the system fails once, as on a full disk or a bad one: whoever asks is told so,
-//! nothing is lost, and it goes on without a restart.
+//! F03: each system call of SQLite fails once, as on a full disk or a bad one: the caller gets an error,
+//! nothing is lost, and no restart is needed.
 
 use std::path::Path;
 

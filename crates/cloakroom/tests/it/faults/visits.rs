@@ -1,5 +1,5 @@
-//! A program that signs in, makes steps and signs out in one SQLite file, and notes before and after each
-//! what it asks and what it is told. Others run it, and take something away from it.
+//! A program that signs in, increments and signs out in one SQLite file, and logs each operation before it
+//! and its outcome after it. Other tests run it under a fault.
 
 use std::ffi::OsStr;
 use std::io::Write as _;

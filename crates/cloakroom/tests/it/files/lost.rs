@@ -1,5 +1,5 @@
-//! R7: the file goes while the store has it open: nothing is acknowledged that whoever opens the path
-//! afterwards does not find.
+//! R7: the file is removed while the store has it open: nothing is acknowledged that a process that opens
+//! the path afterwards does not find.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ async fn create(store: &SqliteStore, ids: &[SessionId]) -> Vec<SessionId> {
         .collect()
 }
 
-/// Those of the ids that whoever opens the path finds.
+/// Returns those of the ids that a process that opens the path finds.
 async fn found(path: &Path, ids: &[SessionId]) -> usize {
     let store = SqliteStore::open(path).unwrap();
     let mut found = 0;
@@ -138,7 +138,7 @@ async fn r7_what_is_acknowledged_after_the_file_went_is_in_the_file_that_is_ther
             kept,
             "{loss:?}: those of before"
         );
-        // The end of the store takes nothing away from whoever has the path open.
+        // Dropping the store takes nothing from another connection to the path.
         let other = SqliteStore::open(&path).unwrap();
         let more = create(&other, &ids(5)).await;
         drop(store);
@@ -151,7 +151,7 @@ async fn r7_what_is_acknowledged_after_the_file_went_is_in_the_file_that_is_ther
     }
 }
 
-/// The control: a connection that looks at nothing acknowledges what nobody finds.
+/// The control: a connection without the check acknowledges writes that no other process finds.
 #[tokio::test]
 async fn r7_control_sqlite_itself_writes_into_a_file_that_is_gone() {
     for loss in [Loss::All, Loss::Database, Loss::Replaced, Loss::Directory] {

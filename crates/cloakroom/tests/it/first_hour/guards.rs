@@ -139,7 +139,7 @@ fn managers() -> (Manager, Manager) {
     )
 }
 
-/// The cookie of somebody who is signed in.
+/// Returns the cookie of a signed-in user.
 async fn cookie(managers: &(Manager, Manager), user: &str) -> String {
     let manager = if user == "staff" {
         &managers.1
@@ -149,7 +149,7 @@ async fn cookie(managers: &(Manager, Manager), user: &str) -> String {
     let session = manager.open([], cloakroom::policy::RequestInfo::default());
     let session = session.await.unwrap();
     if user == "ada" {
-        // Express signed her in: nobody knows when.
+        // Express signed her in, without recording when.
         session.insert("userId", user).unwrap();
     } else {
         session.login(user).await.unwrap();

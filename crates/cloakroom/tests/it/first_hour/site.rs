@@ -36,7 +36,7 @@ async fn y12_webhooks_take_no_cookie_on_axum() {
         .layer(SessionLayer::new(sessions.manager()));
     let mut ada = sessions.client(router).signed_in("ada").await;
     for (path, status, body) in HOOKS {
-        // A page of another site, in the browser of somebody who is signed in.
+        // A page of another site, in the browser of a signed-in user.
         let request = Request::post(path).header("sec-fetch-site", "cross-site");
         let answer = ada
             .send(request.body(axum::body::Body::empty()).unwrap())
@@ -103,7 +103,7 @@ async fn y13_public_assets_stay_public_for_visitors_without_a_session() {
     let answer = ada.get("/logo.svg").await;
     assert_eq!(answer.headers["cache-control"], "private, max-age=3600");
     assert_eq!(ada.get("/plain").await.headers["cache-control"], "no-store");
-    // Nor is the session of somebody whose session is over.
+    // Nor is a session that has ended.
     sessions
         .manager()
         .end_sessions_of("ada", None)
@@ -172,7 +172,7 @@ async fn y15_all_sessions_of_everybody_end_by_one_call(url: &str) {
         moving.insert("late", 1).unwrap();
         assert!(matches!(moving.save().await, Err(SessionError::Gone)));
         assert!(!stays.open().await.is_new());
-        // Whoever comes afterwards begins anew.
+        // A later request begins a new session.
         let again = &mut visitors[1];
         again.visit(async |session| session.insert("cart", 1)).await;
         assert!(!again.open().await.is_new());

@@ -37,7 +37,7 @@ async fn y14_several_typed_keep_what_each_changed(url: &str) {
     let mut cart = session.typed::<Cart>().unwrap();
     assert_eq!((visit.views, &*visit.theme), (1, "dark"));
     assert_eq!(cart.items, ["a hat"]);
-    // One field, by both: the first stays, and the second is told.
+    // One field, by both: the first stays, and the second gets an error.
     visit.views = 10;
     cart.views = 20;
     cart.items.push("a coat".into());

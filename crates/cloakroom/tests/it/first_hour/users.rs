@@ -116,10 +116,10 @@ const TABLE: [(&str, &str, u16, &str, u32); 12] = [
     // A right that is given counts in the session that is open.
     ("+eve",  "/admin", 200, "Dr. eve",                                             1),
     ("-ada",  "/admin", 403, "you are signed in, and this is not allowed to you",   1),
-    // An account that is gone is nobody's.
+    // A session whose account is gone is anonymous.
     ("!eve",  "/hello", 401, "nobody is signed in",                                 1),
     ("!eve",  "/admin", 401, "nobody is signed in",                                 1),
-    // Nobody is taken for somebody else while the accounts are away.
+    // While the accounts are unavailable no user is assumed.
     ("?ada",  "/hello", 503, "who is signed in cannot be found out just now",       1),
     ("?ada",  "/admin", 503, "the session store is unavailable",                    1),
 ];
@@ -273,7 +273,7 @@ async fn y7_extractors_may_be_optional_and_users_numbers_on_axum() {
     client.get("/login/ada").await;
     assert_eq!(client.get("/maybe").await.body, "ada no number true true");
     assert_eq!(client.get("/number").await.status, 500);
-    // A store that is down is not nobody.
+    // A store that is down does not make the request anonymous.
     store.fail(StoreErrorKind::Unavailable);
     assert_eq!(client.get("/maybe").await.status, 503);
 }

@@ -64,7 +64,7 @@ impl Visitor {
     }
 }
 
-/// A user whom no other test knows.
+/// Returns a user of this test alone.
 pub(super) fn somebody() -> String {
     format!("user-{}", SessionId::random().expose())
 }

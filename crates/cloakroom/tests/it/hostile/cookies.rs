@@ -167,7 +167,7 @@ async fn an_id_of_any_shape_is_a_whole_id_to_each_store() {
         for id in strange_ids() {
             site.put(&id, record).await;
             let what = id.escape_debug().take(40).collect::<String>();
-            // Beyond what Node takes of headers, escaped: nobody ever had such a cookie.
+            // Beyond Node's limit for header fields, once escaped: no client ever had such a cookie.
             let is_honoured = cookie(&id).len() < 16_384;
             let expected = if is_honoured {
                 r#"{"views":8}"#

@@ -1,4 +1,4 @@
-//! Bad input over the whole stack: never a panic, never a 500 for a hostile cookie, no secret told.
+//! Bad input over the whole stack: never a panic, never a 500 for a hostile cookie, no secret in a response.
 
 mod cookies;
 mod log;

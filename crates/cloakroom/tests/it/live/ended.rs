@@ -79,7 +79,7 @@ async fn an_end_on_this_server_is_told_at_once(url: &str) {
         let pace = testbed::pace();
         let end = told(&format!("{way:?} here"), ended, Instant::now()).await;
         assert_eq!(end, EndReason::Ended);
-        // Of all sessions of a user nobody says which they were: they are asked for.
+        // `destroy_by_user` does not name the ids that it ended, so they are polled.
         let soon = Duration::from_millis(if matches!(way, Way::Everywhere) {
             400
         } else {
@@ -157,7 +157,7 @@ async fn many_wait_for_one_and_each_is_told(url: &str) {
     for at in 0..100 {
         let mut ended = here.open(&cookie).await.ended();
         waiting.spawn(async move {
-            // Some give up before, and take nobody along.
+            // Some stop waiting earlier, without effect on the others.
             if at % 4 == 0 {
                 lives("before", &mut ended, Duration::from_millis(10)).await;
                 return false;
@@ -282,7 +282,7 @@ async fn who_is_dropped_is_not_asked_for_any_more() {
     faulty.take_calls();
     tokio::time::sleep(2 * BEGUN).await;
     assert_eq!(faulty.take_calls(), Vec::<&str>::new());
-    // And again, when somebody comes again.
+    // And again, once a session is watched again.
     let mut ended = session.ended();
     let mut calls = Vec::new();
     while calls.is_empty() {
@@ -317,7 +317,7 @@ async fn a_store_that_fails_or_hangs_ends_nothing() {
         faulty.work();
         lives("afterwards", &mut ended, BEGUN).await;
     }
-    // It ends while the store is away: told when that is back.
+    // It ends while the store is unavailable: the watch is notified once it is back.
     let store = Arc::clone(node.0.store());
     store.destroy(&session.id()).await.unwrap();
     faulty.fail(StoreErrorKind::Unavailable);

@@ -21,7 +21,7 @@ async fn any(url: &str) -> Arc<dyn Store> {
     Arc::new(AnyStore::connect(url).await.expect("the server is up"))
 }
 
-/// Watches a session of a store that hints, and fails where it is asked for at intervals all the same.
+/// Watches a session of a store with a subscription, and fails where it is polled all the same.
 async fn watched(store: Arc<dyn Store>) -> (Node, FaultInjectingStore, Ended, SessionId) {
     let counted = FaultInjectingStore::new(store);
     let here = Node::on(Arc::new(counted.clone()), |policy| policy);
@@ -37,8 +37,8 @@ async fn is_told_without_questions(
     end: impl FnOnce(SessionId) + Send + 'static,
 ) {
     let (_here, counted, mut ended, id) = watched(store).await;
-    // A machine that is busy for half a second proves no link, and then it is asked: in some while it is
-    // not. Without hints it is asked four times in each.
+    // A machine that is busy for half a second leaves the subscription unproven, and then the store is polled:
+    // in some interval it is not. Without a subscription it is polled four times in each.
     let mut polls = Vec::new();
     while polls.last().is_none_or(|polls| *polls > 1) {
         assert!(
@@ -196,7 +196,7 @@ async fn postgres_says_what_anybody_ends_where_it_is_asked_to() {
         };
         is_told_without_questions(Arc::new(store), end).await;
     }
-    // Its link is ended by the server; the sessions of another process are none of its business.
+    // Its connection is ended by the server; the sessions of another process are not affected.
     let options = PostgresOptions::new().notify_ends(true);
     let store = PostgresStore::connect_options(&url, options).await.unwrap();
     let (_here, _, mut ended, id) = watched(Arc::new(store)).await;

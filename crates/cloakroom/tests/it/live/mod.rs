@@ -102,7 +102,7 @@ fn is_soon(what: &str, pace: &Pace) {
     assert!(pace.is_within(BOUND), "{what}: {pace}");
 }
 
-/// Fails where a session is told to be over that is not.
+/// Fails if a live session is reported as ended.
 async fn lives(what: &str, ended: &mut Ended, wait: Duration) {
     let end = tokio::time::timeout(wait, ended).await;
     assert!(end.is_err(), "{what}: {end:?}");

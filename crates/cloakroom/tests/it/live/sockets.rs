@@ -231,7 +231,7 @@ async fn a_socket_says_that_its_session_has_expired() {
     assert_eq!((code, &*reason), (EndReason::CLOSE_CODE, "session expired"));
 }
 
-/// R9: whoever shuts down says so, and clients connect to the next process.
+/// R9: a server that shuts down sends 1001, and clients connect to the next process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r9_a_server_that_shuts_down_closes_its_sockets_with_1001() {
     let (here, _) = Node::pair("memory:").await;

@@ -1,4 +1,4 @@
-//! A server that hangs, and a link that does: it is the bound that holds.
+//! A server that hangs, and a subscription that does: the staleness bound holds.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn believed(bound: Duration) -> Duration {
     late
 }
 
-/// With the control: without a bound, nothing but the end of the heartbeat's patience would help.
+/// With the control: without a bound, only the time-out of the ping would help.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_the_bound_that_holds() {
     let short = Duration::from_millis(400);

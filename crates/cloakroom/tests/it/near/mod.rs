@@ -46,7 +46,7 @@ fn near(store: Arc<dyn Store>) -> NearStore {
     NearStore::with(store, &NearOptions::default())
 }
 
-/// New sessions, all of them in the cache, whose link is alive.
+/// Creates sessions, all of them in the cache, whose subscription is alive.
 async fn warm(near: &NearStore, writer: &Arc<dyn Store>, sessions: usize) -> Vec<SessionId> {
     let mut ids = Vec::new();
     for _ in 0..sessions {

@@ -15,7 +15,7 @@ use super::{are_held, near, warm};
 use crate::support::keys;
 use crate::support::servers::connect;
 
-/// The link's own sign of life; there may be one more at each end.
+/// The subscription's ping interval; there may be one more at each end.
 const BEAT: Duration = Duration::from_millis(150);
 
 async fn a_hit_asks_nobody(server: &dyn Server) {

@@ -166,7 +166,7 @@ async fn the_url_of_any_store_turns_it_on() {
         let id = cloakroom::SessionId::random();
         any.create(&id, &super::entry()).await.unwrap();
         let begin = Instant::now();
-        // A link that comes up meanwhile has everything forgotten once.
+        // A subscription that is made meanwhile clears the cache once.
         while any.near_store().unwrap().stats().hits == 0 {
             assert!(any.get(&id).await.unwrap().is_some(), "{store}");
             assert!(begin.elapsed() < Duration::from_mins(1), "{store}");

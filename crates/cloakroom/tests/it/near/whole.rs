@@ -85,7 +85,7 @@ impl Server {
         self.ask(cookies, path).await.status
     }
 
-    /// The cookies of somebody who has just signed in here.
+    /// Signs a user in here and returns the cookies.
     async fn signed_in(&self) -> Cookies {
         let mut client = self.client.clone();
         assert_eq!(client.get("/in").await.status, StatusCode::OK);
@@ -149,7 +149,7 @@ async fn all_refuse(servers: &[Server], since: Instant, cookies: &Cookies) {
 async fn a_login_is_seen_by_all_and_so_is_the_logout() {
     let (_redis, servers) = fleet().await;
     let cookies = servers[0].signed_in().await;
-    // At once: nobody has it in memory that nobody has signed in.
+    // At once: no cache holds a record from before the login.
     for server in &servers {
         assert_eq!(server.status(&cookies, "/me").await, StatusCode::OK);
     }

@@ -1,5 +1,5 @@
-//! V9: records that Express opens and we do not. Whoever signs out here, or in, is not to stay signed in
-//! there; whoever only looks around loses nothing.
+//! V9: records that Express opens and we do not. A logout or a login here must end the session there; a
+//! request that only reads loses nothing.
 
 use std::time::{Duration, SystemTime};
 
@@ -329,7 +329,7 @@ async fn v9_a_logout_everywhere_ends_what_is_not_read_here(url: &str) {
     let mut raw = Raw::open(url, &manager).await;
     let user = format!("ada-{}", SessionId::random().expose());
     let mut forms = forms(&user);
-    // The last are nobody's.
+    // The last are anonymous.
     forms.truncate(12);
     if matches!(raw, Raw::Redis(_)) {
         let mut text = format!(r#"{{"cookie":{{"path":"/"}},"userId":"{user}","a":"#).into_bytes();

@@ -193,7 +193,7 @@ async fn outside_the_index(manager: &Manager, rounds: usize, login: Login) -> us
 #[derive(Clone, Copy)]
 enum Login {
     Saved,
-    /// The control: stored as somebody else's program would, without the index.
+    /// The control: stored as by another program, without the index.
     PastTheIndex,
 }
 

@@ -322,7 +322,7 @@ async fn two_servers_lose_nothing_either(url: &str) {
     );
 }
 
-/// A function of the application that panics while others wait for their turn takes nobody with it:
+/// A function of the application that panics while others wait for their turn fails no other caller:
 /// their changes are made, and the session can be saved again.
 async fn a_change_that_panics_locks_nobody_out(url: &str) {
     let store = connect(url).await;

@@ -45,7 +45,7 @@ async fn play(mut server: Redis, forgets: Forgets, count: usize, repeats: bool) 
             Forgets::ByLog => restart_without(&mut server, length),
         }
         let nodes = std::slice::from_ref(&server);
-        // Every third time nobody asks: the store notices by itself.
+        // Every third time no request is made: the store notices by itself.
         let back = if round % 3 == 2 && repeats {
             Back {
                 there: Back::at_servers(&sessions, nodes, true).await,

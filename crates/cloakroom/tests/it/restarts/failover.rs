@@ -18,7 +18,7 @@ async fn holds(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// Keeps replicas from following the primary from now on; everybody else may go on.
+/// Keeps replicas from following the primary from now on; other clients are not affected.
 fn cut_replication(primary: &Redis) {
     let said = primary.command(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
     assert_eq!(said, "+OK\r\n");

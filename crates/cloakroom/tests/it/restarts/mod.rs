@@ -128,7 +128,7 @@ const LOOK: Duration = Duration::from_millis(10);
 struct Back {
     /// Answered by the store itself.
     here: Vec<&'static str>,
-    /// Found at the server, by whoever else asks it, once the store had its time.
+    /// Found at the server, by any other client, once the store had its time.
     there: Vec<&'static str>,
 }
 

@@ -37,7 +37,7 @@ pub(super) fn over() -> NewRecord {
     }
 }
 
-/// The configuration that a server has where nobody wrote one: it takes snapshots now and then.
+/// The configuration of a server by default: it takes snapshots now and then.
 pub(super) fn by_default(program: RedisProgram) -> Redis {
     with(program, &["--save", "3600 1 300 100 60 10000"])
 }

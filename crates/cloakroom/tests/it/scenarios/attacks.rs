@@ -1,4 +1,4 @@
-//! Cookies and addresses that somebody made up.
+//! Forged cookies and addresses.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -55,7 +55,7 @@ impl Browser {
         self.send(self.request(Method::GET, path), "").await
     }
 
-    /// Asks for a page, as a browser does that somebody looks at.
+    /// Requests a page, as a navigation does.
     pub(super) async fn page(&mut self, path: &str) -> Answer {
         let request = self.request(Method::GET, path);
         let request = request.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
@@ -76,7 +76,7 @@ impl Browser {
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     }
 
-    /// Signs in as somebody with a role.
+    /// Signs in as a user with a role.
     pub(super) async fn login_as(&mut self, user: &str, role: &str) {
         let answer = self.post("/login", &[("user", user), ("role", role)]).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);

@@ -51,7 +51,7 @@ pub(super) async fn where_a_request_comes_from_decides(site: Arc<Site>) {
         (403, &[("origin", &tls)]),
         (403, &[("origin", &sibling)]),
         (403, &[]),
-        // No token helps whoever comes from elsewhere.
+        // No token makes a cross-site request pass.
         (403, &[("sec-fetch-site", "cross-site"), ("x-csrf-token", &token)]),
         (403, &[("sec-fetch-site", "same-site"), ("x-csrf-token", &token)]),
         (403, &[("origin", "https://evil.example"), ("x-csrf-token", &token)]),
@@ -65,7 +65,7 @@ pub(super) async fn where_a_request_comes_from_decides(site: Arc<Site>) {
             answer.body
         );
     }
-    // What only reads is nobody's harm.
+    // A request that only reads does no harm.
     let reading = browser.request(Method::GET, "/echo");
     let reading = reading.header(ORIGIN, "https://evil.example");
     let reading = reading.header("sec-fetch-site", "cross-site");

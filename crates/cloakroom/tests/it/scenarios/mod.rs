@@ -1,8 +1,8 @@
 //! One table of scenarios: each runs against each framework, on every store, over TCP.
 //!
 //! To add one: an `async fn name(site: Arc<Site>)` in one of the files here, and its line in the
-//! table. What it asks for it finds in `app.rs`; users are `site.user("ada")`, so that nobody meets
-//! the sessions of another run.
+//! table. The routes are in `app.rs`; users are `site.user("ada")`, so that no run meets the
+//! sessions of another.
 
 pub(crate) mod app;
 mod attacks;

@@ -119,7 +119,7 @@ pub(super) async fn a_client_that_hangs_up_takes_nobodys_save_with_it(site: Arc<
     let mut tab = browser.copy();
     let tab = tokio::spawn(async move { tab.post("/slow", &[("cart", "a hat")]).await });
     app.arrived.notified().await;
-    // The first is being saved, and hears nothing of it; the second waits for its turn.
+    // The first is being saved, and its reply is held back; the second waits for its turn.
     app.store.take_calls();
     app.store.hold_answers();
     app.go_on.notify_one();

@@ -85,7 +85,7 @@ impl Site {
         super::browser::open(self.address(), Wire::tcp(), &self.app.clock)
     }
 
-    /// A user whom no other scenario, run or store knows.
+    /// Returns a user of this scenario, run and store alone.
     pub(crate) fn user(&self, name: &str) -> String {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

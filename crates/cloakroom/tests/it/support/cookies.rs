@@ -1,4 +1,4 @@
-//! The cookies of somebody without tabs, by name.
+//! A cookie jar for one client without tabs, by name.
 
 use std::ops::Index;
 use std::time::SystemTime;

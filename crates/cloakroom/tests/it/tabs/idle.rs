@@ -1,4 +1,4 @@
-//! V1: whoever comes within the idle time-out is signed in until the absolute one, and no longer.
+//! V1: a visitor who comes within the idle time-out is signed in until the absolute one, and no longer.
 
 use std::time::Duration;
 

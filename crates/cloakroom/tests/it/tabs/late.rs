@@ -1,4 +1,4 @@
-//! V2: a request that was sent before the id changed, and arrives after it, signs nobody out.
+//! V2: a request that was sent before the id changed, and arrives after it, signs no user out.
 
 use axum::body::Bytes;
 use axum::http::{Method, Request, StatusCode};

@@ -160,7 +160,7 @@ impl Visit {
         } else if self.to < (ABSOLUTE - 1) * SECOND && self.since.elapsed() < (IDLE - 1) * SECOND {
             user
         } else {
-            // What happens within the last second is nobody's promise, nor what comes too late.
+            // Nothing is promised within the last second, nor for a visit that comes too late.
             return;
         };
         let at = (self.from, self.to);

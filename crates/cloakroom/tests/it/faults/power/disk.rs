@@ -1,4 +1,4 @@
-//! A disk that keeps what it was told to sync, and of the rest whatever it likes.
+//! A disk that keeps what was synced, and an arbitrary part of the rest.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! F02: power loss. What a program writes is recorded, with what it was told in between; the file is rebuilt at
-//! random cuts, where what was not synced by then is there, is not, or is torn.
+//! F02: power loss. A program's writes and the replies between them are recorded; the file is rebuilt at
+//! random cuts, at which unsynced writes are there, missing, or torn.
 
 mod disk;
 mod trace;
@@ -72,7 +72,7 @@ async fn f02_what_was_acknowledged_survives_power_loss_at_random_cuts() {
         ),
         &format!("0 lost or undone of {acknowledged} acknowledged; every file sound"),
     );
-    // The control: the same calls on a disk that does nothing when it is told to sync.
+    // The control: the same calls on a disk that ignores `fsync`.
     let (acknowledged, lost) = cut(&calls, &file, cuts, Sync::Ignored).await;
     let lost = lost.len();
     assert!(lost > 0, "a control that loses nothing proves nothing");

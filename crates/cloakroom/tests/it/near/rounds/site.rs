@@ -43,13 +43,13 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Nothing,
-    /// Nothing comes over the links to a server; everything else works.
+    /// Nothing arrives over the subscriptions to a server; everything else works.
     LinkFrozen,
-    /// The links to a server end, and there are no others.
+    /// The subscriptions to a server are cut, and cannot be made again.
     LinkCut,
-    /// All that comes over the links to a server comes late.
+    /// Everything arrives late over the subscriptions to a server.
     LinkLate,
-    /// The others hear nothing of a server.
+    /// The others receive nothing from a server.
     Frozen,
     /// The others have no connection to a server.
     Cut,
@@ -71,7 +71,7 @@ pub(super) struct Site {
     servers: Servers,
     proxies: Vec<Proxy>,
     url: String,
-    /// Ends the connections until it is told to stop.
+    /// Ends the connections until it is stopped.
     killer: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
     failover: Option<Failover>,
 }

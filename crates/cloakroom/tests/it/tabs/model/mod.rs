@@ -1,7 +1,7 @@
 //! The protocol of ids that change, held to a model of it: requests of several tabs and of a thief are
 //! held back, delivered in any order and lost, while the clock moves and operators end sessions.
 //!
-//! Spoiled stores and answers, each of them an error that somebody might make, must be told apart from
+//! Spoiled stores and answers, each with a plausible defect, must be distinguished from
 //! good ones.
 
 mod oracle;

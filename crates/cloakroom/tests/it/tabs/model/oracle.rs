@@ -16,7 +16,7 @@ pub(super) enum Do {
     Regenerate,
 }
 
-/// An id that the site has drawn, by its number.
+/// An id that the site has generated, by its number.
 pub(super) type Id = usize;
 
 /// The state of an id.

@@ -51,7 +51,7 @@ pub(super) struct Play {
     oracle: Oracle,
     visitor: Browser,
     thief: Browser,
-    /// The number of each ticket that was sent to somebody.
+    /// The number of each ticket that was sent to a client.
     tickets: HashMap<String, Id>,
     sent: Vec<(Held, Do)>,
     under_way: Vec<Under>,
@@ -231,7 +231,7 @@ impl Play {
         same("cookie", &cookie, &expected.cookie)
     }
 
-    /// Reads a Set-Cookie field; a ticket that nobody was sent before has the number that it must have.
+    /// Reads a Set-Cookie field; a ticket that was not sent before has the expected number.
     fn cookie(&mut self, field: &str, expected: Cookie) -> Result<Cookie, String> {
         let value = field.split(';').next().unwrap_or_default();
         let value = value.strip_prefix("connect.sid=").ok_or("another cookie")?;
