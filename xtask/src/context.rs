@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_leaves_out_what_went_well() {
+    fn an_excerpt_omits_passed_tests() {
         let output = "   Compiling x v1\ntest a ... ok\ntest b ... FAILED\n  ✔ c (1ms)\nwhy";
         assert_eq!(excerpt(output), "test b ... FAILED\nwhy");
     }

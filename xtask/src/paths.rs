@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn callgrind_says_how_many() {
+    fn callgrinds_total_is_parsed() {
         assert_eq!(sum_of("events: Ir\nfn=x\n1 2\ntotals: 4711\n"), Some(4711));
         assert_eq!(sum_of("events: Ir\n"), None);
     }

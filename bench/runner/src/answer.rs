@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_length_is_refused() {
+    fn a_response_without_a_length_is_refused() {
         assert!(parse(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
         assert!(parse(b"nonsense\r\n\r\n").is_err());
     }

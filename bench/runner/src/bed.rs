@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_taken_out_of_answers() {
+    fn numbers_are_parsed_from_replies() {
         assert_eq!(integer(":123\r\n"), Ok(123));
         assert_eq!(integer("45\n"), Ok(45));
         assert!(integer("-ERR unknown command\r\n").is_err());

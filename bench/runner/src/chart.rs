@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_names_everybody_and_stays_inside() {
+    fn a_chart_names_every_contender_and_stays_inside() {
         let tables = invented().tables();
         let chart = draw(&tables[0]);
         for row in &tables[0].rows {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_meaning_in_xml_is_escaped() {
+    fn xml_metacharacters_are_escaped() {
         assert_eq!(escape("a<b & \"c\""), "a&lt;b &amp; &quot;c&quot;");
     }
 }

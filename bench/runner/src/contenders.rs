@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_chosen_is_compared_with_axum() {
+    fn the_baseline_is_always_selected() {
         let names = |only: &[&str]| -> Vec<&str> {
             let only: Vec<String> = only.iter().map(|&text| text.into()).collect();
             chosen(&only)

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_programs_say_is_understood() {
+    fn callgrind_output_is_parsed() {
         assert_eq!(
             totals("events: Ir\nfn=1\ntotals: 123456\n"),
             Some(123_456.0)

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_not_judged() {
+    fn a_missing_measurement_is_not_judged() {
         for verdict in judge(&Findings::default()) {
             assert_eq!(verdict.word(), "not measured", "{}", verdict.promise);
         }

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_is_understood() {
+    fn proc_stat_is_parsed() {
         let stat = "2 (a) b) c) S 1 1 1 0 -1 4 9 0 0 0 12 34 0 0 20 0 1 0";
         assert_eq!(ticks(stat), Some(46));
         assert_eq!(nanoseconds("206657567 27440531 922\n"), Some(206_657_567));

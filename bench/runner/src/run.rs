@@ -124,7 +124,7 @@ mod tests {
     use crate::contenders;
 
     #[test]
-    fn who_fails_twice_is_out() {
+    fn a_contender_that_fails_twice_is_excluded() {
         let mut findings = Findings {
             contenders: contenders::all(),
             ..Findings::default()

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_says_where_it_listens() {
+    fn a_server_announces_its_address() {
         let at = parse("listening on http://127.0.0.1:4711\n").unwrap();
         assert_eq!(at.port(), 4711);
         assert_eq!(parse("warming up"), None);

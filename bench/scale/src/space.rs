@@ -83,13 +83,13 @@ mod tests {
     use super::{Workplace, free_in, is_left, lacks};
 
     #[test]
-    fn what_df_says_is_read() {
+    fn df_output_is_parsed() {
         assert_eq!(free_in("    Avail\n47000000000\n"), Some(47_000_000_000));
         assert_eq!(free_in("df: no such file\n"), None);
     }
 
     #[test]
-    fn what_does_not_fit_is_said_in_one_line() {
+    fn a_lack_of_space_is_reported_in_one_line() {
         let line = lacks(&std::env::temp_dir(), u64::MAX / 4).unwrap();
         assert!(line.contains("GB are needed in") && !line.contains('\n'));
         assert_eq!(lacks(&std::env::temp_dir(), 0), None);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_stays() {
+    fn foreign_directories_are_kept() {
         assert!(!is_left("SCALE.md"));
         assert!(!is_left(&format!("run-{}-a", std::process::id())));
     }

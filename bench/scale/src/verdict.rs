@@ -71,7 +71,7 @@ mod tests {
     use super::{MEMORY, SQLITE, Verdict};
 
     #[test]
-    fn a_line_is_held_up_to_its_figure() {
+    fn a_verdict_compares_the_ratio_with_its_limit() {
         let table = [
             (MEMORY, 1.5, "holds"),
             (MEMORY, 1.51, "misses"),

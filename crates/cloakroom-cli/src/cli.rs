@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_flag_is_told_in_one_line() {
+    fn a_wrong_flag_is_reported_in_one_line() {
         for args in [
             &["demo", "--adr", "x"][..],
             &["demo", "--addr", "nowhere"],

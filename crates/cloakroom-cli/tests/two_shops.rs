@@ -167,7 +167,7 @@ fn on_mongodb() {
 
 /// The error is one line, without the password in the URL.
 #[test]
-fn a_store_that_is_not_there_is_said_in_one_line() {
+fn an_unreachable_store_is_reported_in_one_line() {
     let port = testbed::free_port();
     for url in [
         format!("redis://:hunter2@127.0.0.1:{port}"),

@@ -119,7 +119,7 @@ mod tests {
     use super::pace;
 
     #[test]
-    fn what_takes_long_is_too_long_unless_the_control_takes_long_as_well() {
+    fn a_bound_is_exceeded_unless_the_control_is_slow_too() {
         let pace = pace();
         std::thread::sleep(Duration::from_millis(300));
         assert!(pace.is_within(Duration::from_mins(1)));

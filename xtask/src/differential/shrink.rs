@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_difference_does_not_need_goes() {
+    fn steps_that_the_difference_does_not_need_are_dropped() {
         let requests = vec![
             request(CookieChoice::None, &["all", "save", "touch"]),
             request(CookieChoice::Current, &["all"]),

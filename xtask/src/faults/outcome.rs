@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tests_say_is_kept() {
+    fn reports_of_tests_are_kept() {
         let output = "test a ... fault: F02 | 5 cuts | 0 lost\ncontrol: F02 | 3 lost\nfault: F03 | no | no\n\
                       test result: ok. 2 passed; 0 failed; 0 ignored";
         let outcome = played(true, output);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_or_never_ran_has_not_held() {
+    fn a_part_that_failed_or_never_ran_has_not_held() {
         assert!(!played(false, "test result: FAILED. 1 passed; 1 failed; 0 ignored").held());
         assert!(!played(false, "it was ended").held());
         assert!(!played(true, "test result: ok. 0 passed; 0 failed; 0 ignored").held());

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_said_of_each_store() {
+    fn different_observations_are_listed_by_store() {
         let lines = ["a: x", "b: y", "c: x", "z"];
         assert_eq!(grouped(lines.into_iter()), "a, c: x; b: y; z");
     }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_here_is_said() {
+    fn parts_without_tests_here_name_their_place() {
         let part = PARTS.iter().find(|part| part.tests.is_empty()).unwrap();
         assert!(row(&Outcome::new(part, 0)).contains("not in this suite"));
     }

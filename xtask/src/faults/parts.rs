@@ -157,7 +157,7 @@ pub(crate) const PARTS: &[Part] = &[
         .control("`caches_that_keep_no_bound_are_found_out`").load("four processes, links that fail in every way").rounds_of(100, 5_000),
     Part::of("F24", "the link of a near cache is frozen, cut or mute", "nothing is accepted past the bound")
         .by(&[(Public, &["near::faults", "near::whole"]), (Library, &["near::tests::untold", "near::tests::postgres"])])
-        .control("`near::faults::it_is_the_bound_that_holds`").rounds_of(50, 500),
+        .control("`near::faults::the_staleness_bound_holds_on_a_frozen_connection`").rounds_of(50, 500),
     Part::of("F25", "an invalidation overtakes the answer that it concerns", "nothing stale is kept")
         .by(&[(Library, &["near::model", "an_answer_that_was_overtaken"])])
         .load("every interleaving, by loom").control("`near::model::mutants_…_are_caught`"),
@@ -178,7 +178,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part::of("F33", "a rolling restart under load", "no request fails, nobody is signed out")
         .instead("`interop/fronts/fleet.test.mjs` plays it behind nginx"),
     Part::of("F34", "clients that hang up", "what was begun is finished, and no lock is left")
-        .by(&[(Public, &["disconnect::", "a_client_that_hangs_up"]), (Library, &["completion"])]),
+        .by(&[(Public, &["disconnect::", "a_client_that_disconnects"]), (Library, &["completion"])]),
     Part::of("calls", "every n-th call to the store fails or loses its answer, for every n", "acknowledged ≤ stored ≤ acknowledged + unknown")
         .by(&[(Public, &["faults::calls"])]).in_ci(0),
     Part::of("R1", "a Redis is restarted or replaced by one that knows less", "ends are applied again")

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_named() {
+    fn an_input_that_is_no_number_is_named() {
         let rows = [
             "| `a` | 1 000.5 | x |".to_owned(),
             "| `b` | many | x |".to_owned(),

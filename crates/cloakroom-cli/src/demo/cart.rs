@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cart_is_an_empty_one() {
+    fn an_invalid_cart_reads_as_empty() {
         for value in [
             json!(null),
             json!([1, 2]),

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn x10_half_a_head_is_not_waited_for() {
+    async fn x10_an_incomplete_head_times_out() {
         for parts in [&[""][..], &["POST / HTTP/1.1\r\n", "host: x\r\n"]] {
             let (answer, took) = answer(parts, Duration::ZERO).await;
             assert!(!answer.contains("200 OK"), "{answer}");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn x10_half_a_body_is_not_waited_for() {
+    async fn x10_an_incomplete_body_times_out() {
         let head = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 9\r\n\r\n";
         let (answer, took) = answer(&[head, "half"], Duration::ZERO).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_begun_is_answered_at_the_end() {
+    async fn requests_under_way_are_answered_at_shutdown() {
         let (mut client, end, serving) = open().await;
         let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n";
         client.write_all(head.as_bytes()).await.unwrap();

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_a_form_gets_a_page() {
+    fn a_form_post_gets_a_page() {
         #[rustfmt::skip]
         let table = [
             ("application/x-www-form-urlencoded",                Page),

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawn_secret_is_found_by_the_next_start() {
+    fn a_generated_secret_is_reused_by_the_next_start() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
         assert!(matches!(kept(path.clone()).unwrap().1, Origin::Drawn(_)));
@@ -210,7 +210,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn x10_a_secret_of_somebody_else_is_refused() {
+    fn x10_a_secret_file_of_another_user_is_refused() {
         #[rustfmt::skip]
         let table = [ // owner, user
             (1000, 1000, false),
@@ -233,7 +233,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_broken_file_is_told_and_left_alone() {
+    fn a_broken_file_is_reported_and_kept() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");

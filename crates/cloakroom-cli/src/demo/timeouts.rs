@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_is_refused_with_the_way_out() {
+    fn contradictory_timeouts_are_refused_with_advice() {
         #[rustfmt::skip]
         let table = [
             ("",    "",    None),

@@ -148,7 +148,7 @@ async fn what_the_handler_said_is_kept() {
 }
 
 #[actix_web::test]
-async fn of_two_middlewares_of_one_name_the_outer_one_counts() {
+async fn the_outer_of_two_middlewares_of_one_name_wins() {
     let (outer, outer_store) = manager(policy());
     let (inner, inner_store) = manager(policy());
     let app = App::new()

@@ -127,7 +127,7 @@ impl Process {
 }
 
 /// Whoever signed in where the clock is right stays signed in there, whatever a process does whose clock is not.
-async fn a_wrong_clock_signs_nobody_out(store: &str) {
+async fn a_wrong_clock_ends_no_session(store: &str) {
     for skew in [HOUR, -HOUR, DAY, -DAY, 25 * HOUR] {
         let place = Place::new(store);
         let (right, other) = (Process::at(&place, 0).await, Process::at(&place, 0).await);
@@ -153,7 +153,7 @@ async fn a_wrong_clock_signs_nobody_out(store: &str) {
 }
 
 /// Runs the check against a server whose clock jumps to and fro while it serves.
-async fn a_clock_that_jumps_signs_nobody_out(store: &str) {
+async fn a_clock_that_jumps_ends_no_session(store: &str) {
     let place = Place::new(store);
     let (right, jumping) = (Process::at(&place, 0).await, Process::at(&place, 0).await);
     let mut visitor = right.sign_in().await;
@@ -170,7 +170,7 @@ async fn a_clock_that_jumps_signs_nobody_out(store: &str) {
 }
 
 /// By the absolute time-out a session ends where a clock says so: late or early by its skew, and no more.
-async fn a_deadline_is_late_by_the_skew_at_most(store: &str) {
+async fn a_deadline_is_exceeded_by_the_skew_at_most(store: &str) {
     let place = Place::new(store);
     let process = Process::at(&place, 0).await;
     let mut visitor = process.sign_in().await;
@@ -185,18 +185,18 @@ macro_rules! on_shared_stores {
     ($($store:ident)*) => {
         $(mod $store {
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn r5_a_wrong_clock_signs_nobody_out() {
-                super::a_wrong_clock_signs_nobody_out(stringify!($store)).await;
+            async fn r5_a_wrong_clock_ends_no_session() {
+                super::a_wrong_clock_ends_no_session(stringify!($store)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn r5_a_clock_that_jumps_signs_nobody_out() {
-                super::a_clock_that_jumps_signs_nobody_out(stringify!($store)).await;
+            async fn r5_a_clock_that_jumps_ends_no_session() {
+                super::a_clock_that_jumps_ends_no_session(stringify!($store)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn r5_a_deadline_is_late_by_the_skew_at_most() {
-                super::a_deadline_is_late_by_the_skew_at_most(stringify!($store)).await;
+            async fn r5_a_deadline_is_exceeded_by_the_skew_at_most() {
+                super::a_deadline_is_exceeded_by_the_skew_at_most(stringify!($store)).await;
             }
         })*
     };
@@ -205,7 +205,7 @@ macro_rules! on_shared_stores {
 on_shared_stores!(sqlite redis postgres mongodb);
 
 #[tokio::test]
-async fn r5_in_memory_a_clock_that_jumps_signs_nobody_out() {
+async fn r5_in_memory_a_clock_that_jumps_ends_no_session() {
     let clock = SkewedClock::new();
     let store = MemoryStore::with(MemoryLimit::default(), clock.clone());
     let process = Process::of(Arc::new(store), clock);

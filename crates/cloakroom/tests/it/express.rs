@@ -67,7 +67,7 @@ fn every_statement_has_its_test() {
 }
 
 #[test]
-fn every_deviation_stands_in_the_table() {
+fn every_deviation_is_in_the_manual() {
     let table = include_str!("../../src/manual/deviations.md");
     let sources = sources();
     let mut named = 0;

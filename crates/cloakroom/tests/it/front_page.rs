@@ -22,7 +22,7 @@ fn readme_shows_the_quick_start_as_it_runs() {
 }
 
 #[test]
-fn the_front_page_shows_it_as_well() {
+fn the_crate_page_shows_the_same_quick_start() {
     let lines = quick_start();
     let lines = lines
         .lines()

@@ -217,7 +217,7 @@ fn ticket(browser: &Browser) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r2_a_refused_logout_is_said_keeps_the_cookie_and_is_done_later_on_every_store() {
+async fn r2_a_refused_logout_is_an_error_keeps_the_cookie_and_is_retried_on_every_store() {
     for (name, fleet) in Fleet::all().await {
         for path in ["/logout", "/unset"] {
             let what = format!("{name}, {path}");
@@ -244,7 +244,7 @@ async fn r2_a_refused_logout_is_said_keeps_the_cookie_and_is_done_later_on_every
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r2_the_next_request_that_shows_the_cookie_ends_it_too() {
+async fn r2_the_next_request_with_the_cookie_ends_it_too() {
     for (name, fleet) in Fleet::all().await {
         let visitor = fleet.browser();
         post_to(&visitor, "/login").await;
@@ -261,7 +261,7 @@ async fn r2_the_next_request_that_shows_the_cookie_ends_it_too() {
 
 /// The record may be gone: the browser is signed out, and later so is any copy of its cookie.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r2_a_logout_whose_outcome_is_unknown_clears_the_cookie_and_is_done_later() {
+async fn r2_a_logout_with_unknown_outcome_clears_the_cookie_and_is_retried() {
     let store = connect("memory:").await;
     let fleet = Fleet::failing(store, StoreErrorKind::Unknown);
     let visitor = fleet.browser();
@@ -294,7 +294,7 @@ async fn r2_a_logout_whose_outcome_is_unknown_clears_the_cookie_and_is_done_late
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r2_a_logout_everywhere_that_is_refused_is_done_later_to_whoever_was_signed_in_then() {
+async fn r2_a_refused_logout_everywhere_is_retried_for_the_sessions_of_that_time() {
     for (name, fleet) in [
         ("redis", Fleet::on_redis().await),
         ("postgres", Fleet::on_postgres().await),
@@ -327,7 +327,7 @@ async fn r2_a_logout_everywhere_that_is_refused_is_done_later_to_whoever_was_sig
 
 /// A policy that lets requests go on without the store must not let a logout go out as done.
 #[tokio::test]
-async fn r2_a_refused_logout_is_said_where_requests_go_on_without_the_store() {
+async fn r2_a_refused_logout_is_an_error_where_requests_pass_without_the_store() {
     let store = connect("memory:").await;
     let faulty = FaultInjectingStore::new(Arc::clone(&store));
     let policy = policy(OnStoreError::Anonymous);
@@ -353,7 +353,7 @@ async fn r2_a_refused_logout_is_said_where_requests_go_on_without_the_store() {
 
 /// A logout completes even if the client disconnects before the store has replied.
 #[tokio::test]
-async fn r2_a_logout_whose_client_hangs_up_is_done_later() {
+async fn r2_a_logout_is_retried_after_its_client_disconnects() {
     let store = connect("memory:").await;
     let fleet = Fleet::failing(store, StoreErrorKind::Unavailable);
     let Refusal::Fails(faulty, _) = &fleet.refusal else {
@@ -372,7 +372,7 @@ async fn r2_a_logout_whose_client_hangs_up_is_done_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r9_a_health_route_learns_that_the_store_refuses_writes() {
+async fn r9_a_health_check_reports_that_the_store_refuses_writes() {
     for (name, fleet) in Fleet::all().await {
         let before = fleet.there.store().count().await.unwrap();
         for refuses in [false, true, false] {
@@ -386,7 +386,7 @@ async fn r9_a_health_route_learns_that_the_store_refuses_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r9_a_health_route_learns_that_redis_is_full_and_that_it_is_gone() {
+async fn r9_a_health_check_reports_that_redis_is_full_or_gone() {
     let mut server = Redis::start();
     let store = connect(&server.url()).await;
     let manager = Manager::with_clock(policy(OnStoreError::Unavailable), store, Clock::System);

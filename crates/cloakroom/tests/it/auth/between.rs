@@ -59,7 +59,7 @@ fn is_unavailable<T>(outcome: Result<T, SessionError>) -> bool {
 
 /// The second user finds nothing that the first user's concurrent requests store.
 #[tokio::test]
-async fn what_another_user_stores_meanwhile_goes_with_them() {
+async fn a_login_discards_what_another_user_stored_meanwhile() {
     for cleared in [false, true] {
         let shop = Shop::new(|policy| policy.clear_on_login(cleared));
         let cookie = shop.signed_in("ada").await;
@@ -142,17 +142,17 @@ where
 }
 
 #[tokio::test]
-async fn a_save_under_way_takes_no_new_id_back() {
+async fn a_save_under_way_does_not_undo_an_id_change() {
     a_login_goes_through(save_hit).await;
 }
 
 #[tokio::test]
-async fn an_update_under_way_takes_no_new_id_back() {
+async fn an_update_under_way_does_not_undo_an_id_change() {
     a_login_goes_through(count_hit).await;
 }
 
 #[tokio::test]
-async fn a_save_under_way_brings_nothing_back_that_was_left_behind() {
+async fn a_save_under_way_does_not_restore_discarded_data() {
     let shop = Shop::new(|policy| policy);
     let session = shop.open("").await;
     session.insert("cart", "a hat").unwrap();
@@ -188,7 +188,7 @@ async fn a_cookie_names_the_id_that_is_stored() {
 
 /// Changes go with a reload; that the old id is to end does not.
 #[tokio::test]
-async fn a_reload_takes_no_new_id_back_either() {
+async fn a_reload_does_not_undo_an_id_change() {
     let shop = Shop::new(|policy| policy);
     let session = shop.open("").await;
     session.insert("cart", "a hat").unwrap();
@@ -212,7 +212,7 @@ async fn a_reload_takes_no_new_id_back_either() {
 /// Where the policy lets requests through without the store, no response claims a login or a logout that
 /// did not happen.
 #[tokio::test]
-async fn without_its_session_a_request_signs_nobody_in_or_out() {
+async fn without_a_readable_session_a_request_cannot_log_in_or_out() {
     let shop = Shop::new(|policy| policy.on_store_error(OnStoreError::Anonymous));
     let cookie = shop.signed_in("ada").await;
     shop.faulty.fail(StoreErrorKind::Unavailable);
@@ -249,7 +249,7 @@ async fn without_its_session_a_request_signs_nobody_in_or_out() {
 
 /// A copy of the cookie whose request gives the session another id just then must not be what is left.
 #[tokio::test]
-async fn a_stolen_session_that_moves_does_not_outlive_a_password_change() {
+async fn a_stolen_session_that_changes_its_id_does_not_outlive_a_password_change() {
     for moves_first in [true, false] {
         let shop = Shop::new(|policy| policy);
         let cookie = shop.signed_in("ada").await;
@@ -273,7 +273,7 @@ async fn a_stolen_session_that_moves_does_not_outlive_a_password_change() {
 
 /// A client that disconnects leaves either the old state or the new one.
 #[tokio::test]
-async fn a_password_change_goes_on_without_its_client() {
+async fn a_password_change_completes_after_a_disconnect() {
     let shop = Shop::new(|policy| policy);
     let (cookie, other) = (shop.signed_in("ada").await, shop.signed_in("ada").await);
     let session = shop.open(&cookie).await;
@@ -293,7 +293,7 @@ async fn a_password_change_goes_on_without_its_client() {
 
 /// A login that fails leaves no user signed in, nor in the store where that can be avoided.
 #[tokio::test]
-async fn a_login_whose_bound_cannot_be_kept_is_none() {
+async fn a_login_fails_where_the_session_limit_cannot_be_enforced() {
     let shop = Shop::new(|policy| policy.max_sessions(1, AtLimit::EndOldest));
     let session = shop.open("").await;
     shop.faulty.hold_answers();

@@ -91,7 +91,7 @@ async fn new(layer: &Manager) -> Session {
 
 /// W1: signed out or replaced at Express with `keepSessionInfo`, and what the fleet then does.
 #[tokio::test]
-async fn w1_a_session_that_names_two_users_is_nobodys_and_ends_with_either() {
+async fn w1_a_session_that_names_two_users_is_anonymous_and_ends_with_either() {
     let place = Place::new();
     let layer = place.layer(policy());
     for (passport, names) in [
@@ -139,7 +139,7 @@ async fn w1_a_login_names_its_user_alone() {
 
 /// W2: every way in which another program, or a handler, signs a user out and keeps the session.
 #[tokio::test]
-async fn w2_the_next_user_finds_nothing_of_one_who_was_signed_out_by_hand() {
+async fn w2_the_next_user_finds_nothing_of_one_signed_out_by_removing_keys() {
     let place = Place::new();
     for policy in [policy(), Policy::express(keys())] {
         let layer = place.layer(policy);
@@ -185,7 +185,7 @@ async fn w2_the_next_user_finds_nothing_of_one_who_was_signed_out_by_hand() {
 
 /// W2: the user whom Express signed in is recorded when this side writes the session.
 #[tokio::test]
-async fn w2_whom_express_signed_in_and_out_again_leaves_nothing_either() {
+async fn w2_the_next_user_finds_nothing_of_one_signed_in_and_out_by_express() {
     let place = Place::new();
     let layer = place.layer(policy());
     let id = place
@@ -206,7 +206,7 @@ async fn w2_whom_express_signed_in_and_out_again_leaves_nothing_either() {
 
 /// W2: a rotation of the key ring loses no cart.
 #[tokio::test]
-async fn w2_a_rotated_key_still_knows_who_signed_in_last() {
+async fn w2_a_rotated_key_still_identifies_the_last_user() {
     let place = Place::new();
     let layer = place.layer(policy());
     let session = new(&layer).await;
@@ -246,7 +246,7 @@ async fn w2_a_login_drops_roles_that_the_handler_does_not_set_after_it() {
 
 /// W4: NIST SP 800-63B-4 §5.2.
 #[tokio::test]
-async fn w4_a_login_begins_a_new_life_and_another_id_alone_does_not() {
+async fn w4_a_login_restarts_the_absolute_timeout_and_regenerate_does_not() {
     let place = Place::new();
     let layer = place.layer(policy());
     let session = new(&layer).await;
@@ -278,7 +278,7 @@ async fn w4_a_login_begins_a_new_life_and_another_id_alone_does_not() {
 
 /// W6: `Object.assign(req.session, req.body)` at Express.
 #[tokio::test]
-async fn w6_what_another_writer_does_to_the_stamp_moves_no_time_out() {
+async fn w6_what_another_writer_does_to_the_metadata_moves_no_timeout() {
     let place = Place::new();
     let layer = place.layer(policy());
     for stamp in [
@@ -414,7 +414,7 @@ async fn w5_roles_change_in_all_sessions_of_a_user_at_once() {
 
 /// A job changes a session outside every request: no concurrent change is lost, no session prolonged.
 #[tokio::test]
-async fn a_job_changes_a_session_by_its_id_and_prolongs_it_not() {
+async fn a_job_changes_a_session_by_id_without_prolonging_it() {
     let raw = |json: Value| serde_json::value::to_raw_value(&json).unwrap();
     for hashed in [false, true] {
         let place = Place::new();
@@ -490,7 +490,7 @@ async fn w5_a_guard_may_ask_for_the_roles() {
 
 /// W8: support staff in a user's place.
 #[tokio::test]
-async fn w8_whoever_acts_for_a_user_neither_counts_as_the_user_nor_outlives_their_own_logout() {
+async fn w8_an_impersonator_does_not_count_as_the_user_nor_outlive_their_own_logout() {
     let place = Place::new();
     let layer = place.layer(policy().max_sessions(1, AtLimit::EndOldest));
     let hers = new(&layer).await;

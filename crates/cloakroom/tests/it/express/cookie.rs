@@ -38,7 +38,7 @@ fn said(cookie: &CookieState) -> String {
 }
 
 #[test]
-fn s001_a_cookie_is_made_of_nothing() {
+fn s001_a_cookie_needs_no_options() {
     assert_eq!(said(&CookieState::default()), "Path=/; HttpOnly");
 }
 
@@ -156,7 +156,7 @@ fn s013_max_age_reads_back() {
 // deviation: options_are_typed. A length is a `Duration` and an instant goes into `expires`;
 // Express's deprecated form, an instant in `maxAge`, has no place.
 #[tokio::test]
-async fn s014_an_instant_belongs_into_expires() {
+async fn s014_an_instant_is_set_as_expires() {
     let mut cookie = CookieState::default();
     let refused = cookie.set("maxAge", IN_A_MINUTE, now());
     assert_eq!(refused, Err(AttributeError::MaxAge));

@@ -174,7 +174,7 @@ async fn story(
     has_failed
 }
 
-async fn calls_of_every_number_fail(url: &str) {
+async fn every_nth_call_fails(url: &str) {
     let store = FaultInjectingStore::new(connect(url).await);
     let mut tally = Tally::default();
     for end in [End::Logout, End::Everywhere, End::Never] {
@@ -213,4 +213,4 @@ async fn calls_of_every_number_fail(url: &str) {
     );
 }
 
-on_every_store!(calls_of_every_number_fail);
+on_every_store!(every_nth_call_fails);

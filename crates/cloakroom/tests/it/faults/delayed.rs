@@ -64,7 +64,7 @@ async fn comes_back(store: Arc<dyn Store>) -> bool {
     !open(&here, cookie).await.is_new()
 }
 
-async fn f08_what_arrives_after_the_end_brings_nothing_back(url: &str) {
+async fn f08_writes_that_arrive_after_the_end_resurrect_nothing(url: &str) {
     let store = connect(url).await;
     assert!(!comes_back(Arc::clone(&store)).await);
     let kind = kind(url);
@@ -81,4 +81,4 @@ async fn f08_what_arrives_after_the_end_brings_nothing_back(url: &str) {
     );
 }
 
-on_every_store!(f08_what_arrives_after_the_end_brings_nothing_back);
+on_every_store!(f08_writes_that_arrive_after_the_end_resurrect_nothing);

@@ -198,7 +198,7 @@ async fn f04_postgres_with_a_synchronous_standby() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f04_control_a_standby_that_got_nothing() {
+async fn f04_control_a_standby_without_the_writes_loses_them() {
     let pair = Box::new(PostgresPair::cut());
     something_is_lost("PostgreSQL, a standby promoted that got nothing", pair).await;
 }

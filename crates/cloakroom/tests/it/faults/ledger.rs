@@ -138,7 +138,7 @@ impl Account {
 }
 
 #[test]
-fn the_rule_of_the_ledger() {
+fn the_ledger_tells_lost_undone_and_excess_changes() {
     use Told::{Done, Unknown};
     let table = [
         // begun, done, unknown, ended, stored, verdict

@@ -37,7 +37,7 @@ fn under(file: &Path, call: &str, error: &str, when: &str) -> Run {
 }
 
 #[tokio::test]
-async fn f03_each_call_to_the_system_fails_once() {
+async fn f03_each_system_call_fails_once() {
     let most = rounds(12);
     let (mut runs, mut refused, mut acknowledged) = (0, 0, 0);
     for (call, error) in FAULTS {

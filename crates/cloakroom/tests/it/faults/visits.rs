@@ -93,7 +93,7 @@ async fn visit(store: &SqliteStore, leaves: bool) {
 
 /// The program itself. Run by itself it does nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn visits_a_file_in_a_process_of_its_own() {
+async fn visits_a_file_in_a_separate_process() {
     let (Some(file), Ok(visits)) = (std::env::var_os(FILE), std::env::var(VISITS)) else {
         return;
     };
@@ -124,7 +124,7 @@ pub(super) fn run(program: &[&str], file: &Path, at_once: usize, each: usize) ->
     let own = std::env::current_exe().unwrap();
     let mut words: Vec<&OsStr> = program.iter().map(OsStr::new).collect();
     words.push(own.as_os_str());
-    let test = "faults::visits::visits_a_file_in_a_process_of_its_own";
+    let test = "faults::visits::visits_a_file_in_a_separate_process";
     Command::new(words[0])
         .args(&words[1..])
         .args(["--exact", test, "--nocapture", "--test-threads=1"])

@@ -119,7 +119,7 @@ async fn until_answered(store: &SqliteStore, id: &SessionId) -> Option<bool> {
 }
 
 #[tokio::test]
-async fn r7_what_is_acknowledged_after_the_file_went_is_in_the_file_that_is_there() {
+async fn r7_writes_acknowledged_after_a_removal_are_in_the_new_file() {
     for loss in LOSSES {
         let (_root, path) = file();
         let store = SqliteStore::open(&path).unwrap();
@@ -183,7 +183,7 @@ async fn r7_control_sqlite_itself_writes_into_a_file_that_is_gone() {
 
 /// Nothing but reads comes: they are answered by the file that is there, and refused until it is open.
 #[tokio::test]
-async fn r7_a_session_that_ended_in_the_file_that_took_the_place_is_not_served() {
+async fn r7_a_session_that_ended_in_the_replacing_file_is_not_served() {
     let (_root, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     let id = ids(1).remove(0);
@@ -198,7 +198,7 @@ async fn r7_a_session_that_ended_in_the_file_that_took_the_place_is_not_served()
 }
 
 #[tokio::test]
-async fn r7_without_its_directory_the_store_is_unavailable_and_comes_back_with_it() {
+async fn r7_without_its_directory_the_store_is_unavailable_until_it_returns() {
     let (root, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     let before = create(&store, &ids(5)).await;

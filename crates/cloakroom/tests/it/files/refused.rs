@@ -47,7 +47,7 @@ fn says(sentence: &str, path: &Path, what: &[&str]) {
 
 /// The process that opens the file. Run by itself it does nothing.
 #[test]
-fn opens_a_file_in_a_process_of_its_own() {
+fn opens_a_file_in_a_separate_process() {
     if let Some(path) = std::env::var_os(FILE) {
         writeln!(std::io::stdout(), "refusal: {}", refusal(path)).unwrap();
     }
@@ -55,7 +55,7 @@ fn opens_a_file_in_a_process_of_its_own() {
 
 /// Returns the error that a process started by `program` reports for the file.
 fn refusal_under(program: &[&str], path: &Path) -> String {
-    let test = "files::refused::opens_a_file_in_a_process_of_its_own";
+    let test = "files::refused::opens_a_file_in_a_separate_process";
     let own = std::env::current_exe().unwrap();
     let mut words = program.iter().map(std::ffi::OsStr::new).collect::<Vec<_>>();
     words.push(own.as_os_str());
@@ -207,7 +207,7 @@ fn r6_a_table_of_another_shape_is_refused() {
 }
 
 #[tokio::test]
-async fn r6_what_is_no_file_is_refused() {
+async fn r6_a_path_that_is_no_regular_file_is_refused() {
     for path in ["", ":memory:", "file::memory:?cache=shared"] {
         let sentence = refusal(path);
         assert!(sentence.contains("memory:"), "{path}: {sentence}");
@@ -216,7 +216,7 @@ async fn r6_what_is_no_file_is_refused() {
 }
 
 #[tokio::test]
-async fn r6_an_application_s_own_database_takes_the_tables_as_well() {
+async fn r6_an_applications_own_database_gets_the_tables_as_well() {
     let directory = testbed::directory();
     let path = directory.join("app.db");
     let file = Connection::open(&path).unwrap();

@@ -170,7 +170,7 @@ fn compare(asked: &str, told: &Told, (status, leads, kind, body): (u16, Option<&
 const LEADING: [&str; 3] = ["location", "hx-redirect", "x-why"];
 
 #[tokio::test]
-async fn y8_z5_guards_say_what_happened_on_axum() {
+async fn y8_z5_a_rejection_names_its_reason_on_axum() {
     let managers = managers();
     let mut router = Router::new();
     for (path, guard) in guards() {
@@ -205,7 +205,7 @@ async fn y8_z5_guards_say_what_happened_on_axum() {
 }
 
 #[actix_web::test]
-async fn y8_z5_guards_say_what_happened_on_actix() {
+async fn y8_z5_a_rejection_names_its_reason_on_actix() {
     use actix_web::web;
     let managers = managers();
     let app = actix_web::App::new().configure(|config| {
@@ -259,7 +259,7 @@ const NOT_SAVED: &str =
 const FORGED: &str = "<h1>Forged: this request comes from another site</h1>";
 
 #[tokio::test]
-async fn y8_one_function_answers_for_the_application_on_axum() {
+async fn y8_one_function_makes_all_rejections_on_axum() {
     let store = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
     let policy = Policy::builder(keys()).secure(Secure::Never);
     let manager = Manager::new(policy.build().unwrap(), store.clone());
@@ -282,7 +282,7 @@ async fn y8_one_function_answers_for_the_application_on_axum() {
 }
 
 #[actix_web::test]
-async fn y8_one_function_answers_for_the_application_on_actix() {
+async fn y8_one_function_makes_all_rejections_on_actix() {
     use actix_web::web;
     let store = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
     let policy = Policy::builder(keys()).secure(Secure::Never);

@@ -28,7 +28,7 @@ const HOOKS: [(&str, u16, &str); 6] = [
 ];
 
 #[tokio::test]
-async fn y12_webhooks_take_no_cookie_on_axum() {
+async fn y12_webhooks_ignore_cookies_on_axum() {
     let sessions = TestSessions::new();
     let router = Router::new()
         .route("/{*path}", any(hook))
@@ -50,7 +50,7 @@ async fn y12_webhooks_take_no_cookie_on_axum() {
 }
 
 #[actix_web::test]
-async fn y12_webhooks_take_no_cookie_on_actix() {
+async fn y12_webhooks_ignore_cookies_on_actix() {
     use actix_web::web;
     let sessions = TestSessions::new();
     let app = actix_web::App::new()
@@ -142,7 +142,7 @@ async fn y13_public_assets_stay_public_on_actix() {
 }
 
 /// Sessions of many, by one call; those of another layer stay.
-async fn y15_all_sessions_of_everybody_end_by_one_call(url: &str) {
+async fn y15_one_call_ends_all_sessions_of_all_users(url: &str) {
     for hashed in [false, true] {
         let realm = SessionId::random().expose()[..12].to_owned();
         let here = Visitor::new(url, |policy| policy.realm(&*realm).hash_ids_at_rest(hashed));
@@ -179,14 +179,14 @@ async fn y15_all_sessions_of_everybody_end_by_one_call(url: &str) {
     }
 }
 
-on_every_store!(y15_all_sessions_of_everybody_end_by_one_call);
+on_every_store!(y15_one_call_ends_all_sessions_of_all_users);
 
 async fn leave(session: Session) -> Result<&'static str, SessionError> {
     session.logout().await.map(|()| "bye")
 }
 
 #[tokio::test]
-async fn y16_a_logout_asks_browsers_to_forget_on_axum() {
+async fn y16_a_logout_sends_clear_site_data_on_axum() {
     let policy = TestSessions::policy().clear_site_data([SiteData::Cache, SiteData::Storage]);
     for (sessions, said) in [
         (TestSessions::with(policy), Some("\"cache\", \"storage\"")),
@@ -209,7 +209,7 @@ async fn y16_a_logout_asks_browsers_to_forget_on_axum() {
 }
 
 #[actix_web::test]
-async fn y16_a_logout_asks_browsers_to_forget_on_actix() {
+async fn y16_a_logout_sends_clear_site_data_on_actix() {
     use actix_web::web;
     let policy = TestSessions::policy().clear_site_data([SiteData::ExecutionContexts]);
     let sessions = TestSessions::with(policy);

@@ -210,7 +210,7 @@ async fn z14_a_user_is_loaded_once_on_actix() {
 }
 
 #[actix_web::test]
-async fn z14_accounts_that_are_not_set_up_are_an_error_that_says_so() {
+async fn z14_missing_accounts_are_a_500_that_says_so() {
     use actix_web::web;
     let app = actix_web::App::new()
         .route("/hello", web::get().to(hello))
@@ -253,7 +253,7 @@ async fn number(LoggedIn(id): LoggedIn<u64>) -> String {
 }
 
 #[tokio::test]
-async fn y7_extractors_may_be_optional_and_users_numbers_on_axum() {
+async fn y7_optional_extractors_and_numeric_users_on_axum() {
     let store = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
     let policy = Policy::builder(keys()).secure(Secure::Never);
     let manager = Manager::new(policy.build().unwrap(), store.clone());
@@ -279,7 +279,7 @@ async fn y7_extractors_may_be_optional_and_users_numbers_on_axum() {
 }
 
 #[actix_web::test]
-async fn y7_users_may_be_numbers_on_actix() {
+async fn y7_numeric_users_on_actix() {
     use actix_web::web;
     async fn login(session: Session) -> Result<&'static str, SessionError> {
         session.login(7).await.map(|()| "in")

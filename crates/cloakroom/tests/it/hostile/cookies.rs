@@ -37,7 +37,7 @@ async fn a_cookie_field_of_a_mebibyte_is_read_or_passed_over() {
 }
 
 #[tokio::test]
-async fn of_10_000_cookies_of_our_name_the_first_few_are_looked_at() {
+async fn only_the_first_few_of_10_000_cookies_of_one_name_are_verified() {
     for site in sites() {
         let forged = b"connect.sid=s:AbCdEfGhIjKlMnOpQrStUvWxYz0123.x; ".repeat(10_000);
         site.takes_for_a_stranger("one field", std::slice::from_ref(&forged))

@@ -57,7 +57,7 @@ async fn is_told_without_questions(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_says_what_anybody_deletes() {
+async fn redis_notifies_of_deletes_by_any_client() {
     let redis = Redis::start();
     let (store, port) = (any(&redis.url()).await, redis.port());
     let delete = move |id: SessionId| {
@@ -77,7 +77,7 @@ fn redis_command(port: u16, words: &[&str]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn valkey_says_that_everything_went() {
+async fn valkey_notifies_of_a_flush() {
     let valkey = Redis::with(RedisOptions {
         program: testbed::RedisProgram::Valkey9,
         ..RedisOptions::default()
@@ -90,7 +90,7 @@ async fn valkey_says_that_everything_went() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_says_that_everything_went() {
+async fn redis_notifies_of_a_flush() {
     let redis = Redis::start();
     let (store, port) = (connect(&redis.url()).await, redis.port());
     is_told_without_questions(store, move |_| {
@@ -100,7 +100,7 @@ async fn redis_says_that_everything_went() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_primary_behind_sentinels_says_so_too() {
+async fn the_primary_behind_sentinels_notifies_too() {
     let mut sentinels = tokio::task::spawn_blocking(Sentinels::start).await.unwrap();
     let (store, port) = (
         connect(&sentinels.url()).await,
@@ -114,7 +114,7 @@ async fn the_primary_behind_sentinels_says_so_too() {
 
 /// A save is hinted at as an end is, and is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_only_written_goes_on() {
+async fn a_write_ends_no_watch() {
     let redis = Redis::start();
     let (here, there) = Node::pair(&redis.url()).await;
     let cookie = here.sign_in(&user()).await;
@@ -133,7 +133,7 @@ async fn what_is_only_written_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_link_that_is_killed_is_made_again_and_nothing_is_missed() {
+async fn a_killed_subscription_reconnects_and_misses_no_end() {
     let redis = Redis::start();
     let port = redis.port();
     for kill in [
@@ -180,7 +180,7 @@ fn postgres_command(url: &str, sql: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_says_what_anybody_ends_where_it_is_asked_to() {
+async fn postgres_with_triggers_notifies_of_ends_by_any_client() {
     let url = Postgres::shared().create_database("hints");
     let ends = [
         "DELETE FROM session WHERE sid = '{}'",
@@ -218,7 +218,7 @@ async fn postgres_says_what_anybody_ends_where_it_is_asked_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_sessions_are_one_question_twice_a_second() {
+async fn a_thousand_sessions_are_polled_in_one_query_twice_a_second() {
     let url = Postgres::shared().create_database("questions");
     let (_, rest) = url.split_once("127.0.0.1:").unwrap();
     let (port, database) = rest.split_once('/').unwrap();

@@ -160,7 +160,7 @@ async fn closed(what: &str, client: Client, since: Instant) -> (u16, String) {
     (close.code.into(), close.reason.to_string())
 }
 
-async fn a_socket_is_closed_whatever_its_handler_does(url: &str) {
+async fn a_socket_closes_on_logout_whatever_its_handler_does(url: &str) {
     let (here, there) = Node::pair(url).await;
     let (at, user) = (serve(&here.0).await, user());
     let cookie = here.sign_in(&user).await;
@@ -188,7 +188,7 @@ async fn a_socket_is_closed_whatever_its_handler_does(url: &str) {
     assert_eq!(said.unwrap().unwrap(), Message::text("still here"));
 }
 
-async fn a_socket_writes_to_its_session_until_that_ends(url: &str) {
+async fn a_socket_can_write_to_its_session_until_it_ends(url: &str) {
     let (here, there) = Node::pair(url).await;
     let at = serve(&here.0).await;
     let cookie = here.sign_in(&user()).await;
@@ -214,12 +214,12 @@ async fn a_socket_writes_to_its_session_until_that_ends(url: &str) {
 }
 
 on_every_store!(
-    a_socket_is_closed_whatever_its_handler_does
-    a_socket_writes_to_its_session_until_that_ends
+    a_socket_closes_on_logout_whatever_its_handler_does
+    a_socket_can_write_to_its_session_until_it_ends
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_says_that_its_session_has_expired() {
+async fn a_socket_closes_with_the_reason_expired() {
     let two = Duration::from_secs(2);
     let (here, _) = Node::pair_with("memory:", |policy| policy.idle_timeout(two)).await;
     let at = serve(&here.0).await;
@@ -264,7 +264,7 @@ async fn r9_a_server_that_shuts_down_closes_its_sockets_with_1001() {
 
 /// V1: a visitor who holds a socket is there, until the absolute time-out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn v1_a_held_socket_keeps_its_session_until_the_absolute_time_out() {
+async fn v1_an_open_socket_keeps_its_session_until_the_absolute_timeout() {
     let (idle, absolute) = (Duration::from_secs(3), Duration::from_secs(8));
     let times = |policy: cloakroom::policy::PolicyBuilder| {
         policy.idle_timeout(idle).absolute_timeout(absolute)
@@ -283,7 +283,7 @@ async fn v1_a_held_socket_keeps_its_session_until_the_absolute_time_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_waits_for_a_message_learns_of_the_end() {
+async fn a_handler_waiting_for_a_message_is_notified_of_the_end() {
     let (here, there) = Node::pair("memory:").await;
     let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
     let app = Router::new().route(
@@ -437,7 +437,7 @@ async fn refused(at: &str, fields: &[(&'static str, &str)]) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn x3_a_session_has_no_more_sockets_than_it_may_have() {
+async fn x3_sockets_per_session_are_limited() {
     let (here, _) = Node::pair_with("memory:", |policy| policy.max_sockets_per_session(2)).await;
     let at = serve(&here.0).await;
     let (ada, eve) = (here.sign_in("ada").await, here.sign_in("eve").await);
@@ -455,7 +455,7 @@ async fn x3_a_session_has_no_more_sockets_than_it_may_have() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn x3_an_address_has_no_more_sockets_than_it_may_have() {
+async fn x3_sockets_per_address_are_limited() {
     let (here, _) = Node::pair_with("memory:", |policy| policy.max_sockets_per_address(3)).await;
     let app = routes().layer(SessionLayer::new(here.0.clone()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -472,7 +472,7 @@ async fn x3_an_address_has_no_more_sockets_than_it_may_have() {
 }
 
 /// A thousand devices of one user: each has a session and a socket.
-async fn a_thousand_are_closed_by_one_logout_everywhere(store: &str) {
+async fn a_logout_everywhere_closes_a_thousand_sockets(store: &str) {
     const SOCKETS: usize = 1000;
     let url = url(store);
     let (here, there) = Node::pair(&url).await;
@@ -524,10 +524,10 @@ async fn a_thousand_are_closed_by_one_logout_everywhere(store: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_on_redis() {
-    a_thousand_are_closed_by_one_logout_everywhere("redis").await;
+    a_logout_everywhere_closes_a_thousand_sockets("redis").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_on_postgres() {
-    a_thousand_are_closed_by_one_logout_everywhere("postgres").await;
+    a_logout_everywhere_closes_a_thousand_sockets("postgres").await;
 }

@@ -62,7 +62,7 @@ async fn believed(bound: Duration) -> Duration {
 
 /// With the control: without a bound, only the time-out of the ping would help.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_the_bound_that_holds() {
+async fn the_staleness_bound_holds_on_a_frozen_connection() {
     let short = Duration::from_millis(400);
     assert!(believed(short).await <= short);
     assert!(believed(Duration::from_mins(1)).await > 2 * short);

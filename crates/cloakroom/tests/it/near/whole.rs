@@ -146,7 +146,7 @@ async fn all_refuse(servers: &[Server], since: Instant, cookies: &Cookies) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_login_is_seen_by_all_and_so_is_the_logout() {
+async fn a_login_and_a_logout_are_seen_by_all_servers() {
     let (_redis, servers) = fleet().await;
     let cookies = servers[0].signed_in().await;
     // At once: no cache holds a record from before the login.
@@ -197,7 +197,7 @@ async fn a_changed_password_ends_all_but_the_session_that_changed_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_role_is_seen_by_all() {
+async fn a_role_change_is_seen_by_all_servers() {
     let (_redis, servers) = fleet().await;
     let cookies = servers[0].signed_in().await;
     hold(&servers, &cookies).await;
@@ -221,7 +221,7 @@ async fn another_role_is_seen_by_all() {
 
 /// With its control: within the bound the cache gives out what was, to those who ask for no role.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guard_of_roles_does_not_wait_for_a_frozen_link() {
+async fn a_role_guard_does_not_wait_for_a_frozen_connection() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());
     let proxied = format!("redis://127.0.0.1:{}", proxy.port());

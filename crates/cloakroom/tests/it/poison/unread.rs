@@ -302,7 +302,7 @@ impl Form {
     }
 }
 
-async fn v9_what_is_not_read_here_ends_here(url: &str) {
+async fn v9_an_unreadable_record_can_be_ended(url: &str) {
     for mixed_fleet in [false, true] {
         let manager = manager(url, mixed_fleet).await;
         let (router, mut raw) = (app(&manager), Raw::open(url, &manager).await);
@@ -324,7 +324,7 @@ async fn v9_what_is_not_read_here_ends_here(url: &str) {
 }
 
 /// A logout everywhere also ends sessions that only Express can read.
-async fn v9_a_logout_everywhere_ends_what_is_not_read_here(url: &str) {
+async fn v9_a_logout_everywhere_ends_unreadable_records(url: &str) {
     let manager = manager(url, true).await;
     let mut raw = Raw::open(url, &manager).await;
     let user = format!("ada-{}", SessionId::random().expose());
@@ -357,12 +357,12 @@ async fn v9_a_logout_everywhere_ends_what_is_not_read_here(url: &str) {
 }
 
 on_every_store!(
-    v9_what_is_not_read_here_ends_here
-    v9_a_logout_everywhere_ends_what_is_not_read_here
+    v9_an_unreadable_record_can_be_ended
+    v9_a_logout_everywhere_ends_unreadable_records
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn v9_documents_of_another_shape_end_here() {
+async fn v9_documents_of_another_shape_can_be_ended() {
     let url = testbed::Mongo::shared().url("v9-shapes");
     for mixed_fleet in [false, true] {
         let manager = manager(&url, mixed_fleet).await;
@@ -383,7 +383,7 @@ async fn v9_documents_of_another_shape_end_here() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn v9_jsonb_of_another_shape_ends_here() {
+async fn v9_jsonb_of_another_shape_can_be_ended() {
     let url = Postgres::shared().create_database("v9");
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
         .await

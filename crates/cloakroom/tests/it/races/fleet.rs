@@ -98,7 +98,7 @@ async fn four_processes_that_add_1000_come_to_1000(url: &str) {
 }
 
 /// The control.
-async fn four_processes_on_a_blind_store_lose_steps(url: &str) {
+async fn control_four_processes_on_a_last_write_wins_store_lose_updates(url: &str) {
     let n = four_processes_add(url, true).await;
     assert!(n < Some(PROCESSES * STEPS), "{n:?}");
     let left = n.unwrap_or(0);
@@ -227,7 +227,7 @@ async fn no_login_that_races_a_logout_everywhere_escapes_the_index(url: &str) {
 }
 
 /// The control, on stores whose index is what their writers enter.
-async fn a_login_past_the_index_escapes_it(url: &str) {
+async fn control_a_login_past_the_index_escapes_it(url: &str) {
     let manager = Visitor::manager(connect(url).await);
     let outside = outside_the_index(&manager, 2, Login::PastTheIndex).await;
     assert!(outside > 0);
@@ -247,8 +247,8 @@ on_every_store!(
 mod index {
     use super::*;
 
-    on_one_store!(redis: a_login_past_the_index_escapes_it);
-    on_one_store!(cluster: a_login_past_the_index_escapes_it);
+    on_one_store!(redis: control_a_login_past_the_index_escapes_it);
+    on_one_store!(cluster: control_a_login_past_the_index_escapes_it);
 }
 
 mod shared {
@@ -256,6 +256,6 @@ mod shared {
 
     on_every_shared_store!(
         four_processes_that_add_1000_come_to_1000
-        four_processes_on_a_blind_store_lose_steps
+        control_four_processes_on_a_last_write_wins_store_lose_updates
     );
 }

@@ -41,7 +41,7 @@ async fn v2_late_requests_change_nothing_through_a_near_cache(url: &str) {
 
 /// All at once, because each waits for eleven seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn v1_whoever_comes_is_signed_in_until_the_absolute_time_out_on_every_store() {
+async fn v1_visits_keep_a_session_until_the_absolute_timeout_on_every_store() {
     let mut stores = Vec::new();
     for name in STORES {
         stores.push((name.to_owned(), connect(&url(name)).await));

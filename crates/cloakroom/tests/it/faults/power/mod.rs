@@ -56,7 +56,7 @@ async fn cut(calls: &[Call], file: &Path, cuts: usize, sync: Sync) -> (u64, Vec<
 }
 
 #[tokio::test]
-async fn f02_what_was_acknowledged_survives_power_loss_at_random_cuts() {
+async fn f02_acknowledged_writes_survive_power_loss_at_random_cuts() {
     let directory = testbed::directory();
     let file = directory.join("sessions.db");
     let calls = record(&file);

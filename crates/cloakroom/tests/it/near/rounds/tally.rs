@@ -93,7 +93,7 @@ pub(super) const HEAD: &str = "\
 milliseconds until all others refuse       rounds      p50      p99    p99.9      max   bound  past  here";
 
 #[test]
-fn a_round_is_as_late_as_the_last_of_the_servers() {
+fn a_rounds_delay_is_that_of_the_slowest_server() {
     let mut tally = Tally::new("kind".into(), Duration::from_millis(1));
     let seen = |accepted, refused| Seen { accepted, refused };
     tally.judge(1000, [seen(0, 500), seen(900, 1010)].into_iter());

@@ -117,7 +117,7 @@ fn as_they_are(wire: Wire) -> Wire {
 }
 
 #[test]
-fn v2_every_sequence_of_requests_gets_what_the_model_says() {
+fn v2_every_sequence_of_requests_matches_the_model() {
     for hashes_ids in [false, true] {
         let open = |clock: &_| Arc::new(memory(clock)) as Arc<dyn Store>;
         let played = play((sequences(), step()), hashes_ids, open, as_they_are);
@@ -126,7 +126,7 @@ fn v2_every_sequence_of_requests_gets_what_the_model_says() {
 }
 
 #[test]
-fn v2_whoever_hears_every_answer_has_a_session_as_long_as_a_cookie() {
+fn v2_a_client_that_gets_every_response_has_a_session_as_long_as_a_cookie() {
     let open = |clock: &_| Arc::new(memory(clock)) as Arc<dyn Store>;
     let steps = browse(Just(Who::Visitor));
     let played = play((sequences(), steps), false, open, as_they_are);
@@ -134,7 +134,7 @@ fn v2_whoever_hears_every_answer_has_a_session_as_long_as_a_cookie() {
 }
 
 #[test]
-fn v2_every_sequence_gets_the_same_on_sqlite() {
+fn v2_every_sequence_matches_the_model_on_sqlite() {
     let folder = testbed::directory().leave();
     let opened = std::cell::Cell::new(0);
     let open = |clock: &cloakroom::ManualClock| {
