@@ -1,7 +1,7 @@
 //! Stores as they grow, and the manual's tables of their figures.
 //!
 //! The package `bench/scale` measures, in a workspace of its own, and writes `bench/SCALE.md`. From the
-//! figures at its end follow the tables of the manual's page "What a fleet needs".
+//! figures at its end follow the tables of the manual's page "Sizing a fleet".
 
 mod page;
 mod sizing;
