@@ -16,7 +16,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
 }
 
 const HEADER: [&str; 2] = [
-    "| | fault | rounds | load | what must hold | what was seen | control |",
+    "| | fault | rounds | load | what must hold | observed | control |",
     "|---|---|---|---|---|---|---|",
 ];
 
@@ -147,11 +147,11 @@ fn row_before<'a>(page: &'a str, part: &Part) -> Option<&'a str> {
 }
 
 const HEAD: &str = "\
-# Faults, and what is seen of them
+# Injected faults and their results
 
-`cargo xtask faults` brings about what goes wrong in production, on real servers that it starts itself, and compares what
-is stored afterwards with what clients were told: for each session `acknowledged ≤ stored ≤ acknowledged + unknown`. What ended
-and was acknowledged stays ended. A control is the same with something that must fail: a harness that sees nothing there proves
+`cargo xtask faults` injects the faults of production on real servers that it starts itself, and compares the stored sessions
+with the replies that clients got: for each session `acknowledged ≤ stored ≤ acknowledged + unknown`. A session whose end was
+acknowledged stays ended. A control is the same test with a version that must fail: a harness that detects nothing there proves
 nothing. This page is written by `cargo xtask faults [PART…] [--full] --write`; every row is of one run, and says how many of its
 rounds were played.
 ";

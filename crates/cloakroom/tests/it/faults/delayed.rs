@@ -73,11 +73,11 @@ async fn f08_writes_that_arrive_after_the_end_resurrect_nothing(url: &str) {
         &format!("{kind}: {SAVES} saves on their way for {DELAY:?} while the session is destroyed"),
         "0 brought back",
     );
-    // The control: a store that writes whatever comes.
+    // The control: a last-write-wins store.
     assert!(comes_back(Arc::new(LastWriteWinsStore::new(store))).await);
     control(
         "F08",
-        &format!("{kind}: a store that writes whatever comes brings it back"),
+        &format!("{kind}: a last-write-wins store resurrects it"),
     );
 }
 

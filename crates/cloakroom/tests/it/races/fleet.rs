@@ -102,10 +102,7 @@ async fn control_four_processes_on_a_last_write_wins_store_lose_updates(url: &st
     let n = four_processes_add(url, true).await;
     assert!(n < Some(PROCESSES * STEPS), "{n:?}");
     let left = n.unwrap_or(0);
-    let seen = format!(
-        "{}: a store that writes whatever comes keeps {left}",
-        kind(url)
-    );
+    let seen = format!("{}: a last-write-wins store keeps {left}", kind(url));
     control("F10", &seen);
 }
 
@@ -153,7 +150,7 @@ async fn no_logout_is_undone_by_1000_saves_of_four_servers(url: &str) {
 }
 
 /// The control.
-async fn blind_servers_undo_logouts(url: &str) {
+async fn last_write_wins_servers_undo_logouts(url: &str) {
     let blind: Arc<dyn Store> = Arc::new(LastWriteWinsStore::new(connect(url).await));
     for _ in 0..ENOUGH {
         if undone(Arc::clone(&blind), 1, 50).await > 0 {
@@ -240,7 +237,7 @@ async fn control_a_login_past_the_index_escapes_it(url: &str) {
 on_every_store!(
     of_1000_changes_none_is_lost_at_a_mean_of_2_2_round_trips
     no_logout_is_undone_by_1000_saves_of_four_servers
-    blind_servers_undo_logouts
+    last_write_wins_servers_undo_logouts
     no_login_that_races_a_logout_everywhere_escapes_the_index
 );
 

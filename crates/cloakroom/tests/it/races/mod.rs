@@ -97,8 +97,8 @@ async fn of_200_requests_that_set_a_key_each_all_keys_survive(url: &str) {
     assert_eq!(survived, 200);
 }
 
-/// The control: a store that writes whatever comes loses almost all of them.
-async fn a_blind_store_loses_keys(url: &str) {
+/// The control: a last-write-wins store loses almost all of them.
+async fn a_last_write_wins_store_loses_keys(url: &str) {
     let store = connect(url).await;
     let visitor = Arc::new(Visitor::new(Arc::new(LastWriteWinsStore::new(store))).await);
     let barrier = Arc::new(Barrier::new(50));
@@ -177,8 +177,8 @@ async fn no_logout_is_undone_in_many_rounds(url: &str) {
     );
 }
 
-/// The control: a store that writes whatever comes brings sessions back.
-async fn a_blind_store_undoes_logouts(url: &str) {
+/// The control: a last-write-wins store resurrects sessions.
+async fn a_last_write_wins_store_undoes_logouts(url: &str) {
     let store = connect(url).await;
     let store: Arc<dyn Store> = Arc::new(LastWriteWinsStore::new(store));
     for _ in 0..ENOUGH {
@@ -187,10 +187,7 @@ async fn a_blind_store_undoes_logouts(url: &str) {
         if visitor.is_signed_in().await {
             return control(
                 "F05",
-                &format!(
-                    "{}: a store that writes whatever comes undoes one",
-                    kind(url)
-                ),
+                &format!("{}: a last-write-wins store undoes one", kind(url)),
             );
         }
     }
@@ -361,12 +358,12 @@ async fn an_update_that_panics_blocks_no_other_caller(url: &str) {
 
 on_every_store!(
     of_200_requests_that_set_a_key_each_all_keys_survive
-    a_blind_store_loses_keys
+    a_last_write_wins_store_loses_keys
     of_200_requests_that_add_one_no_update_is_lost
     control_read_and_insert_loses_updates
     no_logout_is_undone_by_1000_saves_in_flight
     no_logout_is_undone_in_many_rounds
-    a_blind_store_undoes_logouts
+    a_last_write_wins_store_undoes_logouts
     no_save_on_the_old_id_reaches_a_login
     a_client_that_disconnects_fails_no_other_save
     two_servers_lose_nothing_either
