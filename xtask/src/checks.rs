@@ -36,7 +36,7 @@ pub(crate) fn clippy(context: &Context) -> Result<Done, String> {
 pub(crate) fn core(context: &Context) -> Result<Done, String> {
     let words = "clippy -p cloakroom --no-default-features -- -D warnings";
     context.require(&mut context.cargo(words))?;
-    // As somebody builds it who tries it out.
+    // The build of a first trial.
     let words = "clippy -p cloakroom-cli -- -D warnings";
     context.require(&mut context.cargo(words))?;
     let words = "tree -p cloakroom --no-default-features -e normal --prefix none --format {p}";

@@ -17,7 +17,7 @@ const TIMES: [u64; 2] = [200, 1200];
 /// The use of the figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub(crate) struct Options {
-    /// Write the table anew instead of holding the paths to it.
+    /// Write the table instead of comparing the paths with it.
     #[arg(long)]
     write: bool,
 }

@@ -62,7 +62,7 @@ impl Bed {
             Backing::Sqlite => {
                 let directory = TempDir::new_in(MEMORY).expect("Linux has it");
                 let file = directory.path().join("sessions.db");
-                // There before it is opened: not everybody makes it.
+                // Created before it is opened: some contenders do not.
                 File::create(&file).expect("the directory can be written");
                 ground.url = format!("sqlite://{}", file.display());
                 ground.directory = Some(directory);

@@ -72,7 +72,7 @@ const TABLE: [(&str, Family, Program, &str, Backing); 21] = [
     ("express-session postgres", Family::Postgres, Program::Express,       "postgres", Backing::Postgres),
 ];
 
-/// Everybody.
+/// All contenders.
 pub(crate) fn all() -> Vec<Contender> {
     let contender = |&(name, family, program, kind, backing)| Contender {
         name,
@@ -84,7 +84,7 @@ pub(crate) fn all() -> Vec<Contender> {
     TABLE.iter().map(contender).collect()
 }
 
-/// Those whose name has one of the texts in it, and axum itself; everybody where there is no text.
+/// Those whose name has one of the texts in it, and axum itself; all where there is no text.
 pub(crate) fn chosen(only: &[String]) -> Vec<Contender> {
     let is_chosen = |contender: &Contender| {
         only.is_empty()

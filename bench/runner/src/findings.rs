@@ -193,7 +193,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::contenders;
 
-    /// Two rounds of everybody; each one a little slower than the one before it in the table.
+    /// Two rounds of all contenders; each one a little slower than the one before it in the table.
     pub(crate) fn invented() -> Findings {
         let mut findings = Findings {
             contenders: contenders::all(),

@@ -49,7 +49,7 @@ pub(crate) fn can_count(contender: &Contender) -> bool {
         && contender.program != Program::Express
 }
 
-/// Counts everybody, one route after the other.
+/// Counts all contenders, one route after the other.
 pub(crate) fn all(
     contenders: Vec<Contender>,
     unbuilt: &BTreeMap<Program, String>,

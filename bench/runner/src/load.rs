@@ -90,7 +90,7 @@ impl Crowd {
         Ok((sent, begin.elapsed()))
     }
 
-    /// Sends one request of everybody.
+    /// Sends one request of each visitor.
     pub(crate) fn send_all(&mut self, route: Route) -> Result<(), String> {
         let most = self.connections.iter().map(|own| own.visitors.len()).max();
         let all = most.unwrap_or(0) * self.connections.len();

@@ -78,7 +78,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Times and counts; false where somebody failed.
+/// Times and counts; false if a contender failed.
 fn compare(options: &Options) -> Result<bool, String> {
     let (setting, contenders) = prepare(options, contenders::chosen(&options.only))?;
     let unbuilt = programs::build(&setting.places.bench, &programs(&contenders));
@@ -156,7 +156,7 @@ fn programs(contenders: &[Contender]) -> Vec<Program> {
     Program::ALL.into_iter().filter(is_needed).collect()
 }
 
-/// Prints the page, and writes it where it is whole; false where somebody failed.
+/// Prints the page, and writes it where it is whole; false if a contender failed.
 fn finish(options: &Options, setting: &Setting, page: &Page, file: &str) -> Result<bool, String> {
     for table in &page.tables {
         print!("{}", terminal::table(table));

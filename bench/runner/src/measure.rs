@@ -68,7 +68,7 @@ impl Setting {
     }
 }
 
-/// Starts it on an empty store, signs everybody in, warms it up, and measures every route.
+/// Starts it on an empty store, signs all visitors in, warms it up, and measures every route.
 pub(crate) fn turn(
     contender: &Contender,
     setting: &Setting,

@@ -20,7 +20,7 @@ const READS: usize = 640;
 /// Times that a tenth of the sessions changes.
 const CHANGES: usize = 5;
 
-/// Round trips per request of each route: the median, for a cache's link has some of its own.
+/// Round trips per request of each route: the median, for a cache's subscription has some of its own.
 pub(crate) fn trips(
     contender: &Contender,
     setting: &Setting,
@@ -122,7 +122,7 @@ pub(crate) fn hits(contender: &Contender, setting: &Setting, reads: usize) -> Re
     let server = setting.start(contender, &ground.url)?;
     let mut crowd = Crowd::gather(server.at, CONNECTIONS, SESSIONS, true)?;
     crowd.send_all(Route::Login)?;
-    // The link to Redis comes up with the first read.
+    // The subscription to Redis begins with the first read.
     crowd.send_all(Route::Me)?;
     thread::sleep(Duration::from_millis(500));
     crowd.send_all(Route::Me)?;

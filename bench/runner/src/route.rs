@@ -22,7 +22,7 @@ pub(crate) enum Route {
 pub(crate) struct Visit<'a> {
     pub(crate) user: &'a str,
     pub(crate) bumps: u64,
-    /// A server without sessions knows nobody.
+    /// `false` on a server without sessions.
     pub(crate) is_known: bool,
 }
 
@@ -104,7 +104,7 @@ mod tests {
             (Route::Anon,  "anon",       known,   true),
             (Route::Anon,  "",           known,   false),
             (Route::Me,    "user-00007", known,   true),
-            (Route::Me,    "user-00008", known,   false), // somebody else's session
+            (Route::Me,    "user-00008", known,   false), // another user's session
             (Route::Me,    "user-00000", unknown, true),
             (Route::Bump,  "5",          known,   true),
             (Route::Bump,  "4",          known,   false), // a step was lost

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One line for whoever started it.
+/// One line for the person who started it.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
 

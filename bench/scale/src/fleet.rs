@@ -209,7 +209,7 @@ impl Fleet {
         touched?.then_some(took).ok_or_else(|| missing(n))
     }
 
-    /// Changes the session `n`, which nobody else changes meanwhile; how long it took.
+    /// Changes the session `n`, which no other task changes meanwhile, and returns the time it took.
     pub(crate) async fn update(&self, n: u32) -> Result<Duration, Failure> {
         let version = self.version(n).load(Ordering::Relaxed);
         let read: RecordText = text(n, version).into();

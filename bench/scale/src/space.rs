@@ -19,7 +19,7 @@ impl Workplace {
         fs::create_dir_all(root)?;
         for entry in fs::read_dir(root)?.flatten() {
             if is_left(&entry.file_name().to_string_lossy()) {
-                // Somebody else may be removing it as well.
+                // Another process may be removing it as well.
                 let _ = fs::remove_dir_all(entry.path());
             }
         }

@@ -13,7 +13,7 @@ use crate::fleet::{Fleet, fill};
 
 /// Writes that are counted.
 const WRITES: u32 = 5000;
-/// After which silence all was told.
+/// Silence after which all messages have arrived.
 const SILENCE: Duration = Duration::from_millis(300);
 
 /// Bytes for each write.

@@ -28,7 +28,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
     match Cli::try_parse_from(args) {
         Ok(cli) => Ok(cli.command),
         Err(error) if is_help(&error) => {
-            // With the output closed there is nobody left to help.
+            // With the output closed there is no reader.
             let _ = error.print();
             Err(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)))
         }

@@ -1,7 +1,7 @@
-//! The way back to JavaScript: what was done on the add-on's threads, told to the environment that asked.
+//! The way back to JavaScript: results of the add-on's threads, delivered to the environment that asked.
 //!
 //! One bell for each environment, the main thread's or a worker's. It is rung once for all that was done
-//! since; whoever hears it takes everything. It keeps no process alive.
+//! since; the callback takes everything. It keeps no process alive.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,7 +56,7 @@ impl Bell {
     fn tell(&self, done: String) {
         let mut all = self.0.done.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(done);
-        // Whoever was called for the first takes the others along.
+        // The call for the first result delivers the others as well.
         if all.len() == 1 {
             self.0
                 .ring

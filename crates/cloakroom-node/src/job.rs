@@ -113,7 +113,7 @@ async fn exchange(
     })
 }
 
-/// Returns who is signed in by a record, and everybody whom it names, as JSON: `user` and `users`.
+/// Returns the signed-in user of a record, and all users that it names, as JSON: `user` and `users`.
 #[napi(catch_unwind)]
 pub fn users_of(record: String, keys: Option<Vec<String>>) -> String {
     let keys = keys.map_or_else(UserKeys::default, UserKeys::new);

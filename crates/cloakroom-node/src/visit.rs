@@ -61,7 +61,7 @@ pub fn begin(
     })))
 }
 
-/// Returns what the library is told of a request.
+/// Returns the facts of a request that the library uses.
 pub(crate) fn request_of(
     is_secure: bool,
     address: Option<String>,

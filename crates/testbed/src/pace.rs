@@ -59,7 +59,7 @@ impl Pace {
     /// Returns the delay that this machine adds to a bound at present: the longest message of the control
     /// since then, once for each hop. Some milliseconds on an idle machine.
     pub fn slowness(&self) -> Duration {
-        // A message that is under way is in nobody's list yet.
+        // A message that is under way is not in the list yet.
         thread::sleep(2 * EVERY);
         let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
         let since = seen.iter().rev().take_while(|(at, _)| *at >= self.since);

@@ -31,7 +31,7 @@ impl PoolMode {
     }
 }
 
-/// One pooler; everybody may log in as `postgres` without a password.
+/// One pooler; any client may log in as `postgres` without a password.
 #[derive(Debug)]
 pub struct PgBouncer {
     _process: Process,

@@ -1,4 +1,4 @@
-//! A connection in between, which counts round trips and fails when it is told to.
+//! A TCP proxy that counts round trips and fails on demand.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};

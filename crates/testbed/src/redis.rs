@@ -197,7 +197,7 @@ fn run(port: u16, options: &RedisOptions, directory: &Path) -> Process {
     Process::start(&options.program.path(), arguments, directory, None)
 }
 
-/// One command on a connection of its own; `None` where nobody listens.
+/// One command on a connection of its own; `None` where no server listens.
 fn command(port: u16, words: &[&str]) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
@@ -363,7 +363,7 @@ impl Sentinels {
         said.all(|said| said.is_some_and(|said| said.lines().any(|line| line == port)))
     }
 
-    /// Lets another server become the primary, as somebody may who works at the machines.
+    /// Makes another server the primary, as an operator may.
     pub fn fail_over(&self) -> String {
         command(self.sentinels[0].0, &["SENTINEL", "FAILOVER", Self::NAME]).unwrap_or_default()
     }

@@ -69,7 +69,7 @@ fn cleared_on_destroy(case: &Case<'_>) -> bool {
 }
 
 /// Express stores a new session that a handler saves, and keeps its id to itself unless data changed;
-/// we send the cookie, without which the record is of use to nobody.
+/// we send the cookie, without which the record is of no use.
 fn saved_new_sends_cookie(case: &Case<'_>) -> bool {
     let Answer {
         session, carried, ..

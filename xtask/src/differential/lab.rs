@@ -63,7 +63,7 @@ fn lines(stdout: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            // Once the lab is ready nobody listens any more.
+            // Once the lab is ready there is no receiver any more.
             let _ = sender.send(line);
         }
     });

@@ -73,7 +73,7 @@ impl Request {
     ///   store than Node's;
     /// - sends the cookie of a new session that is saved (`saved_new_sends_cookie`), and so keeps
     ///   what it becomes afterwards;
-    /// - lets nobody save a session whose time is up (`gone_is_gone`).
+    /// - refuses to save an expired session (`gone_is_gone`).
     pub(super) fn is_fair(&self) -> bool {
         let (mut late, mut early, mut saved, mut over) = (false, false, false, false);
         self.steps().iter().all(|step| {

@@ -1,4 +1,4 @@
-//! A `Set-Cookie` header taken apart, and when two of them say the same.
+//! A parsed `Set-Cookie` field, and the comparison of two of them.
 
 use std::fmt;
 

@@ -32,7 +32,7 @@ pub(super) const SEEDS: [Seed; 2] = [
     },
 ];
 
-/// Somebody who may sign in.
+/// A user who may sign in.
 pub(super) struct Account {
     pub(super) name: &'static str,
     pub(super) roles: &'static [&'static str],
@@ -87,7 +87,7 @@ impl Accounts {
         self.known.iter().map(|account| account.name)
     }
 
-    /// Gives an account another password, until the shop closes; `false` where nobody has that name.
+    /// Gives an account another password, until the shop closes; `false` where the name is unknown.
     pub(super) async fn change(&self, name: &str, password: String) -> bool {
         let Some(account) = self.known.iter().find(|account| account.name == name) else {
             return false;

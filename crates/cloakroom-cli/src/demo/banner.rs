@@ -19,7 +19,7 @@ pub(super) fn print(options: &Options, listener: &TcpListener, store: &str, orig
         store.to_owned()
     };
     let text = text(Style::of_stdout(), addr, &store, origin);
-    // A demo whose output nobody reads goes on serving.
+    // A demo whose output is closed goes on serving.
     let _ = io::stdout().write_all(text.as_bytes());
     let _ = io::stdout().flush();
 }

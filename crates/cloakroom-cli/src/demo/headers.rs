@@ -5,7 +5,7 @@ use axum::http::header::{
 };
 use axum::response::Response;
 
-/// Everything comes from here, scripts in files of their own only, and nobody frames it.
+/// Everything comes from here, scripts in files of their own only, and no site may frame it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";

@@ -34,7 +34,7 @@ use routes::Shop;
 /// Time that the store may take for its remaining work after the last response.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Serves the shop until it is told to end.
+/// Serves the shop until a signal ends it.
 pub(crate) fn run(options: &Options) -> Result<(), Problem> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Problem::failed(format!("no threads to serve with: {error}")))?;

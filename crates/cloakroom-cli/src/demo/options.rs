@@ -72,7 +72,7 @@ impl Options {
     }
 }
 
-/// Makes a directory that nobody but its owner can look into, unless it is there.
+/// Makes a directory that only its owner can read, unless it is there.
 pub(super) fn make_private(dir: &Path) -> Result<(), Problem> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

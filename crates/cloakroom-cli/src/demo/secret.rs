@@ -1,4 +1,4 @@
-//! The secret that signs cookies: given, or drawn once and kept where only its owner can read it.
+//! The secret that signs cookies: given, or generated once and kept where only its owner can read it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};

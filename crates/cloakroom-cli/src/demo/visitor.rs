@@ -22,7 +22,7 @@ pub(super) struct Visitor {
     pub(super) token: Option<String>,
 }
 
-/// Somebody who is signed in.
+/// A signed-in user.
 #[derive(Serialize)]
 pub(super) struct User {
     #[serde(rename = "userId")]
@@ -94,7 +94,7 @@ impl Group {
 }
 
 /// A value of the session. One of another shape, which another application may have written,
-/// counts as none: it opens no door, and it locks nobody out.
+/// counts as none: it grants nothing, and it locks no visitor out.
 fn read<T: DeserializeOwned>(session: &Session, key: &str) -> Option<T> {
     session.get(key).ok().flatten()
 }
@@ -111,7 +111,7 @@ pub(super) async fn sign_in(session: &Session, account: &Account) -> Result<(), 
     session.insert("passport", json!({"user": account.name}))
 }
 
-/// The visitor's group, which is drawn once.
+/// The visitor's group, which is assigned once.
 pub(super) async fn group(session: &Session) -> Result<Group, SessionError> {
     match session.get("group") {
         Ok(Some(group)) => Ok(group),

@@ -18,7 +18,7 @@ use self::release::copy;
 use crate::process::free_port;
 use crate::{Directory, Process, Server, directory, wait_for};
 
-/// One server. Everybody may log in as `postgres` without a password.
+/// One server. Any client may log in as `postgres` without a password.
 #[derive(Debug)]
 pub struct Postgres {
     process: Process,

@@ -3,7 +3,7 @@
 use super::{Postgres, open_to_server, user};
 use crate::{Process, Proxy, Server, directory, wait_for};
 
-/// A primary and its standby; whoever knows the URL is led to the one that takes writes.
+/// A primary and its standby; the URL leads to the one that takes writes.
 ///
 /// As a [`Server`] it loses its primary when it is killed, and is back when the standby was promoted, which
 /// then has a standby of its own.

@@ -1,4 +1,4 @@
-//! The page of somebody who is signed in.
+//! The page of a signed-in user.
 
 use std::time::{Duration, SystemTime};
 

@@ -35,7 +35,7 @@ pub(super) async fn show(
     Ok(pages::admin(&Visitor::with_token(&session), sessions, &guests).into_response())
 }
 
-/// `POST /admin/users/{name}/end`: ends every session of somebody, on every server.
+/// `POST /admin/users/{name}/end`: ends every session of a user, on every server.
 pub(super) async fn end(
     State(shop): State<Shop>,
     Path(name): Path<String>,

@@ -28,7 +28,7 @@ use super::{assets, failure, headers};
 /// No body that the shop asks for is longer.
 const BODY_LIMIT: usize = 16 * 1024;
 
-/// For how long after a login nobody is asked for the password again.
+/// Time after a login for which the password is not asked for again.
 const FRESH: Duration = Duration::from_mins(5);
 
 /// The state that all handlers share.
@@ -48,7 +48,7 @@ impl Shop {
         Self {
             manager,
             accounts: Arc::new(accounts),
-            // Whoever tries the shop out does so from one address.
+            // All logins of a demo come from one address.
             attempts: Attempts::with(account, address, Clock::System),
         }
     }
