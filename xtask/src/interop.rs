@@ -87,7 +87,7 @@ impl fmt::Display for StoreName {
     }
 }
 
-/// Two stores of one kind: for Express alone, and for both.
+/// The databases of one kind of store: for Express alone, and for both.
 struct Places {
     alone: (String, String),
     shared: (String, String),
@@ -183,7 +183,7 @@ pub(crate) fn step(context: &Context) -> Result<Done, String> {
     Ok(done)
 }
 
-/// As many sequences on each store as run in some seconds.
+/// Sequences on each store: a run of some seconds.
 const SEEDS: &str = "1..=60";
 
 /// The command line, for its defaults.

@@ -98,7 +98,7 @@ pub(crate) fn step(context: &Context) -> Result<Done, String> {
     Ok(done)
 }
 
-/// As many sequences for the package's labs as run in some seconds.
+/// Sequences for the package's labs: a run of some seconds.
 const SEEDS: &str = "1..=60";
 
 /// Prepares the package's tests, those that have one of `names` in their own, with a server of each kind.

@@ -126,7 +126,7 @@ fn row(line: &str) -> Option<Row> {
     })
 }
 
-/// One line for each path that the table does not allow.
+/// Returns one line for each path that the table does not allow.
 fn grown(counted: &[Row], held: &[Row]) -> Vec<String> {
     let judge = |row: &Row| {
         let Some(line) = held.iter().find(|held| held.path == row.path) else {

@@ -11,7 +11,7 @@ use crate::counts::Counts;
 use crate::differential;
 use crate::steps::Done;
 
-/// As many sequences as run in a few seconds; `cargo xtask differential` plays more.
+/// Sequences of a test run: a few seconds; `cargo xtask differential` plays more.
 const SEEDS: &str = "1..=300";
 
 /// More than two cores would have: most tests wait for servers, and for time to pass.

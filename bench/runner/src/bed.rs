@@ -27,7 +27,7 @@ pub(crate) struct Ground {
     redis: Option<Redis>,
     /// The name of the database, and where it is.
     postgres: Option<String>,
-    /// Its files go when this does.
+    /// Directory of its files, removed with it.
     directory: Option<TempDir>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum Between {
 /// Files that are never on a disk: SQLite waits for nothing, as little as the other databases do here.
 const MEMORY: &str = "/dev/shm";
 
-/// All that is kept, in bytes.
+/// Script that sums the size of all keys, in bytes.
 const REDIS_BYTES: &str = "local sum = 0 \
     for _, key in ipairs(redis.call('KEYS', '*')) do \
     sum = sum + redis.call('MEMORY', 'USAGE', key, 'SAMPLES', '0') end return sum";

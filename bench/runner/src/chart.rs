@@ -82,7 +82,7 @@ fn note(table: &Table) -> String {
     format!("{}{scale}", table.note)
 }
 
-/// One row: the name, and in each panel a bar, its spread and its figure.
+/// Draws one row: the name, and in each panel a bar, its spread and its figure.
 fn bars(row: &Row, panels: &[Panel], y: f64) -> String {
     let class = if row.is_ours { "ours" } else { "peer" };
     let mut out = text(
@@ -164,7 +164,7 @@ impl Panel {
     }
 }
 
-/// From where to where a scale goes: a logarithmic one begins at 1, 2 or 5 times a power of ten.
+/// Returns the range of a scale: a logarithmic one begins at 1, 2 or 5 times a power of ten.
 fn range<'a>(cells: impl Iterator<Item = &'a Spread>, scale: Scale) -> (f64, f64) {
     let (mut least, mut most) = (f64::MAX, 0.0_f64);
     for cell in cells {

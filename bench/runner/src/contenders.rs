@@ -5,7 +5,7 @@ use crate::route::Route;
 /// A server with one kind of store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contender {
-    /// Its name in every table, and what `--only` looks at.
+    /// The name in every table, which `--only` matches.
     pub(crate) name: &'static str,
     pub(crate) family: Family,
     pub(crate) program: Program,
@@ -14,7 +14,7 @@ pub(crate) struct Contender {
     pub(crate) backing: Backing,
 }
 
-/// Those that are compared with each other.
+/// The groups within which contenders are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Floor,
@@ -72,7 +72,7 @@ const TABLE: [(&str, Family, Program, &str, Backing); 21] = [
     ("express-session postgres", Family::Postgres, Program::Express,       "postgres", Backing::Postgres),
 ];
 
-/// All contenders.
+/// Returns all contenders.
 pub(crate) fn all() -> Vec<Contender> {
     let contender = |&(name, family, program, kind, backing)| Contender {
         name,
@@ -84,7 +84,7 @@ pub(crate) fn all() -> Vec<Contender> {
     TABLE.iter().map(contender).collect()
 }
 
-/// Those whose name has one of the texts in it, and axum itself; all where there is no text.
+/// Returns the contenders whose name has one of the texts in it, and axum itself; all where there is no text.
 pub(crate) fn chosen(only: &[String]) -> Vec<Contender> {
     let is_chosen = |contender: &Contender| {
         only.is_empty()
@@ -94,7 +94,7 @@ pub(crate) fn chosen(only: &[String]) -> Vec<Contender> {
     all().into_iter().filter(is_chosen).collect()
 }
 
-/// Those of one family that are not ours.
+/// Returns the names of a family's peers.
 pub(crate) fn peers(family: Family) -> Vec<&'static str> {
     let peers = all().into_iter();
     let peers = peers.filter(|who| who.family == family && !who.is_ours());
@@ -158,7 +158,7 @@ impl Program {
         Self::Express,
     ];
 
-    /// Its folder in `bench/`, which has the lock file.
+    /// Returns its folder in `bench/`, which has the lock file.
     pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::Bare | Self::Cloakroom => "servers",

@@ -96,7 +96,7 @@ impl Counted {
         found.map(|(_, count)| *count)
     }
 
-    /// One table, if anything was counted.
+    /// Returns one table, if anything was counted.
     pub(crate) fn tables(&self) -> Vec<Table> {
         let row = |who: &Contender| {
             let cells = ROUTES.map(|route| self.of(who.name, route).map(Spread::one));
@@ -171,7 +171,7 @@ impl Counted {
     }
 }
 
-/// All instructions of a server that answered so many requests.
+/// Returns all instructions of a server that answered so many requests.
 fn total(
     contender: &Contender,
     setting: &Setting,

@@ -5,7 +5,7 @@ use crate::findings::{CPU, Findings, RATE};
 use crate::route::Route;
 use crate::stats::{Spread, count, figure};
 
-/// One promise and what became of it.
+/// A goal and its result.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
     pub(crate) promise: String,
@@ -30,7 +30,7 @@ impl Verdict {
         }
     }
 
-    /// One figure against its bound.
+    /// Compares one figure with its bound.
     pub(crate) fn of(promise: &str, found: Option<f64>, bound: Bound) -> Self {
         let holds = found.map(|found| match bound {
             Bound::Most(most) => found <= most,
@@ -44,7 +44,7 @@ impl Verdict {
     }
 }
 
-/// All of them, as far as they were measured.
+/// Returns the verdicts on all goals that were measured.
 pub(crate) fn judge(findings: &Findings) -> Vec<Verdict> {
     let mut verdicts = in_process(findings);
     verdicts.extend(redis(findings));

@@ -27,7 +27,7 @@ pub(crate) struct Visit<'a> {
 }
 
 impl Route {
-    /// Those that are measured.
+    /// The routes that are measured.
     pub(crate) const MEASURED: [Self; 4] = [Self::Anon, Self::Me, Self::Bump, Self::Login];
 
     pub(crate) fn method(self) -> &'static str {
@@ -48,7 +48,7 @@ impl Route {
         }
     }
 
-    /// Its name in a table.
+    /// Returns its name in a table.
     pub(crate) fn title(self) -> String {
         format!("{} {}", self.method(), self.path())
     }

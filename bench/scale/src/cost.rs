@@ -9,7 +9,7 @@ use crate::error::Failure;
 use crate::fleet::Fleet;
 use crate::ladder::Op;
 
-/// As many tasks as keep a server busy.
+/// Number of tasks that keep a server busy.
 const TASKS: u32 = 64;
 
 /// Processor time of the server for each operation, in the order of [`Op::ALL`].

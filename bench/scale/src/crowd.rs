@@ -29,7 +29,7 @@ pub(crate) struct Level {
     pub(crate) update: Load,
 }
 
-/// Each level for twice as long as `each`.
+/// Measures each level for twice as long as `each`.
 pub(crate) async fn levels(fleet: &Arc<Fleet>, each: Duration) -> Result<Vec<Level>, Failure> {
     let mut levels = Vec::new();
     for tasks in LEVELS {
@@ -42,7 +42,7 @@ pub(crate) async fn levels(fleet: &Arc<Fleet>, each: Duration) -> Result<Vec<Lev
     Ok(levels)
 }
 
-/// One operation on random sessions, by so many tasks for so long.
+/// Measures one operation on random sessions, by so many tasks for so long.
 pub(crate) async fn load(
     fleet: &Arc<Fleet>,
     op: Op,

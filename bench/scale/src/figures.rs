@@ -11,7 +11,7 @@ struct Figure {
     from: &'static str,
 }
 
-/// All of them, as a table that `cargo xtask scale --page` reads.
+/// The figures, as a table that `cargo xtask scale --page` reads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures(Vec<Figure>);
 

@@ -86,7 +86,7 @@ impl Pair {
     }
 }
 
-/// Each operation, in turns on both.
+/// Measures each operation, in turns on both.
 pub(crate) async fn compare(
     ops: &[Op],
     small: &Fleet,

@@ -19,7 +19,7 @@ use crate::table::{self, grouped, table};
 use crate::verdict::{MEMORY, Verdict};
 use crate::{Options, crowd, floor, indexes, purge, say, stop};
 
-/// Two for each core: nothing waits here.
+/// Two tasks for each core: nothing waits here.
 const TASKS: u32 = 4;
 /// Rough size of a session, to check beforehand that they fit.
 const ROUGHLY: u64 = 500;

@@ -210,7 +210,7 @@ impl Database {
         Ok(self.client.batch_execute(sql).await?)
     }
 
-    /// One whole number.
+    /// Reads one whole number.
     pub(crate) async fn number(&self, sql: &str) -> Result<i64, Failure> {
         let row = self
             .client
@@ -226,7 +226,7 @@ impl Database {
         Ok([table.unsigned_abs(), indexes.unsigned_abs()])
     }
 
-    /// Nothing is left over to be done from before.
+    /// Finishes the server's pending work, so that none is left over from before.
     pub(crate) async fn tidy(&self) -> Result<(), Failure> {
         self.run("VACUUM (ANALYZE) session").await?;
         self.run("CHECKPOINT").await

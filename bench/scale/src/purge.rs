@@ -77,7 +77,7 @@ pub(crate) async fn measure(
 
 type Watching = [JoinHandle<Result<Samples, Failure>>; 2];
 
-/// One visitor that reads, and one that writes.
+/// Starts one visitor that reads, and one that writes.
 fn watch(fleet: &Arc<Fleet>, live: Live, over: &Arc<AtomicBool>) -> Watching {
     [Op::Get, Op::Update].map(|op| {
         let (fleet, over) = (Arc::clone(fleet), Arc::clone(over));

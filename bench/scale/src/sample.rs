@@ -14,7 +14,7 @@ pub(crate) struct Spread {
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
     pub(crate) max: Duration,
-    /// Of all of them together.
+    /// Duration of all of them together.
     pub(crate) total: Duration,
 }
 

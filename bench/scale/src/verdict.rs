@@ -32,7 +32,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// One for each operation at the largest size.
+    /// Returns one verdict for each operation at the largest size.
     pub(crate) fn of(line: Line, rungs: &[Rung]) -> Vec<Self> {
         let Some(top) = rungs.last() else {
             return Vec::new();

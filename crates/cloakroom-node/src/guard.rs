@@ -20,7 +20,7 @@ use crate::visit::Visit;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Wanted {
-    /// Of each group one role.
+    /// Groups of roles; the session needs one role of each group.
     roles: Vec<Vec<String>>,
     fresh_ms: Option<u64>,
     /// The roles that the application says its user has, in the place of the session's own.

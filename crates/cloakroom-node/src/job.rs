@@ -17,7 +17,7 @@ use crate::keep::Keep;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Job {
-    /// Its record; nothing where it is not there.
+    /// Reads its record; nothing where it is not there.
     Read,
     /// Sets and removes keys: whether it was there.
     Change {

@@ -33,7 +33,7 @@ struct Inner {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Changes {
-    /// In the order of the object: a new key goes to the record's end.
+    /// The changed keys, in the order of the object: a new key goes to the record's end.
     set: Vec<(String, Box<RawValue>)>,
     removed: Vec<String>,
     cookie: BTreeMap<String, Box<RawValue>>,
@@ -209,7 +209,7 @@ pub fn reset(visit: &External<Visit>) -> Result<()> {
     visit.session()?.reset().map_err(refused)
 }
 
-/// Gives the session another id when it is stored; the data stays.
+/// Changes the session's id when it is stored; the data stays.
 #[napi(catch_unwind)]
 pub fn renew(visit: &External<Visit>) -> Result<()> {
     visit.session()?.regenerate().map_err(refused)

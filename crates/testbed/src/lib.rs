@@ -35,7 +35,7 @@ pub trait Server: Send {
     /// Returns the URL to connect to; where there are databases, of one that only this test uses.
     fn url(&self) -> String;
 
-    /// Its port on 127.0.0.1.
+    /// Returns its port on 127.0.0.1.
     fn port(&self) -> u16;
 
     /// Ends it as a crash does.

@@ -54,7 +54,7 @@ impl Mongo {
         mongo
     }
 
-    /// Its port.
+    /// Returns its port.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -26,10 +26,10 @@ struct State {
     waits: AtomicU64,
     /// Number of connections with a request that was not answered yet.
     asking: AtomicUsize,
-    /// Nothing passes back to the client: answers are lost, requests are not.
+    /// `true` while replies are discarded and requests are not.
     deaf: AtomicBool,
     cut: AtomicBool,
-    /// Nothing passes back to the client for as long as this is set; then all of it does.
+    /// `true` while replies are held back; then all of them pass.
     frozen: AtomicBool,
     /// Least delay of replies, in milliseconds.
     late: AtomicU64,
@@ -38,7 +38,7 @@ struct State {
 }
 
 impl Proxy {
-    /// In front of the server at `port`.
+    /// Starts a proxy in front of the server at `port`.
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let own = listener.local_addr().expect("it is bound").port();
@@ -75,13 +75,13 @@ impl Proxy {
         self.state.waits.swap(0, Ordering::SeqCst)
     }
 
-    /// From now on requests arrive and answers do not.
+    /// Discards replies from now on; requests still arrive.
     pub fn lose_answers(&self, lose: bool) {
         self.state.deaf.store(lose, Ordering::SeqCst);
     }
 
-    /// From now on requests arrive, and answers only once this is over: as on a network that stands
-    /// still and recovers.
+    /// Holds replies back for as long as it is set; requests still arrive, as on a network that stalls and
+    /// recovers.
     pub fn freeze(&self, freeze: bool) {
         self.state.frozen.store(freeze, Ordering::SeqCst);
     }
@@ -91,14 +91,14 @@ impl Proxy {
         self.state.cut.store(cut, Ordering::SeqCst);
     }
 
-    /// From now on answers come so much later, and up to twice that.
+    /// Delays replies from now on by so much, and up to twice that.
     pub fn delay(&self, late: Duration) {
         let millis = u64::try_from(late.as_millis()).expect("a short time");
         self.state.late.store(millis, Ordering::SeqCst);
     }
 
-    /// From now on faults concern only the connections whose client has this among the first things
-    /// that it says: a user's name, a command. An empty text means all again.
+    /// Restricts faults to the connections whose client has this text among its first messages: a user's
+    /// name, a command. An empty text restricts them no more.
     pub fn only(&self, text: &str) {
         let mut concerned = self.state.concerned.lock().expect("nothing panics with it");
         text.clone_into(&mut concerned);

@@ -98,12 +98,12 @@ impl Redis {
         redis
     }
 
-    /// Its port.
+    /// Returns its port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its directory.
+    /// Returns its directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -197,7 +197,7 @@ fn run(port: u16, options: &RedisOptions, directory: &Path) -> Process {
     Process::start(&options.program.path(), arguments, directory, None)
 }
 
-/// One command on a connection of its own; `None` where no server listens.
+/// Sends one command on a connection of its own; `None` where no server listens.
 fn command(port: u16, words: &[&str]) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One way to start both labs.
+/// A pair of command lines for the two labs.
 #[derive(Debug)]
 pub(super) struct Config {
     /// The flags of the labs in which it differs.

@@ -15,7 +15,7 @@ pub(super) struct Pair {
     pub(super) config: &'static Config,
     left: Side,
     right: Side,
-    /// For each lab of the right side whether it is ours, and may deviate.
+    /// For each lab of the right side `true` if it is ours, and may deviate.
     ours: Vec<bool>,
     /// Index of the lab that gets the first request of a sequence.
     pub(super) first: usize,
@@ -35,7 +35,7 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
     pub(crate) line: String,
-    /// It is not Express's.
+    /// `true` for a lab of this library.
     pub(crate) is_ours: bool,
 }
 

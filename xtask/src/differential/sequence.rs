@@ -15,7 +15,7 @@ pub(super) enum CookieChoice {
     /// The last one that the server set.
     Current,
     None,
-    /// One that the server set earlier, counted from the first.
+    /// A cookie that the server set earlier, counted from the first.
     Stale(usize),
     /// The current id under a signature that is not its own.
     BadSignature,
@@ -32,7 +32,7 @@ pub(super) enum Target {
     Plain,
 }
 
-/// One thing that the handler does; keys and values are JSON texts.
+/// A step of the handler; keys and values are JSON texts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     /// A step of a name alone: `save`, `reload`, `all`, …

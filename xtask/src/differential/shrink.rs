@@ -18,7 +18,7 @@ pub(super) fn shrink(
     }
 }
 
-/// Every sequence that is one piece smaller, the largest pieces first.
+/// Returns every sequence that is one piece smaller, the largest pieces first.
 fn smaller(requests: &[Request]) -> Vec<Vec<Request>> {
     let change = |index: usize, changed: Request| {
         let mut requests = requests.to_vec();

@@ -4,7 +4,7 @@ use super::Extent;
 use super::outcome::Outcome;
 use super::parts::{PARTS, Part};
 
-/// One row for each fault.
+/// Returns the table, one row for each fault.
 pub(crate) fn table(outcomes: &[Outcome]) -> String {
     let rows = outcomes.iter().map(row);
     let rows: Vec<String> = HEADER

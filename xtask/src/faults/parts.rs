@@ -86,7 +86,7 @@ impl Part {
         self
     }
 
-    /// With so many rounds CI has time for it.
+    /// Adds the part to CI, with so many rounds.
     const fn in_ci(mut self, rounds: usize) -> Self {
         self.rounds.short = Some(rounds);
         self

@@ -165,7 +165,7 @@ pub(super) fn table(inputs: &Inputs) -> Result<Vec<String>, String> {
     Ok(lines)
 }
 
-/// Two figures: more would promise what the inputs do not know.
+/// Rounds to two figures: more would claim a precision that the inputs do not have.
 fn rate(value: f64) -> String {
     scaled(value, &["", " thousand", " million"])
 }

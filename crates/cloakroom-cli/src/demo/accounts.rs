@@ -46,7 +46,7 @@ pub(super) struct Accounts {
     changed: RwLock<HashMap<&'static str, PasswordHash>>,
     /// The hash that a password is compared with when the name is unknown.
     nobody: PasswordHash,
-    /// Each hash takes 19 MiB and a core: as many at a time as there are cores.
+    /// The permits for hashing: each hash takes 19 MiB and a core, so there are as many as cores.
     turns: Arc<Semaphore>,
 }
 
@@ -87,7 +87,7 @@ impl Accounts {
         self.known.iter().map(|account| account.name)
     }
 
-    /// Gives an account another password, until the shop closes; `false` where the name is unknown.
+    /// Changes the password of an account, until the shop closes; returns `false` where the name is unknown.
     pub(super) async fn change(&self, name: &str, password: String) -> bool {
         let Some(account) = self.known.iter().find(|account| account.name == name) else {
             return false;

@@ -71,7 +71,7 @@ enum Style {
 }
 
 impl Style {
-    /// By <https://no-color.org>, and plain wherever no person is looking.
+    /// Follows <https://no-color.org>, and is plain wherever no person is looking.
     fn of_stdout() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::negotiate::Wants;
 use super::pages;
 
-/// No sentence of ours is longer.
+/// Longest sentence of the shop's own, in bytes.
 const LONGEST_SENTENCE: usize = 4096;
 
 /// The reasons for which a request fails.

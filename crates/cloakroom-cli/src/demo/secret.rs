@@ -9,12 +9,12 @@ use cloakroom::KeyRing;
 use super::options::{Options, make_private};
 use crate::problem::Problem;
 
-/// No secret is longer; a file that is, is not ours.
+/// Longest secret file, in bytes; a longer one is not the shop's.
 const LONGEST_FILE: u64 = 4096;
 
 /// The source of the secret.
 pub(super) enum Origin {
-    /// By flag or environment.
+    /// Given by flag or environment.
     Given,
     /// Drawn now, for as long as this process runs.
     Passing,

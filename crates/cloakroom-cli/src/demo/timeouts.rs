@@ -13,7 +13,7 @@ const IDLE: Duration = Duration::from_mins(30);
 const ABSOLUTE: Duration = Duration::from_hours(24);
 /// Whole seconds are what `Max-Age` can say.
 const LEAST: Duration = Duration::from_secs(1);
-/// No browser keeps a cookie longer (RFC 6265bis §5.5).
+/// Longest lifetime of a cookie in a browser (RFC 6265bis §5.5).
 const MOST: Duration = Duration::from_hours(400 * 24);
 
 /// The time-outs that were typed; the others are the library's.

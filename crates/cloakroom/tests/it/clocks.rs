@@ -169,7 +169,7 @@ async fn a_clock_that_jumps_ends_no_session(store: &str) {
     }
 }
 
-/// By the absolute time-out a session ends where a clock says so: late or early by its skew, and no more.
+/// A session ends by the absolute time-out of the serving process's clock: off by its skew, and no more.
 async fn a_deadline_is_exceeded_by_the_skew_at_most(store: &str) {
     let place = Place::new(store);
     let process = Process::at(&place, 0).await;

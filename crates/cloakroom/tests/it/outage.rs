@@ -40,7 +40,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 struct Answer {
     at: Instant,
     took: Duration,
-    /// It took longer than the deadline and what the machine accounts for.
+    /// `true` if it took longer than the deadline and what the machine accounts for.
     is_late: bool,
     status: StatusCode,
     body: String,
@@ -165,7 +165,7 @@ async fn interval(router: &Router, cookies: &[String]) -> Duration {
     EVERY.max(begin.elapsed() * 3 / 100)
 }
 
-/// One request of a signed-in visitor; every fourth writes.
+/// Sends one request of a signed-in visitor; every fourth writes.
 async fn ask(router: &Router, cookies: &[String], number: usize) -> Answer {
     let writes = number.is_multiple_of(4);
     let (path, operations) = if writes { ("/write", 2) } else { ("/", 1) };
@@ -301,7 +301,7 @@ async fn survive(server: Box<dyn Server>, trouble: Trouble, on_store_error: OnSt
     }
 }
 
-/// Each trouble of a server, with each of the policies.
+/// Defines a test for each trouble of a server, with each of the policies.
 macro_rules! survives {
     ($store:ident, $server:expr) => {
         mod $store {

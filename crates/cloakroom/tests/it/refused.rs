@@ -32,9 +32,9 @@ struct Fleet {
 
 /// The ways in which a store refuses writes.
 enum Refusal {
-    /// It fails for the first process alone.
+    /// The store fails for the first process alone.
     Fails(FaultInjectingStore, StoreErrorKind),
-    /// It works and says nothing of it.
+    /// The store executes the operation and loses its reply.
     LosesAnswers(FaultInjectingStore),
     Redis(Redis),
     Postgres(Postgres),

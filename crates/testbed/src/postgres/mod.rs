@@ -80,7 +80,7 @@ impl Postgres {
         postgres
     }
 
-    /// Its port.
+    /// Returns its port.
     pub fn port(&self) -> u16 {
         self.port
     }

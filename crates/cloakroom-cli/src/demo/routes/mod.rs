@@ -25,7 +25,7 @@ use cloakroom::{Clock, Manager, SessionLayer};
 use super::accounts::Accounts;
 use super::{assets, failure, headers};
 
-/// No body that the shop asks for is longer.
+/// Longest body that the shop accepts, in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
 
 /// Time after a login for which the password is not asked for again.

@@ -110,14 +110,14 @@ impl Client {
         self.send(request, String::new()).await
     }
 
-    /// As a script of the shop's own pages does.
+    /// Sends a request as a script of the shop's own pages does.
     async fn post(&mut self, path: &str, body: &Value) -> Answer {
         let request = Request::post(path).header("content-type", "application/json");
         let request = request.header("sec-fetch-site", "same-origin");
         self.send(request, body.to_string()).await
     }
 
-    /// As a form that no browser of today sends.
+    /// Sends a form as no current browser does.
     async fn submit(&mut self, path: &str, body: &str) -> Answer {
         let request = Request::post(path);
         let request = request.header("content-type", "application/x-www-form-urlencoded");

@@ -44,7 +44,7 @@ impl Visitor {
         Self::new(Policy::builder(keys()).build().unwrap())
     }
 
-    /// With a session that is stored, and holds `began`.
+    /// Returns a visitor whose session is stored, and holds `began`.
     async fn known() -> Self {
         let mut visitor = Self::by_default();
         let session = visitor.open().await;

@@ -10,7 +10,7 @@ use super::secure;
 use crate::express::gate::Gate;
 use crate::support::keys;
 
-/// Two requests of one session, of which the first is saving while the second begins to.
+/// Runs two requests of one session, of which the first is saving while the second begins to.
 async fn behind_another<F, T>(waiting: impl FnOnce(Session, Gate) -> F) -> T
 where
     F: Future<Output = T>,

@@ -16,9 +16,9 @@ use crate::support::servers::{connect, kind, on_every_store};
 /// The ways in which a call fails.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// Nothing is done.
+    /// The call is not executed.
     Fails,
-    /// It is done, and the answer is lost.
+    /// The call is executed, and its reply is lost.
     LosesAnswer,
 }
 
@@ -56,7 +56,7 @@ impl Visitor {
         opened.ok()
     }
 
-    /// One request; `None` where it was not answered with 200.
+    /// Sends one request; `None` where it was not answered with 200.
     async fn request<T>(&mut self, handler: impl AsyncFnOnce(&Session) -> Option<T>) -> Option<T> {
         let session = self.open().await?;
         let answer = handler(&session).await;

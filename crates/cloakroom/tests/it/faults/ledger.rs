@@ -6,9 +6,9 @@ use std::collections::HashMap;
 /// The outcome of an operation, as its client saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// It was acknowledged.
+    /// The operation was acknowledged.
     Done,
-    /// It was refused, or not answered: it may be done or not.
+    /// The operation was refused, or not answered: it may be done or not.
     Unknown,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Verdict {
     Kept,
     /// An acknowledged change is missing.
     Lost,
-    /// It was acknowledged to have ended, and is there.
+    /// The end was acknowledged, and the session exists.
     Undone,
     /// A change was applied twice, or was never requested.
     TooMuch,

@@ -17,7 +17,7 @@ fn entry() -> NewRecord {
     }
 }
 
-/// So many new ids.
+/// Returns so many new ids.
 fn ids(count: usize) -> Vec<SessionId> {
     (0..count).map(|_| SessionId::random()).collect()
 }

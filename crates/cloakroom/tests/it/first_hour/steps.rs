@@ -154,7 +154,7 @@ async fn y6_an_update_refuses_by_the_stored_value(url: &str) {
     assert!(matches!(paid, Ok(Some(7))), "{paid:?}");
 }
 
-/// Of requests that run at once, on two servers, one gets a code.
+/// Of concurrent requests on two servers, one gets the code.
 async fn y6_one_of_many_concurrent_requests_takes_a_value(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
     let other = Visitor::of(visitor.with(|policy| policy));

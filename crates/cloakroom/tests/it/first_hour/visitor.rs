@@ -52,7 +52,7 @@ impl Visitor {
         }
     }
 
-    /// One request.
+    /// Runs one request.
     pub(super) async fn visit<R>(
         &mut self,
         handle: impl AsyncFnOnce(&Session) -> Result<R, SessionError>,

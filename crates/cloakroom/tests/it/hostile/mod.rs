@@ -76,7 +76,7 @@ impl Site {
     }
 }
 
-/// Both stores, with the default grammar and with any, by our policy and by Express's.
+/// Returns both stores, with the default grammar and with any, by our policy and by Express's.
 fn sites() -> Vec<Site> {
     let any = || IdGrammar::any();
     let policies = [

@@ -66,7 +66,7 @@ async fn redis_notifies_of_deletes_by_any_client() {
     is_told_without_questions(store, delete).await;
 }
 
-/// On a connection that stays open: one that is closed at once may be closed before it was read.
+/// Sends a command on a connection that stays open: one closed at once may be closed before it was read.
 fn redis_command(port: u16, words: &[&str]) -> String {
     let said = Command::new("redis-cli")
         .args(["-p", &port.to_string()])

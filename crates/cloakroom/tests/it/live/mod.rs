@@ -44,7 +44,7 @@ impl Node {
         Self(Manager::with_clock(policy, store, Clock::System))
     }
 
-    /// Two servers on one store, each with a connection of its own where there are connections.
+    /// Returns two servers on one store, each with a connection of its own where there are connections.
     async fn pair(url: &str) -> (Self, Self) {
         Self::pair_with(url, |policy| policy).await
     }

@@ -77,7 +77,7 @@ async fn send(mut socket: LiveSocket) {
     }
 }
 
-/// It looks at its socket never again.
+/// Waits without ever reading its socket.
 async fn wait(socket: LiveSocket) {
     sleep(Duration::from_mins(1)).await;
     drop(socket);
@@ -89,7 +89,7 @@ async fn flood(mut socket: LiveSocket) {
     while socket.send(much.clone().into()).await.is_ok() {}
 }
 
-/// Both halves in tasks of their own, which outlive the handler.
+/// Runs both halves in tasks of their own, which outlive the handler.
 async fn split(live: LiveUpgrade) -> Response {
     live.on_upgrade(async |socket| {
         let (mut sink, mut stream) = socket.split();

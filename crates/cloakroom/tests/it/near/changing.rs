@@ -172,7 +172,7 @@ async fn a_primary_behind_sentinels_that_is_replaced_and_works_on() {
     warm(&near, &connect(&sentinels.url()).await, BATCH).await;
 }
 
-/// One sentinel may be gone; where most are, nothing is given out from memory, and the store is asked.
+/// One sentinel may be gone; where most are, nothing is served from memory, and the store is read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_that_hang() {
     let sentinels = tokio::task::spawn_blocking(Sentinels::start).await.unwrap();

@@ -50,7 +50,7 @@ async fn no_round_trip_to_valkey() {
     a_hit_makes_no_round_trip(Redis::shared_valkey()).await;
 }
 
-/// Without the triggers; a copy is good for the bound then, and a thousand reads take less.
+/// Without the triggers; a copy is valid for the bound then, and a thousand reads take less.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_round_trip_to_postgres() {
     let postgres = Postgres::shared();

@@ -60,7 +60,7 @@ fn router(manager: &Manager) -> Router {
         .layer(SessionLayer::new(manager.clone()))
 }
 
-/// Two servers, each with a cache, on a store that tells neither what the other does.
+/// Returns two servers, each with a cache, on a store that notifies neither of the other's changes.
 fn pair() -> [(Manager, Client); 2] {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     [(); 2].map(|()| {

@@ -122,7 +122,7 @@ async fn hold(servers: &[Server], cookies: &Cookies) {
     }
 }
 
-/// All of them answer so within the bound of `since`, and go on to.
+/// Checks that all of them answer so within the bound of `since`, and go on to.
 async fn all_answer(servers: &[Server], since: Instant, so: impl AsyncFn(&Server) -> bool) {
     for server in servers {
         loop {
@@ -219,7 +219,7 @@ async fn a_role_change_is_seen_by_all_servers() {
     all_answer(&servers, promoted, sees).await;
 }
 
-/// With its control: within the bound the cache gives out what was, to those who ask for no role.
+/// With its control: within the bound the cache serves the earlier record to guards without a role.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_guard_does_not_wait_for_a_frozen_connection() {
     let redis = Redis::start();

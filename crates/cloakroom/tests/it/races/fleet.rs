@@ -160,7 +160,7 @@ async fn last_write_wins_servers_undo_logouts(url: &str) {
     panic!("a control that revives nothing proves nothing");
 }
 
-/// Of logins that race a logout everywhere, how many live on where no index finds them.
+/// Returns the number of logins that race a logout everywhere and stay live outside the index.
 async fn outside_the_index(manager: &Manager, rounds: usize, login: Login) -> usize {
     let mut outside = 0;
     for round in 0..rounds {

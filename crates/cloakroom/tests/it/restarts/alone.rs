@@ -1,4 +1,4 @@
-//! One server that starts again.
+//! A single server that restarts.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{Back, ENDS, Sessions, ask, connect, control, rounds, saw};
 /// The ways in which a server loses data.
 #[derive(Clone, Copy)]
 enum Forgets {
-    /// It starts from a snapshot that was taken before.
+    /// It restarts from an earlier snapshot.
     BySnapshot,
     /// Its log has lost the last second.
     ByLog,
@@ -144,7 +144,7 @@ async fn control_without_replay_sessions_come_back() {
     );
 }
 
-/// Two processes: each repeats what it has ended itself.
+/// Two processes: each replays the ends that it made itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r1_each_process_replays_its_own_ends() {
     let mut server = by_default(RedisProgram::Redis);

@@ -1,4 +1,4 @@
-//! One node of a cluster starts again.
+//! A node of a cluster that restarts.
 
 use std::sync::Arc;
 

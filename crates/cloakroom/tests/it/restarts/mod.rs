@@ -25,7 +25,7 @@ use crate::faults::{control, rounds, saw};
 /// Number of sessions that end in a round.
 const ENDS: usize = 6;
 
-/// As a process of its own connects; `repeats` is false for the controls.
+/// Connects as a process of its own; `repeats` is false for the controls.
 async fn connect(url: &str, repeats: bool) -> RedisStore {
     let options = if repeats {
         RedisOptions::default()
@@ -119,7 +119,7 @@ async fn until<T>(what: &str, mut attempt: impl AsyncFnMut() -> Result<T, StoreE
     }
 }
 
-/// For what has to come at last, on a machine that does much else.
+/// Time limit of every wait, on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(10);
 

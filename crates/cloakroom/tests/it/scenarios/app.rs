@@ -25,16 +25,16 @@ const DAY: Duration = Duration::from_hours(24);
 pub(crate) struct App {
     /// The sessions of `connect.sid`, in the store that can be made to fail.
     pub(crate) manager: Manager,
-    /// Those of `side.sid`, for paths below `/side`.
+    /// The sessions of `side.sid`, for paths below `/side`.
     pub(crate) side: Manager,
-    /// Those of `strict.sid`, for paths below `/strict`, of which a user has one.
+    /// The sessions of `strict.sid`, for paths below `/strict`, of which a user has one.
     pub(crate) strict: Manager,
     pub(crate) attempts: Attempts,
     pub(crate) clock: ManualClock,
     pub(crate) store: FaultInjectingStore,
     /// A request to `/slow` has its session.
     pub(crate) arrived: Notify,
-    /// It may go on.
+    /// Notified when the handler may go on.
     pub(crate) go_on: Notify,
 }
 
@@ -44,7 +44,7 @@ impl App {
         Self::by(clock, store, |policy| policy)
     }
 
-    /// By a clock, with a policy of its own for the sessions of `connect.sid`.
+    /// Makes an application with a clock, and a policy of its own for the sessions of `connect.sid`.
     pub(crate) fn by(
         clock: ManualClock,
         store: Arc<dyn Store>,
@@ -87,7 +87,7 @@ impl SessionName for Side {
     const NAME: &'static str = "side.sid";
 }
 
-/// That of the first.
+/// The layer of `connect.sid`.
 pub(crate) struct Main;
 
 impl SessionName for Main {
@@ -368,7 +368,7 @@ async fn slow_login_saved(asked: Asked) -> Answer {
     Ok(Said::To("/".to_owned()))
 }
 
-/// Gives the session another id.
+/// Changes the session's id.
 async fn regenerate(asked: Asked) -> Answer {
     asked.session.regenerate()?;
     Ok(Said::Text("ok".to_owned()))

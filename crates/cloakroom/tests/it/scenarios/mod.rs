@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use self::site::{Framework, Site};
 use crate::support::servers::on_every_store;
 
-/// No scenario takes as long; one that waits for what does not come has failed.
+/// Time limit of a scenario; one that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(30);
 
 type Scenario = (

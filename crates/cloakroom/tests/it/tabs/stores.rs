@@ -39,7 +39,7 @@ async fn v2_late_requests_change_nothing_through_a_near_cache(url: &str) {
     late_requests(near_cache(url).await).await;
 }
 
-/// All at once, because each waits for eleven seconds.
+/// All stores at once, because each waits for eleven seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn v1_visits_keep_a_session_until_the_absolute_timeout_on_every_store() {
     let mut stores = Vec::new();

@@ -123,7 +123,7 @@ impl Disk {
         }
     }
 
-    /// Some sectors of a write are there, and some are not.
+    /// Applies some sectors of a write, and not the others.
     fn tear(&mut self, change: &Change, left: &mut Vec<u8>) {
         let Change::Write { at, bytes } = change else {
             return;

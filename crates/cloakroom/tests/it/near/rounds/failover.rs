@@ -13,7 +13,7 @@ const ELECTED: Duration = Duration::from_secs(6);
 /// The second does not ask the primary: for a moment there are two.
 const WAYS: [&[&str]; 2] = [&["CLUSTER", "FAILOVER"], &["CLUSTER", "FAILOVER", "FORCE"]];
 
-/// One that is under way.
+/// A failover under way.
 pub(super) enum Failover {
     Told {
         replica: u16,

@@ -31,12 +31,12 @@ use super::{BATCH, BOUND, LOOK, entry, near, rounds};
 const IN_ALL: &str = "CLOAKROOM_ROUNDS_IN_ALL";
 /// Servers that give out sessions, beside the one at which they end.
 const OTHERS: usize = 3;
-/// Between two logouts, so that a fault meets some before, some after and some on their way.
+/// Time between two logouts, so that a fault meets some before, some after and some on their way.
 const PAUSE: Duration = Duration::from_millis(4);
 /// The bound for all but one logout in a thousand while nothing fails, on a machine that is otherwise
 /// mostly idle.
 const SOON: Duration = Duration::from_millis(50);
-/// So many are needed to speak of one in a thousand.
+/// Number of rounds needed to speak of one in a thousand.
 const MANY: usize = 1000;
 
 /// The kinds, and how many of a hundred rounds are of each.

@@ -55,7 +55,7 @@ pub(super) enum Fault {
     Cut,
     /// The servers end all connections, again and again.
     Killed,
-    /// All keys go at once: that is how the sessions end.
+    /// All keys are deleted at once: that is how the sessions end.
     Flushed,
     /// A replica takes over.
     FailsOver,

@@ -8,7 +8,7 @@ use super::super::peer::Seen;
 /// One logout, as all the other servers saw it.
 #[derive(Clone, Copy, Debug)]
 struct Round {
-    /// Until all the others refused.
+    /// Time until all the others refused.
     delay: Duration,
     /// `true` if one of them accepted past the bound.
     past: bool,
@@ -50,7 +50,7 @@ impl Tally {
         self.rounds.len()
     }
 
-    /// In how many rounds a server accepted past the bound.
+    /// Returns the number of rounds in which a server accepted past the bound.
     pub(super) fn past(&self) -> usize {
         self.rounds.iter().filter(|round| round.past).count()
     }

@@ -22,7 +22,7 @@ pub(super) type Id = usize;
 /// The state of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
-    /// It is the present id of this session.
+    /// The present id of this session.
     Of(usize),
     Renewed {
         to: Id,

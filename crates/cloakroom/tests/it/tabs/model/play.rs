@@ -1,4 +1,4 @@
-//! One sequence: what is asked, and what came back compared with what had to.
+//! A sequence: its requests, and the comparison of the responses with the expected ones.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -24,9 +24,9 @@ pub(super) enum Who {
 pub(super) enum Step {
     /// A request that nothing overtakes.
     Ask(Who, Do),
-    /// One that is sent with the cookies of now.
+    /// Sends a request with the present cookies.
     Send(Who, Do),
-    /// One that is sent has reached the server, which has answered.
+    /// Delivers a sent request to the server, which answers it.
     Arrive(usize),
     /// An answer, or the rest of a request that the server has begun with, reaches the browser.
     Deliver(usize),

@@ -22,7 +22,7 @@ pub(super) enum Spoil {
     RenewalsAreClosed,
     /// Retired ids are known for longer than their minute.
     NeverForgets,
-    /// Nothing is known of any id.
+    /// No retired id is known.
     ForgetsAtOnce,
     /// A logout leaves nothing behind.
     LogoutsAreForgotten,
@@ -61,7 +61,7 @@ pub(super) struct SpoiledStore {
 
 #[derive(Default)]
 struct Seen {
-    /// By what each id was replaced.
+    /// The successor of each replaced id.
     replaced: HashMap<SessionId, SessionId>,
     retired: HashMap<SessionId, RetiredId>,
     last: Option<SessionId>,
