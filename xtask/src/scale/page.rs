@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::sizing::{self, Inputs};
 
 /// The heading above the computed table in the manual.
-const RESULTS: &str = "# What comes out";
+const RESULTS: &str = "# Results";
 
 /// The manual's page with the figures of `measured`, and with its results computed from its inputs.
 ///

@@ -104,7 +104,7 @@ const ROWS: [Row; 19] = [
     ("6. log a second, cheapest", |n, i| {
         Ok(bytes(log(n, i, "")?))
     }),
-    ("6. log a second, dearest (lz4)", |n, i| {
+    ("6. log a second, most expensive (lz4)", |n, i| {
         Ok(bytes(log(n, i, "_compressed")?))
     }),
     ("6. the same, were each request to touch", |n, i| {
@@ -122,7 +122,7 @@ const ROWS: [Row; 19] = [
         let seen = Load::of(n, i)?.requests / servers(n, i)?.max(1.0) * 30.0;
         Ok(bytes(seen * i.get("memory_session")?))
     }),
-    ("9. near cache: told to each server, a second", |n, i| {
+    ("9. near cache: notifications to each server, a second", |n, i| {
         Ok(bytes(Load::of(n, i)?.writes() * i.get("redis_told")?))
     }),
 ];
