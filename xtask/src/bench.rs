@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::context::Context;
 
-/// What the runner understands.
+/// The options of the runner.
 #[derive(Debug, Clone, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Options {

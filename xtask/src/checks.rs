@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::steps::Done;
 
-/// What the library is without its features: no framework, no database.
+/// Crates that the library without its features must not depend on: no framework, no database.
 const NOT_IN_CORE: [&str; 12] = [
     "actix-web",
     "axum",
@@ -36,7 +36,7 @@ pub(crate) fn clippy(context: &Context) -> Result<Done, String> {
 pub(crate) fn core(context: &Context) -> Result<Done, String> {
     let words = "clippy -p cloakroom --no-default-features -- -D warnings";
     context.require(&mut context.cargo(words))?;
-    // As somebody builds it who tries it out.
+    // The build of a first trial.
     let words = "clippy -p cloakroom-cli -- -D warnings";
     context.require(&mut context.cargo(words))?;
     let words = "tree -p cloakroom --no-default-features -e normal --prefix none --format {p}";

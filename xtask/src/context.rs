@@ -1,4 +1,4 @@
-//! Where the repository lies, and how a step runs a command: into the step's log.
+//! The repository's directory, and commands whose output goes into the step's log.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use serde_json::Value;
 /// The most lines of a failed command's output that are shown; its log holds them all.
 const EXCERPT_LINES: usize = 300;
 
-/// What a step works with.
+/// The environment of a step.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) root: PathBuf,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_leaves_out_what_went_well() {
+    fn an_excerpt_omits_passed_tests() {
         let output = "   Compiling x v1\ntest a ... ok\ntest b ... FAILED\n  ✔ c (1ms)\nwhy";
         assert_eq!(excerpt(output), "test b ... FAILED\nwhy");
     }

@@ -1,4 +1,4 @@
-//! How many tests a test runner says that it ran.
+//! The number of tests that a test runner reports.
 
 use std::iter::Sum;
 
@@ -54,7 +54,7 @@ impl Counts {
         counts
     }
 
-    /// How many did not pass, for whatever reason.
+    /// Returns the number of tests that did not pass, for whatever reason.
     pub(crate) fn unsuccessful(&self) -> usize {
         self.failed + self.skipped
     }

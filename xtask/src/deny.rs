@@ -10,7 +10,7 @@ use crate::steps::Done;
 
 const VERSION: &str = "0.20.2";
 
-/// Where the advisories of `RustSec` are fetched from.
+/// The host of the `RustSec` advisories.
 const ADVISORIES: &str = "github.com:443";
 
 /// Holds the dependencies to `deny.toml`.

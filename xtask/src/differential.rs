@@ -34,7 +34,7 @@ use sequence::Request;
 /// Sequences before the labs start afresh: `/records` lists all that their stores hold.
 const BATCH: usize = 200;
 
-/// Which sequences to run, and against what.
+/// The sequences to run, and the lab to run them against.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Seeds to run, first and last.
@@ -66,7 +66,7 @@ impl Options {
 ///
 /// # Errors
 ///
-/// Where a lab does not start or ends before its time.
+/// If a lab does not start or ends before its time.
 pub(crate) fn run(options: &Options) -> Result<Report, String> {
     let plan = |line: &str, is_ours| Plan {
         labs: vec![Command {
@@ -84,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<Report, String> {
 ///
 /// # Errors
 ///
-/// Where a lab does not start or ends before its time.
+/// If a lab does not start or ends before its time.
 pub(crate) fn play(
     left: &Plan,
     right: &Plan,
@@ -130,8 +130,8 @@ fn run_seed(pair: &mut Pair, seed: u64, report: &mut Report) -> Result<(), Strin
     Ok(())
 }
 
-/// Whether a sequence shows a difference again. A lab that the machine held up for some milliseconds
-/// shows one in the lifetimes that it computes, and none the next time.
+/// Returns `true` if a sequence shows a difference again. A lab that the machine delayed for some
+/// milliseconds shows one in the lifetimes that it computes, and none the next time.
 fn shows_again(pair: &mut Pair, requests: &[Request]) -> Result<bool, String> {
     for _ in 0..4 {
         if pair.play(requests)?.difference.is_some() {

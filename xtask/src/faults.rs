@@ -18,7 +18,7 @@ use crate::steps::Done;
 use outcome::Outcome;
 use parts::{PARTS, Part, Program};
 
-/// Which faults, and how much of them.
+/// The faults to run, and the number of their rounds.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Bring about these alone: F02, R7, calls.
@@ -36,10 +36,10 @@ fn known() -> clap::builder::PossibleValuesParser {
     clap::builder::PossibleValuesParser::new(PARTS.iter().map(|part| part.name))
 }
 
-/// How much of a part is played.
+/// The number of rounds of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// What CI has time for.
+    /// The rounds that CI has time for.
     Short,
     Everyday,
     Full,
@@ -69,7 +69,7 @@ struct Programs {
 ///
 /// # Errors
 ///
-/// Where the tests do not build, or the page cannot be written.
+/// If the tests do not build, or the page cannot be written.
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let mut context = Context::read()?;
     context.begin("faults")?;
@@ -188,7 +188,7 @@ fn bring_about(
     Ok(outcome)
 }
 
-/// What the servers call themselves.
+/// Returns the versions that the servers report.
 fn versions(context: &Context) -> Vec<String> {
     let postgres = newest(Path::new("/usr/lib/postgresql")).join("bin/postgres");
     let ask = [

@@ -18,7 +18,7 @@ use crate::differential::{self, Command, Plan, Report};
 use crate::steps::Done;
 use crate::suites::{PROGRAMS, judge, node_tests};
 
-/// Which stores, and how much.
+/// The stores to test, and the number of sequences.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Seeds to run on each store, first and last.
@@ -87,7 +87,7 @@ impl fmt::Display for StoreName {
     }
 }
 
-/// Two stores of one kind: for Express alone, and for both.
+/// The databases of one kind of store: for Express alone, and for both.
 struct Places {
     alone: (String, String),
     shared: (String, String),
@@ -130,7 +130,7 @@ impl Places {
 ///
 /// # Errors
 ///
-/// Where something does not start or ends before its time.
+/// If something does not start or ends before its time.
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let context = Context::read()?;
     build(
@@ -183,7 +183,7 @@ pub(crate) fn step(context: &Context) -> Result<Done, String> {
     Ok(done)
 }
 
-/// As many sequences on each store as run in some seconds.
+/// Sequences on each store: a run of some seconds.
 const SEEDS: &str = "1..=60";
 
 /// The command line, for its defaults.

@@ -1,4 +1,4 @@
-//! What CI runs, runnable at home.
+//! The steps of CI, for a developer's machine.
 //!
 //! `test` and `ci` are tables of steps; a step runs its commands into a log of its own and says how
 //! many tests passed. `differential` is the comparison of both labs by itself.
@@ -29,7 +29,7 @@ use clap::builder::PossibleValuesParser;
 
 use steps::Step;
 
-/// What CI runs, runnable at home.
+/// The steps of CI, for a developer's machine.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {

@@ -16,7 +16,7 @@ use crate::suites::{compare, install, judge, node_tests};
 /// The longest that one file of tests may take, in milliseconds.
 const TIMEOUT_MS: &str = "300000";
 
-/// How the core is built.
+/// The options of the build.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Optimise it, as the published one is: minutes instead of seconds.
@@ -37,7 +37,7 @@ pub(crate) struct Options {
 ///
 /// # Errors
 ///
-/// Where it does not build, or there is no package for this platform.
+/// If it does not build, or there is no package for this platform.
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let context = Context::read()?;
     let mut command = context.cargo("build -p cloakroom-node --lib");
@@ -98,7 +98,7 @@ pub(crate) fn step(context: &Context) -> Result<Done, String> {
     Ok(done)
 }
 
-/// As many sequences for the package's labs as run in some seconds.
+/// Sequences for the package's labs: a run of some seconds.
 const SEEDS: &str = "1..=60";
 
 /// Prepares the package's tests, those that have one of `names` in their own, with a server of each kind.
@@ -145,7 +145,7 @@ fn strip(library: &Path) {
         .status();
 }
 
-/// What Cargo calls the library, and npm the platform.
+/// Returns Cargo's name of the library, and npm's of the platform.
 fn names(os: &str, arch: &str) -> Option<(&'static str, &'static str)> {
     let musl = cfg!(target_env = "musl");
     Some(match (os, arch) {

@@ -99,7 +99,7 @@ fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// What has to stand before a command that only root may run; nothing can be done without.
+/// Returns the prefix of commands that only root may run; `None` if there is none.
 fn privilege() -> Option<&'static str> {
     let id = Command::new("id").arg("-u").output().ok()?;
     if id.stdout.trim_ascii() == b"0" {

@@ -1,4 +1,4 @@
-//! What the library's paths cost in instructions, under callgrind, held to a table in the repository.
+//! The library's paths, counted in instructions under callgrind and compared with a table in the repository.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,15 +9,15 @@ use crate::counts::Counts;
 use crate::steps::Done;
 
 const TABLE: &str = "bench/PATHS.md";
-/// How many percent a path may grow by before its row has to be changed in the same commit.
+/// Percentage by which a path may grow before its row has to be changed in the same commit.
 const TOLERANCE: u64 = 5;
 /// A path is gone so many times, and so many; what a start costs is in both, and falls out.
 const TIMES: [u64; 2] = [200, 1200];
 
-/// What is done with the figures.
+/// The use of the figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub(crate) struct Options {
-    /// Write the table anew instead of holding the paths to it.
+    /// Write the table instead of comparing the paths with it.
     #[arg(long)]
     write: bool,
 }
@@ -126,7 +126,7 @@ fn row(line: &str) -> Option<Row> {
     })
 }
 
-/// One line for each path that the table does not allow.
+/// Returns one line for each path that the table does not allow.
 fn grown(counted: &[Row], held: &[Row]) -> Vec<String> {
     let judge = |row: &Row| {
         let Some(line) = held.iter().find(|held| held.path == row.path) else {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn callgrind_says_how_many() {
+    fn callgrinds_total_is_parsed() {
         assert_eq!(sum_of("events: Ir\nfn=x\n1 2\ntotals: 4711\n"), Some(4711));
         assert_eq!(sum_of("events: Ir\n"), None);
     }

@@ -1,7 +1,7 @@
-//! How stores do as they grow, and what the manual makes of it.
+//! Stores as they grow, and the manual's tables of their figures.
 //!
 //! The package `bench/scale` measures, in a workspace of its own, and writes `bench/SCALE.md`. From the
-//! figures at its end follow the tables of the manual's page "What a fleet needs".
+//! figures at its end follow the tables of the manual's page "Sizing a fleet".
 
 mod page;
 mod sizing;
@@ -10,7 +10,7 @@ use std::fs;
 
 use crate::context::Context;
 
-/// What is measured, or that the manual is brought up to date.
+/// The measurements to take, or the update of the manual.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Up to 100,000 sessions, in less than two minutes.
@@ -34,7 +34,7 @@ const MANUAL: &str = "crates/cloakroom/src/manual/sizing.md";
 ///
 /// # Errors
 ///
-/// Where a file cannot be read or written, or Cargo does not start.
+/// If a file cannot be read or written, or Cargo does not start.
 pub(crate) fn run(options: &Options) -> Result<bool, String> {
     let context = Context::read()?;
     if options.page {

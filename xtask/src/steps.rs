@@ -17,7 +17,7 @@ pub(crate) struct Step {
     run: fn(&Context) -> Result<Done, String>,
 }
 
-/// What a step did: the tests it ran, and what the reader should know besides.
+/// The result of a step: the tests it ran, and what the reader should know besides.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) counts: Counts,

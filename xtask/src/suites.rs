@@ -11,7 +11,7 @@ use crate::counts::Counts;
 use crate::differential;
 use crate::steps::Done;
 
-/// As many sequences as run in a few seconds; `cargo xtask differential` plays more.
+/// Sequences of a test run: a few seconds; `cargo xtask differential` plays more.
 const SEEDS: &str = "1..=300";
 
 /// More than two cores would have: most tests wait for servers, and for time to pass.
@@ -20,7 +20,7 @@ const TEST_THREADS: &str = "4";
 /// The longest that one file of Node's tests may take, in milliseconds.
 const NODE_TIMEOUT_MS: &str = "300000";
 
-/// Where there is a `package-lock.json`.
+/// Folders with a `package-lock.json`.
 const PACKAGES: [&str; 5] = [
     "interop",
     "interop/fronts",
@@ -39,7 +39,7 @@ pub(crate) fn npm(context: &Context) -> Result<Done, String> {
     Ok(Done::default())
 }
 
-/// What installs exactly what a folder's lock names.
+/// Returns the command that installs exactly what a folder's lock names.
 pub(crate) fn install(context: &Context, folder: &str) -> Command {
     let mut command = context.command("npm");
     command.args(["ci", "--prefix", folder, "--no-audit", "--no-fund"]);

@@ -1,4 +1,4 @@
-//! What came of the steps: a row for each, and the line that sums them up.
+//! The results of the steps: a row for each, and the line that sums them up.
 
 use std::fmt;
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl Row {
 }
 
 impl Summary {
-    /// Whether every step did what it should, and no test was left out.
+    /// Returns `true` if every step succeeded, and no test was left out.
     pub(crate) fn passed(&self) -> bool {
         self.counts().unsuccessful() == 0
     }

@@ -1,7 +1,7 @@
-//! What the servers have in common: how they listen, and what a login puts into a session.
+//! The parts that all servers share: the listener, and the data that a login puts into a session.
 //!
 //! Each contender is a program of its own, `PROGRAM KIND [URL]`, that serves the same routes on one
-//! thread. Whoever drives it waits for the line that says where it listens.
+//! thread. The driver waits for the line with its address.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 /// 64 bytes, for those who sign.
 pub const SECRET: &str = "the secret of all contenders, which is 64 bytes long and no less";
 
-/// How long a session may be idle, in minutes, where the contender's own default is a cookie that
-/// goes with the browser.
+/// Idle time-out of a session, in minutes, where the contender's own default is a cookie that ends with
+/// the browser.
 pub const IDLE_MINUTES: i64 = 30;
 
-/// What a login puts into a session beside `userId` and `n`: with it a record has about 300 bytes.
+/// Returns the data that a login stores beside `userId` and `n`: with it a record has about 300 bytes.
 pub fn profile() -> Value {
     json!({
         "name": "Ada Lovelace",
@@ -30,10 +30,10 @@ pub fn profile() -> Value {
     })
 }
 
-/// What a server was started with: `KIND [URL]`.
+/// The command line of a server: `KIND [URL]`.
 #[derive(Debug)]
 pub struct Start {
-    /// Which of its stores it has.
+    /// The kind of store.
     pub kind: String,
     /// The store's address, where it has one.
     pub url: String,
@@ -60,7 +60,7 @@ pub fn failed(error: impl Display) -> (StatusCode, String) {
 ///
 /// # Panics
 ///
-/// Where nobody reads what it says.
+/// If standard output is closed.
 pub fn announce(at: impl Display) {
     say(format_args!("listening on http://{at}"));
 }
@@ -69,7 +69,7 @@ pub fn announce(at: impl Display) {
 ///
 /// # Panics
 ///
-/// Where nobody reads it.
+/// If standard output is closed.
 pub fn say(line: impl Display) {
     let mut out = std::io::stdout();
     writeln!(out, "{line}")
@@ -81,7 +81,7 @@ pub fn say(line: impl Display) {
 ///
 /// # Panics
 ///
-/// Where the system gives no runtime or no port.
+/// If the system gives no runtime or no port.
 pub fn serve(make: impl AsyncFnOnce(Start) -> Router) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -12,15 +12,15 @@ use cloakroom::store::memory::MemoryStore;
 use cloakroom::{KeyRing, Manager, Policy, Secure, Session, SessionId};
 use serde_json::json;
 
-/// As many visitors as a path is gone at most, each for the first time.
+/// Largest number of visitors of a path, each for the first time.
 const MANY: usize = 1200;
 
-/// Of so many visitors one is taken.
+/// Number of candidates of which one visitor is taken.
 const CANDIDATES: usize = 64;
 
 type Path = fn(&tokio::runtime::Runtime, u32);
 
-/// Each with what it does, in the order of the table.
+/// The paths with their functions, in the order of the table.
 const PATHS: [(&str, &str, Path); 10] = [
     ("ticket", "Cookie field to verified id, seen before", ticket),
     (
@@ -76,7 +76,7 @@ impl Application {
         Self::over(MemoryStore::new())
     }
 
-    /// One that has taken none of the store's records apart.
+    /// Returns a manager that has parsed none of the store's records.
     fn over(store: MemoryStore) -> Self {
         let keys = KeyRing::with_insecure_short_secret([7; 32]).expect("any secret will do");
         let policy = Policy::builder(keys).secure(Secure::Never).build();

@@ -7,7 +7,7 @@ pub(crate) struct Answer<'a> {
     /// The values of its Set-Cookie fields.
     pub(crate) cookies: Vec<&'a str>,
     pub(crate) body: &'a [u8],
-    /// How much of the buffer it takes.
+    /// Number of bytes of the buffer that it takes.
     pub(crate) length: usize,
 }
 
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_length_is_refused() {
+    fn a_response_without_a_length_is_refused() {
         assert!(parse(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
         assert!(parse(b"nonsense\r\n\r\n").is_err());
     }

@@ -1,4 +1,4 @@
-//! One question to a server, on a connection of its own.
+//! A single request to a server, on a connection of its own.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! What contenders stand on: databases that this process starts, a new one for each turn.
+//! Environments of the contenders: databases that this process starts, a new one for each turn.
 
 use std::cell::{Cell, OnceCell};
 use std::fs::File;
@@ -21,17 +21,17 @@ pub(crate) struct Bed {
 /// An empty store for one turn of one contender.
 #[derive(Debug)]
 pub(crate) struct Ground {
-    /// Where the contender finds it.
+    /// The URL for the contender.
     pub(crate) url: String,
     proxy: Option<Proxy>,
     redis: Option<Redis>,
     /// The name of the database, and where it is.
     postgres: Option<String>,
-    /// Its files go when this does.
+    /// Directory of its files, removed with it.
     directory: Option<TempDir>,
 }
 
-/// What lies between a contender and its store.
+/// The transport between a contender and its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Between {
     Nothing,
@@ -42,7 +42,7 @@ pub(crate) enum Between {
 /// Files that are never on a disk: SQLite waits for nothing, as little as the other databases do here.
 const MEMORY: &str = "/dev/shm";
 
-/// All that is kept, in bytes.
+/// Script that sums the size of all keys, in bytes.
 const REDIS_BYTES: &str = "local sum = 0 \
     for _, key in ipairs(redis.call('KEYS', '*')) do \
     sum = sum + redis.call('MEMORY', 'USAGE', key, 'SAMPLES', '0') end return sum";
@@ -62,7 +62,7 @@ impl Bed {
             Backing::Sqlite => {
                 let directory = TempDir::new_in(MEMORY).expect("Linux has it");
                 let file = directory.path().join("sessions.db");
-                // There before it is opened: not everybody makes it.
+                // Created before it is opened: some contenders do not.
                 File::create(&file).expect("the directory can be written");
                 ground.url = format!("sqlite://{}", file.display());
                 ground.directory = Some(directory);
@@ -101,7 +101,7 @@ impl Ground {
         self.proxy.as_ref().map_or(0, Proxy::take_trips)
     }
 
-    /// What the store needs for all that lies in it; `None` where it is a file or nothing.
+    /// Returns the bytes that the store needs for its contents; `None` where it is a file or nothing.
     pub(crate) fn bytes(&self) -> Result<Option<u64>, String> {
         if let Some(redis) = &self.redis {
             return integer(&redis.command(&["EVAL", REDIS_BYTES, "0"])).map(Some);
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_taken_out_of_answers() {
+    fn numbers_are_parsed_from_replies() {
         assert_eq!(integer(":123\r\n"), Ok(123));
         assert_eq!(integer("45\n"), Ok(45));
         assert!(integer("-ERR unknown command\r\n").is_err());

@@ -82,7 +82,7 @@ fn note(table: &Table) -> String {
     format!("{}{scale}", table.note)
 }
 
-/// One row: the name, and in each panel a bar, its spread and its figure.
+/// Draws one row: the name, and in each panel a bar, its spread and its figure.
 fn bars(row: &Row, panels: &[Panel], y: f64) -> String {
     let class = if row.is_ours { "ours" } else { "peer" };
     let mut out = text(
@@ -117,13 +117,13 @@ fn bars(row: &Row, panels: &[Panel], y: f64) -> String {
     out
 }
 
-/// Where the bars of one column stand, and how long they are.
+/// The position and the length of one column's bars.
 #[derive(Debug)]
 struct Panel {
     left: f64,
     room: f64,
     scale: Scale,
-    /// Where a bar has no length: nothing, or the least of a logarithmic scale.
+    /// The value at which a bar has no length: nothing, or the least of a logarithmic scale.
     low: f64,
     high: f64,
 }
@@ -149,7 +149,7 @@ impl Panel {
         (0..).zip(0..table.columns.len()).map(panel).collect()
     }
 
-    /// How long a bar is.
+    /// Returns the length of a bar.
     fn length(&self, value: f64) -> f64 {
         let part = match self.scale {
             Scale::Linear => value / self.high,
@@ -164,7 +164,7 @@ impl Panel {
     }
 }
 
-/// From where to where a scale goes: a logarithmic one begins at 1, 2 or 5 times a power of ten.
+/// Returns the range of a scale: a logarithmic one begins at 1, 2 or 5 times a power of ten.
 fn range<'a>(cells: impl Iterator<Item = &'a Spread>, scale: Scale) -> (f64, f64) {
     let (mut least, mut most) = (f64::MAX, 0.0_f64);
     for cell in cells {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_names_everybody_and_stays_inside() {
+    fn a_chart_names_every_contender_and_stays_inside() {
         let tables = invented().tables();
         let chart = draw(&tables[0]);
         for row in &tables[0].rows {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_meaning_in_xml_is_escaped() {
+    fn xml_metacharacters_are_escaped() {
         assert_eq!(escape("a<b & \"c\""), "a&lt;b &amp; &quot;c&quot;");
     }
 }

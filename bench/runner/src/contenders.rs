@@ -1,11 +1,11 @@
-//! Who takes part: a table, and the programs behind it.
+//! The contenders: a table, and the programs behind it.
 
 use crate::route::Route;
 
 /// A server with one kind of store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contender {
-    /// Its name in every table, and what `--only` looks at.
+    /// The name in every table, which `--only` matches.
     pub(crate) name: &'static str,
     pub(crate) family: Family,
     pub(crate) program: Program,
@@ -14,7 +14,7 @@ pub(crate) struct Contender {
     pub(crate) backing: Backing,
 }
 
-/// Those that are compared with each other.
+/// The groups within which contenders are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Floor,
@@ -24,7 +24,7 @@ pub(crate) enum Family {
     Postgres,
 }
 
-/// What keeps the sessions.
+/// The store of the sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backing {
     Nothing,
@@ -33,7 +33,7 @@ pub(crate) enum Backing {
     Postgres,
 }
 
-/// What is built and started.
+/// The program that is built and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Program {
     Bare,
@@ -44,7 +44,7 @@ pub(crate) enum Program {
     Express,
 }
 
-/// What all others are compared with.
+/// The baseline of all others.
 pub(crate) const BARE: &str = "bare axum";
 
 #[rustfmt::skip]
@@ -72,7 +72,7 @@ const TABLE: [(&str, Family, Program, &str, Backing); 21] = [
     ("express-session postgres", Family::Postgres, Program::Express,       "postgres", Backing::Postgres),
 ];
 
-/// Everybody.
+/// Returns all contenders.
 pub(crate) fn all() -> Vec<Contender> {
     let contender = |&(name, family, program, kind, backing)| Contender {
         name,
@@ -84,7 +84,7 @@ pub(crate) fn all() -> Vec<Contender> {
     TABLE.iter().map(contender).collect()
 }
 
-/// Those whose name has one of the texts in it, and axum itself; everybody where there is no text.
+/// Returns the contenders whose name has one of the texts in it, and axum itself; all where there is no text.
 pub(crate) fn chosen(only: &[String]) -> Vec<Contender> {
     let is_chosen = |contender: &Contender| {
         only.is_empty()
@@ -94,7 +94,7 @@ pub(crate) fn chosen(only: &[String]) -> Vec<Contender> {
     all().into_iter().filter(is_chosen).collect()
 }
 
-/// Those of one family that are not ours.
+/// Returns the names of a family's peers.
 pub(crate) fn peers(family: Family) -> Vec<&'static str> {
     let peers = all().into_iter();
     let peers = peers.filter(|who| who.family == family && !who.is_ours());
@@ -106,17 +106,17 @@ impl Contender {
         self.program == Program::Cloakroom
     }
 
-    /// Whether it has sessions at all: one that has none answers every visitor the same.
+    /// Returns `true` if it has sessions at all: one that has none answers every visitor the same.
     pub(crate) fn has_sessions(&self) -> bool {
         self.family != Family::Floor
     }
 
-    /// Whether sessions lie in the server's own memory.
+    /// Returns `true` if sessions lie in the server's own memory.
     pub(crate) fn keeps_in_process(&self) -> bool {
         self.family == Family::Process && self.kind != "cookie"
     }
 
-    /// How many requests make one measurement: about a second of them.
+    /// Returns the number of requests of one measurement: about a second of them.
     pub(crate) fn requests(&self, route: Route) -> usize {
         let writes = matches!(route, Route::Bump | Route::Login);
         match (self.program, self.backing) {
@@ -158,7 +158,7 @@ impl Program {
         Self::Express,
     ];
 
-    /// Its folder in `bench/`, which has the lock file.
+    /// Returns its folder in `bench/`, which has the lock file.
     pub(crate) fn folder(self) -> &'static str {
         match self {
             Self::Bare | Self::Cloakroom => "servers",
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_chosen_is_compared_with_axum() {
+    fn the_baseline_is_always_selected() {
         let names = |only: &[&str]| -> Vec<&str> {
             let only: Vec<String> = only.iter().map(|&text| text.into()).collect();
             chosen(&only)

@@ -1,4 +1,4 @@
-//! All that a run found out, and the tables of it.
+//! The findings of a run, and their tables.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +19,11 @@ pub(crate) struct Findings {
     pub(crate) bytes: BTreeMap<&'static str, f64>,
     /// Reads of each session between changes, and the hits in percent.
     pub(crate) hits: Vec<(usize, f64)>,
-    /// Who did not take part, or did not to the end, and why.
+    /// The contenders that did not take part, or failed later, with their errors.
     pub(crate) failures: Vec<(String, String)>,
 }
 
-/// One of the two things that a sample holds.
+/// One of the two figures of a sample.
 pub(crate) type Figure = fn(&Sample) -> f64;
 
 pub(crate) const CPU: Figure = |sample| sample.cpu;
@@ -47,7 +47,7 @@ impl Findings {
         ratios(&series(name), &series(to))
     }
 
-    /// All tables that have a row.
+    /// Returns all tables that have a row.
     pub(crate) fn tables(&self) -> Vec<Table> {
         let tables = [
             self.cpu_ratios(),
@@ -193,7 +193,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::contenders;
 
-    /// Two rounds of everybody; each one a little slower than the one before it in the table.
+    /// Returns two rounds of all contenders; each one a little slower than the one before it in the table.
     pub(crate) fn invented() -> Findings {
         let mut findings = Findings {
             contenders: contenders::all(),

@@ -21,11 +21,11 @@ const ROUTES: [Route; 5] = [
     Route::Me,
     Route::Bump,
 ];
-/// What a start costs is in both of two runs, and not in their difference.
+/// Requests of the shorter of two runs; their difference does not count the start.
 const FEW: usize = 200;
 const MORE: usize = 1_000;
 
-/// What was counted.
+/// The counted instructions.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
     contenders: Vec<Contender>,
@@ -42,14 +42,14 @@ struct Forged {
     kept: f64,
 }
 
-/// Whether callgrind can follow it: what Node compiles while it runs is not to be compared, and a
+/// Returns `true` if callgrind can follow it: code that Node compiles at run time cannot be compared, and a
 /// database has instructions of its own.
 pub(crate) fn can_count(contender: &Contender) -> bool {
     matches!(contender.family, Family::Floor | Family::Process)
         && contender.program != Program::Express
 }
 
-/// Counts everybody, one route after the other.
+/// Counts all contenders, one route after the other.
 pub(crate) fn all(
     contenders: Vec<Contender>,
     unbuilt: &BTreeMap<Program, String>,
@@ -96,7 +96,7 @@ impl Counted {
         found.map(|(_, count)| *count)
     }
 
-    /// One table, if anything was counted.
+    /// Returns one table, if anything was counted.
     pub(crate) fn tables(&self) -> Vec<Table> {
         let row = |who: &Contender| {
             let cells = ROUTES.map(|route| self.of(who.name, route).map(Spread::one));
@@ -171,7 +171,7 @@ impl Counted {
     }
 }
 
-/// All instructions of a server that answered so many requests.
+/// Returns all instructions of a server that answered so many requests.
 fn total(
     contender: &Contender,
     setting: &Setting,
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_programs_say_is_understood() {
+    fn callgrind_output_is_parsed() {
         assert_eq!(
             totals("events: Ir\nfn=1\ntotals: 123456\n"),
             Some(123_456.0)

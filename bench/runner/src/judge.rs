@@ -1,11 +1,11 @@
-//! What cloakroom promises of its speed, and whether the figures hold it.
+//! The performance goals of cloakroom, checked against the figures.
 
 use crate::contenders::{self, BARE, Family};
 use crate::findings::{CPU, Findings, RATE};
 use crate::route::Route;
 use crate::stats::{Spread, count, figure};
 
-/// One promise and what became of it.
+/// A goal and its result.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
     pub(crate) promise: String,
@@ -30,7 +30,7 @@ impl Verdict {
         }
     }
 
-    /// One figure against its bound.
+    /// Compares one figure with its bound.
     pub(crate) fn of(promise: &str, found: Option<f64>, bound: Bound) -> Self {
         let holds = found.map(|found| match bound {
             Bound::Most(most) => found <= most,
@@ -44,7 +44,7 @@ impl Verdict {
     }
 }
 
-/// All of them, as far as they were measured.
+/// Returns the verdicts on all goals that were measured.
 pub(crate) fn judge(findings: &Findings) -> Vec<Verdict> {
     let mut verdicts = in_process(findings);
     verdicts.extend(redis(findings));
@@ -145,7 +145,7 @@ fn to_bare(findings: &Findings, name: &str, route: Route) -> Option<f64> {
     Spread::of(&ratios).map(|ratio| ratio.median)
 }
 
-/// Whether it takes less CPU than every peer of its family, in every round. Who was not measured
+/// Checks that it takes less CPU than every peer of its family, in every round. A peer that was not measured
 /// cannot be beaten, but one that was is enough for a miss.
 fn below(findings: &Findings, ours: &str, family: Family, route: Route) -> Verdict {
     let rounds = findings.rounds.len();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_not_judged() {
+    fn a_missing_measurement_is_not_judged() {
         for verdict in judge(&Findings::default()) {
             assert_eq!(verdict.word(), "not measured", "{}", verdict.promise);
         }

@@ -13,7 +13,7 @@ use crate::answer;
 use crate::route::Route;
 use crate::visitor::Visitor;
 
-/// How long one answer may take.
+/// Time to wait for one reply.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Visitors, and the connections that they share.
@@ -27,7 +27,7 @@ pub(crate) struct Crowd {
 struct Connection {
     stream: TcpStream,
     visitors: Vec<Visitor>,
-    /// Whose turn it is.
+    /// Index of the visitor whose turn it is.
     turn: usize,
     request: Vec<u8>,
     answer: Vec<u8>,
@@ -90,7 +90,7 @@ impl Crowd {
         Ok((sent, begin.elapsed()))
     }
 
-    /// Sends one request of everybody.
+    /// Sends one request of each visitor.
     pub(crate) fn send_all(&mut self, route: Route) -> Result<(), String> {
         let most = self.connections.iter().map(|own| own.visitors.len()).max();
         let all = most.unwrap_or(0) * self.connections.len();

@@ -47,7 +47,7 @@ struct Options {
     /// Two rounds of a fifth of the requests.
     #[arg(long)]
     quick: bool,
-    /// How many rounds: five, or two of a quick run.
+    /// Number of rounds: five by default, two in a quick run.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     rounds: Option<u8>,
     /// Those alone whose names contain this text, beside bare axum; nothing is written then.
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Times and counts; false where somebody failed.
+/// Times and counts; false if a contender failed.
 fn compare(options: &Options) -> Result<bool, String> {
     let (setting, contenders) = prepare(options, contenders::chosen(&options.only))?;
     let unbuilt = programs::build(&setting.places.bench, &programs(&contenders));
@@ -156,7 +156,7 @@ fn programs(contenders: &[Contender]) -> Vec<Program> {
     Program::ALL.into_iter().filter(is_needed).collect()
 }
 
-/// Prints the page, and writes it where it is whole; false where somebody failed.
+/// Prints the page, and writes it where it is whole; false if a contender failed.
 fn finish(options: &Options, setting: &Setting, page: &Page, file: &str) -> Result<bool, String> {
     for table in &page.tables {
         print!("{}", terminal::table(table));

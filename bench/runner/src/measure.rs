@@ -15,9 +15,9 @@ use crate::server::{Places, Server};
 pub(crate) const SESSIONS: usize = 512;
 /// Connections that stay open.
 pub(crate) const CONNECTIONS: usize = 32;
-/// The same before SQLite, where all that write wait for one another.
+/// Number of connections before SQLite, where all writers wait for one another.
 const CONNECTIONS_TO_SQLITE: usize = 8;
-/// What a server does after its last answer is counted as well.
+/// Time after the last reply whose work is counted as well.
 const AFTERWARDS: Duration = Duration::from_millis(30);
 
 /// One route in one round.
@@ -29,11 +29,11 @@ pub(crate) struct Sample {
     pub(crate) rate: f64,
 }
 
-/// How much is done: what makes a full run, or a quick one.
+/// The number of requests and rounds: that of a full run, or of a quick one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
     pub(crate) rounds: usize,
-    /// What the numbers of requests are divided by.
+    /// Divisor of the numbers of requests.
     pub(crate) part: usize,
     /// Sessions that are stored to see how large one is, in the process and in a database.
     pub(crate) stored: [usize; 2],
@@ -52,7 +52,7 @@ impl Effort {
     };
 }
 
-/// What every part of a run needs.
+/// The setting that every part of a run needs.
 #[derive(Debug)]
 pub(crate) struct Setting {
     pub(crate) bed: Bed,
@@ -68,7 +68,7 @@ impl Setting {
     }
 }
 
-/// Starts it on an empty store, signs everybody in, warms it up, and measures every route.
+/// Starts it on an empty store, signs all visitors in, warms it up, and measures every route.
 pub(crate) fn turn(
     contender: &Contender,
     setting: &Setting,

@@ -13,11 +13,11 @@ use crate::versions::Fact;
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) title: &'static str,
-    /// What was run, when, and how much of it.
+    /// The heading: the run, its date and its extent.
     pub(crate) about: String,
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) tables: Vec<Table>,
-    /// Who is missing, and why.
+    /// The contenders that are missing, with their errors.
     pub(crate) missing: Vec<(String, String)>,
     pub(crate) machine: Vec<Fact>,
     pub(crate) versions: Vec<Fact>,

@@ -1,4 +1,4 @@
-//! What is counted once and apart from the time: round trips, written rows, sizes, hits.
+//! Counts that are taken once and apart from the time: round trips, written rows, sizes, hits.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -13,14 +13,14 @@ use crate::stats::Spread;
 
 /// Requests of which the round trips are counted one by one.
 const COUNTED: usize = 31;
-/// What a server does after its answer belongs to the request.
+/// Time after the reply whose work belongs to the request.
 const AFTERWARDS: Duration = Duration::from_millis(4);
 /// Reads between which written rows are counted.
 const READS: usize = 640;
 /// Times that a tenth of the sessions changes.
 const CHANGES: usize = 5;
 
-/// Round trips per request of each route: the median, for a cache's link has some of its own.
+/// Round trips per request of each route: the median, for a cache's subscription has some of its own.
 pub(crate) fn trips(
     contender: &Contender,
     setting: &Setting,
@@ -122,7 +122,7 @@ pub(crate) fn hits(contender: &Contender, setting: &Setting, reads: usize) -> Re
     let server = setting.start(contender, &ground.url)?;
     let mut crowd = Crowd::gather(server.at, CONNECTIONS, SESSIONS, true)?;
     crowd.send_all(Route::Login)?;
-    // The link to Redis comes up with the first read.
+    // The subscription to Redis begins with the first read.
     crowd.send_all(Route::Me)?;
     thread::sleep(Duration::from_millis(500));
     crowd.send_all(Route::Me)?;

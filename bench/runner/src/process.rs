@@ -1,4 +1,4 @@
-//! What the kernel says of a process: the time that it had, and the memory that it has.
+//! The kernel's figures of a process: its CPU time, and its memory.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) struct Cpu {
     /// Nanoseconds of each thread.
     threads: BTreeMap<u32, u64>,
-    /// The same of the whole process, those threads among them that have ended, but in ticks.
+    /// CPU time of the whole process, ended threads included, but in ticks.
     ticks: u64,
 }
 
@@ -31,7 +31,7 @@ impl Cpu {
         })
     }
 
-    /// How much it had since `before`: by nanoseconds, or by ticks where a thread has ended, or where
+    /// Returns the CPU time since `before`: by nanoseconds, or by ticks where a thread has ended, or where
     /// the kernel counts nothing else.
     pub(crate) fn since(&self, before: &Self) -> Duration {
         let all_live = before
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_is_understood() {
+    fn proc_stat_is_parsed() {
         let stat = "2 (a) b) c) S 1 1 1 0 -1 4 9 0 0 0 12 34 0 0 20 0 1 0";
         assert_eq!(ticks(stat), Some(46));
         assert_eq!(nanoseconds("206657567 27440531 922\n"), Some(206_657_567));

@@ -26,7 +26,7 @@ pub(crate) fn build(bench: &Path, programs: &[Program]) -> BTreeMap<Program, Str
     failures
 }
 
-/// The same target folder for all: what two lock files agree on is compiled once.
+/// Compiles into one target folder for all, so that what two lock files agree on is compiled once.
 fn compile(bench: &Path, folder: &str) -> Result<(), String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);

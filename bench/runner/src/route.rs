@@ -17,17 +17,17 @@ pub(crate) enum Route {
     Login,
 }
 
-/// What a visitor should be told.
+/// The expected state of a visitor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Visit<'a> {
     pub(crate) user: &'a str,
     pub(crate) bumps: u64,
-    /// A server without sessions knows nobody.
+    /// `false` on a server without sessions.
     pub(crate) is_known: bool,
 }
 
 impl Route {
-    /// Those that are measured.
+    /// The routes that are measured.
     pub(crate) const MEASURED: [Self; 4] = [Self::Anon, Self::Me, Self::Bump, Self::Login];
 
     pub(crate) fn method(self) -> &'static str {
@@ -48,17 +48,17 @@ impl Route {
         }
     }
 
-    /// Its name in a table.
+    /// Returns its name in a table.
     pub(crate) fn title(self) -> String {
         format!("{} {}", self.method(), self.path())
     }
 
-    /// Whether the visitor's cookie goes along and is followed.
+    /// Returns `true` if the request sends the visitor's cookie and follows `Set-Cookie`.
     pub(crate) fn carries_cookie(self) -> bool {
         matches!(self, Self::Me | Self::Bump | Self::Login)
     }
 
-    /// What the request brings.
+    /// Returns the body of the request.
     pub(crate) fn body(self, user: &str) -> Option<&str> {
         match self {
             Self::Login => Some(user),
@@ -67,7 +67,7 @@ impl Route {
         }
     }
 
-    /// Whether `body` is the right answer.
+    /// Returns `true` if `body` is the right response.
     pub(crate) fn is_answered(self, body: &[u8], visit: Visit<'_>) -> bool {
         let number = |wanted: u64| {
             let text = std::str::from_utf8(body).ok();
@@ -104,7 +104,7 @@ mod tests {
             (Route::Anon,  "anon",       known,   true),
             (Route::Anon,  "",           known,   false),
             (Route::Me,    "user-00007", known,   true),
-            (Route::Me,    "user-00008", known,   false), // somebody else's session
+            (Route::Me,    "user-00008", known,   false), // another user's session
             (Route::Me,    "user-00000", unknown, true),
             (Route::Bump,  "5",          known,   true),
             (Route::Bump,  "4",          known,   false), // a step was lost

@@ -1,4 +1,4 @@
-//! A whole run: everybody's turns, round by round, then what is counted apart.
+//! A whole run: all turns, round by round, then the separate counts.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -114,7 +114,7 @@ impl Findings {
 
 fn say(text: &str) {
     let mut out = std::io::stdout();
-    // Progress that nobody sees does no harm.
+    // A failure to print progress does no harm.
     let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
@@ -124,7 +124,7 @@ mod tests {
     use crate::contenders;
 
     #[test]
-    fn who_fails_twice_is_out() {
+    fn a_contender_that_fails_twice_is_excluded() {
         let mut findings = Findings {
             contenders: contenders::all(),
             ..Findings::default()

@@ -12,15 +12,15 @@ use std::time::Duration;
 use crate::contenders::{Contender, Program};
 use crate::process::{self, Cpu};
 
-/// How long it may take to start, under callgrind as well.
+/// Time that it may take to start, under callgrind as well.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// Where things lie.
+/// The directories of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     /// The folder `bench`.
     pub(crate) bench: PathBuf,
-    /// Where contenders say what went wrong.
+    /// The log of the contenders' errors.
     pub(crate) log: PathBuf,
 }
 
@@ -102,7 +102,7 @@ impl Drop for Server {
     }
 }
 
-/// What starts it.
+/// Returns the command line that starts it.
 fn words(contender: &Contender, places: &Places) -> Vec<PathBuf> {
     let program = contender.program;
     if program == Program::Express {
@@ -112,7 +112,7 @@ fn words(contender: &Contender, places: &Places) -> Vec<PathBuf> {
     vec![places.bench.join("target/release").join(program.file())]
 }
 
-/// Where it says that it listens; `None` where it ends, or says nothing for too long.
+/// Reads the address that it announces; `None` where it ends, or prints nothing for too long.
 fn address(out: impl std::io::Read + Send + 'static) -> Option<SocketAddr> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_says_where_it_listens() {
+    fn a_server_announces_its_address() {
         let at = parse("listening on http://127.0.0.1:4711\n").unwrap();
         assert_eq!(at.port(), 4711);
         assert_eq!(parse("warming up"), None);

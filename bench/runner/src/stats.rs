@@ -1,6 +1,6 @@
 //! Medians, spreads and ratios.
 
-/// What several rounds gave: the middle, the least and the most.
+/// The results of several rounds: the median, the least and the most.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -56,7 +56,7 @@ pub(crate) fn figure(value: f64) -> String {
     }
 }
 
-/// The same of what was counted: no fraction where there is none.
+/// Formats a count: no fraction where there is none.
 pub(crate) fn count(value: f64) -> String {
     if value.fract() == 0.0 {
         thousands(value)

@@ -9,7 +9,7 @@ pub(crate) struct Table {
     /// The name of its chart's file.
     pub(crate) name: &'static str,
     pub(crate) title: String,
-    /// What a reader has to know: the unit, which way is better.
+    /// The note below a table: the unit, which way is better.
     pub(crate) note: String,
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Row>,
@@ -25,7 +25,7 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Option<Spread>>,
 }
 
-/// How long a bar is.
+/// The scale of the bars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
     Linear,

@@ -42,7 +42,7 @@ fn fit(cell: String, width: usize) -> String {
     }
 }
 
-/// One line for each thing that was promised.
+/// Returns one line for each goal.
 pub(crate) fn verdicts(verdicts: &[Verdict]) -> String {
     let mut out = String::from("\nWhat was promised\n");
     for verdict in verdicts {

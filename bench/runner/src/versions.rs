@@ -1,4 +1,4 @@
-//! What took part, by version: from the lock files, and from the programs themselves.
+//! The versions of all that took part: from the lock files, and from the programs themselves.
 
 use std::fs;
 use std::path::Path;
@@ -67,7 +67,7 @@ const NODE: [&str; 6] = [
     "pg",
 ];
 
-/// What is resolved by the lock files, a line for each contender.
+/// Returns the resolved versions of the lock files, a line for each contender.
 pub(crate) fn resolved(bench: &Path) -> Vec<Fact> {
     let mut facts: Vec<Fact> = RUST
         .iter()
@@ -123,7 +123,7 @@ pub(crate) fn now() -> String {
     said("date", &["-u", "+%Y-%m-%d %H:%M UTC"])
 }
 
-/// How busy the machine is: processes that run or wait, over one, five and fifteen minutes.
+/// Returns the machine's load: processes that run or wait, over one, five and fifteen minutes.
 pub(crate) fn load() -> String {
     let said = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     said.split(' ').take(3).collect::<Vec<_>>().join(" ")

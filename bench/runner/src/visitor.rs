@@ -14,7 +14,7 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// Somebody without a cookie; a server without sessions will not know them either.
+    /// A visitor without a cookie; a server without sessions never recognises one.
     pub(crate) fn new(number: usize, is_known: bool) -> Self {
         Self {
             user: format!("user-{number:05}"),

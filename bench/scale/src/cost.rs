@@ -1,5 +1,5 @@
-//! How much of a server's processor each operation takes: what says how many servers a fleet needs,
-//! whoever else uses this machine.
+//! CPU time of a server per operation: the figure that determines the number of servers a fleet needs,
+//! however busy this machine is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::error::Failure;
 use crate::fleet::Fleet;
 use crate::ladder::Op;
 
-/// As many tasks as keep a server busy.
+/// Number of tasks that keep a server busy.
 const TASKS: u32 = 64;
 
 /// Processor time of the server for each operation, in the order of [`Op::ALL`].

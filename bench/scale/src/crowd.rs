@@ -9,12 +9,12 @@ use crate::ladder::Op;
 use crate::sample::{Samples, Spread};
 use crate::stop;
 
-/// How many sessions there are meanwhile.
+/// Number of sessions in the store meanwhile.
 pub(crate) const SIZE: u32 = 100_000;
-/// How many tasks ask at once.
+/// Numbers of concurrent tasks.
 pub(crate) const LEVELS: [u32; 6] = [1, 4, 16, 64, 256, 1024];
 
-/// What so many tasks got done.
+/// The throughput of a number of tasks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) rate: f64,
@@ -29,7 +29,7 @@ pub(crate) struct Level {
     pub(crate) update: Load,
 }
 
-/// Each level for twice as long as `each`.
+/// Measures each level for twice as long as `each`.
 pub(crate) async fn levels(fleet: &Arc<Fleet>, each: Duration) -> Result<Vec<Level>, Failure> {
     let mut levels = Vec::new();
     for tasks in LEVELS {
@@ -42,7 +42,7 @@ pub(crate) async fn levels(fleet: &Arc<Fleet>, each: Duration) -> Result<Vec<Lev
     Ok(levels)
 }
 
-/// One operation on random sessions, by so many tasks for so long.
+/// Measures one operation on random sessions, by so many tasks for so long.
 pub(crate) async fn load(
     fleet: &Arc<Fleet>,
     op: Op,

@@ -1,8 +1,8 @@
-//! Why a measurement ended before its time.
+//! The reasons for which a measurement ends early.
 
 use std::fmt;
 
-/// One line for whoever started it.
+/// One line for the person who started it.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
 

@@ -1,4 +1,4 @@
-//! What the manual's page of sizes is computed from, under names that it knows.
+//! The figures from which the manual's page of sizes is computed, under names that it knows.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ struct Figure {
     from: &'static str,
 }
 
-/// All of them, as a table that `cargo xtask scale --page` reads.
+/// The figures, as a table that `cargo xtask scale --page` reads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures(Vec<Figure>);
 

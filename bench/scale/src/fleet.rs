@@ -78,7 +78,7 @@ fn keys() -> KeyRing {
     KeyRing::with_insecure_short_secret([7; 32]).expect("any secret will do")
 }
 
-/// What the browser of a session's visitor sends.
+/// Returns the `Cookie` field of a session's visitor.
 fn cookie(n: u32) -> String {
     let signed = sign(&id_text(n), &keys());
     let value = signed.replace('+', "%2B").replace('/', "%2F");
@@ -93,7 +93,7 @@ pub(crate) struct Fleet {
     versions: Vec<AtomicU8>,
     prolonged: AtomicU32,
     expires: Timestamp,
-    /// When every second session expires, where those do so earlier.
+    /// Expiry of every second session, where those expire earlier.
     odd_expire: Option<Timestamp>,
     has_users: bool,
 }
@@ -115,19 +115,19 @@ impl Fleet {
         }
     }
 
-    /// The same; every second session expires at `at`, the first of them is 1.
+    /// Returns a fleet of which every second session expires at `at`; the first of them is 1.
     pub(crate) fn with_odd_until(mut self, at: Timestamp) -> Self {
         self.odd_expire = Some(at);
         self
     }
 
-    /// The same; its sessions are entered into the store's index of users.
+    /// Returns a fleet whose sessions are entered into the store's index of users.
     pub(crate) fn with_users(mut self) -> Self {
         self.has_users = true;
         self
     }
 
-    /// When the session `n` expires, unless it is touched.
+    /// Returns the expiry of the session `n`, unless it is touched.
     pub(crate) fn expires(&self, n: u32) -> Timestamp {
         self.odd_expire
             .filter(|_| n % 2 == 1)
@@ -209,7 +209,7 @@ impl Fleet {
         touched?.then_some(took).ok_or_else(|| missing(n))
     }
 
-    /// Changes the session `n`, which nobody else changes meanwhile; how long it took.
+    /// Changes the session `n`, which no other task changes meanwhile, and returns the time it took.
     pub(crate) async fn update(&self, n: u32) -> Result<Duration, Failure> {
         let version = self.version(n).load(Ordering::Relaxed);
         let read: RecordText = text(n, version).into();

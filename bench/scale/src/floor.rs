@@ -1,4 +1,4 @@
-//! What memory itself takes: the least that any store of this size can.
+//! The memory's own time: the least that any store of this size can take.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -14,7 +14,7 @@ const STEPS: usize = 3;
 /// More would measure nothing else, and take memory from the store.
 const LARGEST: usize = 1 << 30;
 
-/// Both sizes, in turns as the stores are.
+/// Measures both sizes, in turns as the stores are.
 pub(crate) fn compare(small: usize, large: usize, budget: Budget) -> Result<[Spread; 2], Failure> {
     let areas = [small, large].map(|bytes| area(bytes.min(LARGEST)));
     let mut times = [Samples::default(), Samples::default()];

@@ -1,4 +1,4 @@
-//! What the index of users takes besides: each session here has a user of its own, the dearest case.
+//! Size of the index of users: each session here has a user of its own, the most expensive case.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub(crate) async fn cost(
     Ok(each)
 }
 
-/// Which store is counted.
+/// The store that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
     Plain,

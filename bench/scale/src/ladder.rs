@@ -14,7 +14,7 @@ use crate::stop;
 /// The size that all others are compared with.
 pub(crate) const SMALL: u32 = 1000;
 
-/// What is asked of a store.
+/// The operations of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
     Get,
@@ -25,9 +25,9 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    /// What a store is asked.
+    /// The operations of a store alone.
     pub(crate) const ALL: [Self; 3] = [Self::Get, Self::Touch, Self::Update];
-    /// The same, and the request in which it happens.
+    /// The operations of a store, and the request in which they happen.
     pub(crate) const AND_REQUEST: [Self; 4] = [Self::Get, Self::Touch, Self::Update, Self::Request];
 
     pub(crate) fn name(self) -> &'static str {
@@ -50,7 +50,7 @@ impl Op {
     }
 }
 
-/// How much is measured: so many samples, or as many as there is time for.
+/// The extent of a measurement: so many samples, or as many as there is time for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     pub(crate) samples: usize,
@@ -76,7 +76,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// How much longer the slowest of a hundred take in the large store.
+    /// Returns the factor by which the slowest of a hundred are slower in the large store.
     pub(crate) fn ratio(&self) -> f64 {
         self.large.p99.as_secs_f64() / self.small.p99.as_secs_f64().max(1e-9)
     }
@@ -86,7 +86,7 @@ impl Pair {
     }
 }
 
-/// Each operation, in turns on both.
+/// Measures each operation, in turns on both.
 pub(crate) async fn compare(
     ops: &[Op],
     small: &Fleet,

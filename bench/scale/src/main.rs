@@ -1,4 +1,4 @@
-//! What each store does with a thousand sessions, and with ten million.
+//! Measures each store with a thousand sessions, and with ten million.
 //!
 //! `cargo xtask scale` runs this and nothing else should: figures of an unoptimised build say nothing.
 
@@ -44,7 +44,7 @@ use crate::error::Failure;
 use crate::report::Report;
 use crate::space::Workplace;
 
-/// What each store does with a thousand sessions, and with ten million.
+/// Measures each store with a thousand sessions, and with ten million.
 #[derive(Debug, Clone, Parser)]
 struct Options {
     /// Up to 100,000 sessions, in less than two minutes.
@@ -53,10 +53,10 @@ struct Options {
     /// One store alone.
     #[arg(long, value_enum)]
     only: Option<StoreName>,
-    /// Where the page with the figures is written.
+    /// Path of the page with the figures.
     #[arg(long)]
     out: PathBuf,
-    /// Where databases lie meanwhile; what is made there goes again.
+    /// Directory of the databases, which are removed at the end.
     #[arg(long)]
     work: PathBuf,
     /// A part of the memory store's, for a process of its own.
@@ -86,7 +86,7 @@ impl Options {
             .collect()
     }
 
-    /// How long many tasks ask at once, for each figure.
+    /// Returns the duration of each figure of concurrent tasks.
     fn moment(&self) -> Duration {
         Duration::from_millis(if self.quick { 300 } else { 1000 })
     }

@@ -19,12 +19,12 @@ use crate::table::{self, grouped, table};
 use crate::verdict::{MEMORY, Verdict};
 use crate::{Options, crowd, floor, indexes, purge, say, stop};
 
-/// Two for each core: nothing waits here.
+/// Two tasks for each core: nothing waits here.
 const TASKS: u32 = 4;
-/// What a session takes, roughly, so as to know beforehand whether they fit.
+/// Rough size of a session, to check beforehand that they fit.
 const ROUGHLY: u64 = 500;
 
-/// What is measured in a process of its own, whose memory nothing else has used.
+/// A measurement in a process of its own, whose memory nothing else has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     Purge,
@@ -39,7 +39,7 @@ impl Part {
         }
     }
 
-    /// What that process prints.
+    /// Returns the output of that process.
     pub(crate) async fn measure(self, options: &Options) -> Result<String, Failure> {
         match self {
             Self::Purge => purged(options.expired()).await,
@@ -147,7 +147,7 @@ async fn sizes(options: &Options, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What three reads that wait for each other take in as much memory.
+/// Returns the time of three dependent reads in as much memory.
 fn floor_of(rungs: &[Rung], budget: Budget) -> Result<String, Failure> {
     let Some(top) = rungs.last() else {
         return Ok(String::new());
@@ -220,7 +220,7 @@ async fn index() -> Result<String, Failure> {
     Ok(table(&["sessions", "bytes each"], rows))
 }
 
-/// How long creating a session takes while tables grow: one of them is the index of users.
+/// Measures the creation of a session while tables grow: one of them is the index of users.
 async fn growth(sessions: u32) -> Result<String, Failure> {
     let mut rows = Vec::new();
     for has_users in [false, true] {

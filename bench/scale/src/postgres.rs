@@ -35,7 +35,7 @@ const TASKS: u32 = 64;
 const ONE_BY_ONE: u32 = 10_000;
 /// Rows of such a statement.
 const BATCH: u32 = 5000;
-/// What the server may need on the disk: rows, their indexes, its log.
+/// Bytes that the server may need on the disk: rows, their indexes, its log.
 const DISK: u64 = 7_000_000_000;
 
 pub(crate) async fn measure(
@@ -210,7 +210,7 @@ impl Database {
         Ok(self.client.batch_execute(sql).await?)
     }
 
-    /// One whole number.
+    /// Reads one whole number.
     pub(crate) async fn number(&self, sql: &str) -> Result<i64, Failure> {
         let row = self
             .client
@@ -226,7 +226,7 @@ impl Database {
         Ok([table.unsigned_abs(), indexes.unsigned_abs()])
     }
 
-    /// Nothing is left over to be done from before.
+    /// Finishes the server's pending work, so that none is left over from before.
     pub(crate) async fn tidy(&self) -> Result<(), Failure> {
         self.run("VACUUM (ANALYZE) session").await?;
         self.run("CHECKPOINT").await
@@ -286,7 +286,7 @@ impl Database {
     }
 }
 
-/// What Linux says of a process.
+/// Linux's figures of a process.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,

@@ -13,7 +13,7 @@ use crate::ladder::Op;
 use crate::sample::{Samples, Spread};
 use crate::stop;
 
-/// How long the store is watched before.
+/// Time for which the store is watched before.
 const BEFORE: Duration = Duration::from_secs(2);
 
 /// Reads and changes of live sessions, one of each at a time.
@@ -23,7 +23,7 @@ pub(crate) struct Served {
     pub(crate) update: Spread,
 }
 
-/// What a purge did, and to whom.
+/// The results of a purge, and its effect on others.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Purge {
     pub(crate) before: Served,
@@ -32,7 +32,7 @@ pub(crate) struct Purge {
     pub(crate) gone: u64,
 }
 
-/// Which sessions live on: every `step`th of so many.
+/// The sessions that stay: every `step`th of so many.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Live {
     pub(crate) count: u32,
@@ -77,7 +77,7 @@ pub(crate) async fn measure(
 
 type Watching = [JoinHandle<Result<Samples, Failure>>; 2];
 
-/// One visitor that reads, and one that writes.
+/// Starts one visitor that reads, and one that writes.
 fn watch(fleet: &Arc<Fleet>, live: Live, over: &Arc<AtomicBool>) -> Watching {
     [Op::Get, Op::Update].map(|op| {
         let (fleet, over) = (Arc::clone(fleet), Arc::clone(over));

@@ -14,7 +14,7 @@ use crate::report::Report;
 use crate::table::{self, grouped, table};
 use crate::{Options, cost, crowd, indexes, say, wire};
 
-/// As many as one connection takes without waiting for the server.
+/// Number of tasks that one connection takes without waiting for the server.
 const TASKS: u32 = 256;
 
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Failure> {

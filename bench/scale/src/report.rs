@@ -7,7 +7,7 @@ use crate::figures::Figures;
 use crate::verdict::Verdict;
 use crate::{Options, machine, say};
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Debug)]
 pub(crate) struct Report {
     head: String,
@@ -43,13 +43,13 @@ impl Report {
         let _ = write!(self.sections, "\n{text}\n");
     }
 
-    /// What to know of the verdicts.
+    /// Adds a note to the verdicts.
     pub(crate) fn beside_verdicts(&mut self, text: &str) {
         self.beside_verdicts.push_str(text);
         self.beside_verdicts.push('\n');
     }
 
-    /// How many of the lines hold.
+    /// Returns the number of goals that are met.
     pub(crate) fn verdict(&self) -> String {
         let held = self.verdicts.iter().filter(|verdict| verdict.holds());
         format!("{} of {} lines hold", held.count(), self.verdicts.len())

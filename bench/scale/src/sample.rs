@@ -1,4 +1,4 @@
-//! How long each of many operations took.
+//! The durations of many operations.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples(Vec<u32>);
 
-/// What is told of them.
+/// The summary of the durations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spread {
     pub(crate) count: usize,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
     pub(crate) max: Duration,
-    /// Of all of them together.
+    /// Duration of all of them together.
     pub(crate) total: Duration,
 }
 

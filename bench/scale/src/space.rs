@@ -19,7 +19,7 @@ impl Workplace {
         fs::create_dir_all(root)?;
         for entry in fs::read_dir(root)?.flatten() {
             if is_left(&entry.file_name().to_string_lossy()) {
-                // Somebody else may be removing it as well.
+                // Another process may be removing it as well.
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
@@ -33,7 +33,7 @@ impl Workplace {
         self.directory.path().join(name)
     }
 
-    /// `None` where `bytes` fit and a tenth of the disk stays free besides; else what to tell.
+    /// Returns the message for a disk that lacks `bytes` and the reserve; `None` where they fit.
     pub(crate) fn lacks(&self, bytes: u64) -> Option<String> {
         lacks(self.directory.path(), bytes)
     }
@@ -41,7 +41,7 @@ impl Workplace {
 
 const PREFIX: &str = "run-";
 
-/// Whether a directory belongs to a process that is no more.
+/// Returns `true` if a directory belongs to a process that has ended.
 fn is_left(name: &str) -> bool {
     let owner = name
         .strip_prefix(PREFIX)
@@ -49,7 +49,7 @@ fn is_left(name: &str) -> bool {
     owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists())
 }
 
-/// The same for any directory.
+/// Returns the message for a directory whose disk lacks `bytes` and [`RESERVE`]; `None` where they fit.
 pub(crate) fn lacks(directory: &Path, bytes: u64) -> Option<String> {
     let said = Command::new("df")
         .args(["-B1", "--output=avail"])
@@ -68,7 +68,7 @@ pub(crate) fn lacks(directory: &Path, bytes: u64) -> Option<String> {
 }
 
 const GB: u64 = 1_000_000_000;
-/// What others may need of the disk meanwhile.
+/// Bytes that other processes may need on the disk meanwhile.
 const RESERVE: u64 = 2 * GB;
 
 /// The number in the second line of what `df` says.
@@ -83,13 +83,13 @@ mod tests {
     use super::{Workplace, free_in, is_left, lacks};
 
     #[test]
-    fn what_df_says_is_read() {
+    fn df_output_is_parsed() {
         assert_eq!(free_in("    Avail\n47000000000\n"), Some(47_000_000_000));
         assert_eq!(free_in("df: no such file\n"), None);
     }
 
     #[test]
-    fn what_does_not_fit_is_said_in_one_line() {
+    fn a_lack_of_space_is_reported_in_one_line() {
         let line = lacks(&std::env::temp_dir(), u64::MAX / 4).unwrap();
         assert!(line.contains("GB are needed in") && !line.contains('\n'));
         assert_eq!(lacks(&std::env::temp_dir(), 0), None);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_stays() {
+    fn foreign_directories_are_kept() {
         assert!(!is_left("SCALE.md"));
         assert!(!is_left(&format!("run-{}-a", std::process::id())));
     }

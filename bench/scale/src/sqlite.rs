@@ -25,7 +25,7 @@ const TASKS: u32 = 512;
 /// From here on sessions are written into the file before the store opens it: through the store, a batch
 /// of 256 changes as many pages of the index of ids, and each goes to the disk twice.
 const IN_BULK: u32 = 1_000_000;
-/// What a session takes, roughly, with what a transaction needs besides.
+/// Rough size of a session, with what a transaction needs besides.
 const ROUGHLY: u64 = 650;
 
 pub(crate) async fn measure(

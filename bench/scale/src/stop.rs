@@ -20,7 +20,7 @@ pub(crate) async fn listen() {
     STOPPED.store(true, Ordering::Relaxed);
 }
 
-/// Fails once somebody wants to stop.
+/// Fails once the run was interrupted.
 pub(crate) fn check() -> Result<(), Failure> {
     if STOPPED.load(Ordering::Relaxed) {
         return Err(Failure::new("stopped; nothing is left on the disk"));

@@ -99,7 +99,7 @@ pub(crate) fn ratios(rungs: &[Rung]) -> String {
     table(&head, rows)
 }
 
-/// What so many tasks got done at once.
+/// Returns the table of concurrent tasks and their throughput.
 pub(crate) fn crowd(levels: &[Level]) -> String {
     let head = ["tasks", "get/s", "p99", "update/s", "p99"];
     let two = |load: Load| [grouped(load.rate), Time(load.spread.p99).to_string()];
@@ -145,7 +145,7 @@ pub(crate) fn purge(purge: &Purge) -> String {
     )
 }
 
-/// What a server spends on each operation.
+/// Returns the table of a server's CPU time per operation.
 pub(crate) fn costs(costs: &[(Op, Duration)]) -> String {
     let head = [
         "operation",

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::ladder::{Pair, Rung, SMALL};
 use crate::table::grouped;
 
-/// How much longer the slowest of a hundred operations may take in the largest store.
+/// A limit for the slowest of a hundred operations in the largest store, relative to the small one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Line {
     pub(crate) store: &'static str,
@@ -23,7 +23,7 @@ pub(crate) const SQLITE: Line = Line {
     most: 3.0,
 };
 
-/// What became of a line.
+/// The result of checking a limit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Verdict {
     line: Line,
@@ -32,7 +32,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// One for each operation at the largest size.
+    /// Returns one verdict for each operation at the largest size.
     pub(crate) fn of(line: Line, rungs: &[Rung]) -> Vec<Self> {
         let Some(top) = rungs.last() else {
             return Vec::new();
@@ -71,7 +71,7 @@ mod tests {
     use super::{MEMORY, SQLITE, Verdict};
 
     #[test]
-    fn a_line_is_held_up_to_its_figure() {
+    fn a_verdict_compares_the_ratio_with_its_limit() {
         let table = [
             (MEMORY, 1.5, "holds"),
             (MEMORY, 1.51, "misses"),

@@ -1,4 +1,4 @@
-//! What PostgreSQL writes to its log for each change: what replicas and archives have to take.
+//! The log that PostgreSQL writes for each change, which replicas and archives have to take.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::{Options, say, stop};
 
 /// Changes that are measured, of random sessions.
 const CHANGES: u32 = 20_000;
-/// At once: single ones would wait for the disk.
+/// Number of concurrent tasks: single ones would wait for the disk.
 const TASKS: u32 = 32;
-/// After which an idle connection has reported what it did.
+/// Time after which an idle connection has reported its statistics.
 const REPORTED: Duration = Duration::from_secs(11);
 const FROM: &str = "PostgreSQL: its log";
 

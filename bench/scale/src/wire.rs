@@ -1,4 +1,4 @@
-//! What Redis sends to a server with a near cache when somebody writes.
+//! The messages that Redis sends to a server with a near cache when a session is written.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::fleet::{Fleet, fill};
 
 /// Writes that are counted.
 const WRITES: u32 = 5000;
-/// After which silence all was told.
+/// Silence after which all messages have arrived.
 const SILENCE: Duration = Duration::from_millis(300);
 
 /// Bytes for each write.

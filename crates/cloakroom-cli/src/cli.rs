@@ -1,4 +1,4 @@
-//! What can be typed; what was typed wrongly is told in one line.
+//! The command line; a usage error is reported in one line.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ struct Cli {
     command: Command,
 }
 
-/// What the command does.
+/// The subcommands.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Serve a small shop that shows what sessions are for
@@ -28,7 +28,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
     match Cli::try_parse_from(args) {
         Ok(cli) => Ok(cli.command),
         Err(error) if is_help(&error) => {
-            // With the output closed there is nobody left to help.
+            // With the output closed there is no reader.
             let _ = error.print();
             Err(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)))
         }
@@ -46,7 +46,7 @@ fn is_help(error: &clap::Error) -> bool {
     )
 }
 
-/// What clap says of an error, without the usage that follows.
+/// Returns clap's error message without the usage that follows.
 fn one_line(text: &str) -> String {
     let said = text
         .lines()
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_flag_is_told_in_one_line() {
+    fn a_wrong_flag_is_reported_in_one_line() {
         for args in [
             &["demo", "--adr", "x"][..],
             &["demo", "--addr", "nowhere"],

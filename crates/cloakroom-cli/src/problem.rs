@@ -1,10 +1,10 @@
-//! Why the command ends without having done what it was asked, in one line.
+//! The reasons for which the command fails, each in one line.
 
 use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-/// A line for whoever typed the command: what is wrong, and what to do about it.
+/// A line for the user of the command: what is wrong, and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Problem {
     message: String,
@@ -30,7 +30,7 @@ impl Problem {
 
     /// Says it on standard error.
     pub(crate) fn report(&self) -> ExitCode {
-        // With standard error closed there is nobody left to tell.
+        // With standard error closed there is no reader.
         let _ = writeln!(std::io::stderr(), "error: {}", self.message);
         ExitCode::from(self.code)
     }

@@ -95,7 +95,7 @@ impl Visitor {
         field.unwrap_or_default()
     }
 
-    /// What a shop answers to "who am I?".
+    /// Returns the status of "who am I?".
     fn me(&self, shop: &Shop) -> u16 {
         let url = format!("{}/me", shop.url);
         let request = self.agent.get(&url).header("cookie", self.cookies(&url));
@@ -132,7 +132,7 @@ fn on_redis() {
     are_one(&Redis::shared().url());
 }
 
-/// What ends at one is refused by the other within the bound.
+/// A session that ends at one is refused by the other within the bound.
 #[test]
 fn on_redis_with_a_cache_before_it() {
     let store = format!("{}?near=1s", Redis::shared().url());
@@ -165,9 +165,9 @@ fn on_mongodb() {
     are_one(&Mongo::shared().url("shop"));
 }
 
-/// What is wrong is said in one line, without the password in the URL.
+/// The error is one line, without the password in the URL.
 #[test]
-fn a_store_that_is_not_there_is_said_in_one_line() {
+fn an_unreachable_store_is_reported_in_one_line() {
     let port = testbed::free_port();
     for url in [
         format!("redis://:hunter2@127.0.0.1:{port}"),

@@ -1,4 +1,4 @@
-//! What a session's user can do: sign in and out, see and end sessions.
+//! The operations of a session's user: sign in and out, list and end sessions.
 
 use cloakroom::Session;
 use cloakroom::auth::Device;

@@ -1,7 +1,7 @@
-//! The way back to JavaScript: what was done on the add-on's threads, told to the environment that asked.
+//! The way back to JavaScript: results of the add-on's threads, delivered to the environment that asked.
 //!
 //! One bell for each environment, the main thread's or a worker's. It is rung once for all that was done
-//! since; whoever hears it takes everything. It keeps no process alive.
+//! since; the callback takes everything. It keeps no process alive.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::failure::Failure;
 
-/// What an operation came to: a text, or why it failed.
+/// The result of an operation: a text, or its failure.
 pub(crate) type Outcome = std::result::Result<String, Failure>;
 
 type Ring = ThreadsafeFunction<(), (), (), Status, false, true>;
@@ -58,7 +58,7 @@ impl Bell {
     fn tell(&self, done: String) {
         let mut all = self.0.done.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(done);
-        // Whoever was called for the first takes the others along.
+        // The call for the first result delivers the others as well.
         if all.len() == 1 {
             self.0
                 .ring
@@ -93,8 +93,8 @@ pub(crate) fn run(
     Ok(waiting.outcome().map(spoken))
 }
 
-/// An operation that somebody waits for. Whoever has its answer goes on with it on the add-on's threads: what
-/// wakes it is there already, so that an operation costs JavaScript's thread one call to another, no two.
+/// An operation under way. Its waker polls it on the add-on's threads, so that it costs JavaScript's thread one
+/// call and no second wake-up.
 struct Waiting {
     /// `None` once it is done.
     operation: Mutex<Option<Operation>>,

@@ -31,7 +31,7 @@ pub fn judge(
     content_type: Option<String>,
 ) -> &'static str {
     let source = RequestSource {
-        // RFC 9110 §9.2.1; methods that nobody knows are not.
+        // RFC 9110 §9.2.1; unknown methods are not.
         is_safe: matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE"),
         fetch_site: fetch_site.as_deref(),
         origin: origin.as_deref(),

@@ -1,5 +1,5 @@
-//! Why something failed, as JavaScript is told: a code to act on, a status to answer with, and words
-//! without an id, a secret or data.
+//! Errors as JavaScript sees them: a code to act on, a status to answer with, and a message without an
+//! id, a secret or data.
 
 use std::error::Error as _;
 
@@ -8,7 +8,7 @@ use cloakroom::manager::CloseError;
 use cloakroom::store::{ConnectError, StoreError, StoreErrorKind};
 use serde::Serialize;
 
-/// What becomes an `Error` in JavaScript.
+/// The contents of an `Error` in JavaScript.
 #[derive(Debug, Serialize)]
 pub(crate) struct Failure {
     code: &'static str,

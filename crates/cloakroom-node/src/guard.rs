@@ -1,4 +1,4 @@
-//! Who may pass: the library's guards, asked by a middleware of JavaScript's.
+//! The library's guards, for a middleware in JavaScript.
 
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
@@ -16,11 +16,11 @@ use crate::failure::Failure;
 use crate::layer::refused;
 use crate::visit::Visit;
 
-/// What a guard asks for.
+/// The conditions of a guard.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Wanted {
-    /// Of each group one role.
+    /// Groups of roles; the session needs one role of each group.
     roles: Vec<Vec<String>>,
     fresh_ms: Option<u64>,
     /// The roles that the application says its user has, in the place of the session's own.
@@ -104,7 +104,7 @@ pub struct Page {
     pub url: String,
     /// The site's host, as the request names it.
     pub host: String,
-    /// Whether htmx sent it.
+    /// `true` if htmx sent it.
     pub is_htmx: bool,
 }
 

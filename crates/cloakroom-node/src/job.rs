@@ -13,11 +13,11 @@ use crate::bell::{Bell, Outcome, run};
 use crate::failure::Failure;
 use crate::keep::Keep;
 
-/// What a job asks of the session that has an id.
+/// The operations of a job on the session that has an id.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Job {
-    /// Its record; nothing where it is not there.
+    /// Reads its record; nothing where it is not there.
     Read,
     /// Sets and removes keys: whether it was there.
     Change {
@@ -113,7 +113,7 @@ async fn exchange(
     })
 }
 
-/// Returns who is signed in by a record, and everybody whom it names, as JSON: `user` and `users`.
+/// Returns the signed-in user of a record, and all users that it names, as JSON: `user` and `users`.
 #[napi(catch_unwind)]
 pub fn users_of(record: String, keys: Option<Vec<String>>) -> String {
     let keys = keys.map_or_else(UserKeys::default, UserKeys::new);

@@ -88,7 +88,7 @@ fn bytes(secret: &Either<String, Buffer>) -> &[u8] {
     }
 }
 
-/// What JavaScript catches: the message alone.
+/// Converts an error into JavaScript's: the message alone.
 pub(crate) fn refused(error: impl std::fmt::Display) -> Error {
     Error::new(Status::InvalidArg, error.to_string())
 }

@@ -15,7 +15,7 @@ use crate::bell::{Bell, Outcome, run};
 use crate::failure::Failure;
 use crate::layer::refused;
 
-/// How often a record is written over what others write meanwhile.
+/// Maximum number of attempts to write a record beside concurrent writers.
 const TRIES: usize = 100;
 /// Sessions asked for at once where all of them are asked for.
 const PAGE: usize = 1000;

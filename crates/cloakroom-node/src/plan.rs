@@ -1,4 +1,4 @@
-//! What a request on a store object leaves behind: express-session's life cycle, as a decision on flat facts.
+//! The plan for a request on a store object: express-session's life cycle, as a decision on flat facts.
 
 use napi_derive::napi;
 
@@ -142,7 +142,7 @@ mod tests {
             (FRESH | RESAVE,                                         StoreOp::Nothing, CookieOp::Keep),
             (FRESH | MODIFIED,                                       StoreOp::Save,    CookieOp::Send),
             (FRESH | MODIFIED | SAVED,                               StoreOp::Nothing, CookieOp::Send), // written once
-            (FRESH | SAVED,                                          StoreOp::Nothing, CookieOp::Send), // somebody has its id
+            (FRESH | SAVED,                                          StoreOp::Nothing, CookieOp::Send), // a client has its id
             (FRESH | MODIFIED | SAVED | UNSAVED,                     StoreOp::Save,    CookieOp::Send),
             ((FRESH | MODIFIED) & !SENDABLE,                         StoreOp::Save,    CookieOp::Keep),
             ((FRESH | MODIFIED) & !ID,                               StoreOp::Nothing, CookieOp::Keep),
@@ -150,7 +150,7 @@ mod tests {
             (LIVE & !TOUCHES,                                        StoreOp::Nothing, CookieOp::Keep),
             (LIVE | RESAVE,                                          StoreOp::Save,    CookieOp::Keep),
             (LIVE | ROLLING,                                         StoreOp::Touch,   CookieOp::Send),
-            (LIVE | OUTDATED,                                        StoreOp::Touch,   CookieOp::Send), // signed anew
+            (LIVE | OUTDATED,                                        StoreOp::Touch,   CookieOp::Send), // signed again
             (LIVE | MODIFIED,                                        StoreOp::Save,    CookieOp::Keep), // until the browser closes
             (LIVE | MODIFIED | EXPIRES,                              StoreOp::Save,    CookieOp::Send),
             (LIVE | MODIFIED | SAVED | EXPIRES,                      StoreOp::Nothing, CookieOp::Send),

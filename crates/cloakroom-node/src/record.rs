@@ -21,10 +21,10 @@ use crate::layer::Layer;
 use crate::policy::policy;
 use crate::visit::request_of;
 
-/// How long a record is looked at.
+/// Time for which a record is kept.
 const WHILE: Duration = Duration::from_mins(1);
 
-/// Where the records of one middleware's store object are looked at, each for a moment.
+/// The records of one middleware's store object, each kept for a moment.
 #[derive(Clone)]
 pub struct Desk(Arc<Inner>);
 

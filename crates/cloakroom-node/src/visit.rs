@@ -29,17 +29,17 @@ struct Inner {
     session: OnceLock<Session>,
 }
 
-/// What a request did to its session's object.
+/// The changes of a request to its session's object.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Changes {
-    /// In the order of the object: a new key goes to the record's end.
+    /// The changed keys, in the order of the object: a new key goes to the record's end.
     set: Vec<(String, Box<RawValue>)>,
     removed: Vec<String>,
     cookie: BTreeMap<String, Box<RawValue>>,
     /// `req.session` was dropped.
     unset: bool,
-    /// Whether it is stored although nothing changed.
+    /// `true` if it is stored although nothing changed.
     touched: bool,
 }
 
@@ -61,7 +61,7 @@ pub fn begin(
     })))
 }
 
-/// Returns what the library is told of a request.
+/// Returns the facts of a request that the library uses.
 pub(crate) fn request_of(
     is_secure: bool,
     address: Option<String>,
@@ -213,7 +213,7 @@ pub fn reset(visit: &External<Visit>) -> Result<()> {
     visit.session()?.reset().map_err(refused)
 }
 
-/// Gives the session another id when it is stored; the data stays.
+/// Changes the session's id when it is stored; the data stays.
 #[napi(catch_unwind)]
 pub fn renew(visit: &External<Visit>) -> Result<()> {
     visit.session()?.regenerate().map_err(refused)

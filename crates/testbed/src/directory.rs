@@ -45,7 +45,7 @@ fn sweep(root: &Path) {
     for entry in entries.flatten() {
         let process = entry.file_name();
         if process != *process::id().to_string() && !Path::new("/proc").join(&process).exists() {
-            // Somebody else may be removing it as well.
+            // Another process may be removing it as well.
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -1,4 +1,4 @@
-//! What the tests start: a [browser], and the real servers, each on a free port of 127.0.0.1 and in
+//! Fixtures of the tests: a [browser], and the real servers, each on a free port of 127.0.0.1 and in
 //! a directory of its own. They end with the test, and with the process of the test, however it ends.
 //!
 //! A server that is missing is a failure: everything here panics with what to install.
@@ -32,10 +32,10 @@ use std::time::{Duration, Instant};
 
 /// A server that a test starts, stops and kills.
 pub trait Server: Send {
-    /// What to connect to; where there are databases, one that nobody else uses.
+    /// Returns the URL to connect to; where there are databases, of one that only this test uses.
     fn url(&self) -> String;
 
-    /// Its port on 127.0.0.1.
+    /// Returns its port on 127.0.0.1.
     fn port(&self) -> u16;
 
     /// Ends it as a crash does.
@@ -48,15 +48,15 @@ pub trait Server: Send {
     fn signal(&self, name: &str);
 }
 
-/// How long a server may take to start on a machine that does much else.
+/// Time that a server may take to start on a busy machine.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// Where `cargo xtask test` puts the programs that Debian does not have.
+/// Returns the directory in which `cargo xtask test` installs the programs that Debian does not have.
 fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools")
 }
 
-/// Where `cargo xtask test` keeps what PyPI has and Debian has not.
+/// Returns the directory in which `cargo xtask test` installs what PyPI has and Debian has not.
 fn site_packages() -> PathBuf {
     let library = std::fs::read_dir(tools().join("python/lib"));
     let versions = library.expect("`cargo xtask test` installs it").flatten();

@@ -12,7 +12,7 @@ pub struct Mongo {
     process: Process,
     port: u16,
     directory: Directory,
-    /// What its URL says besides.
+    /// The remaining options of its URL.
     more: &'static str,
 }
 
@@ -56,7 +56,7 @@ impl Mongo {
         mongo
     }
 
-    /// Its port.
+    /// Returns its port.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -1,4 +1,4 @@
-//! How fast the machine is while a test runs: the control of tests about time.
+//! The machine's speed while a test runs: the control of tests about time.
 //!
 //! Tests share their machine with builds and with each other. A bound in seconds says something of the
 //! code only beside what the same machine took for something known, at the same time.
@@ -10,23 +10,23 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often the control runs.
+/// Interval of the control.
 const EVERY: Duration = Duration::from_millis(10);
-/// What the other side of the control computes for each message: a small request's worth.
+/// Work that the other side of the control does for each message: a small request's worth.
 const WORK: usize = 100_000;
-/// How often what a test waits for changes hands, between threads and processes: a request, its store,
-/// the way back.
+/// Number of times that the work of a test passes from one thread or process to another: a request, its
+/// store, the way back.
 const HOPS: u32 = 10;
-/// How much of the past is kept.
+/// Number of measurements that are kept.
 const KEPT: usize = 60_000;
 
-/// What the control took, from when on.
+/// The durations of the control, each with its start.
 static SEEN: LazyLock<Mutex<Vec<(Instant, Duration)>>> = LazyLock::new(|| {
     thread::spawn(run);
     Mutex::default()
 });
 
-/// What a test takes, beside the control that runs in this process all the time: messages to another
+/// A stopwatch of a test, beside the control that runs in this process all the time: messages to another
 /// thread over a socket, which computes a little and answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -45,21 +45,21 @@ impl Pace {
         Self { since }
     }
 
-    /// How long it took until now.
+    /// Returns the time since the start.
     pub fn took(&self) -> Duration {
         self.since.elapsed()
     }
 
-    /// Whether it took no longer than `bound`, and what the control shows that this machine adds to it.
+    /// Returns `true` if it took no longer than `bound` and the delay that the control shows.
     pub fn is_within(&self, bound: Duration) -> bool {
         let took = self.took();
         took <= bound || took <= bound + self.slowness()
     }
 
-    /// What this machine adds to a bound at present: the longest message of the control since then, for
-    /// each change of hands. Some milliseconds where it does nothing else.
+    /// Returns the delay that this machine adds to a bound at present: the longest message of the control
+    /// since then, once for each hop. Some milliseconds on an idle machine.
     pub fn slowness(&self) -> Duration {
-        // A message that is under way is in nobody's list yet.
+        // A message that is under way is not in the list yet.
         thread::sleep(2 * EVERY);
         let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
         let since = seen.iter().rev().take_while(|(at, _)| *at >= self.since);
@@ -119,7 +119,7 @@ mod tests {
     use super::pace;
 
     #[test]
-    fn what_takes_long_is_too_long_unless_the_control_takes_long_as_well() {
+    fn a_bound_is_exceeded_unless_the_control_is_slow_too() {
         let pace = pace();
         std::thread::sleep(Duration::from_millis(300));
         assert!(pace.is_within(Duration::from_mins(1)));

@@ -10,14 +10,14 @@ use crate::postgres::{login, open_to_server, user};
 use crate::process::free_port;
 use crate::{Directory, Postgres, Process, directory, wait_for};
 
-/// For how long a client has a connection of the server to itself.
+/// Time for which a client has a connection of the server to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolMode {
-    /// For as long as it is connected.
+    /// The client's connection.
     Session,
-    /// For a transaction.
+    /// A transaction.
     Transaction,
-    /// For a statement.
+    /// A statement.
     Statement,
 }
 
@@ -31,7 +31,7 @@ impl PoolMode {
     }
 }
 
-/// One pooler; everybody may log in as `postgres` without a password.
+/// One pooler; any client may log in as `postgres` without a password.
 #[derive(Debug)]
 pub struct PgBouncer {
     _process: Process,
@@ -78,7 +78,7 @@ max_client_conn = 500
     }
 }
 
-/// It takes connections before it has one of the server, and closes them where it gets none.
+/// Returns `true` if the pooler has a connection to the server: before, it accepts clients and closes them.
 fn is_ready(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
         return false;

@@ -1,4 +1,4 @@
-//! A connection in between, which counts round trips and fails when it is told to.
+//! A TCP proxy that counts round trips and fails on demand.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// How often a connection looks whether it has to end or to go on.
+/// Interval at which a connection checks if it has to end or to go on.
 const TICK: Duration = Duration::from_millis(20);
-/// How much of what a client says first is remembered.
+/// Number of bytes of a client's first message that are remembered.
 const BEGINNING: usize = 2048;
 
 /// Forwards a port of its own to another.
@@ -24,21 +24,21 @@ struct State {
     trips: AtomicU64,
     /// Round trips that began while no other was under way.
     waits: AtomicU64,
-    /// How many connections have asked and were not answered yet.
+    /// Number of connections with a request that was not answered yet.
     asking: AtomicUsize,
-    /// Nothing passes back to the client: answers are lost, requests are not.
+    /// `true` while replies are discarded and requests are not.
     deaf: AtomicBool,
     cut: AtomicBool,
-    /// Nothing passes back to the client for as long as this is set; then all of it does.
+    /// `true` while replies are held back; then all of them pass.
     frozen: AtomicBool,
-    /// How long answers are held back at least, in milliseconds.
+    /// Least delay of replies, in milliseconds.
     late: AtomicU64,
-    /// What the clients that are concerned say when they begin; empty: all are.
+    /// Text in the first message of the affected clients; empty: all are.
     concerned: Mutex<String>,
 }
 
 impl Proxy {
-    /// In front of the server at `port`.
+    /// Starts a proxy in front of the server at `port`.
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let own = listener.local_addr().expect("it is bound").port();
@@ -63,25 +63,25 @@ impl Proxy {
         self.port
     }
 
-    /// How often a client asked something after it had read all answers, since this was last asked:
-    /// what goes out together is one round trip.
+    /// Returns the number of requests sent after all replies were read, since the last such call: requests
+    /// that are sent together are one round trip.
     pub fn take_trips(&self) -> u64 {
         self.state.trips.swap(0, Ordering::SeqCst)
     }
 
-    /// How often somebody waited, since this was last asked: round trips that overlap, on several
-    /// connections, are waited for once.
+    /// Returns the number of waits since the last such call: round trips that overlap, on several
+    /// connections, are one wait.
     pub fn take_waits(&self) -> u64 {
         self.state.waits.swap(0, Ordering::SeqCst)
     }
 
-    /// From now on requests arrive and answers do not.
+    /// Discards replies from now on; requests still arrive.
     pub fn lose_answers(&self, lose: bool) {
         self.state.deaf.store(lose, Ordering::SeqCst);
     }
 
-    /// From now on requests arrive, and answers only once this is over: as on a network that stands
-    /// still and recovers.
+    /// Holds replies back for as long as it is set; requests still arrive, as on a network that stalls and
+    /// recovers.
     pub fn freeze(&self, freeze: bool) {
         self.state.frozen.store(freeze, Ordering::SeqCst);
     }
@@ -91,21 +91,21 @@ impl Proxy {
         self.state.cut.store(cut, Ordering::SeqCst);
     }
 
-    /// From now on answers come so much later, and up to twice that.
+    /// Delays replies from now on by so much, and up to twice that.
     pub fn delay(&self, late: Duration) {
         let millis = u64::try_from(late.as_millis()).expect("a short time");
         self.state.late.store(millis, Ordering::SeqCst);
     }
 
-    /// From now on faults concern only the connections whose client has this among the first things
-    /// that it says: a user's name, a command. An empty text means all again.
+    /// Restricts faults to the connections whose client has this text among its first messages: a user's
+    /// name, a command. An empty text restricts them no more.
     pub fn only(&self, text: &str) {
         let mut concerned = self.state.concerned.lock().expect("nothing panics with it");
         text.clone_into(&mut concerned);
     }
 }
 
-/// What a client said first.
+/// The first message of a client.
 #[derive(Clone, Debug, Default)]
 struct Said(Arc<Mutex<Vec<u8>>>);
 
@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    /// Whether an answer passes, which may take its time.
+    /// Returns `true` if a reply passes, after its delay.
     fn passes(&self, said: &Said) -> bool {
         while self.frozen.load(Ordering::SeqCst) && self.concerns(said) && !self.is_cut(said) {
             thread::sleep(TICK);

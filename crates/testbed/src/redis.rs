@@ -37,10 +37,10 @@ impl RedisProgram {
     }
 }
 
-/// How a server differs from a plain one.
+/// The differences of a server from a plain one.
 #[derive(Clone, Debug, Default)]
 pub struct RedisOptions {
-    /// Which program it is.
+    /// The program.
     pub program: RedisProgram,
     /// More of its configuration, as on its command line.
     pub arguments: Vec<String>,
@@ -98,12 +98,12 @@ impl Redis {
         redis
     }
 
-    /// Its port.
+    /// Returns its port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its directory.
+    /// Returns its directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -130,7 +130,7 @@ impl Redis {
         self.wait();
     }
 
-    /// The same with another configuration beyond the usual one.
+    /// Restarts the server with further arguments.
     pub fn restart_with(&mut self, arguments: &[&str]) {
         self.options.arguments = arguments.iter().map(ToString::to_string).collect();
         self.restart();
@@ -197,7 +197,7 @@ fn run(port: u16, options: &RedisOptions, directory: &Path) -> Process {
     Process::start(&options.program.path(), arguments, directory, None)
 }
 
-/// One command on a connection of its own; `None` where nobody listens.
+/// Sends one command on a connection of its own; `None` where no server listens.
 fn command(port: u16, words: &[&str]) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
@@ -310,7 +310,7 @@ pub struct Sentinels {
 }
 
 impl Sentinels {
-    /// What the sentinels call the primary.
+    /// The sentinels' name of the primary.
     pub const NAME: &str = "sessions";
 
     /// A pair of its own.
@@ -356,14 +356,14 @@ impl Sentinels {
         format!("redis+sentinel://{}/{}", hosts.join(","), Self::NAME)
     }
 
-    /// Whether each sentinel says that the primary is at this port.
+    /// Returns `true` if each sentinel names this port as the primary's.
     pub fn all_name(&self, port: &str) -> bool {
         let words = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::NAME];
         let mut said = self.sentinels.iter().map(|(own, ..)| command(*own, &words));
         said.all(|said| said.is_some_and(|said| said.lines().any(|line| line == port)))
     }
 
-    /// Lets another server become the primary, as somebody may who works at the machines.
+    /// Makes another server the primary, as an operator may.
     pub fn fail_over(&self) -> String {
         command(self.sentinels[0].0, &["SENTINEL", "FAILOVER", Self::NAME]).unwrap_or_default()
     }

@@ -139,6 +139,6 @@ async fn a_server_that_is_not_there_is_no_answer() {
 
 #[tokio::test]
 #[should_panic(expected = "redirects do not end at /round/1")]
-async fn redirects_that_do_not_end_are_told() {
+async fn endless_redirects_are_an_error() {
     browser().tab().ask(Ask::page("/round/1").following()).await;
 }

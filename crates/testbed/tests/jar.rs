@@ -68,7 +68,7 @@ fn a_cookie_ends_by_the_clock_it_is_given() {
 }
 
 #[test]
-fn a_cookie_that_is_over_when_it_comes_removes_the_one_there_was() {
+fn an_expired_set_cookie_removes_the_cookie() {
     for end in [
         "Max-Age=0",
         "Max-Age=-1",
@@ -85,7 +85,7 @@ fn a_cookie_that_is_over_when_it_comes_removes_the_one_there_was() {
 }
 
 #[test]
-fn a_cookie_without_an_end_goes_with_the_browser() {
+fn a_cookie_without_expiry_ends_with_the_browser() {
     let (mut jar, _) = kept(&["a=1", "b=2; Max-Age=60", "c=3; Max-Age=60", "c=3"]);
     jar.close_browser();
     assert_eq!(sent(&jar, SHOP), "b=2", "c lost its end");
@@ -180,7 +180,7 @@ fn a_cookie_goes_to_its_path_and_its_hosts() {
 }
 
 #[test]
-fn what_a_browser_does_not_keep() {
+fn cookies_that_a_browser_rejects() {
     let long = format!("a={}", "x".repeat(4096));
     let http = "http://shop.example/";
     #[rustfmt::skip]
@@ -306,7 +306,7 @@ fn another_sites_picture_sets_no_cookie_of_ours() {
 }
 
 #[test]
-fn scripts_do_not_see_what_is_http_only() {
+fn scripts_do_not_see_http_only_cookies() {
     let (jar, _) = kept(&["a=1; HttpOnly", "b=2"]);
     let seen: Vec<&str> = jar
         .seen_by_scripts(&url(SHOP))
@@ -318,7 +318,7 @@ fn scripts_do_not_see_what_is_http_only() {
 }
 
 #[test]
-fn what_is_planted_is_sent_and_what_is_removed_is_not() {
+fn planted_cookies_are_sent_and_removed_ones_are_not() {
     let (mut jar, _) = kept(&["a=1; Path=/", "b=2"]);
     jar.plant("a", "thief", &url(SHOP));
     assert_eq!(sent(&jar, SHOP), "b=2; a=thief");

@@ -80,7 +80,7 @@ fn a_proxy_counts_what_overlaps_as_one_wait() {
 }
 
 #[test]
-fn a_proxy_fails_for_whom_it_is_told_to() {
+fn a_proxy_fails_for_the_affected_clients_only() {
     use std::io::{Read as _, Write as _};
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());

@@ -1,4 +1,4 @@
-//! Where two answers to the same request differ.
+//! The differences between two responses to the same request.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::set_cookie::SetCookie;
 use super::side::Answer;
 
-/// What a difference is about.
+/// The part of a response in which a difference is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Aspect {
     Status,
@@ -97,8 +97,8 @@ fn is_error(result: &str) -> bool {
     result.starts_with(r#"{"error":"#)
 }
 
-/// Whether two texts are the same value to JavaScript, whatever their spelling; the spelling that
-/// Node must find again is the record's, and that is compared byte for byte.
+/// Returns `true` if two texts are the same value to JavaScript, whatever their spelling; the spelling
+/// that Node must find again is the record's, and that is compared byte for byte.
 fn same_json(left: &str, right: &str) -> bool {
     match (serde_json::from_str(left), serde_json::from_str(right)) {
         (Ok(left), Ok(right)) => same_value(&left, &right),

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// One way to start both labs.
+/// A pair of command lines for the two labs.
 #[derive(Debug)]
 pub(super) struct Config {
-    /// What sets it apart, as the labs' flags.
+    /// The flags of the labs in which it differs.
     flags: &'static str,
     secrets: &'static [&'static str],
 }

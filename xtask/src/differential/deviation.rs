@@ -1,4 +1,4 @@
-//! Where the Rust side answers otherwise than Express on purpose, each as narrow as it can be said.
+//! The deviations of the Rust side from Express, each as narrow as possible.
 
 use super::compare::{Aspect, Difference};
 use super::config::Config;
@@ -40,7 +40,7 @@ const DEVIATIONS: [Deviation; 2] = [
 /// refuse for a minute what such a request changes. It is compared as one without a cookie.
 pub(super) const LATE_IS_REFUSED: &str = "late_is_refused";
 
-/// Whether our lab has closed the id that a request came by.
+/// Returns `true` if our lab has closed the id of the request.
 pub(super) fn closes(config: &Config, request: &Request, right: &Answer) -> bool {
     let ended = request.has_any(&["destroy", "logout", "regenerate", "login"])
         || (config.destroys_unset() && request.has_any(&["drop"]));
@@ -69,7 +69,7 @@ fn cleared_on_destroy(case: &Case<'_>) -> bool {
 }
 
 /// Express stores a new session that a handler saves, and keeps its id to itself unless data changed;
-/// we send the cookie, without which the record is of use to nobody.
+/// we send the cookie, without which the record is of no use.
 fn saved_new_sends_cookie(case: &Case<'_>) -> bool {
     let Answer {
         session, carried, ..

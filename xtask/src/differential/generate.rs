@@ -112,7 +112,7 @@ fn pauses() -> Vec<Request> {
 
 struct Generator {
     random: Random,
-    /// What each key was last set to, to set it again: no change, or a change of order alone.
+    /// The last value of each key, to set it again: no change, or a change of order alone.
     last: HashMap<&'static str, &'static str>,
 }
 

@@ -9,7 +9,7 @@ const NAME: &str = "connect.sid";
 #[derive(Debug, Default)]
 pub(super) struct Jar {
     values: Vec<String>,
-    /// Whether the last one is there no more.
+    /// `true` once the last one was cleared.
     is_cleared: bool,
 }
 
@@ -63,7 +63,7 @@ impl Jar {
     }
 }
 
-/// The same id, and a signature whose last character is another.
+/// Returns the id with a signature whose last character is another.
 fn badly_signed(value: &str) -> String {
     let (rest, last) = value.split_at(value.len().saturating_sub(1));
     format!("{rest}{}", if last == "A" { "E" } else { "A" })

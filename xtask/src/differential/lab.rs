@@ -41,7 +41,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// How the process ended, if it did; asked once a request went unanswered.
+    /// Returns the process's exit status, if it ended; asked once a request went unanswered.
     pub(super) fn end(&mut self) -> Option<String> {
         // A connection closes a moment before its process has ended.
         thread::sleep(Duration::from_millis(100));
@@ -63,7 +63,7 @@ fn lines(stdout: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            // Once the lab is ready nobody listens any more.
+            // Once the lab is ready there is no receiver any more.
             let _ = sender.send(line);
         }
     });

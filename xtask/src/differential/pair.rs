@@ -15,9 +15,9 @@ pub(super) struct Pair {
     pub(super) config: &'static Config,
     left: Side,
     right: Side,
-    /// For each lab of the right side whether it is ours, and may deviate.
+    /// For each lab of the right side `true` if it is ours, and may deviate.
     ours: Vec<bool>,
-    /// Whose turn the first request of a sequence is.
+    /// Index of the lab that gets the first request of a sequence.
     pub(super) first: usize,
     /// The sessions whose ids our lab has closed in this sequence.
     closed: HashSet<String>,
@@ -31,11 +31,11 @@ pub(crate) struct Plan {
     pub(crate) prefix: String,
 }
 
-/// How a lab is started.
+/// The command that starts a lab.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
     pub(crate) line: String,
-    /// It is not Express's.
+    /// `true` for a lab of this library.
     pub(crate) is_ours: bool,
 }
 
@@ -53,7 +53,7 @@ impl Plan {
     }
 }
 
-/// What came of one sequence; it ends at the first difference that nothing explains.
+/// The result of one sequence; it ends at the first difference that nothing explains.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) exchanges: Vec<(Answer, Answer)>,
@@ -106,7 +106,7 @@ impl Pair {
         Ok(outcome)
     }
 
-    /// Whether a request comes by an id that our lab has closed, and does more than look.
+    /// Returns `true` if a request comes by an id that our lab has closed, and does more than read.
     fn would_be_refused(&self, request: &Request) -> bool {
         let carried = self.right.carries(request.cookie);
         carried.is_some_and(|carried| self.closed.contains(&carried))

@@ -1,4 +1,4 @@
-//! What the stores hold after a sequence, compared byte for byte but for the moments in it.
+//! The records in the stores after a sequence, compared byte for byte but for the moments in them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,9 +13,9 @@ const MAX_AGE_TOLERANCE_MS: u64 = 3;
 /// The records that one sequence left behind on one side.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    /// By the name of the session.
+    /// The records by the name of their session.
     pub(super) named: BTreeMap<String, Record>,
-    /// Of sessions whose id never reached the client, by their masked text.
+    /// The records of sessions whose id never reached the client, by their masked text.
     pub(super) unnamed: Vec<Record>,
 }
 

@@ -1,4 +1,4 @@
-//! What a run found, written for the person who must act on it.
+//! The report of a run, written for the person who must act on it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use super::config::Config;
 use super::pair::Outcome;
 use super::sequence::Request;
 
-/// What a run found: how much was compared, and the first difference that nothing explains.
+/// The result of a run: how much was compared, and the first difference that nothing explains.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     sequences: usize,
@@ -29,7 +29,7 @@ pub(super) struct Failure {
 }
 
 impl Report {
-    /// Whether every difference has its explanation, and hardly any was a slip.
+    /// Returns `true` if every difference has its explanation, and hardly any was a slip.
     pub(crate) fn passed(&self) -> bool {
         self.failure.is_none() && self.slips.len() <= 1 + self.sequences / 500
     }

@@ -1,4 +1,4 @@
-//! What a client does: a few requests, each with a cookie and steps for the server to take.
+//! The requests of a client: each with a cookie and steps for the server to take.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ pub(super) struct Request {
     pub(super) target: Target,
 }
 
-/// Which cookie a request carries.
+/// The cookie of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CookieChoice {
     /// The last one that the server set.
     Current,
     None,
-    /// One that the server set earlier, counted from the first.
+    /// A cookie that the server set earlier, counted from the first.
     Stale(usize),
     /// The current id under a signature that is not its own.
     BadSignature,
@@ -32,7 +32,7 @@ pub(super) enum Target {
     Plain,
 }
 
-/// One thing that the handler does; keys and values are JSON texts.
+/// A step of the handler; keys and values are JSON texts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     /// A step of a name alone: `save`, `reload`, `all`, …
@@ -55,25 +55,25 @@ impl Request {
         }
     }
 
-    /// Whether any step is one of these.
+    /// Returns `true` if any step is one of these.
     pub(super) fn has_any(&self, ops: &[&str]) -> bool {
         self.steps().iter().any(|step| ops.contains(&step.op()))
     }
 
-    /// Whether it reads at most.
+    /// Returns `true` if it only reads.
     pub(super) fn only_looks(&self) -> bool {
         let looks = |step: &Step| ["get", "all", "sleep"].contains(&step.op());
         self.steps().iter().all(looks)
     }
 
-    /// Whether the comparison is fair: the Rust side
+    /// Returns `true` if the comparison is fair: the Rust side
     ///
     /// - puts the store's part of `regenerate` off to the next `save` or the end, and stores `add`
     ///   at once (`updated_at_once`), so that what discards changes in between rightly finds another
     ///   store than Node's;
     /// - sends the cookie of a new session that is saved (`saved_new_sends_cookie`), and so keeps
     ///   what it becomes afterwards;
-    /// - lets nobody save a session whose time is up (`gone_is_gone`).
+    /// - refuses to save an expired session (`gone_is_gone`).
     pub(super) fn is_fair(&self) -> bool {
         let (mut late, mut early, mut saved, mut over) = (false, false, false, false);
         self.steps().iter().all(|step| {
@@ -96,7 +96,7 @@ impl Request {
 }
 
 impl Step {
-    /// Whether it leaves the session no time.
+    /// Returns `true` if it sets an expiry in the past.
     fn ends_session(&self) -> bool {
         let Self::Cookie(attributes) = self else {
             return false;

@@ -1,11 +1,11 @@
-//! A `Set-Cookie` header taken apart, and when two of them say the same.
+//! A parsed `Set-Cookie` field, and the comparison of two of them.
 
 use std::fmt;
 
 use super::instant::http_seconds;
 use super::names::Names;
 
-/// How far two `Expires` may lie apart: the two labs answer one after the other, in whole seconds.
+/// Tolerance between two `Expires`: the two labs answer one after the other, in whole seconds.
 const EXPIRES_TOLERANCE_S: u64 = 2;
 
 #[derive(Debug, Clone)]
@@ -34,14 +34,14 @@ impl SetCookie {
         }
     }
 
-    /// Whether it takes the cookie away: no value, expired in 1970.
+    /// Returns `true` if it deletes the cookie: no value, expired in 1970.
     pub(super) fn clears(&self) -> bool {
         let epoch =
             |(name, value): &(String, String)| name == "Expires" && http_seconds(value) == Some(0);
         self.value.is_empty() && self.attributes.iter().any(epoch)
     }
 
-    /// Whether both set the same cookie: signatures, which hang on the id, and moments aside.
+    /// Returns `true` if both set the same cookie but for signatures, which depend on the id, and moments.
     pub(super) fn agrees_with(&self, other: &Self) -> bool {
         self.name == other.name
             && self.session == other.session

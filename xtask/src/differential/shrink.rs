@@ -18,7 +18,7 @@ pub(super) fn shrink(
     }
 }
 
-/// Every sequence that is one piece smaller, the largest pieces first.
+/// Returns every sequence that is one piece smaller, the largest pieces first.
 fn smaller(requests: &[Request]) -> Vec<Vec<Request>> {
     let change = |index: usize, changed: Request| {
         let mut requests = requests.to_vec();
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_difference_does_not_need_goes() {
+    fn steps_that_the_difference_does_not_need_are_dropped() {
         let requests = vec![
             request(CookieChoice::None, &["all", "save", "touch"]),
             request(CookieChoice::Current, &["all"]),

@@ -1,4 +1,4 @@
-//! One of the two sides: its labs, a client with a jar, and what they said to each other.
+//! A side of the comparison: its labs, a client with a jar, and their exchanges.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::set_cookie::SetCookie;
 
 #[derive(Debug)]
 pub(super) struct Side {
-    /// They share a store, and take turns.
+    /// The labs of the side, which share a store and take turns.
     labs: Vec<Lab>,
     agent: Agent,
     jar: Jar,
@@ -25,7 +25,7 @@ pub(super) struct Side {
     old: HashSet<String>,
 }
 
-/// What one side answered to one request.
+/// The response of one side to one request.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// 0 where no answer came.

@@ -1,4 +1,4 @@
-//! What came of a part: how many tests passed, and the lines by which they say what they saw.
+//! The result of a part: the number of tests that passed, and the lines in which they report.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::counts::Counts;
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) part: &'static Part,
-    /// How many rounds each of its tests was asked for; 0 where they have a number of their own.
+    /// Number of rounds that each of its tests was asked for; 0 where they have a number of their own.
     pub(crate) rounds: usize,
     pub(crate) passed: usize,
     failed: usize,
     /// Load and what was seen, of each store.
     pub(crate) seen: Vec<(String, String)>,
-    /// What the control came to.
+    /// The reports of the controls.
     pub(crate) controls: Vec<String>,
     why: String,
 }
@@ -56,12 +56,12 @@ impl Outcome {
         self.controls.extend(controls);
     }
 
-    /// Whether tests ran and none of them failed, where there are any.
+    /// Returns `true` if no test failed, and at least one ran, where there are any.
     pub(crate) fn held(&self) -> bool {
         self.failed == 0 && (self.passed > 0 || !self.is_here())
     }
 
-    /// Whether the repository has tests for it.
+    /// Returns `true` if the repository has tests for it.
     pub(crate) fn is_here(&self) -> bool {
         !self.part.tests.is_empty()
     }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tests_say_is_kept() {
+    fn reports_of_tests_are_kept() {
         let output = "test a ... fault: F02 | 5 cuts | 0 lost\ncontrol: F02 | 3 lost\nfault: F03 | no | no\n\
                       test result: ok. 2 passed; 0 failed; 0 ignored";
         let outcome = played(true, output);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_or_never_ran_has_not_held() {
+    fn a_part_that_failed_or_never_ran_has_not_held() {
         assert!(!played(false, "test result: FAILED. 1 passed; 1 failed; 0 ignored").held());
         assert!(!played(false, "it was ended").held());
         assert!(!played(true, "test result: ok. 0 passed; 0 failed; 0 ignored").held());

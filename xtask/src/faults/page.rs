@@ -4,7 +4,7 @@ use super::Extent;
 use super::outcome::Outcome;
 use super::parts::{PARTS, Part};
 
-/// One row for each fault.
+/// Returns the table, one row for each fault.
 pub(crate) fn table(outcomes: &[Outcome]) -> String {
     let rows = outcomes.iter().map(row);
     let rows: Vec<String> = HEADER
@@ -16,7 +16,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
 }
 
 const HEADER: [&str; 2] = [
-    "| | fault | rounds | load | what must hold | what was seen | control |",
+    "| | fault | rounds | load | what must hold | observed | control |",
     "|---|---|---|---|---|---|---|",
 ];
 
@@ -43,7 +43,7 @@ fn row(outcome: &Outcome) -> String {
     format!("| {} | {} | {} |", part.name, part.fault, cells.join(" | "))
 }
 
-/// How many rounds were played, and whether those are all that the fault asks for.
+/// Returns the number of rounds, marked if the fault asks for more.
 fn rounds(outcome: &Outcome) -> String {
     match (outcome.rounds, outcome.part.rounds(Extent::Full)) {
         (0, _) => "–".to_owned(),
@@ -57,7 +57,7 @@ fn loads(outcome: &Outcome) -> String {
     or_else(grouped(loads), outcome.part.load)
 }
 
-/// What was seen on each store, where it was not the same on all, and how many tests passed.
+/// Returns the observations by store, where they differ, and the number of tests that passed.
 fn seen(outcome: &Outcome) -> String {
     let seen = outcome
         .seen
@@ -147,11 +147,11 @@ fn row_before<'a>(page: &'a str, part: &Part) -> Option<&'a str> {
 }
 
 const HEAD: &str = "\
-# Faults, and what is seen of them
+# Injected faults and their results
 
-`cargo xtask faults` brings about what goes wrong in production, on real servers that it starts itself, and compares what
-is stored afterwards with what clients were told: for each session `acknowledged ≤ stored ≤ acknowledged + unknown`. What ended
-and was acknowledged stays ended. A control is the same with something that must fail: a harness that sees nothing there proves
+`cargo xtask faults` injects the faults of production on real servers that it starts itself, and compares the stored sessions
+with the replies that clients got: for each session `acknowledged ≤ stored ≤ acknowledged + unknown`. A session whose end was
+acknowledged stays ended. A control is the same test with a version that must fail: a harness that detects nothing there proves
 nothing. This page is written by `cargo xtask faults [PART…] [--full] --write`; every row is of one run, and says how many of its
 rounds were played.
 ";
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_said_of_each_store() {
+    fn different_observations_are_listed_by_store() {
         let lines = ["a: x", "b: y", "c: x", "z"];
         assert_eq!(grouped(lines.into_iter()), "a, c: x; b: y; z");
     }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_here_is_said() {
+    fn parts_without_tests_here_name_their_place() {
         let part = PARTS.iter().find(|part| part.tests.is_empty()).unwrap();
         assert!(row(&Outcome::new(part, 0)).contains("not in this suite"));
     }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::sizing::{self, Inputs};
 
-/// Where the computed table stands in the manual: below this heading.
-const RESULTS: &str = "# What comes out";
+/// The heading above the computed table in the manual.
+const RESULTS: &str = "# Results";
 
 /// The manual's page with the figures of `measured`, and with its results computed from its inputs.
 ///
 /// # Errors
 ///
-/// Where the page lacks an input, or the figures one that the page takes from them.
+/// If the page lacks an input, or the figures one that the page takes from them.
 pub(super) fn update(manual: &str, measured: &str) -> Result<String, String> {
     let figures: BTreeMap<&str, &str> = measured.lines().filter_map(named).collect();
     let mut lines: Vec<String> = Vec::new();
@@ -54,7 +54,7 @@ fn named(line: &str) -> Option<(&str, &str)> {
     Some((name, cells.next()?))
 }
 
-/// Whether the row says that its value comes from a table of `bench/SCALE.md`.
+/// Returns `true` if the row says that its value comes from a table of `bench/SCALE.md`.
 fn is_measured(line: &str) -> bool {
     line.contains("| measured:")
 }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_named() {
+    fn an_input_that_is_no_number_is_named() {
         let rows = [
             "| `a` | 1 000.5 | x |".to_owned(),
             "| `b` | many | x |".to_owned(),

@@ -1,4 +1,4 @@
-//! What so many live sessions need: the formulas of the manual's page, in its order.
+//! The needs of a number of live sessions: the formulas of the manual's page, in its order.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ impl Inputs {
     }
 }
 
-/// What happens to a fleet in a second.
+/// The events of a fleet in a second.
 #[derive(Debug, Clone, Copy)]
 struct Load {
     requests: f64,
@@ -104,7 +104,7 @@ const ROWS: [Row; 19] = [
     ("6. log a second, cheapest", |n, i| {
         Ok(bytes(log(n, i, "")?))
     }),
-    ("6. log a second, dearest (lz4)", |n, i| {
+    ("6. log a second, most expensive (lz4)", |n, i| {
         Ok(bytes(log(n, i, "_compressed")?))
     }),
     ("6. the same, were each request to touch", |n, i| {
@@ -122,9 +122,10 @@ const ROWS: [Row; 19] = [
         let seen = Load::of(n, i)?.requests / servers(n, i)?.max(1.0) * 30.0;
         Ok(bytes(seen * i.get("memory_session")?))
     }),
-    ("9. near cache: told to each server, a second", |n, i| {
-        Ok(bytes(Load::of(n, i)?.writes() * i.get("redis_told")?))
-    }),
+    (
+        "9. near cache: notifications to each server, a second",
+        |n, i| Ok(bytes(Load::of(n, i)?.writes() * i.get("redis_told")?)),
+    ),
 ];
 
 fn redis_memory(sessions: f64, inputs: &Inputs) -> Result<f64, String> {
@@ -151,7 +152,7 @@ fn servers(sessions: f64, inputs: &Inputs) -> Result<f64, String> {
 ///
 /// # Errors
 ///
-/// Where an input is missing.
+/// If an input is missing.
 pub(super) fn table(inputs: &Inputs) -> Result<Vec<String>, String> {
     let mut lines = vec![
         "| live sessions | 10 million | 100 million | 1 000 million |".to_owned(),
@@ -165,7 +166,7 @@ pub(super) fn table(inputs: &Inputs) -> Result<Vec<String>, String> {
     Ok(lines)
 }
 
-/// Two figures: more would promise what the inputs do not know.
+/// Rounds to two figures: more would claim a precision that the inputs do not have.
 fn rate(value: f64) -> String {
     scaled(value, &["", " thousand", " million"])
 }

@@ -9,7 +9,7 @@ use actix_web::web::{ServiceConfig, get, post, scope};
 use actix_web::{App, Error, HttpServer, Result};
 use contender::Start;
 
-/// What serves: the two kinds of `App` have different types.
+/// Serves an `App`: the two kinds have different types.
 macro_rules! listen {
     ($app:expr) => {{
         let server = HttpServer::new($app).workers(1).bind("127.0.0.1:0")?;

@@ -1,5 +1,5 @@
-//! Who may sign in. Passwords are kept as Argon2id hashes, and a name that nobody has takes as
-//! long to refuse as a wrong password.
+//! The accounts. Passwords are kept as Argon2id hashes, and an unknown name takes as long to refuse as a
+//! wrong password.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -32,7 +32,7 @@ pub(super) const SEEDS: [Seed; 2] = [
     },
 ];
 
-/// Somebody who may sign in.
+/// A user who may sign in.
 pub(super) struct Account {
     pub(super) name: &'static str,
     pub(super) roles: &'static [&'static str],
@@ -44,9 +44,9 @@ pub(super) struct Accounts {
     known: Vec<Account>,
     /// Passwords that were changed since the shop was opened, by name.
     changed: RwLock<HashMap<&'static str, PasswordHash>>,
-    /// What a password is compared with when the name is nobody's.
+    /// The hash that a password is compared with when the name is unknown.
     nobody: PasswordHash,
-    /// Each hash takes 19 MiB and a core: as many at a time as there are cores.
+    /// The permits for hashing: each hash takes 19 MiB and a core, so there are as many as cores.
     turns: Arc<Semaphore>,
 }
 
@@ -87,7 +87,7 @@ impl Accounts {
         self.known.iter().map(|account| account.name)
     }
 
-    /// Gives an account another password, until the shop closes; `false` where nobody has that name.
+    /// Changes the password of an account, until the shop closes; returns `false` where the name is unknown.
     pub(super) async fn change(&self, name: &str, password: String) -> bool {
         let Some(account) = self.known.iter().find(|account| account.name == name) else {
             return false;

@@ -1,4 +1,4 @@
-//! What the shop says when it is open: where it is, who may sign in, how to end it.
+//! The banner of the started shop: its address, its accounts, how to stop it.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -19,7 +19,7 @@ pub(super) fn print(options: &Options, listener: &TcpListener, store: &str, orig
         store.to_owned()
     };
     let text = text(Style::of_stdout(), addr, &store, origin);
-    // A demo whose output nobody reads goes on serving.
+    // A demo whose output is closed goes on serving.
     let _ = io::stdout().write_all(text.as_bytes());
     let _ = io::stdout().flush();
 }
@@ -63,7 +63,7 @@ fn advice(addr: SocketAddr, origin: &Origin) -> String {
     }
 }
 
-/// Whether letters may be bold.
+/// Bold letters, or none.
 #[derive(Clone, Copy)]
 enum Style {
     Plain,
@@ -71,7 +71,7 @@ enum Style {
 }
 
 impl Style {
-    /// By <https://no-color.org>, and plain wherever no person is looking.
+    /// Follows <https://no-color.org>, and is plain wherever no person is looking.
     fn of_stdout() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");

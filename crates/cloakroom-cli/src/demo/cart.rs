@@ -12,7 +12,7 @@ pub(super) const MOST: u32 = 99;
 
 /// Quantities by product number, as they stand in the session: `{"wool-scarf": 2}`.
 ///
-/// What another application wrote there in another shape is read as nothing.
+/// A value of another shape, which another application wrote there, is read as an empty cart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Value")]
 pub(super) struct Cart(BTreeMap<String, u32>);
@@ -35,7 +35,7 @@ impl Cart {
         self.0.get(sku).copied().unwrap_or(0)
     }
 
-    /// What is in it of the things that this shop sells, in the shelf's order.
+    /// Returns the products of this shop that are in the cart, in the shelf's order.
     pub(super) fn lines(&self) -> impl Iterator<Item = (&'static Product, u32)> {
         catalogue::CATALOGUE
             .iter()
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cart_is_an_empty_one() {
+    fn an_invalid_cart_reads_as_empty() {
         for value in [
             json!(null),
             json!([1, 2]),

@@ -1,4 +1,4 @@
-//! What the shop sells.
+//! The shop's products.
 
 use std::fmt;
 

@@ -20,11 +20,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_service::Service as _;
 
-/// How long a client may take over a request's head, and be silent between two requests.
+/// Time that a client may take for a request's head, and between two requests.
 const HEAD: Duration = Duration::from_secs(15);
-/// How long any body may take, however short it is.
+/// Time that any body may take, however short it is.
 const BODY: Duration = Duration::from_secs(15);
-/// How many bytes of a body earn it a second more.
+/// Number of bytes of a body that extend its time by a second.
 const BYTES_PER_SECOND: u64 = 500;
 
 /// Serves until `ended` is ready, and then lets the requests under way finish.
@@ -160,7 +160,7 @@ mod tests {
         (TcpStream::connect(addr).await.unwrap(), end, serving)
     }
 
-    /// What a client reads that sends these parts, so long after one another.
+    /// Returns the response to a client that sends these parts with a pause between them.
     async fn answer(parts: &[&str], pause: Duration) -> (String, Duration) {
         let (mut client, _end, _) = open().await;
         let begun = Instant::now();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn x10_half_a_head_is_not_waited_for() {
+    async fn x10_an_incomplete_head_times_out() {
         for parts in [&[""][..], &["POST / HTTP/1.1\r\n", "host: x\r\n"]] {
             let (answer, took) = answer(parts, Duration::ZERO).await;
             assert!(!answer.contains("200 OK"), "{answer}");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn x10_half_a_body_is_not_waited_for() {
+    async fn x10_an_incomplete_body_times_out() {
         let head = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 9\r\n\r\n";
         let (answer, took) = answer(&[head, "half"], Duration::ZERO).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_begun_is_answered_at_the_end() {
+    async fn requests_under_way_are_answered_at_shutdown() {
         let (mut client, end, serving) = open().await;
         let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n";
         client.write_all(head.as_bytes()).await.unwrap();

@@ -15,10 +15,10 @@ use serde_json::json;
 use super::negotiate::Wants;
 use super::pages;
 
-/// No sentence of ours is longer.
+/// Longest sentence of the shop's own, in bytes.
 const LONGEST_SENTENCE: usize = 4096;
 
-/// Why a request is not done.
+/// The reasons for which a request fails.
 #[derive(Debug)]
 pub(super) enum Failure {
     NotSignedIn,
@@ -112,7 +112,7 @@ fn is_dressed(headers: &HeaderMap) -> bool {
     })
 }
 
-/// What the failure says of itself, or what its status does.
+/// Returns the failure's own message, or the status's reason.
 async fn sentence(status: StatusCode, body: Body) -> String {
     let said = to_bytes(body, LONGEST_SENTENCE).await.unwrap_or_default();
     if said.is_empty() {

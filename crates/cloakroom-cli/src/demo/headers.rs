@@ -1,11 +1,11 @@
-//! What every response tells the browser about itself.
+//! Header fields of every response.
 
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::Response;
 
-/// Everything comes from here, scripts in files of their own only, and nobody frames it.
+/// Everything comes from here, scripts in files of their own only, and no site may frame it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";

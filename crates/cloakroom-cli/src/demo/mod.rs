@@ -31,10 +31,10 @@ use crate::problem::{Problem, with_causes};
 use accounts::Accounts;
 use routes::Shop;
 
-/// How long the store may take to end its work after the last response.
+/// Time that the store may take for its remaining work after the last response.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Serves the shop until it is told to end.
+/// Serves the shop until a signal ends it.
 pub(crate) fn run(options: &Options) -> Result<(), Problem> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Problem::failed(format!("no threads to serve with: {error}")))?;

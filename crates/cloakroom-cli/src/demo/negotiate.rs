@@ -1,4 +1,4 @@
-//! Whether an answer is a page or JSON (RFC 9110 §12.5.1).
+//! Content negotiation: a page or JSON (RFC 9110 §12.5.1).
 
 use std::convert::Infallible;
 
@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::request::Parts;
 
-/// What a client wants to be answered with.
+/// The media type that a client prefers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wants {
     /// A browser that shows pages, or one that sends a form.
@@ -34,7 +34,7 @@ impl Wants {
     }
 }
 
-/// Whether the body is what a browser makes of a form.
+/// Returns `true` if the body is form-encoded, as browsers send it.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
     let field = headers
         .get(CONTENT_TYPE)
@@ -47,7 +47,7 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
     })
 }
 
-/// What a media range asks for, and how much it is wanted.
+/// Parses a media range and its weight.
 fn range(text: &str) -> Option<(Wants, f32)> {
     let mut parts = text.split(';').map(str::trim);
     let wants = match parts.next()?.to_ascii_lowercase().as_str() {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_a_form_gets_a_page() {
+    fn a_form_post_gets_a_page() {
         #[rustfmt::skip]
         let table = [
             ("application/x-www-form-urlencoded",                Page),

@@ -1,4 +1,4 @@
-//! What can be set when the shop is started.
+//! The options of the command.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::problem::Problem;
 /// The flags of `cloakroom demo`; without `Debug`, because two of them may hold secrets.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
     pub(super) addr: SocketAddr,
 
@@ -19,7 +19,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "cloakroom-data")]
     pub(super) data_dir: PathBuf,
 
-    /// Where sessions are kept: memory:, sqlite:PATH; redis://, postgres://, mongodb://… where built with
+    /// Store of the sessions: memory:, sqlite:PATH; redis://, postgres://, mongodb://… where built with
     /// the features of these names
     /// [default: a file in the data directory]
     ///
@@ -35,10 +35,10 @@ pub(crate) struct Options {
     )]
     pub(super) store: Option<String>,
 
-    /// What signs the cookies, 32 bytes or more; repeated, or several by comma, the first signs and all verify
+    /// Secret that signs the cookies, 32 bytes or more; repeated, or several by comma, the first signs and all verify
     ///
     /// The environment's `SESSION_SECRET` is the better place: other users of the machine can see
-    /// flags. Without either, one is drawn and kept in the data directory.
+    /// flags. Without either, one is generated and kept in the data directory.
     #[arg(
         long = "secret",
         value_name = "SECRET",
@@ -72,7 +72,7 @@ impl Options {
     }
 }
 
-/// Makes a directory that nobody but its owner can look into, unless it is there.
+/// Makes a directory that only its owner can read, unless it is there.
 pub(super) fn make_private(dir: &Path) -> Result<(), Problem> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

@@ -1,4 +1,4 @@
-//! The secret that signs cookies: given, or drawn once and kept where only its owner can read it.
+//! The secret that signs cookies: given, or generated once and kept where only its owner can read it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -9,12 +9,12 @@ use cloakroom::KeyRing;
 use super::options::{Options, make_private};
 use crate::problem::Problem;
 
-/// No secret is longer; a file that is, is not ours.
+/// Longest secret file, in bytes; a longer one is not the shop's.
 const LONGEST_FILE: u64 = 4096;
 
-/// Where the secret came from.
+/// The source of the secret.
 pub(super) enum Origin {
-    /// By flag or environment.
+    /// Given by flag or environment.
     Given,
     /// Drawn now, for as long as this process runs.
     Passing,
@@ -75,7 +75,7 @@ fn drawn_into(mut file: File, path: &Path) -> Result<KeyRing, Problem> {
     ring(&secret)
 }
 
-/// Why a file's secret is not used.
+/// The reasons for which a file's secret is not used.
 #[derive(Debug)]
 enum Fault {
     Io(&'static str, io::Error),
@@ -135,7 +135,7 @@ fn is_open_to_others(metadata: &Metadata) -> bool {
     std::os::unix::fs::MetadataExt::mode(metadata) & 0o077 != 0
 }
 
-/// Whether somebody else than this user and root knows the secret, and may change it.
+/// Returns `true` if a user other than this one and root knows the secret, and may change it.
 #[cfg(unix)]
 fn is_of_another(metadata: &Metadata) -> bool {
     let owner = std::os::unix::fs::MetadataExt::uid(metadata);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drawn_secret_is_found_by_the_next_start() {
+    fn a_generated_secret_is_reused_by_the_next_start() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
         assert!(matches!(kept(path.clone()).unwrap().1, Origin::Drawn(_)));
@@ -211,7 +211,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn x10_a_secret_of_somebody_else_is_refused() {
+    fn x10_a_secret_file_of_another_user_is_refused() {
         #[rustfmt::skip]
         let table = [ // owner, user
             (1000, 1000, false),
@@ -234,7 +234,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_broken_file_is_told_and_left_alone() {
+    fn a_broken_file_is_reported_and_kept() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");

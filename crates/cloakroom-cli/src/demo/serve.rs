@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use super::connections;
 use crate::problem::Problem;
 
-/// How long requests under way may take once the shop was told to end.
+/// Time that requests under way may take after the signal to end.
 const GRACE: Duration = Duration::from_secs(5);
 /// The exit code of a process that Ctrl-C ended, as shells count: 128 and the signal's number.
 const INTERRUPTED: i32 = 130;
@@ -65,7 +65,7 @@ async fn patience_ends(signals: &mut Signals) {
     }
 }
 
-/// What the operating system says when a process should end.
+/// The signals with which the operating system ends a process.
 #[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
@@ -90,7 +90,7 @@ impl Signals {
     }
 }
 
-/// What the operating system says when a process should end.
+/// The signals with which the operating system ends a process.
 #[cfg(windows)]
 struct Signals(tokio::signal::windows::CtrlC);
 

@@ -1,4 +1,4 @@
-//! How long sessions last: three flags, and whether they go together.
+//! Time-outs of sessions: three flags, checked against each other.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ const IDLE: Duration = Duration::from_mins(30);
 const ABSOLUTE: Duration = Duration::from_hours(24);
 /// Whole seconds are what `Max-Age` can say.
 const LEAST: Duration = Duration::from_secs(1);
-/// No browser keeps a cookie longer (RFC 6265bis §5.5).
+/// Longest lifetime of a cookie in a browser (RFC 6265bis §5.5).
 const MOST: Duration = Duration::from_hours(400 * 24);
 
 /// The time-outs that were typed; the others are the library's.
 #[derive(Clone, Copy, Default, clap::Args)]
 pub(super) struct Timeouts {
-    /// How long a session may go unused: 4s, 30m, 24h [default: 30m]
+    /// Time that a session may go unused: 4s, 30m, 24h [default: 30m]
     #[arg(long = "idle-timeout", value_name = "TIME", value_parser = length)]
     idle: Option<Duration>,
 
-    /// How long a session lasts at most, however much it is used [default: 24h]
+    /// Longest lifetime of a session, however much it is used [default: 24h]
     #[arg(long = "absolute-timeout", value_name = "TIME", value_parser = length)]
     absolute: Option<Duration>,
 
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_is_refused_with_the_way_out() {
+    fn contradictory_timeouts_are_refused_with_advice() {
         #[rustfmt::skip]
         let table = [
             ("",    "",    None),

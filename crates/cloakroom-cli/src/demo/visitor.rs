@@ -1,4 +1,4 @@
-//! What the shop keeps in a session, and who it is therefore dealing with.
+//! The data that the shop keeps in a session, and the visitor it therefore deals with.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,14 +15,14 @@ pub(super) struct Visitor {
     pub(super) user: Option<User>,
     pub(super) cart: Cart,
     pub(super) group: Option<Group>,
-    /// How long the session lives on without another request; `None` where there is none yet.
+    /// Time until the session ends without another request; `None` where there is none yet.
     pub(super) idle: Option<Duration>,
-    /// What forms carry; `None` for a visitor without a session, whose browser has to say where a
+    /// The CSRF token of forms; `None` for a visitor without a session, whose browser has to say where a
     /// form was sent from: a page costs nothing.
     pub(super) token: Option<String>,
 }
 
-/// Somebody who is signed in.
+/// A signed-in user.
 #[derive(Serialize)]
 pub(super) struct User {
     #[serde(rename = "userId")]
@@ -51,7 +51,7 @@ impl Visitor {
         }
     }
 
-    /// The same, for a page with forms.
+    /// Reads the visitor for a page with forms, and makes a token.
     pub(super) fn with_token(session: &Session) -> Self {
         let token = || session.csrf_token().ok();
         Self {
@@ -94,7 +94,7 @@ impl Group {
 }
 
 /// A value of the session. One of another shape, which another application may have written,
-/// counts as none: it opens no door, and it locks nobody out.
+/// counts as none: it grants nothing, and it locks no visitor out.
 fn read<T: DeserializeOwned>(session: &Session, key: &str) -> Option<T> {
     session.get(key).ok().flatten()
 }
@@ -111,7 +111,7 @@ pub(super) async fn sign_in(session: &Session, account: &Account) -> Result<(), 
     session.insert("passport", json!({"user": account.name}))
 }
 
-/// The visitor's group, which is drawn once.
+/// The visitor's group, which is assigned once.
 pub(super) async fn group(session: &Session) -> Result<Group, SessionError> {
     match session.get("group") {
         Ok(Some(group)) => Ok(group),

@@ -42,7 +42,7 @@ impl From<SystemTime> for Instant {
     }
 }
 
-/// The same for people, of what RFC 3339 says of the year 0 to 9999.
+/// Formats an RFC 3339 instant of the years 0 to 9999 for people.
 fn people(machine: &str) -> Option<String> {
     const MONTHS: [&str; 12] = [
         "January",
@@ -78,7 +78,7 @@ mod tests {
     use super::{Instant, in_words, until};
 
     #[test]
-    fn what_is_left_is_counted_in_seconds_at_the_end() {
+    fn the_last_minute_is_counted_in_seconds() {
         #[rustfmt::skip]
         let table = [
             (0,      "now"),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_is_said_in_utc() {
+    fn an_instant_is_formatted_in_utc() {
         let at = |seconds| Instant::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         let instant = at(1_767_323_045);
         assert_eq!(instant.machine, "2026-01-02T03:04:05.000Z");

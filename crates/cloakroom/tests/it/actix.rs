@@ -1,4 +1,4 @@
-//! What is actix-web's own, and the middleware's corners; what both frameworks promise is in
+//! Cases of actix-web alone, and the middleware's edge cases; the guarantees of both frameworks are in
 //! `scenarios`.
 
 mod extractors;
@@ -148,7 +148,7 @@ async fn what_the_handler_said_is_kept() {
 }
 
 #[actix_web::test]
-async fn of_two_middlewares_of_one_name_the_outer_one_counts() {
+async fn the_outer_of_two_middlewares_of_one_name_wins() {
     let (outer, outer_store) = manager(policy());
     let (inner, inner_store) = manager(policy());
     let app = App::new()

@@ -117,7 +117,7 @@ fn imports_point_inward() {
     );
 }
 
-/// What a line names as `crate::…`.
+/// Returns the paths that a line names as `crate::…`.
 fn imports(line: &str) -> Vec<String> {
     let starts = line.match_indices("crate::").filter(|(at, _)| {
         // `$crate::` in a macro speaks of the library from outside.
@@ -157,7 +157,7 @@ fn every_module_is_on_the_map() {
 }
 
 #[test]
-fn frameworks_and_databases_stay_in_their_corners() {
+fn frameworks_and_databases_are_imported_only_in_their_folders() {
     let mut broken = Vec::new();
     for (file, text) in files() {
         for (name, corner) in CONFINED {
@@ -175,7 +175,7 @@ fn frameworks_and_databases_stay_in_their_corners() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// W1: one module says who is signed in; whoever asks it goes by what it says.
+/// W1: one module determines the signed-in user; every other module takes its result.
 #[test]
 fn one_module_says_who_is_signed_in() {
     #[rustfmt::skip]
@@ -218,7 +218,7 @@ fn decisions_do_no_io() {
 /// R10: tests share their machine with builds. What is waited for is waited for in minutes; what is promised
 /// in seconds is compared with a control, by `testbed::pace`.
 #[test]
-fn r10_no_test_holds_the_machine_to_seconds() {
+fn r10_no_test_asserts_wall_clock_seconds() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut found = Vec::new();
     let mut folders = vec![crates];
@@ -249,7 +249,7 @@ fn holds_to_seconds(line: &str) -> bool {
 }
 
 #[test]
-fn what_holds_the_machine_to_seconds_is_seen() {
+fn an_assertion_of_wall_clock_seconds_is_detected() {
     let unit = "Duration::from_secs(2)";
     for (line, held) in [
         (format!("assert!(begin.elapsed() < {unit});"), true),

@@ -1,5 +1,5 @@
-//! R5: one of three processes has a clock that is wrong, or jumps. Nobody is signed out by it, nobody is kept
-//! for longer than its skew, and it deletes nothing that the others hold for live.
+//! R5: one of three processes has a clock that is wrong, or jumps. It signs no user out, prolongs no session
+//! by more than its skew, and deletes nothing that is live for the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +117,7 @@ impl Process {
         visitor
     }
 
-    /// Whether a visitor is signed in here; the request touches the session.
+    /// Returns `true` if the visitor is signed in here; the request touches the session.
     async fn knows(&self, visitor: &mut Cookies) -> bool {
         let session = self.open(visitor).await;
         let is_known = session.user().as_deref() == Some("ada");
@@ -127,7 +127,7 @@ impl Process {
 }
 
 /// Whoever signed in where the clock is right stays signed in there, whatever a process does whose clock is not.
-async fn a_wrong_clock_signs_nobody_out(store: &str) {
+async fn a_wrong_clock_ends_no_session(store: &str) {
     for skew in [HOUR, -HOUR, DAY, -DAY, 25 * HOUR] {
         let place = Place::new(store);
         let (right, other) = (Process::at(&place, 0).await, Process::at(&place, 0).await);
@@ -152,8 +152,8 @@ async fn a_wrong_clock_signs_nobody_out(store: &str) {
     );
 }
 
-/// The same of one whose clock jumps, to and fro, while it serves.
-async fn a_clock_that_jumps_signs_nobody_out(store: &str) {
+/// Runs the check against a server whose clock jumps to and fro while it serves.
+async fn a_clock_that_jumps_ends_no_session(store: &str) {
     let place = Place::new(store);
     let (right, jumping) = (Process::at(&place, 0).await, Process::at(&place, 0).await);
     let mut visitor = right.sign_in().await;
@@ -169,8 +169,8 @@ async fn a_clock_that_jumps_signs_nobody_out(store: &str) {
     }
 }
 
-/// By the absolute time-out a session ends where a clock says so: late or early by its skew, and no more.
-async fn a_deadline_is_late_by_the_skew_at_most(store: &str) {
+/// A session ends by the absolute time-out of the serving process's clock: off by its skew, and no more.
+async fn a_deadline_is_exceeded_by_the_skew_at_most(store: &str) {
     let place = Place::new(store);
     let process = Process::at(&place, 0).await;
     let mut visitor = process.sign_in().await;
@@ -185,18 +185,18 @@ macro_rules! on_shared_stores {
     ($($store:ident)*) => {
         $(mod $store {
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn r5_a_wrong_clock_signs_nobody_out() {
-                super::a_wrong_clock_signs_nobody_out(stringify!($store)).await;
+            async fn r5_a_wrong_clock_ends_no_session() {
+                super::a_wrong_clock_ends_no_session(stringify!($store)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn r5_a_clock_that_jumps_signs_nobody_out() {
-                super::a_clock_that_jumps_signs_nobody_out(stringify!($store)).await;
+            async fn r5_a_clock_that_jumps_ends_no_session() {
+                super::a_clock_that_jumps_ends_no_session(stringify!($store)).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn r5_a_deadline_is_late_by_the_skew_at_most() {
-                super::a_deadline_is_late_by_the_skew_at_most(stringify!($store)).await;
+            async fn r5_a_deadline_is_exceeded_by_the_skew_at_most() {
+                super::a_deadline_is_exceeded_by_the_skew_at_most(stringify!($store)).await;
             }
         })*
     };
@@ -205,7 +205,7 @@ macro_rules! on_shared_stores {
 on_shared_stores!(sqlite redis postgres mongodb);
 
 #[tokio::test]
-async fn r5_in_memory_a_clock_that_jumps_signs_nobody_out() {
+async fn r5_in_memory_a_clock_that_jumps_ends_no_session() {
     let clock = SkewedClock::new();
     let store = MemoryStore::with(MemoryLimit::default(), clock.clone());
     let process = Process::of(Arc::new(store), clock);
@@ -217,7 +217,7 @@ async fn r5_in_memory_a_clock_that_jumps_signs_nobody_out() {
     }
 }
 
-/// A file that is opened again goes by the time of whoever opened it first, whatever the clocks show.
+/// A file that is opened again keeps the time of the process that opened it first, whatever the clocks show.
 #[tokio::test]
 async fn r5_sqlite_deletes_by_the_time_of_the_file() {
     let place = Place::new("sqlite");

@@ -16,7 +16,7 @@ const KILLS: usize = 50;
 const WRITERS: usize = 8;
 /// Names the file, in the process that is to be killed.
 const FILE: &str = "CLOAKROOM_TEST_CRASH_FILE";
-/// Whether that process acknowledges what it has not written yet: the control.
+/// Variable that makes the process acknowledge before it writes: the control.
 const EARLY: &str = "CLOAKROOM_TEST_CRASH_EARLY";
 
 fn entry(number: usize) -> NewRecord {
@@ -70,7 +70,7 @@ async fn writes_until_it_is_killed() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_50_kills() {
+async fn acknowledged_writes_survive_50_kills() {
     let directory = tempfile::TempDir::new().unwrap();
     let file = directory.path().join("sessions.db");
     let (mut acknowledged, kills) = (0, rounds(KILLS));
@@ -103,7 +103,7 @@ async fn what_was_acknowledged_survives_50_kills() {
 
 /// The control: a process that acknowledges before it writes loses some.
 #[tokio::test]
-async fn what_was_acknowledged_too_early_is_lost() {
+async fn control_writes_acknowledged_too_early_are_lost() {
     let directory = tempfile::TempDir::new().unwrap();
     let file = directory.path().join("sessions.db");
     for kill in 0..KILLS {

@@ -17,9 +17,9 @@ use tokio::time::{sleep, timeout};
 use crate::express::gate::Gate;
 use crate::support::keys;
 
-/// When the client goes.
+/// Time after which the client disconnects.
 const PATIENCE: Duration = Duration::from_millis(150);
-/// What a handler waits for, and a slow store takes.
+/// Time that a handler waits, and that a slow store takes.
 const SLOW: Duration = Duration::from_millis(400);
 
 async fn login(session: Session) -> Result<(), SessionError> {
@@ -176,7 +176,7 @@ impl Site {
 }
 
 #[tokio::test]
-async fn v8_axum_drops_a_handler_whose_client_has_gone() {
+async fn v8_axum_drops_a_handler_whose_client_disconnected() {
     let site = Site::axum(false).await;
     let cookie = site.sign_in().await;
     site.ask_and_go("/logout", &cookie).await;
@@ -185,7 +185,7 @@ async fn v8_axum_drops_a_handler_whose_client_has_gone() {
 }
 
 #[tokio::test]
-async fn v8_with_finish_handlers_the_logout_happens() {
+async fn v8_with_finish_handlers_the_logout_completes() {
     let site = Site::axum(true).await;
     let cookie = site.sign_in().await;
     site.ask_and_go("/logout", &cookie).await;
@@ -198,7 +198,7 @@ async fn v8_with_finish_handlers_the_logout_happens() {
 }
 
 #[tokio::test]
-async fn v8_actix_lets_a_handler_run_whose_client_has_gone() {
+async fn v8_actix_finishes_a_handler_whose_client_disconnected() {
     let site = Site::actix().await;
     let cookie = site.sign_in().await;
     site.ask_and_go("/logout", &cookie).await;
@@ -206,7 +206,7 @@ async fn v8_actix_lets_a_handler_run_whose_client_has_gone() {
 }
 
 /// The handler has answered, and the slow store is at it when the client goes.
-async fn what_the_store_has_begun_is_finished(site: Site) {
+async fn a_store_write_completes_after_a_disconnect(site: Site) {
     let cookie = site.sign_in().await;
     site.gate.delay(SLOW);
     site.ask_and_go("/change", "").await;
@@ -226,11 +226,11 @@ async fn what_the_store_has_begun_is_finished(site: Site) {
 }
 
 #[tokio::test]
-async fn v8_what_the_store_has_begun_is_finished_axum() {
-    what_the_store_has_begun_is_finished(Site::axum(false).await).await;
+async fn v8_a_store_write_completes_after_a_disconnect_axum() {
+    a_store_write_completes_after_a_disconnect(Site::axum(false).await).await;
 }
 
 #[tokio::test]
-async fn v8_what_the_store_has_begun_is_finished_actix() {
-    what_the_store_has_begun_is_finished(Site::actix().await).await;
+async fn v8_a_store_write_completes_after_a_disconnect_actix() {
+    a_store_write_completes_after_a_disconnect(Site::actix().await).await;
 }

@@ -1,7 +1,7 @@
-//! What express-session 1.19.0's own tests state of it: each statement has its number and its test.
+//! The statements of express-session 1.19.0's own tests: each has its number and its test.
 //!
-//! Eighteen of the 160 statements are about Node and Express themselves. Where we answer otherwise
-//! on purpose, the test shows our answer, and a comment names the deviation of the manual's table.
+//! Eighteen of the 160 statements are about Node and Express themselves. Where the library differs
+//! on purpose, the test shows its response, and a comment names the deviation of the manual's table.
 
 mod api;
 mod attributes;
@@ -43,7 +43,7 @@ fn sources() -> String {
         .collect()
 }
 
-/// How often each number stands in the name of a test.
+/// Counts the tests whose names begin with each number.
 fn tested(sources: &str) -> BTreeMap<u32, usize> {
     let mut tested = BTreeMap::new();
     for line in sources.lines() {
@@ -67,7 +67,7 @@ fn every_statement_has_its_test() {
 }
 
 #[test]
-fn every_deviation_stands_in_the_table() {
+fn every_deviation_is_in_the_manual() {
     let table = include_str!("../../src/manual/deviations.md");
     let sources = sources();
     let mut named = 0;

@@ -22,7 +22,7 @@ fn readme_shows_the_quick_start_as_it_runs() {
 }
 
 #[test]
-fn the_front_page_shows_it_as_well() {
+fn the_crate_page_shows_the_same_quick_start() {
     let lines = quick_start();
     let lines = lines
         .lines()
@@ -31,7 +31,7 @@ fn the_front_page_shows_it_as_well() {
     assert!(read("src/lib.rs").contains(&block));
 }
 
-/// A page that nobody reads to its end sells nothing.
+/// A front page that is too long is not read to its end.
 #[test]
 fn readme_is_short() {
     let readme = read("../../README.md");

@@ -59,7 +59,7 @@ async fn has<T>(_: T) -> &'static str {
     "has"
 }
 
-/// What each route of the inner layer answers to somebody who is signed in to the shop.
+/// The routes of the inner layer, with their statuses for a user signed in to the outer one.
 const INNER: [(&str, u16); 8] = [
     ("/admin/session", 500),
     ("/admin/user", 500),
@@ -193,7 +193,7 @@ async fn v15_an_inner_middleware_lets_no_outer_session_through_actix() {
 
 /// Three layers, of which the first and the last have one cookie: inside the last it is that one.
 #[tokio::test]
-async fn v15_a_layer_of_a_name_that_is_there_already_gives_that_one() {
+async fn v15_an_inner_layer_of_the_same_name_shares_the_outer_session() {
     let (shop, admin) = (manager(policy("shop.sid")), manager(policy("admin.sid")));
     let (outer, inner) = (SessionLayer::new(shop.clone()), SessionLayer::new(shop));
     let both = async |session: Session, shop: Named<Shop>, admin: Named<Admin>| {
@@ -253,7 +253,7 @@ async fn v14_the_path_is_sent_and_not_matched_actix() {
 
 /// V14: `*` and the authority that CONNECT names are no paths, and no server's fault.
 #[tokio::test]
-async fn v14_a_request_without_a_path_is_no_500() {
+async fn v14_a_request_without_a_path_is_not_a_500() {
     let at = |policy: PolicyBuilder| {
         Router::new()
             .fallback(count)

@@ -1,4 +1,4 @@
-//! Rows and documents that somebody else holds: whoever wants to change them waits, and nobody else.
+//! Rows and documents that another client has locked: only writers of the same ones wait.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -85,7 +85,7 @@ impl Drop for Lock {
     }
 }
 
-async fn others_are_served<L>(how: &str, url: &str, lock: impl AsyncFnOnce() -> L) {
+async fn other_sessions_are_served<L>(how: &str, url: &str, lock: impl AsyncFnOnce() -> L) {
     let router = app(url).await;
     let held = visitors(&router, "/held", LOCKED).await;
     let free = visitors(&router, "/free", OTHERS).await;
@@ -130,18 +130,18 @@ async fn others_are_served<L>(how: &str, url: &str, lock: impl AsyncFnOnce() -> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r8_twelve_locked_rows_delay_nobody_else() {
+async fn r8_twelve_locked_rows_delay_no_other_session() {
     let url = Postgres::shared().create_database("locked");
-    others_are_served("PostgreSQL, direct", &url, async || Lock::take(&url)).await;
+    other_sessions_are_served("PostgreSQL, direct", &url, async || Lock::take(&url)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r8_twelve_locked_rows_behind_a_pooler_delay_nobody_else() {
+async fn r8_twelve_locked_rows_behind_a_pooler_delay_no_other_session() {
     let server = Postgres::shared();
     let direct = server.create_database("locked_behind");
     let pooler = PgBouncer::start(server, PoolMode::Transaction, 10);
     let url = pooler.url("locked_behind");
-    others_are_served("PostgreSQL, behind PgBouncer", &url, async || {
+    other_sessions_are_served("PostgreSQL, behind PgBouncer", &url, async || {
         Lock::take(&direct)
     })
     .await;
@@ -164,10 +164,10 @@ async fn locked_documents(url: &str) -> mongodb::ClientSession {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r8_twelve_documents_in_a_transaction_delay_nobody_else() {
-    // Of its own: what waits for a document keeps the server busy, which others would feel.
+async fn r8_twelve_documents_in_a_transaction_delay_no_other_session() {
+    // A server of its own: operations that wait for a document keep it busy.
     let server = testbed::Mongo::start();
     let url = server.unbounded_url("locked");
     let lock = async || locked_documents(&url).await;
-    others_are_served("MongoDB-compatible server", &url, lock).await;
+    other_sessions_are_served("MongoDB-compatible server", &url, lock).await;
 }

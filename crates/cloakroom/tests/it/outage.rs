@@ -1,8 +1,8 @@
 //! A store that is killed, stopped and started again under load: every request is answered within the
 //! deadline, no session is lost, and soon all is well.
 //!
-//! The load is what this machine can do at the time, at most 300 requests a second, and what is soon is
-//! told by a control: somebody else who asks the same server, on connections of his own.
+//! The load is what this machine can do at the time, at most 300 requests a second; "soon" is measured by a
+//! control: another client of the same server, on connections of its own.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -25,22 +25,22 @@ use crate::support::servers::connect;
 use crate::support::{Client, keys, send};
 
 const DEADLINE: Duration = Duration::from_secs(1);
-/// What a machine that does nothing else may add to it: a request that writes asks the store twice.
+/// Time that an idle machine may add to it: a request that writes asks the store twice.
 const GRACE: Duration = Duration::from_millis(100);
 const EVERY: Duration = Duration::from_micros(3333);
 const VISITORS: usize = 30;
-/// How long after the server's return all is well.
+/// Time after the server's return within which every request succeeds.
 const SOON: Duration = Duration::from_secs(2);
-/// How long all has to be well at the end.
+/// Time for which every request has to succeed at the end.
 const WELL: Duration = Duration::from_secs(2);
-/// How long that is waited for.
+/// Time limit of that wait.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// What one request came to.
+/// The result of one request.
 struct Answer {
     at: Instant,
     took: Duration,
-    /// It took longer than the deadline and what the machine accounts for.
+    /// `true` if it took longer than the deadline and what the machine accounts for.
     is_late: bool,
     status: StatusCode,
     body: String,
@@ -71,7 +71,7 @@ impl Control {
                 };
                 let is_well = matches!(timeout(DEADLINE / 2, asks).await, Ok(Some(_)));
                 sleep(DEADLINE / 4).await;
-                // A machine that stands still answers nobody, whoever asks.
+                // A machine that stands still answers no client.
                 let slowness = tokio::task::spawn_blocking(move || pace.slowness());
                 let is_well = is_well && slowness.await.unwrap() < DEADLINE / 2;
                 seen.lock().unwrap().push((at, is_well));
@@ -80,12 +80,12 @@ impl Control {
         Self { asking, asked }
     }
 
-    /// Whether the server answered all that came around then.
+    /// Returns `true` if the server answered all requests around that time.
     fn was_well(&self, at: Instant) -> bool {
         let asked = self.asked.lock().unwrap();
         let around = |other: Instant| {
             let apart = other.max(at) - other.min(at);
-            // What waited in vain keeps others from asking for a moment.
+            // Operations that timed out open the circuit breaker for a moment.
             apart <= 2 * DEADLINE
         };
         let mut around = asked.iter().filter(|(at, _)| around(*at)).peekable();
@@ -99,7 +99,7 @@ impl Drop for Control {
     }
 }
 
-/// What is done to a server while requests come.
+/// The faults of a server under load.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
     Killed,
@@ -154,8 +154,8 @@ async fn app(url: &str, on_store_error: OnStoreError) -> Router {
         .layer(SessionLayer::new(manager))
 }
 
-/// How far apart requests have to be that this server answers beside all else this machine does: three
-/// times as far as they are when one follows the other.
+/// Returns the interval of requests that this server sustains on this machine: three times the duration
+/// of one request.
 async fn interval(router: &Router, cookies: &[String]) -> Duration {
     let begin = Instant::now();
     for number in 0..100 {
@@ -165,7 +165,7 @@ async fn interval(router: &Router, cookies: &[String]) -> Duration {
     EVERY.max(begin.elapsed() * 3 / 100)
 }
 
-/// One request of a signed-in visitor; every fourth writes.
+/// Sends one request of a signed-in visitor; every fourth writes.
 async fn ask(router: &Router, cookies: &[String], number: usize) -> Answer {
     let writes = number.is_multiple_of(4);
     let (path, operations) = if writes { ("/write", 2) } else { ("/", 1) };
@@ -221,7 +221,7 @@ async fn requests(
     (answers, server, back)
 }
 
-/// Whether all that came within a while was answered well.
+/// Returns `true` if all requests of the last while succeeded.
 fn is_over(answers: &[Answer], back: Instant) -> bool {
     let troubled = answers.iter().filter(|answer| !answer.is_well());
     let last = troubled
@@ -260,7 +260,7 @@ async fn survive(server: Box<dyn Server>, trouble: Trouble, on_store_error: OnSt
         if !is_well {
             assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         }
-        // Afterwards nobody is refused whom the server would have answered.
+        // Afterwards no request is refused that the server would have answered.
         if answer.at > back + SOON && !answer.is_well() {
             let since = answer.at - back;
             assert!(
@@ -301,7 +301,7 @@ async fn survive(server: Box<dyn Server>, trouble: Trouble, on_store_error: OnSt
     }
 }
 
-/// Each trouble of a server, with each of the policies.
+/// Defines a test for each trouble of a server, with each of the policies.
 macro_rules! survives {
     ($store:ident, $server:expr) => {
         mod $store {

@@ -1,5 +1,5 @@
-//! Records that no program of ours would write: whose they are gets a fresh session, and nobody else
-//! notices.
+//! Records that no program of ours would write: their visitor gets a fresh session, and no other request
+//! is affected.
 
 mod unread;
 
@@ -76,7 +76,7 @@ async fn put(store: &dyn Store, id: &SessionId, text: &str, user: &str) -> bool 
     store.create(id, &entry).await.is_ok()
 }
 
-async fn a_poisoned_record_costs_its_visitor_a_session_and_nobody_else_anything(url: &str) {
+async fn a_poisoned_record_costs_only_its_visitor_a_session(url: &str) {
     let (router, manager) = app(url).await;
     let user = "ada-of-the-poison";
     let mut other = Client::new(router.clone());
@@ -110,4 +110,4 @@ async fn a_poisoned_record_costs_its_visitor_a_session_and_nobody_else_anything(
     assert!(taken >= 5, "{taken}");
 }
 
-on_every_store!(a_poisoned_record_costs_its_visitor_a_session_and_nobody_else_anything);
+on_every_store!(a_poisoned_record_costs_only_its_visitor_a_session);

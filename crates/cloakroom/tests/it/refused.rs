@@ -1,5 +1,5 @@
-//! R2: a logout that the store refuses, or whose outcome nobody knows. Whoever asked for it is told, keeps
-//! the cookie where the session certainly lives, and is signed out everywhere as soon as the store takes it.
+//! R2: a logout that the store refuses, or whose outcome is unknown. The response reports it, keeps the cookie
+//! where the session certainly lives, and the user is signed out as soon as the store accepts it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +19,7 @@ use crate::faults::saw;
 use crate::support::keys;
 use crate::support::servers::connect;
 
-/// How often, and how long between, it is looked whether a session has ended.
+/// Number of checks for the end of a session, and the time between them.
 const LOOKS: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -30,11 +30,11 @@ struct Fleet {
     refusal: Refusal,
 }
 
-/// What makes a store refuse.
+/// The ways in which a store refuses writes.
 enum Refusal {
-    /// It fails for the first process alone.
+    /// The store fails for the first process alone.
     Fails(FaultInjectingStore, StoreErrorKind),
-    /// It works and says nothing of it.
+    /// The store executes the operation and loses its reply.
     LosesAnswers(FaultInjectingStore),
     Redis(Redis),
     Postgres(Postgres),
@@ -55,7 +55,7 @@ impl Refusal {
     }
 }
 
-/// As a standby, or a server that was told so, refuses writes and answers reads.
+/// Refuses writes and answers reads, as a standby or a read-only server does.
 async fn set_read_only(server: &Postgres, is_read_only: bool) {
     let client = client_of(server).await;
     let setting = format!("ALTER SYSTEM SET default_transaction_read_only = {is_read_only}");
@@ -147,13 +147,13 @@ impl Fleet {
         browser(&self.here)
     }
 
-    /// Who the other process takes a browser for.
+    /// Returns the user that the other process sees for a browser.
     async fn seen_there(&self, visitor: &Browser) -> String {
         let there = visitor.copy().over(Wire::service(router(&self.there)));
         there.tab().page("/").await.body
     }
 
-    /// Waits until the other process takes a browser for nobody, without a visit to this one.
+    /// Waits until a browser is anonymous to the other process, without a visit to this one.
     async fn ends_there(&self, visitor: &Browser, what: &str) {
         for _ in 0..LOOKS {
             if self.seen_there(visitor).await == "nobody" {
@@ -217,7 +217,7 @@ fn ticket(browser: &Browser) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r2_a_refused_logout_is_said_keeps_the_cookie_and_is_done_later_on_every_store() {
+async fn r2_a_refused_logout_is_an_error_keeps_the_cookie_and_is_retried_on_every_store() {
     for (name, fleet) in Fleet::all().await {
         for path in ["/logout", "/unset"] {
             let what = format!("{name}, {path}");
@@ -244,7 +244,7 @@ async fn r2_a_refused_logout_is_said_keeps_the_cookie_and_is_done_later_on_every
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r2_the_next_request_that_shows_the_cookie_ends_it_too() {
+async fn r2_the_next_request_with_the_cookie_ends_it_too() {
     for (name, fleet) in Fleet::all().await {
         let visitor = fleet.browser();
         post_to(&visitor, "/login").await;
@@ -259,9 +259,9 @@ async fn r2_the_next_request_that_shows_the_cookie_ends_it_too() {
     }
 }
 
-/// The record may be gone: the browser is signed out, and so is whoever has a copy of its cookie, later.
+/// The record may be gone: the browser is signed out, and later so is any copy of its cookie.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r2_a_logout_whose_outcome_is_unknown_clears_the_cookie_and_is_done_later() {
+async fn r2_a_logout_with_unknown_outcome_clears_the_cookie_and_is_retried() {
     let store = connect("memory:").await;
     let fleet = Fleet::failing(store, StoreErrorKind::Unknown);
     let visitor = fleet.browser();
@@ -294,7 +294,7 @@ async fn r2_a_logout_whose_outcome_is_unknown_clears_the_cookie_and_is_done_late
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r2_a_logout_everywhere_that_is_refused_is_done_later_to_whoever_was_signed_in_then() {
+async fn r2_a_refused_logout_everywhere_is_retried_for_the_sessions_of_that_time() {
     for (name, fleet) in [
         ("redis", Fleet::on_redis().await),
         ("postgres", Fleet::on_postgres().await),
@@ -327,7 +327,7 @@ async fn r2_a_logout_everywhere_that_is_refused_is_done_later_to_whoever_was_sig
 
 /// A policy that lets requests go on without the store must not let a logout go out as done.
 #[tokio::test]
-async fn r2_a_refused_logout_is_said_where_requests_go_on_without_the_store() {
+async fn r2_a_refused_logout_is_an_error_where_requests_pass_without_the_store() {
     let store = connect("memory:").await;
     let faulty = FaultInjectingStore::new(Arc::clone(&store));
     let policy = policy(OnStoreError::Anonymous);
@@ -351,9 +351,9 @@ async fn r2_a_refused_logout_is_said_where_requests_go_on_without_the_store() {
     }
 }
 
-/// Who disconnects before the store has answered is signed out all the same.
+/// A logout completes even if the client disconnects before the store has replied.
 #[tokio::test]
-async fn r2_a_logout_whose_client_hangs_up_is_done_later() {
+async fn r2_a_logout_is_retried_after_its_client_disconnects() {
     let store = connect("memory:").await;
     let fleet = Fleet::failing(store, StoreErrorKind::Unavailable);
     let Refusal::Fails(faulty, _) = &fleet.refusal else {
@@ -372,7 +372,7 @@ async fn r2_a_logout_whose_client_hangs_up_is_done_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r9_a_health_route_learns_that_the_store_refuses_writes() {
+async fn r9_a_health_check_reports_that_the_store_refuses_writes() {
     for (name, fleet) in Fleet::all().await {
         let before = fleet.there.store().count().await.unwrap();
         for refuses in [false, true, false] {
@@ -386,7 +386,7 @@ async fn r9_a_health_route_learns_that_the_store_refuses_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn r9_a_health_route_learns_that_redis_is_full_and_that_it_is_gone() {
+async fn r9_a_health_check_reports_that_redis_is_full_or_gone() {
     let mut server = Redis::start();
     let store = connect(&server.url()).await;
     let manager = Manager::with_clock(policy(OnStoreError::Unavailable), store, Clock::System);

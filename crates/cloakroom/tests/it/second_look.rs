@@ -71,7 +71,7 @@ fn renewing(policy: PolicyBuilder) -> PolicyBuilder {
 /// V3: of requests that overlap at the renewal one gives the session its id; whichever answer the
 /// browser gets last, it stays signed in.
 #[tokio::test]
-async fn v3_renewals_that_overlap_leave_the_browser_a_cookie_that_lasts() {
+async fn v3_concurrent_renewals_leave_a_working_cookie() {
     for hashed in [false, true] {
         let shop = Shop::new(|policy| renewing(policy).hash_ids_at_rest(hashed));
         let old = shop.signed_in("ada").await;
@@ -99,7 +99,7 @@ async fn v3_renewals_that_overlap_leave_the_browser_a_cookie_that_lasts() {
     }
 }
 
-/// V3: somebody who ends their other sessions while another tab renews this one keeps it.
+/// V3: a user who ends their other sessions while another tab renews this one keeps it.
 #[tokio::test]
 async fn v3_ending_the_others_during_a_renewal_keeps_the_own_session() {
     for by_manager in [false, true] {
@@ -123,7 +123,7 @@ async fn v3_ending_the_others_during_a_renewal_keeps_the_own_session() {
 
 /// V3: a step-up where one session is allowed counts the own one once, renewed or not.
 #[tokio::test]
-async fn v3_a_step_up_during_a_renewal_is_not_one_session_too_many() {
+async fn v3_a_step_up_during_a_renewal_does_not_exceed_the_session_limit() {
     let shop = Shop::new(|policy| renewing(policy).max_sessions(1, AtLimit::Refuse));
     let old = shop.signed_in("ada").await;
     shop.clock.advance(RENEWAL + MINUTE);
@@ -135,9 +135,9 @@ async fn v3_a_step_up_during_a_renewal_is_not_one_session_too_many() {
     assert_eq!(shop.sessions_of("ada").await, 1);
 }
 
-/// W8: nobody proves anything by acting for another, and a logout meanwhile holds for it, too.
+/// W8: impersonation proves no login, and a logout meanwhile ends it, too.
 #[tokio::test]
-async fn w8_acting_for_another_does_not_outlive_a_logout() {
+async fn w8_impersonation_does_not_outlive_a_logout() {
     for everywhere in [false, true] {
         for stops in [false, true] {
             let shop = Shop::new(|policy| policy);
@@ -171,7 +171,7 @@ async fn w8_acting_for_another_does_not_outlive_a_logout() {
 
 /// W8: nor an operator's ending of all sessions, which leaves no note of the id.
 #[tokio::test]
-async fn w8_acting_for_another_does_not_outlive_an_operators_ending() {
+async fn w8_impersonation_does_not_outlive_an_end_by_an_operator() {
     for stops in [false, true] {
         let shop = Shop::new(|policy| policy);
         let mut cookie = shop.signed_in("root").await;
@@ -195,7 +195,7 @@ async fn w8_acting_for_another_does_not_outlive_an_operators_ending() {
 
 /// V6: nor does a step-up, whether or not a login clears the data.
 #[tokio::test]
-async fn v6_a_step_up_does_not_outlive_an_operators_ending() {
+async fn v6_a_step_up_does_not_outlive_an_end_by_an_operator() {
     for clears in [false, true] {
         let shop = Shop::new(|policy| policy.clear_on_login(clears));
         let cookie = shop.signed_in("ada").await;
@@ -247,10 +247,10 @@ async fn v6_a_step_up_that_clears_the_data_does_not_outlive_a_logout_everywhere(
     }
 }
 
-/// V2: whoever acts for another, or signs in by a key of the application's own, with the id from before a
+/// V2: an impersonation, or a login by a key of the application's own, that comes by the id from before a
 /// renewal, has a session afterwards, and its cookie.
 #[tokio::test]
-async fn v2_a_change_of_user_by_a_renewed_id_ends_nobody() {
+async fn v2_a_change_of_user_by_a_renewed_id_ends_no_session() {
     for saves in [false, true] {
         for own in [false, true] {
             let shop = Shop::new(renewing);
@@ -277,7 +277,7 @@ async fn v2_a_change_of_user_by_a_renewed_id_ends_nobody() {
 
 /// V6, V7: a sign-in by a key of the application's own that is saved at once sends its cookie.
 #[tokio::test]
-async fn v6_a_sign_in_of_the_applications_own_that_is_saved_sends_its_cookie() {
+async fn v6_a_saved_login_by_the_applications_own_key_sends_its_cookie() {
     for saves in [false, true] {
         let shop = Shop::new(|policy| policy);
         let first = shop.open("").await;
@@ -298,7 +298,7 @@ async fn v6_a_sign_in_of_the_applications_own_that_is_saved_sends_its_cookie() {
     }
 }
 
-/// V7: what a late tab begins after its logout is no record that nobody can name.
+/// V7: what a late tab begins after its logout leaves no record whose cookie no client has.
 #[tokio::test]
 async fn v7_a_late_logout_leaves_no_record_without_a_cookie() {
     let shop = Shop::new(renewing);
@@ -321,9 +321,9 @@ async fn v7_a_late_logout_leaves_no_record_without_a_cookie() {
     assert_eq!(stored, u64::from(sent.is_some()));
 }
 
-/// W2: somebody was signed in between two logins of one user by a key of the application's own.
+/// W2: another user was signed in, by a key of the application's own, between two logins of one user.
 #[tokio::test]
-async fn w2_what_another_left_between_two_logins_of_one_user_goes() {
+async fn w2_data_of_another_user_between_two_logins_of_one_is_discarded() {
     let shop = Shop::new(|policy| policy);
     let cookie = shop.signed_in("ada").await;
     for (user, cart) in [(None, None), (Some("bob"), Some("bob's")), (None, None)] {
@@ -370,7 +370,7 @@ async fn w5_rights_are_withdrawn_where_a_former_impersonation_was_signed_over() 
 
 /// V7: after the head, acting for another is refused as a whole.
 #[tokio::test]
-async fn v7_acting_for_another_after_the_head_leaves_the_session_as_it_is() {
+async fn v7_impersonation_after_the_head_changes_nothing() {
     let shop = Shop::new(|policy| policy);
     let cookie = shop.signed_in("root").await;
     let session = shop.open(&cookie).await;
@@ -412,9 +412,9 @@ async fn v4_a_retired_id_beside_a_live_one_is_neither_opened_nor_followed() {
     assert_eq!(session.get::<String>("cart").unwrap(), None);
 }
 
-/// Whatever a user is called, the index finds and ends their sessions and nobody else's.
+/// Whatever a user's name, the index finds and ends their sessions and no others.
 #[tokio::test]
-async fn odd_names_of_users_are_one_user_each() {
+async fn unusual_user_names_are_one_user_each() {
     let long = "x".repeat(4000);
     let names = [
         "\u{1f}",
@@ -455,7 +455,7 @@ async fn odd_names_of_users_are_one_user_each() {
 
 /// V1: in the last second before the absolute time-out a cookie is never one that deletes.
 #[tokio::test]
-async fn v1_a_cookie_of_the_last_second_deletes_nothing() {
+async fn v1_a_cookie_in_the_last_second_deletes_nothing() {
     let life = Duration::from_secs(100);
     for left in [1999, 1000, 999, 500, 1] {
         let shop = Shop::new(|policy| {

@@ -1,4 +1,4 @@
-//! What holds on every store alike.
+//! The rules that hold on every store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +73,7 @@ async fn a_session_lives_and_ends(url: &str) {
 }
 
 /// A touch leaves the text alone in most stores; what a handler sets must be in it all the same.
-async fn what_is_set_on_the_cookie_after_an_update_is_kept(url: &str) {
+async fn cookie_attributes_set_after_an_update_are_kept(url: &str) {
     let mut visitor = Visitor::new(url, PolicyBuilder::no_absolute_timeout).await;
     let session = visitor.open().await;
     session.insert("n", 1).unwrap();
@@ -117,6 +117,6 @@ async fn hashed_ids_are_all_that_the_store_sees(url: &str) {
 
 on_every_store!(
     a_session_lives_and_ends
-    what_is_set_on_the_cookie_after_an_update_is_kept
+    cookie_attributes_set_after_an_update_are_kept
     hashed_ids_are_all_that_the_store_sees
 );

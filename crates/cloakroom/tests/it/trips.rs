@@ -1,4 +1,4 @@
-//! How often a request waits for the store, counted between the two.
+//! Round trips to the store per request, counted by a proxy between the two.
 
 use axum::Router;
 use axum::body::Body;

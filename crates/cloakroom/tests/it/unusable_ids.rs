@@ -1,4 +1,4 @@
-//! X6: ids of an application's own that no request could bring back.
+//! X6: an application's own ids that no cookie could carry.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -56,7 +56,7 @@ async fn save(session: Session) -> Result<&'static str, SessionError> {
 }
 
 #[tokio::test]
-async fn x6_no_record_is_stored_and_it_is_said_once_axum() {
+async fn x6_no_record_is_stored_and_one_error_is_logged_axum() {
     for policy in policies() {
         let log = Log::default();
         let writer = log.clone();

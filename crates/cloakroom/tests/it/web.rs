@@ -182,7 +182,7 @@ async fn two_layers_keep_two_sessions_apart() {
 }
 
 #[tokio::test]
-async fn of_two_layers_of_one_name_the_outer_one_counts() {
+async fn the_outer_of_two_layers_of_one_name_wins() {
     let app = App::new(
         plain().build().unwrap(),
         routes().layer(SessionLayer::new(Manager::new(
@@ -254,7 +254,7 @@ async fn a_secure_cookie_goes_over_tls_only() {
 }
 
 #[tokio::test]
-async fn no_cache_hands_it_to_somebody_else() {
+async fn shared_caches_do_not_store_it() {
     async fn public(session: Session) -> ([(HeaderName, &'static str); 1], String) {
         (
             [(CACHE_CONTROL, "public, max-age=3600")],

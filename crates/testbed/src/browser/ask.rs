@@ -1,4 +1,4 @@
-//! What a browser is to ask for, and the header fields that Chromium sends with it.
+//! The requests of a browser, with the header fields that Chromium sends.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
@@ -18,13 +18,13 @@ pub const ELSEWHERE: &str = "https://elsewhere.example";
 enum Kind {
     /// A program, which says nothing of itself.
     Bare,
-    /// What somebody looks at: a link, a form.
+    /// A navigation: a link, a form.
     Page,
     /// A script's `fetch`.
     Fetch,
 }
 
-/// What a tab is to ask for.
+/// A request that a tab is to send.
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub(super) method: Method,
@@ -39,7 +39,7 @@ pub struct Ask {
     pub(super) made: Option<Made>,
 }
 
-/// What a service of this process finds in a request beside what a wire carries.
+/// The parts of a request that only a service of this process sees.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
     pub(super) uri: Uri,
@@ -108,7 +108,7 @@ impl Ask {
     ///
     /// # Panics
     ///
-    /// Where no field is called so, or may have that value.
+    /// If no field may have that name or value.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::try_from(name).expect("a header's name");
@@ -182,7 +182,7 @@ impl Ask {
         })
     }
 
-    /// What a browser asks for when it is told to go on to `to` from `from` by `status`.
+    /// Returns the request that a browser sends when `status` redirects it from `from` to `to`.
     pub(super) fn redirected(mut self, status: u16, from: &Url, to: &Url) -> Self {
         let becomes_get = match status {
             303 => self.method != Method::HEAD,

@@ -12,7 +12,7 @@ use super::Tab;
 use super::ask::Ask;
 use super::wire::{Lost, Reply};
 
-/// How many redirects a browser follows.
+/// Number of redirects that a browser follows.
 const MAX_REDIRECTS: usize = 20;
 
 /// A request that the browser has sent and the server has not got yet.
@@ -84,7 +84,7 @@ impl Flight {
     ///
     /// # Panics
     ///
-    /// Where a service of this process does.
+    /// If a service of this process panics.
     pub async fn answered(&mut self) -> &mut Self {
         if let Some(reply) = self.exchange.join_next().await {
             self.reply = Some(reply.expect("the server does not panic"));
@@ -96,7 +96,7 @@ impl Flight {
     ///
     /// # Panics
     ///
-    /// Where there is none.
+    /// If there is no answer.
     pub async fn deliver(self) -> Answer {
         self.try_deliver().await.expect("the site answers")
     }
@@ -109,7 +109,7 @@ impl Flight {
     ///
     /// # Panics
     ///
-    /// Where redirects do not end.
+    /// If redirects do not end.
     pub async fn try_deliver(mut self) -> Result<Answer, Lost> {
         for _ in 0..=MAX_REDIRECTS {
             self.answered().await;
@@ -137,7 +137,7 @@ impl Flight {
     }
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
@@ -146,7 +146,7 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body, as text.
     pub body: String,
-    /// Where it came from, after the redirects that were followed.
+    /// The URL that it came from, after the redirects that were followed.
     pub url: Url,
 }
 
@@ -165,7 +165,7 @@ impl Answer {
     ///
     /// # Panics
     ///
-    /// Where one is not ASCII.
+    /// If one is not ASCII.
     pub fn set_cookies(&self) -> Vec<&str> {
         let fields = self.headers.get_all(SET_COOKIE).iter();
         fields
@@ -177,19 +177,19 @@ impl Answer {
     ///
     /// # Panics
     ///
-    /// Where there are several.
+    /// If there are several.
     pub fn set_cookie(&self) -> Option<&str> {
         let fields = self.set_cookies();
         assert!(fields.len() <= 1, "{fields:?}");
         fields.first().copied()
     }
 
-    /// Where a redirect leads, as it was written.
+    /// Returns the target of a redirect, as it was written.
     pub fn location(&self) -> Option<&str> {
         self.headers.get(LOCATION)?.to_str().ok()
     }
 
-    /// Where a browser that follows goes on.
+    /// Returns the URL at which a browser that follows redirects goes on.
     fn next(&self) -> Option<Url> {
         let is_followed = matches!(self.status.as_u16(), 301 | 302 | 303 | 307 | 308);
         let to = self.location().filter(|_| is_followed)?;

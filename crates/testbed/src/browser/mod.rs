@@ -64,7 +64,7 @@ impl Browser {
     ///
     /// # Panics
     ///
-    /// Where `origin` is no URL.
+    /// If `origin` is no URL.
     pub fn new(origin: &str, wire: Wire, jar: Jar) -> Self {
         Self {
             jar: Arc::new(Mutex::new(jar)),
@@ -88,7 +88,7 @@ impl Browser {
         }
     }
 
-    /// The same cookies, with what comes by another wire.
+    /// Returns a browser with the same cookies over another wire.
     #[must_use]
     pub fn over(mut self, wire: Wire) -> Self {
         self.wire = wire;
@@ -104,7 +104,7 @@ impl Browser {
     ///
     /// # Panics
     ///
-    /// Where `target` makes none.
+    /// If `target` makes none.
     pub fn url(&self, target: &str) -> Url {
         self.origin.join(target).expect("a target makes a URL")
     }

@@ -1,4 +1,4 @@
-//! What carries a request to its server: a connection, or a call within this process.
+//! The transport of requests: a connection, or a call within this process.
 
 use std::error::Error;
 use std::fmt::{self, Debug, Formatter};
@@ -18,7 +18,7 @@ use tower::{Service, ServiceExt as _};
 
 use super::ask::Made;
 
-/// Why there is no answer.
+/// The reason for which there is no response.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer: {0}")]
 pub struct Lost(String);
@@ -35,12 +35,12 @@ impl Lost {
     }
 }
 
-/// What came back, if anything did.
+/// The response, if there is one.
 pub type Reply = Result<Response<Bytes>, Lost>;
 /// An answer that is on its way.
 pub type Exchange = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// What carries requests.
+/// The transport of requests.
 #[derive(Clone)]
 pub struct Wire(Arc<dyn Fn(Request<Full<Bytes>>) -> Exchange + Send + Sync>);
 

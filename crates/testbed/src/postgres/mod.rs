@@ -18,7 +18,7 @@ use self::release::copy;
 use crate::process::free_port;
 use crate::{Directory, Process, Server, directory, wait_for};
 
-/// One server. Everybody may log in as `postgres` without a password.
+/// One server. Any client may log in as `postgres` without a password.
 #[derive(Debug)]
 pub struct Postgres {
     process: Process,
@@ -46,7 +46,7 @@ impl Postgres {
         Self::start_release(PostgresRelease::Debian, settings)
     }
 
-    /// The same of another release.
+    /// Starts a server of another release.
     pub fn start_release(release: PostgresRelease, settings: &[&str]) -> Self {
         let directory = directory();
         open_to_server(&directory);
@@ -80,7 +80,7 @@ impl Postgres {
         postgres
     }
 
-    /// Its port.
+    /// Returns its port.
     pub fn port(&self) -> u16 {
         self.port
     }

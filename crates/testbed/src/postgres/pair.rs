@@ -3,7 +3,7 @@
 use super::{Postgres, open_to_server, user};
 use crate::{Process, Proxy, Server, directory, wait_for};
 
-/// A primary and its standby; whoever knows the URL is led to the one that takes writes.
+/// A primary and its standby; the URL leads to the one that takes writes.
 ///
 /// As a [`Server`] it loses its primary when it is killed, and is back when the standby was promoted, which
 /// then has a standby of its own.
@@ -11,12 +11,12 @@ use crate::{Process, Proxy, Server, directory, wait_for};
 pub struct PostgresPair {
     primary: Postgres,
     standby: Postgres,
-    /// What the standby is connected through.
+    /// The proxy through which the standby is connected.
     link: Proxy,
     is_synchronous: bool,
 }
 
-/// What a server has to be told before it may have a standby.
+/// Settings without which a server may have no standby.
 const REPLICATES: [&str; 2] = ["wal_level=replica", "max_wal_senders=4"];
 
 impl PostgresPair {

@@ -19,7 +19,7 @@ pub enum PostgresRelease {
 }
 
 impl PostgresRelease {
-    /// Where its programs are.
+    /// Returns the directory of its programs.
     fn programs(self) -> &'static Path {
         static DEBIAN: OnceLock<PathBuf> = OnceLock::new();
         static V18: OnceLock<PathBuf> = OnceLock::new();

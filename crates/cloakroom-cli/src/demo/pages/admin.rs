@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::frame::{Frame, token};
 use crate::demo::visitor::Visitor;
 
-/// Somebody who may be signed in.
+/// A user, with the number of their sessions.
 pub(crate) struct Guest {
     pub(crate) name: &'static str,
     pub(crate) sessions: usize,

@@ -1,4 +1,4 @@
-//! Where somebody is signed in.
+//! The page of a user's devices.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! What all pages share: the head, the way round, the foot.
+//! The frame of all pages: head, navigation, foot.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -109,7 +109,7 @@ fn over(title: &str, sentence: &str) -> Markup {
     }
 }
 
-/// What each form carries, so that no other site can send it in the visitor's name.
+/// Returns the form's hidden CSRF token, without which no other site can submit it in the visitor's name.
 pub(super) fn token(visitor: &Visitor) -> Markup {
     html! {
         @if let Some(token) = &visitor.token { input type="hidden" name="_csrf" value=(token); }

@@ -1,4 +1,4 @@
-//! What the visitor's browser holds, and what the server holds.
+//! The page that shows what the browser holds and what the server holds.
 
 use cloakroom::Session;
 use maud::{Markup, html};
@@ -69,7 +69,7 @@ fn server(visitor: &Visitor, session: &Session) -> Markup {
 /// The data as indented JSON: each value as it is stored, the keys in the record's order.
 fn record(session: &Session) -> String {
     let line = |key: String| {
-        // What forms are checked by is shown to nobody.
+        // The secret of the CSRF tokens is not shown.
         let value = match key.as_str() {
             "csrfSecret" => Some(r#""…""#.to_owned()),
             key => session.get_raw(key).ok().flatten(),

@@ -1,4 +1,4 @@
-//! The page of somebody who is signed in.
+//! The page of a signed-in user.
 
 use std::time::{Duration, SystemTime};
 
@@ -52,7 +52,7 @@ fn signed_in(user: &User) -> Markup {
     }
 }
 
-/// How long it is until then, and when that is: in UTC, which the page's script makes local.
+/// Renders the time left and the instant itself: in UTC, which the page's script makes local.
 fn moment(at: SystemTime) -> Markup {
     let left = at.duration_since(SystemTime::now()).unwrap_or_default();
     let instant = Instant::from(at);

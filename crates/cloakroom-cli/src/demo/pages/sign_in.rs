@@ -6,16 +6,16 @@ use super::frame::{Frame, token};
 use crate::demo::accounts::SEEDS;
 use crate::demo::visitor::Visitor;
 
-/// What the form says.
+/// The contents of the sign-in form.
 #[derive(Clone, Default)]
 pub(crate) struct SignIn<'a> {
     /// The page that it leads to.
     pub(crate) next: &'a str,
-    /// Whether somebody who is signed in is asked once more.
+    /// `true` if a signed-in user has to sign in again.
     pub(crate) again: bool,
     /// The name that was typed.
     pub(crate) username: Option<&'a str>,
-    /// Why nobody was let in.
+    /// Reason for which the last attempt was refused.
     pub(crate) alert: Option<String>,
 }
 

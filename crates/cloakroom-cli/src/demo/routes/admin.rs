@@ -1,4 +1,4 @@
-//! What the role admin sees and does.
+//! The routes of the role admin.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::demo::negotiate::Wants;
 use crate::demo::pages::{self, Guest};
 use crate::demo::visitor::Visitor;
 
-/// How long the store may count, as long as it may read.
+/// Time that the store may take to count sessions, as long as for a read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `GET /admin`: how many sessions are live, and whose.
@@ -35,7 +35,7 @@ pub(super) async fn show(
     Ok(pages::admin(&Visitor::with_token(&session), sessions, &guests).into_response())
 }
 
-/// `POST /admin/users/{name}/end`: ends every session of somebody, on every server.
+/// `POST /admin/users/{name}/end`: ends every session of a user, on every server.
 pub(super) async fn end(
     State(shop): State<Shop>,
     Path(name): Path<String>,

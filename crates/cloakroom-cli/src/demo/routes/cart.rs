@@ -14,7 +14,7 @@ use crate::demo::pages;
 use crate::demo::sent::Sent;
 use crate::demo::visitor::{self, Visitor, change_cart};
 
-/// What goes into the cart.
+/// A product to add to the cart.
 #[derive(Deserialize)]
 pub(super) struct Addition {
     sku: String,
@@ -26,7 +26,7 @@ fn one() -> u32 {
     1
 }
 
-/// How many of a product there are to be.
+/// The new quantity of a product.
 #[derive(Deserialize)]
 pub(super) struct Quantity {
     qty: u32,

@@ -1,4 +1,4 @@
-//! Where somebody is signed in, and signing out there.
+//! The routes that list a user's devices and sign them out.
 
 use std::time::SystemTime;
 

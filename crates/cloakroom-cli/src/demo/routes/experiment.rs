@@ -9,7 +9,7 @@ use crate::demo::failure::Failure;
 use crate::demo::negotiate::Wants;
 use crate::demo::visitor::{self, Group};
 
-/// `GET /experiment`: drawn now if it never was, but for a visitor without a session: whatever site
+/// `GET /experiment`: assigns a group once, but not to a visitor without a session: whatever site
 /// makes a browser ask, nothing is stored.
 pub(super) async fn show(session: Session, wants: Wants) -> Result<Response, Failure> {
     if session.is_new() {
@@ -18,7 +18,7 @@ pub(super) async fn show(session: Session, wants: Wants) -> Result<Response, Fai
     draw(session, wants).await
 }
 
-/// `POST /experiment`: drawn now if it never was, which gives the visitor a session.
+/// `POST /experiment`: assigns a group once, which gives the visitor a session.
 pub(super) async fn draw(session: Session, wants: Wants) -> Result<Response, Failure> {
     let group = visitor::group(&session).await?;
     Ok(answer(wants, Some(group)))

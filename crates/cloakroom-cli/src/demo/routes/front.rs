@@ -9,7 +9,7 @@ use crate::demo::failure::Failure;
 use crate::demo::pages;
 use crate::demo::visitor::{self, Visitor};
 
-/// `GET /`: a visitor who has left nothing with us is drawn into no group, and costs nothing.
+/// `GET /`: a visitor without data is assigned to no group, and costs nothing.
 pub(super) async fn shelf(session: Session) -> Result<Markup, Failure> {
     if !session.is_new() {
         visitor::group(&session).await?;

@@ -16,10 +16,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::demo::visitor::{User, Visitor};
 
-/// How often a connection looks at what other tabs and servers have put into the cart.
+/// Interval at which a connection reads what other tabs and servers have put into the cart.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How often at most what a client says over a connection prolongs its session.
+/// Shortest interval at which a client's messages prolong its session.
 const PROLONG: Duration = Duration::from_secs(1);
 
 /// `GET /ws`: `{"userId":"ada","cart":{"wool-scarf":2},"count":2}`, at first, after each change and in
@@ -70,8 +70,8 @@ fn text(state: &Value) -> axum::extract::ws::Message {
     state.to_string().into()
 }
 
-/// What the session holds now. Where the store does not say, what it held before: the connection's
-/// own watch tells when it is over.
+/// Returns the session's data now. If the store cannot be read, returns the data read before: the
+/// connection's own watch reports the end.
 async fn now(session: &Session) -> Value {
     let _ = session.reload().await;
     state(session)

@@ -1,4 +1,4 @@
-//! Which request is whose.
+//! The routing table.
 
 mod admin;
 mod cart;
@@ -25,13 +25,13 @@ use cloakroom::{Clock, Manager, SessionLayer};
 use super::accounts::Accounts;
 use super::{assets, failure, headers};
 
-/// No body that the shop asks for is longer.
+/// Longest body that the shop accepts, in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
 
-/// For how long after a login nobody is asked for the password again.
+/// Time after a login for which the password is not asked for again.
 const FRESH: Duration = Duration::from_mins(5);
 
-/// What all handlers share.
+/// The state that all handlers share.
 #[derive(Clone)]
 pub(super) struct Shop {
     manager: Manager,
@@ -48,7 +48,7 @@ impl Shop {
         Self {
             manager,
             accounts: Arc::new(accounts),
-            // Whoever tries the shop out does so from one address.
+            // All logins of a demo come from one address.
             attempts: Attempts::with(account, address, Clock::System),
         }
     }
@@ -87,7 +87,7 @@ pub(super) fn router(shop: Shop) -> Router {
         .with_state(shop)
 }
 
-/// What not everybody may, and what nobody may whose login is long ago.
+/// Returns the routes that need a role or a recent login.
 fn guarded() -> Router<Shop> {
     let guard = |require| Guard::new(require).login_at("/login");
     let sensitive = Router::new()

@@ -16,15 +16,15 @@ use crate::demo::pages::{self, SignIn};
 use crate::demo::sent::Sent;
 use crate::demo::visitor::{self, User, Visitor};
 
-/// Where the visitor was on the way to.
+/// The page that the visitor asked for before the login.
 #[derive(Deserialize)]
 pub(super) struct Way {
     next: Option<String>,
-    /// Whether somebody who is signed in is asked once more.
+    /// Present if a signed-in user has to sign in again.
     again: Option<String>,
 }
 
-/// What was typed; without `Debug`, because it holds a password.
+/// The submitted credentials; without `Debug`, because they hold a password.
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     username: String,
@@ -95,7 +95,7 @@ fn later(session: &Session, form: &SignIn<'_>, error: TooManyAttempts) -> Respon
     response
 }
 
-/// What a page says of it.
+/// Returns the message of the form.
 pub(super) fn wait(error: TooManyAttempts) -> String {
     format!(
         "Too many attempts. Try again in {} seconds.",

@@ -49,7 +49,7 @@ impl Open {
         }
     }
 
-    /// How many sessions are stored.
+    /// Returns the number of stored sessions.
     async fn sessions(&self) -> u64 {
         self.manager.store().count().await.unwrap()
     }
@@ -110,14 +110,14 @@ impl Client {
         self.send(request, String::new()).await
     }
 
-    /// As a script of the shop's own pages does.
+    /// Sends a request as a script of the shop's own pages does.
     async fn post(&mut self, path: &str, body: &Value) -> Answer {
         let request = Request::post(path).header("content-type", "application/json");
         let request = request.header("sec-fetch-site", "same-origin");
         self.send(request, body.to_string()).await
     }
 
-    /// As a form that no browser of today sends.
+    /// Sends a form as no current browser does.
     async fn submit(&mut self, path: &str, body: &str) -> Answer {
         let request = Request::post(path);
         let request = request.header("content-type", "application/x-www-form-urlencoded");
@@ -225,7 +225,7 @@ async fn the_page_of_devices_is_for_people() {
 }
 
 #[tokio::test]
-async fn no_other_site_sends_forms_here() {
+async fn cross_site_forms_are_refused() {
     let shop = Open::new().await;
     let mut client = shop.ada().await;
     let token = client.get("/csrf").await.json()["token"]
@@ -367,7 +367,7 @@ async fn guessing_is_slowed_down_whether_or_not_the_account_exists() {
 }
 
 #[tokio::test]
-async fn who_signs_in_often_and_rightly_is_not_slowed_down() {
+async fn successful_logins_are_not_slowed_down() {
     let shop = Open::new().await;
     for _ in 0..15 {
         shop.ada().await;
@@ -375,7 +375,7 @@ async fn who_signs_in_often_and_rightly_is_not_slowed_down() {
 }
 
 #[tokio::test]
-async fn a_password_is_changed_by_somebody_who_signed_in_just_now() {
+async fn a_password_change_needs_a_recent_login() {
     let shop = Open::new().await;
     let (mut client, mut thief) = (shop.ada().await, shop.ada().await);
     shop.clock.advance(Duration::from_secs(301));
@@ -507,7 +507,7 @@ async fn the_back_office_is_for_the_role_admin() {
 }
 
 #[tokio::test]
-async fn the_way_back_stays_in_the_shop() {
+async fn a_login_redirects_within_the_shop_only() {
     let shop = Open::new().await;
     for (next, to) in [
         ("/cart", "/cart"),

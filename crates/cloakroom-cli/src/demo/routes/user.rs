@@ -1,4 +1,4 @@
-//! What somebody who is signed in can see and do of their own.
+//! The routes of a signed-in user's own data.
 
 use axum::Json;
 use axum::extract::State;
@@ -59,12 +59,12 @@ pub(super) struct NewPassword {
     password: String,
 }
 
-/// `GET /password`, for somebody who signed in just now.
+/// `GET /password`, for a user with a recent login.
 pub(super) async fn password_form(session: Session) -> Response {
     pages::password(&Visitor::with_token(&session), None).into_response()
 }
 
-/// `POST /password`: whoever knew the old one is signed out.
+/// `POST /password`: all other sessions of the user end.
 pub(super) async fn change_password(
     State(shop): State<Shop>,
     session: Session,
@@ -81,7 +81,7 @@ pub(super) async fn change_password(
             "A password has 8 to 128 characters.",
         );
     }
-    // Whoever sits down at a browser that was left open does not take the account over.
+    // A person at an unattended browser cannot take the account over.
     let attempt = match shop.attempts.begin(&user, session.address()).await {
         Ok(attempt) => attempt,
         Err(error) => return refused(error.into(), &sign_in::wait(error)),

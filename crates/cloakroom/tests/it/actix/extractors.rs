@@ -1,4 +1,4 @@
-//! What handlers ask for.
+//! actix-web's extractors: sessions, users and typed data.
 
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ fn said(status: u16, text: &str) -> (u16, String) {
 }
 
 #[actix_web::test]
-async fn each_is_given_what_it_asks_for() {
+async fn each_extractor_gets_its_type() {
     let (manager, store) = manager(policy());
     let app = App::new().configure(routes);
     let app = init_service(app.wrap(SessionMiddleware::new(manager))).await;
@@ -107,7 +107,7 @@ async fn each_is_given_what_it_asks_for() {
 }
 
 #[actix_web::test]
-async fn a_request_that_goes_on_without_the_store_is_nobodys() {
+async fn a_request_served_without_the_store_is_anonymous() {
     let (manager, store) = manager(policy().on_store_error(OnStoreError::Anonymous));
     let guarded = web::resource("/guarded").wrap(Guard::new(Require::login()));
     let app = App::new()

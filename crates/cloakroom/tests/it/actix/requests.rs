@@ -1,4 +1,4 @@
-//! What the policy's functions are told of a request, and which requests have a session at all.
+//! The request facts that the policy's functions see, and the requests that have a session at all.
 
 use std::sync::{Arc, Mutex};
 

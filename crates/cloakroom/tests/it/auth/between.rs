@@ -1,5 +1,4 @@
-//! What else happens while a session changes hands: other requests, lost answers, a store that is
-//! away.
+//! Logins and logouts that race other requests, lost replies and a store that is unavailable.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use tokio::task::{JoinHandle, yield_now};
 
 use super::policy;
 
-/// A store that fails when it is told to, and what lies behind it.
+/// A store that fails on demand, and the store behind it.
 struct Shop {
     manager: Manager,
     faulty: FaultInjectingStore,
@@ -58,9 +57,9 @@ fn is_unavailable<T>(outcome: Result<T, SessionError>) -> bool {
     matches!(outcome, Err(SessionError::Store(error)) if error.kind() == StoreErrorKind::Unavailable)
 }
 
-/// What the first user's requests still store, the second must not find.
+/// The second user finds nothing that the first user's concurrent requests store.
 #[tokio::test]
-async fn what_another_user_stores_meanwhile_goes_with_them() {
+async fn a_login_discards_what_another_user_stored_meanwhile() {
     for cleared in [false, true] {
         let shop = Shop::new(|policy| policy.clear_on_login(cleared));
         let cookie = shop.signed_in("ada").await;
@@ -76,8 +75,8 @@ async fn what_another_user_stores_meanwhile_goes_with_them() {
     }
 }
 
-/// Express moved `passport` and kept the rest (`keepSessionInfo`): whoever signs in here is not to be
-/// somebody else there.
+/// Express changed `passport` and kept the rest (`keepSessionInfo`): a user who signs in here must not be
+/// another user there.
 #[tokio::test]
 async fn a_session_that_names_two_users_is_cleared_for_either() {
     for user in ["ada", "eve"] {
@@ -143,17 +142,17 @@ where
 }
 
 #[tokio::test]
-async fn a_save_under_way_takes_no_new_id_back() {
+async fn a_save_under_way_does_not_undo_an_id_change() {
     a_login_goes_through(save_hit).await;
 }
 
 #[tokio::test]
-async fn an_update_under_way_takes_no_new_id_back() {
+async fn an_update_under_way_does_not_undo_an_id_change() {
     a_login_goes_through(count_hit).await;
 }
 
 #[tokio::test]
-async fn a_save_under_way_brings_nothing_back_that_was_left_behind() {
+async fn a_save_under_way_does_not_restore_discarded_data() {
     let shop = Shop::new(|policy| policy);
     let session = shop.open("").await;
     session.insert("cart", "a hat").unwrap();
@@ -189,7 +188,7 @@ async fn a_cookie_names_the_id_that_is_stored() {
 
 /// Changes go with a reload; that the old id is to end does not.
 #[tokio::test]
-async fn a_reload_takes_no_new_id_back_either() {
+async fn a_reload_does_not_undo_an_id_change() {
     let shop = Shop::new(|policy| policy);
     let session = shop.open("").await;
     session.insert("cart", "a hat").unwrap();
@@ -210,10 +209,10 @@ async fn a_reload_takes_no_new_id_back_either() {
     assert_eq!(session.keys(), Vec::<String>::new());
 }
 
-/// Where the policy lets requests go on without the store, nobody is told that they are signed in, or
-/// out, who is not.
+/// Where the policy lets requests through without the store, no response claims a login or a logout that
+/// did not happen.
 #[tokio::test]
-async fn without_its_session_a_request_signs_nobody_in_or_out() {
+async fn without_a_readable_session_a_request_cannot_log_in_or_out() {
     let shop = Shop::new(|policy| policy.on_store_error(OnStoreError::Anonymous));
     let cookie = shop.signed_in("ada").await;
     shop.faulty.fail(StoreErrorKind::Unavailable);
@@ -250,7 +249,7 @@ async fn without_its_session_a_request_signs_nobody_in_or_out() {
 
 /// A copy of the cookie whose request gives the session another id just then must not be what is left.
 #[tokio::test]
-async fn a_stolen_session_that_moves_does_not_outlive_a_password_change() {
+async fn a_stolen_session_that_changes_its_id_does_not_outlive_a_password_change() {
     for moves_first in [true, false] {
         let shop = Shop::new(|policy| policy);
         let cookie = shop.signed_in("ada").await;
@@ -272,9 +271,9 @@ async fn a_stolen_session_that_moves_does_not_outlive_a_password_change() {
     }
 }
 
-/// A client that hangs up leaves either the old state or the new one.
+/// A client that disconnects leaves either the old state or the new one.
 #[tokio::test]
-async fn a_password_change_goes_on_without_its_client() {
+async fn a_password_change_completes_after_a_disconnect() {
     let shop = Shop::new(|policy| policy);
     let (cookie, other) = (shop.signed_in("ada").await, shop.signed_in("ada").await);
     let session = shop.open(&cookie).await;
@@ -292,9 +291,9 @@ async fn a_password_change_goes_on_without_its_client() {
     assert_eq!(shop.user(&cookie).await, None);
 }
 
-/// A login that fails leaves nobody signed in: not even in the store, if that can be helped.
+/// A login that fails leaves no user signed in, nor in the store where that can be avoided.
 #[tokio::test]
-async fn a_login_whose_bound_cannot_be_kept_is_none() {
+async fn a_login_fails_where_the_session_limit_cannot_be_enforced() {
     let shop = Shop::new(|policy| policy.max_sessions(1, AtLimit::EndOldest));
     let session = shop.open("").await;
     shop.faulty.hold_answers();

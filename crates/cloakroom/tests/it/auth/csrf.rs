@@ -44,7 +44,7 @@ async fn submit(client: &Client, fields: &[(&str, &str)], body: &str) -> Answer 
 }
 
 #[tokio::test]
-async fn where_a_request_comes_from_decides() {
+async fn fetch_metadata_and_origin_decide() {
     let mut client = app();
     client.get("/login/ada").await;
     let own = "http://shop.example";
@@ -77,7 +77,7 @@ async fn where_a_request_comes_from_decides() {
 }
 
 #[tokio::test]
-async fn a_token_decides_where_the_browser_says_nothing() {
+async fn a_token_decides_without_fetch_metadata_and_origin() {
     let (mut client, mut other) = (app(), app());
     client.get("/login/ada").await;
     let (one_tab, other_tab) = (
@@ -164,7 +164,7 @@ async fn a_login_makes_older_tokens_worthless_and_login_forms_are_guarded_too() 
 }
 
 #[tokio::test]
-async fn without_a_session_layer_nothing_is_let_through_unseen() {
+async fn without_a_session_layer_no_write_passes() {
     let router = Router::new()
         .route("/change", post(async || "changed"))
         .layer(Csrf::new());

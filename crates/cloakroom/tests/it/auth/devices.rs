@@ -1,4 +1,4 @@
-//! A user's sessions: told apart, ended one by one, kept within a bound.
+//! A user's sessions: listed by device, ended one by one, limited in number.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -95,13 +95,13 @@ impl Browser {
         outcome
     }
 
-    /// Whose session it has.
+    /// Returns the user of the browser's session.
     async fn user(&self) -> Option<String> {
         self.open().await.user()
     }
 }
 
-async fn each_session_is_told_apart_by_where_its_user_signed_in(url: &str) {
+async fn sessions_are_listed_by_login_device(url: &str) {
     let users = Users::new(url, |policy| policy).await;
     let before = SystemTime::now() - Duration::from_secs(2);
     let desk = users.signed_in(FIREFOX, "192.0.2.7").await;
@@ -150,7 +150,7 @@ async fn each_session_is_told_apart_by_where_its_user_signed_in(url: &str) {
     );
 }
 
-async fn one_is_ended_by_its_handle_and_no_other(url: &str) {
+async fn a_handle_ends_one_session_only(url: &str) {
     let users = Users::new(url, |policy| policy).await;
     let desk = users.signed_in(FIREFOX, "192.0.2.7").await;
     let phone = users.signed_in(SAFARI, "192.0.2.8").await;
@@ -211,7 +211,7 @@ async fn a_session_that_another_program_signed_in_is_listed_and_ended(url: &str)
     assert_eq!(browser.user().await, None);
 }
 
-async fn the_others_end_or_all_do(url: &str) {
+async fn end_others_keeps_this_session_and_end_all_does_not(url: &str) {
     let users = Users::new(url, |policy| policy).await;
     let desk = users.signed_in(FIREFOX, "192.0.2.7").await;
     let phone = users.signed_in(SAFARI, "192.0.2.8").await;
@@ -273,7 +273,7 @@ async fn a_password_change_ends_the_others_and_renews_this_one(url: &str) {
     assert!(after[0].signed_in >= own.signed_in);
 }
 
-async fn beyond_the_bound_the_oldest_ends(url: &str) {
+async fn above_the_limit_the_oldest_session_ends(url: &str) {
     let users = Users::new(url, |policy| policy.max_sessions(2, AtLimit::EndOldest)).await;
     let mut first = users.signed_in(FIREFOX, "192.0.2.1").await;
     tokio::time::sleep(Duration::from_millis(5)).await;
@@ -287,7 +287,7 @@ async fn beyond_the_bound_the_oldest_ends(url: &str) {
     assert!(first.user().await.is_some() && third.user().await.is_some());
 }
 
-async fn beyond_the_bound_a_login_is_refused(url: &str) {
+async fn above_the_limit_a_login_is_refused(url: &str) {
     let users = Users::new(url, |policy| policy.max_sessions(2, AtLimit::Refuse)).await;
     let mut first = users.signed_in(FIREFOX, "192.0.2.1").await;
     users.signed_in(FIREFOX, "192.0.2.2").await;
@@ -313,7 +313,7 @@ async fn beyond_the_bound_a_login_is_refused(url: &str) {
     assert_eq!(users.count().await, 2);
 }
 
-async fn logins_that_overlap_do_not_pass_the_bound(url: &str) {
+async fn concurrent_logins_do_not_exceed_the_limit(url: &str) {
     for at_limit in [AtLimit::EndOldest, AtLimit::Refuse] {
         let users = Users::new(url, |policy| policy.max_sessions(3, at_limit)).await;
         let mut logins = JoinSet::new();
@@ -373,13 +373,13 @@ async fn a_device_that_moves_is_caught(url: &str) {
 }
 
 on_every_store! {
-    each_session_is_told_apart_by_where_its_user_signed_in
-    one_is_ended_by_its_handle_and_no_other
+    sessions_are_listed_by_login_device
+    a_handle_ends_one_session_only
     a_session_that_another_program_signed_in_is_listed_and_ended
-    the_others_end_or_all_do
+    end_others_keeps_this_session_and_end_all_does_not
     a_password_change_ends_the_others_and_renews_this_one
-    beyond_the_bound_the_oldest_ends
-    beyond_the_bound_a_login_is_refused
-    logins_that_overlap_do_not_pass_the_bound
+    above_the_limit_the_oldest_session_ends
+    above_the_limit_a_login_is_refused
+    concurrent_logins_do_not_exceed_the_limit
     a_device_that_moves_is_caught
 }

@@ -1,4 +1,4 @@
-//! Who may pass, and what the others are told.
+//! Guards: the requests that pass, and the responses to the others.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -57,7 +57,7 @@ async fn page(client: &mut Client, path: &str) -> (StatusCode, Option<String>) {
 }
 
 #[tokio::test]
-async fn programs_get_a_status_and_browsers_the_way_to_the_login() {
+async fn programs_get_401_and_browsers_a_login_redirect() {
     let manager = manager();
     let mut client = Client::new(router(&manager));
     for path in ["/admin", "/program", "/password", "/name"] {
@@ -86,7 +86,7 @@ async fn programs_get_a_status_and_browsers_the_way_to_the_login() {
 }
 
 #[tokio::test]
-async fn who_is_signed_in_and_may_not_is_not_asked_to_sign_in() {
+async fn a_user_without_the_role_gets_403_and_no_login_redirect() {
     let manager = manager();
     let mut client = Client::new(router(&manager));
     client.get("/login/eve/editor").await;
@@ -103,7 +103,7 @@ async fn who_is_signed_in_and_may_not_is_not_asked_to_sign_in() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_down_lets_nobody_in_and_sends_nobody_to_the_login() {
+async fn an_unavailable_store_is_503_and_no_login_redirect() {
     for on_error in [OnStoreError::Unavailable, OnStoreError::Anonymous] {
         let faulty = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
         let policy = policy().on_store_error(on_error).build().unwrap();
@@ -124,7 +124,7 @@ async fn a_store_that_is_down_lets_nobody_in_and_sends_nobody_to_the_login() {
 }
 
 #[tokio::test]
-async fn a_guard_outside_the_layer_lets_nobody_through() {
+async fn a_guard_outside_the_layer_lets_no_request_through() {
     let guard = Guard::new(Require::login());
     let router = Router::new().route("/", get(async || "in")).layer(guard);
     let answer = Client::new(router).get("/").await;
@@ -170,7 +170,7 @@ async fn decisions() {
 }
 
 #[tokio::test]
-async fn a_login_grows_stale_and_one_that_express_made_never_was_fresh() {
+async fn a_login_becomes_stale_and_one_by_express_is_never_fresh() {
     let manager = manager();
     let session = manager.open([], RequestInfo::default()).await.unwrap();
     session.login("ada").await.unwrap();

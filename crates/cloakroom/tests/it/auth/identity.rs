@@ -1,4 +1,4 @@
-//! Whose session it is: contradictions, what a former user leaves, realms, rights, acting for another.
+//! The user of a session: contradictions, a former user's data, realms, roles, impersonation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +91,7 @@ async fn new(layer: &Manager) -> Session {
 
 /// W1: signed out or replaced at Express with `keepSessionInfo`, and what the fleet then does.
 #[tokio::test]
-async fn w1_a_session_that_names_two_users_is_nobodys_and_ends_with_either() {
+async fn w1_a_session_that_names_two_users_is_anonymous_and_ends_with_either() {
     let place = Place::new();
     let layer = place.layer(policy());
     for (passport, names) in [
@@ -137,9 +137,9 @@ async fn w1_a_login_names_its_user_alone() {
     }
 }
 
-/// W2: every way in which another program, or a handler, signs somebody out and keeps the session.
+/// W2: every way in which another program, or a handler, signs a user out and keeps the session.
 #[tokio::test]
-async fn w2_the_next_user_finds_nothing_of_one_who_was_signed_out_by_hand() {
+async fn w2_the_next_user_finds_nothing_of_one_signed_out_by_removing_keys() {
     let place = Place::new();
     for policy in [policy(), Policy::express(keys())] {
         let layer = place.layer(policy);
@@ -165,7 +165,7 @@ async fn w2_the_next_user_finds_nothing_of_one_who_was_signed_out_by_hand() {
                             record["passport"] = json!({});
                         }
                         _ => {
-                            // Passport signs somebody else in over it.
+                            // Passport signs another user in over it.
                             record["userId"] = json!("eve");
                             record["passport"] = json!({ "user": "eve" });
                         }
@@ -183,9 +183,9 @@ async fn w2_the_next_user_finds_nothing_of_one_who_was_signed_out_by_hand() {
     }
 }
 
-/// W2: whom Express signed in is noted when this side writes the session.
+/// W2: the user whom Express signed in is recorded when this side writes the session.
 #[tokio::test]
-async fn w2_whom_express_signed_in_and_out_again_leaves_nothing_either() {
+async fn w2_the_next_user_finds_nothing_of_one_signed_in_and_out_by_express() {
     let place = Place::new();
     let layer = place.layer(policy());
     let id = place
@@ -204,9 +204,9 @@ async fn w2_whom_express_signed_in_and_out_again_leaves_nothing_either() {
     assert_eq!(session.get_raw("address").unwrap(), None);
 }
 
-/// W2: keys of the ring change, and nobody loses a cart for it.
+/// W2: a rotation of the key ring loses no cart.
 #[tokio::test]
-async fn w2_a_rotated_key_still_knows_who_signed_in_last() {
+async fn w2_a_rotated_key_still_identifies_the_last_user() {
     let place = Place::new();
     let layer = place.layer(policy());
     let session = new(&layer).await;
@@ -246,7 +246,7 @@ async fn w2_a_login_drops_roles_that_the_handler_does_not_set_after_it() {
 
 /// W4: NIST SP 800-63B-4 §5.2.
 #[tokio::test]
-async fn w4_a_login_begins_a_new_life_and_another_id_alone_does_not() {
+async fn w4_a_login_restarts_the_absolute_timeout_and_regenerate_does_not() {
     let place = Place::new();
     let layer = place.layer(policy());
     let session = new(&layer).await;
@@ -278,7 +278,7 @@ async fn w4_a_login_begins_a_new_life_and_another_id_alone_does_not() {
 
 /// W6: `Object.assign(req.session, req.body)` at Express.
 #[tokio::test]
-async fn w6_what_another_writer_does_to_the_stamp_moves_no_time_out() {
+async fn w6_what_another_writer_does_to_the_metadata_moves_no_timeout() {
     let place = Place::new();
     let layer = place.layer(policy());
     for stamp in [
@@ -375,7 +375,7 @@ fn w3_which_policies_have_a_realm() {
     }
 }
 
-/// W5: a right that is taken away is gone in every session, and nobody is signed out.
+/// W5: a role that is revoked is gone in every session, and no session ends.
 #[tokio::test]
 async fn w5_roles_change_in_all_sessions_of_a_user_at_once() {
     for hashed in [false, true] {
@@ -405,16 +405,16 @@ async fn w5_roles_change_in_all_sessions_of_a_user_at_once() {
             assert_eq!(session.get::<String>("cart").unwrap().unwrap(), cart);
             assert!(session.user().is_some());
         }
-        // What nobody used does not live longer for it.
+        // An unused session is not prolonged.
         place.advance(Duration::from_mins(20) + Duration::from_secs(1));
         drop(before);
         assert!(open(&layer, &ids[1]).await.is_new());
     }
 }
 
-/// A job changes a session outside every request: nobody's change is lost, nothing lives longer.
+/// A job changes a session outside every request: no concurrent change is lost, no session prolonged.
 #[tokio::test]
-async fn a_job_changes_a_session_by_its_id_and_prolongs_it_not() {
+async fn a_job_changes_a_session_by_id_without_prolonging_it() {
     let raw = |json: Value| serde_json::value::to_raw_value(&json).unwrap();
     for hashed in [false, true] {
         let place = Place::new();
@@ -490,7 +490,7 @@ async fn w5_a_guard_may_ask_for_the_roles() {
 
 /// W8: support staff in a user's place.
 #[tokio::test]
-async fn w8_whoever_acts_for_a_user_neither_counts_as_the_user_nor_outlives_their_own_logout() {
+async fn w8_an_impersonator_does_not_count_as_the_user_nor_outlive_their_own_logout() {
     let place = Place::new();
     let layer = place.layer(policy().max_sessions(1, AtLimit::EndOldest));
     let hers = new(&layer).await;
@@ -544,7 +544,7 @@ async fn w8_whoever_acts_for_a_user_neither_counts_as_the_user_nor_outlives_thei
     assert!(open(&layer, &again.id()).await.user().is_some());
 }
 
-/// W8: nobody becomes another by what a foreign writer puts into the record.
+/// W8: no value of a foreign writer in the record makes a session another user's.
 #[tokio::test]
 async fn w8_an_impersonator_has_to_be_proven() {
     let place = Place::new();

@@ -18,7 +18,7 @@ fn id(client: &Client) -> SessionId {
 }
 
 #[tokio::test]
-async fn an_id_that_was_planted_before_is_worth_nothing_after() {
+async fn an_id_that_was_planted_before_login_opens_nothing_after() {
     let app = app();
     let mut visitor = app.client();
     visitor.get("/cart").await;
@@ -49,7 +49,7 @@ async fn another_user_finds_nothing_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_logout_ends_the_session_and_one_that_keeps_begins_another() {
+async fn a_logout_ends_the_session_or_changes_its_id_and_keeps_the_data() {
     let app = app();
     let mut visitor = app.client();
     visitor.get("/cart").await;
@@ -119,7 +119,7 @@ async fn users_are_stored_where_the_policy_has_them_first() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_is_nobodys() {
+async fn a_session_that_has_ended_is_anonymous() {
     use cloakroom::policy::RequestInfo;
     let app = app();
     let session = app.manager.open([], RequestInfo::default()).await.unwrap();

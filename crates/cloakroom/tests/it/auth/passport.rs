@@ -65,7 +65,7 @@ fn app() -> App {
 }
 
 #[tokio::test]
-async fn both_keys_name_the_user_and_both_go() {
+async fn a_login_sets_both_user_keys_and_a_logout_removes_both() {
     let app = app();
     let mut visitor = app.client();
     visitor.get("/cart").await;
@@ -87,7 +87,7 @@ async fn both_keys_name_the_user_and_both_go() {
 }
 
 #[tokio::test]
-async fn what_passport_wrote_is_believed_and_what_disagrees_is_not() {
+async fn passports_user_is_accepted_unless_the_keys_disagree() {
     #[rustfmt::skip]
     let table = [ // userId,     passport,                       who that is
         (None,          r#"{"user":7}"#,                "7"),
@@ -166,7 +166,7 @@ async fn with_passport_user_as_the_one_key_there_is_nothing_to_disagree() {
 }
 
 #[tokio::test]
-async fn who_is_serialized_to_no_user_is_not_signed_in() {
+async fn a_user_serialized_to_null_is_not_signed_in() {
     let app = app();
     let mut visitor = app.client();
     visitor.get("/passport/in/7").await;

@@ -1,4 +1,4 @@
-//! What a client is told whose session could not be saved at the end of its request.
+//! Responses to a request whose session could not be saved at its end.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ fn unavailable() -> StoreError {
 }
 
 #[tokio::test]
-async fn a_save_that_fails_at_the_end_says_so_on_axum() {
+async fn a_failed_save_is_the_response_on_axum() {
     let (manager, gate) = manager();
     let routes = Router::new()
         .route("/", get(set))
@@ -54,7 +54,7 @@ async fn a_save_that_fails_at_the_end_says_so_on_axum() {
 }
 
 #[actix_web::test]
-async fn a_save_that_fails_at_the_end_says_so_on_actix() {
+async fn a_failed_save_is_the_response_on_actix() {
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, web};
     use cloakroom::web::actix::SessionMiddleware;

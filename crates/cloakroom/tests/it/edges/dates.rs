@@ -7,7 +7,7 @@ use super::Visitor;
 use crate::support::{clock, keys};
 
 #[test]
-fn v16_what_no_date_can_say_is_an_error_where_it_is_set() {
+fn v16_an_instant_beyond_dates_is_refused_when_it_is_set() {
     let now = clock().now();
     let table = [
         ("expires", r#""tomorrow""#, AttributeError::Expires),
@@ -71,7 +71,7 @@ async fn v16_iso_8601_reaches_the_wire() {
 }
 
 #[tokio::test]
-async fn v16_a_length_beyond_all_dates_is_a_long_one() {
+async fn v16_a_duration_beyond_dates_is_accepted() {
     let mut visitor = Visitor::new(Policy::express(keys()).build().unwrap());
     let session = visitor.open().await;
     session.insert("a", 1).unwrap();

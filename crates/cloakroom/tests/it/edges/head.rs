@@ -87,7 +87,7 @@ async fn v7_a_new_session_cannot_begin_after_the_head() {
 }
 
 #[tokio::test]
-async fn v7_what_needs_no_cookie_goes_on_after_the_head() {
+async fn v7_changes_without_a_cookie_are_saved_after_the_head() {
     let mut visitor = Visitor::known().await;
     let session = visitor.open().await;
     visitor.close(&session).await;
@@ -103,7 +103,7 @@ async fn v7_what_needs_no_cookie_goes_on_after_the_head() {
 }
 
 #[tokio::test]
-async fn v7_a_session_that_began_with_the_head_goes_on_after_it() {
+async fn v7_a_session_created_with_the_head_can_change_after_it() {
     let mut visitor = Visitor::by_default();
     let session = visitor.open().await;
     session.insert("a", 1).unwrap();
@@ -170,7 +170,7 @@ async fn v7_a_change_that_is_lost_is_logged_once() {
 }
 
 #[tokio::test]
-async fn v7_what_unset_would_have_done_is_logged() {
+async fn v7_an_unset_after_the_head_is_logged() {
     let (log, _guard) = Log::listen();
     let policy = Policy::builder(keys()).unset(cloakroom::policy::Unset::Destroy);
     let mut visitor = Visitor::new(policy.build().unwrap());
@@ -206,7 +206,7 @@ async fn say<T>(outcome: impl Future<Output = Result<T, SessionError>>) -> Strin
 }
 
 #[tokio::test]
-async fn v7_a_streaming_body_is_told_on_axum() {
+async fn v7_a_streaming_body_gets_an_error_on_axum() {
     async fn stream(session: Session) -> Response {
         late(|| async move {
             let inserted = say(async { session.insert("a", 1) }).await;
@@ -237,7 +237,7 @@ async fn v7_a_streaming_body_is_told_on_axum() {
 }
 
 #[actix_web::test]
-async fn v7_a_streaming_body_is_told_on_actix() {
+async fn v7_a_streaming_body_gets_an_error_on_actix() {
     use actix_web::body::BodyStream;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, HttpResponse, web};

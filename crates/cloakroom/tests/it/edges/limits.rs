@@ -26,7 +26,7 @@ async fn closes(visitor: &mut Visitor, session: &Session, key: &str) {
 }
 
 #[tokio::test]
-async fn v11_the_sum_is_checked_when_it_is_set() {
+async fn v11_the_records_size_is_checked_when_a_key_is_set() {
     let mut visitor = Visitor::known().await;
     let session = visitor.open().await;
     let value = "x".repeat(20_000);
@@ -54,7 +54,7 @@ async fn v11_the_sum_is_checked_when_it_is_set() {
 }
 
 #[tokio::test]
-async fn v11_of_a_new_session_too() {
+async fn v11_the_size_of_a_new_session_is_checked_too() {
     let mut visitor = Visitor::by_default();
     let session = visitor.open().await;
     let value = "x".repeat(20_000);
@@ -100,7 +100,7 @@ async fn v11_keys_are_counted_when_they_are_set() {
 
 /// Whatever `insert` takes is stored, up to the last byte; and nothing larger is taken.
 #[tokio::test]
-async fn v11_what_was_taken_is_stored() {
+async fn v11_an_accepted_value_is_stored() {
     for bytes in [600, 601, 640, 700] {
         let limit = RecordLimit {
             bytes,
@@ -138,7 +138,7 @@ struct Two {
 }
 
 #[tokio::test]
-async fn v11_a_typed_session_is_taken_whole_or_not_at_all() {
+async fn v11_a_typed_session_is_accepted_whole_or_not_at_all() {
     let mut visitor = Visitor::known().await;
     let session = visitor.open().await;
     let mut typed = session.typed::<Two>().unwrap();
@@ -177,7 +177,7 @@ async fn of_express(data: &str) -> (Visitor, Session) {
 }
 
 #[tokio::test]
-async fn v10_a_large_record_of_expresss_grows_here_as_there() {
+async fn v10_a_large_record_of_express_may_grow() {
     let keys_of: Vec<String> = (0..600).map(|key| format!(r#","k{key}":1"#)).collect();
     let keys_of = keys_of.concat();
     let deep = format!(r#","a":{}1{}"#, "[".repeat(100), "]".repeat(100));
@@ -210,7 +210,7 @@ async fn v10_a_large_record_of_expresss_grows_here_as_there() {
 }
 
 #[tokio::test]
-async fn v10_nothing_is_written_that_could_not_be_read() {
+async fn v10_no_record_is_written_above_the_read_limit() {
     let (mut visitor, session) = of_express("").await;
     is_too_large(session.insert("a", "x".repeat(2_000_000)), "2 MB");
     let refused = (0..10_000).find(|key| session.insert(&format!("k{key}"), 1).is_err());
@@ -220,7 +220,7 @@ async fn v10_nothing_is_written_that_could_not_be_read() {
 }
 
 #[tokio::test]
-async fn v10_a_warning_names_the_size_of_what_is_beyond_the_read_limit() {
+async fn v10_a_warning_names_the_size_of_a_record_above_the_read_limit() {
     let (log, _guard) = Log::listen();
     let (_, session) = of_express(&format!(r#","a":"{}""#, "x".repeat(2_000_000))).await;
     assert!(session.is_new());

@@ -44,7 +44,7 @@ impl Visitor {
         Self::new(Policy::builder(keys()).build().unwrap())
     }
 
-    /// With a session that is stored, and holds `began`.
+    /// Returns a visitor whose session is stored, and holds `began`.
     async fn known() -> Self {
         let mut visitor = Self::by_default();
         let session = visitor.open().await;
@@ -70,7 +70,7 @@ impl Visitor {
     }
 }
 
-/// What this thread logs.
+/// The log output of this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -10,7 +10,7 @@ use super::secure;
 use crate::express::gate::Gate;
 use crate::support::keys;
 
-/// Two requests of one session, of which the first is saving while the second begins to.
+/// Runs two requests of one session, of which the first is saving while the second begins to.
 async fn behind_another<F, T>(waiting: impl FnOnce(Session, Gate) -> F) -> T
 where
     F: Future<Output = T>,
@@ -39,7 +39,7 @@ where
 }
 
 #[tokio::test]
-async fn v13_a_wrong_type_stays_one() {
+async fn v13_a_queued_caller_keeps_its_type_error() {
     let outcome = behind_another(async |session: Session, _| {
         session
             .update("note", |n: Option<u32>| n.unwrap_or(0) + 1)
@@ -53,7 +53,7 @@ async fn v13_a_wrong_type_stays_one() {
 }
 
 #[tokio::test]
-async fn v13_a_panic_is_its_callers() {
+async fn v13_a_panic_reaches_its_own_caller_only() {
     let panicked = behind_another(async |session: Session, _| {
         let updating = tokio::spawn(async move {
             let change = |_: Option<String>| -> String { panic!("the application is at fault") };
@@ -67,7 +67,7 @@ async fn v13_a_panic_is_its_callers() {
 }
 
 #[tokio::test]
-async fn v13_a_large_value_and_a_failed_store_stay_what_they_are() {
+async fn v13_queued_callers_keep_their_error_kinds() {
     let outcome = behind_another(async |session: Session, _| {
         session
             .update("large", |_: Option<String>| "x".repeat(100_000))

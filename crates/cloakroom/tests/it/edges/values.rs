@@ -18,7 +18,7 @@ async fn session() -> Session {
 }
 
 #[tokio::test]
-async fn v12_null_is_no_value() {
+async fn v12_null_reads_as_missing() {
     let session = session().await;
     assert_eq!(session.get::<String>("user").unwrap(), None);
     assert_eq!(session.get::<u32>("user").unwrap(), None);
@@ -55,7 +55,7 @@ impl Default for Visit {
 }
 
 #[tokio::test]
-async fn v12_a_typed_session_takes_null_as_missing() {
+async fn v12_a_typed_session_reads_null_as_missing() {
     let session = session().await;
     session.insert_raw("gone", "null").unwrap();
     let mut visit = session.typed::<Visit>().unwrap();
@@ -129,7 +129,7 @@ async fn v12_an_error_names_key_and_type_and_no_data() {
     assert_eq!((flat.views, flat.rest["note"].as_str()), (7, Some(SECRET)));
 }
 
-/// What JSON cannot say.
+/// A value that JSON cannot represent.
 struct Odd;
 
 impl Serialize for Odd {
@@ -146,7 +146,7 @@ async fn v12_half_a_surrogate_pair_is_read_in_a_typed_session() {
 }
 
 #[tokio::test]
-async fn v12_what_a_handler_returns_is_logged_with_key_and_type() {
+async fn v12_a_handlers_error_is_logged_with_key_and_type() {
     use axum::Router;
     use axum::routing::get;
     use cloakroom::{Policy, Typed};

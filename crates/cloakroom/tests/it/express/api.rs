@@ -61,7 +61,7 @@ async fn s120_methods_are_not_data() {
 // deviation: outage_is_503. A store does not announce that it is away: it fails, and whether the
 // request does is the policy's to say.
 #[tokio::test]
-async fn s121_a_store_that_is_away_gives_no_session() {
+async fn s121_an_unavailable_store_gives_no_session() {
     let server = Server::new(express(), visit);
     let mut client = server.client();
     client.get("/set").await;
@@ -92,7 +92,7 @@ async fn s121_a_store_that_is_away_gives_no_session() {
 
 // deviation: outage_is_503
 #[tokio::test]
-async fn s122_a_store_that_is_back_gives_sessions_again() {
+async fn s122_a_recovered_store_gives_sessions_again() {
     for policy in [OnStoreError::Unavailable, OnStoreError::Anonymous] {
         let server = Server::new(express().on_store_error(policy), visit);
         let mut client = server.client();
@@ -171,7 +171,7 @@ async fn reloading(
     session.to_json()
 }
 
-/// What another request does meanwhile, straight in the store.
+/// Changes the session in the store directly, as a concurrent request would.
 async fn change_elsewhere(session: &Session, gate: &Gate, path: &str) {
     let id = session.id();
     let stored = gate.get(&id).await.unwrap().unwrap();
@@ -202,7 +202,7 @@ async fn s125_reload_takes_what_another_request_stored() {
 }
 
 // deviation: gone_is_gone. Express says "failed to load session" in both cases; here a session that
-// ended meanwhile is told from one that was never stored.
+// ended meanwhile is distinguished from one that was never stored.
 #[tokio::test]
 async fn s126_reload_of_a_missing_session_is_an_error() {
     let server = Server::new(express(), reloading);
@@ -256,7 +256,7 @@ async fn s129_save_leaves_nothing_to_be_saved_at_the_end() {
 
 // deviation: not_touched_twice
 #[tokio::test]
-async fn s130_nor_does_save_after_reload() {
+async fn s130_save_after_reload_leaves_nothing_to_be_saved_at_the_end() {
     let server = Server::new(express(), saving);
     let mut client = server.client();
     client.get("/one").await;
@@ -272,7 +272,7 @@ async fn s130_nor_does_save_after_reload() {
 
 // deviation: not_touched_twice
 #[tokio::test]
-async fn s131_nor_does_save_without_save_uninitialized() {
+async fn s131_save_without_save_uninitialized_leaves_nothing_to_be_saved_at_the_end() {
     for saves in [false, true] {
         let server = Server::new(express().save_uninitialized(saves), saving);
         let mut client = server.client();

@@ -16,7 +16,7 @@ use cloakroom::{Manager, SameSite, Secure, Session, SessionLayer};
 use super::server::{MINUTE, Server, attributes, attributes_of, express, lasting, sid, visit};
 use crate::support::{Client, clock};
 
-/// What the response says of the cookie when the handler changed data and these attributes.
+/// Returns the response's cookie after the handler changed data and these attributes.
 async fn changed(
     policy: PolicyBuilder,
     change: impl Fn(&mut CookieMut<'_>) + Clone + Send + Sync + 'static,
@@ -47,7 +47,7 @@ async fn s134_a_cookie_lives_until_the_browser_closes_by_default() {
 }
 
 #[tokio::test]
-async fn s135_such_a_cookie_is_sent_once() {
+async fn s135_a_cookie_without_expiry_is_sent_once() {
     let server = Server::new(express(), visit);
     let mut client = server.client();
     assert!(client.get("/set").await.set_cookie().is_some());
@@ -79,7 +79,7 @@ async fn s136_options_override_defaults_and_handlers_override_options() {
 }
 
 #[tokio::test]
-async fn s137_a_cookie_that_cannot_be_said_is_left_out() {
+async fn s137_a_cookie_with_invalid_attributes_is_not_sent() {
     for (name, json) in [
         ("path", r#""/a;b""#),
         ("path", r#""/\u0007""#),
@@ -169,7 +169,7 @@ async fn s141_original_max_age_stays_with_every_request() {
 }
 
 #[tokio::test]
-async fn s142_so_it_does_with_another_store() {
+async fn s142_original_max_age_stays_with_another_store() {
     let clock = clock();
     let directory = tempfile::TempDir::new().unwrap();
     let file = directory.path().join("sessions.db");
@@ -258,7 +258,7 @@ async fn s149_expires_null_is_a_browser_session() {
 }
 
 #[tokio::test]
-async fn s150_its_cookie_is_not_sent_again() {
+async fn s150_a_browser_sessions_cookie_is_not_sent_again() {
     let server = Server::new(lasting(), until_the_browser_closes);
     let mut client = server.client();
     client.get("/set").await;
@@ -266,7 +266,7 @@ async fn s150_its_cookie_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn s151_nor_when_the_session_is_modified() {
+async fn s151_a_browser_sessions_cookie_is_not_sent_again_when_modified() {
     let server = Server::new(lasting(), until_the_browser_closes);
     let mut client = server.client();
     client.get("/set").await;

@@ -44,7 +44,7 @@ async fn s061_auto_is_secure_where_a_trusted_proxy_says_https() {
 }
 
 #[tokio::test]
-async fn s062_auto_is_not_secure_where_anybody_says_https() {
+async fn s062_auto_is_not_secure_where_an_untrusted_client_says_https() {
     let policy = secure_auto().trusted_proxy(TrustedProxy::None);
     assert_eq!(sent(policy, forwarded("https")).await, "Path=/; HttpOnly");
 }
@@ -99,7 +99,7 @@ async fn s066_the_function_is_given_the_request() {
     assert_eq!(sent(policy(), over_tls).await, none);
 }
 
-/// What `SameSite` says, if anything.
+/// Returns the value of `SameSite`, if it is present.
 fn same_site(attributes: &str) -> Option<&str> {
     let mut attributes = attributes.split("; ");
     attributes.find_map(|attribute| attribute.strip_prefix("SameSite="))
@@ -134,7 +134,7 @@ async fn s070_same_site_auto_is_lax_where_a_trusted_proxy_says_http() {
 }
 
 #[tokio::test]
-async fn s071_same_site_auto_is_lax_where_anybody_says_https() {
+async fn s071_same_site_auto_is_lax_where_an_untrusted_client_says_https() {
     let policy = both_auto().trusted_proxy(TrustedProxy::None);
     assert_eq!(
         same_site(&sent(policy, forwarded("https")).await),

@@ -30,7 +30,7 @@ async fn begun(policy: PolicyBuilder) -> String {
     manager.open([], request).await.unwrap().cookie()
 }
 
-/// What the field says after the value.
+/// Returns the attributes of the `Set-Cookie` field.
 fn said(cookie: &CookieState) -> String {
     let id = SessionId::from_store("an-id");
     let field = set_cookie(&CookieName::default(), &id, &keys(), cookie).unwrap();
@@ -38,7 +38,7 @@ fn said(cookie: &CookieState) -> String {
 }
 
 #[test]
-fn s001_a_cookie_is_made_of_nothing() {
+fn s001_a_cookie_needs_no_options() {
     assert_eq!(said(&CookieState::default()), "Path=/; HttpOnly");
 }
 
@@ -76,7 +76,7 @@ async fn s006_options_may_be_empty() {
 }
 
 // deviation: unreadable_is_fresh. Options of another type do not compile; in a record they are no
-// cookie, and where Express answers 500 for ever the visitor starts anew.
+// cookie, and where Express answers 500 for ever the visitor gets a new session.
 #[tokio::test]
 async fn s007_a_cookie_is_an_object() {
     let server = Server::new(express(), visit);
@@ -156,7 +156,7 @@ fn s013_max_age_reads_back() {
 // deviation: options_are_typed. A length is a `Duration` and an instant goes into `expires`;
 // Express's deprecated form, an instant in `maxAge`, has no place.
 #[tokio::test]
-async fn s014_an_instant_belongs_into_expires() {
+async fn s014_an_instant_is_set_as_expires() {
     let mut cookie = CookieState::default();
     let refused = cookie.set("maxAge", IN_A_MINUTE, now());
     assert_eq!(refused, Err(AttributeError::MaxAge));

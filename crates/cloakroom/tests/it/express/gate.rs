@@ -40,17 +40,17 @@ impl Gate {
         }
     }
 
-    /// From now on each operation waits before it begins.
+    /// Delays each operation from now on.
     pub(crate) fn delay(&self, delay: Duration) {
         self.state().delay = delay;
     }
 
-    /// From now on these operations fail, with nothing done.
+    /// Makes these operations fail from now on, with nothing done.
     pub(crate) fn refuse(&self, operations: &[&'static str]) {
         self.state().refused = operations.to_vec();
     }
 
-    /// What refused operations fail with.
+    /// Sets the error of refused operations.
     pub(crate) fn refuse_with(&self, error: fn() -> StoreError) {
         self.state().error = error;
     }

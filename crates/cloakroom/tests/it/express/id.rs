@@ -24,7 +24,7 @@ async fn pair(policy: PolicyBuilder, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn s079_ids_are_drawn_by_default() {
+async fn s079_ids_are_generated_by_default() {
     let server = Server::new(express(), visit);
     let (one, two) = (
         sid(&server.client().get("/set").await),

@@ -18,7 +18,7 @@ async fn change(session: Option<Session>) -> String {
     session.is_some().to_string()
 }
 
-/// Whether a request has a session, and what its response says of the cookie; the application is
+/// Returns `true` if the request has a session, and the response's `Set-Cookie`; the application is
 /// mounted at `prefix`, and its cookie is for `/foo/bar`.
 async fn asked(prefix: &str, request: Builder) -> (bool, Option<String>) {
     let server = Server::new(express().path("/foo/bar"), change);

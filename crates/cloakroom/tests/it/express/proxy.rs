@@ -48,7 +48,7 @@ async fn s050_a_proxy_that_says_nothing_is_not_secure() {
 }
 
 #[tokio::test]
-async fn s051_nobody_else_is_believed() {
+async fn s051_an_untrusted_proxy_is_ignored() {
     let sent = attributes_of(secure(TrustedProxy::None), forwarded("https")).await;
     assert_eq!(sent, None);
 }

@@ -18,7 +18,7 @@ async fn stored(policy: PolicyBuilder) -> (Server, Client) {
     (server, client)
 }
 
-/// What a first request came to: its cookie, the store's calls, and how many sessions there are.
+/// Returns the result of a first request: its cookie, the store's calls, and the number of sessions.
 async fn first(policy: PolicyBuilder, path: &str) -> (bool, Vec<&'static str>, u64) {
     let server = Server::new(policy, visit);
     let answer = server.client().get(path).await;
@@ -68,7 +68,7 @@ async fn s091_rolling_stores_and_sends_a_modified_session() {
     assert_eq!(first(policy, "/set").await, created());
 }
 
-// deviation: resave_is_off. Express's default writes with every request, and brings back sessions
+// deviation: resave_is_off. Express's default writes with every request, and resurrects sessions
 // that another request destroyed.
 #[tokio::test]
 async fn s092_resave_defaults_to_off() {
@@ -138,7 +138,7 @@ async fn s096_a_nested_key_called_cookie_counts_as_modified() {
 }
 
 #[tokio::test]
-async fn s097_a_touch_that_fails_leaves_the_response_alone() {
+async fn s097_a_failed_touch_does_not_fail_the_response() {
     let (server, mut client) = stored(express().resave(false)).await;
     server.gate.refuse(&["touch"]);
     let answer = client.get("/").await;
@@ -180,7 +180,7 @@ async fn s101_without_it_a_modified_session_is_stored_and_sent() {
 // deviation: save_failure_is_an_error. Express's client gets its 200, the body, and the cookie of a
 // session that was not stored.
 #[tokio::test]
-async fn s102_a_save_that_fails_is_the_response() {
+async fn s102_a_failed_save_fails_the_response() {
     fn is_unavailable(answer: &Answer) {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         let said = "the session could not be saved: the session store is unavailable";

@@ -18,7 +18,7 @@ async fn known(keys: KeyRing) -> (Server, Client) {
     (server, client)
 }
 
-/// Whether a server with these secrets takes the client's cookie for signed: it then asks its store.
+/// Returns `true` if a server with these secrets accepts the client's cookie, and so reads its store.
 async fn takes(keys: KeyRing, client: &Client) -> bool {
     let server = Server::new(Policy::express(keys), visit);
     let mut other = server.client();

@@ -23,7 +23,7 @@ pub(super) fn express() -> PolicyBuilder {
     Policy::express(keys())
 }
 
-/// The same with `cookie: { maxAge: 60000 }`.
+/// Returns the policy of `cookie: { maxAge: 60000 }`.
 pub(super) fn lasting() -> PolicyBuilder {
     express().idle_timeout(MINUTE)
 }
@@ -84,7 +84,7 @@ impl Server {
         self.app.advance(duration);
     }
 
-    /// How many sessions are live in the store.
+    /// Returns the number of live sessions in the store.
     pub(super) async fn stored(&self) -> u64 {
         self.app.stored().await
     }
@@ -106,7 +106,7 @@ impl Server {
         self.app.store.create(&id, &entry).await.unwrap();
     }
 
-    /// What was asked of the store since this was last asked.
+    /// Returns the store's calls since the last such call, and clears them.
     pub(super) fn calls(&self) -> Vec<&'static str> {
         self.gate.take_calls()
     }

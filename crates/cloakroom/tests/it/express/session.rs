@@ -144,7 +144,7 @@ async fn s032_a_session_lists_its_data_only() {
 
 // deviation: id_is_fixed. Nothing sets the id, so that it cannot be bogus.
 #[tokio::test]
-async fn s033_an_id_is_given_and_never_taken() {
+async fn s033_an_id_can_be_read_and_not_set() {
     let server = Server::new(express(), |session: Session| async move {
         session.insert("a", 1).unwrap();
         session.id().expose().to_owned()

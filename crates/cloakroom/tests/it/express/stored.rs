@@ -1,4 +1,4 @@
-//! What lies in the store: statements 35 to 47, and what a cookie without a record is worth.
+//! The stored records: statements 35 to 47, and requests whose cookie has no record.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -81,19 +81,19 @@ async fn s035_a_session_is_stored_before_the_response_ends() {
 
 // deviation: saved_before_the_head
 #[tokio::test(start_paused = true)]
-async fn s036_so_it_is_with_an_empty_response() {
+async fn s036_a_session_is_stored_before_an_empty_response_ends() {
     is_saved_by_the_head("/empty", Some("0"), "").await;
 }
 
 // deviation: saved_before_the_head
 #[tokio::test(start_paused = true)]
-async fn s037_so_it_is_with_a_body_in_parts() {
+async fn s037_a_session_is_stored_before_a_body_in_parts_ends() {
     is_saved_by_the_head("/parts", Some("12"), "hello, world").await;
 }
 
 // deviation: saved_before_the_head
 #[tokio::test(start_paused = true)]
-async fn s038_so_it_is_with_a_body_in_one() {
+async fn s038_a_session_is_stored_before_a_body_in_one_part_ends() {
     is_saved_by_the_head("/whole", Some("13"), "hello, world!").await;
 }
 

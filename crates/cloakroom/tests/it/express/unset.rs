@@ -66,7 +66,7 @@ async fn s113_a_new_session_that_is_dropped_leaves_nothing() {
 // deviation: save_failure_is_an_error. Express completes the response, and the visitor believes in
 // a logout that did not happen.
 #[tokio::test]
-async fn s114_a_destroy_that_fails_is_the_response() {
+async fn s114_a_failed_destroy_fails_the_response() {
     let server = Server::new(express().unset(Unset::Destroy), dropping);
     let mut client = server.client();
     let id = sid(&client.get("/set").await);

@@ -13,16 +13,16 @@ use super::{control, saw};
 use crate::support::keys;
 use crate::support::servers::{connect, kind, on_every_store};
 
-/// How a call goes wrong.
+/// The ways in which a call fails.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// Nothing is done.
+    /// The call is not executed.
     Fails,
-    /// It is done, and the answer is lost.
+    /// The call is executed, and its reply is lost.
     LosesAnswer,
 }
 
-/// How the session ends.
+/// The ways in which the session ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Logout,
@@ -30,7 +30,7 @@ enum End {
     Never,
 }
 
-/// A browser that is told what becomes of its requests.
+/// A browser with a ledger of its requests' outcomes.
 struct Visitor {
     manager: Manager,
     user: String,
@@ -56,7 +56,7 @@ impl Visitor {
         opened.ok()
     }
 
-    /// One request; `None` where it was not answered with 200.
+    /// Sends one request; `None` where it was not answered with 200.
     async fn request<T>(&mut self, handler: impl AsyncFnOnce(&Session) -> Option<T>) -> Option<T> {
         let session = self.open().await?;
         let answer = handler(&session).await;
@@ -81,7 +81,7 @@ impl Visitor {
         self.account.steps(told);
     }
 
-    /// What is tried besides, and neither adds nor ends.
+    /// Renews the id and saves: neither creates nor ends a session.
     async fn renew_and_save(&mut self) {
         self.request(async |session: &Session| session.regenerate().ok())
             .await;
@@ -129,13 +129,13 @@ fn told<T>(answer: Option<T>) -> Told {
     answer.map_or(Told::Unknown, |_| Told::Done)
 }
 
-/// What the whole came to.
+/// The totals of a run.
 #[derive(Default)]
 struct Tally {
     stories: usize,
     acknowledged: u64,
     broken: Vec<String>,
-    /// Sessions that somebody misses who takes an error for a success.
+    /// Sessions that a client misses that takes an error for a success.
     believed: usize,
 }
 
@@ -174,7 +174,7 @@ async fn story(
     has_failed
 }
 
-async fn calls_of_every_number_fail(url: &str) {
+async fn every_nth_call_fails(url: &str) {
     let store = FaultInjectingStore::new(connect(url).await);
     let mut tally = Tally::default();
     for end in [End::Logout, End::Everywhere, End::Never] {
@@ -213,4 +213,4 @@ async fn calls_of_every_number_fail(url: &str) {
     );
 }
 
-on_every_store!(calls_of_every_number_fail);
+on_every_store!(every_nth_call_fails);

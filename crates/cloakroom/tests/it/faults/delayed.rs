@@ -15,7 +15,7 @@ use crate::express::gate::Gate;
 use crate::support::keys;
 use crate::support::servers::{connect, kind, on_every_store};
 
-/// How long each write is on its way.
+/// Delay of each write.
 const DELAY: Duration = Duration::from_secs(1);
 const SAVES: usize = 20;
 
@@ -31,7 +31,7 @@ async fn open(manager: &Manager, cookie: &str) -> Session {
     opened.await.unwrap()
 }
 
-/// Whether the session is there after saves that were under way when it ended.
+/// Returns `true` if the session exists after saves that were under way when it ended.
 async fn comes_back(store: Arc<dyn Store>) -> bool {
     let (gate, here) = (
         Gate::before(Arc::clone(&store)),
@@ -64,7 +64,7 @@ async fn comes_back(store: Arc<dyn Store>) -> bool {
     !open(&here, cookie).await.is_new()
 }
 
-async fn f08_what_arrives_after_the_end_brings_nothing_back(url: &str) {
+async fn f08_writes_that_arrive_after_the_end_resurrect_nothing(url: &str) {
     let store = connect(url).await;
     assert!(!comes_back(Arc::clone(&store)).await);
     let kind = kind(url);
@@ -73,12 +73,12 @@ async fn f08_what_arrives_after_the_end_brings_nothing_back(url: &str) {
         &format!("{kind}: {SAVES} saves on their way for {DELAY:?} while the session is destroyed"),
         "0 brought back",
     );
-    // The control: a store that writes whatever comes.
+    // The control: a last-write-wins store.
     assert!(comes_back(Arc::new(LastWriteWinsStore::new(store))).await);
     control(
         "F08",
-        &format!("{kind}: a store that writes whatever comes brings it back"),
+        &format!("{kind}: a last-write-wins store resurrects it"),
     );
 }
 
-on_every_store!(f08_what_arrives_after_the_end_brings_nothing_back);
+on_every_store!(f08_writes_that_arrive_after_the_end_resurrect_nothing);

@@ -10,7 +10,7 @@ use cloakroom::{KeyRing, Manager, MemoryStore, Policy, Secure, SessionId};
 use super::{control, rounds, saw};
 use crate::support::{SECRET, keys};
 
-/// One of the ways to forge a signed value, and where.
+/// Forges a signed value in one of several ways.
 fn forged(value: &str, other: &str, at: usize) -> String {
     let place = at % value.len();
     match at % 5 {

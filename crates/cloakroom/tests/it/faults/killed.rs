@@ -17,7 +17,7 @@ use crate::support::keys;
 use crate::support::servers::connect;
 
 const VISITORS: usize = 8;
-/// How often a control is given the chance to lose something.
+/// Maximum number of attempts in which a control may lose something.
 const ENOUGH: usize = 30;
 
 /// Signs in, makes steps and signs out, again and again, until it is over.
@@ -84,7 +84,7 @@ async fn manager(url: &str) -> Manager {
     Manager::with_clock(policy.build().unwrap(), connect(url).await, Clock::System)
 }
 
-/// What clients were told until the server was killed so often, and what is not as they were told.
+/// Plays until the server was killed `kills` times; returns the acknowledged operations, and the violations.
 async fn play(mut server: Box<dyn Server>, kills: usize, enough: bool) -> (u64, usize) {
     let (mut acknowledged, mut broken) = (0, 0);
     for kill in 0..kills {
@@ -121,7 +121,7 @@ async fn play(mut server: Box<dyn Server>, kills: usize, enough: bool) -> (u64, 
     (acknowledged, broken)
 }
 
-/// How many sessions are not as their clients were told.
+/// Returns the number of sessions that contradict what their clients were told.
 async fn compare(url: &str, ledger: &Ledger) -> usize {
     let store = connect(url).await;
     let mut broken = 0;
@@ -198,7 +198,7 @@ async fn f04_postgres_with_a_synchronous_standby() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f04_control_a_standby_that_got_nothing() {
+async fn f04_control_a_standby_without_the_writes_loses_them() {
     let pair = Box::new(PostgresPair::cut());
     something_is_lost("PostgreSQL, a standby promoted that got nothing", pair).await;
 }

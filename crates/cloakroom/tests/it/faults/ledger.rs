@@ -1,18 +1,18 @@
-//! What clients were told of their sessions, and the rule for what may be stored:
+//! The ledger of what clients were told of their sessions, and the rule for what may be stored:
 //! `acknowledged ≤ stored ≤ acknowledged + unknown`, for each session.
 
 use std::collections::HashMap;
 
-/// What became of something that was asked for.
+/// The outcome of an operation, as its client saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// It was acknowledged.
+    /// The operation was acknowledged.
     Done,
-    /// It was refused, or not answered: it may be done or not.
+    /// The operation was refused, or not answered: it may be done or not.
     Unknown,
 }
 
-/// What the client of one session knows.
+/// The knowledge that the client of one session has.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Account {
     begun: Option<Told>,
@@ -26,15 +26,15 @@ pub(crate) struct Account {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger(HashMap<String, Account>);
 
-/// What a session in the store is, beside what its client was told.
+/// The state of a stored session, compared with what its client was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Kept,
-    /// What was acknowledged is not there.
+    /// An acknowledged change is missing.
     Lost,
-    /// It was acknowledged to have ended, and is there.
+    /// The end was acknowledged, and the session exists.
     Undone,
-    /// Something was done twice, or nobody asked for it.
+    /// A change was applied twice, or was never requested.
     TooMuch,
 }
 
@@ -51,13 +51,13 @@ impl Account {
     }
 
     pub(crate) fn ends(&mut self, told: Told) {
-        // Once it is acknowledged it is over, whatever is said to who asks again.
+        // Once it is acknowledged it is over, whatever a second request is told.
         if self.ended != Some(Told::Done) {
             self.ended = Some(told);
         }
     }
 
-    /// An account of somebody who takes whatever he is told for a success: the control.
+    /// Counts every reply as a success: the control.
     pub(crate) fn believing(mut self) -> Self {
         let believe = |told: Option<Told>| told.map(|_| Told::Done);
         self.begun = believe(self.begun);
@@ -78,7 +78,7 @@ impl Account {
         }
     }
 
-    /// How many of what was asked for were acknowledged.
+    /// Returns the number of acknowledged operations.
     pub(crate) fn acknowledged(&self) -> u64 {
         let is_done = |told: Option<Told>| u64::from(told == Some(Told::Done));
         is_done(self.begun) + self.done + is_done(self.ended)
@@ -120,7 +120,7 @@ impl Ledger {
 }
 
 impl Account {
-    /// What is about to be asked is unknown until more is said.
+    /// Notes an operation; it counts as unknown until its outcome is noted.
     fn note(&mut self, what: &str, told: &str) {
         match (what, told) {
             ("begin", "asks" | "unknown") => self.begins(Told::Unknown),
@@ -138,7 +138,7 @@ impl Account {
 }
 
 #[test]
-fn the_rule_of_the_ledger() {
+fn the_ledger_tells_lost_undone_and_excess_changes() {
     use Told::{Done, Unknown};
     let table = [
         // begun, done, unknown, ended, stored, verdict

@@ -1,4 +1,4 @@
-//! What goes wrong, brought about: after each fault the store is compared with what clients were told.
+//! Injected faults: after each the store is compared with what clients were told.
 //!
 //! `cargo xtask faults` runs these tests, with more rounds by `CLOAKROOM_ROUNDS`, and makes a table of the
 //! lines that they print with [`saw`] and [`control`].
@@ -12,7 +12,7 @@ mod power;
 mod syscalls;
 mod visits;
 
-/// How many rounds are played; so many unless it is said otherwise.
+/// Returns the number of rounds to play: `CLOAKROOM_ROUNDS`, or `default`.
 pub(crate) fn rounds(default: usize) -> usize {
     let rounds = std::env::var("CLOAKROOM_ROUNDS").ok();
     rounds.map_or(default, |rounds| rounds.parse().expect("a number"))

@@ -1,5 +1,5 @@
-//! F03: each call of SQLite to the system fails once, as on a full disk or a bad one: whoever asks is told so,
-//! nothing is lost, and it goes on without a restart.
+//! F03: each system call of SQLite fails once, as on a full disk or a bad one: the caller gets an error,
+//! nothing is lost, and no restart is needed.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ const FAULTS: [(&str, &str); 4] = [
 /// More than the program makes of any of them.
 const CALLS: usize = 60;
 
-/// What a run under a fault came to.
+/// The result of a run under a fault.
 struct Run {
     ledger: Ledger,
     is_over: bool,
@@ -37,7 +37,7 @@ fn under(file: &Path, call: &str, error: &str, when: &str) -> Run {
 }
 
 #[tokio::test]
-async fn f03_each_call_to_the_system_fails_once() {
+async fn f03_each_system_call_fails_once() {
     let most = rounds(12);
     let (mut runs, mut refused, mut acknowledged) = (0, 0, 0);
     for (call, error) in FAULTS {

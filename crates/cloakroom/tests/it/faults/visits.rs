@@ -1,5 +1,5 @@
-//! A program that signs in, makes steps and signs out in one SQLite file, and notes before and after each
-//! what it asks and what it is told. Others run it, and take something away from it.
+//! A program that signs in, increments and signs out in one SQLite file, and logs each operation before it
+//! and its outcome after it. Other tests run it under a fault.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -16,7 +16,7 @@ use super::ledger::{Ledger, Verdict};
 
 /// Names the file, in the process that writes.
 const FILE: &str = "CLOAKROOM_TEST_VISITS_FILE";
-/// How many visitors there are at once, and how many each are one after the other.
+/// Variable with the number of concurrent visitors, and of successive visits of each.
 const VISITS: &str = "CLOAKROOM_TEST_VISITS";
 const STEPS: u64 = 3;
 
@@ -93,7 +93,7 @@ async fn visit(store: &SqliteStore, leaves: bool) {
 
 /// The program itself. Run by itself it does nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn visits_a_file_in_a_process_of_its_own() {
+async fn visits_a_file_in_a_separate_process() {
     let (Some(file), Ok(visits)) = (std::env::var_os(FILE), std::env::var(VISITS)) else {
         return;
     };
@@ -124,7 +124,7 @@ pub(super) fn run(program: &[&str], file: &Path, at_once: usize, each: usize) ->
     let own = std::env::current_exe().unwrap();
     let mut words: Vec<&OsStr> = program.iter().map(OsStr::new).collect();
     words.push(own.as_os_str());
-    let test = "faults::visits::visits_a_file_in_a_process_of_its_own";
+    let test = "faults::visits::visits_a_file_in_a_separate_process";
     Command::new(words[0])
         .args(&words[1..])
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
@@ -134,7 +134,7 @@ pub(super) fn run(program: &[&str], file: &Path, at_once: usize, each: usize) ->
         .expect("strace is installed")
 }
 
-/// How many sessions of a ledger are in the file as they may be, and the others.
+/// Compares the sessions of a ledger with the file.
 pub(super) async fn judge(file: &Path, ledger: &Ledger) -> Vec<Verdict> {
     let Ok(store) = SqliteStore::open(file) else {
         return vec![Verdict::Lost];
@@ -162,7 +162,7 @@ pub(super) async fn judge(file: &Path, ledger: &Ledger) -> Vec<Verdict> {
     verdicts
 }
 
-/// How many are not as they may be.
+/// Returns the number of verdicts that are violations.
 pub(super) fn broken(verdicts: &[Verdict]) -> usize {
     let broken = verdicts.iter().filter(|verdict| **verdict != Verdict::Kept);
     broken.count()

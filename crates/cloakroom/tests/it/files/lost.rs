@@ -1,5 +1,5 @@
-//! R7: the file goes while the store has it open: nothing is acknowledged that whoever opens the path
-//! afterwards does not find.
+//! R7: the file is removed while the store has it open: nothing is acknowledged that a process that opens
+//! the path afterwards does not find.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::{entry, ids};
 
-/// What is done to the files of an open store.
+/// The ways in which the files of an open store are lost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {
     /// The database, its log and its index are deleted.
@@ -68,7 +68,7 @@ impl Loss {
         }
     }
 
-    /// Whether what was stored before is there afterwards.
+    /// Returns `true` if sessions stored before survive it.
     fn keeps_the_sessions(self) -> bool {
         matches!(self, Self::Log | Self::Index)
     }
@@ -97,7 +97,7 @@ async fn create(store: &SqliteStore, ids: &[SessionId]) -> Vec<SessionId> {
         .collect()
 }
 
-/// Those of the ids that whoever opens the path finds.
+/// Returns those of the ids that a process that opens the path finds.
 async fn found(path: &Path, ids: &[SessionId]) -> usize {
     let store = SqliteStore::open(path).unwrap();
     let mut found = 0;
@@ -119,7 +119,7 @@ async fn until_answered(store: &SqliteStore, id: &SessionId) -> Option<bool> {
 }
 
 #[tokio::test]
-async fn r7_what_is_acknowledged_after_the_file_went_is_in_the_file_that_is_there() {
+async fn r7_writes_acknowledged_after_a_removal_are_in_the_new_file() {
     for loss in LOSSES {
         let (_root, path) = file();
         let store = SqliteStore::open(&path).unwrap();
@@ -138,7 +138,7 @@ async fn r7_what_is_acknowledged_after_the_file_went_is_in_the_file_that_is_ther
             kept,
             "{loss:?}: those of before"
         );
-        // The end of the store takes nothing away from whoever has the path open.
+        // Dropping the store takes nothing from another connection to the path.
         let other = SqliteStore::open(&path).unwrap();
         let more = create(&other, &ids(5)).await;
         drop(store);
@@ -151,7 +151,7 @@ async fn r7_what_is_acknowledged_after_the_file_went_is_in_the_file_that_is_ther
     }
 }
 
-/// The control: a connection that looks at nothing acknowledges what nobody finds.
+/// The control: a connection without the check acknowledges writes that no other process finds.
 #[tokio::test]
 async fn r7_control_sqlite_itself_writes_into_a_file_that_is_gone() {
     for loss in [Loss::All, Loss::Database, Loss::Replaced, Loss::Directory] {
@@ -183,7 +183,7 @@ async fn r7_control_sqlite_itself_writes_into_a_file_that_is_gone() {
 
 /// Nothing but reads comes: they are answered by the file that is there, and refused until it is open.
 #[tokio::test]
-async fn r7_a_session_that_ended_in_the_file_that_took_the_place_is_not_served() {
+async fn r7_a_session_that_ended_in_the_replacing_file_is_not_served() {
     let (_root, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     let id = ids(1).remove(0);
@@ -198,7 +198,7 @@ async fn r7_a_session_that_ended_in_the_file_that_took_the_place_is_not_served()
 }
 
 #[tokio::test]
-async fn r7_without_its_directory_the_store_is_unavailable_and_comes_back_with_it() {
+async fn r7_without_its_directory_the_store_is_unavailable_until_it_returns() {
     let (root, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     let before = create(&store, &ids(5)).await;
@@ -214,7 +214,7 @@ async fn r7_without_its_directory_the_store_is_unavailable_and_comes_back_with_i
     assert_eq!(found(&path, &[before, after].concat()).await, 10);
 }
 
-/// What a process writes without cease while its file is deleted again and again.
+/// A process writes without pause while its file is deleted again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r7_under_load_no_login_is_acknowledged_into_a_file_that_is_gone() {
     let (_root, path) = file();

@@ -1,4 +1,4 @@
-//! What can happen to SQLite's file: it cannot be written, or somebody takes it away.
+//! SQLite's file when it cannot be written, and when another process removes it.
 
 mod lost;
 mod refused;
@@ -17,7 +17,7 @@ fn entry() -> NewRecord {
     }
 }
 
-/// So many new ids.
+/// Returns so many new ids.
 fn ids(count: usize) -> Vec<SessionId> {
     (0..count).map(|_| SessionId::random()).collect()
 }

@@ -28,7 +28,7 @@ fn closed() -> (Directory, PathBuf) {
     (directory, path)
 }
 
-/// Why the file is refused.
+/// Returns the error with which the file is refused.
 fn refusal(path: impl AsRef<Path>) -> String {
     let Err(error) = SqliteStore::open(path) else {
         return "opened without a word".to_owned();
@@ -47,15 +47,15 @@ fn says(sentence: &str, path: &Path, what: &[&str]) {
 
 /// The process that opens the file. Run by itself it does nothing.
 #[test]
-fn opens_a_file_in_a_process_of_its_own() {
+fn opens_a_file_in_a_separate_process() {
     if let Some(path) = std::env::var_os(FILE) {
         writeln!(std::io::stdout(), "refusal: {}", refusal(path)).unwrap();
     }
 }
 
-/// What a process says of the file to which `program` starts it.
+/// Returns the error that a process started by `program` reports for the file.
 fn refusal_under(program: &[&str], path: &Path) -> String {
-    let test = "files::refused::opens_a_file_in_a_process_of_its_own";
+    let test = "files::refused::opens_a_file_in_a_separate_process";
     let own = std::env::current_exe().unwrap();
     let mut words = program.iter().map(std::ffi::OsStr::new).collect::<Vec<_>>();
     words.push(own.as_os_str());
@@ -72,7 +72,7 @@ fn refusal_under(program: &[&str], path: &Path) -> String {
         .to_owned()
 }
 
-/// The same by one whom permissions bind.
+/// Returns the error that an unprivileged user's process reports for the file.
 fn refusal_to_one_of_few_rights(path: &Path) -> String {
     let is_root = fs::metadata("/proc/self").unwrap();
     if std::os::unix::fs::MetadataExt::uid(&is_root) == 0 {
@@ -207,7 +207,7 @@ fn r6_a_table_of_another_shape_is_refused() {
 }
 
 #[tokio::test]
-async fn r6_what_is_no_file_is_refused() {
+async fn r6_a_path_that_is_no_regular_file_is_refused() {
     for path in ["", ":memory:", "file::memory:?cache=shared"] {
         let sentence = refusal(path);
         assert!(sentence.contains("memory:"), "{path}: {sentence}");
@@ -216,7 +216,7 @@ async fn r6_what_is_no_file_is_refused() {
 }
 
 #[tokio::test]
-async fn r6_an_application_s_own_database_takes_the_tables_as_well() {
+async fn r6_an_applications_own_database_gets_the_tables_as_well() {
     let directory = testbed::directory();
     let path = directory.join("app.db");
     let file = Connection::open(&path).unwrap();

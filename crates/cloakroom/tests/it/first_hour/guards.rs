@@ -84,7 +84,7 @@ impl Ask {
 /// Status, the fields that lead somewhere, type, body.
 type Told = (u16, Option<String>, String, String);
 
-/// What is asked, and what has to be told.
+/// Returns the requests and their expected responses.
 fn table() -> Vec<(Ask, u16, Option<&'static str>, &'static str, &'static str)> {
     let page = ("accept", "text/html,*/*;q=0.8");
     let json = ("accept", "application/json, text/plain, */*");
@@ -139,7 +139,7 @@ fn managers() -> (Manager, Manager) {
     )
 }
 
-/// The cookie of somebody who is signed in.
+/// Returns the cookie of a signed-in user.
 async fn cookie(managers: &(Manager, Manager), user: &str) -> String {
     let manager = if user == "staff" {
         &managers.1
@@ -149,7 +149,7 @@ async fn cookie(managers: &(Manager, Manager), user: &str) -> String {
     let session = manager.open([], cloakroom::policy::RequestInfo::default());
     let session = session.await.unwrap();
     if user == "ada" {
-        // Express signed her in: nobody knows when.
+        // Express signed her in, without recording when.
         session.insert("userId", user).unwrap();
     } else {
         session.login(user).await.unwrap();
@@ -170,7 +170,7 @@ fn compare(asked: &str, told: &Told, (status, leads, kind, body): (u16, Option<&
 const LEADING: [&str; 3] = ["location", "hx-redirect", "x-why"];
 
 #[tokio::test]
-async fn y8_z5_guards_say_what_happened_on_axum() {
+async fn y8_z5_a_rejection_names_its_reason_on_axum() {
     let managers = managers();
     let mut router = Router::new();
     for (path, guard) in guards() {
@@ -205,7 +205,7 @@ async fn y8_z5_guards_say_what_happened_on_axum() {
 }
 
 #[actix_web::test]
-async fn y8_z5_guards_say_what_happened_on_actix() {
+async fn y8_z5_a_rejection_names_its_reason_on_actix() {
     use actix_web::web;
     let managers = managers();
     let app = actix_web::App::new().configure(|config| {
@@ -259,7 +259,7 @@ const NOT_SAVED: &str =
 const FORGED: &str = "<h1>Forged: this request comes from another site</h1>";
 
 #[tokio::test]
-async fn y8_one_function_answers_for_the_application_on_axum() {
+async fn y8_one_function_makes_all_rejections_on_axum() {
     let store = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
     let policy = Policy::builder(keys()).secure(Secure::Never);
     let manager = Manager::new(policy.build().unwrap(), store.clone());
@@ -282,7 +282,7 @@ async fn y8_one_function_answers_for_the_application_on_axum() {
 }
 
 #[actix_web::test]
-async fn y8_one_function_answers_for_the_application_on_actix() {
+async fn y8_one_function_makes_all_rejections_on_actix() {
     use actix_web::web;
     let store = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
     let policy = Policy::builder(keys()).secure(Secure::Never);

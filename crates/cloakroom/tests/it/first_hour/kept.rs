@@ -36,7 +36,7 @@ async fn age(visitor: &Visitor, id: &SessionId, user: &str) {
     store.update(id, &stored.text, &entry).await.unwrap();
 }
 
-/// Whether a session's end was moved since.
+/// Returns `true` if the session's expiry has moved since.
 async fn is_prolonged(visitor: &Visitor, id: &SessionId) -> bool {
     let stored = visitor.manager.store().get(id).await.unwrap().unwrap();
     let left = SystemTime::from(stored.expires).duration_since(SystemTime::now());
@@ -124,7 +124,7 @@ fn rolling() -> Policy {
 }
 
 #[tokio::test]
-async fn y3_routes_are_no_use_of_a_session_on_axum() {
+async fn y3_marked_routes_do_not_prolong_the_session_on_axum() {
     let polls = Router::new().route("/poll", get(poll));
     let routes = Router::new()
         .route("/use", get(poll))
@@ -147,7 +147,7 @@ async fn y3_routes_are_no_use_of_a_session_on_axum() {
 }
 
 #[actix_web::test]
-async fn y3_routes_are_no_use_of_a_session_on_actix() {
+async fn y3_marked_routes_do_not_prolong_the_session_on_actix() {
     use actix_web::web;
     let app = App::new(rolling(), Router::new());
     let polls = web::resource("/poll").wrap(KeepExpiry::new());

@@ -38,7 +38,7 @@ async fn echo(body: String) -> String {
     body
 }
 
-/// What every stack has to do, in whatever order it is.
+/// Checks the rules that hold in every stack, whatever the order of its layers.
 async fn works<L>(stack: L)
 where
     L: Layer<Route> + Clone + Send + Sync + 'static,
@@ -99,7 +99,7 @@ fn timeout() -> TimeoutLayer {
 }
 
 #[tokio::test]
-async fn y9_sessions_stand_outside_of_everything() {
+async fn y9_the_session_layer_works_outermost() {
     let stack = ServiceBuilder::new()
         .layer(SessionLayer::new(manager()))
         .layer(TraceLayer::new_for_http())
@@ -113,7 +113,7 @@ async fn y9_sessions_stand_outside_of_everything() {
 }
 
 #[tokio::test]
-async fn y9_sessions_stand_inside_of_everything() {
+async fn y9_the_session_layer_works_innermost() {
     let stack = ServiceBuilder::new()
         .layer(TraceLayer::new_for_http())
         .layer(CompressionLayer::new().compress_when(always()))
@@ -126,7 +126,7 @@ async fn y9_sessions_stand_inside_of_everything() {
 }
 
 #[tokio::test]
-async fn y9_sessions_stand_among_others_whose_errors_are_handled() {
+async fn y9_the_session_layer_works_below_error_handling() {
     let handled = HandleErrorLayer::new(async |error: BoxError| error.to_string());
     let finishing = SessionLayer::new(manager()).finish_handlers();
     let nobody = Guard::new(Require::login().when(|_| false));

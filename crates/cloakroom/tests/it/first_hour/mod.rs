@@ -1,4 +1,4 @@
-//! What people reach for in their first hour (sections Y and Z of the findings), by the rows' numbers.
+//! Needs of an application's first hour (sections Y and Z of the findings), by the rows' numbers.
 
 mod found;
 mod guards;

@@ -37,7 +37,7 @@ async fn listed(State(manager): State<Manager>) -> Result<String, StoreError> {
 }
 
 #[tokio::test]
-async fn y10_a_manager_takes_a_store_that_others_hold() {
+async fn y10_a_manager_accepts_a_shared_store() {
     let shared: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let chosen: Arc<dyn Store> = AnyStore::connect("memory:").await.unwrap().into();
     for store in [shared, chosen] {

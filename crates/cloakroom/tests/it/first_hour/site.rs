@@ -17,7 +17,7 @@ async fn hook(session: Session) -> String {
     session.user().unwrap_or("no cookie is taken".into())
 }
 
-/// What comes from elsewhere, and what is answered.
+/// The requests of webhooks, and their expected statuses.
 const HOOKS: [(&str, u16, &str); 6] = [
     ("/hooks", 200, "no cookie is taken"),
     ("/hooks/pay", 200, "no cookie is taken"),
@@ -28,7 +28,7 @@ const HOOKS: [(&str, u16, &str); 6] = [
 ];
 
 #[tokio::test]
-async fn y12_webhooks_take_no_cookie_on_axum() {
+async fn y12_webhooks_ignore_cookies_on_axum() {
     let sessions = TestSessions::new();
     let router = Router::new()
         .route("/{*path}", any(hook))
@@ -36,7 +36,7 @@ async fn y12_webhooks_take_no_cookie_on_axum() {
         .layer(SessionLayer::new(sessions.manager()));
     let mut ada = sessions.client(router).signed_in("ada").await;
     for (path, status, body) in HOOKS {
-        // A page of another site, in the browser of somebody who is signed in.
+        // A page of another site, in the browser of a signed-in user.
         let request = Request::post(path).header("sec-fetch-site", "cross-site");
         let answer = ada
             .send(request.body(axum::body::Body::empty()).unwrap())
@@ -50,7 +50,7 @@ async fn y12_webhooks_take_no_cookie_on_axum() {
 }
 
 #[actix_web::test]
-async fn y12_webhooks_take_no_cookie_on_actix() {
+async fn y12_webhooks_ignore_cookies_on_actix() {
     use actix_web::web;
     let sessions = TestSessions::new();
     let app = actix_web::App::new()
@@ -103,7 +103,7 @@ async fn y13_public_assets_stay_public_for_visitors_without_a_session() {
     let answer = ada.get("/logo.svg").await;
     assert_eq!(answer.headers["cache-control"], "private, max-age=3600");
     assert_eq!(ada.get("/plain").await.headers["cache-control"], "no-store");
-    // Nor is the session of somebody whose session is over.
+    // Nor is a session that has ended.
     sessions
         .manager()
         .end_sessions_of("ada", None)
@@ -142,7 +142,7 @@ async fn y13_public_assets_stay_public_on_actix() {
 }
 
 /// Sessions of many, by one call; those of another layer stay.
-async fn y15_all_sessions_of_everybody_end_by_one_call(url: &str) {
+async fn y15_one_call_ends_all_sessions_of_all_users(url: &str) {
     for hashed in [false, true] {
         let realm = SessionId::random().expose()[..12].to_owned();
         let here = Visitor::new(url, |policy| policy.realm(&*realm).hash_ids_at_rest(hashed));
@@ -172,21 +172,21 @@ async fn y15_all_sessions_of_everybody_end_by_one_call(url: &str) {
         moving.insert("late", 1).unwrap();
         assert!(matches!(moving.save().await, Err(SessionError::Gone)));
         assert!(!stays.open().await.is_new());
-        // Whoever comes afterwards begins anew.
+        // A later request begins a new session.
         let again = &mut visitors[1];
         again.visit(async |session| session.insert("cart", 1)).await;
         assert!(!again.open().await.is_new());
     }
 }
 
-on_every_store!(y15_all_sessions_of_everybody_end_by_one_call);
+on_every_store!(y15_one_call_ends_all_sessions_of_all_users);
 
 async fn leave(session: Session) -> Result<&'static str, SessionError> {
     session.logout().await.map(|()| "bye")
 }
 
 #[tokio::test]
-async fn y16_a_logout_asks_browsers_to_forget_on_axum() {
+async fn y16_a_logout_sends_clear_site_data_on_axum() {
     let policy = TestSessions::policy().clear_site_data([SiteData::Cache, SiteData::Storage]);
     for (sessions, said) in [
         (TestSessions::with(policy), Some("\"cache\", \"storage\"")),
@@ -209,7 +209,7 @@ async fn y16_a_logout_asks_browsers_to_forget_on_axum() {
 }
 
 #[actix_web::test]
-async fn y16_a_logout_asks_browsers_to_forget_on_actix() {
+async fn y16_a_logout_sends_clear_site_data_on_actix() {
     use actix_web::web;
     let policy = TestSessions::policy().clear_site_data([SiteData::ExecutionContexts]);
     let sessions = TestSessions::with(policy);

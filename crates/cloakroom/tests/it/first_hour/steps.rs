@@ -20,7 +20,7 @@ async fn y4_attributes_alone_send_the_cookie_again(url: &str) {
     assert!(session.cookie().contains("3600000000"), "and it is stored");
 }
 
-async fn y5_what_is_taken_is_taken_once(url: &str) {
+async fn y5_a_value_is_taken_once(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
     let left = async |session: &cloakroom::Session| {
         session.insert("return_to", "/orders")?;
@@ -60,8 +60,8 @@ async fn y5_what_is_taken_is_taken_once(url: &str) {
     assert_eq!(keys, [""; 0], "nothing is left behind");
 }
 
-/// What Node leaves, and what an application keeps there that uses no connect-flash.
-async fn y5_what_node_left_is_read(url: &str) {
+/// Flash messages that Node stored, with and without connect-flash, are read.
+async fn y5_flash_messages_of_node_are_read(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
     let raw = r#"{"info":["a",7,{"b":1}],"empty":[]}"#;
     visitor
@@ -101,7 +101,7 @@ impl From<SessionError> for Refused {
     }
 }
 
-async fn y6_a_step_may_refuse_remove_and_borrow(url: &str) {
+async fn y6_an_update_may_refuse_remove_and_borrow(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
     visitor
         .visit(async |session| session.insert("credit", 5))
@@ -136,7 +136,7 @@ async fn y6_a_step_may_refuse_remove_and_borrow(url: &str) {
 }
 
 /// A refusal is by what is stored, not by what this request read a while ago.
-async fn y6_a_step_refuses_by_what_is_stored(url: &str) {
+async fn y6_an_update_refuses_by_the_stored_value(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
     visitor
         .visit(async |session| session.insert("credit", 0))
@@ -154,8 +154,8 @@ async fn y6_a_step_refuses_by_what_is_stored(url: &str) {
     assert!(matches!(paid, Ok(Some(7))), "{paid:?}");
 }
 
-/// Of requests that run at once, on two servers, one gets a code.
-async fn y6_one_of_many_takes_a_value_away(url: &str) {
+/// Of concurrent requests on two servers, one gets the code.
+async fn y6_one_of_many_concurrent_requests_takes_a_value(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
     let other = Visitor::of(visitor.with(|policy| policy));
     visitor
@@ -187,9 +187,9 @@ async fn y6_one_of_many_takes_a_value_away(url: &str) {
 
 on_every_store!(
     y4_attributes_alone_send_the_cookie_again
-    y5_what_is_taken_is_taken_once
-    y5_what_node_left_is_read
-    y6_a_step_may_refuse_remove_and_borrow
-    y6_a_step_refuses_by_what_is_stored
-    y6_one_of_many_takes_a_value_away
+    y5_a_value_is_taken_once
+    y5_flash_messages_of_node_are_read
+    y6_an_update_may_refuse_remove_and_borrow
+    y6_an_update_refuses_by_the_stored_value
+    y6_one_of_many_concurrent_requests_takes_a_value
 );

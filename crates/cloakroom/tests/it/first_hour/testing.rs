@@ -53,7 +53,7 @@ async fn y11_a_signed_in_client_in_one_line() {
 }
 
 #[tokio::test]
-async fn y11_clock_and_store_are_the_test_s() {
+async fn y11_the_test_controls_clock_and_store() {
     for policy in [
         TestSessions::policy(),
         // An application's own, whose cookies need TLS.
@@ -78,7 +78,7 @@ async fn y11_clock_and_store_are_the_test_s() {
 
 #[tokio::test]
 #[should_panic(expected = "no browser keeps the cookie")]
-async fn y11_a_cookie_that_no_browser_keeps_is_found_out() {
+async fn y11_a_cookie_that_no_browser_keeps_is_detected() {
     let bad = get(async || [("set-cookie", "__Host-a=1; Path=/")]);
     let sessions = TestSessions::new();
     sessions

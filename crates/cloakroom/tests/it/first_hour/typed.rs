@@ -20,7 +20,7 @@ struct Cart {
     items: Vec<String>,
 }
 
-async fn y14_several_typed_keep_what_each_changed(url: &str) {
+async fn y14_several_typed_extractors_keep_each_others_changes(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
     let session = visitor.open().await;
     let mut visit = session.typed::<Visit>().unwrap();
@@ -37,7 +37,7 @@ async fn y14_several_typed_keep_what_each_changed(url: &str) {
     let mut cart = session.typed::<Cart>().unwrap();
     assert_eq!((visit.views, &*visit.theme), (1, "dark"));
     assert_eq!(cart.items, ["a hat"]);
-    // One field, by both: the first stays, and the second is told.
+    // One field, by both: the first stays, and the second gets an error.
     visit.views = 10;
     cart.views = 20;
     cart.items.push("a coat".into());
@@ -98,7 +98,7 @@ async fn y14_the_list_after_a_login_has_this_session(url: &str) {
 }
 
 on_every_store!(
-    y14_several_typed_keep_what_each_changed
+    y14_several_typed_extractors_keep_each_others_changes
     y14_a_typed_does_not_undo_an_update
     y14_the_list_after_a_login_has_this_session
 );
@@ -131,7 +131,7 @@ struct Inner {
 }
 
 #[tokio::test]
-async fn y14_a_field_that_no_key_can_be_is_refused_when_it_is_extracted() {
+async fn y14_a_field_with_a_reserved_name_is_refused_by_the_extractor() {
     fn refused<T>(typed: Result<T, SessionError>) -> String {
         match typed {
             Err(SessionError::ReservedKey(key)) => key,

@@ -25,7 +25,7 @@ struct People(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// Whether each is an admin.
+    /// The users, with `true` for each admin.
     admins: BTreeMap<String, bool>,
     loads: u32,
     is_down: bool,
@@ -60,7 +60,7 @@ impl People {
         change(&mut self.0.lock().unwrap());
     }
 
-    /// How often they were asked since.
+    /// Returns the number of loads since the last such call.
     fn take_loads(&self) -> u32 {
         std::mem::take(&mut self.0.lock().unwrap().loads)
     }
@@ -103,7 +103,7 @@ fn people() -> People {
     people
 }
 
-/// What is asked by whom after what has happened, and what is told: one table for both frameworks.
+/// The requests by visitor and earlier event, with expected responses: one table for both frameworks.
 #[rustfmt::skip]
 const TABLE: [(&str, &str, u16, &str, u32); 12] = [
     // user,  path,     status, body,                                               loads
@@ -116,10 +116,10 @@ const TABLE: [(&str, &str, u16, &str, u32); 12] = [
     // A right that is given counts in the session that is open.
     ("+eve",  "/admin", 200, "Dr. eve",                                             1),
     ("-ada",  "/admin", 403, "you are signed in, and this is not allowed to you",   1),
-    // An account that is gone is nobody's.
+    // A session whose account is gone is anonymous.
     ("!eve",  "/hello", 401, "nobody is signed in",                                 1),
     ("!eve",  "/admin", 401, "nobody is signed in",                                 1),
-    // Nobody is taken for somebody else while the accounts are away.
+    // While the accounts are unavailable no user is assumed.
     ("?ada",  "/hello", 503, "who is signed in cannot be found out just now",       1),
     ("?ada",  "/admin", 503, "the session store is unavailable",                    1),
 ];
@@ -210,7 +210,7 @@ async fn z14_a_user_is_loaded_once_on_actix() {
 }
 
 #[actix_web::test]
-async fn z14_accounts_that_are_not_set_up_are_an_error_that_says_so() {
+async fn z14_missing_accounts_are_a_500_that_says_so() {
     use actix_web::web;
     let app = actix_web::App::new()
         .route("/hello", web::get().to(hello))
@@ -253,7 +253,7 @@ async fn number(LoggedIn(id): LoggedIn<u64>) -> String {
 }
 
 #[tokio::test]
-async fn y7_extractors_may_be_optional_and_users_numbers_on_axum() {
+async fn y7_optional_extractors_and_numeric_users_on_axum() {
     let store = FaultInjectingStore::new(Arc::new(MemoryStore::new()));
     let policy = Policy::builder(keys()).secure(Secure::Never);
     let manager = Manager::new(policy.build().unwrap(), store.clone());
@@ -273,13 +273,13 @@ async fn y7_extractors_may_be_optional_and_users_numbers_on_axum() {
     client.get("/login/ada").await;
     assert_eq!(client.get("/maybe").await.body, "ada no number true true");
     assert_eq!(client.get("/number").await.status, 500);
-    // A store that is down is not nobody.
+    // A store that is down does not make the request anonymous.
     store.fail(StoreErrorKind::Unavailable);
     assert_eq!(client.get("/maybe").await.status, 503);
 }
 
 #[actix_web::test]
-async fn y7_users_may_be_numbers_on_actix() {
+async fn y7_numeric_users_on_actix() {
     use actix_web::web;
     async fn login(session: Session) -> Result<&'static str, SessionError> {
         session.login(7).await.map(|()| "in")

@@ -31,7 +31,7 @@ impl Visitor {
         }
     }
 
-    /// The same with other settings, on the same store.
+    /// Returns a manager with other settings on the same store.
     pub(super) fn with(&self, settings: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Manager {
         let policy = settings(Policy::builder(keys()).secure(Secure::Never));
         let store = Arc::clone(self.manager.store());
@@ -52,7 +52,7 @@ impl Visitor {
         }
     }
 
-    /// One request.
+    /// Runs one request.
     pub(super) async fn visit<R>(
         &mut self,
         handle: impl AsyncFnOnce(&Session) -> Result<R, SessionError>,
@@ -64,7 +64,7 @@ impl Visitor {
     }
 }
 
-/// A user whom no other test knows.
+/// Returns a user of this test alone.
 pub(super) fn somebody() -> String {
     format!("user-{}", SessionId::random().expose())
 }

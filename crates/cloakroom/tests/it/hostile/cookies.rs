@@ -37,7 +37,7 @@ async fn a_cookie_field_of_a_mebibyte_is_read_or_passed_over() {
 }
 
 #[tokio::test]
-async fn of_10_000_cookies_of_our_name_the_first_few_are_looked_at() {
+async fn only_the_first_few_of_10_000_cookies_of_one_name_are_verified() {
     for site in sites() {
         let forged = b"connect.sid=s:AbCdEfGhIjKlMnOpQrStUvWxYz0123.x; ".repeat(10_000);
         site.takes_for_a_stranger("one field", std::slice::from_ref(&forged))
@@ -167,7 +167,7 @@ async fn an_id_of_any_shape_is_a_whole_id_to_each_store() {
         for id in strange_ids() {
             site.put(&id, record).await;
             let what = id.escape_debug().take(40).collect::<String>();
-            // Beyond what Node takes of headers, escaped: nobody ever had such a cookie.
+            // Beyond Node's limit for header fields, once escaped: no client ever had such a cookie.
             let is_honoured = cookie(&id).len() < 16_384;
             let expected = if is_honoured {
                 r#"{"views":8}"#

@@ -90,7 +90,7 @@ async fn everything_goes_wrong(store: Arc<dyn Store>, secrets: &Secrets, on_erro
     visitor.expect("/destroy", 200).await;
 }
 
-/// What a manager and its parts look like where they are printed.
+/// Prints a manager and its parts with `Debug`.
 fn print_settings(manager: &Manager) {
     let policy = manager.policy();
     let rotated = policy

@@ -1,4 +1,4 @@
-//! Bad input over the whole stack: never a panic, never a 500 for a hostile cookie, no secret told.
+//! Bad input over the whole stack: never a panic, never a 500 for a hostile cookie, no secret in a response.
 
 mod cookies;
 mod log;
@@ -76,7 +76,7 @@ impl Site {
     }
 }
 
-/// Both stores, with the default grammar and with any, by our policy and by Express's.
+/// Returns both stores, with the default grammar and with any, by our policy and by Express's.
 fn sites() -> Vec<Site> {
     let any = || IdGrammar::any();
     let policies = [

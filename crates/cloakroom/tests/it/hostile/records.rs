@@ -1,4 +1,4 @@
-//! What lies in a store and is no record, or not one of ours.
+//! Stored values that are no record, or not one of ours.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use cloakroom::id::SessionId;
 use super::{MIB, cookie, nested, sid, sites};
 
 #[tokio::test]
-async fn a_record_that_is_none_is_a_fresh_session() {
+async fn an_invalid_record_is_a_fresh_session() {
     #[rustfmt::skip]
     let mut texts: Vec<String> = [
         "", " ", "not json", "null", "7", "true", "\"cookie\"", "[]", "[{\"cookie\":{}}]", "{}",
@@ -39,7 +39,7 @@ async fn a_record_that_is_none_is_a_fresh_session() {
 }
 
 #[tokio::test]
-async fn what_others_write_into_a_record_breaks_no_response() {
+async fn foreign_values_in_a_record_break_no_response() {
     #[rustfmt::skip]
     let members = [
         r#""cookie":{"originalMaxAge":1e400,"expires":"2026"}"#,
@@ -99,7 +99,7 @@ fn large() -> [(&'static str, String); 3] {
 // request that only reads would be a 500 by our policy, and by Express's the session's expiry would
 // stand still while it is in use.
 #[tokio::test]
-async fn a_large_record_of_another_writer_is_read_and_kept_alive() {
+async fn a_large_record_of_another_writer_is_read_and_touched() {
     for site in sites() {
         for (what, text) in large() {
             let id = SessionId::random();

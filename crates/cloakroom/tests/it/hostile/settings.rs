@@ -1,4 +1,4 @@
-//! What an application asks for and does not get: values, keys, secrets and settings.
+//! Values, keys, secrets and settings that are refused.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ async fn update_refuses_what_insert_refuses() {
 }
 
 #[tokio::test]
-async fn a_text_that_is_no_json_is_said_to_be_none() {
+async fn text_that_is_not_json_is_refused_as_such() {
     for (_, _, stored, _) in sessions(plain()).await {
         for text in ["", "x", "{", "NaN", "1 2", "'a'"] {
             let outcome = stored.insert_raw("a", text);
@@ -101,7 +101,7 @@ async fn a_text_that_is_no_json_is_said_to_be_none() {
 }
 
 #[tokio::test]
-async fn reserved_keys_are_refused_and_the_error_says_why() {
+async fn reserved_keys_are_refused_with_the_reason() {
     #[rustfmt::skip]
     let reserved = [
         "id", "req", "save", "touch", "reload", "destroy", "regenerate", "resetMaxAge", "cookie",
@@ -142,7 +142,7 @@ async fn reserved_keys_are_refused_and_the_error_says_why() {
 }
 
 #[test]
-fn a_secret_that_is_empty_or_short_makes_no_ring() {
+fn an_empty_or_short_secret_is_refused() {
     let none: [&str; 0] = [];
     #[rustfmt::skip]
     let table = [
@@ -171,7 +171,7 @@ fn a_secret_that_is_empty_or_short_makes_no_ring() {
 }
 
 #[test]
-fn what_no_browser_would_take_does_not_build() {
+fn a_policy_that_no_browser_accepts_does_not_build() {
     let policy = || Policy::builder(keys());
     #[rustfmt::skip]
     let table = [

@@ -1,4 +1,4 @@
-//! Who takes down all that is logged, and all that must not be.
+//! A log collector, and the secrets that no log line may contain.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -50,7 +50,7 @@ impl Log {
     }
 }
 
-/// What must not be told: ids, cookies and secrets that were handed out.
+/// The secrets that must not appear: ids, cookies and secrets that were issued.
 #[derive(Clone)]
 pub(super) struct Secrets(pub(super) Arc<Mutex<Vec<String>>>);
 

@@ -1,4 +1,4 @@
-//! What gives a session another id or another signature, and what ends it.
+//! The operations that change a session's id or signature, and those that end it.
 
 use cloakroom::{KeyRing, Policy, SessionError, SessionId};
 
@@ -57,7 +57,7 @@ async fn an_id_is_chosen_for_a_session_that_is_not_stored_under_its_own() {
 }
 
 #[tokio::test]
-async fn an_old_id_is_renewed_without_being_asked() {
+async fn an_old_id_is_renewed_automatically() {
     let mut visit = Visit::new(Policy::builder(keys()).renewal_timeout(10 * MINUTE));
     visit.set("a").await;
     let first = visit.cookie.clone();
@@ -112,7 +112,7 @@ async fn secrets_are_rotated_without_a_logout() {
 }
 
 #[tokio::test]
-async fn what_was_destroyed_is_gone_and_its_cookie_too() {
+async fn destroy_removes_the_record_and_clears_the_cookie() {
     let mut visit = Visit::begun().await;
     let replayed = visit.cookie.clone();
     let session = visit.open().await;
@@ -142,7 +142,7 @@ async fn a_new_session_may_follow_a_destroyed_one_at_once() {
 }
 
 #[tokio::test]
-async fn a_session_that_ended_elsewhere_is_not_revived_and_its_cookie_left_alone() {
+async fn a_session_that_ended_elsewhere_is_not_revived_and_keeps_its_cookie() {
     let mut visit = Visit::begun().await;
     let (slow, other) = (visit.open().await, visit.open().await);
     other.destroy().await.unwrap();

@@ -1,4 +1,4 @@
-//! How long a session lives, what changes its id, and what becomes of its data.
+//! The lifetime of a session, changes of its id, and its data.
 
 mod ids;
 mod outages;
@@ -87,7 +87,7 @@ impl Visit {
         self.close(&session).await;
         !session.is_new()
     }
-    /// What a request comes to whose session cannot be read.
+    /// Returns the error of a request whose session cannot be read.
     async fn refusal(&self) -> StoreError {
         let field = self.cookie.field();
         let cookies = field.iter().map(String::as_bytes);

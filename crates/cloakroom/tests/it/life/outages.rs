@@ -19,7 +19,7 @@ async fn a_store_that_is_down_is_never_an_empty_session() {
 }
 
 #[tokio::test]
-async fn a_save_that_fails_is_an_error_and_a_touch_that_fails_is_none() {
+async fn a_failed_save_is_an_error_and_a_failed_touch_is_not() {
     let visit = Visit::begun().await;
     visit.clock.advance(10 * MINUTE);
     let (reads, writes) = (visit.open().await, visit.open().await);
@@ -51,7 +51,7 @@ async fn without_a_store_a_policy_may_let_requests_go_on_anonymously() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_hangs_is_given_up_in_time() {
+async fn a_store_that_hangs_times_out() {
     let visit = Visit::begun().await;
     visit.faulty.hang();
     let started = tokio::time::Instant::now();

@@ -1,4 +1,4 @@
-//! When a session ends by itself, and what it takes to keep it.
+//! The time-outs that end a session, and the requests that prolong it.
 
 use std::time::Duration;
 

@@ -50,7 +50,7 @@ impl Way {
     }
 }
 
-async fn an_end_on_another_server_is_told_within_a_second(url: &str) {
+async fn an_end_on_another_server_is_notified_within_a_second(url: &str) {
     let (here, there) = Node::pair(url).await;
     let mut waiting = JoinSet::new();
     for way in WAYS {
@@ -68,7 +68,7 @@ async fn an_end_on_another_server_is_told_within_a_second(url: &str) {
     waiting.join_all().await;
 }
 
-async fn an_end_on_this_server_is_told_at_once(url: &str) {
+async fn an_end_on_this_server_is_notified_at_once(url: &str) {
     let (here, _) = Node::pair(url).await;
     for way in [Way::Logout, Way::Login, Way::Reset, Way::Everywhere] {
         let user = user();
@@ -79,7 +79,7 @@ async fn an_end_on_this_server_is_told_at_once(url: &str) {
         let pace = testbed::pace();
         let end = told(&format!("{way:?} here"), ended, Instant::now()).await;
         assert_eq!(end, EndReason::Ended);
-        // Of all sessions of a user nobody says which they were: they are asked for.
+        // `destroy_by_user` does not name the ids that it ended, so they are polled.
         let soon = Duration::from_millis(if matches!(way, Way::Everywhere) {
             400
         } else {
@@ -89,7 +89,7 @@ async fn an_end_on_this_server_is_told_at_once(url: &str) {
     }
 }
 
-async fn what_expires_is_told_to_have_expired(url: &str) {
+async fn an_expiry_is_reported_as_expired(url: &str) {
     let (here, _) =
         Node::pair_with(url, |policy| policy.idle_timeout(Duration::from_secs(2))).await;
     // Before it, because the session begins somewhere within.
@@ -147,7 +147,7 @@ async fn a_touch_elsewhere_keeps_it_alive_until_its_absolute_time_out(url: &str)
     );
 }
 
-async fn many_wait_for_one_and_each_is_told(url: &str) {
+async fn all_watchers_of_a_session_are_notified(url: &str) {
     let (here, there) = Node::pair(url).await;
     let (user, other) = (user(), user());
     let cookie = here.sign_in(&user).await;
@@ -157,7 +157,7 @@ async fn many_wait_for_one_and_each_is_told(url: &str) {
     for at in 0..100 {
         let mut ended = here.open(&cookie).await.ended();
         waiting.spawn(async move {
-            // Some give up before, and take nobody along.
+            // Some stop waiting earlier, without effect on the others.
             if at % 4 == 0 {
                 lives("before", &mut ended, Duration::from_millis(10)).await;
                 return false;
@@ -197,7 +197,7 @@ async fn ids_that_are_hashed_at_rest_are_watched_as_they_are_stored(url: &str) {
     );
 }
 
-async fn after_its_end_elsewhere_nothing_of_it_is_saved(url: &str) {
+async fn after_its_end_elsewhere_no_change_is_saved(url: &str) {
     let (here, there) = Node::pair(url).await;
     let cookie = here.sign_in(&user()).await;
     let session = here.open(&cookie).await;
@@ -234,17 +234,17 @@ async fn after_its_end_elsewhere_nothing_of_it_is_saved(url: &str) {
 }
 
 on_every_store!(
-    an_end_on_another_server_is_told_within_a_second
-    an_end_on_this_server_is_told_at_once
-    what_expires_is_told_to_have_expired
+    an_end_on_another_server_is_notified_within_a_second
+    an_end_on_this_server_is_notified_at_once
+    an_expiry_is_reported_as_expired
     a_touch_elsewhere_keeps_it_alive_until_its_absolute_time_out
-    many_wait_for_one_and_each_is_told
+    all_watchers_of_a_session_are_notified
     ids_that_are_hashed_at_rest_are_watched_as_they_are_stored
-    after_its_end_elsewhere_nothing_of_it_is_saved
+    after_its_end_elsewhere_no_change_is_saved
 );
 
 #[tokio::test]
-async fn what_is_not_stored_never_ends() {
+async fn a_session_that_is_not_stored_never_ends() {
     let here = Node::new("memory:").await;
     let mut ended = here.open("").await.ended();
     lives("new", &mut ended, BEGUN).await;
@@ -262,7 +262,7 @@ async fn counted() -> (Node, FaultInjectingStore, Session) {
 }
 
 #[tokio::test]
-async fn who_is_dropped_is_not_asked_for_any_more() {
+async fn a_dropped_watch_is_not_polled() {
     let (_node, faulty, session) = counted().await;
     let mut waiting: Vec<Ended> = (0..3).map(|_| session.ended()).collect();
     for ended in &mut waiting {
@@ -282,7 +282,7 @@ async fn who_is_dropped_is_not_asked_for_any_more() {
     faulty.take_calls();
     tokio::time::sleep(2 * BEGUN).await;
     assert_eq!(faulty.take_calls(), Vec::<&str>::new());
-    // And again, when somebody comes again.
+    // And again, once a session is watched again.
     let mut ended = session.ended();
     let mut calls = Vec::new();
     while calls.is_empty() {
@@ -293,7 +293,7 @@ async fn who_is_dropped_is_not_asked_for_any_more() {
 }
 
 #[tokio::test]
-async fn one_that_was_never_polled_costs_nothing() {
+async fn a_watch_that_was_never_polled_costs_nothing() {
     let (_node, faulty, session) = counted().await;
     let waiting: Vec<Ended> = (0..3).map(|_| session.ended()).collect();
     tokio::time::sleep(BEGUN).await;
@@ -317,7 +317,7 @@ async fn a_store_that_fails_or_hangs_ends_nothing() {
         faulty.work();
         lives("afterwards", &mut ended, BEGUN).await;
     }
-    // It ends while the store is away: told when that is back.
+    // It ends while the store is unavailable: the watch is notified once it is back.
     let store = Arc::clone(node.0.store());
     store.destroy(&session.id()).await.unwrap();
     faulty.fail(StoreErrorKind::Unavailable);
@@ -326,7 +326,7 @@ async fn a_store_that_fails_or_hangs_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_that_panics_ends_nothing_and_is_not_asked_without_a_pause() {
+async fn a_store_that_panics_ends_nothing_and_is_polled_with_a_pause() {
     let (node, faulty, session) = counted().await;
     let mut ended = session.ended();
     faulty.panic();
@@ -345,7 +345,7 @@ async fn a_store_that_panics_ends_nothing_and_is_not_asked_without_a_pause() {
 }
 
 #[test]
-fn another_runtime_goes_on_where_one_ended() {
+fn another_runtime_takes_over_the_polling() {
     let runtime = || {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

@@ -21,7 +21,7 @@ async fn any(url: &str) -> Arc<dyn Store> {
     Arc::new(AnyStore::connect(url).await.expect("the server is up"))
 }
 
-/// Watches a session of a store that hints, and fails where it is asked for at intervals all the same.
+/// Watches a session of a store with a subscription, and fails where it is polled all the same.
 async fn watched(store: Arc<dyn Store>) -> (Node, FaultInjectingStore, Ended, SessionId) {
     let counted = FaultInjectingStore::new(store);
     let here = Node::on(Arc::new(counted.clone()), |policy| policy);
@@ -37,8 +37,8 @@ async fn is_told_without_questions(
     end: impl FnOnce(SessionId) + Send + 'static,
 ) {
     let (_here, counted, mut ended, id) = watched(store).await;
-    // A machine that is busy for half a second proves no link, and then it is asked: in some while it is
-    // not. Without hints it is asked four times in each.
+    // A machine that is busy for half a second leaves the subscription unproven, and then the store is polled:
+    // in some interval it is not. Without a subscription it is polled four times in each.
     let mut polls = Vec::new();
     while polls.last().is_none_or(|polls| *polls > 1) {
         assert!(
@@ -57,7 +57,7 @@ async fn is_told_without_questions(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_says_what_anybody_deletes() {
+async fn redis_notifies_of_deletes_by_any_client() {
     let redis = Redis::start();
     let (store, port) = (any(&redis.url()).await, redis.port());
     let delete = move |id: SessionId| {
@@ -66,7 +66,7 @@ async fn redis_says_what_anybody_deletes() {
     is_told_without_questions(store, delete).await;
 }
 
-/// On a connection that stays open: one that is closed at once may be closed before it was read.
+/// Sends a command on a connection that stays open: one closed at once may be closed before it was read.
 fn redis_command(port: u16, words: &[&str]) -> String {
     let said = Command::new("redis-cli")
         .args(["-p", &port.to_string()])
@@ -77,7 +77,7 @@ fn redis_command(port: u16, words: &[&str]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn valkey_says_that_everything_went() {
+async fn valkey_notifies_of_a_flush() {
     let valkey = Redis::with(RedisOptions {
         program: testbed::RedisProgram::Valkey9,
         ..RedisOptions::default()
@@ -90,7 +90,7 @@ async fn valkey_says_that_everything_went() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_says_that_everything_went() {
+async fn redis_notifies_of_a_flush() {
     let redis = Redis::start();
     let (store, port) = (connect(&redis.url()).await, redis.port());
     is_told_without_questions(store, move |_| {
@@ -100,7 +100,7 @@ async fn redis_says_that_everything_went() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_primary_behind_sentinels_says_so_too() {
+async fn the_primary_behind_sentinels_notifies_too() {
     let mut sentinels = tokio::task::spawn_blocking(Sentinels::start).await.unwrap();
     let (store, port) = (
         connect(&sentinels.url()).await,
@@ -114,7 +114,7 @@ async fn the_primary_behind_sentinels_says_so_too() {
 
 /// A save is hinted at as an end is, and is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_only_written_goes_on() {
+async fn a_write_ends_no_watch() {
     let redis = Redis::start();
     let (here, there) = Node::pair(&redis.url()).await;
     let cookie = here.sign_in(&user()).await;
@@ -133,7 +133,7 @@ async fn what_is_only_written_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_link_that_is_killed_is_made_again_and_nothing_is_missed() {
+async fn a_killed_subscription_reconnects_and_misses_no_end() {
     let redis = Redis::start();
     let port = redis.port();
     for kill in [
@@ -180,7 +180,7 @@ fn postgres_command(url: &str, sql: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_says_what_anybody_ends_where_it_is_asked_to() {
+async fn postgres_with_triggers_notifies_of_ends_by_any_client() {
     let url = Postgres::shared().create_database("hints");
     let ends = [
         "DELETE FROM session WHERE sid = '{}'",
@@ -196,7 +196,7 @@ async fn postgres_says_what_anybody_ends_where_it_is_asked_to() {
         };
         is_told_without_questions(Arc::new(store), end).await;
     }
-    // Its link is ended by the server; the sessions of another process are none of its business.
+    // Its connection is ended by the server; the sessions of another process are not affected.
     let options = PostgresOptions::new().notify_ends(true);
     let store = PostgresStore::connect_options(&url, options).await.unwrap();
     let (_here, _, mut ended, id) = watched(Arc::new(store)).await;
@@ -218,7 +218,7 @@ async fn postgres_says_what_anybody_ends_where_it_is_asked_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_sessions_are_one_question_twice_a_second() {
+async fn a_thousand_sessions_are_polled_in_one_query_twice_a_second() {
     let url = Postgres::shared().create_database("questions");
     let (_, rest) = url.split_once("127.0.0.1:").unwrap();
     let (port, database) = rest.split_once('/').unwrap();

@@ -17,11 +17,11 @@ use testbed::Pace;
 use crate::support::keys;
 use crate::support::servers::connect;
 
-/// What is promised; the machine that runs the tests does much else at the same time.
+/// The promised bound; the machine that runs the tests is busy with much else.
 const PROMISE: Duration = Duration::from_secs(1);
-/// What is asserted, beside the pace of the machine.
+/// The asserted bound, to which the pace of the machine is added.
 const BOUND: Duration = Duration::from_secs(2);
-/// How long anything is waited for.
+/// Time limit of every wait.
 const LIMIT: Duration = Duration::from_mins(1);
 /// Long enough for a watch to have begun.
 const BEGUN: Duration = Duration::from_millis(700);
@@ -44,7 +44,7 @@ impl Node {
         Self(Manager::with_clock(policy, store, Clock::System))
     }
 
-    /// Two servers on one store, each with a connection of its own where there are connections.
+    /// Returns two servers on one store, each with a connection of its own where there are connections.
     async fn pair(url: &str) -> (Self, Self) {
         Self::pair_with(url, |policy| policy).await
     }
@@ -102,7 +102,7 @@ fn is_soon(what: &str, pace: &Pace) {
     assert!(pace.is_within(BOUND), "{what}: {pace}");
 }
 
-/// Fails where a session is told to be over that is not.
+/// Fails if a live session is reported as ended.
 async fn lives(what: &str, ended: &mut Ended, wait: Duration) {
     let end = tokio::time::timeout(wait, ended).await;
     assert!(end.is_err(), "{what}: {end:?}");

@@ -73,9 +73,9 @@ async fn of_mongodb_that_is_killed() {
     survive(Box::new(Mongo::start()), true).await;
 }
 
-/// The answers of a server are lost for one of two; what ends meanwhile is told once they come again.
+/// The replies of a server are held back from one of two; it is notified of ends once they arrive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_ends_behind_a_frozen_link_is_told_when_it_thaws() {
+async fn an_end_behind_a_frozen_connection_is_notified_when_it_recovers() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());
     let here = Node::new(&format!("redis://127.0.0.1:{}", proxy.port())).await;

@@ -28,7 +28,7 @@ use crate::support::servers::{on_every_store, url};
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// What a handler does with its socket, by path.
+/// Returns the routes; each handler uses its socket in another way.
 fn routes() -> Router {
     Router::new()
         .route(
@@ -77,7 +77,7 @@ async fn send(mut socket: LiveSocket) {
     }
 }
 
-/// It looks at its socket never again.
+/// Waits without ever reading its socket.
 async fn wait(socket: LiveSocket) {
     sleep(Duration::from_mins(1)).await;
     drop(socket);
@@ -89,7 +89,7 @@ async fn flood(mut socket: LiveSocket) {
     while socket.send(much.clone().into()).await.is_ok() {}
 }
 
-/// Both halves in tasks of their own, which outlive the handler.
+/// Runs both halves in tasks of their own, which outlive the handler.
 async fn split(live: LiveUpgrade) -> Response {
     live.on_upgrade(async |socket| {
         let (mut sink, mut stream) = socket.split();
@@ -160,7 +160,7 @@ async fn closed(what: &str, client: Client, since: Instant) -> (u16, String) {
     (close.code.into(), close.reason.to_string())
 }
 
-async fn a_socket_is_closed_whatever_its_handler_does(url: &str) {
+async fn a_socket_closes_on_logout_whatever_its_handler_does(url: &str) {
     let (here, there) = Node::pair(url).await;
     let (at, user) = (serve(&here.0).await, user());
     let cookie = here.sign_in(&user).await;
@@ -188,7 +188,7 @@ async fn a_socket_is_closed_whatever_its_handler_does(url: &str) {
     assert_eq!(said.unwrap().unwrap(), Message::text("still here"));
 }
 
-async fn a_socket_writes_to_its_session_until_that_ends(url: &str) {
+async fn a_socket_can_write_to_its_session_until_it_ends(url: &str) {
     let (here, there) = Node::pair(url).await;
     let at = serve(&here.0).await;
     let cookie = here.sign_in(&user()).await;
@@ -214,12 +214,12 @@ async fn a_socket_writes_to_its_session_until_that_ends(url: &str) {
 }
 
 on_every_store!(
-    a_socket_is_closed_whatever_its_handler_does
-    a_socket_writes_to_its_session_until_that_ends
+    a_socket_closes_on_logout_whatever_its_handler_does
+    a_socket_can_write_to_its_session_until_it_ends
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_says_that_its_session_has_expired() {
+async fn a_socket_closes_with_the_reason_expired() {
     let two = Duration::from_secs(2);
     let (here, _) = Node::pair_with("memory:", |policy| policy.idle_timeout(two)).await;
     let at = serve(&here.0).await;
@@ -231,7 +231,7 @@ async fn a_socket_says_that_its_session_has_expired() {
     assert_eq!((code, &*reason), (EndReason::CLOSE_CODE, "session expired"));
 }
 
-/// R9: whoever shuts down says so, and clients connect to the next process.
+/// R9: a server that shuts down sends 1001, and clients connect to the next process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r9_a_server_that_shuts_down_closes_its_sockets_with_1001() {
     let (here, _) = Node::pair("memory:").await;
@@ -264,7 +264,7 @@ async fn r9_a_server_that_shuts_down_closes_its_sockets_with_1001() {
 
 /// V1: a visitor who holds a socket is there, until the absolute time-out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn v1_a_held_socket_keeps_its_session_until_the_absolute_time_out() {
+async fn v1_an_open_socket_keeps_its_session_until_the_absolute_timeout() {
     let (idle, absolute) = (Duration::from_secs(3), Duration::from_secs(8));
     let times = |policy: cloakroom::policy::PolicyBuilder| {
         policy.idle_timeout(idle).absolute_timeout(absolute)
@@ -283,7 +283,7 @@ async fn v1_a_held_socket_keeps_its_session_until_the_absolute_time_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_waits_for_a_message_learns_of_the_end() {
+async fn a_handler_waiting_for_a_message_is_notified_of_the_end() {
     let (here, there) = Node::pair("memory:").await;
     let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
     let app = Router::new().route(
@@ -379,7 +379,7 @@ async fn another_site_opens_no_socket_of_its_visitor() {
     }
 }
 
-/// What a client that has sent a text of so many bytes gets back, `None` where it is cut off.
+/// Returns the echo of a text of so many bytes, `None` if the connection is closed.
 async fn echoed(client: &mut Client, bytes: usize) -> Option<usize> {
     let sent = client.send(Message::text("x".repeat(bytes))).await;
     let said = timeout(LIMIT, client.next()).await.expect("in time");
@@ -437,7 +437,7 @@ async fn refused(at: &str, fields: &[(&'static str, &str)]) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn x3_a_session_has_no_more_sockets_than_it_may_have() {
+async fn x3_sockets_per_session_are_limited() {
     let (here, _) = Node::pair_with("memory:", |policy| policy.max_sockets_per_session(2)).await;
     let at = serve(&here.0).await;
     let (ada, eve) = (here.sign_in("ada").await, here.sign_in("eve").await);
@@ -455,7 +455,7 @@ async fn x3_a_session_has_no_more_sockets_than_it_may_have() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn x3_an_address_has_no_more_sockets_than_it_may_have() {
+async fn x3_sockets_per_address_are_limited() {
     let (here, _) = Node::pair_with("memory:", |policy| policy.max_sockets_per_address(3)).await;
     let app = routes().layer(SessionLayer::new(here.0.clone()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -472,7 +472,7 @@ async fn x3_an_address_has_no_more_sockets_than_it_may_have() {
 }
 
 /// A thousand devices of one user: each has a session and a socket.
-async fn a_thousand_are_closed_by_one_logout_everywhere(store: &str) {
+async fn a_logout_everywhere_closes_a_thousand_sockets(store: &str) {
     const SOCKETS: usize = 1000;
     let url = url(store);
     let (here, there) = Node::pair(&url).await;
@@ -524,10 +524,10 @@ async fn a_thousand_are_closed_by_one_logout_everywhere(store: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_on_redis() {
-    a_thousand_are_closed_by_one_logout_everywhere("redis").await;
+    a_logout_everywhere_closes_a_thousand_sockets("redis").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_on_postgres() {
-    a_thousand_are_closed_by_one_logout_everywhere("postgres").await;
+    a_logout_everywhere_closes_a_thousand_sockets("postgres").await;
 }

@@ -81,7 +81,7 @@ async fn a_cluster_whose_slots_move() {
     late.are_within_the_bound("Cluster, slots move");
 }
 
-/// A primary comes that the link does not know, and has writes to tell of.
+/// A primary joins that the subscription does not know yet, and it has writes to report.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_that_grows() {
     let mut cluster = tokio::task::spawn_blocking(|| RedisCluster::start(0))
@@ -114,7 +114,7 @@ async fn a_cluster_that_grows() {
     })
     .await;
     let ids = warm(&near, &writer, 4 * BATCH).await;
-    // What was read by way of a redirection is read anew.
+    // What was read by way of a redirection is read again.
     sleep(BOUND + Duration::from_millis(100)).await;
     are_held(&near, &ids).await;
     let watching = Watching::of(&near, &ids);
@@ -172,7 +172,7 @@ async fn a_primary_behind_sentinels_that_is_replaced_and_works_on() {
     warm(&near, &connect(&sentinels.url()).await, BATCH).await;
 }
 
-/// One sentinel may be gone; where most are, nothing is given out from memory, and the store is asked.
+/// One sentinel may be gone; where most are, nothing is served from memory, and the store is read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_that_hang() {
     let sentinels = tokio::task::spawn_blocking(Sentinels::start).await.unwrap();

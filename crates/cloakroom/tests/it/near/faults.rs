@@ -1,4 +1,4 @@
-//! A server that hangs, and a link that does: it is the bound that holds.
+//! A server that hangs, and a subscription that does: the staleness bound holds.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn a_server_that_hangs() {
     late.are_within_the_bound("Redis that hung");
 }
 
-/// How long a frozen link is believed under a bound.
+/// Measures the time for which a frozen subscription is trusted under a bound.
 async fn believed(bound: Duration) -> Duration {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());
@@ -60,9 +60,9 @@ async fn believed(bound: Duration) -> Duration {
     late
 }
 
-/// With the control: without a bound, nothing but the end of the heartbeat's patience would help.
+/// With the control: without a bound, only the time-out of the ping would help.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_the_bound_that_holds() {
+async fn the_staleness_bound_holds_on_a_frozen_connection() {
     let short = Duration::from_millis(400);
     assert!(believed(short).await <= short);
     assert!(believed(Duration::from_mins(1)).await > 2 * short);

@@ -22,11 +22,11 @@ use cloakroom::{SessionId, Timestamp};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// What is promised by default.
+/// The bound promised by default.
 const BOUND: Duration = Duration::from_secs(1);
-/// How often a session is asked for while it is watched.
+/// Interval between two reads of a watched session.
 const LOOK: Duration = Duration::from_millis(4);
-/// How many sessions are ended together.
+/// Number of sessions that end together.
 const BATCH: usize = 50;
 
 fn rounds() -> usize {
@@ -46,7 +46,7 @@ fn near(store: Arc<dyn Store>) -> NearStore {
     NearStore::with(store, &NearOptions::default())
 }
 
-/// New sessions, all of them in the cache, whose link is alive.
+/// Creates sessions, all of them in the cache, whose subscription is alive.
 async fn warm(near: &NearStore, writer: &Arc<dyn Store>, sessions: usize) -> Vec<SessionId> {
     let mut ids = Vec::new();
     for _ in 0..sessions {
@@ -91,7 +91,7 @@ impl Watching {
         Self { tasks, over }
     }
 
-    /// How long after their ends they were given out.
+    /// Returns the time after its end at which each session was last served.
     async fn until_refused(self, ended: &[Instant]) -> Vec<Duration> {
         self.over.store(true, Ordering::SeqCst);
         let last = self.tasks.join_all().await;
@@ -100,7 +100,7 @@ impl Watching {
     }
 }
 
-/// When a session was given out last.
+/// Returns the time at which a session was served last.
 async fn last_served(near: &NearStore, id: &SessionId, over: &AtomicBool) -> Instant {
     let (begin, mut last) = (Instant::now(), Instant::now());
     loop {
@@ -133,7 +133,7 @@ async fn end(writer: &Arc<dyn Store>, ids: &[SessionId]) -> Vec<Instant> {
     ended
 }
 
-/// How long after their ends sessions were accepted.
+/// The times after their ends at which sessions were still accepted.
 #[derive(Default)]
 struct Late(Vec<Duration>);
 

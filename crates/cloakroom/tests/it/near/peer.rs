@@ -18,19 +18,19 @@ use super::{LOOK, are_held};
 /// Names the store, in a process that serves; and how old its answers may be, in milliseconds.
 const URL: &str = "CLOAKROOM_TEST_NEAR_URL";
 const STALENESS: &str = "CLOAKROOM_TEST_NEAR_MS";
-/// How long an answer is waited for.
+/// Time to wait for a reply.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// What is accepted so long after the last end is taken to be accepted for ever.
+/// Time after which a session that is still accepted counts as accepted for ever.
 const FOR_EVER: Duration = Duration::from_secs(5);
 /// A store that is back by then would have the last word.
 const AT_MOST: Duration = Duration::from_mins(1);
 
-/// What one server did with one session, in microseconds since 1970.
+/// The answers of one server for one session, in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// When the last question was put to which it was given out.
+    /// Start of the last read that served it.
     pub(super) accepted: u64,
-    /// When the first was put after which it never was.
+    /// Start of the first read from which on it was refused.
     pub(super) refused: u64,
 }
 
@@ -101,7 +101,7 @@ impl Peer {
         self.say("over");
     }
 
-    /// What it did with each of them, in their order, once it refuses them all.
+    /// Returns its answers for each session, in their order, once it refuses them all.
     pub(super) fn saw(&mut self) -> Vec<Seen> {
         let said = self.hear();
         let seen = |said: &str| {

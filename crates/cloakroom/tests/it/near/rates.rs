@@ -1,4 +1,4 @@
-//! What a cache saves.
+//! Store reads that a near cache saves.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,10 +15,10 @@ use super::{are_held, near, warm};
 use crate::support::keys;
 use crate::support::servers::connect;
 
-/// The link's own sign of life; there may be one more at each end.
+/// The subscription's ping interval; there may be one more at each end.
 const BEAT: Duration = Duration::from_millis(150);
 
-async fn a_hit_asks_nobody(server: &dyn Server) {
+async fn a_hit_makes_no_round_trip(server: &dyn Server) {
     let proxy = Proxy::to(server.port());
     let url = server.url().replace(
         &format!(":{}", server.port()),
@@ -42,15 +42,15 @@ async fn a_hit_asks_nobody(server: &dyn Server) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_round_trip_to_redis() {
-    a_hit_asks_nobody(Redis::shared()).await;
+    a_hit_makes_no_round_trip(Redis::shared()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_round_trip_to_valkey() {
-    a_hit_asks_nobody(Redis::shared_valkey()).await;
+    a_hit_makes_no_round_trip(Redis::shared_valkey()).await;
 }
 
-/// Without the triggers; a copy is good for the bound then, and a thousand reads take less.
+/// Without the triggers; a copy is valid for the bound then, and a thousand reads take less.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_round_trip_to_postgres() {
     let postgres = Postgres::shared();
@@ -67,7 +67,7 @@ async fn no_round_trip_to_postgres() {
 
 /// Four servers at which the same visitors come and go; their expiry is moved every 5 % of their time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nineteen_of_twenty_reads_while_sessions_are_touched() {
+async fn nineteen_of_twenty_reads_are_hits_while_sessions_are_touched() {
     let redis = Redis::start();
     let mut nodes: Vec<(NearStore, Manager)> = Vec::new();
     for _ in 0..4 {
@@ -127,7 +127,7 @@ async fn visits(nodes: Vec<Manager>, visitor: usize, visits: usize) -> usize {
 
 /// A fleet that starts again asks for everything once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_server_writes_costs_the_others_one_read_each() {
+async fn a_write_costs_each_other_server_one_read() {
     let redis = Redis::start();
     let writer = connect(&redis.url()).await;
     let near = near(connect(&redis.url()).await);

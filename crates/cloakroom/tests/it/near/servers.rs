@@ -1,4 +1,4 @@
-//! What is said to Redis's servers from outside, and how they are seen to have changed.
+//! Commands to Redis's servers from outside, and waits until they took effect.
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What goes past the cache, and what waits for it.
+//! Reads that bypass the cache, and waits for it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ fn router(manager: &Manager) -> Router {
         .layer(SessionLayer::new(manager.clone()))
 }
 
-/// Two servers, each with a cache, on a store that tells neither what the other does.
+/// Returns two servers, each with a cache, on a store that notifies neither of the other's changes.
 fn pair() -> [(Manager, Client); 2] {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     [(); 2].map(|()| {
@@ -78,7 +78,7 @@ async fn status(client: &mut Client, path: &str) -> StatusCode {
 }
 
 #[tokio::test]
-async fn guards_that_ask_for_more_than_a_login_go_past_the_cache() {
+async fn guards_of_roles_and_fresh_logins_bypass_the_cache() {
     let [(_, mut here), (other, mut there)] = pair();
     status(&mut here, "/in").await;
     there.cookies.clone_from(&here.cookies);
@@ -105,7 +105,7 @@ async fn guards_that_ask_for_more_than_a_login_go_past_the_cache() {
 }
 
 #[tokio::test]
-async fn a_guard_gives_the_handler_what_it_saw() {
+async fn the_handler_sees_the_record_that_the_guard_read() {
     let [(_, mut here), (_, mut there)] = pair();
     status(&mut here, "/in").await;
     there.cookies.clone_from(&here.cookies);
@@ -116,7 +116,7 @@ async fn a_guard_gives_the_handler_what_it_saw() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn settling_takes_the_bound_and_no_time_without_a_cache() {
+async fn wait_for_caches_takes_the_bound_and_no_time_without_a_cache() {
     let [(cached, _), _] = pair();
     let policy = Policy::builder(keys()).build().unwrap();
     let plain = Manager::new(policy, MemoryStore::new());
@@ -133,7 +133,7 @@ async fn settling_takes_the_bound_and_no_time_without_a_cache() {
 
 /// The option, and the same said by the URL, which goes before it.
 #[tokio::test]
-async fn one_line_turns_it_on() {
+async fn one_line_enables_the_near_cache() {
     let (bound, mut options) = (Duration::from_millis(700), StoreOptions::default());
     let plain = AnyStore::connect_with("memory:", &options).await.unwrap();
     assert!(plain.near_store().is_none());
@@ -156,7 +156,7 @@ async fn one_line_turns_it_on() {
 
 /// The servers themselves see nothing of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_url_of_any_store_turns_it_on() {
+async fn a_store_url_enables_the_near_cache() {
     for store in STORES {
         let url = servers::url(store);
         let more = if url.contains('?') { '&' } else { '?' };
@@ -166,7 +166,7 @@ async fn the_url_of_any_store_turns_it_on() {
         let id = cloakroom::SessionId::random();
         any.create(&id, &super::entry()).await.unwrap();
         let begin = Instant::now();
-        // A link that comes up meanwhile has everything forgotten once.
+        // A subscription that is made meanwhile clears the cache once.
         while any.near_store().unwrap().stats().hits == 0 {
             assert!(any.get(&id).await.unwrap().is_some(), "{store}");
             assert!(begin.elapsed() < Duration::from_mins(1), "{store}");

@@ -85,7 +85,7 @@ impl Server {
         self.ask(cookies, path).await.status
     }
 
-    /// The cookies of somebody who has just signed in here.
+    /// Signs a user in here and returns the cookies.
     async fn signed_in(&self) -> Cookies {
         let mut client = self.client.clone();
         assert_eq!(client.get("/in").await.status, StatusCode::OK);
@@ -122,7 +122,7 @@ async fn hold(servers: &[Server], cookies: &Cookies) {
     }
 }
 
-/// All of them answer so within the bound of `since`, and go on to.
+/// Checks that all of them answer so within the bound of `since`, and go on to.
 async fn all_answer(servers: &[Server], since: Instant, so: impl AsyncFn(&Server) -> bool) {
     for server in servers {
         loop {
@@ -146,10 +146,10 @@ async fn all_refuse(servers: &[Server], since: Instant, cookies: &Cookies) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_login_is_seen_by_all_and_so_is_the_logout() {
+async fn a_login_and_a_logout_are_seen_by_all_servers() {
     let (_redis, servers) = fleet().await;
     let cookies = servers[0].signed_in().await;
-    // At once: nobody has it in memory that nobody has signed in.
+    // At once: no cache holds a record from before the login.
     for server in &servers {
         assert_eq!(server.status(&cookies, "/me").await, StatusCode::OK);
     }
@@ -197,7 +197,7 @@ async fn a_changed_password_ends_all_but_the_session_that_changed_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_role_is_seen_by_all() {
+async fn a_role_change_is_seen_by_all_servers() {
     let (_redis, servers) = fleet().await;
     let cookies = servers[0].signed_in().await;
     hold(&servers, &cookies).await;
@@ -219,9 +219,9 @@ async fn another_role_is_seen_by_all() {
     all_answer(&servers, promoted, sees).await;
 }
 
-/// With its control: within the bound the cache gives out what was, to those who ask for no role.
+/// With its control: within the bound the cache serves the earlier record to guards without a role.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guard_of_roles_does_not_wait_for_a_frozen_link() {
+async fn a_role_guard_does_not_wait_for_a_frozen_connection() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());
     let proxied = format!("redis://127.0.0.1:{}", proxy.port());

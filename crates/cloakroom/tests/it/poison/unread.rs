@@ -1,5 +1,5 @@
-//! V9: records that Express opens and we do not. Whoever signs out here, or in, is not to stay signed in
-//! there; whoever only looks around loses nothing.
+//! V9: records that Express opens and we do not. A logout or a login here must end the session there; a
+//! request that only reads loses nothing.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,7 @@ use crate::support::{keys, send};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// What lies in a store, past the store's own reading.
+/// The contents of a store, read and written past its own parser.
 enum Raw {
     Redis(::redis::aio::MultiplexedConnection),
     Postgres(tokio_postgres::Client),
@@ -82,7 +82,7 @@ impl Raw {
         sessions.insert_one(document).await.unwrap();
     }
 
-    /// What is there now.
+    /// Returns the bytes stored now.
     async fn get(&mut self, id: &SessionId) -> Option<Vec<u8>> {
         match self {
             Self::Redis(connection) => {
@@ -302,7 +302,7 @@ impl Form {
     }
 }
 
-async fn v9_what_is_not_read_here_ends_here(url: &str) {
+async fn v9_an_unreadable_record_can_be_ended(url: &str) {
     for mixed_fleet in [false, true] {
         let manager = manager(url, mixed_fleet).await;
         let (router, mut raw) = (app(&manager), Raw::open(url, &manager).await);
@@ -323,13 +323,13 @@ async fn v9_what_is_not_read_here_ends_here(url: &str) {
     }
 }
 
-/// Whom Express signs in by such a record is signed out everywhere all the same.
-async fn v9_a_logout_everywhere_ends_what_is_not_read_here(url: &str) {
+/// A logout everywhere also ends sessions that only Express can read.
+async fn v9_a_logout_everywhere_ends_unreadable_records(url: &str) {
     let manager = manager(url, true).await;
     let mut raw = Raw::open(url, &manager).await;
     let user = format!("ada-{}", SessionId::random().expose());
     let mut forms = forms(&user);
-    // The last are nobody's.
+    // The last are anonymous.
     forms.truncate(12);
     if matches!(raw, Raw::Redis(_)) {
         let mut text = format!(r#"{{"cookie":{{"path":"/"}},"userId":"{user}","a":"#).into_bytes();
@@ -357,12 +357,12 @@ async fn v9_a_logout_everywhere_ends_what_is_not_read_here(url: &str) {
 }
 
 on_every_store!(
-    v9_what_is_not_read_here_ends_here
-    v9_a_logout_everywhere_ends_what_is_not_read_here
+    v9_an_unreadable_record_can_be_ended
+    v9_a_logout_everywhere_ends_unreadable_records
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn v9_documents_of_another_shape_end_here() {
+async fn v9_documents_of_another_shape_can_be_ended() {
     let url = testbed::Mongo::shared().url("v9-shapes");
     for mixed_fleet in [false, true] {
         let manager = manager(&url, mixed_fleet).await;
@@ -383,7 +383,7 @@ async fn v9_documents_of_another_shape_end_here() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn v9_jsonb_of_another_shape_ends_here() {
+async fn v9_jsonb_of_another_shape_can_be_ended() {
     let url = Postgres::shared().create_database("v9");
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
         .await

@@ -13,7 +13,7 @@ use super::{Visitor, secure};
 use crate::faults::rounds;
 use crate::support::servers::{connect, on_every_store};
 
-/// What a request does with its session, if somebody is still signed in to it.
+/// The work of a request in its session, if a user is still signed in to it.
 #[derive(Clone, Copy)]
 enum Doing {
     Login,

@@ -64,7 +64,7 @@ async fn adds_for_another_process() {
     }
 }
 
-/// What is in the key after four processes have added to it.
+/// Returns the value of the key after four processes have added to it.
 async fn four_processes_add(url: &str, blind: bool) -> Option<u64> {
     let visitor = Visitor::new(connect(url).await).await;
     let mut processes = Vec::new();
@@ -98,18 +98,15 @@ async fn four_processes_that_add_1000_come_to_1000(url: &str) {
 }
 
 /// The control.
-async fn four_processes_on_a_blind_store_lose_steps(url: &str) {
+async fn control_four_processes_on_a_last_write_wins_store_lose_updates(url: &str) {
     let n = four_processes_add(url, true).await;
     assert!(n < Some(PROCESSES * STEPS), "{n:?}");
     let left = n.unwrap_or(0);
-    let seen = format!(
-        "{}: a store that writes whatever comes keeps {left}",
-        kind(url)
-    );
+    let seen = format!("{}: a last-write-wins store keeps {left}", kind(url));
     control("F10", &seen);
 }
 
-/// How many of the rounds, each a logout among 1,000 saves on four servers, bring a session back.
+/// Returns the number of rounds, each a logout among 1,000 saves on four servers, that bring a session back.
 async fn undone(store: Arc<dyn Store>, rounds: usize, saves: usize) -> usize {
     let servers: Vec<Manager> = (0..4)
         .map(|_| Visitor::manager(Arc::clone(&store)))
@@ -153,7 +150,7 @@ async fn no_logout_is_undone_by_1000_saves_of_four_servers(url: &str) {
 }
 
 /// The control.
-async fn blind_servers_undo_logouts(url: &str) {
+async fn last_write_wins_servers_undo_logouts(url: &str) {
     let blind: Arc<dyn Store> = Arc::new(LastWriteWinsStore::new(connect(url).await));
     for _ in 0..ENOUGH {
         if undone(Arc::clone(&blind), 1, 50).await > 0 {
@@ -163,7 +160,7 @@ async fn blind_servers_undo_logouts(url: &str) {
     panic!("a control that revives nothing proves nothing");
 }
 
-/// Of logins that race a logout everywhere, how many live on where no index finds them.
+/// Returns the number of logins that race a logout everywhere and stay live outside the index.
 async fn outside_the_index(manager: &Manager, rounds: usize, login: Login) -> usize {
     let mut outside = 0;
     for round in 0..rounds {
@@ -193,7 +190,7 @@ async fn outside_the_index(manager: &Manager, rounds: usize, login: Login) -> us
 #[derive(Clone, Copy)]
 enum Login {
     Saved,
-    /// The control: stored as somebody else's program would, without the index.
+    /// The control: stored as by another program, without the index.
     PastTheIndex,
 }
 
@@ -227,7 +224,7 @@ async fn no_login_that_races_a_logout_everywhere_escapes_the_index(url: &str) {
 }
 
 /// The control, on stores whose index is what their writers enter.
-async fn a_login_past_the_index_escapes_it(url: &str) {
+async fn control_a_login_past_the_index_escapes_it(url: &str) {
     let manager = Visitor::manager(connect(url).await);
     let outside = outside_the_index(&manager, 2, Login::PastTheIndex).await;
     assert!(outside > 0);
@@ -240,15 +237,15 @@ async fn a_login_past_the_index_escapes_it(url: &str) {
 on_every_store!(
     of_1000_changes_none_is_lost_at_a_mean_of_2_2_round_trips
     no_logout_is_undone_by_1000_saves_of_four_servers
-    blind_servers_undo_logouts
+    last_write_wins_servers_undo_logouts
     no_login_that_races_a_logout_everywhere_escapes_the_index
 );
 
 mod index {
     use super::*;
 
-    on_one_store!(redis: a_login_past_the_index_escapes_it);
-    on_one_store!(cluster: a_login_past_the_index_escapes_it);
+    on_one_store!(redis: control_a_login_past_the_index_escapes_it);
+    on_one_store!(cluster: control_a_login_past_the_index_escapes_it);
 }
 
 mod shared {
@@ -256,6 +253,6 @@ mod shared {
 
     on_every_shared_store!(
         four_processes_that_add_1000_come_to_1000
-        four_processes_on_a_blind_store_lose_steps
+        control_four_processes_on_a_last_write_wins_store_lose_updates
     );
 }

@@ -18,7 +18,7 @@ use crate::faults::{control, rounds, saw};
 use crate::support::keys;
 use crate::support::servers::{connect, kind, on_every_store};
 
-/// How often a control tries to show what goes wrong without a guard.
+/// Maximum number of attempts in which a control may show the race.
 const ENOUGH: usize = 500;
 
 /// A session that is stored, and what its client sends.
@@ -53,7 +53,7 @@ impl Visitor {
         self.manager.open([self.cookie.as_bytes()], secure()).await
     }
 
-    /// Whether the client's cookie still opens the session.
+    /// Returns `true` if the client's cookie still opens the session.
     async fn is_signed_in(&self) -> bool {
         !self.open().await.unwrap().is_new()
     }
@@ -97,8 +97,8 @@ async fn of_200_requests_that_set_a_key_each_all_keys_survive(url: &str) {
     assert_eq!(survived, 200);
 }
 
-/// The control: a store that writes whatever comes loses almost all of them.
-async fn a_blind_store_loses_keys(url: &str) {
+/// The control: a last-write-wins store loses almost all of them.
+async fn a_last_write_wins_store_loses_keys(url: &str) {
     let store = connect(url).await;
     let visitor = Arc::new(Visitor::new(Arc::new(LastWriteWinsStore::new(store))).await);
     let barrier = Arc::new(Barrier::new(50));
@@ -126,7 +126,7 @@ async fn a_blind_store_loses_keys(url: &str) {
     assert!(survived < 50, "a control that loses nothing proves nothing");
 }
 
-async fn of_200_requests_that_add_one_no_step_is_lost(url: &str) {
+async fn of_200_requests_that_add_one_no_update_is_lost(url: &str) {
     let store = connect(url).await;
     let visitor = Arc::new(Visitor::new(store).await);
     together(&visitor, 200, |_, session| async move {
@@ -143,7 +143,7 @@ async fn of_200_requests_that_add_one_no_step_is_lost(url: &str) {
 }
 
 /// The control: reading, adding and inserting loses steps on any store.
-async fn read_and_insert_loses_steps(url: &str) {
+async fn control_read_and_insert_loses_updates(url: &str) {
     let store = connect(url).await;
     let visitor = Arc::new(Visitor::new(store).await);
     together(&visitor, 50, |_, session| async move {
@@ -177,8 +177,8 @@ async fn no_logout_is_undone_in_many_rounds(url: &str) {
     );
 }
 
-/// The control: a store that writes whatever comes brings sessions back.
-async fn a_blind_store_undoes_logouts(url: &str) {
+/// The control: a last-write-wins store resurrects sessions.
+async fn a_last_write_wins_store_undoes_logouts(url: &str) {
     let store = connect(url).await;
     let store: Arc<dyn Store> = Arc::new(LastWriteWinsStore::new(store));
     for _ in 0..ENOUGH {
@@ -187,10 +187,7 @@ async fn a_blind_store_undoes_logouts(url: &str) {
         if visitor.is_signed_in().await {
             return control(
                 "F05",
-                &format!(
-                    "{}: a store that writes whatever comes undoes one",
-                    kind(url)
-                ),
+                &format!("{}: a last-write-wins store undoes one", kind(url)),
             );
         }
     }
@@ -256,8 +253,8 @@ async fn no_save_on_the_old_id_reaches_a_login(url: &str) {
     );
 }
 
-/// What a client that hangs up leaves: one state or the other, and a session that works.
-async fn a_client_that_hangs_up_takes_nobody_elses_save_with_it(url: &str) {
+/// A client that disconnects leaves one state or the other, and a session that works.
+async fn a_client_that_disconnects_fails_no_other_save(url: &str) {
     let store = connect(url).await;
     let visitor = Arc::new(Visitor::new(store).await);
     for micros in [0, 20, 50, 100, 200, 500, 1000] {
@@ -322,9 +319,9 @@ async fn two_servers_lose_nothing_either(url: &str) {
     );
 }
 
-/// A function of the application that panics while others wait for their turn takes nobody with it:
+/// A function of the application that panics while others wait for their turn fails no other caller:
 /// their changes are made, and the session can be saved again.
-async fn a_change_that_panics_locks_nobody_out(url: &str) {
+async fn an_update_that_panics_blocks_no_other_caller(url: &str) {
     let store = connect(url).await;
     let visitor = Arc::new(Visitor::new(store).await);
     let barrier = Arc::new(Barrier::new(40));
@@ -361,14 +358,14 @@ async fn a_change_that_panics_locks_nobody_out(url: &str) {
 
 on_every_store!(
     of_200_requests_that_set_a_key_each_all_keys_survive
-    a_blind_store_loses_keys
-    of_200_requests_that_add_one_no_step_is_lost
-    read_and_insert_loses_steps
+    a_last_write_wins_store_loses_keys
+    of_200_requests_that_add_one_no_update_is_lost
+    control_read_and_insert_loses_updates
     no_logout_is_undone_by_1000_saves_in_flight
     no_logout_is_undone_in_many_rounds
-    a_blind_store_undoes_logouts
+    a_last_write_wins_store_undoes_logouts
     no_save_on_the_old_id_reaches_a_login
-    a_client_that_hangs_up_takes_nobody_elses_save_with_it
+    a_client_that_disconnects_fails_no_other_save
     two_servers_lose_nothing_either
-    a_change_that_panics_locks_nobody_out
+    an_update_that_panics_blocks_no_other_caller
 );

@@ -1,4 +1,4 @@
-//! One server that starts again.
+//! A single server that restarts.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use testbed::{Redis, RedisProgram};
 use super::rig::{by_default, log_length, restart, restart_without, snapshot, with_log};
 use super::{Back, ENDS, Sessions, ask, connect, control, rounds, saw};
 
-/// How a server comes to forget.
+/// The ways in which a server loses data.
 #[derive(Clone, Copy)]
 enum Forgets {
-    /// It starts from a snapshot that was taken before.
+    /// It restarts from an earlier snapshot.
     BySnapshot,
     /// Its log has lost the last second.
     ByLog,
@@ -45,7 +45,7 @@ async fn play(mut server: Redis, forgets: Forgets, count: usize, repeats: bool) 
             Forgets::ByLog => restart_without(&mut server, length),
         }
         let nodes = std::slice::from_ref(&server);
-        // Every third time nobody asks: the store notices by itself.
+        // Every third time no request is made: the store notices by itself.
         let back = if round % 3 == 2 && repeats {
             Back {
                 there: Back::at_servers(&sessions, nodes, true).await,
@@ -68,7 +68,7 @@ async fn play(mut server: Redis, forgets: Forgets, count: usize, repeats: bool) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_what_was_ended_stays_ended_when_redis_starts_from_its_last_snapshot() {
+async fn r1_ended_sessions_stay_ended_when_redis_restarts_from_a_snapshot() {
     let count = rounds(20);
     assert_eq!(
         play(
@@ -84,7 +84,7 @@ async fn r1_what_was_ended_stays_ended_when_redis_starts_from_its_last_snapshot(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_what_was_ended_stays_ended_when_valkey_starts_from_its_last_snapshot() {
+async fn r1_ended_sessions_stay_ended_when_valkey_restarts_from_a_snapshot() {
     let count = rounds(5);
     assert_eq!(
         play(
@@ -100,7 +100,7 @@ async fn r1_what_was_ended_stays_ended_when_valkey_starts_from_its_last_snapshot
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_what_was_ended_stays_ended_when_valkey_8_starts_from_its_last_snapshot() {
+async fn r1_ended_sessions_stay_ended_when_valkey_8_restarts_from_a_snapshot() {
     let count = rounds(3);
     let server = by_default(RedisProgram::Valkey8);
     assert_eq!(play(server, Forgets::BySnapshot, count, true).await, 0);
@@ -108,7 +108,7 @@ async fn r1_what_was_ended_stays_ended_when_valkey_8_starts_from_its_last_snapsh
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_what_was_ended_stays_ended_when_the_log_has_lost_its_last_second() {
+async fn r1_ended_sessions_stay_ended_when_the_log_lost_its_last_second() {
     let count = rounds(5);
     assert_eq!(play(with_log(), Forgets::ByLog, count, true).await, 0);
     tell("Redis, from a log without its last second", count);
@@ -116,7 +116,7 @@ async fn r1_what_was_ended_stays_ended_when_the_log_has_lost_its_last_second() {
 
 /// The control: the rounds are such that sessions come back where nothing is repeated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_come_back_where_nothing_is_repeated() {
+async fn control_without_replay_sessions_come_back() {
     assert_eq!(
         play(
             by_default(RedisProgram::Redis),
@@ -144,9 +144,9 @@ async fn sessions_come_back_where_nothing_is_repeated() {
     );
 }
 
-/// Two processes: each repeats what it has ended itself.
+/// Two processes: each replays the ends that it made itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_each_process_repeats_its_own_ends() {
+async fn r1_each_process_replays_its_own_ends() {
     let mut server = by_default(RedisProgram::Redis);
     let one: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
     let two: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
@@ -162,9 +162,9 @@ async fn r1_each_process_repeats_its_own_ends() {
     }
 }
 
-/// What comes back is deleted each time, not only the first.
+/// A snapshot restored twice: the sessions are deleted each time, not only the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_an_old_snapshot_that_is_used_twice_brings_nothing_back() {
+async fn r1_a_snapshot_restored_twice_resurrects_nothing() {
     let mut server = by_default(RedisProgram::Redis);
     let store: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
     let sessions = Sessions::create(&*store).await;

@@ -1,4 +1,4 @@
-//! One node of a cluster starts again.
+//! A node of a cluster that restarts.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ async fn round(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_what_was_ended_stays_ended_when_one_node_of_a_cluster_starts_again() {
+async fn r1_ended_sessions_stay_ended_when_a_cluster_node_restarts() {
     let mut cluster = RedisCluster::start(0);
     let store: Arc<dyn Store> = Arc::new(connect(&cluster.url(), true).await);
     let turns = rounds(6).min(100);
@@ -65,7 +65,7 @@ async fn r1_what_was_ended_stays_ended_when_one_node_of_a_cluster_starts_again()
 
 /// The control.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_come_back_with_a_node_where_nothing_is_repeated() {
+async fn control_without_replay_sessions_come_back_with_a_node() {
     let mut cluster = RedisCluster::start(0);
     let store: Arc<dyn Store> = Arc::new(connect(&cluster.url(), false).await);
     let back = round(&mut cluster, 0, &store, false).await;

@@ -21,7 +21,7 @@ async fn holds(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// Keeps replicas from following the primary from now on; everybody else may go on.
+/// Keeps replicas from following the primary from now on; other clients are not affected.
 fn cut_replication(primary: &Redis) {
     let said = primary.command(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
     assert_eq!(said, "+OK\r\n");
@@ -77,7 +77,7 @@ async fn round(sentinels: &mut Sentinels, store: &Arc<dyn Store>, repeats: bool)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r3_what_was_ended_stays_ended_when_a_replica_takes_over_that_had_not_heard_of_it() {
+async fn r3_ended_sessions_stay_ended_when_a_replica_without_the_end_is_promoted() {
     let mut sentinels = Sentinels::start();
     let store: Arc<dyn Store> = Arc::new(connect(&sentinels.url(), true).await);
     let turns = rounds(2).min(200);
@@ -95,7 +95,7 @@ async fn r3_what_was_ended_stays_ended_when_a_replica_takes_over_that_had_not_he
 
 /// The control.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_come_back_with_a_replica_where_nothing_is_repeated() {
+async fn control_without_replay_sessions_come_back_with_a_replica() {
     let mut sentinels = Sentinels::start();
     let store: Arc<dyn Store> = Arc::new(connect(&sentinels.url(), false).await);
     let back = round(&mut sentinels, &store, false).await;

@@ -1,9 +1,9 @@
-//! What was ended stays ended, whatever a Redis server has forgotten: it starts again from a snapshot or
-//! from a log that was cut, or a replica takes over that had not heard of it.
+//! Sessions that ended stay ended, whatever a Redis server has lost: it restarts from a snapshot or from a
+//! truncated log, or a replica is promoted that had not received the end.
 //!
-//! `CLOAKROOM_ROUNDS=1000` plays so many rounds of each kind. A round ends sessions in each way that there
-//! is, lets the server forget it, and asks: this store, and the server itself, as any other program would.
-//! Controls play the same with a store that repeats nothing.
+//! `CLOAKROOM_ROUNDS=1000` plays so many rounds of each kind. A round ends sessions in every way that there
+//! is, lets the server forget it, and reads: by this store, and from the server itself, as any other program
+//! would. Controls play the same rounds with a store that repeats nothing.
 
 mod alone;
 mod cluster;
@@ -22,10 +22,10 @@ use tokio::time::{Duration, Instant, sleep};
 use self::rig::{entry, entry_of};
 use crate::faults::{control, rounds, saw};
 
-/// How many sessions end in a round.
+/// Number of sessions that end in a round.
 const ENDS: usize = 6;
 
-/// As a process of its own connects; `repeats` is false for the controls.
+/// Connects as a process of its own; `repeats` is false for the controls.
 async fn connect(url: &str, repeats: bool) -> RedisStore {
     let options = if repeats {
         RedisOptions::default()
@@ -119,16 +119,16 @@ async fn until<T>(what: &str, mut attempt: impl AsyncFnMut() -> Result<T, StoreE
     }
 }
 
-/// For what has to come at last, on a machine that does much else.
+/// Time limit of every wait, on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(10);
 
-/// What came back, in one round.
+/// The sessions that came back in one round.
 #[derive(Debug, Default)]
 struct Back {
     /// Answered by the store itself.
     here: Vec<&'static str>,
-    /// Found at the server, by whoever else asks it, once the store had its time.
+    /// Found at the server, by any other client, once the store had its time.
     there: Vec<&'static str>,
 }
 

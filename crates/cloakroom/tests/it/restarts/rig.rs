@@ -37,7 +37,7 @@ pub(super) fn over() -> NewRecord {
     }
 }
 
-/// The configuration that a server has where nobody wrote one: it takes snapshots now and then.
+/// The configuration of a server by default: it takes snapshots now and then.
 pub(super) fn by_default(program: RedisProgram) -> Redis {
     with(program, &["--save", "3600 1 300 100 60 10000"])
 }
@@ -58,7 +58,7 @@ fn with(program: RedisProgram, arguments: &[&str]) -> Redis {
     })
 }
 
-/// Whether a server has a session, as any program may find it.
+/// Returns `true` if the server holds the session, read as by any program.
 pub(super) fn has(server: &Redis, id: &SessionId) -> bool {
     let key = format!("sess:{}", id.expose());
     server.command(&["EXISTS", &key]) == ":1\r\n"
@@ -95,7 +95,7 @@ pub(super) fn restart(server: &mut Redis) {
     block_in_place(|| server.restart());
 }
 
-/// How long the log's last part is, which grows.
+/// Returns the length of the log's last part, which grows.
 pub(super) fn log_length(server: &Redis) -> u64 {
     fs::metadata(log(server)).expect("it writes one").len()
 }

@@ -47,7 +47,7 @@ fn end_all(store: &Arc<dyn Store>, ids: &[SessionId]) -> JoinSet<Vec<SessionId>>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_no_end_is_undone_that_was_under_way_while_the_server_went() {
+async fn r1_an_end_under_way_during_a_restart_is_not_undone() {
     let mut server = by_default(RedisProgram::Redis);
     let store: Arc<dyn Store> = Arc::new(connect(&server.url(), true).await);
     let (mut before, mut all) = (0, 0);
@@ -62,7 +62,7 @@ async fn r1_no_end_is_undone_that_was_under_way_while_the_server_went() {
         sleep(Duration::from_millis(5 * (1 + round as u64 % 8))).await;
         before += ids.iter().filter(|id| !has(&server, id)).count();
         restart(&mut server);
-        // Once more: what was told the first time is told again.
+        // Once more: the ends replayed the first time are replayed again.
         if round % 3 == 0 {
             restart(&mut server);
         }

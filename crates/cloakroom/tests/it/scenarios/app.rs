@@ -21,20 +21,20 @@ pub(crate) const PROXY: &str = "127.0.0.9";
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// What the handlers and the scenarios share.
+/// The state that handlers and scenarios share.
 pub(crate) struct App {
     /// The sessions of `connect.sid`, in the store that can be made to fail.
     pub(crate) manager: Manager,
-    /// Those of `side.sid`, for paths below `/side`.
+    /// The sessions of `side.sid`, for paths below `/side`.
     pub(crate) side: Manager,
-    /// Those of `strict.sid`, for paths below `/strict`, of which a user has one.
+    /// The sessions of `strict.sid`, for paths below `/strict`, of which a user has one.
     pub(crate) strict: Manager,
     pub(crate) attempts: Attempts,
     pub(crate) clock: ManualClock,
     pub(crate) store: FaultInjectingStore,
     /// A request to `/slow` has its session.
     pub(crate) arrived: Notify,
-    /// It may go on.
+    /// Notified when the handler may go on.
     pub(crate) go_on: Notify,
 }
 
@@ -44,7 +44,7 @@ impl App {
         Self::by(clock, store, |policy| policy)
     }
 
-    /// By a clock, with a policy of its own for the sessions of `connect.sid`.
+    /// Makes an application with a clock, and a policy of its own for the sessions of `connect.sid`.
     pub(crate) fn by(
         clock: ManualClock,
         store: Arc<dyn Store>,
@@ -87,14 +87,14 @@ impl SessionName for Side {
     const NAME: &'static str = "side.sid";
 }
 
-/// That of the first.
+/// The layer of `connect.sid`.
 pub(crate) struct Main;
 
 impl SessionName for Main {
     const NAME: &'static str = "connect.sid";
 }
 
-/// What a handler is asked.
+/// The input of a handler.
 pub(crate) struct Asked {
     pub(crate) app: Arc<App>,
     pub(crate) session: Session,
@@ -110,13 +110,13 @@ impl Asked {
     }
 }
 
-/// What it answers: a text, or a redirect (303).
+/// Its response: a text, or a redirect (303).
 pub(crate) enum Said {
     Text(String),
     To(String),
 }
 
-/// Why it answers nothing; each framework says it in its own way.
+/// The error of a handler; each framework turns it into its own response.
 pub(crate) enum Refused {
     Session(SessionError),
     Attempts(TooManyAttempts),
@@ -131,7 +131,7 @@ impl<E: Into<SessionError>> From<E> for Refused {
 pub(crate) type Answer = Result<Said, Refused>;
 type Handler = dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
 
-/// Whose sessions a route is for.
+/// The session layer of a route.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Area {
     Main,
@@ -194,8 +194,8 @@ fn post<F: Future<Output = Answer> + Send + 'static>(
     on(Method::POST, path, handler)
 }
 
-/// What both frameworks mount, beside `/plain`, which asks for no session, and `/side`, which asks
-/// for both and answers by [`count_both`].
+/// Returns the routes that both frameworks mount, beside `/plain`, which asks for no session, and `/side`,
+/// which asks for both and answers by [`count_both`].
 pub(crate) fn routes() -> Vec<Route> {
     let minutes = Duration::from_mins;
     let fresh = Require::login().fresh(minutes(5));
@@ -244,7 +244,7 @@ async fn token(asked: Asked) -> Answer {
     Ok(Said::Text(asked.session.csrf_token()?))
 }
 
-/// How often it was asked for, in one step that no other loses.
+/// Counts the requests, in one read-modify-write update that loses none.
 async fn count(asked: Asked) -> Answer {
     let step = |n: Option<u32>| n.unwrap_or(0) + 1;
     let n = asked.session.update("n", step).await?;
@@ -360,7 +360,7 @@ async fn slow_login(asked: Asked) -> Answer {
     login(asked).await
 }
 
-/// The same, where the handler saves.
+/// Signs in slowly, and saves in the handler.
 async fn slow_login_saved(asked: Asked) -> Answer {
     wait(&asked.app).await;
     asked.session.login(asked.field("user")).await?;
@@ -368,7 +368,7 @@ async fn slow_login_saved(asked: Asked) -> Answer {
     Ok(Said::To("/".to_owned()))
 }
 
-/// Gives the session another id.
+/// Changes the session's id.
 async fn regenerate(asked: Asked) -> Answer {
     asked.session.regenerate()?;
     Ok(Said::Text("ok".to_owned()))

@@ -1,4 +1,4 @@
-//! Cookies and addresses that somebody made up.
+//! Forged cookies and addresses.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::browser::location;
 use super::site::Site;
 use crate::support::keys;
 
-pub(super) async fn a_planted_id_is_worth_nothing_after_the_login(site: Arc<Site>) {
+pub(super) async fn a_planted_id_opens_nothing_after_the_login(site: Arc<Site>) {
     let (mut attacker, user) = (site.browser(), site.user("ada"));
     attacker.post("/cart", &[]).await;
     let planted = attacker.ticket();
@@ -26,7 +26,7 @@ pub(super) async fn a_planted_id_is_worth_nothing_after_the_login(site: Arc<Site
     assert_eq!(site.sessions_of(&user).await, 1);
 }
 
-pub(super) async fn a_tampered_cookie_is_a_strangers(site: Arc<Site>) {
+pub(super) async fn a_tampered_cookie_is_anonymous(site: Arc<Site>) {
     let (mut browser, user) = (site.browser(), site.user("ada"));
     browser.login(&user).await;
     let ticket = browser.ticket();
@@ -110,7 +110,7 @@ pub(super) async fn an_id_that_the_store_does_not_know_is_not_adopted(site: Arc<
     assert_eq!(attacker.who().await, "nobody with nothing");
 }
 
-pub(super) async fn a_large_cookie_field_hides_nobody_and_breaks_nothing(site: Arc<Site>) {
+pub(super) async fn a_large_cookie_field_hides_no_session_and_is_no_error(site: Arc<Site>) {
     let (mut browser, user) = (site.browser(), site.user("ada"));
     browser.login(&user).await;
     let mut junk = String::new();
@@ -131,7 +131,7 @@ pub(super) async fn a_large_cookie_field_hides_nobody_and_breaks_nothing(site: A
     assert_eq!(browser.who().await, format!("{user} with nothing"));
 }
 
-pub(super) async fn no_login_leads_out_of_the_site(site: Arc<Site>) {
+pub(super) async fn a_login_redirects_within_the_site_only(site: Arc<Site>) {
     let (mut browser, user) = (site.browser(), site.user("ada"));
     for next in [
         "//evil.example",

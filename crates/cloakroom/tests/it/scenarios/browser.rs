@@ -28,7 +28,7 @@ impl Browser {
         Self { tab, address }
     }
 
-    /// The same cookies in another browser, with connections of its own: a thief's, for one.
+    /// Returns another browser with the same cookies and connections of its own: a thief's, for one.
     pub(super) fn copy(&self) -> Self {
         let other = self.tab.browser().copy().over(Wire::tcp());
         Self {
@@ -55,7 +55,7 @@ impl Browser {
         self.send(self.request(Method::GET, path), "").await
     }
 
-    /// Asks for a page, as a browser does that somebody looks at.
+    /// Requests a page, as a navigation does.
     pub(super) async fn page(&mut self, path: &str) -> Answer {
         let request = self.request(Method::GET, path);
         let request = request.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
@@ -76,13 +76,13 @@ impl Browser {
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     }
 
-    /// Signs in as somebody with a role.
+    /// Signs in as a user with a role.
     pub(super) async fn login_as(&mut self, user: &str, role: &str) {
         let answer = self.post("/login", &[("user", user), ("role", role)]).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     }
 
-    /// Who the site takes it for, and what with.
+    /// Returns the user that the site sees, and the session's data.
     pub(super) async fn who(&mut self) -> String {
         let answer = self.get("/").await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
@@ -107,7 +107,7 @@ impl Browser {
             .expect("the site answers")
     }
 
-    /// The same, where the site may hang up.
+    /// Sends a request to which the site may not reply.
     pub(super) async fn try_send(&mut self, request: Builder, body: &str) -> Result<Answer, Lost> {
         let request = request.body(Bytes::copy_from_slice(body.as_bytes()));
         self.tab
@@ -132,7 +132,7 @@ pub(super) fn attribute<'a>(field: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// Where a redirect leads.
+/// Returns the target of a redirect.
 pub(super) fn location(answer: &Answer) -> Option<&str> {
     answer.location()
 }

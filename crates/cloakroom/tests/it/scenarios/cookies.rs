@@ -1,4 +1,4 @@
-//! What responses carry: the cookie and its attributes, and what caches are told.
+//! The header fields of responses: the cookie with its attributes, and the fields for caches.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) async fn a_cookie_has_the_attributes_of_its_policy(site: Arc<Site>) {
     assert_eq!(answer.headers["vary"], "Cookie");
 }
 
-pub(super) async fn the_word_of_a_trusted_proxy_makes_it_secure(site: Arc<Site>) {
+pub(super) async fn a_trusted_proxys_https_makes_it_secure(site: Arc<Site>) {
     for (mut browser, proto, is_secure) in [
         (site.browser_behind_proxy(), "https", true),
         // X4: what stands to the left, the client may have written.
@@ -48,7 +48,7 @@ pub(super) async fn the_word_of_a_trusted_proxy_makes_it_secure(site: Arc<Site>)
     }
 }
 
-pub(super) async fn a_response_without_a_session_owes_nothing(site: Arc<Site>) {
+pub(super) async fn a_response_without_a_session_carries_no_session_fields(site: Arc<Site>) {
     let mut browser = site.browser();
     browser.post("/cart", &[]).await;
     site.app.store.take_calls();

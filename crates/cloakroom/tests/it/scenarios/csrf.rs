@@ -26,7 +26,7 @@ async fn token(browser: &mut Browser) -> String {
     browser.get("/token").await.body
 }
 
-pub(super) async fn where_a_request_comes_from_decides(site: Arc<Site>) {
+pub(super) async fn fetch_metadata_and_origin_decide(site: Arc<Site>) {
     let (mut browser, user) = (site.browser(), site.user("ada"));
     browser.login(&user).await;
     let (token, own) = (token(&mut browser).await, browser.origin());
@@ -51,7 +51,7 @@ pub(super) async fn where_a_request_comes_from_decides(site: Arc<Site>) {
         (403, &[("origin", &tls)]),
         (403, &[("origin", &sibling)]),
         (403, &[]),
-        // No token helps whoever comes from elsewhere.
+        // No token makes a cross-site request pass.
         (403, &[("sec-fetch-site", "cross-site"), ("x-csrf-token", &token)]),
         (403, &[("sec-fetch-site", "same-site"), ("x-csrf-token", &token)]),
         (403, &[("origin", "https://evil.example"), ("x-csrf-token", &token)]),
@@ -65,14 +65,14 @@ pub(super) async fn where_a_request_comes_from_decides(site: Arc<Site>) {
             answer.body
         );
     }
-    // What only reads is nobody's harm.
+    // A request that only reads does no harm.
     let reading = browser.request(Method::GET, "/echo");
     let reading = reading.header(ORIGIN, "https://evil.example");
     let reading = reading.header("sec-fetch-site", "cross-site");
     assert_eq!(browser.send(reading, "").await.status, StatusCode::OK);
 }
 
-pub(super) async fn a_token_decides_where_the_browser_says_nothing(site: Arc<Site>) {
+pub(super) async fn a_token_decides_without_fetch_metadata_and_origin(site: Arc<Site>) {
     let (mut browser, mut other) = (site.browser(), site.browser());
     browser.login(&site.user("ada")).await;
     other.login(&site.user("eve")).await;
@@ -100,7 +100,7 @@ pub(super) async fn a_token_decides_where_the_browser_says_nothing(site: Arc<Sit
     );
 }
 
-pub(super) async fn a_form_is_read_for_its_token_and_put_back(site: Arc<Site>) {
+pub(super) async fn a_form_body_is_read_for_its_token_and_restored(site: Arc<Site>) {
     let mut browser = site.browser();
     browser.login(&site.user("ada")).await;
     let token = token(&mut browser).await;
@@ -152,7 +152,7 @@ pub(super) async fn a_tab_from_before_the_login_is_out_of_date(site: Arc<Site>) 
     );
 }
 
-pub(super) async fn nobody_is_signed_in_by_another_site(site: Arc<Site>) {
+pub(super) async fn another_site_cannot_log_a_visitor_in(site: Arc<Site>) {
     let attacker = site.user("eve");
     let body = form(&[("user", &attacker)]);
     for fields in [

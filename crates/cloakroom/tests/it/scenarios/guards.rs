@@ -1,4 +1,4 @@
-//! Who may pass, and what the others are told.
+//! Guards: the requests that pass, and the responses to the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn said(answer: &Answer) -> (u16, Option<&str>) {
     (answer.status.as_u16(), location(answer))
 }
 
-pub(super) async fn a_program_gets_a_status_and_a_browser_the_way_to_the_login(site: Arc<Site>) {
+pub(super) async fn a_program_gets_401_and_a_browser_a_login_redirect(site: Arc<Site>) {
     let mut browser = site.browser();
     for path in GUARDED {
         let answer = browser.get(path).await;
@@ -49,7 +49,7 @@ pub(super) async fn a_program_gets_a_status_and_a_browser_the_way_to_the_login(s
     assert_eq!(said(&browser.page(asked).await), (200, None));
 }
 
-pub(super) async fn who_may_not_is_not_asked_to_sign_in(site: Arc<Site>) {
+pub(super) async fn a_user_without_the_role_gets_403_and_no_login_redirect(site: Arc<Site>) {
     let (mut browser, eve, ada) = (site.browser(), site.user("eve"), site.user("ada"));
     browser.login_as(&eve, "editor").await;
     assert_eq!(said(&browser.page("/admin").await), (403, None));
@@ -75,7 +75,7 @@ pub(super) async fn a_login_that_is_too_long_ago_is_asked_for_again(site: Arc<Si
     assert_eq!(said(&browser.page("/password").await), (200, None));
 }
 
-pub(super) async fn a_guard_lets_nobody_in_while_the_store_is_down(site: Arc<Site>) {
+pub(super) async fn a_guard_lets_no_request_through_while_the_store_is_down(site: Arc<Site>) {
     let (mut browser, user) = (site.browser(), site.user("ada"));
     browser.login_as(&user, "admin").await;
     site.app.store.fail(StoreErrorKind::Unavailable);

@@ -1,4 +1,4 @@
-//! How often, from where and how many times at once somebody signs in.
+//! Logins: their number, their addresses, and concurrent ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,7 +102,7 @@ pub(super) async fn a_password_change_ends_the_others(site: Arc<Site>) {
     }
 }
 
-pub(super) async fn beyond_the_bound_the_oldest_session_ends(site: Arc<Site>) {
+pub(super) async fn above_the_limit_the_oldest_session_ends(site: Arc<Site>) {
     let user = site.user("ada");
     let mut tickets = Vec::new();
     for _ in 0..3 {
@@ -119,7 +119,7 @@ pub(super) async fn beyond_the_bound_the_oldest_session_ends(site: Arc<Site>) {
     assert_eq!(kept, [&tickets[1], &tickets[2]]);
 }
 
-pub(super) async fn beyond_the_bound_a_login_is_refused(site: Arc<Site>) {
+pub(super) async fn above_the_limit_a_login_is_refused(site: Arc<Site>) {
     let user = site.user("ada");
     let (mut first, mut second) = (site.browser(), site.browser());
     first.post("/strict/login", &[("user", &user)]).await;

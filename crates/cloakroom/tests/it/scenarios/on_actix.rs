@@ -42,7 +42,7 @@ pub(crate) async fn serve(app: Arc<App>) -> Running {
         });
     });
     let handle = receiver.await.unwrap();
-    // Stopping begins when it is asked for, whether or not anybody waits.
+    // Stopping begins at the call, whether or not its future is awaited.
     Running::new(address, move || drop(handle.stop(false)))
 }
 

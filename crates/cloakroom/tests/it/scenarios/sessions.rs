@@ -43,7 +43,7 @@ pub(super) async fn another_user_finds_nothing_of_the_first(site: Arc<Site>) {
     assert_eq!(site.sessions_of(&eve).await, 1);
 }
 
-pub(super) async fn a_logout_ends_the_session_for_whoever_has_its_cookie(site: Arc<Site>) {
+pub(super) async fn a_logout_ends_the_session_for_every_copy_of_its_cookie(site: Arc<Site>) {
     let (mut browser, user) = (site.browser(), site.user("ada"));
     browser.login(&user).await;
     let mut thief = browser.copy();
@@ -104,7 +104,7 @@ pub(super) async fn an_error_is_answered_with_the_session_stored(site: Arc<Site>
     assert_eq!(browser.who().await, "nobody with a hat");
 }
 
-pub(super) async fn a_client_that_hangs_up_takes_nobodys_save_with_it(site: Arc<Site>) {
+pub(super) async fn a_client_that_disconnects_fails_no_other_save(site: Arc<Site>) {
     let (mut browser, user, app) = (site.browser(), site.user("ada"), &site.app);
     browser.login(&user).await;
     let mut doomed = TcpStream::connect(site.address()).await.unwrap();
@@ -119,7 +119,7 @@ pub(super) async fn a_client_that_hangs_up_takes_nobodys_save_with_it(site: Arc<
     let mut tab = browser.copy();
     let tab = tokio::spawn(async move { tab.post("/slow", &[("cart", "a hat")]).await });
     app.arrived.notified().await;
-    // The first is being saved, and hears nothing of it; the second waits for its turn.
+    // The first is being saved, and its reply is held back; the second waits for its turn.
     app.store.take_calls();
     app.store.hold_answers();
     app.go_on.notify_one();

@@ -85,14 +85,14 @@ impl Site {
         super::browser::open(self.address(), Wire::tcp(), &self.app.clock)
     }
 
-    /// A user whom no other scenario, run or store knows.
+    /// Returns a user of this scenario, run and store alone.
     pub(crate) fn user(&self, name: &str) -> String {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         format!("{name}-{}-{number}", self.address().port())
     }
 
-    /// How many sessions a user has.
+    /// Returns the number of a user's sessions.
     pub(crate) async fn sessions_of(&self, user: &str) -> usize {
         self.app.manager.sessions_of(user).await.unwrap().len()
     }

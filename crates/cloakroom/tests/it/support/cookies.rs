@@ -1,4 +1,4 @@
-//! The cookies of somebody without tabs, by name.
+//! A cookie jar for one client without tabs, by name.
 
 use std::ops::Index;
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use cloakroom::ManualClock;
 use testbed::browser::{Context, Jar};
 
-/// Where the applications within this process are.
+/// The origin of the applications within this process.
 pub(crate) const ORIGIN: &str = "https://shop.example";
 
 /// A browser's jar as that of one site, where names are enough.

@@ -37,7 +37,7 @@ pub(crate) fn memory(clock: &ManualClock) -> MemoryStore {
     MemoryStore::with(MemoryLimit::default(), clock.clone())
 }
 
-/// One of each store, by the machine's clock.
+/// Returns one store of each kind, by the machine's clock.
 pub(crate) fn stores() -> Vec<(&'static str, Arc<dyn Store>)> {
     let file = testbed::directory().leave().join("sessions.db");
     vec![
@@ -76,7 +76,7 @@ impl App {
         self.clock.advance(duration);
     }
 
-    /// How many sessions are live in the store.
+    /// Returns the number of live sessions in the store.
     pub(crate) async fn stored(&self) -> u64 {
         self.store.count().await.unwrap()
     }

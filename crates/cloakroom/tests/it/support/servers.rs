@@ -27,7 +27,7 @@ pub(crate) fn url(store: &str) -> String {
     }
 }
 
-/// Which store a URL of [`url`] is of; another server's is called by its scheme.
+/// Returns the store that a URL of [`url`] names; another server's is named by its scheme.
 pub(crate) fn kind(url: &str) -> &str {
     if url == Redis::shared_valkey().url() {
         return "valkey";
@@ -50,7 +50,7 @@ macro_rules! on_every_store {
     };
 }
 
-/// The same, of the stores that several processes can share.
+/// Defines a test for each store that several processes can share.
 macro_rules! on_every_shared_store {
     ($($test:ident)*) => {
         $crate::support::servers::on_one_store!(sqlite: $($test)*);

@@ -1,4 +1,4 @@
-//! V1: whoever comes within the idle time-out is signed in until the absolute one, and no longer.
+//! V1: a visitor who comes within the idle time-out is signed in until the absolute one, and no longer.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::scenarios::site::Framework;
 const SECOND: Duration = Duration::from_secs(1);
 
 on_both!(
-    v1_whoever_reads_is_signed_in_until_the_absolute_time_out
-    v1_without_an_absolute_time_out_whoever_reads_stays_signed_in
-    v1_whoever_stays_away_is_signed_out
-    v1_whoever_only_writes_or_polls_is_signed_in_as_long
+    v1_reads_keep_a_session_until_the_absolute_timeout
+    v1_without_an_absolute_timeout_reads_keep_a_session
+    v1_an_idle_session_ends
+    v1_writes_and_polls_keep_a_session_as_long_as_reads
 );
 
 fn bounded(policy: PolicyBuilder) -> PolicyBuilder {
@@ -28,7 +28,7 @@ fn unbounded(policy: PolicyBuilder) -> PolicyBuilder {
     policy.idle_timeout(4 * SECOND).no_absolute_timeout()
 }
 
-async fn v1_whoever_reads_is_signed_in_until_the_absolute_time_out(framework: Framework) {
+async fn v1_reads_keep_a_session_until_the_absolute_timeout(framework: Framework) {
     // Each second, and just within the idle time-out.
     for pause in [1, 3] {
         let site = site(framework, bounded).await;
@@ -42,7 +42,7 @@ async fn v1_whoever_reads_is_signed_in_until_the_absolute_time_out(framework: Fr
     }
 }
 
-async fn v1_without_an_absolute_time_out_whoever_reads_stays_signed_in(framework: Framework) {
+async fn v1_without_an_absolute_timeout_reads_keep_a_session(framework: Framework) {
     for pause in [1, 3] {
         let site = site(framework, unbounded).await;
         let browser = signed_in(&site, "ada").await;
@@ -54,7 +54,7 @@ async fn v1_without_an_absolute_time_out_whoever_reads_stays_signed_in(framework
     }
 }
 
-async fn v1_whoever_stays_away_is_signed_out(framework: Framework) {
+async fn v1_an_idle_session_ends(framework: Framework) {
     for policy in [bounded, unbounded] {
         let site = site(framework, policy).await;
         let tab = signed_in(&site, "ada").await.tab();
@@ -65,7 +65,7 @@ async fn v1_whoever_stays_away_is_signed_out(framework: Framework) {
     }
 }
 
-async fn v1_whoever_only_writes_or_polls_is_signed_in_as_long(framework: Framework) {
+async fn v1_writes_and_polls_keep_a_session_as_long_as_reads(framework: Framework) {
     let asks = [
         Ask::fetch(Method::GET, "/"),
         Ask::fetch(Method::GET, "/token"),

@@ -1,4 +1,4 @@
-//! V2: a request that was sent before the id changed, and arrives after it, signs nobody out.
+//! V2: a request that was sent before the id changed, and arrives after it, signs no user out.
 
 use axum::body::Bytes;
 use axum::http::{Method, Request, StatusCode};
@@ -14,7 +14,7 @@ on_both_by_default!(
     v2_whoever_lost_the_answer_to_a_login_signs_in_again
 );
 
-/// What a tab may have asked for before the login, with a token of its page.
+/// Returns the requests that a tab may have sent before the login, with a token of its page.
 fn late(token: &str) -> [(&'static str, Ask); 6] {
     // As a browser that says nothing of where its requests come from.
     let form = Request::post("/cart").header("content-type", "application/x-www-form-urlencoded");
@@ -29,7 +29,7 @@ fn late(token: &str) -> [(&'static str, Ask); 6] {
     ]
 }
 
-/// What an id that was replaced for good is answered.
+/// Asserts the response to a request by an id that was closed.
 fn assert_nobody(kind: &str, answer: &Answer) {
     let status = answer.status;
     match kind {

@@ -50,7 +50,7 @@ macro_rules! on_both {
     };
 }
 
-/// The same, of functions that take a site with the default policy.
+/// Defines a test on both frameworks, of functions that take a site with the default policy.
 macro_rules! on_both_by_default {
     ($($test:ident)*) => {
         mod on_axum {
@@ -76,7 +76,7 @@ macro_rules! on_both_by_default {
 
 use {on_both, on_both_by_default};
 
-/// Who the site takes a tab for, and what with: `ada with a hat`.
+/// Returns the user and the data that the site shows to a tab: `ada with a hat`.
 async fn who(tab: &Tab) -> String {
     let answer = tab.page("/").await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
@@ -94,7 +94,7 @@ async fn signed_in(site: &Site, user: &str) -> Browser {
     browser
 }
 
-/// How a request and one that changes the id overtake each other; both were sent with one cookie.
+/// The orders of a request and one that changes the id, both sent with the same cookie.
 #[derive(Clone, Copy, Debug)]
 enum Order {
     /// Answered before the change, delivered after it.
@@ -108,7 +108,7 @@ enum Order {
 impl Order {
     const ALL: [Self; 3] = [Self::AnsweredFirst, Self::DeliveredFirst, Self::Last];
 
-    /// Whether the server has changed the id when the request arrives.
+    /// Returns `true` if the server has changed the id when the request arrives.
     fn is_late(self) -> bool {
         !matches!(self, Self::AnsweredFirst)
     }

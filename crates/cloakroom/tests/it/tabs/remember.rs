@@ -11,10 +11,10 @@ use crate::scenarios::site::{Framework, Site};
 const DAY: Duration = Duration::from_hours(24);
 
 on_both!(
-    whoever_is_remembered_stays_signed_in_as_long_as_that
-    whoever_is_remembered_for_less_is_out_sooner
+    a_remembered_login_lasts_as_long_as_asked
+    a_login_remembered_for_less_ends_sooner
     a_login_again_keeps_it_and_that_of_another_user_ends_it
-    a_policy_that_remembers_nobody_says_so
+    a_policy_without_remember_refuses_it
 );
 
 fn sign_in_for(user: &str, days: &str) -> Ask {
@@ -33,7 +33,7 @@ async fn assert_out(tab: &Tab, what: &str) {
     assert_eq!(who(tab).await, "nobody with nothing", "{what}");
 }
 
-async fn whoever_is_remembered_stays_signed_in_as_long_as_that(framework: Framework) {
+async fn a_remembered_login_lasts_as_long_as_asked(framework: Framework) {
     let site = remembering(framework).await;
     // A policy bounds what is asked for.
     for (days, lasts) in [("30", 30 * DAY), ("7.5", 15 * DAY / 2), ("400", 30 * DAY)] {
@@ -58,7 +58,7 @@ async fn whoever_is_remembered_stays_signed_in_as_long_as_that(framework: Framew
     assert_out(&browser.tab(), "not remembered").await;
 }
 
-async fn whoever_is_remembered_for_less_is_out_sooner(framework: Framework) {
+async fn a_login_remembered_for_less_ends_sooner(framework: Framework) {
     let site = remembering(framework).await;
     // Ten minutes.
     let sign_in = || sign_in_for("ada", "0.0069444444444444444");
@@ -93,7 +93,7 @@ async fn a_login_again_keeps_it_and_that_of_another_user_ends_it(framework: Fram
     assert_out(&tab, "another user").await;
 }
 
-async fn a_policy_that_remembers_nobody_says_so(framework: Framework) {
+async fn a_policy_without_remember_refuses_it(framework: Framework) {
     let site = site(framework, |policy| policy).await;
     let browser = site.tabs();
     let answer = browser.tab().ask(sign_in_for("ada", "30")).await;

@@ -9,13 +9,13 @@ use super::{Order, on_both, signed_in, site, who};
 use crate::scenarios::site::Framework;
 
 on_both!(
-    v3_three_requests_at_the_moment_of_renewal_all_go_on
-    v2_a_request_from_before_the_renewal_goes_on_in_the_successor
+    v3_three_concurrent_requests_at_renewal_all_succeed
+    v2_a_request_from_before_the_renewal_uses_the_successor
 );
 
 const RENEWAL: Duration = Duration::from_mins(10);
 
-async fn v3_three_requests_at_the_moment_of_renewal_all_go_on(framework: Framework) {
+async fn v3_three_concurrent_requests_at_renewal_all_succeed(framework: Framework) {
     let site = site(framework, |policy| policy.renewal_timeout(RENEWAL)).await;
     #[rustfmt::skip]
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
@@ -41,7 +41,7 @@ async fn v3_three_requests_at_the_moment_of_renewal_all_go_on(framework: Framewo
     }
 }
 
-async fn v2_a_request_from_before_the_renewal_goes_on_in_the_successor(framework: Framework) {
+async fn v2_a_request_from_before_the_renewal_uses_the_successor(framework: Framework) {
     let site = site(framework, |policy| policy.renewal_timeout(RENEWAL)).await;
     for order in [Order::DeliveredFirst, Order::Last] {
         let user = site.user("ada");

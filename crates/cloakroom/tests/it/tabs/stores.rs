@@ -1,4 +1,4 @@
-//! The same on every store, by the clocks of their servers, and with a near cache in front.
+//! The cases of several tabs on every store, by the clocks of their servers, and with a near cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,9 +39,9 @@ async fn v2_late_requests_change_nothing_through_a_near_cache(url: &str) {
     late_requests(near_cache(url).await).await;
 }
 
-/// All at once, because each waits for eleven seconds.
+/// All stores at once, because each waits for eleven seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn v1_whoever_comes_is_signed_in_until_the_absolute_time_out_on_every_store() {
+async fn v1_visits_keep_a_session_until_the_absolute_timeout_on_every_store() {
     let mut stores = Vec::new();
     for name in STORES {
         stores.push((name.to_owned(), connect(&url(name)).await));
@@ -70,7 +70,7 @@ async fn late_requests(store: Arc<dyn Store>) {
     }
 }
 
-/// What somebody does each second.
+/// The request that a visitor sends each second.
 #[derive(Clone, Copy, Debug)]
 enum Habit {
     Reads,
@@ -141,9 +141,9 @@ async fn time_outs(name: String, store: Arc<dyn Store>) {
     }
 }
 
-/// When the visitors came: a machine that does much else makes them late, and is not what is judged.
+/// The times of the visits: a busy machine delays them, and the delay is not judged.
 struct Visit {
-    /// When the visit before this began.
+    /// Start of the visit before this one.
     since: Instant,
     from: Duration,
     to: Duration,
@@ -160,7 +160,7 @@ impl Visit {
         } else if self.to < (ABSOLUTE - 1) * SECOND && self.since.elapsed() < (IDLE - 1) * SECOND {
             user
         } else {
-            // What happens within the last second is nobody's promise, nor what comes too late.
+            // Nothing is promised within the last second, nor for a visit that comes too late.
             return;
         };
         let at = (self.from, self.to);
@@ -171,7 +171,7 @@ impl Visit {
     }
 }
 
-/// Who somebody is, who comes by his habit; `None` where he stays away.
+/// Returns the user that the site sees for a visitor of this habit; `None` where no request is sent.
 async fn comes(name: &str, tab: &Tab, habit: Habit, second: u32) -> Option<String> {
     match habit.ask() {
         Some(ask) => {

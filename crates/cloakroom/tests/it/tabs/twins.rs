@@ -8,7 +8,7 @@ use crate::scenarios::site::Framework;
 
 on_both!(
     v4_a_cookie_whose_session_is_gone_does_not_hide_the_live_one
-    v6_a_sign_in_that_was_sent_twice_signs_in
+    v6_a_login_that_was_sent_twice_succeeds
 );
 
 /// Sets a second cookie of the session's name, which goes to `/account` before the first.
@@ -49,7 +49,7 @@ async fn v4_a_cookie_whose_session_is_gone_does_not_hide_the_live_one(framework:
     }
 }
 
-async fn v6_a_sign_in_that_was_sent_twice_signs_in(framework: Framework) {
+async fn v6_a_login_that_was_sent_twice_succeeds(framework: Framework) {
     let site = site(framework, |policy| policy).await;
     let app = &site.app;
     for path in ["/slow/login", "/slow/login/saved"] {

@@ -1,14 +1,14 @@
-//! A disk that keeps what it was told to sync, and of the rest whatever it likes.
+//! A disk that keeps what was synced, and an arbitrary part of the rest.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::trace::Call;
 
-/// What is written at once, or not at all.
+/// Size of a write that is atomic.
 const SECTOR: usize = 512;
 
-/// Whether the disk does what it is told.
+/// A disk that honours `fsync`, or ignores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sync {
     Done,
@@ -23,7 +23,7 @@ pub(super) struct Disk {
     chance: u64,
 }
 
-/// What is on the disk for sure, and what was written since.
+/// The bytes that are certainly on the disk, and the writes since.
 #[derive(Default)]
 struct File {
     synced: Vec<u8>,
@@ -123,7 +123,7 @@ impl Disk {
         }
     }
 
-    /// Some sectors of a write are there, and some are not.
+    /// Applies some sectors of a write, and not the others.
     fn tear(&mut self, change: &Change, left: &mut Vec<u8>) {
         let Change::Write { at, bytes } = change else {
             return;

@@ -1,5 +1,5 @@
-//! F02: power loss. What a program writes is recorded, with what it was told in between; the file is rebuilt at
-//! random cuts, where what was not synced by then is there, is not, or is torn.
+//! F02: power loss. A program's writes and the replies between them are recorded; the file is rebuilt at
+//! random cuts, at which unsynced writes are there, missing, or torn.
 
 mod disk;
 mod trace;
@@ -31,7 +31,7 @@ fn record(file: &Path) -> Vec<Call> {
 /// A cut, where it was, and what was found there.
 type Broken = (usize, usize, Verdict);
 
-/// What was lost at so many cuts of a record, and what had been acknowledged by then.
+/// Returns the violations at so many random cuts of a trace, and the operations acknowledged by then.
 async fn cut(calls: &[Call], file: &Path, cuts: usize, sync: Sync) -> (u64, Vec<Broken>) {
     let directory = file.parent().unwrap();
     let (mut acknowledged, mut lost) = (0, Vec::new());
@@ -56,7 +56,7 @@ async fn cut(calls: &[Call], file: &Path, cuts: usize, sync: Sync) -> (u64, Vec<
 }
 
 #[tokio::test]
-async fn f02_what_was_acknowledged_survives_power_loss_at_random_cuts() {
+async fn f02_acknowledged_writes_survive_power_loss_at_random_cuts() {
     let directory = testbed::directory();
     let file = directory.join("sessions.db");
     let calls = record(&file);
@@ -72,7 +72,7 @@ async fn f02_what_was_acknowledged_survives_power_loss_at_random_cuts() {
         ),
         &format!("0 lost or undone of {acknowledged} acknowledged; every file sound"),
     );
-    // The control: the same calls on a disk that does nothing when it is told to sync.
+    // The control: the same calls on a disk that ignores `fsync`.
     let (acknowledged, lost) = cut(&calls, &file, cuts, Sync::Ignored).await;
     let lost = lost.len();
     assert!(lost > 0, "a control that loses nothing proves nothing");

@@ -1,4 +1,4 @@
-//! What strace has written, as calls in the order in which they were over.
+//! The output of strace, parsed into calls in the order of their completion.
 
 use std::collections::HashMap;
 
@@ -101,7 +101,7 @@ fn bytes(word: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn a_trace_is_read_in_the_order_of_its_ends() {
+fn a_trace_is_parsed_in_order_of_completion() {
     let trace = "\
 7 openat(AT_FDCWD, \"\\x61\", O_RDWR|O_CREAT, 0600) = 5
 7 pwrite64(5, \"\\x00\\x01\", 2, 4096 <unfinished ...>

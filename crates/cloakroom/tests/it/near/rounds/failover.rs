@@ -1,4 +1,5 @@
-//! A replica takes over: in a cluster it is told to; under sentinels its primary is killed, or they are told.
+//! A replica is promoted: in a cluster by command; under sentinels its primary is killed, or they fail over by
+//! command.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +8,12 @@ use tokio::task::block_in_place;
 
 use super::super::servers::{are_in_step, is_primary, primaries, redis_cli, until};
 
-/// A replica that was not elected says nothing of it, and is told again.
+/// Time after which the command is repeated: a replica that was not elected does not report it.
 const ELECTED: Duration = Duration::from_secs(6);
 /// The second does not ask the primary: for a moment there are two.
 const WAYS: [&[&str]; 2] = [&["CLUSTER", "FAILOVER"], &["CLUSTER", "FAILOVER", "FORCE"]];
 
-/// One that is under way.
+/// A failover under way.
 pub(super) enum Failover {
     Told {
         replica: u16,

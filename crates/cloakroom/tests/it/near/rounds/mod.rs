@@ -27,16 +27,16 @@ use self::tally::{HEAD, Tally};
 use super::peer::{Peer, micros, store};
 use super::{BATCH, BOUND, LOOK, entry, near, rounds};
 
-/// How many rounds there are of all kinds together. By default there is a batch of each.
+/// Variable with the total number of rounds of all kinds. By default there is a batch of each.
 const IN_ALL: &str = "CLOAKROOM_ROUNDS_IN_ALL";
 /// Servers that give out sessions, beside the one at which they end.
 const OTHERS: usize = 3;
-/// Between two logouts, so that a fault meets some before, some after and some on their way.
+/// Time between two logouts, so that a fault meets some before, some after and some on their way.
 const PAUSE: Duration = Duration::from_millis(4);
-/// What is promised of all but one logout in a thousand while nothing is wrong, on a machine that does
-/// not do much else.
+/// The bound for all but one logout in a thousand while nothing fails, on a machine that is otherwise
+/// mostly idle.
 const SOON: Duration = Duration::from_millis(50);
-/// So many are needed to speak of one in a thousand.
+/// Number of rounds needed to speak of one in a thousand.
 const MANY: usize = 1000;
 
 /// The kinds, and how many of a hundred rounds are of each.
@@ -179,8 +179,7 @@ impl Fleet {
         }
     }
 
-    /// What a primary acknowledged before it was replaced may be lost: then it is done again, and that
-    /// counts.
+    /// Repeats ends that a replaced primary acknowledged and lost; the time counts from the repetition.
     async fn end_again(&self, ids: &[SessionId], ended: &mut [u64]) {
         for (id, ended) in ids.iter().zip(ended) {
             if self.end_one(id).await {
@@ -211,7 +210,7 @@ async fn play(place: Place) {
     eprintln!("{played} rounds, of {} processes each\n", OTHERS + 1);
 }
 
-/// How many of a kind: so many of a hundred, if it is said how many there are in all.
+/// Returns the rounds of one kind: `share` in a hundred of the total, if a total is set.
 fn rounds_of(share: usize) -> usize {
     let all = std::env::var(IN_ALL).ok();
     all.map_or_else(rounds, |all| {

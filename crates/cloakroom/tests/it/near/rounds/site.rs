@@ -11,16 +11,16 @@ use tokio::time::sleep;
 use super::super::servers::redis_cli;
 use super::failover::Failover;
 
-/// Whose connections can be told from those of the process that ends sessions.
+/// Name of the user of the other processes' connections, by which a proxy recognises them.
 const OTHERS: &str = "the-others";
-/// What a cache says on its link, and nobody else anywhere.
+/// A word that only a cache's subscription sends.
 const LINK: &str = "TRACKING";
-/// How late a link that is late is: up to twice this.
+/// Delay of a slow subscription: up to twice this.
 const LATE: Duration = Duration::from_millis(250);
-/// How long a connection stays frozen or cut after the last logout: past the bound.
+/// Time for which a connection stays frozen or cut after the last logout: longer than the bound.
 const AFTER: Duration = Duration::from_millis(1500);
 
-/// Where sessions are kept.
+/// The servers that keep the sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// One server, behind a proxy.
@@ -39,23 +39,23 @@ impl Place {
     }
 }
 
-/// What goes wrong while sessions are ended.
+/// The faults that occur while sessions end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Nothing,
-    /// Nothing comes over the links to a server; everything else works.
+    /// Nothing arrives over the subscriptions to a server; everything else works.
     LinkFrozen,
-    /// The links to a server end, and there are no others.
+    /// The subscriptions to a server are cut, and cannot be made again.
     LinkCut,
-    /// All that comes over the links to a server comes late.
+    /// Everything arrives late over the subscriptions to a server.
     LinkLate,
-    /// The others hear nothing of a server.
+    /// The others receive nothing from a server.
     Frozen,
     /// The others have no connection to a server.
     Cut,
     /// The servers end all connections, again and again.
     Killed,
-    /// All keys go at once: that is how the sessions end.
+    /// All keys are deleted at once: that is how the sessions end.
     Flushed,
     /// A replica takes over.
     FailsOver,
@@ -71,7 +71,7 @@ pub(super) struct Site {
     servers: Servers,
     proxies: Vec<Proxy>,
     url: String,
-    /// Ends the connections until it is told to stop.
+    /// Ends the connections until it is stopped.
     killer: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
     failover: Option<Failover>,
 }
@@ -121,14 +121,14 @@ impl Site {
         site
     }
 
-    /// What the process that ends sessions connects to.
+    /// Returns the URL of the process that ends sessions.
     pub(super) fn url(&self) -> String {
         let proxies = self.proxies.iter();
         let hosts = proxies.map(|proxy| format!("127.0.0.1:{}", proxy.port()));
         format!("{}{}", self.url, hosts.collect::<Vec<_>>().join(","))
     }
 
-    /// What the others connect to: as a user of their own where a proxy has to know them.
+    /// Returns the URL of the others, with a user of their own where a proxy has to recognise them.
     pub(super) fn url_of_others(&self) -> String {
         if self.proxies.is_empty() {
             return self.url();

@@ -1,4 +1,4 @@
-//! What the rounds of one kind came to.
+//! The results of the rounds of one kind.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use super::super::peer::Seen;
 /// One logout, as all the other servers saw it.
 #[derive(Clone, Copy, Debug)]
 struct Round {
-    /// Until all the others refused.
+    /// Time until all the others refused.
     delay: Duration,
-    /// Whether one of them accepted past the bound.
+    /// `true` if one of them accepted past the bound.
     past: bool,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Tally {
     what: String,
     bound: Duration,
     rounds: Vec<Round>,
-    /// How often the server that ended a session gave it out all the same.
+    /// Times that the server that ended a session still served it.
     pub(super) here: usize,
 }
 
@@ -50,7 +50,7 @@ impl Tally {
         self.rounds.len()
     }
 
-    /// In how many rounds a server accepted past the bound.
+    /// Returns the number of rounds in which a server accepted past the bound.
     pub(super) fn past(&self) -> usize {
         self.rounds.iter().filter(|round| round.past).count()
     }
@@ -88,12 +88,12 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What the columns are.
+/// The head of the table.
 pub(super) const HEAD: &str = "\
 milliseconds until all others refuse       rounds      p50      p99    p99.9      max   bound  past  here";
 
 #[test]
-fn a_round_is_as_late_as_the_last_of_the_servers() {
+fn a_rounds_delay_is_that_of_the_slowest_server() {
     let mut tally = Tally::new("kind".into(), Duration::from_millis(1));
     let seen = |accepted, refused| Seen { accepted, refused };
     tally.judge(1000, [seen(0, 500), seen(900, 1010)].into_iter());

@@ -1,7 +1,7 @@
 //! The protocol of ids that change, held to a model of it: requests of several tabs and of a thief are
 //! held back, delivered in any order and lost, while the clock moves and operators end sessions.
 //!
-//! Spoiled stores and answers, each of them an error that somebody might make, must be told apart from
+//! Spoiled stores and answers, each with a plausible defect, must be distinguished from
 //! good ones.
 
 mod oracle;
@@ -26,12 +26,12 @@ use crate::support::{clock, memory};
 
 const RENEWED_AFTER: Duration = Duration::from_secs(oracle::RENEWED_AFTER);
 
-/// How many sequences are played; `CLOAKROOM_SEQUENCES` for more.
+/// Number of sequences to play; `CLOAKROOM_SEQUENCES` sets more.
 const SEQUENCES: u32 = 300;
 /// The most steps of a sequence.
 const MAX_STEPS: usize = 24;
 
-/// What a page shows.
+/// Returns the text of a page.
 fn seen(user: &str, hat: bool) -> String {
     format!("{user} with {}", if hat { "a hat" } else { "nothing" })
 }
@@ -50,7 +50,7 @@ fn ask() -> impl Strategy<Value = Do> {
     ]
 }
 
-/// What a browser and its tabs do.
+/// Generates the steps of a browser and its tabs.
 fn browse(who: impl Strategy<Value = Who> + Clone) -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (who.clone(), ask()).prop_map(|(who, ask)| Step::Ask(who, ask)),
@@ -117,7 +117,7 @@ fn as_they_are(wire: Wire) -> Wire {
 }
 
 #[test]
-fn v2_every_sequence_of_requests_gets_what_the_model_says() {
+fn v2_every_sequence_of_requests_matches_the_model() {
     for hashes_ids in [false, true] {
         let open = |clock: &_| Arc::new(memory(clock)) as Arc<dyn Store>;
         let played = play((sequences(), step()), hashes_ids, open, as_they_are);
@@ -126,7 +126,7 @@ fn v2_every_sequence_of_requests_gets_what_the_model_says() {
 }
 
 #[test]
-fn v2_whoever_hears_every_answer_has_a_session_as_long_as_a_cookie() {
+fn v2_a_client_that_gets_every_response_has_a_session_as_long_as_a_cookie() {
     let open = |clock: &_| Arc::new(memory(clock)) as Arc<dyn Store>;
     let steps = browse(Just(Who::Visitor));
     let played = play((sequences(), steps), false, open, as_they_are);
@@ -134,7 +134,7 @@ fn v2_whoever_hears_every_answer_has_a_session_as_long_as_a_cookie() {
 }
 
 #[test]
-fn v2_every_sequence_gets_the_same_on_sqlite() {
+fn v2_every_sequence_matches_the_model_on_sqlite() {
     let folder = testbed::directory().leave();
     let opened = std::cell::Cell::new(0);
     let open = |clock: &cloakroom::ManualClock| {

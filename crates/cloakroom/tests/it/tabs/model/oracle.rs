@@ -1,12 +1,12 @@
-//! What the protocol of ids that change promises, without a store: who comes with which id, when, and
-//! what he gets.
+//! A model of the protocol of changing ids, without a store: the requests by client, id and time, and
+//! their expected responses.
 
-/// How many seconds an id is known after it was retired.
+/// Seconds for which an id is known after it was retired.
 const RETIRED_FOR: u64 = 60;
-/// How many seconds an id lasts.
+/// Seconds after which an id is renewed.
 pub(super) const RENEWED_AFTER: u64 = 120;
 
-/// What a request asks for.
+/// The operations of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Do {
     Look,
@@ -16,13 +16,13 @@ pub(super) enum Do {
     Regenerate,
 }
 
-/// An id that the site has drawn, by its number.
+/// An id that the site has generated, by its number.
 pub(super) type Id = usize;
 
-/// What is known of an id.
+/// The state of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
-    /// It is the present id of this session.
+    /// The present id of this session.
     Of(usize),
     Renewed {
         to: Id,
@@ -39,11 +39,11 @@ struct Session {
     user: Option<u8>,
     hat: bool,
     id: Id,
-    /// When it was given that id.
+    /// Time at which it was given that id.
     renewed: u64,
 }
 
-/// What an id opens.
+/// The session that an id opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opens {
     Session(usize),
@@ -61,13 +61,13 @@ pub(super) enum Cookie {
     Cleared,
 }
 
-/// What a request must be answered.
+/// The expected response to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expected {
     pub(super) cookie: Cookie,
-    /// What it sees, where it looks.
+    /// The body of a page that shows the session.
     pub(super) body: Option<String>,
-    /// Whether its change is refused; `None` where the session ended while it ran, which is the
+    /// `true` if its change is refused; `None` where the session ended while it ran, which is the
     /// handler's affair.
     pub(super) is_refused: Option<bool>,
 }

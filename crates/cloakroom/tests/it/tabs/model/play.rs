@@ -1,4 +1,4 @@
-//! One sequence: what is asked, and what came back compared with what had to.
+//! A sequence: its requests, and the comparison of the responses with the expected ones.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -24,9 +24,9 @@ pub(super) enum Who {
 pub(super) enum Step {
     /// A request that nothing overtakes.
     Ask(Who, Do),
-    /// One that is sent with the cookies of now.
+    /// Sends a request with the present cookies.
     Send(Who, Do),
-    /// One that is sent has reached the server, which has answered.
+    /// Delivers a sent request to the server, which answers it.
     Arrive(usize),
     /// An answer, or the rest of a request that the server has begun with, reaches the browser.
     Deliver(usize),
@@ -51,12 +51,12 @@ pub(super) struct Play {
     oracle: Oracle,
     visitor: Browser,
     thief: Browser,
-    /// The number of each ticket that was sent to somebody.
+    /// The number of each ticket that was sent to a client.
     tickets: HashMap<String, Id>,
     sent: Vec<(Held, Do)>,
     under_way: Vec<Under>,
     begun: usize,
-    /// Whether something happened by which a visitor may lose a session.
+    /// `true` once an event has occurred by which a visitor may lose a session.
     may_be_out: bool,
 }
 
@@ -163,8 +163,8 @@ impl Play {
         Under::Answered(flight, self.oracle.ask(id, what))
     }
 
-    /// Whether a login closes an id whose cookie is still on its way to the browser, and may arrive there
-    /// after the login's. Who it was sent to cannot be known, so that it must be worth nothing.
+    /// Returns `true` if a login closes an id whose cookie is still on its way to the browser, and may arrive
+    /// there after the login's. The server cannot know its receiver, so the id must open nothing.
     fn closes_unheard(&self, id: Option<Id>, what: Do) -> bool {
         let Opens::Successor(session) = self.oracle.opens(id) else {
             return false;
@@ -231,7 +231,7 @@ impl Play {
         same("cookie", &cookie, &expected.cookie)
     }
 
-    /// Reads a Set-Cookie field; a ticket that nobody was sent before has the number that it must have.
+    /// Reads a Set-Cookie field; a ticket that was not sent before has the expected number.
     fn cookie(&mut self, field: &str, expected: Cookie) -> Result<Cookie, String> {
         let value = field.split(';').next().unwrap_or_default();
         let value = value.strip_prefix("connect.sid=").ok_or("another cookie")?;

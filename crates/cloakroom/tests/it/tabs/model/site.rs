@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::RENEWED_AFTER;
 use crate::support::keys;
 
-/// How many requests of a sequence may wait within their handler.
+/// Maximum number of requests of a sequence that wait within their handler.
 pub(super) const MAX_SLOW: usize = 32;
 
 pub(super) struct Site {

@@ -13,22 +13,22 @@ use cloakroom::store::{CasOutcome, NewRecord, Page, RetiredId, Store, StoreFutur
 use http_body_util::Full;
 use testbed::browser::Wire;
 
-/// What is wrong with a store.
+/// The defects of a spoiled store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spoil {
     /// Whoever has an id from before a login follows it.
     LoginsAreFollowed,
     /// Renewals end what tabs have under way.
     RenewalsAreClosed,
-    /// What is known of an id outlives its minute.
+    /// Retired ids are known for longer than their minute.
     NeverForgets,
-    /// Nothing is known of any id.
+    /// No retired id is known.
     ForgetsAtOnce,
     /// A logout leaves nothing behind.
     LogoutsAreForgotten,
     /// An id that was renewed opens the session as if it had it still.
     RenewedOpens,
-    /// The same of one that was closed.
+    /// An id that was closed still opens its session.
     ClosedOpens,
     /// An id that was replaced lives on.
     KeepsOld,
@@ -61,7 +61,7 @@ pub(super) struct SpoiledStore {
 
 #[derive(Default)]
 struct Seen {
-    /// By what each id was replaced.
+    /// The successor of each replaced id.
     replaced: HashMap<SessionId, SessionId>,
     retired: HashMap<SessionId, RetiredId>,
     last: Option<SessionId>,
@@ -80,7 +80,7 @@ impl SpoiledStore {
         see(&mut self.seen.lock().unwrap())
     }
 
-    /// Where an id leads that should lead nowhere.
+    /// Returns the session to which a defect leads an id that should open nothing.
     async fn opened(&self, id: &SessionId) -> Option<SessionId> {
         let retired = self.store.retired(id).await.ok()?;
         let opens = match retired {
@@ -233,7 +233,7 @@ impl Store for SpoiledStore {
     }
 }
 
-/// What is wrong with the answers of a site.
+/// The defects in the responses of a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answers {
     /// A refusal clears the cookie, which by now may be another's.
