@@ -38,7 +38,7 @@ const PATHS: [(&str, &str, Path); 10] = [
     ("read", "request that reads a key, its record in use", read),
     (
         "read-anew",
-        "request that reads a key, its record taken apart",
+        "request that reads a key, its record parsed",
         read_anew,
     ),
     ("patch", "request that changes a key", patch),

@@ -93,4 +93,4 @@ its cores with what asks them.
 ";
 
 const FIGURES: &str = "\
-`cargo xtask scale --page` writes them into `crates/cloakroom/src/manual/sizing.md` and computes its tables anew.";
+`cargo xtask scale --page` writes them into `crates/cloakroom/src/manual/sizing.md` and computes its tables again.";

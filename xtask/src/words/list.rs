@@ -33,9 +33,9 @@ const OLD: [(&str, &str); 22] = [
     ("dear to make",      "expensive"),
     ("brings back",       "resurrects"),
     ("is nobody's",       "is anonymous"),
-    ("of_user(",          "list_by_user("),
+    (".of_user(",         "list_by_user("),
     ("destroy_of_user",   "destroy_by_user"),
-    ("and_verify(",       "with_verification_key("),
+    (".and_verify(",      "with_verification_key("),
 ];
 
 /// Says whether a doc comment's first line opens with a question word.

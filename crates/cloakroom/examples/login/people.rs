@@ -25,11 +25,11 @@ pub(crate) struct Person {
     pub(crate) is_admin: bool,
 }
 
-/// The table, and a hash that is nobody's.
+/// The table, and a hash of no user.
 #[derive(Clone)]
 pub(crate) struct People {
     table: Arc<Mutex<Connection>>,
-    /// What the password is compared with where the name is nobody's, so that both take as long.
+    /// Hash that the password is compared with if no user has the name, so that both take as long.
     nobody: Arc<str>,
 }
 

@@ -243,7 +243,7 @@ macro_rules! conformance_suite {
             sessions_follow_their_user
             a_session_that_names_two_users_is_found_for_both
             realms_keep_their_users_apart
-            destroy_of_user_ends_all_but_one
+            destroy_by_user_ends_all_but_one
             a_session_on_the_move_does_not_escape
             of_many_creators_one_wins
             of_many_updates_of_one_text_one_wins

@@ -368,7 +368,7 @@ async fn r2_a_logout_is_retried_after_its_client_disconnects() {
     }
     drop(logout);
     faulty.work();
-    fleet.ends_there(&visitor, "hung up").await;
+    fleet.ends_there(&visitor, "disconnected").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -135,7 +135,7 @@ pub async fn realms_keep_their_users_apart(subject: &Subject) {
 }
 
 /// Ending a user's sessions ends and counts all but the one to keep.
-pub async fn destroy_of_user_ends_all_but_one(subject: &Subject) {
+pub async fn destroy_by_user_ends_all_but_one(subject: &Subject) {
     let (ada, grace) = (user(), user());
     let keep = subject.stored(&subject.entry_of(&ada)).await;
     let mut ended = Vec::new();

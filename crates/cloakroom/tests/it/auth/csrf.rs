@@ -84,7 +84,7 @@ async fn a_token_decides_without_fetch_metadata_and_origin() {
         client.get("/csrf").await.body,
         client.get("/csrf").await.body,
     );
-    assert_ne!(one_tab, other_tab, "each is masked anew");
+    assert_ne!(one_tab, other_tab, "each is masked again");
     for token in [&one_tab, &other_tab] {
         let answer = submit(&client, &[("x-csrf-token", token)], "a=1").await;
         assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "a=1"));

@@ -82,7 +82,7 @@ async fn s109_each_of_a_list_verifies() {
     let signed_by_old = client.cookies.clone();
     keys.rotate_to(&ring(&[NEW, OLD]));
     assert_eq!(client.get("/").await.body, r#"{"views":1}"#);
-    assert_ne!(client.cookies, signed_by_old, "signed anew");
+    assert_ne!(client.cookies, signed_by_old, "signed again");
     assert_eq!(server.stored().await, 1);
     assert!(takes(ring(&[NEW]), &client).await);
     assert!(!takes(ring(&[NEW, OLD]), &stranger).await);

@@ -103,7 +103,7 @@ async fn secrets_are_rotated_without_a_logout() {
     assert!(visit.read().await);
     assert_ne!(
         visit.cookie, signed_by_old,
-        "it was signed anew when it was used"
+        "it was signed again when it was used"
     );
     ring.rotate_to(&keys());
     assert!(visit.read().await);

@@ -77,7 +77,7 @@ pub(super) async fn a_token_decides_without_fetch_metadata_and_origin(site: Arc<
     browser.login(&site.user("ada")).await;
     other.login(&site.user("eve")).await;
     let (one_tab, other_tab) = (token(&mut browser).await, token(&mut browser).await);
-    assert_ne!(one_tab, other_tab, "each is masked anew");
+    assert_ne!(one_tab, other_tab, "each is masked again");
     for token in [&one_tab, &other_tab] {
         assert_eq!(
             status(&mut browser, &[("x-csrf-token", token)], "").await,

@@ -67,7 +67,7 @@ mod hashed_ids {
         count_is_of_live_sessions
         touch_moves_the_expiry_after_a_change_of_another
         ids_that_look_alike_are_others
-        destroy_of_user_ends_all_but_one
+        destroy_by_user_ends_all_but_one
         a_session_on_the_move_does_not_escape
         of_many_creators_one_wins
         of_many_updates_of_one_text_one_wins

@@ -300,7 +300,7 @@ impl World {
             return;
         };
         self.seen.insert(match arrived.len() {
-            0 => "told in vain",
+            0 => "told, refused",
             some if some < sent.len() => "told half",
             _ => "told",
         });
