@@ -81,10 +81,11 @@ impl Figures {
 
     /// The figures, a line each.
     fn table(&self) -> String {
-        let percent = 100.0 * self.questions.len() as f64 / self.doc_comments.max(1) as f64;
+        let tenths = 1000 * self.questions.len() / self.doc_comments.max(1);
+        let (percent, tenth) = (tenths / 10, tenths % 10);
         [
             format!(
-                "doc comments that open with a question word: {} of {} ({percent:.1} %, at most {MAX_QUESTIONS_PERCENT} %)",
+                "doc comments that open with a question word: {} of {} ({percent}.{tenth} %, at most {MAX_QUESTIONS_PERCENT} %)",
                 self.questions.len(),
                 self.doc_comments
             ),

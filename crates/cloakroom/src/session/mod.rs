@@ -455,7 +455,7 @@ impl Session {
             .admit(self.stored_id(), self.0.request.address, limits);
         admitted.inspect_err(|full| match full {
             SocketLimit::Session => {
-                tracing::debug!("a session has as many sockets as the policy allows")
+                tracing::debug!("a session has as many sockets as the policy allows");
             }
             SocketLimit::Address => warn_of_crowded_address(),
         })
