@@ -1,4 +1,4 @@
-//! The fault suite: what goes wrong is brought about on real servers, and a table says what was seen.
+//! The fault suite: injects faults on real servers, and makes a table of the observations.
 //!
 //! The tests themselves are in the library's test programs; here is which of them belong to which fault, how
 //! many rounds they play, and what becomes of the lines that they print.

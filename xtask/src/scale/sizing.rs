@@ -122,9 +122,10 @@ const ROWS: [Row; 19] = [
         let seen = Load::of(n, i)?.requests / servers(n, i)?.max(1.0) * 30.0;
         Ok(bytes(seen * i.get("memory_session")?))
     }),
-    ("9. near cache: notifications to each server, a second", |n, i| {
-        Ok(bytes(Load::of(n, i)?.writes() * i.get("redis_told")?))
-    }),
+    (
+        "9. near cache: notifications to each server, a second",
+        |n, i| Ok(bytes(Load::of(n, i)?.writes() * i.get("redis_told")?)),
+    ),
 ];
 
 fn redis_memory(sessions: f64, inputs: &Inputs) -> Result<f64, String> {

@@ -1,4 +1,4 @@
-//! The map in ARCHITECTURE.md, held to: imports point inward.
+//! Checks the map in ARCHITECTURE.md: imports point inward.
 
 use std::collections::BTreeSet;
 use std::fs;

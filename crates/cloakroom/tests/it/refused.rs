@@ -325,7 +325,7 @@ async fn r2_a_refused_logout_everywhere_is_retried_for_the_sessions_of_that_time
     }
 }
 
-/// A policy that lets requests go on without the store must not let a logout go out as done.
+/// A policy that lets requests through without the store must not report a logout as done.
 #[tokio::test]
 async fn r2_a_refused_logout_is_an_error_where_requests_pass_without_the_store() {
     let store = connect("memory:").await;

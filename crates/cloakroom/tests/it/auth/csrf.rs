@@ -1,4 +1,4 @@
-//! Requests that another site makes a visitor's browser send.
+//! Cross-site request forgery over HTTP.
 
 use axum::Router;
 use axum::body::Body;

@@ -1,4 +1,4 @@
-//! The steps at which a session changes hands.
+//! Logins, logouts and changes of the user.
 
 use std::time::Duration;
 

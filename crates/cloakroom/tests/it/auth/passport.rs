@@ -1,4 +1,4 @@
-//! Passport's users: what is written for Express, and what is believed of what Express wrote.
+//! Passport's users: the keys written for Express, and the keys of Express that are accepted.
 
 use axum::Router;
 use axum::extract::Path;

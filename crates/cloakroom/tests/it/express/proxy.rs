@@ -1,4 +1,4 @@
-//! The option `proxy`: statements 48 to 54, whose word counts on whether a request is secure.
+//! The option `proxy`: statements 48 to 54, the proxies trusted on whether a request is secure.
 
 use axum::http::Request;
 use axum::http::request::Builder;

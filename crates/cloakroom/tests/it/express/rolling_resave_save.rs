@@ -1,4 +1,4 @@
-//! `rolling`, `resave` and `saveUninitialized`: statements 87 to 103, who writes and sends when.
+//! `rolling`, `resave` and `saveUninitialized`: statements 87 to 103, the conditions for writes and cookies.
 
 use axum::Extension;
 use axum::http::{StatusCode, Uri};

@@ -1,5 +1,5 @@
-//! Every n-th call to the store fails, for every n, through login, steps, a renewal, a save and the end: what is
-//! stored is what was acknowledged, and at most what is unknown besides.
+//! Every n-th call to the store fails, for every n, through login, updates, a renewal, a save and the end:
+//! the acknowledged changes are stored, and at most the unknown ones besides.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! R6: a file that cannot be used is refused when it is opened, with one sentence that names it and
-//! says what to do.
+//! the remedy.
 //!
 //! Permissions do not bind root: those tests run in a child of their own, root's without capabilities.
 

@@ -1,4 +1,4 @@
-//! Y12, Y13, Y15, Y16: webhooks, public assets, the day of the leak, what a browser forgets.
+//! Y12, Y13, Y15, Y16: webhooks, public assets, the end of all sessions, `Clear-Site-Data`.
 
 use actix_web::test::{TestRequest, call_service, init_service};
 use axum::Router;
@@ -141,7 +141,7 @@ async fn y13_public_assets_stay_public_on_actix() {
     }
 }
 
-/// Sessions of many, by one call; those of another layer stay.
+/// One call ends the sessions of many users; those of another layer stay.
 async fn y15_one_call_ends_all_sessions_of_all_users(url: &str) {
     for hashed in [false, true] {
         let realm = SessionId::random().expose()[..12].to_owned();

@@ -1,4 +1,4 @@
-//! WebSockets on a real server: who opens them, and how they are closed.
+//! WebSockets on a real server: their handshakes, limits and closes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -262,7 +262,7 @@ async fn r9_a_server_that_shuts_down_closes_its_sockets_with_1001() {
     assert!(session.user().is_some(), "the session goes on");
 }
 
-/// V1: a visitor who holds a socket is there, until the absolute time-out.
+/// V1: an open socket prolongs its session, until the absolute time-out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn v1_an_open_socket_keeps_its_session_until_the_absolute_timeout() {
     let (idle, absolute) = (Duration::from_secs(3), Duration::from_secs(8));

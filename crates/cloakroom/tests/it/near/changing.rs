@@ -1,4 +1,4 @@
-//! Clusters and sentinels whose servers change: nothing that was ended is accepted past the bound.
+//! Clusters and sentinels whose servers change: no ended session is accepted past the bound.
 
 use std::process::Command;
 use std::time::Duration;
@@ -141,7 +141,7 @@ async fn a_primary_behind_sentinels_that_is_killed() {
     warm(&near, &writer, BATCH).await;
 }
 
-/// Somebody has the sentinels replace a primary that works: for ten seconds there are two, and the one that
+/// The sentinels replace a working primary by command: for ten seconds there are two, and the one that
 /// was replaced answers as ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_behind_sentinels_that_is_replaced_and_works_on() {

@@ -1,4 +1,4 @@
-//! A logout everywhere that meets what its user's sessions are doing.
+//! A logout everywhere that races its user's requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

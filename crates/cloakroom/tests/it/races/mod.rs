@@ -1,4 +1,4 @@
-//! Requests that meet: nothing is lost, nothing comes back.
+//! Concurrent requests: no update is lost, no ended session comes back.
 
 mod everywhere;
 mod fleet;
@@ -142,7 +142,7 @@ async fn of_200_requests_that_add_one_no_update_is_lost(url: &str) {
     );
 }
 
-/// The control: reading, adding and inserting loses steps on any store.
+/// The control: reading, adding and inserting loses updates on any store.
 async fn control_read_and_insert_loses_updates(url: &str) {
     let store = connect(url).await;
     let visitor = Arc::new(Visitor::new(store).await);

@@ -1,4 +1,4 @@
-//! Requests that another site makes a visitor's browser send.
+//! Cross-site request forgery in both frameworks.
 
 use std::sync::Arc;
 

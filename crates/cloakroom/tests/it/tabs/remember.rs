@@ -1,4 +1,4 @@
-//! "Remember me": one session's own time-outs, as its browser and its neighbours see them.
+//! "Remember me": one session's own time-outs, for its browser and for other sessions.
 
 use std::time::Duration;
 
