@@ -177,7 +177,7 @@ fn frameworks_and_databases_are_imported_only_in_their_folders() {
 
 /// W1: one module determines the signed-in user; every other module takes its result.
 #[test]
-fn one_module_says_who_is_signed_in() {
+fn one_module_determines_the_signed_in_user() {
     #[rustfmt::skip]
     let may = [
         "record/", "auth/login.rs", "auth/passport.rs", "auth/impersonate.rs", "lifecycle/merge.rs",

@@ -321,7 +321,7 @@ async fn a_handler_waiting_for_a_message_is_notified_of_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_reads_nothing_is_cut_off() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let (here, there) = Node::pair("memory:").await;
     let at = serve(&here.0).await;
     let user = user();
