@@ -171,7 +171,7 @@ fn bring_about(
             Program::Public => &programs.public,
         };
         let limit = extent.limit().as_secs().to_string();
-        // What the tests start ends with them, however they end.
+        // Processes that the tests start end with them, however they end.
         let mut command = context.command("timeout");
         command
             .args(["--kill-after=10", &limit])

@@ -182,7 +182,7 @@ fn one_module_determines_the_signed_in_user() {
     let may = [
         "record/", "auth/login.rs", "auth/passport.rs", "auth/impersonate.rs", "lifecycle/merge.rs",
         "lifecycle/late.rs",
-        // What the servers look by, held to it by tests.
+        // The servers' own indexes by user, checked by tests.
         "store/postgres/ddl.rs", "store/mongodb/users.rs", "store/conformance",
     ];
     let notions = [

@@ -300,7 +300,7 @@ async fn above_the_limit_a_login_is_refused(url: &str) {
         matches!(refused, Err(SessionError::TooManySessions)),
         "{refused:?}"
     );
-    // Whoever is refused is who they were.
+    // A refused login leaves the session as it was.
     let session = third.open().await;
     assert_eq!(session.user(), None);
     assert_eq!(

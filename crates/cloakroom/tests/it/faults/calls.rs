@@ -94,7 +94,7 @@ impl Visitor {
 
     async fn end(&mut self, end: End) {
         let done = match end {
-            // Who was never signed in has nothing to sign out of.
+            // A client that was never signed in has nothing to sign out of.
             End::Logout if self.cookie.is_empty() => return,
             End::Logout => {
                 let handler = async |session: &Session| session.logout().await.ok();

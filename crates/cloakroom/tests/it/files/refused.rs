@@ -176,7 +176,7 @@ fn r6_a_file_that_is_no_database_is_refused() {
     let path = directory.join("notes.txt");
     fs::write(&path, "a text that is longer than a header. ".repeat(100)).unwrap();
     says(&refusal(&path), &path, &["no SQLite database"]);
-    // What is there is left as it was.
+    // The existing file is left as it was.
     assert!(fs::read_to_string(&path).unwrap().starts_with("a text"));
 }
 

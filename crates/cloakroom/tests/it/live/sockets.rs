@@ -330,7 +330,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
     sleep(BEGUN).await;
     there.0.end_sessions_of(&user, None).await.unwrap();
     sleep(2 * PROMISE).await;
-    // What lay in the buffers comes, then nothing: no close, for it would not have fitted in.
+    // The buffered messages arrive, then nothing: no close, which would not have fitted in.
     let close = timeout(LIMIT, close_of(client)).await.expect("it ends");
     assert_eq!(close, None);
 }

@@ -76,7 +76,7 @@ impl Client {
                 Doing::Save => session.insert("saved", n).unwrap(),
                 Doing::Touch => session.touch(),
                 Doing::Update => {
-                    // Whether it was in time is not the question.
+                    // It may succeed or fail.
                     let step = |n: Option<u64>| n.unwrap_or(0) + 1;
                     let _ = session.update("steps", step).await;
                 }

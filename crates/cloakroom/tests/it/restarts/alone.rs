@@ -58,7 +58,7 @@ async fn play(mut server: Redis, forgets: Forgets, count: usize, repeats: bool) 
         if repeats {
             assert!(back.is_none(), "round {round}: {back:?}");
         }
-        // What was not ended goes on.
+        // The other sessions stay live.
         assert!(
             ask(&*store, &sessions.live).await.is_some(),
             "round {round}"

@@ -85,7 +85,7 @@ pub(super) async fn v2_an_id_from_before_the_login_opens_nothing(site: &Site) {
         assert_eq!(seen, format!("{user} with nothing"), "{kind}");
     }
     assert_eq!(site.sessions_of(&user).await, 1);
-    // Whoever signs in with it has a session of their own, and of the user's nothing.
+    // A login with it gets a session of its own, and none of the user's data.
     let eve = site.user("eve");
     assert_writes(&browser, &user).await;
     thief.tab().ask(sign_in(&eve)).await;
