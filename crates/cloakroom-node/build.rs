@@ -1,4 +1,4 @@
-//! Lets napi say how the library is linked.
+//! Sets napi's linker options.
 
 fn main() {
     napi_build::setup();

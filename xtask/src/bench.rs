@@ -1,4 +1,4 @@
-//! Builds and starts the runner of `bench/`, a workspace of its own, with what the command line says.
+//! Builds and starts the runner of `bench/`, a workspace of its own, with the options of the command line.
 
 use std::ffi::OsString;
 use std::process::Command;

@@ -93,7 +93,7 @@ impl Context {
         command
             .env("CARGO_TERM_COLOR", "never")
             .env("NO_COLOR", "1");
-        // What `cargo run` tells this program about itself makes build scripts run again below.
+        // The variables that `cargo run` sets for this program make build scripts run again below.
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {

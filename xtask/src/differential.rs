@@ -1,4 +1,4 @@
-//! Drives the two labs with the same random requests and compares what they answer, set and store.
+//! Drives the two labs with the same random requests and compares their responses, cookies and records.
 //!
 //! A seed names a sequence of requests and the configuration that both labs run under. Both sides
 //! play it with a client of their own; ids are renamed, moments compared with tolerance, everything

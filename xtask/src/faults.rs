@@ -1,4 +1,4 @@
-//! The fault suite: what goes wrong is brought about on real servers, and a table says what was seen.
+//! The fault suite: injects faults on real servers, and makes a table of the observations.
 //!
 //! The tests themselves are in the library's test programs; here is which of them belong to which fault, how
 //! many rounds they play, and what becomes of the lines that they print.
@@ -171,7 +171,7 @@ fn bring_about(
             Program::Public => &programs.public,
         };
         let limit = extent.limit().as_secs().to_string();
-        // What the tests start ends with them, however they end.
+        // Processes that the tests start end with them, however they end.
         let mut command = context.command("timeout");
         command
             .args(["--kill-after=10", &limit])

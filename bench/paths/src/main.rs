@@ -1,4 +1,4 @@
-//! The library's paths in one process, without a server: `paths NAME N` goes one so many times.
+//! The library's paths in one process, without a server: `paths NAME N` runs one of them N times.
 //!
 //! `cargo xtask paths` counts what each costs under callgrind, and holds it to a table.
 

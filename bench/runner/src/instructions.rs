@@ -1,4 +1,4 @@
-//! Instructions of a whole server for one request, under callgrind; and what forged cookies cost.
+//! Instructions of a whole server for one request, under callgrind; and the cost of forged cookies.
 
 use std::collections::BTreeMap;
 use std::fs;

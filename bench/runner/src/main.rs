@@ -1,4 +1,4 @@
-//! Starts every contender, drives it, measures it, and says what came of it: `cargo xtask bench`.
+//! Starts every contender, drives it, measures it, and reports the results: `cargo xtask bench`.
 
 #![expect(clippy::print_stdout, reason = "a command answers on standard output")]
 

@@ -34,7 +34,7 @@ fn compile(bench: &Path, folder: &str) -> Result<(), String> {
         .args(["build", "--release", "--locked", "--target-dir"])
         .arg(bench.join("target"))
         .current_dir(bench.join(folder));
-    // What `cargo run` says of the program that it runs makes build scripts run again.
+    // The variables that `cargo run` sets for its program make build scripts run again.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {

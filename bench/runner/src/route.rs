@@ -1,4 +1,4 @@
-//! The routes that every contender has, and what they answer.
+//! The routes that every contender has, and their responses.
 
 /// A request of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

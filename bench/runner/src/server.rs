@@ -126,7 +126,7 @@ fn address(out: impl std::io::Read + Send + 'static) -> Option<SocketAddr> {
             }
             line.clear();
         }
-        // What it says later must not fill the pipe.
+        // Later output must not fill the pipe.
         let _ = std::io::copy(&mut out, &mut std::io::sink());
     });
     receiver.recv_timeout(START_LIMIT).ok()
@@ -143,7 +143,7 @@ fn parse(line: &str) -> Option<SocketAddr> {
 pub(crate) fn said(log: &Path) -> String {
     let mut text = String::new();
     if let Ok(mut file) = File::open(log) {
-        // What is not text is not shown.
+        // Output that is not text is not shown.
         let _ = file.read_to_string(&mut text);
     }
     let lines: Vec<&str> = text.lines().collect();

@@ -1,4 +1,4 @@
-//! A visitor: who it is, and the cookies that it was given.
+//! A visitor: its user, and its cookies.
 
 use crate::route::{Route, Visit};
 

@@ -1,4 +1,4 @@
-//! A million sessions expire and go, while others are served.
+//! A million sessions expire and are deleted while others are served.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

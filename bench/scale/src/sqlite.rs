@@ -173,7 +173,7 @@ fn bytes(path: &Path) -> u64 {
 
 fn remove(path: &Path) {
     for path in names(path) {
-        // What is not there need not be removed.
+        // A missing file need not be removed.
         let _ = std::fs::remove_file(path);
     }
 }

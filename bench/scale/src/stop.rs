@@ -1,4 +1,4 @@
-//! Ctrl-C: measuring ends at the next look, and what lies on the disk goes with its owner.
+//! Ctrl-C: the run ends at the next check, and its files are removed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,4 @@
-//! The lines to hold.
+//! The goals, and their results.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The command `cloakroom`: what was typed goes to the subcommand that it names.
+//! The command `cloakroom`: parses the command line and runs the subcommand.
 
 mod cli;
 mod demo;

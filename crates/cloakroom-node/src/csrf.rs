@@ -1,4 +1,4 @@
-//! Requests that another site makes a visitor's browser send: the library's judgement, and its tokens.
+//! Cross-site request forgery: the library's decision, and its tokens.
 
 use cloakroom::auth::{CsrfSecret, Decision, Origin, RequestSource, TokenPlace};
 use napi::Result;

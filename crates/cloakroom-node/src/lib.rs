@@ -1,4 +1,4 @@
-//! The core of cloakroom in Node: what the npm package `cloakroom` calls.
+//! The native core of the npm package `cloakroom`.
 //!
 //! Decisions are made here, synchronously and on flat values; the JavaScript side holds the session's
 //! object and the response. Every exported function catches panics: one that escaped would end the process.

@@ -107,7 +107,7 @@ fn store_op(facts: u32) -> StoreOp {
     };
     match writes {
         true => StoreOp::Save,
-        // What was just saved has its new expiry already.
+        // A session that was just saved has its new expiry already.
         false if is(fact::TOUCHES) && !is(fact::NEW) && !is(fact::SAVED) => StoreOp::Touch,
         false => StoreOp::Nothing,
     }

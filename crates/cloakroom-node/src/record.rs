@@ -1,4 +1,4 @@
-//! A record of a store object, as a session of the library: for what the library decides of one.
+//! A record of a store object, as a session of the library, for the library's decisions on it.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

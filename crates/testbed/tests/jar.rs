@@ -52,7 +52,7 @@ fn a_cookie_ends_by_the_clock_it_is_given() {
         // 400 days are the most there is.
         ("a=1; Max-Age=99999999999999999999", Some(34_560_000)),
         ("a=1; Expires=Fri, 31 Dec 9999 23:59:59 GMT", Some(34_560_000)),
-        // What cannot be read is no end.
+        // An expiry that cannot be parsed is ignored.
         ("a=1; Max-Age=soon; Expires=tomorrow", None),
         ("a=1", None),
     ];
@@ -105,7 +105,7 @@ fn two_cookies_of_one_name_are_sent_in_a_browsers_order() {
     .unwrap();
     let cart = "https://shop.example/shop/cart/1";
     assert_eq!(sent(&jar, cart), "a=deep; a=shop; a=root; b=1; a=wide");
-    // What is overwritten keeps its place, what was removed does not.
+    // An overwritten cookie keeps its place, a removed one does not.
     jar.keep("a=new; Path=/", &url(SHOP), Context::OWN).unwrap();
     assert_eq!(sent(&jar, SHOP), "a=new; b=1; a=wide");
     jar.keep("a=; Path=/; Max-Age=0", &url(SHOP), Context::OWN)
@@ -150,7 +150,7 @@ fn paths_and_domains_match_as_they_do_in_browsers() {
 fn a_cookie_goes_to_its_path_and_its_hosts() {
     #[rustfmt::skip]
     let table = [
-        // What `https://shop.example/cart/add` sets, and where it goes.
+        // The cookies of `https://shop.example/cart/add`, and the URLs they are sent to.
         ("a=1", "https://shop.example/cart", true),
         ("a=1", "https://shop.example/cart/x", true),
         ("a=1", "https://shop.example/", false),

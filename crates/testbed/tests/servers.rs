@@ -1,4 +1,4 @@
-//! Each server starts, answers, and is gone with its owner.
+//! Each server starts, answers, and ends with its owner.
 
 use testbed::{Mongo, Postgres, Proxy, Redis, RedisCluster, RedisOptions, Sentinels};
 

@@ -1,4 +1,4 @@
-//! Draws a sequence of requests from a seed: few keys and odd values, so that steps meet.
+//! Generates a sequence of requests from a seed: few keys and unusual values, so that steps collide.
 
 use std::collections::HashMap;
 

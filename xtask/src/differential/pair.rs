@@ -47,7 +47,7 @@ impl Plan {
         let labs: Result<Vec<Lab>, String> =
             labs.map(|lab| Lab::start(&lab.line, &flags)).collect();
         let mut side = Side::new(labs?);
-        // What others have left there.
+        // Skips the records that others have left there.
         side.new_records(0)?;
         Ok(side)
     }

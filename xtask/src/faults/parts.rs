@@ -130,7 +130,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part::of("F12", "the database is killed, or stands still for five seconds, under load", "an answer within the deadline, 503 or anonymous as the policy says; no session lost; recovery within two seconds")
         .by(&[(Public, &["outage::"])]).control("a client of its own on new connections, in each test"),
     Part::of("F13", "a primary fails, a replica is promoted", "no ended session is accepted past the bound, and requests succeed")
-        .by(&[(Public, &["near::rounds::on_a_cluster_whose", "near::rounds::under_sentinels", "near::changing::a_primary", "live::outages::what_ends_at_another"]), (Library, &["a_failover_is_followed"])])
+        .by(&[(Public, &["near::rounds::on_a_cluster_whose", "near::rounds::under_sentinels", "near::changing::a_primary", "live::outages::an_end_at_a_new_primary"]), (Library, &["a_failover_is_followed"])])
         .control("`near::rounds::caches_that_keep_no_bound_are_found_out`").rounds_of(50, 500),
     Part::of("F14", "one node of a cluster stands still", "the others' keys are served")
         .by(&[(Library, &["cluster_changes"])]).load("Redis Cluster of three"),

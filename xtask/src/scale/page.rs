@@ -1,4 +1,4 @@
-//! The tables of a page in Markdown: what goes into a computation, and what comes out.
+//! The tables of a page in Markdown: the inputs of a computation, and its results.
 
 use std::collections::BTreeMap;
 

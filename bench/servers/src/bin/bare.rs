@@ -1,4 +1,4 @@
-//! axum without sessions: what the others are compared with.
+//! axum without sessions: the baseline.
 
 use axum::Router;
 use axum::routing::{get, post};

@@ -1,4 +1,4 @@
-//! The cart: what is in it, and what it comes to.
+//! The cart: its products, and its total.
 
 use std::collections::BTreeMap;
 

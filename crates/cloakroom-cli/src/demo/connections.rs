@@ -1,4 +1,4 @@
-//! Connections: how slowly a client may send a request, and how they end.
+//! Connections: time limits of slow requests, and the shutdown.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Requests that are not done: the status, a sentence, and the look that its reader wants.
+//! Failed requests: the status, a sentence, and the form that the client accepts.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;

@@ -1,4 +1,4 @@
-//! `cloakroom demo`: a shop that shows what sessions are for.
+//! `cloakroom demo`: a shop that shows the use of sessions.
 
 mod accounts;
 mod assets;

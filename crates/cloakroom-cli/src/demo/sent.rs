@@ -1,4 +1,4 @@
-//! A request's body, sent by a form or as JSON, and what its sender wants to be answered with.
+//! A request's body, sent by a form or as JSON, and the type of response that its sender accepts.
 
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! Time as people say it: lengths, and instants.
+//! Times formatted for people: durations and instants.
 
 use std::time::{Duration, SystemTime};
 

@@ -120,7 +120,7 @@ async fn the_session_is_stored_before_the_head_leaves() {
 }
 
 #[actix_web::test]
-async fn what_the_handler_said_is_kept() {
+async fn the_handlers_own_header_fields_are_kept() {
     async fn two(session: Session) -> Result<HttpResponse, SessionError> {
         session.insert("a", 1)?;
         Ok(HttpResponse::Ok()

@@ -1,4 +1,4 @@
-//! The map in ARCHITECTURE.md, held to: imports point inward.
+//! Checks the map in ARCHITECTURE.md: imports point inward.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -177,12 +177,12 @@ fn frameworks_and_databases_are_imported_only_in_their_folders() {
 
 /// W1: one module determines the signed-in user; every other module takes its result.
 #[test]
-fn one_module_says_who_is_signed_in() {
+fn one_module_determines_the_signed_in_user() {
     #[rustfmt::skip]
     let may = [
         "record/", "auth/login.rs", "auth/passport.rs", "auth/impersonate.rs", "lifecycle/merge.rs",
         "lifecycle/late.rs",
-        // What the servers look by, held to it by tests.
+        // The servers' own indexes by user, checked by tests.
         "store/postgres/ddl.rs", "store/mongodb/users.rs", "store/conformance",
     ];
     let notions = [

@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of writes: what was acknowledged is there.
+//! `kill -9` in the middle of writes: acknowledged writes survive.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;

@@ -191,7 +191,7 @@ async fn v15_an_inner_middleware_lets_no_outer_session_through_actix() {
     assert_eq!(app.call(ask("/count")).await.unwrap().status(), 200);
 }
 
-/// Three layers, of which the first and the last have one cookie: inside the last it is that one.
+/// Three layers, of which the first and the last share a cookie name: both give the same session.
 #[tokio::test]
 async fn v15_an_inner_layer_of_the_same_name_shares_the_outer_session() {
     let (shop, admin) = (manager(policy("shop.sid")), manager(policy("admin.sid")));
@@ -251,7 +251,7 @@ async fn v14_the_path_is_sent_and_not_matched_actix() {
     assert!(field.contains("; Path=/app;"));
 }
 
-/// V14: `*` and the authority that CONNECT names are no paths, and no server's fault.
+/// V14: `*` and the authority that CONNECT names are no paths, and no server error.
 #[tokio::test]
 async fn v14_a_request_without_a_path_is_not_a_500() {
     let at = |policy: PolicyBuilder| {

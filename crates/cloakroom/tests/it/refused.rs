@@ -231,7 +231,7 @@ async fn r2_a_refused_logout_is_an_error_keeps_the_cookie_and_is_retried_on_ever
             assert_eq!(answer.set_cookies(), [""; 0], "{what}");
             assert_eq!(ticket(&visitor), before, "{what}: the session is there");
             assert_eq!(fleet.seen_there(&visitor).await, "ada", "{what}");
-            // Who asked to be signed out is not signed in here, whatever the store holds.
+            // A user who asked to be signed out is anonymous here, whatever the store holds.
             let page = visitor.tab().page("/").await;
             assert_ne!(page.body, "ada", "{what}");
             fleet.refusal.set(false).await;
@@ -325,7 +325,7 @@ async fn r2_a_refused_logout_everywhere_is_retried_for_the_sessions_of_that_time
     }
 }
 
-/// A policy that lets requests go on without the store must not let a logout go out as done.
+/// A policy that lets requests through without the store must not report a logout as done.
 #[tokio::test]
 async fn r2_a_refused_logout_is_an_error_where_requests_pass_without_the_store() {
     let store = connect("memory:").await;

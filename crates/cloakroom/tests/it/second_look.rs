@@ -1,4 +1,4 @@
-//! A second look at ids that change: requests that overlap, over one store and one clock that is moved.
+//! Changing ids under concurrent requests, over one store and a manual clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ fn renewing(policy: PolicyBuilder) -> PolicyBuilder {
     policy.renewal_timeout(RENEWAL)
 }
 
-/// V3: of requests that overlap at the renewal one gives the session its id; whichever answer the
+/// V3: of concurrent requests at the renewal one sets the session's id; whichever response the
 /// browser gets last, it stays signed in.
 #[tokio::test]
 async fn v3_concurrent_renewals_leave_a_working_cookie() {
@@ -169,7 +169,7 @@ async fn w8_impersonation_does_not_outlive_a_logout() {
     }
 }
 
-/// W8: nor an operator's ending of all sessions, which leaves no note of the id.
+/// W8: nor does it outlive an operator's end of all sessions, which leaves no note of the id.
 #[tokio::test]
 async fn w8_impersonation_does_not_outlive_an_end_by_an_operator() {
     for stops in [false, true] {
@@ -193,7 +193,7 @@ async fn w8_impersonation_does_not_outlive_an_end_by_an_operator() {
     }
 }
 
-/// V6: nor does a step-up, whether or not a login clears the data.
+/// V6: nor does a step-up outlive it, whether or not a login clears the data.
 #[tokio::test]
 async fn v6_a_step_up_does_not_outlive_an_end_by_an_operator() {
     for clears in [false, true] {
@@ -207,7 +207,7 @@ async fn v6_a_step_up_does_not_outlive_an_end_by_an_operator() {
     }
 }
 
-/// V6: a login whose anonymous session expires while it runs signs in all the same.
+/// V6: a login whose anonymous session expires while it runs succeeds all the same.
 #[tokio::test]
 async fn v6_a_login_outlives_the_anonymous_session_that_it_began_in() {
     let shop = Shop::new(|policy| policy);
@@ -222,7 +222,7 @@ async fn v6_a_login_outlives_the_anonymous_session_that_it_began_in() {
     assert_eq!(shop.open(&cookie).await.get_raw("cart").unwrap(), None);
 }
 
-/// V6: what a step-up must not outlive, it must not outlive where logins clear the data either.
+/// V6: a step-up does not outlive a logout everywhere where logins clear the data either.
 #[tokio::test]
 async fn v6_a_step_up_that_clears_the_data_does_not_outlive_a_logout_everywhere() {
     for clears in [false, true] {
@@ -347,7 +347,7 @@ async fn w2_data_of_another_user_between_two_logins_of_one_is_discarded() {
     shop.close(&session).await.unwrap();
 }
 
-/// W5: a name that another writer left in the stamp, or made up, keeps no right alive.
+/// W5: an impersonator that another writer left in the metadata, or made up, keeps no role.
 #[tokio::test]
 async fn w5_rights_are_withdrawn_where_a_former_impersonation_was_signed_over() {
     let shop = Shop::new(|policy| policy);
@@ -368,7 +368,7 @@ async fn w5_rights_are_withdrawn_where_a_former_impersonation_was_signed_over() 
     assert_eq!(session.devices().await.unwrap().len(), 1, "bob's own");
 }
 
-/// V7: after the head, acting for another is refused as a whole.
+/// V7: after the head, an impersonation is refused as a whole.
 #[tokio::test]
 async fn v7_impersonation_after_the_head_changes_nothing() {
     let shop = Shop::new(|policy| policy);
@@ -453,7 +453,7 @@ async fn unusual_user_names_are_one_user_each() {
     }
 }
 
-/// V1: in the last second before the absolute time-out a cookie is never one that deletes.
+/// V1: in the last second before the absolute time-out no cookie is sent that deletes itself.
 #[tokio::test]
 async fn v1_a_cookie_in_the_last_second_deletes_nothing() {
     let life = Duration::from_secs(100);

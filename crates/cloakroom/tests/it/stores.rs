@@ -72,7 +72,7 @@ async fn a_session_lives_and_ends(url: &str) {
     assert_eq!(visitor.manager.sessions_of(&user).await.unwrap(), []);
 }
 
-/// A touch leaves the text alone in most stores; what a handler sets must be in it all the same.
+/// A touch leaves the text alone in most stores; the handler's attributes must be in it all the same.
 async fn cookie_attributes_set_after_an_update_are_kept(url: &str) {
     let mut visitor = Visitor::new(url, PolicyBuilder::no_absolute_timeout).await;
     let session = visitor.open().await;

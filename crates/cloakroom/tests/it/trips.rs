@@ -67,7 +67,7 @@ async fn count(server: &dyn Server, sign_in: u64) {
     let manager = Manager::with_clock(policy, connect(&url).await, Clock::System);
     let router = app(manager);
     let mut client = Client::new(router.clone());
-    // What is prepared at its first use is prepared.
+    // Statements that are prepared at their first use are prepared now.
     for path in [
         "/in", "/who", "/write", "/add", "/touch", "/in", "/write", "/add",
     ] {

@@ -277,7 +277,7 @@ async fn shared_caches_do_not_store_it() {
     let mut visitor = app.client();
     for (path, without, with) in [
         ("/count", Some("no-store"), "no-store"),
-        // Who has no session gets what all get who have none.
+        // All visitors without a session get the same response.
         ("/read", None, "no-store"),
         (
             "/public",

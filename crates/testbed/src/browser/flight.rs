@@ -1,4 +1,4 @@
-//! A request under way: with the cookies of when it was sent, and without effect on the jar until
+//! A request under way: with the cookies of the time it was sent, and without effect on the jar until
 //! its answer is delivered.
 
 use bytes::Bytes;

@@ -1,5 +1,5 @@
-//! A browser, for every test that has to see what a person sees: its jar drops what is over, its
-//! tabs share that jar, and its requests and answers overtake one another.
+//! A browser for all tests of cookies: its jar drops expired cookies, its tabs share the jar, and its
+//! requests and responses overtake one another.
 //!
 //! ```
 //! # use std::{convert::Infallible, sync::Arc};

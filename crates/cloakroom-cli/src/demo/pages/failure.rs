@@ -1,4 +1,4 @@
-//! The page of a request that was not done. It asks no store, which may be what failed.
+//! The page of a failed request. It reads no store, which may be what failed.
 
 use axum::http::StatusCode;
 use maud::{Markup, html};

@@ -1,4 +1,4 @@
-//! The visitor's ticket: what the shop knows of them, without the number.
+//! The visitor's ticket: the shop's data of them, without the id.
 
 use maud::{Markup, html};
 

@@ -1,4 +1,4 @@
-//! The shelf, and the page that looks behind the counter.
+//! The front page, and the page that shows browser and server.
 
 use axum::extract::State;
 use cloakroom::Session;

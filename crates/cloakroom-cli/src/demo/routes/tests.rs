@@ -456,7 +456,7 @@ async fn the_profile_says_when_the_session_ends() {
     ] {
         assert!(page.body.contains(part), "{part}: {}", page.body);
     }
-    // What the page says is so, however lately the expiry was moved.
+    // The page's time is exact, however recently the expiry was moved.
     shop.clock.advance(Duration::from_secs(1));
     assert!(client.page("/profile").await.body.contains("03:44:06.678Z"));
     shop.clock.advance(Duration::from_millis(30 * 60_000 - 1));

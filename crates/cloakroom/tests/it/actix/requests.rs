@@ -79,7 +79,7 @@ async fn a_secure_cookie_goes_over_tls_only() {
 }
 
 #[actix_web::test]
-async fn the_policy_is_told_who_asks_and_for_what() {
+async fn policy_functions_see_client_and_request() {
     let seen = Arc::new(Mutex::new(None));
     let note = Arc::clone(&seen);
     let policy = policy()

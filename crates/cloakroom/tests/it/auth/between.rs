@@ -166,7 +166,7 @@ async fn a_save_under_way_does_not_restore_discarded_data() {
     assert!(shop.open(&before).await.is_new(), "the old id is over");
 }
 
-/// A task that goes on while the response leaves changes nothing of what the client is given.
+/// A task that continues while the response is sent does not change the client's cookie.
 #[tokio::test]
 async fn a_cookie_names_the_id_that_is_stored() {
     let shop = Shop::new(|policy| policy);
@@ -186,7 +186,7 @@ async fn a_cookie_names_the_id_that_is_stored() {
     assert_eq!(shop.user(cookie).await.as_deref(), Some("ada"));
 }
 
-/// Changes go with a reload; that the old id is to end does not.
+/// A reload discards changes, but not the pending end of the old id.
 #[tokio::test]
 async fn a_reload_does_not_undo_an_id_change() {
     let shop = Shop::new(|policy| policy);
@@ -247,7 +247,7 @@ async fn without_a_readable_session_a_request_cannot_log_in_or_out() {
     assert_eq!(shop.manager.store().count().await.unwrap(), 0);
 }
 
-/// A copy of the cookie whose request gives the session another id just then must not be what is left.
+/// A copy of the cookie whose request changes the id concurrently must not survive.
 #[tokio::test]
 async fn a_stolen_session_that_changes_its_id_does_not_outlive_a_password_change() {
     for moves_first in [true, false] {
@@ -311,7 +311,7 @@ async fn a_login_fails_where_the_session_limit_cannot_be_enforced() {
     assert!(session.is_ended());
 }
 
-/// Of logins that see each other, each would take the other for what is too much.
+/// Concurrent logins that see each other would each end the other as one too many.
 #[tokio::test]
 async fn logins_that_overlap_do_not_end_each_other() {
     let shop = Shop::new(|policy| policy.max_sessions(1, AtLimit::EndOldest));

@@ -1,4 +1,4 @@
-//! Requests that another site makes a visitor's browser send.
+//! Cross-site request forgery over HTTP.
 
 use axum::Router;
 use axum::body::Body;
@@ -126,7 +126,7 @@ async fn a_token_decides_without_fetch_metadata_and_origin() {
 }
 
 #[tokio::test]
-async fn a_login_makes_older_tokens_worthless_and_login_forms_are_guarded_too() {
+async fn a_login_invalidates_older_tokens_and_login_forms_are_protected() {
     let mut client = app();
     // The page with the login form gives its visitor a session.
     let before = client.get("/csrf").await.body;

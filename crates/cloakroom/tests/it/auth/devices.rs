@@ -185,7 +185,7 @@ async fn a_handle_ends_one_session_only(url: &str) {
     assert_eq!(users.count().await, 1);
 }
 
-/// Express notes no device: the list tells what there is, and such a session can be ended, too.
+/// Express records no device: such a session is listed without one, and can be ended, too.
 async fn a_session_that_another_program_signed_in_is_listed_and_ended(url: &str) {
     let users = Users::new(url, |policy| policy).await;
     let express = Policy::express(keys()).build().unwrap();
@@ -300,7 +300,7 @@ async fn above_the_limit_a_login_is_refused(url: &str) {
         matches!(refused, Err(SessionError::TooManySessions)),
         "{refused:?}"
     );
-    // Whoever is refused is who they were.
+    // A refused login leaves the session as it was.
     let session = third.open().await;
     assert_eq!(session.user(), None);
     assert_eq!(
@@ -334,7 +334,7 @@ async fn concurrent_logins_do_not_exceed_the_limit(url: &str) {
     }
 }
 
-/// A session that changes its id all the time, as one does that signs in again, does not slip away.
+/// A session that keeps changing its id, as one that signs in again does, does not escape.
 async fn a_device_that_moves_is_caught(url: &str) {
     let users = Users::new(url, |policy| policy).await;
     for _ in 0..5 {

@@ -194,7 +194,7 @@ async fn a_login_becomes_stale_and_one_by_express_is_never_fresh() {
     let _ = keys();
 }
 
-/// Clocks differ a little; one that was far ahead for a moment must not open doors for ever.
+/// Clocks differ a little; one that was far ahead for a moment must not make a login fresh for ever.
 #[tokio::test]
 async fn a_login_in_the_far_future_is_not_fresh() {
     let session = manager().open([], RequestInfo::default()).await.unwrap();

@@ -89,7 +89,7 @@ async fn new(layer: &Manager) -> Session {
     layer.open([], RequestInfo::default()).await.unwrap()
 }
 
-/// W1: signed out or replaced at Express with `keepSessionInfo`, and what the fleet then does.
+/// W1: signed out or replaced at Express with `keepSessionInfo`, and the fleet's behaviour after that.
 #[tokio::test]
 async fn w1_a_session_that_names_two_users_is_anonymous_and_ends_with_either() {
     let place = Place::new();
@@ -119,7 +119,7 @@ async fn w1_a_session_that_names_two_users_is_anonymous_and_ends_with_either() {
     }
 }
 
-/// W1: a login here puts an end to the contradiction.
+/// W1: a login here resolves the contradiction.
 #[tokio::test]
 async fn w1_a_login_names_its_user_alone() {
     let place = Place::new();
@@ -224,7 +224,7 @@ async fn w2_a_rotated_key_still_identifies_the_last_user() {
     );
 }
 
-/// W2: a right that was withdrawn does not outlive a new login of the same user.
+/// W2: a revoked role does not outlive a new login of the same user.
 #[tokio::test]
 async fn w2_a_login_drops_roles_that_the_handler_does_not_set_after_it() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! The steps at which a session changes hands.
+//! Logins, logouts and changes of the user.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ async fn a_logout_ends_the_session_or_changes_its_id_and_keeps_the_data() {
 }
 
 #[tokio::test]
-async fn the_record_says_when_the_user_signed_in_also_where_it_is_express_s() {
+async fn the_record_has_the_login_time_under_express_policy_too() {
     let express = Policy::express(keys()).build().unwrap();
     for policy in [policy().build().unwrap(), express] {
         let app = App::new(policy, routes());

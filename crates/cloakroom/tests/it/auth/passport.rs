@@ -1,4 +1,4 @@
-//! Passport's users: what is written for Express, and what is believed of what Express wrote.
+//! Passport's users: the keys written for Express, and the keys of Express that are accepted.
 
 use axum::Router;
 use axum::extract::Path;
@@ -152,7 +152,7 @@ async fn another_user_finds_nothing_of_the_first_whichever_key_named_them() {
 }
 
 #[tokio::test]
-async fn with_passport_user_as_the_one_key_there_is_nothing_to_disagree() {
+async fn passport_user_as_the_only_key_cannot_disagree() {
     let policy = policy().user_keys(["passport.user"]).build().unwrap();
     let app = App::new(policy, passport_routes());
     let mut visitor = app.client();

@@ -1,5 +1,5 @@
-//! V7: once the head of the response has been sent, whatever would need a cookie is an error, and a
-//! change that is lost is logged.
+//! V7: once the head of the response has been sent, a change that needs a cookie is an error, and a
+//! lost change is logged.
 
 use std::convert::Infallible;
 

@@ -1,5 +1,5 @@
-//! V10, V11: what is too large is refused when it is set, and Express's records have no limit but
-//! what can be read.
+//! V10, V11: a value that is too large is refused when it is set, and Express's records have no limit
+//! but the read limit.
 
 use cloakroom::record::RecordLimit;
 use cloakroom::store::NewRecord;
@@ -98,7 +98,7 @@ async fn v11_keys_are_counted_when_they_are_set() {
     closes(&mut visitor, &again, "k10").await;
 }
 
-/// Whatever `insert` takes is stored, up to the last byte; and nothing larger is taken.
+/// Whatever `insert` accepts is stored, up to the last byte; and nothing larger is accepted.
 #[tokio::test]
 async fn v11_an_accepted_value_is_stored() {
     for bytes in [600, 601, 640, 700] {

@@ -1,4 +1,4 @@
-//! The session's edges: after the head, at the limits, with values of other types, and what is said
+//! Edge cases of the session: after the head, at the limits, with values of other types, and the texts
 //! of errors.
 
 mod answers;

@@ -1,4 +1,4 @@
-//! The manual's page of errors names all that there are.
+//! The manual's page of errors names every public error.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A store behind a gate: it counts what passes, and makes it wait or turns it away.
+//! A store behind a gate that counts, delays or refuses its operations.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

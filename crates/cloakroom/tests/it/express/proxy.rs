@@ -1,4 +1,4 @@
-//! The option `proxy`: statements 48 to 54, whose word counts on whether a request is secure.
+//! The option `proxy`: statements 48 to 54, the proxies trusted on whether a request is secure.
 
 use axum::http::Request;
 use axum::http::request::Builder;
@@ -73,7 +73,7 @@ async fn s053_the_header_alone_is_not_trusted_by_default() {
     assert_eq!(attributes_of(policy, forwarded("https")).await, None);
 }
 
-// What Express asks its framework for, `trust proxy`, is `TrustedProxy::networks` here, and a
+// Express's setting of its framework, `trust proxy`, is `TrustedProxy::networks` here, and a
 // server's own verdict is the extension `Tls`.
 #[tokio::test]
 async fn s054_the_servers_own_verdict_counts_by_default() {

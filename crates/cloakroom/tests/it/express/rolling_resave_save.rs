@@ -1,4 +1,4 @@
-//! `rolling`, `resave` and `saveUninitialized`: statements 87 to 103, who writes and sends when.
+//! `rolling`, `resave` and `saveUninitialized`: statements 87 to 103, the conditions for writes and cookies.
 
 use axum::Extension;
 use axum::http::{StatusCode, Uri};
@@ -166,13 +166,13 @@ async fn s099_save_uninitialized_stores_and_sends_an_untouched_session() {
 }
 
 #[tokio::test]
-async fn s100_without_it_an_untouched_session_is_left_alone() {
+async fn s100_without_save_uninitialized_an_untouched_session_is_not_stored() {
     let policy = express().save_uninitialized(false);
     assert_eq!(first(policy, "/").await, LEFT_ALONE);
 }
 
 #[tokio::test]
-async fn s101_without_it_a_modified_session_is_stored_and_sent() {
+async fn s101_without_save_uninitialized_a_modified_session_is_stored_and_sent() {
     let policy = express().save_uninitialized(false);
     assert_eq!(first(policy, "/set").await, created());
 }

@@ -98,7 +98,7 @@ async fn s038_a_session_is_stored_before_a_body_in_one_part_ends() {
 }
 
 #[tokio::test]
-async fn s039_the_record_ends_when_the_cookie_says_and_moves_with_each_request() {
+async fn s039_the_record_expires_with_the_cookie_and_is_prolonged_by_each_request() {
     let server = Server::new(lasting(), visit);
     let mut client = server.client();
     let first = client.get("/set").await;

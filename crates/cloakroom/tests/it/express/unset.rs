@@ -1,4 +1,4 @@
-//! The option `unset`: statements 110 to 114, a handler that lets its session go.
+//! The option `unset`: statements 110 to 114, a handler that unsets its session.
 
 use axum::http::{StatusCode, Uri};
 use cloakroom::Session;

@@ -1,5 +1,5 @@
-//! Every n-th call to the store fails, for every n, through login, steps, a renewal, a save and the end: what is
-//! stored is what was acknowledged, and at most what is unknown besides.
+//! Every n-th call to the store fails, for every n, through login, updates, a renewal, a save and the end:
+//! the acknowledged changes are stored, and at most the unknown ones besides.
 
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ impl Visitor {
 
     async fn end(&mut self, end: End) {
         let done = match end {
-            // Who was never signed in has nothing to sign out of.
+            // A client that was never signed in has nothing to sign out of.
             End::Logout if self.cookie.is_empty() => return,
             End::Logout => {
                 let handler = async |session: &Session| session.logout().await.ok();

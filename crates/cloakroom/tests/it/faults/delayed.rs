@@ -1,5 +1,5 @@
-//! F08: what a request writes is on its way while the session ends: it arrives afterwards, and brings nothing
-//! back.
+//! F08: a request's write is under way while the session ends: it arrives afterwards, and resurrects
+//! nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! F19: cookies that are almost one of ours: none opens anything, and none costs the store a call.
+//! F19: cookies that are almost one of ours: none opens a session, and none costs a store call.
 
 use std::sync::Arc;
 

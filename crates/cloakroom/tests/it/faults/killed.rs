@@ -1,4 +1,4 @@
-//! F04: the server is killed under load and started again: what was acknowledged is there.
+//! F04: the server is killed under load and restarted: acknowledged writes survive.
 
 use std::time::Duration;
 

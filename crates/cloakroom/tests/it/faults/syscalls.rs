@@ -74,7 +74,7 @@ async fn f03_each_system_call_fails_once() {
     );
 }
 
-/// The control: where the disk fails for good, nothing is acknowledged; it is the fault that is seen.
+/// The control: where the disk fails for good, nothing is acknowledged, so the fault takes effect.
 #[tokio::test]
 async fn f03_control_a_disk_that_stays_full_acknowledges_nothing() {
     let directory = testbed::directory();

@@ -1,5 +1,5 @@
 //! R6: a file that cannot be used is refused when it is opened, with one sentence that names it and
-//! says what to do.
+//! the remedy.
 //!
 //! Permissions do not bind root: those tests run in a child of their own, root's without capabilities.
 
@@ -176,7 +176,7 @@ fn r6_a_file_that_is_no_database_is_refused() {
     let path = directory.join("notes.txt");
     fs::write(&path, "a text that is longer than a header. ".repeat(100)).unwrap();
     says(&refusal(&path), &path, &["no SQLite database"]);
-    // What is there is left as it was.
+    // The existing file is left as it was.
     assert!(fs::read_to_string(&path).unwrap().starts_with("a text"));
 }
 

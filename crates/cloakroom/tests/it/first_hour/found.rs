@@ -1,4 +1,4 @@
-//! Y1: sessions outside of a request.
+//! Y1: sessions outside a request.
 
 use cloakroom::{SessionError, SessionId};
 

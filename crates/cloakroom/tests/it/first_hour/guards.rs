@@ -1,4 +1,4 @@
-//! Y8, Z5: guards that say what happened, in the application's words, and lead back; the same on both
+//! Y8, Z5: guards whose responses name the reason, in the application's words, and lead back; on both
 //! frameworks.
 
 use std::io;

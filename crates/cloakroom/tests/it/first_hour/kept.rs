@@ -1,4 +1,4 @@
-//! Y3: requests that are no use of a session.
+//! Y3: requests that do not prolong a session.
 
 use std::time::{Duration, SystemTime};
 

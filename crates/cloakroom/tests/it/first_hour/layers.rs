@@ -1,4 +1,4 @@
-//! Y9: session layer, guards and the guard against forged requests stand anywhere among others.
+//! Y9: session layer, guards and CSRF protection in any order among other layers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Y10: what goes in and out as people expect it to.
+//! Y10: conversions of stores, errors and rejections that applications expect.
 
 use std::sync::Arc;
 

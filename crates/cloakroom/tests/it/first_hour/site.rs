@@ -1,4 +1,4 @@
-//! Y12, Y13, Y15, Y16: webhooks, public assets, the day of the leak, what a browser forgets.
+//! Y12, Y13, Y15, Y16: webhooks, public assets, the end of all sessions, `Clear-Site-Data`.
 
 use actix_web::test::{TestRequest, call_service, init_service};
 use axum::Router;
@@ -94,7 +94,7 @@ async fn y13_public_assets_stay_public_for_visitors_without_a_session() {
     let mut nobody = sessions.client(router.clone());
     let answer = nobody.get("/logo.svg").await;
     assert_eq!(answer.headers["cache-control"], "public, max-age=3600");
-    // Whoever has a cookie may get another answer: a cache has to tell them apart.
+    // A client with a cookie may get another response: a cache has to distinguish them.
     assert_eq!(answer.headers["vary"], "Cookie");
     let answer = nobody.get("/plain").await;
     assert!(!answer.headers.contains_key("cache-control"));
@@ -141,7 +141,7 @@ async fn y13_public_assets_stay_public_on_actix() {
     }
 }
 
-/// Sessions of many, by one call; those of another layer stay.
+/// One call ends the sessions of many users; those of another layer stay.
 async fn y15_one_call_ends_all_sessions_of_all_users(url: &str) {
     for hashed in [false, true] {
         let realm = SessionId::random().expose()[..12].to_owned();
@@ -168,7 +168,7 @@ async fn y15_one_call_ends_all_sessions_of_all_users(url: &str) {
         for visitor in &visitors {
             assert!(visitor.open().await.is_new());
         }
-        // What is still under way brings nothing back.
+        // Requests under way resurrect nothing.
         moving.insert("late", 1).unwrap();
         assert!(matches!(moving.save().await, Err(SessionError::Gone)));
         assert!(!stays.open().await.is_new());

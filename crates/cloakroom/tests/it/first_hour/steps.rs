@@ -1,4 +1,4 @@
-//! Y4, Y5, Y6: small steps of a handler.
+//! Y4, Y5, Y6: cookie attributes, values that are taken once, updates that refuse.
 
 use std::time::Duration;
 
@@ -135,7 +135,7 @@ async fn y6_an_update_may_refuse_remove_and_borrow(url: &str) {
     };
 }
 
-/// A refusal is by what is stored, not by what this request read a while ago.
+/// A refusal depends on the stored value, not on the one that this request read earlier.
 async fn y6_an_update_refuses_by_the_stored_value(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
     visitor

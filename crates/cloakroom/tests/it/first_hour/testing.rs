@@ -1,4 +1,4 @@
-//! Y11: what tests of applications begin with.
+//! Y11: helpers for tests of applications.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Y7, Z14: who is signed in, as the application counts and keeps its users; and what happens at once when
-//! their rights change.
+//! Y7, Z14: the signed-in user as the application identifies and stores its users; and immediate effect
+//! of changed roles.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,4 +1,4 @@
-//! Somebody who comes again and again, on a real store.
+//! A visitor with many requests, on a real store.
 
 use std::sync::Arc;
 

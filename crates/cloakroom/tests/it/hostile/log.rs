@@ -1,4 +1,4 @@
-//! Everything that can go wrong, and a log that tells no id, cookie or secret.
+//! Every kind of failure, and a log without an id, cookie or secret.
 
 use std::io;
 use std::sync::Arc;

@@ -133,7 +133,7 @@ async fn act(
         "/large" => session.insert("a", "x".repeat(1 << 17))?,
         "/large-at-the-end" => {
             let filled = (0..600).try_for_each(|key| session.insert(&format!("k{key}"), key));
-            // What fitted would be stored, and leave no room for the next steps.
+            // A value that fits would be stored, and leave no room for the next steps.
             session.reload().await?;
             filled?;
         }

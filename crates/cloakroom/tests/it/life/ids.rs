@@ -37,7 +37,7 @@ async fn an_id_is_chosen_for_a_session_that_is_not_stored_under_its_own() {
         })
         .await;
     assert!(visit.stored(&first).await.is_some());
-    // What is stored keeps its id.
+    // A stored session keeps its id.
     visit
         .request(|session| session.choose_id(second.clone()).unwrap())
         .await;

@@ -49,7 +49,7 @@ async fn a_session_kept_alive_from_outside_ends_at_its_absolute_time_out() {
     visit.store.touch(&id, &stored.text, &entry).await.unwrap();
     let kept = visit.cookie["connect.sid"].clone();
     visit.clock.advance(25 * HOUR);
-    // Whoever keeps a cookie beyond its end has nothing of it.
+    // A cookie kept beyond its end opens nothing.
     visit.cookie.insert("connect.sid".into(), kept);
     assert!(!visit.read().await);
     assert_eq!(

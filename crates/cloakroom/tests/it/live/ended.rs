@@ -1,4 +1,4 @@
-//! The end of a session on each store, brought about in every way that there is.
+//! Notification of a session's end on each store, for every way to end it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

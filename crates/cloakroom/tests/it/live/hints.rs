@@ -1,5 +1,5 @@
-//! Stores that say by themselves that a session ended: fewer questions, sooner answers, and nothing
-//! that rests on it.
+//! Stores that notify of ended sessions: fewer polls, earlier notification, and no guarantee that
+//! depends on it.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ async fn the_primary_behind_sentinels_notifies_too() {
     .await;
 }
 
-/// A save is hinted at as an end is, and is none.
+/// A save causes a notification as an end does, and ends no watch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_ends_no_watch() {
     let redis = Redis::start();

@@ -1,4 +1,4 @@
-//! A store that is away ends nothing, and is asked when it is back.
+//! An unavailable store ends no watch, and is polled once it is back.
 
 use std::time::{Duration, Instant};
 
@@ -98,9 +98,9 @@ async fn an_end_behind_a_frozen_connection_is_notified_when_it_recovers() {
     lives("the other", &mut stays, BEGUN).await;
 }
 
-/// A primary that the sentinels replace works on for ten seconds, and has nothing to tell of.
+/// A primary that the sentinels replace keeps running for ten seconds, without notifications.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_ends_at_another_primary_is_told_before_the_old_one_is() {
+async fn an_end_at_a_new_primary_is_notified_before_the_old_one_stops() {
     let mut sentinels = tokio::task::spawn_blocking(Sentinels::start).await.unwrap();
     let here = Node::new(&sentinels.url()).await;
     let cookie = here.sign_in(&user()).await;

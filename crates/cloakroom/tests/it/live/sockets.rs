@@ -1,4 +1,4 @@
-//! WebSockets on a real server: who opens them, and how they are closed.
+//! WebSockets on a real server: their handshakes, limits and closes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -262,7 +262,7 @@ async fn r9_a_server_that_shuts_down_closes_its_sockets_with_1001() {
     assert!(session.user().is_some(), "the session goes on");
 }
 
-/// V1: a visitor who holds a socket is there, until the absolute time-out.
+/// V1: an open socket prolongs its session, until the absolute time-out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn v1_an_open_socket_keeps_its_session_until_the_absolute_timeout() {
     let (idle, absolute) = (Duration::from_secs(3), Duration::from_secs(8));
@@ -321,7 +321,7 @@ async fn a_handler_waiting_for_a_message_is_notified_of_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_reads_nothing_is_cut_off() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let (here, there) = Node::pair("memory:").await;
     let at = serve(&here.0).await;
     let user = user();
@@ -330,7 +330,7 @@ async fn a_client_that_reads_nothing_is_cut_off() {
     sleep(BEGUN).await;
     there.0.end_sessions_of(&user, None).await.unwrap();
     sleep(2 * PROMISE).await;
-    // What lay in the buffers comes, then nothing: no close, for it would not have fitted in.
+    // The buffered messages arrive, then nothing: no close, which would not have fitted in.
     let close = timeout(LIMIT, close_of(client)).await.expect("it ends");
     assert_eq!(close, None);
 }

@@ -1,4 +1,4 @@
-//! Clusters and sentinels whose servers change: nothing that was ended is accepted past the bound.
+//! Clusters and sentinels whose servers change: no ended session is accepted past the bound.
 
 use std::process::Command;
 use std::time::Duration;
@@ -114,7 +114,7 @@ async fn a_cluster_that_grows() {
     })
     .await;
     let ids = warm(&near, &writer, 4 * BATCH).await;
-    // What was read by way of a redirection is read again.
+    // A session read by way of a redirection is read again.
     sleep(BOUND + Duration::from_millis(100)).await;
     are_held(&near, &ids).await;
     let watching = Watching::of(&near, &ids);
@@ -141,7 +141,7 @@ async fn a_primary_behind_sentinels_that_is_killed() {
     warm(&near, &writer, BATCH).await;
 }
 
-/// Somebody has the sentinels replace a primary that works: for ten seconds there are two, and the one that
+/// The sentinels replace a working primary by command: for ten seconds there are two, and the one that
 /// was replaced answers as ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_behind_sentinels_that_is_replaced_and_works_on() {
@@ -163,7 +163,7 @@ async fn a_primary_behind_sentinels_that_is_replaced_and_works_on() {
     let mut late = Late::default();
     late.0.extend(watching.until_refused(&ended).await);
     late.are_within_the_bound("Sentinel, the primary is replaced and works on");
-    // What goes past the cache has left the old one as well.
+    // Reads past the cache have left the old one as well.
     for id in &ids {
         assert_eq!(near.get_uncached(id).await.unwrap(), None);
     }

@@ -1,4 +1,4 @@
-//! Four processes on PostgreSQL: when a logout has returned at one of them, how long the others accept.
+//! Four processes on PostgreSQL: the time for which three accept a session after its logout at the fourth.
 
 use std::time::Duration;
 

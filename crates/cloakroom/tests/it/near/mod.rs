@@ -1,4 +1,4 @@
-//! A cache in front of a store that others write to: how long it may be wrong, and what it saves.
+//! A cache in front of a store that others write to: its staleness, and the reads that it saves.
 //!
 //! `CLOAKROOM_ROUNDS=10000` plays so many logouts of each kind; the default is a batch.
 

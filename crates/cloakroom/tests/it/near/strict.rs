@@ -131,7 +131,7 @@ async fn wait_for_caches_takes_the_bound_and_no_time_without_a_cache() {
     }
 }
 
-/// The option, and the same said by the URL, which goes before it.
+/// The option, and the parameter of the URL, which takes precedence.
 #[tokio::test]
 async fn one_line_enables_the_near_cache() {
     let (bound, mut options) = (Duration::from_millis(700), StoreOptions::default());

@@ -1,4 +1,4 @@
-//! Four whole servers, each with a cache: what happens at one, the others see within the bound.
+//! Four complete servers, each with a cache: the others see a change at one within the bound.
 
 use std::time::{Duration, Instant};
 

@@ -306,7 +306,7 @@ async fn v9_an_unreadable_record_can_be_ended(url: &str) {
     for mixed_fleet in [false, true] {
         let manager = manager(url, mixed_fleet).await;
         let (router, mut raw) = (app(&manager), Raw::open(url, &manager).await);
-        // How a record ends in a mixed fleet does not depend on why it is not read.
+        // In a mixed fleet the end of a record does not depend on the reason why it is unreadable.
         for (what, text) in forms("ada-of-v9")
             .into_iter()
             .step_by(if mixed_fleet { 5 } else { 1 })

@@ -1,4 +1,4 @@
-//! A logout everywhere that meets what its user's sessions are doing.
+//! A logout everywhere that races its user's requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +76,7 @@ impl Client {
                 Doing::Save => session.insert("saved", n).unwrap(),
                 Doing::Touch => session.touch(),
                 Doing::Update => {
-                    // Whether it was in time is not the question.
+                    // It may succeed or fail.
                     let step = |n: Option<u64>| n.unwrap_or(0) + 1;
                     let _ = session.update("steps", step).await;
                 }

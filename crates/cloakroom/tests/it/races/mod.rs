@@ -1,4 +1,4 @@
-//! Requests that meet: nothing is lost, nothing comes back.
+//! Concurrent requests: no update is lost, no ended session comes back.
 
 mod everywhere;
 mod fleet;
@@ -142,7 +142,7 @@ async fn of_200_requests_that_add_one_no_update_is_lost(url: &str) {
     );
 }
 
-/// The control: reading, adding and inserting loses steps on any store.
+/// The control: reading, adding and inserting loses updates on any store.
 async fn control_read_and_insert_loses_updates(url: &str) {
     let store = connect(url).await;
     let visitor = Arc::new(Visitor::new(store).await);
@@ -282,7 +282,7 @@ async fn a_client_that_disconnects_fails_no_other_save(url: &str) {
 }
 
 /// Requests on two servers, each with a manager of its own, on one store.
-async fn two_servers_lose_nothing_either(url: &str) {
+async fn two_servers_lose_no_update(url: &str) {
     let store = connect(url).await;
     let visitor = Visitor::new(store).await;
     let other = Manager::with_clock(
@@ -366,6 +366,6 @@ on_every_store!(
     a_last_write_wins_store_undoes_logouts
     no_save_on_the_old_id_reaches_a_login
     a_client_that_disconnects_fails_no_other_save
-    two_servers_lose_nothing_either
+    two_servers_lose_no_update
     an_update_that_panics_blocks_no_other_caller
 );

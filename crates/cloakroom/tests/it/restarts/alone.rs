@@ -58,7 +58,7 @@ async fn play(mut server: Redis, forgets: Forgets, count: usize, repeats: bool) 
         if repeats {
             assert!(back.is_none(), "round {round}: {back:?}");
         }
-        // What was not ended goes on.
+        // The other sessions stay live.
         assert!(
             ask(&*store, &sessions.live).await.is_some(),
             "round {round}"
@@ -114,7 +114,7 @@ async fn r1_ended_sessions_stay_ended_when_the_log_lost_its_last_second() {
     tell("Redis, from a log without its last second", count);
 }
 
-/// The control: the rounds are such that sessions come back where nothing is repeated.
+/// The control: without the replay, sessions come back in these rounds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn control_without_replay_sessions_come_back() {
     assert_eq!(

@@ -1,4 +1,4 @@
-//! A replica takes over that had not heard of the ends.
+//! A replica that has not received the ends is promoted.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Sessions, and what servers are made to forget.
+//! Sessions, and servers that are restored without recent writes.
 
 use std::fs;
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! Ends that are under way while the server goes: what was acknowledged before, between and after.
+//! Ends under way while the server restarts: acknowledged before, between and after.
 
 use std::sync::Arc;
 

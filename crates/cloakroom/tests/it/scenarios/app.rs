@@ -347,7 +347,7 @@ async fn slow(asked: Asked) -> Answer {
 
 /// Says that a request has its session, and waits until it may go on.
 async fn wait(app: &App) {
-    // Whoever arrives first goes on first.
+    // The first to arrive goes on first.
     let mut go_on = pin!(app.go_on.notified());
     go_on.as_mut().enable();
     app.arrived.notify_one();

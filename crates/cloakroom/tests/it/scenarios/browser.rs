@@ -1,4 +1,4 @@
-//! A browser over TCP that asks for one thing after the other, in the words of the scenarios.
+//! A browser over TCP with one request after the other, in the words of the scenarios.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;

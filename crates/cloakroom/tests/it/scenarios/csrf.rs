@@ -1,4 +1,4 @@
-//! Requests that another site makes a visitor's browser send.
+//! Cross-site request forgery in both frameworks.
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ pub(super) async fn a_token_decides_without_fetch_metadata_and_origin(site: Arc<
         let by_form = status(&mut browser, &[("content-type", FORM)], &body).await;
         assert_eq!((by_header, by_form), (403, 403), "{wrong:?}");
     }
-    // Whoever has no session has no token of it.
+    // A visitor without a session has no token.
     let mut stranger = site.browser();
     assert_eq!(
         status(&mut stranger, &[("x-csrf-token", &one_tab)], "").await,

@@ -84,7 +84,7 @@ pub(super) async fn a_guard_lets_no_request_through_while_the_store_is_down(site
         assert_eq!(said(&answer), (503, None), "{path}");
         assert_eq!(answer.headers["retry-after"], "1", "{path}");
     }
-    // Whoever brings no ticket is asked to sign in all the same: that is known without the store.
+    // A request without a ticket is asked to sign in all the same: that is known without the store.
     assert_eq!(said(&site.browser().get("/program").await), (401, None));
     site.app.store.work();
     let answer = browser.page("/admin").await;

@@ -148,7 +148,7 @@ pub(super) async fn a_store_that_is_down_is_no_empty_session(site: Arc<Site>) {
         (StatusCode::SERVICE_UNAVAILABLE, expected)
     );
     assert_eq!(read.headers["retry-after"], "1");
-    // What cannot be stored is not answered as if it was.
+    // A failed save is not answered as a success.
     let write = newcomer.post("/cart", &[]).await;
     assert_eq!(write.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!((read.set_cookie(), write.set_cookie()), (None, None));

@@ -1,4 +1,4 @@
-//! An application to be asked, and a client that keeps its cookies.
+//! An application under test, and a client that keeps its cookies.
 
 mod cookies;
 pub(crate) mod servers;

@@ -8,10 +8,10 @@ use super::{Order, on_both_by_default, sign_in, signed_in, who};
 use crate::scenarios::site::Site;
 
 on_both_by_default!(
-    v2_a_late_request_does_not_sign_out_whoever_signed_in
-    v2_an_id_from_before_the_login_is_worth_nothing
+    v2_a_late_request_does_not_end_a_new_login
+    v2_an_id_from_before_the_login_opens_nothing
     v2_a_late_request_does_not_undo_a_change_of_the_id
-    v2_whoever_lost_the_answer_to_a_login_signs_in_again
+    v2_a_client_that_lost_a_login_response_can_log_in_again
 );
 
 /// Returns the requests that a tab may have sent before the login, with a token of its page.
@@ -48,7 +48,7 @@ async fn assert_writes(browser: &Browser, user: &str) {
     assert_eq!(who(&tab).await, format!("{user} with a hat"));
 }
 
-pub(super) async fn v2_a_late_request_does_not_sign_out_whoever_signed_in(site: &Site) {
+pub(super) async fn v2_a_late_request_does_not_end_a_new_login(site: &Site) {
     for (number, order) in Order::ALL.into_iter().enumerate() {
         for at in 0..late("").len() {
             let user = site.user("ada");
@@ -72,7 +72,7 @@ pub(super) async fn v2_a_late_request_does_not_sign_out_whoever_signed_in(site: 
 }
 
 /// The thief planted the id, or stole it: it reads nothing of the user's, and changes nothing.
-pub(super) async fn v2_an_id_from_before_the_login_is_worth_nothing(site: &Site) {
+pub(super) async fn v2_an_id_from_before_the_login_opens_nothing(site: &Site) {
     let user = site.user("ada");
     let browser = site.tabs();
     let token = browser.tab().page("/token").await.body;
@@ -85,7 +85,7 @@ pub(super) async fn v2_an_id_from_before_the_login_is_worth_nothing(site: &Site)
         assert_eq!(seen, format!("{user} with nothing"), "{kind}");
     }
     assert_eq!(site.sessions_of(&user).await, 1);
-    // Whoever signs in with it has a session of their own, and of the user's nothing.
+    // A login with it gets a session of its own, and none of the user's data.
     let eve = site.user("eve");
     assert_writes(&browser, &user).await;
     thief.tab().ask(sign_in(&eve)).await;
@@ -143,7 +143,7 @@ pub(super) async fn v2_a_late_request_does_not_undo_a_change_of_the_id(site: &Si
     }
 }
 
-pub(super) async fn v2_whoever_lost_the_answer_to_a_login_signs_in_again(site: &Site) {
+pub(super) async fn v2_a_client_that_lost_a_login_response_can_log_in_again(site: &Site) {
     let (browser, user) = (site.tabs(), site.user("ada"));
     let tab = browser.tab();
     tab.page("/token").await;

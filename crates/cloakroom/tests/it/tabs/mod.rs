@@ -1,4 +1,4 @@
-//! Tabs, late answers and cookies that end: what a real browser does to a session.
+//! Tabs, late responses and expiring cookies, as in a real browser.
 //!
 //! Each test runs on axum and on actix, over TCP, by a clock that it moves; requests and answers
 //! overtake one another as it says. Those of [`stores`] run on every store.

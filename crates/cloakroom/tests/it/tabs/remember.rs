@@ -1,4 +1,4 @@
-//! "Remember me": one session's own time-outs, as its browser and its neighbours see them.
+//! "Remember me": one session's own time-outs, for its browser and for other sessions.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_hours(24);
 on_both!(
     a_remembered_login_lasts_as_long_as_asked
     a_login_remembered_for_less_ends_sooner
-    a_login_again_keeps_it_and_that_of_another_user_ends_it
+    a_login_of_the_same_user_keeps_remember_me_and_another_ends_it
     a_policy_without_remember_refuses_it
 );
 
@@ -74,7 +74,7 @@ async fn a_login_remembered_for_less_ends_sooner(framework: Framework) {
     assert_out(&left.tab(), "at rest").await;
 }
 
-async fn a_login_again_keeps_it_and_that_of_another_user_ends_it(framework: Framework) {
+async fn a_login_of_the_same_user_keeps_remember_me_and_another_ends_it(framework: Framework) {
     let site = remembering(framework).await;
     let (browser, user) = (site.tabs(), site.user("ada"));
     let tab = browser.tab();

@@ -64,8 +64,8 @@ async fn near_cache(url: &str) -> Arc<dyn Store> {
 async fn late_requests(store: Arc<dyn Store>) {
     for framework in BOTH {
         let site = Site::serve(framework, App::new(Arc::clone(&store))).await;
-        late::v2_a_late_request_does_not_sign_out_whoever_signed_in(&site).await;
-        late::v2_an_id_from_before_the_login_is_worth_nothing(&site).await;
+        late::v2_a_late_request_does_not_end_a_new_login(&site).await;
+        late::v2_an_id_from_before_the_login_opens_nothing(&site).await;
         late::v2_a_late_request_does_not_undo_a_change_of_the_id(&site).await;
     }
 }

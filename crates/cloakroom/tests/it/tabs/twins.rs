@@ -1,4 +1,4 @@
-//! V4: two cookies of one name. V6: a sign-in that was sent twice.
+//! V4: two cookies of one name. V6: a login that was sent twice.
 
 use axum::http::{Method, StatusCode};
 use testbed::browser::{Ask, Browser, Context};

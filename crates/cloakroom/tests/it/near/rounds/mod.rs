@@ -1,5 +1,5 @@
-//! Rounds: a session ends at one of four processes, while something goes wrong, and the other three are
-//! asked for it until they refuse it.
+//! Rounds: a session ends at one of four processes, during a fault, and the other three are
+//! polled for it until they refuse it.
 //!
 //! It prints the time until the first question after which none of the three accepted the session any
 //! more; `past` are rounds in which a question put past the bound was answered with it, `here` those in
@@ -238,7 +238,7 @@ async fn under_sentinels_whose_primary_is_replaced() {
     play(Place::Sentinels).await;
 }
 
-/// The control: caches that do not keep the bound are found out, and it is not the rounds that are slow.
+/// The control: caches that do not keep the bound are detected, and the rounds themselves are not slow.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn caches_that_keep_no_bound_are_found_out() {
     let bound = Duration::from_millis(400);

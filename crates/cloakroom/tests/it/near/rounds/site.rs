@@ -1,4 +1,4 @@
-//! Servers that four processes share, and what is done to them.
+//! Servers that four processes share, and the faults injected into them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

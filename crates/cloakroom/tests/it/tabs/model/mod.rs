@@ -1,5 +1,5 @@
-//! The protocol of ids that change, held to a model of it: requests of several tabs and of a thief are
-//! held back, delivered in any order and lost, while the clock moves and operators end sessions.
+//! The protocol of changing ids, checked against a model: requests of several tabs and of a thief are
+//! delayed, reordered and lost, while the clock moves and operators end sessions.
 //!
 //! Spoiled stores and answers, each with a plausible defect, must be distinguished from
 //! good ones.
@@ -146,7 +146,7 @@ fn v2_every_sequence_matches_the_model_on_sqlite() {
     played.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// The control: whatever is spoiled is found out.
+/// The control: every spoiled store is detected.
 #[test]
 fn the_model_finds_every_spoiled_store_out() {
     for spoil in Spoil::ALL {
