@@ -209,8 +209,8 @@ async fn a_reload_does_not_undo_an_id_change() {
     assert_eq!(session.keys(), Vec::<String>::new());
 }
 
-/// Where the policy lets requests through without the store, no response claims a login or a logout that
-/// did not happen.
+/// No response claims a login or a logout that did not happen, where the policy lets requests through
+/// without the store.
 #[tokio::test]
 async fn without_a_readable_session_a_request_cannot_log_in_or_out() {
     let shop = Shop::new(|policy| policy.on_store_error(OnStoreError::Anonymous));
