@@ -134,7 +134,7 @@ mod release_18 {
         let url = Postgres::shared_18().url();
         let options = options(&unique("newer")).mixed_fleet(true);
         let store = PostgresStore::connect_options(&url, options.clock(clock.clone())).await;
-        Subject::with_clock(store.unwrap(), clock)
+        Subject::with_clock(store.unwrap(), clock).counting_in_seconds()
     }
     conformance::suite!(newer().await);
 }

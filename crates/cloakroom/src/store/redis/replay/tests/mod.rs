@@ -99,7 +99,7 @@ fn sequences_cover_the_whole_protocol() {
     }
     #[rustfmt::skip]
     let all = [
-        "an end by a server that was replaced", "an end out of the bound", "told", "told half", "told, refused",
+        "an end by a server that was replaced", "an end out of the bound", "told", "told half", "told nothing",
         "told what had come back", "told while another took over",
     ];
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);

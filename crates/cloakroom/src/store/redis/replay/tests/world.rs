@@ -300,7 +300,7 @@ impl World {
             return;
         };
         self.seen.insert(match arrived.len() {
-            0 => "told, refused",
+            0 => "told nothing",
             some if some < sent.len() => "told half",
             _ => "told",
         });
