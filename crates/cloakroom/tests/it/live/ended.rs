@@ -289,7 +289,7 @@ async fn a_dropped_watch_is_not_polled() {
         lives("it", &mut ended, Duration::from_millis(20)).await;
         calls = faulty.take_calls();
     }
-    assert!(calls.iter().all(|call| *call == "living"), "{calls:?}");
+    assert!(calls.iter().all(|call| *call == "expiries"), "{calls:?}");
 }
 
 #[tokio::test]
