@@ -138,7 +138,7 @@ fn grown(counted: &[Row], held: &[Row]) -> Vec<String> {
         let limit = line.instructions * (100 + TOLERANCE) / 100;
         (row.instructions > limit).then(|| {
             format!(
-                "{}: {} instructions, {} in {TABLE}: make it cheaper, or say why it must be dearer and write the table anew\n",
+                "{}: {} instructions, {} in {TABLE}: reduce it, or write the table again and say why in the commit\n",
                 row.path, row.instructions, line.instructions
             )
         })

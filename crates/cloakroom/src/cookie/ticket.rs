@@ -41,11 +41,13 @@ impl fmt::Debug for SignatureText {
 
 impl SignatureText {
     /// Takes a signature as it is written.
+    #[inline]
     pub(super) fn from_text(text: [u8; SIGNATURE_LEN]) -> Self {
         Self(text)
     }
 
     /// Compares in constant time, eight bytes at once.
+    #[inline]
     pub(super) fn is(&self, other: &[u8; SIGNATURE_LEN]) -> bool {
         let (own, own_rest) = self.0.as_chunks::<8>();
         let (other, other_rest) = other.as_chunks::<8>();
@@ -58,6 +60,7 @@ impl SignatureText {
     }
 
     /// Returns the 43 characters of base64.
+    #[inline]
     pub(super) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("base64 is ASCII")
     }
