@@ -299,16 +299,19 @@ impl fmt::Debug for AnyStore {
     }
 }
 
-// A function that takes a store also takes a shared one.
-super::delegate!(Arc<dyn Store>, |this| this.as_ref());
-
 impl From<AnyStore> for Arc<dyn Store> {
     fn from(any: AnyStore) -> Self {
         any.store
     }
 }
 
-super::delegate!(AnyStore, |any| &any.store);
+impl super::StoreWrapper for AnyStore {
+    type Inner = dyn Store;
+
+    fn inner(&self) -> &dyn Store {
+        &*self.store
+    }
+}
 
 #[cfg(test)]
 mod tests {

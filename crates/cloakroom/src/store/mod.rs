@@ -8,7 +8,6 @@ mod any;
 mod completion;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod delegate;
 mod error;
 #[cfg(feature = "memory")]
 pub mod memory;
@@ -32,6 +31,7 @@ pub mod sqlite;
 mod steady;
 mod subscription;
 mod url;
+mod wrapper;
 
 use std::fmt;
 use std::future::Future;
@@ -39,10 +39,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use any::{AnyStore, ConnectError, StoreOptions};
-pub(crate) use delegate::{delegate, delegate_many, delegate_rest};
 pub use error::{StoreError, StoreErrorKind};
 pub use retired::{RETIRED_FOR, RetiredId};
 pub use subscription::{Changes, Ends, Invalidation, InvalidationSink};
+pub use wrapper::StoreWrapper;
 
 pub use crate::record::{NewRecord, StoredRecord, UserKeys};
 

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{
-    CasOutcome, NewRecord, RetiredId, Store, StoreError, StoreFuture, StoredRecord, delegate_rest,
+    CasOutcome, NewRecord, RetiredId, Store, StoreError, StoreFuture, StoreWrapper,
 };
 
 /// Overwrites whatever is stored, or creates it: the last writer wins, and a session that was destroyed comes
@@ -21,9 +20,9 @@ impl LastWriteWinsStore {
     }
 
     async fn put(&self, id: &SessionId, entry: &NewRecord) -> Result<(), StoreError> {
-        self.0.destroy(id).await?;
+        self.inner().destroy(id).await?;
         // Another blind writer may have come in between.
-        self.0.create(id, entry).await.or(Ok(()))
+        self.inner().create(id, entry).await.or(Ok(()))
     }
 }
 
@@ -33,13 +32,11 @@ impl std::fmt::Debug for LastWriteWinsStore {
     }
 }
 
-impl Store for LastWriteWinsStore {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
-        self.0.get(id)
-    }
+impl StoreWrapper for LastWriteWinsStore {
+    type Inner = dyn Store;
 
-    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        self.0.expiries(ids)
+    fn inner(&self) -> &dyn Store {
+        &*self.0
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
@@ -58,17 +55,9 @@ impl Store for LastWriteWinsStore {
         })
     }
 
-    fn touch<'a>(
-        &'a self,
-        id: &'a SessionId,
-        read: &'a RecordText,
-        entry: &'a NewRecord,
-    ) -> StoreFuture<'a, bool> {
-        self.0.touch(id, read, entry)
-    }
-
-    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        self.0.destroy(id)
+    /// Remembers nothing, as most stores do.
+    fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        self.inner().destroy(id)
     }
 
     fn replace<'a>(
@@ -80,11 +69,9 @@ impl Store for LastWriteWinsStore {
         _: &'a RetiredId,
     ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
-            self.0.destroy(old).await?;
+            self.inner().destroy(old).await?;
             self.put(new, entry).await?;
             Ok(CasOutcome::Stored)
         })
     }
-
-    delegate_rest!(|blind| &blind.0);
 }

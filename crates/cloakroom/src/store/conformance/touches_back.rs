@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
-use crate::store::{
-    CasOutcome, NewRecord, RetiredId, Store, StoreFuture, StoredRecord, delegate_rest,
-};
+use crate::store::{CasOutcome, NewRecord, Store, StoreFuture, StoreWrapper};
 
 /// Sets the expiry of every touch, earlier or later.
 #[derive(Clone)]
@@ -26,26 +23,11 @@ impl std::fmt::Debug for TouchesBack {
     }
 }
 
-impl Store for TouchesBack {
-    fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
-        self.0.get(id)
-    }
+impl StoreWrapper for TouchesBack {
+    type Inner = dyn Store;
 
-    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        self.0.expiries(ids)
-    }
-
-    fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
-        self.0.create(id, entry)
-    }
-
-    fn update<'a>(
-        &'a self,
-        id: &'a SessionId,
-        read: &'a RecordText,
-        entry: &'a NewRecord,
-    ) -> StoreFuture<'a, CasOutcome> {
-        self.0.update(id, read, entry)
+    fn inner(&self) -> &dyn Store {
+        &*self.0
     }
 
     fn touch<'a>(
@@ -55,32 +37,15 @@ impl Store for TouchesBack {
         entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let Some(stored) = self.0.get(id).await? else {
+            let Some(stored) = self.inner().get(id).await? else {
                 return Ok(false);
             };
             let moved = NewRecord {
                 text: stored.text.clone(),
                 ..entry.clone()
             };
-            let saved = self.0.update(id, &stored.text, &moved).await?;
+            let saved = self.inner().update(id, &stored.text, &moved).await?;
             Ok(saved == CasOutcome::Stored)
         })
     }
-
-    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        self.0.destroy(id)
-    }
-
-    fn replace<'a>(
-        &'a self,
-        old: &'a SessionId,
-        read: Option<&'a RecordText>,
-        new: &'a SessionId,
-        entry: &'a NewRecord,
-        retired: &'a RetiredId,
-    ) -> StoreFuture<'a, CasOutcome> {
-        self.0.replace(old, read, new, entry, retired)
-    }
-
-    delegate_rest!(|control| &control.0);
 }

@@ -31,7 +31,6 @@ use super::{
     CasOutcome, Changes, Invalidation, InvalidationSink, NewRecord, RetiredId, Store, StoreError,
     StoreErrorKind, StoreFuture, StoredRecord,
 };
-use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 
@@ -163,27 +162,25 @@ impl fmt::Debug for NearStore {
     }
 }
 
-impl Store for NearStore {
+impl super::StoreWrapper for NearStore {
+    type Inner = dyn Store;
+
+    fn inner(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(self.0.get(id))
     }
 
-    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
-        self.0.store.get_uncached(id)
-    }
-
     fn staleness(&self) -> Duration {
-        self.0.staleness + self.0.store.staleness()
-    }
-
-    fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        self.0.store.expiries(ids)
+        self.0.staleness + self.inner().staleness()
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
-            self.0.store.create(id, entry).await
+            self.inner().create(id, entry).await
         })
     }
 
@@ -195,7 +192,7 @@ impl Store for NearStore {
     ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
-            self.0.store.update(id, read, entry).await
+            self.inner().update(id, read, entry).await
         })
     }
 
@@ -207,14 +204,14 @@ impl Store for NearStore {
     ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
-            self.0.store.touch(id, read, entry).await
+            self.inner().touch(id, read, entry).await
         })
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
-            self.0.store.destroy(id).await
+            self.inner().destroy(id).await
         })
     }
 
@@ -228,14 +225,14 @@ impl Store for NearStore {
     ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             let _writing = WriteInvalidation::to(&self.0.memory, [old, new]);
-            self.0.store.replace(old, read, new, entry, retired).await
+            self.inner().replace(old, read, new, entry, retired).await
         })
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
-            self.0.store.retire(id).await
+            self.inner().retire(id).await
         })
     }
 
@@ -246,13 +243,16 @@ impl Store for NearStore {
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let forgetting = ClearOnDrop::of(&self.0.memory);
-            let ended = self.0.store.destroy_by_user(user, keep).await?;
+            let ended = self.inner().destroy_by_user(user, keep).await?;
             self.0.catch_up(forgetting).await;
             Ok(ended)
         })
     }
 
-    super::delegate_many!(|near| near.0.store);
+    /// Returns `None`: what a cache in front of this one would be notified of, this one learns as well.
+    fn changes(&self, _: InvalidationSink) -> Option<Box<dyn Changes>> {
+        None
+    }
 }
 
 #[cfg(test)]

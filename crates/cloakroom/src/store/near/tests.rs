@@ -12,6 +12,7 @@ mod untold;
 
 use self::fake::{Fake, n, record};
 use super::*;
+use crate::clock::Timestamp;
 
 #[tokio::test(start_paused = true)]
 async fn expired_records_are_not_served_from_cache() {

@@ -12,7 +12,7 @@ use crate::record::RecordText;
 use crate::session::Session;
 use crate::store::memory::{MemoryLimit, MemoryStore};
 use crate::store::{
-    CasOutcome, NewRecord, RetiredId, Store, StoreFuture, StoredRecord, delegate_rest,
+    CasOutcome, NewRecord, RetiredId, Store, StoreFuture, StoreWrapper, StoredRecord,
 };
 use crate::vectors::NOW;
 
@@ -106,15 +106,25 @@ impl Recorder {
     }
 }
 
-impl Store for Recorder {
+impl StoreWrapper for Recorder {
+    type Inner = dyn Store;
+
+    fn inner(&self) -> &dyn Store {
+        &self.store
+    }
+
+    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
+        StoreWrapper::get(self, id)
+    }
+
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         self.note("get", id);
-        self.store.get(id)
+        self.inner().get(id)
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
         self.note_set(id, entry);
-        self.store.create(id, entry)
+        self.inner().create(id, entry)
     }
 
     fn update<'a>(
@@ -124,7 +134,7 @@ impl Store for Recorder {
         entry: &'a NewRecord,
     ) -> StoreFuture<'a, CasOutcome> {
         self.note_set(id, entry);
-        self.store.update(id, read, entry)
+        self.inner().update(id, read, entry)
     }
 
     fn touch<'a>(
@@ -134,12 +144,12 @@ impl Store for Recorder {
         entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
         self.note("touch", id);
-        self.store.touch(id, read, entry)
+        self.inner().touch(id, read, entry)
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
         self.note("destroy", id);
-        self.store.destroy(id)
+        self.inner().destroy(id)
     }
 
     fn replace<'a>(
@@ -152,20 +162,18 @@ impl Store for Recorder {
     ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             // Express does not destroy a record that does not exist either.
-            if self.store.get(old).await?.is_some() {
+            if self.inner().get(old).await?.is_some() {
                 self.note("destroy", old);
             }
             self.note_set(new, entry);
-            self.store.replace(old, read, new, entry, retired).await
+            self.inner().replace(old, read, new, entry, retired).await
         })
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
         self.note("destroy", id);
-        self.store.retire(id)
+        self.inner().retire(id)
     }
-
-    delegate_rest!(|recorder| &recorder.store);
 }
 
 /// Runs a future that waits for nothing outside this thread.

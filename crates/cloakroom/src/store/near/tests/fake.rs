@@ -7,6 +7,7 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 
 use super::super::*;
+use crate::clock::Timestamp;
 use crate::store::{Page, RetiredId};
 
 /// A store with a subscription that the test controls.
