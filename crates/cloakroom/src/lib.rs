@@ -29,23 +29,33 @@
 //! }
 //! ```
 //!
-//! Features: `axum` and `memory` (on), `actix`, `tower`, `ws`, `socketio`, `attempts`, `sqlite`,
-//! `redis`, `postgres`, `mongodb`, `near`, `conformance`, `testing`. Without any, the core has no framework and no
-//! database.
+//! # Features
 //!
-//! To begin: [`manual::start`]; messages, jobs, polls: [`manual::recipes`];
-//! users, roles, rejections: `manual::guards`; tests of an application: `manual::testing`; behind a
-//! proxy, with secrets, logs and health: [`manual::production`]; coming from tower-sessions, axum-login or
-//! actix-session: [`manual::coming_from`];
-//! what is promised, each with its test: [`manual::guarantees`]; ids that
-//! change, late requests, and how long cookies live: [`manual::lifecycle`]; which store when:
-//! `manual::stores`; what a logout survives: `manual::durability`; logins, devices and guessing:
-//! `manual::logins`; coming from Express: [`manual::from_express`]; where we differ:
-//! [`manual::deviations`]; what holds by default, and why: [`manual::defaults`]; which attacks are
-//! answered: `manual::attacks`; every error, and what to do then: [`manual::errors`]; connections that
-//! outlive a request: `manual::live`; a cache in front of the store: `manual::near`; what is seen when
-//! things break: [`manual::faults`]; what ten million sessions need, and a thousand million:
-//! [`manual::sizing`].
+//! Without any, the core has no framework and no database.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `axum`, `memory` | on by default: the layer with its extractors, the store for one process |
+//! | `actix`, `tower` | actix-web's middleware; the layer for any tower service |
+//! | `sqlite`, `redis`, `postgres`, `mongodb` | a store each |
+//! | `near` | a cache in front of a store, which is notified of logouts |
+//! | `ws`, `socketio` | connections that end with their session |
+//! | `attempts` | logins bounded by account and by address |
+//! | `testing`, `conformance` | tools for tests of applications, and of stores |
+//!
+//! # The manual
+//!
+//! | for | page |
+//! |---|---|
+//! | a first login | [`manual::quick_start`], [`manual::recipes`], [`manual::examples`] |
+//! | users, roles, rejections | `manual::logins`, `manual::guards`, [`manual::errors`] |
+//! | tests of an application | `manual::testing` |
+//! | a store | `manual::choosing_a_store`, `manual::caching`, `manual::durability`, `manual::writing_a_store` |
+//! | open connections | `manual::websockets` |
+//! | Express | [`manual::from_express`], [`manual::deviations`] |
+//! | tower-sessions, axum-login, actix-session | [`manual::coming_from`] |
+//! | deployment | [`manual::production`], [`manual::operations`], [`manual::faults`], [`manual::sizing`] |
+//! | what holds | [`manual::guarantees`], [`manual::concurrency_model`], [`manual::lifecycle`], [`manual::defaults`], `manual::security` |
 
 pub mod auth;
 pub mod clock;

@@ -1,7 +1,7 @@
 //! Pages to read: no code.
 
-#[doc = include_str!("manual/start.md")]
-pub mod start {}
+#[doc = include_str!("manual/quick_start.md")]
+pub mod quick_start {}
 
 #[doc = include_str!("manual/recipes.md")]
 pub mod recipes {}
@@ -23,6 +23,19 @@ pub mod coming_from {}
 #[doc = include_str!("manual/lifecycle.md")]
 pub mod lifecycle {}
 
+#[doc = include_str!("manual/concurrency_model.md")]
+pub mod concurrency_model {}
+
+#[cfg(feature = "conformance")]
+#[doc = include_str!("manual/writing_a_store.md")]
+///
+/// ```
+#[doc = include_str!("manual/map_store.rs")]
+/// ```
+///
+#[doc = include_str!("manual/writing_a_store_rules.md")]
+pub mod writing_a_store {}
+
 #[doc = include_str!("manual/guarantees.md")]
 pub mod guarantees {}
 
@@ -43,23 +56,23 @@ pub mod errors {}
 pub mod logins {}
 
 #[cfg(all(feature = "axum", feature = "attempts"))]
-#[doc = include_str!("manual/attacks.md")]
-pub mod attacks {}
+#[doc = include_str!("manual/security.md")]
+pub mod security {}
 
 #[doc = include_str!("manual/deviations.md")]
 pub mod deviations {}
 
 #[cfg(all(feature = "redis", feature = "postgres", feature = "mongodb"))]
-#[doc = include_str!("manual/stores.md")]
-pub mod stores {}
+#[doc = include_str!("manual/choosing_a_store.md")]
+pub mod choosing_a_store {}
 
 #[cfg(all(feature = "redis", feature = "postgres", feature = "mongodb"))]
 #[doc = include_str!("manual/durability.md")]
 pub mod durability {}
 
 #[cfg(all(feature = "ws", feature = "socketio", feature = "postgres"))]
-#[doc = include_str!("manual/live.md")]
-pub mod live {}
+#[doc = include_str!("manual/websockets.md")]
+pub mod websockets {}
 
 #[cfg(all(
     feature = "near",
@@ -67,8 +80,8 @@ pub mod live {}
     feature = "postgres",
     feature = "mongodb"
 ))]
-#[doc = include_str!("manual/near.md")]
-pub mod near {}
+#[doc = include_str!("manual/caching.md")]
+pub mod caching {}
 
 #[doc = include_str!("manual/operations.md")]
 pub mod operations {}

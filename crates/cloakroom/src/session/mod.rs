@@ -364,7 +364,7 @@ impl Session {
     /// future is never ready. Nor is it while the store is down: once that is back, it is polled again.
     ///
     /// All waiting futures together cost the store one query for a thousand of them, twice a second, fewer
-    /// where it sends invalidations: see `manual::live`.
+    /// where it sends invalidations: see `manual::websockets`.
     ///
     /// ```
     /// # use cloakroom::{Session, watch::EndReason};

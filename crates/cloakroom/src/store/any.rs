@@ -25,7 +25,7 @@ pub struct StoreOptions {
     /// `true` if Express writes to the store as well and would resurrect sessions that are destroyed here: a
     /// tombstone then takes the place of each. Default: `false`.
     pub mixed_fleet: bool,
-    /// Bound on the age of a read from a near cache in front of the store, usually 1 s: see `manual::near`.
+    /// Bound on the age of a read from a near cache in front of the store, usually 1 s: see `manual::caching`.
     /// `None`, the default: no cache. `near=1s` in the URL takes precedence. Set the same bound on every
     /// server of a fleet.
     pub near: Option<Duration>,
@@ -104,7 +104,7 @@ impl AnyStore {
     ///
     /// `?near=1s` (`&near=1s` after other parameters) puts a cache in front of it, whose reads are never
     /// older than that: whole seconds, or milliseconds as in `near=500ms`. It needs the feature `near`;
-    /// `manual::near` describes its use.
+    /// `manual::caching` describes its use.
     ///
     /// # Errors
     ///

@@ -22,6 +22,7 @@ mod locked;
 mod mutants;
 mod near;
 mod outage;
+mod own_store;
 mod poison;
 mod races;
 mod refused;
