@@ -204,7 +204,9 @@ fn pump(
             Err(error) if is_timeout(&error) => continue,
             Err(_) => break,
         };
-        if passes(&buffer[..length]) && to.write_all(&buffer[..length]).is_err() {
+        // It may have been cut while this was read, or held back.
+        let passes = passes(&buffer[..length]);
+        if state.is_cut(said) || passes && to.write_all(&buffer[..length]).is_err() {
             break;
         }
     }
