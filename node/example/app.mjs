@@ -161,6 +161,8 @@ export function shop ({ store, secret }) {
       const { session } = socket.request
       if (!session || Object.keys(session).length === 1) return
       socket.join(session.id)
+      // The cart may have changed since the page was made, before the socket was there to be told.
+      session.reload().then(() => socket.emit('cart', count(socket.request.session.cart)), () => {})
       session.ended().then(() => {
         socket.emit('ended')
         socket.disconnect()

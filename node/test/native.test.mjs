@@ -254,7 +254,7 @@ test('every function of the core catches panics', async () => {
     const text = readFileSync(new URL(file, source), 'utf8')
     const all = text.match(/#\[napi\b[^\]]*\]/g) ?? []
     count += all.length
-    assert.deepEqual(all.filter(attribute => !attribute.includes('catch_unwind')), [], file)
+    assert.deepEqual(all.filter(attribute => !/catch_unwind|\(object\)/.test(attribute)), [], file)
   }
   assert.ok(count >= 15)
 })

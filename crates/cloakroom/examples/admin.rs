@@ -149,7 +149,7 @@ fn row(account: &Account, sessions: usize, token: Option<&str>) -> Markup {
                 form method="post" action="/end" {
                     input type="hidden" name="_csrf" value=(token);
                     input type="hidden" name="user" value=(account.name);
-                    button.danger disabled[sessions == 0] aria-label={ "EndReason every session of " (account.name) } { "EndReason all" }
+                    button.danger disabled[sessions == 0] aria-label={ "End every session of " (account.name) } { "End all" }
                 }
             } }
         }
@@ -157,14 +157,14 @@ fn row(account: &Account, sessions: usize, token: Option<&str>) -> Markup {
 }
 
 #[derive(Deserialize)]
-struct EndReason {
+struct EndForm {
     user: String,
 }
 
 /// Ends a user's sessions. When this responds, no server accepts the user's cookies any more.
 async fn end(
     State(manager): State<Manager>,
-    Form(form): Form<EndReason>,
+    Form(form): Form<EndForm>,
 ) -> Result<Response, Failure> {
     if !ACCOUNTS.iter().any(|account| account.name == form.user) {
         return Ok(StatusCode::NOT_FOUND.into_response());

@@ -54,7 +54,7 @@ fn entry(visitor: &Visitor, guest: &Guest) -> Markup {
                 form method="post" action=(action) {
                     (token(visitor))
                     button.small type="submit" {
-                        "EndReason every session" span.hidden { " of " (guest.name) }
+                        "End every session" span.hidden { " of " (guest.name) }
                     }
                 }
             }

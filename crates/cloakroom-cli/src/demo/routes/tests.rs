@@ -485,7 +485,7 @@ async fn the_back_office_is_for_the_role_admin() {
             .page("/admin")
             .await
             .body
-            .contains("EndReason every session")
+            .contains("End every session")
     );
     assert_eq!(grace.get("/admin").await.json(), json!({"sessions": 2}));
     assert_eq!(
