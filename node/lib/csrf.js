@@ -64,7 +64,7 @@ function checked ({ session }, token) {
   return isOne ? undefined : 'this form is out of date: load its page again'
 }
 
-/** Returns a token of the session, masked anew each time; the first draws a secret into it. */
+/** Returns a token of the session, masked again each time; the first generates a secret in it. */
 function tokenOf (visit) {
   const { session } = visit.req
   if (!session) throw new Error('the session has ended: it has no token')

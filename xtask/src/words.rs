@@ -4,20 +4,21 @@
 
 mod circles;
 mod list;
-mod sources;
+pub(crate) mod sources;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::context::Context;
 use crate::steps::Done;
-use sources::{Source, function_lines, library, type_names};
+use sources::{doc_comments, function_lines, library, type_names};
 
 /// Of a hundred doc comments so many may open with a question word.
 const MAX_QUESTIONS_PERCENT: usize = 3;
 /// Names of types that may be defined in more than one module.
 const MAX_SHARED_TYPES: usize = 5;
 
-/// What was counted.
+/// The figures.
 #[derive(Debug)]
 struct Figures {
     doc_comments: usize,
@@ -38,7 +39,7 @@ struct Figures {
 ///
 /// # Errors
 ///
-/// Where a source cannot be read or parsed.
+/// If a source cannot be read or parsed.
 pub(crate) fn run() -> Result<bool, String> {
     let context = Context::read()?;
     let figures = Figures::read(&context)?;
@@ -60,7 +61,14 @@ pub(crate) fn step(context: &Context) -> Result<Done, String> {
 impl Figures {
     fn read(context: &Context) -> Result<Self, String> {
         let sources = library(&context.root)?;
-        let docs: Vec<(String, String)> = sources.iter().flat_map(Source::doc_comments).collect();
+        let texts = list::texts(&context.root)?;
+        let code = texts.iter().filter(|(file, _)| is_rust(file));
+        let docs = code.flat_map(|(file, text)| {
+            doc_comments(text)
+                .into_iter()
+                .map(move |first| (file, first))
+        });
+        let docs: Vec<_> = docs.collect();
         let questions = docs.iter().filter(|(_, first)| list::is_question(first));
         let questions = questions.map(|(file, first)| format!("{file}: {first}"));
         let mut functions: Vec<usize> = sources.iter().flat_map(function_lines).collect();
@@ -70,7 +78,10 @@ impl Figures {
             doc_comments: docs.len(),
             questions: questions.collect(),
             shared_types: shared(sources.iter().flat_map(type_names)),
-            old_words: list::old_words(&context.root)?,
+            old_words: texts
+                .iter()
+                .flat_map(|(file, text)| list::in_text(file, text))
+                .collect(),
             circles: circles::of(&sources),
             functions,
             long_files: long
@@ -107,7 +118,7 @@ impl Figures {
         .join("\n")
     }
 
-    /// What is out of bounds, each with its place.
+    /// Lists the figures that are out of bounds, each with its place.
     fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
         if self.questions.len() * 100 > self.doc_comments * MAX_QUESTIONS_PERCENT {
@@ -128,6 +139,12 @@ impl Figures {
         }
         broken
     }
+}
+
+fn is_rust(file: &str) -> bool {
+    Path::new(file)
+        .extension()
+        .is_some_and(|extension| extension == "rs")
 }
 
 fn shared(names: impl Iterator<Item = (String, String)>) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! What sessions cost in the memory store: `cargo bench -p cloakroom --bench memory`.
+//! The memory that sessions take in the memory store: `cargo bench -p cloakroom --bench memory`.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};

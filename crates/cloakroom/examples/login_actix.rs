@@ -197,7 +197,7 @@ mod tests {
         };
     }
 
-    /// What a visitor is told: status, Location, body. The cookies are kept.
+    /// The response to a visitor: status, Location, body. The cookies are kept.
     macro_rules! ask {
         ($site:expr, $visitor:expr, $request:expr) => {{
             let mut request = $request.insert_header(("accept", "text/html"));

@@ -106,7 +106,7 @@ pub use web::SessionLayer;
 #[cfg(any(feature = "axum", feature = "actix"))]
 pub use web::{Csrf, CurrentUser, LoggedIn};
 
-/// What an application with a login names, at once: `use cloakroom::prelude::*;`.
+/// The names that an application with a login needs: `use cloakroom::prelude::*;`.
 pub mod prelude {
     #[cfg(feature = "attempts")]
     pub use crate::auth::Attempts;

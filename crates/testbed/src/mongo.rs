@@ -69,7 +69,8 @@ impl Mongo {
         )
     }
 
-    /// The same without bounds on connections, for as many as the store opens by itself.
+    /// `mongodb://127.0.0.1:PORT/DATABASE?directConnection=true`, with as many connections as the store opens by
+    /// itself.
     pub fn unbounded_url(&self, database: &str) -> String {
         format!(
             "mongodb://127.0.0.1:{}/{database}?directConnection=true",

@@ -205,6 +205,8 @@ pub(crate) const PARTS: &[Part] = &[
 mod tests {
     use std::collections::HashSet;
 
+    use crate::words::sources::walk;
+
     use super::*;
 
     #[test]
@@ -219,6 +221,31 @@ mod tests {
             );
             let (everyday, full) = (part.rounds(Extent::Everyday), part.rounds(Extent::Full));
             assert!(everyday <= full, "{}", part.name);
+        }
+    }
+    /// A control that is a test is named as the test is.
+    #[test]
+    fn every_control_that_is_a_test_exists() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/cloakroom");
+        let mut paths = Vec::new();
+        for folder in ["src", "tests"] {
+            walk(&root.join(folder), &mut paths).unwrap();
+        }
+        let code: String = paths
+            .iter()
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        for part in PARTS {
+            let name = part.control.trim_matches('`');
+            let name = name.rsplit("::").next().unwrap_or(name);
+            let is_test =
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            assert!(
+                !is_test || code.contains(&format!("fn {name}(")),
+                "{}: {}",
+                part.name,
+                part.control
+            );
         }
     }
 }

@@ -75,7 +75,7 @@ fn imports(source: &Source, own: &[String]) -> BTreeSet<Vec<String>> {
 
 struct Paths<'a> {
     own: &'a [String],
-    /// How many inline modules the visit is in.
+    /// Number of inline modules around the visited item.
     depth: usize,
     found: BTreeSet<Vec<String>>,
 }

@@ -18,21 +18,21 @@ impl Source {
     pub(crate) fn lines(&self) -> usize {
         self.text.lines().count()
     }
+}
 
-    /// The first lines of its doc comments, with the file's name.
-    pub(crate) fn doc_comments(&self) -> Vec<(String, String)> {
-        let (mut found, mut is_inside) = (Vec::new(), false);
-        for line in self.text.lines().map(str::trim_start) {
-            let doc = line
-                .strip_prefix("///")
-                .or_else(|| line.strip_prefix("//!"));
-            if let Some(doc) = doc.filter(|_| !is_inside) {
-                found.push((self.name.clone(), doc.trim().to_owned()));
-            }
-            is_inside = doc.is_some();
+/// Returns the first lines of the doc comments in a text.
+pub(crate) fn doc_comments(text: &str) -> Vec<&str> {
+    let (mut found, mut is_inside) = (Vec::new(), false);
+    for line in text.lines().map(str::trim_start) {
+        let doc = line
+            .strip_prefix("///")
+            .or_else(|| line.strip_prefix("//!"));
+        if let Some(doc) = doc.filter(|_| !is_inside) {
+            found.push(doc.trim());
         }
-        found
+        is_inside = doc.is_some();
     }
+    found
 }
 
 /// Reads the library's files, those of its tests aside.
@@ -86,7 +86,7 @@ pub(crate) fn type_names(source: &Source) -> Vec<(String, String)> {
         .collect()
 }
 
-/// How many lines each function has, from its name to its closing brace; tests aside.
+/// Counts the lines of each function, from its name to its closing brace; tests aside.
 pub(crate) fn function_lines(source: &Source) -> Vec<usize> {
     let mut functions = Functions(Vec::new());
     functions.visit_file(&source.syntax);
@@ -134,14 +134,8 @@ mod tests {
 
     #[test]
     fn a_doc_comment_is_known_by_its_first_line() {
-        let source =
-            source("//! One.\n//! More.\n\n/// Two.\nstruct A;\n// None.\n/// Three.\nstruct B;\n");
-        let found: Vec<String> = source
-            .doc_comments()
-            .into_iter()
-            .map(|(_, first)| first)
-            .collect();
-        assert_eq!(found, ["One.", "Two.", "Three."]);
+        let text = "//! One.\n//! More.\n\n/// Two.\nstruct A;\n// None.\n/// Three.\nstruct B;\n";
+        assert_eq!(doc_comments(text), ["One.", "Two.", "Three."]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who may sign in, in a table of SQLite: names, roles, and Argon2id hashes of passwords.
+//! The users who may sign in, in a table of SQLite: names, roles, and Argon2id hashes of passwords.
 
 use std::error::Error;
 use std::path::Path;
@@ -11,7 +11,7 @@ use cloakroom::Accounts;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use tokio::task::spawn_blocking;
 
-/// Whom a new database begins with; an application has a form for that.
+/// The users of a new database; an application has a form for that.
 pub(crate) const SEEDS: [(&str, &str, bool); 2] = [
     ("ada", "analytical-engine", true),
     ("grace", "nanoseconds", false),

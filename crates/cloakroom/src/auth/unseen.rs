@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::session::Session;
 
-/// Where applications of Express keep who is signed in, beside what is looked at by default.
+/// Paths at which applications of Express keep the user, beside the default keys.
 const ELSEWHERE: [&str; 9] = [
     "user",
     "username",

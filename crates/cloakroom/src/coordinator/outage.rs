@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::store::StoreError;
 
-/// Whether the store fails just now.
+/// `true` while the store fails.
 #[derive(Default)]
 pub(super) struct Outage {
     /// Looked at for each operation that succeeds.

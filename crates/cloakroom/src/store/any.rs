@@ -215,7 +215,7 @@ fn place_of(url: &str) -> Option<&str> {
     (is_sure && place.chars().all(is_host)).then_some(place)
 }
 
-/// What follows `memory:` is meant for another store, or expects what this one does not do.
+/// Refuses what follows `memory:`: it is meant for another store, or asks for what this one does not do.
 fn no_memory_url() -> ConnectError {
     let why = "the URL of the store in memory is `memory:` alone, it keeps nothing on disk and takes no \
                parameters but `near`: for a file write sqlite:PATH";

@@ -113,7 +113,7 @@ impl Error for StoreError {
     }
 }
 
-/// Where a store is, and what went wrong there.
+/// The place of a store, and its error.
 #[derive(Debug)]
 struct At {
     place: String,

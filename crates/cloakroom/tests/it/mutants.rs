@@ -73,7 +73,7 @@ struct Mutant {
     store: MemoryStore,
     fault: Fault,
     clock: ManualClock,
-    /// Whose sessions are whose, as a careless index has it.
+    /// Lists a user's sessions as a careless index has them.
     users: Mutex<HashMap<SessionId, Vec<String>>>,
     last_page: Mutex<Vec<SessionId>>,
 }
@@ -98,7 +98,7 @@ impl Mutant {
         }
     }
 
-    /// What is stored of an entry.
+    /// Returns the part of an entry that is stored.
     fn entry(&self, id: &SessionId, entry: &NewRecord) -> NewRecord {
         self.users
             .lock()
@@ -119,7 +119,7 @@ impl Mutant {
         entry
     }
 
-    /// Whether a name in the index is the one that is asked for, by a careless comparison.
+    /// Compares a name in the index with the requested one, carelessly.
     fn is(&self, name: &str, asked: &str) -> bool {
         let plain = |name: &str| name.replace("e\u{301}", "e").replace('é', "e");
         match self.fault {
@@ -473,7 +473,7 @@ fn table() -> Vec<(Fault, &'static str, Rule)> {
     .into()
 }
 
-/// Whether a store with this fault passes a rule.
+/// Returns `true` if a store with this fault passes a rule.
 async fn passes(fault: Fault, rule: Rule) -> bool {
     let clock = clock();
     let subject = Subject::with_clock(Mutant::new(fault, &clock), clock);

@@ -1,4 +1,4 @@
-//! What the author of a store is told by a rule that failed.
+//! Advice for the author of a store, by the rule that failed.
 
 /// Says, while a rule's test panics, what the rule is about and where to look.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Advice {
         Self(found.map_or("", |(_, advice)| advice))
     }
 
-    /// What it says; empty where the rule's own message says all.
+    /// Its text; empty where the rule's own message says all.
     pub fn text(&self) -> &'static str {
         self.0
     }

@@ -29,7 +29,7 @@ impl MongoInner {
         filter
     }
 
-    /// Awaits an operation on a session; `None` if a tombstone stands in its place.
+    /// Awaits an operation on a session; `None` if it has a tombstone.
     pub(super) async fn unless_buried<T>(
         &self,
         id: &str,

@@ -173,7 +173,7 @@ async fn z3_express_s_records_say_nothing_of_the_device_unless_asked() {
     assert!(record.contains("192.0.2.7"), "{record}");
 }
 
-/// Where Express's own examples keep who is signed in, each read here and written by a login here.
+/// Paths at which Express's own examples keep the user, each read here and written by a login here.
 #[tokio::test]
 async fn z4_each_idiom_of_express_is_read_and_written() {
     #[rustfmt::skip]
@@ -253,7 +253,7 @@ fn z8_kinds_of_errors_stay_what_they_are() {
     );
 }
 
-/// What is logged on this thread.
+/// The log lines of this thread.
 #[derive(Clone, Default)]
 struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 
