@@ -141,7 +141,7 @@ async fn r8_twelve_locked_rows_behind_a_pooler_delay_no_other_session() {
     let direct = server.create_database("locked_behind");
     let pooler = PgBouncer::start(server, PoolMode::Transaction, 10);
     let url = pooler.url("locked_behind");
-    other_sessions_are_served("PostgreSQL, behind PgBouncer", &url, async || {
+    other_sessions_are_served("PostgreSQL, behind `PgBouncer`", &url, async || {
         Lock::take(&direct)
     })
     .await;
