@@ -41,6 +41,7 @@
 //! | `near` | a cache in front of a store, which is notified of logouts |
 //! | `ws`, `socketio` | connections that end with their session |
 //! | `attempts` | logins bounded by account and by address |
+//! | `metrics` | counters of what happens to sessions |
 //! | `testing`, `conformance` | tools for tests of applications, and of stores |
 //!
 //! # The manual
@@ -54,7 +55,7 @@
 //! | open connections | `manual::websockets` |
 //! | Express | [`manual::from_express`], [`manual::deviations`] |
 //! | tower-sessions, axum-login, actix-session | [`manual::coming_from`] |
-//! | deployment | [`manual::production`], [`manual::operations`], [`manual::faults`], [`manual::sizing`] |
+//! | deployment | [`manual::production`], [`manual::operations`], [`observe`], [`manual::faults`], [`manual::sizing`] |
 //! | what holds | [`manual::guarantees`], [`manual::concurrency_model`], [`manual::lifecycle`], [`manual::defaults`], `manual::security` |
 
 pub mod auth;
@@ -65,6 +66,7 @@ pub mod id;
 mod lifecycle;
 pub mod manager;
 pub mod manual;
+pub mod observe;
 pub mod policy;
 pub mod record;
 pub mod session;

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use self::time::Time;
 use crate::clock::Clock;
+use crate::observe::{EventSubject, Observer, Observers};
 
 /// Time for which an attempt waits for its turn: longer than a password check takes, shorter than clients
 /// wait.
@@ -59,7 +60,10 @@ const TIDY_ABOVE: usize = 1024;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Attempts(Arc<Limits>);
+pub struct Attempts {
+    limits: Arc<Limits>,
+    observers: Observers,
+}
 
 struct Limits {
     account: Quota,
@@ -135,14 +139,27 @@ impl Attempts {
     ) -> Self {
         let time = Time::of(clock.into());
         let addresses = DefaultKeyedStateStore::default();
-        Self(Arc::new(Limits {
+        let limits = Limits {
             account: quota(account),
             accounts: Mutex::default(),
             addresses: RateLimiter::new(quota(address), addresses, time.clone()),
             tidy_addresses_above: AtomicUsize::new(TIDY_ABOVE),
             time,
             hash: RandomState::new(),
-        }))
+        };
+        Self {
+            limits: Arc::new(limits),
+            observers: Observers::default(),
+        }
+    }
+
+    /// Adds an observer, which is told of attempts that have to wait
+    /// ([`attempts_throttled`](Observer::attempts_throttled)); an `Arc` of the one that the
+    /// [`Manager`](crate::Manager) has serves both.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers = self.observers.and(Arc::new(observer));
+        self
     }
 
     /// Begins an attempt at an account, whether it exists or not, from an address, if that is known: waits
@@ -159,7 +176,25 @@ impl Attempts {
         account: &str,
         address: Option<IpAddr>,
     ) -> Result<Attempt, TooManyAttempts> {
-        let limits = &self.0;
+        let begun = self.begin_untold(account, address).await;
+        if let Err(refused) = &begun {
+            let client = EventSubject {
+                address,
+                ..EventSubject::unknown().of_user(account)
+            };
+            let wait = refused.retry_after;
+            self.observers
+                .tell(|observer| observer.attempts_throttled(&client, wait));
+        }
+        begun
+    }
+
+    async fn begin_untold(
+        &self,
+        account: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Attempt, TooManyAttempts> {
+        let limits = &self.limits;
         if let Some(address) = address {
             limits.count(address)?;
         }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::Device;
 use crate::id::SessionId;
+use crate::observe::{EndCause, EventSubject};
 use crate::policy::AtLimit;
 use crate::record::{Metadata, RecordText, StoredRecord};
 use crate::session::{Coordinator, Followed, Session, SessionError};
@@ -62,7 +63,7 @@ impl Session {
             self.destroy().await?;
             return Ok(true);
         }
-        Ok(end(self.coordinator(), &user, handle).await?)
+        Ok(end(self.coordinator(), &user, handle, EndCause::Logout).await?)
     }
 
     /// Ends all other sessions of the same user, on every server, and returns their number.
@@ -80,6 +81,7 @@ impl Session {
             .coordinator()
             .destroy_by_user(&user, keep.as_ref())
             .await?;
+        self.tell_everywhere(&user, ended);
         Ok(ended)
     }
 
@@ -94,6 +96,7 @@ impl Session {
             return Ok(0);
         };
         let ended = self.coordinator().destroy_by_user(&user, None).await?;
+        self.tell_everywhere(&user, ended);
         // A login of this request has stored nothing yet, or under another user.
         match self.destroy().await {
             Ok(()) | Err(SessionError::Ended) => Ok(ended),
@@ -130,6 +133,7 @@ impl Session {
             let keep = session.key();
             let ending = session.coordinator().destroy_by_user(&user, keep.as_ref());
             let ended = ending.await?;
+            session.tell_everywhere(&user, ended);
             renewed.map(|()| ended)
         });
         match changing.await {
@@ -138,6 +142,19 @@ impl Session {
                 Ok(panic) => resume_unwind(panic),
                 Err(error) => Err(StoreError::new(StoreErrorKind::Unknown, error).into()),
             },
+        }
+    }
+
+    /// Tells observers that a user has ended so many sessions.
+    fn tell_everywhere(&self, user: &str, ended: u64) {
+        if self.is_observed() {
+            let subject = EventSubject {
+                address: self.request().address,
+                user_agent: self.request().user_agent.clone(),
+                ..EventSubject::unknown().of_user(user)
+            };
+            self.coordinator()
+                .tell_ended(&subject, EndCause::Everywhere, ended);
         }
     }
 
@@ -209,7 +226,10 @@ impl Session {
                 tokio::time::sleep(OVERLAP).await;
             }
             for key in too_many {
-                self.coordinator().destroy_at(&key).await?;
+                if self.coordinator().destroy_at(&key).await? && self.is_observed() {
+                    let subject = self.coordinator().subject_of(&key, None).of_user(user);
+                    self.coordinator().tell_ended(&subject, EndCause::Limit, 1);
+                }
                 if Some(&key) == self.key().as_ref() {
                     self.was_destroyed();
                     return Err(SessionError::TooManySessions);
@@ -277,12 +297,18 @@ pub(crate) async fn end(
     coordinator: &Coordinator,
     user: &str,
     handle: &str,
+    cause: EndCause,
 ) -> Result<bool, StoreError> {
     // A session that keeps changing its id is retried for as long as a save.
     let last = Instant::now() + coordinator.policy.settings().store_timeout;
     loop {
         match end_once(coordinator, user, handle).await? {
-            EndResult::Ended => return Ok(true),
+            EndResult::Ended(handle) => {
+                let mut subject = EventSubject::unknown().of_user(user);
+                subject.handle = Some(handle);
+                coordinator.tell_ended(&subject, cause, 1);
+                return Ok(true);
+            }
             EndResult::Absent => return Ok(false),
             EndResult::Moved if Instant::now() >= last => break,
             EndResult::Moved => {}
@@ -294,7 +320,8 @@ pub(crate) async fn end(
 
 /// The outcome for a session that was to end.
 enum EndResult {
-    Ended,
+    /// The session of this handle.
+    Ended(String),
     Absent,
     /// The session, or another of the user's that may be it, was moved to another id meanwhile.
     Moved,
@@ -321,7 +348,7 @@ async fn end_once(
         };
         let ended = coordinator.destroy_at(&found.key).await?;
         return Ok(if ended {
-            EndResult::Ended
+            EndResult::Ended(found.device.handle)
         } else {
             EndResult::Moved
         });

@@ -1,6 +1,7 @@
 //! The wire: a cookie's name, its signed value, and the two header fields (RFC 6265bis §4).
 
 mod codec;
+mod fault;
 mod key_ring;
 mod name;
 mod request;
@@ -9,6 +10,7 @@ mod signed;
 mod ticket;
 mod verify_cache;
 
+pub(crate) use fault::{CookieFault, fault_of};
 pub use key_ring::{KeyError, KeyRing};
 pub(crate) use name::Prefix;
 pub use name::{CookieName, CookieNameError};

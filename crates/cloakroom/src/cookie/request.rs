@@ -104,7 +104,7 @@ fn verify(value: &[u8], keys: &KeySet, grammar: &IdGrammar) -> Option<Ticket> {
 }
 
 /// Splits a field at its semicolons.
-fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(field);
     std::iter::from_fn(move || {
         let all = rest.take()?;
@@ -117,7 +117,7 @@ fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Returns the value of a pair of that name, without surrounding quotes.
-fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+pub(super) fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let pair = trim(pair);
     let rest = pair.strip_prefix(name)?;
     let value = trim(trim_start(rest).strip_prefix(b"=")?);

@@ -30,9 +30,10 @@ use crate::clock::{Clock, Timestamp};
 use crate::cookie::Ticket;
 use crate::id::SessionId;
 use crate::lifecycle::SessionState;
+use crate::observe::{EndCause, EventSubject, Observers};
 use crate::policy::{Policy, RequestInfo};
 use crate::record::{NewRecord, Record, RecordError, RecordText, StoredRecord};
-use crate::store::{Store, StoreError, StoreErrorKind, StoreFuture};
+use crate::store::{CasOutcome, Store, StoreError, StoreErrorKind, StoreFuture};
 use crate::watch::SessionWatch;
 
 /// The store of the sessions and the policy that governs them.
@@ -40,6 +41,7 @@ pub(crate) struct Coordinator {
     pub(crate) policy: Policy,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
+    pub(crate) observers: Observers,
     pub(crate) watch: Arc<SessionWatch>,
     #[cfg(any(feature = "ws", feature = "socketio"))]
     pub(crate) sockets: Arc<crate::watch::Sockets>,
@@ -59,7 +61,12 @@ const BULK_FACTOR: u32 = 10;
 const RETRY_WITHIN: Duration = Duration::from_millis(100);
 
 impl Coordinator {
-    pub(crate) fn new(policy: Policy, store: Arc<dyn Store>, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(
+        policy: Policy,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        observers: Observers,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             policy,
             watch: SessionWatch::new(Arc::clone(&store), clock.clone()),
@@ -67,6 +74,7 @@ impl Coordinator {
             sockets: Arc::default(),
             store,
             clock,
+            observers,
             saves: save_queue::SaveQueue::default(),
             breaker: circuit_breaker::CircuitBreaker::default(),
             outage: outage::Outage::default(),
@@ -152,33 +160,57 @@ impl Coordinator {
     /// replace the cookie of the client's next session.
     ///
     /// If the store fails to end it, the end is retried until it succeeds.
-    pub(crate) async fn end(&self, id: &SessionId) -> Result<(), StoreError> {
+    /// Returns `true` if there was one.
+    pub(crate) async fn end(&self, id: &SessionId) -> Result<bool, StoreError> {
         let asked = self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone()));
         let outcome = self.end_once(id).await;
         asked.answered(outcome)
     }
 
-    async fn end_once(&self, id: &SessionId) -> Result<(), StoreError> {
+    async fn end_once(&self, id: &SessionId) -> Result<bool, StoreError> {
         if self.end_at(&self.key(id)).await? {
-            return Ok(());
+            return Ok(true);
         }
         if let Followed::Successor(id, _) = self.follow(id).await? {
-            self.end_at(&self.key(&id)).await?;
+            return self.end_at(&self.key(&id)).await;
         }
-        Ok(())
+        Ok(false)
     }
 
-    /// Ends several; where one cannot be ended, the others end nevertheless.
-    pub(crate) async fn end_all(&self, ids: &[SessionId]) -> Result<(), StoreError> {
+    /// Ends several; where one cannot be ended, the others end nevertheless. Returns `true` if there was one.
+    pub(crate) async fn end_all(&self, ids: &[SessionId]) -> Result<bool, StoreError> {
         // All are noted before the first is sent: the caller may disconnect in between.
         let asked = ids
             .iter()
             .map(|id| self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone())));
-        let mut outcome = Ok(());
+        let (mut outcome, mut has_ended) = (Ok(()), false);
         for (asked, id) in asked.collect::<Vec<_>>().into_iter().zip(ids) {
-            outcome = outcome.and(asked.answered(self.end_once(id).await));
+            let ended = asked.answered(self.end_once(id).await);
+            has_ended |= *ended.as_ref().unwrap_or(&false);
+            outcome = outcome.and(ended.map(drop));
         }
-        outcome
+        outcome.map(|()| has_ended)
+    }
+
+    /// Tells observers that sessions have ended, if there are any of both.
+    pub(crate) fn tell_ended(&self, subject: &EventSubject, cause: EndCause, sessions: u64) {
+        if sessions > 0 {
+            self.observers
+                .tell(|observer| observer.ended(subject, cause, sessions));
+        }
+    }
+
+    /// Returns the subject of an event on a session, by the store's key and its record if that is known.
+    pub(crate) fn subject_of(&self, key: &SessionId, record: Option<&Record>) -> EventSubject {
+        let device = record.and_then(|record| record.metadata()?.device());
+        let hash = || self.policy.keys().keyed_hashes(key.expose()).swap_remove(0);
+        let keys = &self.policy.settings().user_keys;
+        let user = record.and_then(|record| keys.owner_by(|key| record.get(key)).user());
+        EventSubject {
+            handle: Some(device.map_or_else(hash, |device| device.handle)),
+            user,
+            ..EventSubject::unknown()
+        }
     }
 
     async fn end_at(&self, key: &SessionId) -> Result<bool, StoreError> {
@@ -211,7 +243,14 @@ impl Coordinator {
         };
         let removing = self.store.update(&key, record.text(), &entry);
         match self.in_time(removing, StoreErrorKind::Unknown).await {
-            Ok(_) => self.watch.is_over(&key),
+            Ok(removed) => {
+                self.watch.is_over(&key);
+                if !self.observers.is_empty() {
+                    let subject = self.subject_of(&key, Some(record));
+                    let is_ended = removed == CasOutcome::Stored;
+                    self.tell_ended(&subject, EndCause::Absolute, is_ended.into());
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "a session past its absolute time-out stays in the store");
             }

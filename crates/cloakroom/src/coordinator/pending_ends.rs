@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use super::Coordinator;
 use crate::id::SessionId;
+use crate::observe::EndCause;
 use crate::store::StoreError;
 
 /// The most sessions that are remembered, at some 200 bytes each.
@@ -149,11 +150,15 @@ impl Coordinator {
     }
 
     async fn try_to_end(&self, key: &SessionId, end: &PendingEnd) -> Result<(), StoreError> {
-        match end {
+        let has_ended = match end {
             PendingEnd::OfClient(id) => self.end_once(id).await?,
-            PendingEnd::OfRecord => drop(self.destroy_once(key).await?),
-        }
+            PendingEnd::OfRecord => self.destroy_once(key).await?,
+        };
         self.pending_ends.remove(key);
+        if has_ended && !self.observers.is_empty() {
+            // Whoever asked for it is gone: mostly a client that signed out.
+            self.tell_ended(&self.subject_of(key, None), EndCause::Logout, 1);
+        }
         tracing::info!(id = ?key, "a session has ended at a retry");
         Ok(())
     }

@@ -146,6 +146,7 @@ impl Coordinator {
         };
         match written {
             Ok(written) => {
+                self.observers.tell(|observer| observer.joined(jobs.len()));
                 let record = Arc::clone(&written.record);
                 for mut job in jobs {
                     let _ = job.done.send(Ok(written.of(&mut job.edit)));

@@ -25,6 +25,8 @@ pub(crate) struct Saved {
     pub(crate) successor: Option<SessionId>,
     /// The value that an edit's change resulted in.
     pub(crate) value: Option<String>,
+    /// `true` if others had changed the record meanwhile.
+    pub(crate) is_merged: bool,
 }
 
 /// The result of a write of one or several edits.
@@ -32,6 +34,7 @@ pub(super) struct WrittenEdits {
     pub(super) record: Arc<Record>,
     expires: Timestamp,
     successor: Option<SessionId>,
+    is_merged: bool,
 }
 
 impl WrittenEdits {
@@ -42,6 +45,7 @@ impl WrittenEdits {
             expires: self.expires,
             successor: self.successor.clone(),
             value: edit.value.take(),
+            is_merged: self.is_merged,
         }
     }
 }
@@ -56,7 +60,7 @@ impl Coordinator {
     ) -> Result<WrittenEdits, SaveError> {
         let mut key = self.key(id);
         let mut successor: Option<SessionId> = None;
-        let mut tries = self.tries();
+        let (mut tries, mut is_merged) = (self.tries(), false);
         while tries.another().await {
             let merged = merge(&self.policy, &key, Some(&base), edits)?;
             let (now, end) = tries.begin();
@@ -69,6 +73,7 @@ impl Coordinator {
                     let written = self.written(merged);
                     return Ok(WrittenEdits {
                         successor,
+                        is_merged,
                         ..written
                     });
                 }
@@ -78,7 +83,10 @@ impl Coordinator {
                     key = Cow::Owned(self.key(&next).into_owned());
                     successor = Some(next);
                 }
-                store::CasOutcome::Conflict(stored) => base = self.parse(stored.text)?,
+                store::CasOutcome::Conflict(stored) => {
+                    base = self.parse(stored.text)?;
+                    is_merged = true;
+                }
             }
         }
         Err(SaveError::Conflict)
@@ -126,7 +134,7 @@ impl Coordinator {
         mut edit: Box<Edit>,
     ) -> Result<Saved, SaveError> {
         let mut old = Cow::Borrowed(old);
-        let mut tries = self.tries();
+        let (mut tries, mut is_merged) = (self.tries(), false);
         while tries.another().await {
             self.check_id(id)?;
             let (old_key, key) = (self.key(&old), self.key(id).into_owned());
@@ -148,7 +156,12 @@ impl Coordinator {
                 Err(error) => return Err(error.into()),
                 Ok(store::CasOutcome::Stored) => {
                     self.watch.is_over(&old_key);
-                    return Ok(self.written(merged).of(&mut edit));
+                    let written = self.written(merged);
+                    return Ok(WrittenEdits {
+                        is_merged,
+                        ..written
+                    }
+                    .of(&mut edit));
                 }
                 Ok(store::CasOutcome::NotFound) => {
                     let (next, stored) = self.renewed(&old).await?;
@@ -171,7 +184,10 @@ impl Coordinator {
                 Ok(store::CasOutcome::Conflict(stored)) if base.is_none() => {
                     edit.required = Some(stored.text);
                 }
-                Ok(store::CasOutcome::Conflict(stored)) => base = Some(self.parse(stored.text)?),
+                Ok(store::CasOutcome::Conflict(stored)) => {
+                    base = Some(self.parse(stored.text)?);
+                    is_merged = true;
+                }
             }
         }
         Err(SaveError::Conflict)
@@ -222,6 +238,7 @@ impl Coordinator {
             record,
             expires,
             successor: None,
+            is_merged: false,
         }
     }
 

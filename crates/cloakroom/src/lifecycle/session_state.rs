@@ -87,6 +87,8 @@ pub(crate) struct SessionState {
     pub(crate) rotation: Option<Rotation>,
     /// `true` if this request proved the user's identity.
     pub(crate) is_login: bool,
+    /// `true` once observers were told of it.
+    pub(crate) is_login_told: bool,
     /// `true` if this request began or ended an impersonation.
     pub(crate) is_handed: bool,
     /// `true` if this request asked for "remember me".
@@ -131,6 +133,7 @@ impl SessionState {
             left: None,
             rotation: None,
             is_login: false,
+            is_login_told: false,
             is_handed: false,
             remembers: false,
             stored: None,
@@ -172,6 +175,7 @@ impl SessionState {
             left: None,
             rotation: None,
             is_login: false,
+            is_login_told: false,
             is_handed: false,
             remembers: false,
             saved: false,
@@ -380,6 +384,7 @@ impl SessionState {
         metadata.note_login(now, device);
         metadata.note_last(fingerprint);
         self.is_login = true;
+        self.is_login_told = false;
         self.is_handed = false;
     }
 

@@ -6,6 +6,7 @@ use super::Manager;
 use crate::clock::Timestamp;
 use crate::cookie::{Life, SetCookieError, clear_cookie, format_cookie, reissue_cookie};
 use crate::lifecycle::{self, CookieOp, Plan, Rotation, SessionState, StoreOp};
+use crate::observe::EndCause;
 use crate::policy::{CookieLife, Insecurity, OnStoreError, RequestInfo};
 use crate::session::{SaveError, Session, SessionError};
 
@@ -144,12 +145,18 @@ impl Manager {
     async fn carry_out(&self, plan: Plan, session: &Session) -> Result<(), SaveError> {
         match plan.store {
             StoreOp::Nothing => Ok(()),
-            StoreOp::Refuse => Err(SaveError::Closed),
+            StoreOp::Refuse => {
+                session.tell_refused_save();
+                Err(SaveError::Closed)
+            }
             StoreOp::Create | StoreOp::Update | StoreOp::Replace => session.write(plan.now).await,
             StoreOp::Touch => session.touch_now(plan.now).await,
             StoreOp::Destroy => {
+                let before = session.subject_if_observed();
                 let ids = session.lock(|held| held.to_end());
-                self.0.end_all(&ids).await?;
+                if self.0.end_all(&ids).await? {
+                    session.tell_ended(before, EndCause::Logout);
+                }
                 Ok(())
             }
         }

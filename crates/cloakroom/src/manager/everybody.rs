@@ -6,6 +6,7 @@ use super::Manager;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::lifecycle;
+use crate::observe::EndCause;
 use crate::record::Metadata;
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -100,6 +101,11 @@ impl Manager {
         if !lifecycle::belongs(self.policy(), metadata) || metadata.is_some_and(is_younger) {
             return Ok(false);
         }
-        self.0.destroy_at(key).await
+        let has_ended = self.0.destroy_at(key).await?;
+        if has_ended && !self.0.observers.is_empty() {
+            let subject = self.0.subject_of(key, record.as_deref());
+            self.0.tell_ended(&subject, EndCause::Operator, 1);
+        }
+        Ok(has_ended)
     }
 }

@@ -6,6 +6,7 @@ use super::Manager;
 use super::open::Opened;
 use crate::cookie::{Ticket, Tickets};
 use crate::id::SessionId;
+use crate::observe::EndCause;
 use crate::policy::RequestInfo;
 use crate::session::Session;
 use crate::store::{StoreError, StoreErrorKind};
@@ -56,7 +57,7 @@ impl Manager {
                 let reason = "the session's record cannot be read";
                 Err(StoreError::new(StoreErrorKind::Corrupt, reason))
             }
-            Opened::Unknown | Opened::Closed | Opened::Foreign => Ok(None),
+            Opened::Unknown | Opened::Closed | Opened::Duplicate | Opened::Foreign => Ok(None),
         }
     }
 
@@ -102,14 +103,19 @@ impl Manager {
     /// [`StoreError`] where the store failed: the end is retried in the background until it succeeds, as long
     /// as this process lives.
     pub async fn end_session(&self, id: &SessionId) -> Result<bool, StoreError> {
-        let is_there = !matches!(
-            self.load(&only(id)).await?,
-            Opened::Unknown | Opened::Closed | Opened::Foreign
-        );
-        if is_there {
-            self.0.end(id).await?;
+        let found = self.load(&only(id)).await?;
+        let record = match &found {
+            Opened::Unknown | Opened::Closed | Opened::Duplicate | Opened::Foreign => {
+                return Ok(false);
+            }
+            Opened::Unread(_) => None,
+            Opened::Live(held) => held.base.as_deref(),
+        };
+        if self.0.end(id).await? && !self.0.observers.is_empty() {
+            let subject = self.0.subject_of(&self.0.key(id), record);
+            self.0.tell_ended(&subject, EndCause::Operator, 1);
         }
-        Ok(is_there)
+        Ok(true)
     }
 }
 

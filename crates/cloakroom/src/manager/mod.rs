@@ -2,6 +2,7 @@
 
 mod change;
 mod close;
+mod events;
 mod everybody;
 mod find;
 mod open;
@@ -21,6 +22,7 @@ use crate::clock::Clock;
 use crate::cookie::{self, Ticket, Tickets};
 #[cfg(feature = "tower")]
 pub(crate) use crate::lifecycle::Plan;
+use crate::observe::{Observer, Observers, TimedStore};
 use crate::policy::{OnStoreError, Policy, RequestInfo};
 use crate::session::{Coordinator, Session};
 use crate::store::{Store, StoreError, StoreErrorKind};
@@ -43,7 +45,8 @@ impl Manager {
     /// Creates sessions in a shared store, with a clock that a test may set.
     pub fn with_clock(policy: Policy, store: Arc<dyn Store>, clock: impl Into<Clock>) -> Self {
         store.set_user_keys(&policy.settings().user_keys);
-        Self(Coordinator::new(policy, store, clock.into()))
+        let observers = Observers::default();
+        Self(Coordinator::new(policy, store, clock.into(), observers))
     }
 
     /// Returns the policy of these sessions.
@@ -54,6 +57,33 @@ impl Manager {
     /// Returns their store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
+    }
+
+    /// Adds an observer, which is told what happens to the sessions of this manager from now on, and of every
+    /// operation of their store. Without one, nothing is done for it.
+    ///
+    /// It returns a manager of its own: call it when the manager is made, before it is cloned or used. Observers
+    /// that are added later are told of the same events, in the order in which they were added.
+    ///
+    /// ```
+    /// use cloakroom::observe::{AuditFormat, AuditObserver};
+    /// # use cloakroom::{Manager, MemoryStore, Policy};
+    ///
+    /// # fn f(policy: Policy) -> Manager {
+    /// let manager = Manager::new(policy, MemoryStore::new())
+    ///     .observer(AuditObserver::new("shop", AuditFormat::Owasp));
+    /// # manager }
+    /// ```
+    #[must_use]
+    pub fn observer(self, observer: impl Observer) -> Self {
+        let observer: Arc<dyn Observer> = Arc::new(observer);
+        let timed = TimedStore::new(Arc::clone(&self.0.store), Arc::clone(&observer));
+        Self(Coordinator::new(
+            self.0.policy.clone(),
+            Arc::new(timed),
+            self.0.clock.clone(),
+            self.0.observers.and(observer),
+        ))
     }
 
     /// Checks that the store can be read and written now: for the readiness route of a load balancer or an
@@ -149,15 +179,30 @@ impl Manager {
         cookies: impl IntoIterator<Item = &'a [u8]>,
         request: RequestInfo,
     ) -> Result<Session, StoreError> {
-        let coordinator = Arc::clone(&self.0);
+        if !self.0.observers.is_empty() {
+            let cookies: Vec<&[u8]> = cookies.into_iter().collect();
+            return Box::pin(self.open_observed(&cookies, request)).await;
+        }
         let Some(tickets) = self.tickets(cookies) else {
-            return Ok(Session::fresh(coordinator, request, None));
+            return Ok(Session::fresh(Arc::clone(&self.0), request, None));
         };
-        match self.load(&tickets).await {
+        let opened = self.load(&tickets).await;
+        self.session_of(opened, tickets, request)
+    }
+
+    /// Returns the session of a request by what its tickets were found to name.
+    fn session_of(
+        &self,
+        opened: Result<Opened, StoreError>,
+        tickets: Tickets,
+        request: RequestInfo,
+    ) -> Result<Session, StoreError> {
+        let coordinator = Arc::clone(&self.0);
+        match opened {
             Ok(Opened::Live(held)) => Ok(Session::new(coordinator, request, held)),
             Ok(Opened::Unknown) => Ok(Session::fresh(coordinator, request, Some(tickets.first))),
             Ok(Opened::Foreign) => Ok(Session::fresh(coordinator, request, None)),
-            Ok(Opened::Closed) => {
+            Ok(Opened::Closed | Opened::Duplicate) => {
                 let held = coordinator.fresh(&request, Some(tickets.first)).closed();
                 Ok(Session::new(coordinator, request, Box::new(held)))
             }

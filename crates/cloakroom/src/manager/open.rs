@@ -18,6 +18,8 @@ pub(super) enum Opened {
     Unknown,
     /// An id was closed within the last minute: the request is late, and anonymous.
     Closed,
+    /// Two cookies name live sessions, and the policy accepts neither.
+    Duplicate,
     /// There is a record that cannot be read.
     Unread(Ticket),
     /// There is a session of another realm, which this one neither opens nor ends.
@@ -33,7 +35,9 @@ impl Manager {
         };
         let second_found = Box::pin(self.look_up(second)).await?;
         match (first, second_found) {
-            (Opened::Live(_), Opened::Live(_)) if self.rejects_duplicates() => Ok(Opened::Closed),
+            (Opened::Live(_), Opened::Live(_)) if self.rejects_duplicates() => {
+                Ok(Opened::Duplicate)
+            }
             (live @ Opened::Live(_), _) | (_, live @ Opened::Live(_)) => Ok(live),
             (unread @ Opened::Unread(_), _) | (_, unread @ Opened::Unread(_)) => Ok(unread),
             (Opened::Foreign, _) | (_, Opened::Foreign) => Ok(Opened::Foreign),

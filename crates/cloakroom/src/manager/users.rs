@@ -3,6 +3,7 @@
 use super::Manager;
 use crate::auth::{Device, devices};
 use crate::id::SessionId;
+use crate::observe::{EndCause, EventSubject};
 use crate::session::Session;
 use crate::store::StoreError;
 
@@ -42,7 +43,7 @@ impl Manager {
     ///
     /// [`StoreError`] where the store failed: the session may still be there.
     pub async fn end_device_of(&self, user: &str, handle: &str) -> Result<bool, StoreError> {
-        devices::end(&self.0, user, handle).await
+        devices::end(&self.0, user, handle, EndCause::Operator).await
     }
 
     /// Ends all sessions of a user but `keep`, and returns their number.
@@ -59,6 +60,9 @@ impl Manager {
             Some(session) => session.present_key().await?,
             None => None,
         };
-        self.0.destroy_by_user(user, keep.as_ref()).await
+        let ended = self.0.destroy_by_user(user, keep.as_ref()).await?;
+        let subject = EventSubject::unknown().of_user(user);
+        self.0.tell_ended(&subject, EndCause::Operator, ended);
+        Ok(ended)
     }
 }

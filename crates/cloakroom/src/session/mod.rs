@@ -1,6 +1,7 @@
 //! The session as a handler has it: one client's data, read and changed by key.
 
 mod error;
+mod events;
 mod fields;
 mod flash;
 mod late;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::events::Placement;
 use super::{SaveError, Session, SessionError, parse, read};
 use crate::clock::Timestamp;
 use crate::coordinator::{Followed, Saved};
@@ -14,6 +15,7 @@ use crate::lifecycle::{
     Arrival, ComputedChange, Edit, EditError, Phase, SessionState, WriteSnapshot, belongs, is_late,
     is_shut_out, required, settle_predecessor, signs_in, signs_in_a_visitor, user_before,
 };
+use crate::observe::{EndCause, EventSubject};
 use crate::record::{Record, StoredRecord, ValueError, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -115,6 +117,7 @@ impl Session {
     /// certainly refused, and can try again; where the outcome is
     /// [unknown](crate::store::StoreErrorKind::Unknown) it is cleared.
     pub async fn destroy(&self) -> Result<(), SessionError> {
+        let before = self.subject_if_observed();
         let ids = self.live(|held| {
             let ids = held.to_end();
             held.phase = Phase::Destroyed;
@@ -131,7 +134,10 @@ impl Session {
         {
             self.lock(SessionState::was_not_ended);
         }
-        Ok(ended?)
+        if ended? {
+            self.tell_ended(before, EndCause::Logout);
+        }
+        Ok(())
     }
 
     /// Reads the session past every cache; where it was renewed meanwhile, under its present id.
@@ -208,8 +214,11 @@ impl Session {
             }
             WriteTarget::Same(base) => {
                 edit.add(change);
-                let saving = self.0.coordinator.save(&sent.id, base, edit);
-                let mut saved = saving.await.map_err(SessionError::from)?;
+                let saved = self.0.coordinator.save(&sent.id, base, edit).await;
+                if self.is_observed() {
+                    self.tell_saved(saved.as_ref().map(|saved| saved.is_merged));
+                }
+                let mut saved = saved.map_err(SessionError::from)?;
                 let value = saved.value.take().unwrap_or_else(|| "null".into());
                 let id = self.saved_id(sent.id.clone(), &mut saved);
                 self.apply_saved(id, saved, &sent);
@@ -235,6 +244,15 @@ impl Session {
     /// If the id was closed while this request ran, a request that itself signs a user in stores what it
     /// set under an id of its own; every other is refused.
     pub(crate) async fn write(&self, now: Timestamp) -> Result<(), SaveError> {
+        let written = self.write_untold(now).await;
+        if self.is_observed() {
+            self.tell_saved(written.as_ref().copied());
+        }
+        written.map(drop)
+    }
+
+    /// Writes the record as [`write`](Self::write) does; returns `true` if it was merged with others' changes.
+    async fn write_untold(&self, now: Timestamp) -> Result<bool, SaveError> {
         let coordinator = &self.0.coordinator;
         // No client would ever have its id.
         if self.lock(|held| held.stored.is_none() && is_late(&coordinator.policy, held)) {
@@ -246,8 +264,11 @@ impl Session {
         self.lock(|held| held.is_login |= signs_in(&coordinator.policy, held));
         if let Some(id) = self.lock(|held| held.lost_id()) {
             // No client would ever have the id that it is to get.
+            let before = self.subject_if_observed();
             self.lock(|held| held.phase = Phase::Destroyed);
-            coordinator.end(&id).await?;
+            if coordinator.end(&id).await? {
+                self.tell_ended(before, EndCause::Renewed);
+            }
             return Err(SaveError::Gone);
         }
         match self.write_once(now).await {
@@ -266,20 +287,23 @@ impl Session {
     ///
     /// If the user was signed in under that id, either another sign-in closed it, whose session exists; or
     /// all sessions of the user were ended, which the request must not outlive.
-    async fn write_apart(&self, now: Timestamp) -> Result<(), SaveError> {
+    async fn write_apart(&self, now: Timestamp) -> Result<bool, SaveError> {
         let coordinator = &self.0.coordinator;
         let before = self.lock(|held| user_before(&coordinator.policy, held));
         self.lock(SessionState::leave_closed);
-        self.write_once(now).await?;
+        let is_merged = self.write_once(now).await?;
         let (Some(user), Some(id)) = (before, self.stored_id()) else {
-            return Ok(());
+            return Ok(is_merged);
         };
         let own = coordinator.key(&id).into_owned();
         if self.has_another(&user, &own).await? {
-            return Ok(());
+            return Ok(is_merged);
         }
+        let subject = self.subject_if_observed();
         self.lock(|held| held.phase = Phase::Destroyed);
-        coordinator.destroy_at(&own).await?;
+        if coordinator.destroy_at(&own).await? {
+            self.tell_ended(subject, EndCause::Everywhere);
+        }
         Err(SaveError::Gone)
     }
 
@@ -302,8 +326,13 @@ impl Session {
     async fn end_left(&self) -> Result<(), StoreError> {
         let left = self.lock(|held| held.left.clone());
         if let Some(left) = left {
-            Box::pin(self.0.coordinator.end(&left)).await?;
+            let has_ended = Box::pin(self.0.coordinator.end(&left)).await?;
             self.lock(|held| held.left = None);
+            if has_ended && self.is_observed() {
+                let coordinator = &self.0.coordinator;
+                let subject = coordinator.subject_of(&coordinator.key(&left), None);
+                coordinator.tell_ended(&subject, EndCause::Unreadable, 1);
+            }
         }
         Ok(())
     }
@@ -331,9 +360,10 @@ impl Session {
         self.lock(|held| settle_predecessor(policy, held, id, now));
     }
 
-    async fn write_once(&self, now: Timestamp) -> Result<(), SaveError> {
+    async fn write_once(&self, now: Timestamp) -> Result<bool, SaveError> {
         let coordinator = &self.0.coordinator;
         let (target, sent, edit) = self.to_send(now);
+        let placed = self.is_observed().then(|| self.placement(&target));
         let mut id = sent.id.clone();
         let draw = || self.draw_id();
         let mut saved = match target {
@@ -346,9 +376,31 @@ impl Session {
                 coordinator.replace(&old, &mut id, draw, base, edit).await
             }
         }?;
+        let (is_merged, stays) = (saved.is_merged, saved.successor.is_some());
         let id = self.saved_id(id, &mut saved);
         self.apply_saved(id, saved, &sent);
-        Ok(())
+        if let Some(Some((placement, before))) = placed.filter(|_| !stays) {
+            self.tell_placed(placement, &before);
+        }
+        Ok(is_merged)
+    }
+
+    /// Returns the way in which a write comes under a new id, and the session before it; `None` if it keeps its
+    /// own.
+    fn placement(&self, target: &WriteTarget) -> Option<(Placement, EventSubject)> {
+        let coordinator = &self.0.coordinator;
+        match target {
+            WriteTarget::Same(_) => None,
+            WriteTarget::New(_) => Some((Placement::Created, EventSubject::unknown())),
+            WriteTarget::Moved { base: Some(_), .. } => {
+                Some((Placement::Renewed, EventSubject::unknown()))
+            }
+            WriteTarget::Moved { old, base: None } => {
+                let key = coordinator.key(old).into_owned();
+                let before = self.lock(|held| coordinator.subject_of(&key, held.found()));
+                Some((Placement::Reset, before))
+            }
+        }
     }
 
     /// Returns the id under which a record was stored that was meant for `id`.

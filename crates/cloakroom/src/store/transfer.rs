@@ -31,6 +31,9 @@ pub struct RecordPage {
     pub next: Option<String>,
 }
 
+/// A record in its place in a page, or the reason why it cannot be read.
+pub(super) type PlacedRecord = (SessionId, Result<StoredRecord, StoreError>);
+
 impl fmt::Debug for RecordPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // In some stores the cursor contains the id that the next page begins after.
@@ -149,7 +152,7 @@ pub(super) async fn read_each<S: Store + ?Sized>(
 pub(super) fn present(
     id: SessionId,
     read: Result<Option<StoredRecord>, StoreError>,
-) -> Result<Option<(SessionId, Result<StoredRecord, StoreError>)>, StoreError> {
+) -> Result<Option<PlacedRecord>, StoreError> {
     match read {
         Ok(stored) => Ok(stored.map(|stored| (id, Ok(stored)))),
         Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(Some((id, Err(error)))),

@@ -143,6 +143,9 @@ pub(super) fn own_answer(
         503 => Cause::Unavailable,
         _ => Cause::Other,
     };
+    if let (Cause::Forged, Some(handle)) = (cause, found.any()) {
+        handle.manager().tell_csrf_refused(handle.opened());
+    }
     let replies = found.any().map(|handle| handle.replies().clone());
     replies
         .unwrap_or_default()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Each module of the library, and the modules that it may import.
 #[rustfmt::skip]
-const MAP: [(&str, &[&str]); 15] = [
+const MAP: [(&str, &[&str]); 16] = [
     ("clock",       &[]),
     ("id",          &[]),
     ("util",        &[]),
@@ -15,18 +15,20 @@ const MAP: [(&str, &[&str]); 15] = [
     ("policy",      &["clock", "id", "record", "cookie"]),
     ("lifecycle",   &["clock", "id", "record", "cookie", "policy"]),
     ("store",       &["clock", "id", "record"]),
+    ("observe",     &["clock", "id", "record", "store"]),
     ("watch",       &["clock", "id", "store"]),
-    ("coordinator", &["clock", "id", "record", "cookie", "policy", "lifecycle", "store", "util", "watch"]),
-    ("session",     &["clock", "id", "record", "cookie", "policy", "lifecycle", "store", "watch", "coordinator"]),
-    ("auth",        &["clock", "id", "policy", "record", "coordinator", "session", "store"]),
-    ("manager",     &["clock", "id", "record", "cookie", "policy", "lifecycle", "store", "coordinator", "session", "auth"]),
-    ("web",         &["auth", "policy", "store", "watch", "session", "manager", "testing"]),
+    ("coordinator", &["clock", "id", "record", "cookie", "policy", "lifecycle", "store", "observe", "util", "watch"]),
+    ("session",     &["clock", "id", "record", "cookie", "policy", "lifecycle", "store", "observe", "watch", "coordinator"]),
+    ("auth",        &["clock", "id", "policy", "record", "coordinator", "observe", "session", "store"]),
+    ("manager",     &["clock", "id", "record", "cookie", "policy", "lifecycle", "store", "observe", "coordinator", "session", "auth"]),
+    ("web",         &["auth", "observe", "policy", "store", "watch", "session", "manager", "testing"]),
     ("testing",     &["clock", "cookie", "policy", "store", "session", "manager", "web"]),
 ];
 
 /// Crates that one part of the library alone may use.
-const CONFINED: [(&str, &str); 17] = [
+const CONFINED: [(&str, &str); 18] = [
     ("governor", "auth/attempts"),
+    ("metrics", "observe/metrics"),
     ("actix_web", "web/actix"),
     ("socketioxide", "web/socketio"),
     ("axum", "web"),

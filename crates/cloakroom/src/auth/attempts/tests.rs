@@ -101,7 +101,7 @@ async fn a_network_of_ipv6_is_one_address() {
 async fn only_accounts_with_a_full_quota_are_removed() {
     let clock = clock();
     let attempts = Attempts::with((3, MINUTE), (9, MINUTE), clock.clone());
-    let known = || attempts.0.accounts.lock().unwrap().known.len();
+    let known = || attempts.limits.accounts.lock().unwrap().known.len();
     for n in 0..=TIDY_ABOVE {
         fail_from(&attempts, &format!("user {n}"), "192.0.2.1")
             .await

@@ -274,7 +274,7 @@ pub async fn put_keeps_the_index_of_users(subject: &Subject) {
         PutOutcome::Stored
     );
     let found = subject.store.list_by_user(&ada).await.unwrap();
-    assert_eq!(found, [id.clone()]);
+    assert_eq!(found, std::slice::from_ref(&id));
     let over = PutIf::Text(record_of(subject, &id).await.text);
     assert_eq!(put(subject, &id, &second, &over).await, PutOutcome::Stored);
     assert_eq!(subject.store.list_by_user(&ada).await.unwrap(), []);

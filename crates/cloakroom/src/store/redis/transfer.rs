@@ -12,13 +12,8 @@ use super::script_call::Call;
 use super::ttl::LONGEST;
 use super::writes::ScriptReply;
 use crate::id::SessionId;
-use crate::store::transfer::present;
-use crate::store::{
-    ENDLESS, NewRecord, PutIf, PutOutcome, RecordPage, StoreError, StoreErrorKind, StoredRecord,
-};
-
-/// A session in its place in a page.
-type Placed = (SessionId, Result<StoredRecord, StoreError>);
+use crate::store::transfer::{PlacedRecord, present};
+use crate::store::{ENDLESS, NewRecord, PutIf, PutOutcome, RecordPage, StoreError, StoreErrorKind};
 
 impl RedisInner {
     /// Scans as for ids, and reads the records of a page in one more round trip.
@@ -39,14 +34,14 @@ impl RedisInner {
         })
     }
 
-    async fn records(&self, ids: Vec<SessionId>) -> Result<Vec<Placed>, StoreError> {
+    async fn records(&self, ids: Vec<SessionId>) -> Result<Vec<PlacedRecord>, StoreError> {
         let mut asked = Pipeline::with_capacity(ids.len() + 2);
-        asked.add_command(self.all_of("MGET", &ids, |id| self.keys.session(id)));
+        asked.add_command(all_of("MGET", &ids, |id| self.keys.session(id)));
         for id in &ids {
             asked.add_command(of_key("PTTL", &self.keys.session(id)));
         }
         if self.mixed_fleet {
-            asked.add_command(self.all_of("MGET", &ids, |id| self.keys.tomb(id)));
+            asked.add_command(all_of("MGET", &ids, |id| self.keys.tomb(id)));
         }
         let stamp = self.link.replay().stamp();
         let said = self
@@ -65,20 +60,12 @@ impl RedisInner {
         Ok(placed.collect())
     }
 
-    fn all_of(&self, name: &str, ids: &[SessionId], key: impl Fn(&SessionId) -> String) -> Cmd {
-        let mut command = redis::cmd(name);
-        for id in ids {
-            command.arg(key(id));
-        }
-        command
-    }
-
     /// Reads the records that a node of a cluster has; if some of them are moving, one by one.
     pub(super) async fn records_at(
         &self,
         node: Node,
         ids: Vec<SessionId>,
-    ) -> Result<Vec<Placed>, StoreError> {
+    ) -> Result<Vec<PlacedRecord>, StoreError> {
         let mut asked = Pipeline::with_capacity(ids.len() * 3);
         for id in &ids {
             for command in self.asks_for(id).cmd_iter() {
@@ -111,7 +98,10 @@ impl RedisInner {
         Ok(records)
     }
 
-    async fn records_one_by_one(&self, ids: Vec<SessionId>) -> Result<Vec<Placed>, StoreError> {
+    async fn records_one_by_one(
+        &self,
+        ids: Vec<SessionId>,
+    ) -> Result<Vec<PlacedRecord>, StoreError> {
         let records: Vec<_> = stream::iter(ids)
             .map(async |id| {
                 let read = self.get(&id).await;
@@ -124,7 +114,7 @@ impl RedisInner {
     }
 
     /// Returns a session in its place, or the reason why it cannot be read; `None` if it is over.
-    fn placed(&self, id: SessionId, text: Value, left: Value, tomb: Value) -> Option<Placed> {
+    fn placed(&self, id: SessionId, text: Value, left: Value, tomb: Value) -> Option<PlacedRecord> {
         match (text, left, tomb) {
             (Value::BulkString(text), Value::Int(left), Value::Nil) => {
                 let record = stored(text, left, self.clock.now()).transpose()?;
@@ -191,6 +181,15 @@ impl RedisInner {
             (None, None) => Ok(PutOutcome::Stored),
         }
     }
+}
+
+/// Builds a command on a key of each session.
+fn all_of(name: &str, ids: &[SessionId], key: impl Fn(&SessionId) -> String) -> Cmd {
+    let mut command = redis::cmd(name);
+    for id in ids {
+        command.arg(key(id));
+    }
+    command
 }
 
 fn array(value: Value) -> Result<Vec<Value>, StoreError> {

@@ -6,16 +6,13 @@ use super::reads::Read;
 use super::writes::Write;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::store::transfer::bounded;
+use crate::store::transfer::{PlacedRecord, bounded};
 use crate::store::{
     NewRecord, PutIf, PutOutcome, RecordPage, StoreError, StoreErrorKind, StoredRecord,
 };
 
 /// The longest page.
 const PAGE: usize = 10_000;
-
-/// A row of a page, in the place of its record.
-type Placed = (SessionId, std::result::Result<StoredRecord, StoreError>);
 
 impl Read<'_> {
     /// Returns the records of the rows after the one of this number.
@@ -38,7 +35,7 @@ impl Read<'_> {
     }
 
     /// Returns the record of a row, or the reason why it cannot be read; `None` for an id that is no text.
-    fn placed(&self, row: &Row<'_>) -> Result<Option<Placed>> {
+    fn placed(&self, row: &Row<'_>) -> Result<Option<PlacedRecord>> {
         let Ok(id) = row.get_ref(1)?.as_str() else {
             return Ok(None);
         };

@@ -11,6 +11,7 @@ mod cookies;
 mod csrf;
 mod guards;
 mod logins;
+mod observed;
 mod on_actix;
 mod on_axum;
 mod sessions;

@@ -76,9 +76,10 @@ async fn what_express_brings_back_is_in_no_page_and_not_put() {
         assert_eq!(all(&store).await.records.len(), 1);
         assert!(store.destroy(&id).await.unwrap());
         let key = format!("sess:{}", id.expose());
-        let servers: Vec<&Redis> = match is_cluster {
-            true => cluster.nodes().iter().collect(),
-            false => vec![&redis],
+        let servers: Vec<&Redis> = if is_cluster {
+            cluster.nodes().iter().collect()
+        } else {
+            vec![&redis]
         };
         let set = |server: &&Redis| server.command(&["SET", &key, &entry.text, "EX", "60"]);
         let written = servers.iter().map(set).filter(|said| said == "+OK\r\n");
