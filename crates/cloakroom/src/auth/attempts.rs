@@ -180,7 +180,7 @@ impl Attempts {
         if let Err(refused) = &begun {
             let client = EventSubject {
                 address,
-                ..EventSubject::unknown().of_user(account)
+                ..EventSubject::unknown().with_user(account)
             };
             let wait = refused.retry_after;
             self.observers

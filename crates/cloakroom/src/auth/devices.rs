@@ -151,7 +151,7 @@ impl Session {
             let subject = EventSubject {
                 address: self.request().address,
                 user_agent: self.request().user_agent.clone(),
-                ..EventSubject::unknown().of_user(user)
+                ..EventSubject::unknown().with_user(user)
             };
             self.coordinator()
                 .tell_ended(&subject, EndCause::Everywhere, ended);
@@ -227,7 +227,7 @@ impl Session {
             }
             for key in too_many {
                 if self.coordinator().destroy_at(&key).await? && self.is_observed() {
-                    let subject = self.coordinator().subject_of(&key, None).of_user(user);
+                    let subject = self.coordinator().subject_of(&key, None).with_user(user);
                     self.coordinator().tell_ended(&subject, EndCause::Limit, 1);
                 }
                 if Some(&key) == self.key().as_ref() {
@@ -304,7 +304,7 @@ pub(crate) async fn end(
     loop {
         match end_once(coordinator, user, handle).await? {
             EndResult::Ended(handle) => {
-                let mut subject = EventSubject::unknown().of_user(user);
+                let mut subject = EventSubject::unknown().with_user(user);
                 subject.handle = Some(handle);
                 coordinator.tell_ended(&subject, cause, 1);
                 return Ok(true);

@@ -205,7 +205,7 @@ impl Coordinator {
         let device = record.and_then(|record| record.metadata()?.device());
         let hash = || self.policy.keys().keyed_hashes(key.expose()).swap_remove(0);
         let keys = &self.policy.settings().user_keys;
-        let user = record.and_then(|record| keys.owner_by(|key| record.get(key)).user());
+        let user = record.and_then(|record| keys.user_of(record.text()));
         EventSubject {
             handle: Some(device.map_or_else(hash, |device| device.handle)),
             user,

@@ -81,6 +81,12 @@ pub(crate) fn signs_in(policy: &Policy, held: &SessionState) -> bool {
     held.is_login || signs_in()
 }
 
+/// Returns the user who is signed in by a session as it is now.
+pub(crate) fn user_now(policy: &Policy, held: &SessionState) -> Option<String> {
+    let keys = &policy.settings().user_keys;
+    keys.owner_by(|key| held.data(key)).user()
+}
+
 /// Returns the user of a request that signs in, where it found the same user signed in already.
 pub(crate) fn user_before(policy: &Policy, held: &SessionState) -> Option<String> {
     let (found, keys) = (held.found()?, &policy.settings().user_keys);

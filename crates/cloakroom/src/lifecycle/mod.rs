@@ -12,7 +12,7 @@ mod tests;
 pub(crate) use close::{CookieOp, Plan, StoreOp, close, cookie_expires, needs_id_rotation};
 pub(crate) use late::{
     Succession, is_late, is_shut_out, leaves_id, required, settle_predecessor, signs_in,
-    signs_in_a_visitor, succession, user_before,
+    signs_in_a_visitor, succession, user_before, user_now,
 };
 pub(crate) use merge::{ComputedChange, Edit, EditError, Merged, amend, merge, set_within_limit};
 pub(crate) use open::{belongs, open, open_successor};

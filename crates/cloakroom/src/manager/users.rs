@@ -61,7 +61,7 @@ impl Manager {
             None => None,
         };
         let ended = self.0.destroy_by_user(user, keep.as_ref()).await?;
-        let subject = EventSubject::unknown().of_user(user);
+        let subject = EventSubject::unknown().with_user(user);
         self.0.tell_ended(&subject, EndCause::Operator, ended);
         Ok(ended)
     }

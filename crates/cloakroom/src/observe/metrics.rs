@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn each_event_is_counted_under_its_name_and_each_name_is_described() {
-        let (lines, subject) = (Lines::default(), EventSubject::unknown().of_user("ada"));
+        let (lines, subject) = (Lines::default(), EventSubject::unknown().with_user("ada"));
         metrics::with_local_recorder(&lines, || {
             let metrics = MetricsObserver::new("redis");
             metrics.opened(&subject);

@@ -48,7 +48,7 @@ pub trait Observer: Send + Sync + 'static {
         let _ = session;
     }
 
-    /// Takes note that a request's cookie was accepted by an older key of the ring, and is signed anew.
+    /// Takes note that a request's cookie was accepted by an older key of the ring, and is to be signed again.
     fn opened_by_old_key(&self, session: &EventSubject) {
         let _ = session;
     }
@@ -129,7 +129,7 @@ impl EventSubject {
 
     /// Sets the user.
     #[must_use]
-    pub fn of_user(mut self, user: impl Into<String>) -> Self {
+    pub fn with_user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
         self
     }

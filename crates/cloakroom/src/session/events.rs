@@ -1,7 +1,7 @@
 //! Tells observers what becomes of a session; nothing is done where there are none.
 
 use super::{SaveError, Session};
-use crate::lifecycle::SessionState;
+use crate::lifecycle::{SessionState, user_now};
 use crate::observe::{EndCause, EventSubject, SaveOutcome};
 use crate::store::StoreErrorKind;
 
@@ -15,13 +15,12 @@ impl Session {
     /// Returns the session as events name it.
     pub(crate) fn event_subject(&self) -> EventSubject {
         let (coordinator, request) = (&self.0.coordinator, self.request());
-        let keys = &coordinator.policy.settings().user_keys;
         let of_state = |held: &SessionState| {
             let device = held
                 .metadata
                 .as_ref()
                 .and_then(|metadata| metadata.device());
-            let user = keys.owner_by(|key| held.data(key)).user();
+            let user = user_now(&coordinator.policy, held);
             (
                 device.map(|device| device.handle),
                 held.stored.clone(),

@@ -10,7 +10,7 @@ use super::names::TableNames;
 use super::retired::{self, PRUNED_AT_ONCE, RetiredSql};
 use super::sid::Sid;
 use super::time::ServerTime;
-use super::transfer::TransferSql;
+use super::transfer::{TransferSql, is_retired};
 
 /// The mark of a row whose user the index cannot tell.
 pub(super) const UNINDEXABLE: &str = r"E'\x01unindexable'";
@@ -34,7 +34,7 @@ impl Column {
         }
     }
 
-    pub(super) fn value(self, parameter: &str) -> String {
+    fn value(self, parameter: &str) -> String {
         format!("{parameter}::text::{}", self.name())
     }
 
@@ -217,7 +217,7 @@ impl Sql {
             }),
             scan_first: scan(""),
             scan_next: scan(&format!(" AND s.sid > {}", sid.value("$3"))),
-            transfer: TransferSql::new(&shape, layout, notes.as_deref()),
+            transfer: shape.transfer(layout, notes.as_deref(), &time),
             count: format!(
                 "SELECT count(*) FROM {table} AS s WHERE {}",
                 shape.live(&first)
@@ -277,8 +277,8 @@ impl UserSql {
 }
 
 /// The parts that statements share.
-pub(super) struct Shape {
-    pub(super) table: String,
+struct Shape {
+    table: String,
     sid: Sid,
     tombs: Option<String>,
     /// Part of a condition: the statement waits for no row for long.
@@ -295,7 +295,7 @@ impl Shape {
         }
     }
 
-    pub(super) fn live(&self, time: &ServerTime) -> String {
+    fn live(&self, time: &ServerTime) -> String {
         let unexpired = format!("s.expire >= {}", time.second());
         match &self.tombs {
             Some(tombs) => {
@@ -308,7 +308,7 @@ impl Shape {
     }
 
     /// Deletes rows as the table `gone`, and sets tombstones for the ids of those that were live.
-    pub(super) fn gone(&self, condition: &str, time: &ServerTime) -> String {
+    fn gone(&self, condition: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         let live = self.live(time);
         let gone = format!(
@@ -327,7 +327,7 @@ impl Shape {
     }
 
     /// Inserts a row, `unless` more conditions do not hold.
-    pub(super) fn create(&self, text: &str, unless: &str, time: &ServerTime) -> String {
+    fn create(&self, text: &str, unless: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         let sid = self.sid.value("$1");
         let unmarked = self.tombs.as_ref().map_or(String::new(), |tombs| {
@@ -344,7 +344,7 @@ impl Shape {
     }
 
     /// Updates a row that has the text that was read, and meets more conditions.
-    pub(super) fn update(&self, column: Column, only: &str, time: &ServerTime) -> String {
+    fn update(&self, column: Column, only: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         format!(
             "UPDATE {table} AS s SET sess = {}, expire = to_timestamp({})
@@ -387,6 +387,32 @@ impl Shape {
              expire = to_timestamp({expire} / (s.expire < {second})::int)
              RETURNING true"
         )
+    }
+
+    /// Writes the statements about records in bulk; `notes` is the table of retired ids.
+    fn transfer(&self, layout: Layout, notes: Option<&str>, time: &ServerTime) -> TransferSql {
+        let Layout { sid, column, .. } = layout;
+        let (table, live, expires) = (&self.table, self.live(time), time.expires());
+        let scan = |after: &str| {
+            format!(
+                "SELECT s.sess::text, {expires}, s.sid::text FROM {table} AS s WHERE {live}{after}
+                 ORDER BY s.sid LIMIT $1::int8"
+            )
+        };
+        let retired = notes.map(|notes| is_retired(notes, time));
+        let unless = retired.as_ref();
+        let unless = unless.map_or(String::new(), |retired| format!(" AND NOT {retired}"));
+        let latest = format!(" AND s.expire <= to_timestamp({})", time.seconds_of("$6"));
+        TransferSql {
+            scan_first: scan(""),
+            scan_next: scan(&format!(" AND s.sid > {}", sid.value("$3"))),
+            put_absent: self.create(&column.value("$3"), &unless, time),
+            put_unchanged: self.update(column, &latest, time),
+            delete_retired: retired.map(|retired| {
+                let condition = format!("s.sid = {} AND {retired}", sid.value("$1"));
+                format!("WITH {} SELECT live FROM gone", self.gone(&condition, time))
+            }),
+        }
     }
 
     fn prune(&self, lock: &str, held: &str, time: &ServerTime) -> String {

@@ -5,7 +5,6 @@ use tokio_postgres::Row;
 use super::params::Text;
 use super::reads::{cursor_behind, open_cursor};
 use super::rows::{stored, unreadable};
-use super::sql::{Layout, Shape};
 use super::time::ServerTime;
 use super::writes::refuse_unstorable;
 use super::{PostgresInner, millis};
@@ -21,51 +20,22 @@ const PAGE: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct TransferSql {
     /// `$1` the limit; each row has text, expiry and sid.
-    scan_first: String,
+    pub(super) scan_first: String,
     /// `$1` the limit, `$3` the last sid of the page before.
-    scan_next: String,
+    pub(super) scan_next: String,
     /// `$1` sid, `$3` text, `$4` expire; no row if the id is taken or retired.
-    put_absent: String,
+    pub(super) put_absent: String,
     /// `$1` sid, `$3` text, `$4` expire, `$5` the text that was read, `$6` the latest expiry; no row if the
     /// stored one differs.
-    put_unchanged: String,
+    pub(super) put_unchanged: String,
     /// `$1` sid; deletes what was stored while the id was retired. `None` where none are.
-    delete_retired: Option<String>,
+    pub(super) delete_retired: Option<String>,
 }
 
-impl TransferSql {
-    /// Writes the statements; `notes` is the table of retired ids.
-    pub(super) fn new(shape: &Shape, layout: Layout, notes: Option<&str>) -> Self {
-        let Layout { sid, column, .. } = layout;
-        let time = ServerTime::told("$2", layout.is_set);
-        let (table, live, expires) = (&shape.table, shape.live(&time), time.expires());
-        let scan = |after: &str| {
-            format!(
-                "SELECT s.sess::text, {expires}, s.sid::text FROM {table} AS s WHERE {live}{after}
-                 ORDER BY s.sid LIMIT $1::int8"
-            )
-        };
-        let is_retired = notes.map(|notes| {
-            let now = time.after(0);
-            format!("EXISTS (SELECT FROM {notes} AS r WHERE r.sid = $1::text AND r.until > {now})")
-        });
-        let unless = is_retired.as_ref();
-        let unless = unless.map_or(String::new(), |retired| format!(" AND NOT {retired}"));
-        let latest = format!(" AND s.expire <= to_timestamp({})", time.seconds_of("$6"));
-        Self {
-            scan_first: scan(""),
-            scan_next: scan(&format!(" AND s.sid > {}", sid.value("$3"))),
-            put_absent: shape.create(&column.value("$3"), &unless, &time),
-            put_unchanged: shape.update(column, &latest, &time),
-            delete_retired: is_retired.map(|retired| {
-                let condition = format!("s.sid = {} AND {retired}", sid.value("$1"));
-                format!(
-                    "WITH {} SELECT live FROM gone",
-                    shape.gone(&condition, &time)
-                )
-            }),
-        }
-    }
+/// Returns the condition that the id `$1` is retired, by the table of retired ids.
+pub(super) fn is_retired(notes: &str, time: &ServerTime) -> String {
+    let now = time.after(0);
+    format!("EXISTS (SELECT FROM {notes} AS r WHERE r.sid = $1::text AND r.until > {now})")
 }
 
 impl PostgresInner {
