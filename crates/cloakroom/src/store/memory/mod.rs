@@ -341,6 +341,7 @@ impl MemoryTables {
     }
 }
 
+#[inline]
 fn stored(slot: &Slot, time: Look) -> StoredRecord {
     StoredRecord {
         text: slot.text.clone(),
