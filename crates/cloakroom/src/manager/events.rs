@@ -1,8 +1,10 @@
 //! Opens sessions as [`Manager::open`] does, and tells observers of it.
 
+use std::sync::Arc;
+
 use super::Manager;
 use super::open::Opened;
-use crate::cookie::{self, CookieFault, Ticket, Tickets};
+use crate::cookie::{self, CookieFault, Ticket};
 use crate::observe::{EventSubject, RefusalCause};
 use crate::policy::RequestInfo;
 use crate::session::Session;
@@ -21,36 +23,25 @@ impl Opened {
 }
 
 impl Manager {
-    /// Returns the tickets of a request; without a valid one, tells observers the fault of its cookies.
-    #[inline]
-    pub(super) fn tickets_or_tell<'a>(
+    pub(super) async fn open_observed(
         &self,
-        cookies: impl IntoIterator<Item = &'a [u8]>,
-        request: &RequestInfo,
-    ) -> Option<Tickets> {
-        if self.0.observers.is_empty() {
-            return self.tickets(cookies);
-        }
-        let cookies: Vec<&[u8]> = cookies.into_iter().collect();
-        let tickets = self.tickets(cookies.iter().copied());
-        if tickets.is_none()
-            && let Some(cause) = self.fault_of(&cookies)
-        {
-            self.tell_refused(request, cause);
-        }
-        tickets
-    }
-
-    /// Returns the session of a request as [`session_of`](Self::session_of) does, and tells observers.
-    #[cold]
-    pub(super) fn session_of_told(
-        &self,
-        opened: Result<Opened, StoreError>,
-        tickets: Tickets,
+        cookies: &[&[u8]],
         request: RequestInfo,
     ) -> Result<Session, StoreError> {
+        let client = EventSubject {
+            address: request.address,
+            user_agent: request.user_agent.clone(),
+            ..EventSubject::unknown()
+        };
+        let Some(tickets) = self.tickets(cookies.iter().copied()) else {
+            if let Some(cause) = self.fault_of(cookies) {
+                self.tell_refused(&client, cause);
+            }
+            return Ok(Session::fresh(Arc::clone(&self.0), request, None));
+        };
+        let opened = self.load(&tickets).await;
         if let Some(cause) = opened.as_ref().ok().and_then(Opened::refusal) {
-            self.tell_refused(&request, cause);
+            self.tell_refused(&client, cause);
         }
         let is_live = matches!(opened, Ok(Opened::Live(_)));
         let session = self.session_of(opened, tickets, request)?;
@@ -71,15 +62,10 @@ impl Manager {
         });
     }
 
-    fn tell_refused(&self, request: &RequestInfo, cause: RefusalCause) {
-        let client = EventSubject {
-            address: request.address,
-            user_agent: request.user_agent.clone(),
-            ..EventSubject::unknown()
-        };
+    fn tell_refused(&self, client: &EventSubject, cause: RefusalCause) {
         self.0
             .observers
-            .tell(|observer| observer.refused(&client, cause));
+            .tell(|observer| observer.refused(client, cause));
     }
 
     /// Returns the fault of the cookies of a request without a valid ticket; `None` if it has none of the name.

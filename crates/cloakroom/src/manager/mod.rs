@@ -179,18 +179,18 @@ impl Manager {
         cookies: impl IntoIterator<Item = &'a [u8]>,
         request: RequestInfo,
     ) -> Result<Session, StoreError> {
-        let Some(tickets) = self.tickets_or_tell(cookies, &request) else {
+        if !self.0.observers.is_empty() {
+            let cookies: Vec<&[u8]> = cookies.into_iter().collect();
+            return Box::pin(self.open_observed(&cookies, request)).await;
+        }
+        let Some(tickets) = self.tickets(cookies) else {
             return Ok(Session::fresh(Arc::clone(&self.0), request, None));
         };
         let opened = self.load(&tickets).await;
-        if !self.0.observers.is_empty() {
-            return self.session_of_told(opened, tickets, request);
-        }
         self.session_of(opened, tickets, request)
     }
 
     /// Returns the session of a request by what its tickets were found to name.
-    #[inline]
     fn session_of(
         &self,
         opened: Result<Opened, StoreError>,

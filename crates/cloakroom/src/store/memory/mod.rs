@@ -341,7 +341,6 @@ impl MemoryTables {
     }
 }
 
-#[inline]
 fn stored(slot: &Slot, time: Look) -> StoredRecord {
     StoredRecord {
         text: slot.text.clone(),
