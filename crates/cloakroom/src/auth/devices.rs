@@ -143,7 +143,7 @@ impl Session {
 
     /// Returns `true` if a login of this request is not stored yet.
     fn is_unsaved_login(&self) -> bool {
-        self.lock(|held| held.is_login && held.stored.as_ref() != Some(&held.id))
+        self.lock(|held| held.progress.is_login && !held.identity.is_stored())
     }
 
     /// Returns its id in the store.

@@ -198,7 +198,7 @@ impl Session {
 
     /// Returns the user who is signed in, by these keys.
     pub(super) fn owner_by(&self, keys: &UserKeys) -> Owner {
-        let owner = self.find(|held| Some(keys.owner_by(|key| held.data(key))));
+        let owner = self.find(|held| Some(keys.owner_by(|key| held.data.application_value(key))));
         owner.unwrap_or(Owner::Nobody)
     }
 

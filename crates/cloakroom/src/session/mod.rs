@@ -150,7 +150,7 @@ impl Session {
     pub fn remove(&self, key: &str) -> Result<(), SessionError> {
         self.live(|held| {
             if !is_reserved(key) {
-                held.patch.remove(key);
+                held.data.patch.remove(key);
             }
         })?;
         self.note_late();
@@ -165,7 +165,7 @@ impl Session {
     pub fn clear(&self) -> Result<(), SessionError> {
         self.live(|held| {
             for key in names(held) {
-                held.patch.remove(&key);
+                held.data.patch.remove(&key);
             }
         })?;
         self.note_late();
@@ -183,7 +183,7 @@ impl Session {
     ///
     /// [`SessionError::Ended`] after `destroy` or `unset`.
     pub fn to_json(&self) -> Result<String, SessionError> {
-        self.live(|held| record::object(&held.patch.data(held.base.as_deref())))
+        self.live(|held| record::object(&held.data.fields()))
     }
 
     /// Searches the values of keys; `None` after the session ended.
@@ -197,7 +197,7 @@ impl Session {
     ///
     /// Only [`SessionId::expose`] prints it. A client that has it, and a signing secret, has the session.
     pub fn id(&self) -> SessionId {
-        self.lock(|held| held.id.clone())
+        self.lock(|held| held.identity.id.clone())
     }
 
     /// Gives a session that is not stored under its id yet another id, for an adapter whose application
@@ -213,8 +213,8 @@ impl Session {
     pub fn choose_id(&self, id: SessionId) -> Result<(), SessionError> {
         self.must_precede_head()?;
         self.live(|held| {
-            if held.stored.as_ref() != Some(&held.id) {
-                held.id = id;
+            if !held.identity.is_stored() {
+                held.identity.id = id;
             }
         })
     }
@@ -229,7 +229,7 @@ impl Session {
     pub fn is_ended(&self) -> bool {
         let is_ended = |held: &SessionState| {
             matches!(
-                held.phase,
+                held.progress.phase,
                 Phase::Destroyed | Phase::NotEnded | Phase::Unset
             )
         };
@@ -247,6 +247,7 @@ impl Session {
     pub fn created(&self) -> Option<SystemTime> {
         self.lock(|held| {
             held.metadata
+                .value
                 .as_ref()
                 .map(|metadata| metadata.created().into())
         })
@@ -266,7 +267,7 @@ impl Session {
 
     /// Returns its cookie's attributes, as JSON in Express's spelling.
     pub fn cookie(&self) -> String {
-        self.lock(|held| held.cookie.to_json())
+        self.lock(|held| held.cookie.value.to_json())
     }
 
     /// Changes its cookie's attributes, for this session only.
@@ -275,13 +276,9 @@ impl Session {
     /// change to the session, as in Express: the cookie is sent again when data changed too, and the record
     /// keeps the attributes when it is written or [saved](Self::save).
     pub fn cookie_mut<R>(&self, change: impl FnOnce(&mut CookieMut<'_>) -> R) -> R {
-        let mut cookie = self.lock(|held| held.cookie.clone());
+        let mut cookie = self.lock(|held| held.cookie.value.clone());
         let result = change(&mut CookieMut::new(&mut cookie, self.0.coordinator.now()));
-        self.lock(|held| {
-            held.cookie = cookie;
-            held.sets_cookie = true;
-            held.cookie_changed = true;
-        });
+        self.lock(|held| held.cookie.set(cookie));
         self.note_late();
         result
     }
@@ -325,10 +322,10 @@ impl Session {
         let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
         let (id, cookie) = (self.draw_id(), policy.new_cookie(&self.0.request, now));
         self.lock(|held| {
-            if held.phase == Phase::Destroyed {
-                held.stored = None;
+            if held.progress.phase == Phase::Destroyed {
+                held.identity.stored = None;
             }
-            if held.phase != Phase::Detached {
+            if held.progress.phase != Phase::Detached {
                 held.reset(policy, id, cookie, now);
             }
         });
@@ -352,7 +349,7 @@ impl Session {
 
     /// Moves the session's expiry at the end of this request, however recently that was done.
     pub fn touch(&self) {
-        self.lock(|held| held.touched = true);
+        self.lock(|held| held.progress.touched = true);
     }
 
     /// Waits for the session's end: for a connection that outlives the request, such as a WebSocket or a
@@ -379,8 +376,8 @@ impl Session {
         let coordinator = &self.0.coordinator;
         let watched = self.lock(|held| {
             Some(Watched {
-                id: coordinator.key(held.stored.as_ref()?).into_owned(),
-                expires: held.stored_expires,
+                id: coordinator.key(held.identity.stored.as_ref()?).into_owned(),
+                expires: held.identity.stored_expires,
                 deadline: held.deadline(),
             })
         });
@@ -396,7 +393,7 @@ impl Session {
     /// Returns `true` if this request goes on without its session, because the store failed to return it.
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn is_detached(&self) -> bool {
-        self.look(|held| held.phase == Phase::Detached)
+        self.look(|held| held.progress.phase == Phase::Detached)
             .unwrap_or(false)
     }
 
@@ -420,7 +417,7 @@ impl Session {
 
     /// Returns the device that its last login noted.
     pub(crate) fn login_device(&self) -> Option<LoginDevice> {
-        self.lock(|held| held.metadata.as_ref()?.device())
+        self.lock(|held| held.metadata.value.as_ref()?.device())
     }
 
     pub(crate) fn coordinator(&self) -> &Coordinator {
@@ -429,12 +426,12 @@ impl Session {
 
     /// Notes that the store has ended it.
     pub(crate) fn was_destroyed(&self) {
-        self.lock(|held| held.phase = Phase::Destroyed);
+        self.lock(|held| held.progress.phase = Phase::Destroyed);
     }
 
     /// Returns the session's metadata.
     pub(crate) fn metadata(&self) -> Option<Arc<Metadata>> {
-        self.lock(|held| held.metadata.clone())
+        self.lock(|held| held.metadata.value.clone())
     }
 
     pub(crate) fn request(&self) -> &RequestInfo {
@@ -463,13 +460,13 @@ impl Session {
 
     /// Returns the id under which it is stored, if it is.
     pub(crate) fn stored_id(&self) -> Option<SessionId> {
-        self.lock(|held| held.stored.clone())
+        self.lock(|held| held.identity.stored.clone())
     }
 
     /// Refuses an operation that would falsely be reported as done: without the store this request has
     /// nothing of the session.
     pub(crate) fn must_be_attached(&self) -> Result<(), SessionError> {
-        if self.lock(|held| held.phase == Phase::Detached) {
+        if self.lock(|held| held.progress.phase == Phase::Detached) {
             let reason = "the store did not give this request its session";
             return Err(StoreError::new(StoreErrorKind::Unavailable, reason).into());
         }
@@ -502,7 +499,7 @@ impl fmt::Debug for Session {
 }
 
 fn names(held: &SessionState) -> Vec<String> {
-    let data = held.patch.data(held.base.as_deref());
+    let data = held.data.fields();
     data.iter()
         .map(|field: &Field<'_>| field.name().into_owned())
         .collect()

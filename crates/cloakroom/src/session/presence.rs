@@ -34,7 +34,7 @@ impl Presence {
             .policy
             .settings()
             .browser_session_ttl;
-        let idle = self.session.lock(|held| held.cookie.max_age());
+        let idle = self.session.lock(|held| held.cookie.value.max_age());
         let interval = (idle.unwrap_or(ttl) / 3).max(SHORTEST);
         interval.saturating_sub(self.moved.elapsed())
     }
@@ -46,7 +46,7 @@ impl Presence {
         let (coordinator, now) = (&self.session.0.coordinator, self.session.now());
         let stored = self
             .session
-            .lock(|held| Some((held.stored.clone()?, held.base.clone()?)));
+            .lock(|held| Some((held.identity.stored.clone()?, held.data.base.clone()?)));
         let Some((id, base)) = stored else { return };
         let touching = coordinator.touch(&id, &base, Box::new(Edit::touch(now)));
         if let Err(SaveError::Store(error)) = touching.await {
