@@ -35,7 +35,7 @@ pub use typed::Typed;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::lifecycle::{Phase, Rotation, SessionState, set_within_limit};
-use crate::policy::{CookieMut, RequestInfo};
+use crate::policy::{CookieMut, Policy, RequestInfo};
 pub use crate::record::ValueError;
 use crate::record::{
     self, Field, LoginDevice, Metadata, RecordLimit, UserKeys, is_reserved, is_value, stringify,
@@ -418,6 +418,10 @@ impl Session {
     /// Returns the device that its last login noted.
     pub(crate) fn login_device(&self) -> Option<LoginDevice> {
         self.lock(|held| held.metadata.value.as_ref()?.device())
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.0.coordinator.policy
     }
 
     pub(crate) fn coordinator(&self) -> &Coordinator {

@@ -1,7 +1,14 @@
-//! All sessions of a user, for an operator or for the user's own page.
+//! All sessions of a user, for an operator or for the user's own page; logins and guards, carried out.
+
+#[cfg(feature = "attempts")]
+mod attempts;
+mod devices;
+mod guards;
+mod login;
+mod session_limit;
 
 use super::Manager;
-use crate::auth::{Device, devices};
+use crate::auth::Device;
 use crate::id::SessionId;
 use crate::session::Session;
 use crate::store::StoreError;
@@ -32,7 +39,7 @@ impl Manager {
         user: &str,
         current: Option<&Session>,
     ) -> Result<Vec<Device>, StoreError> {
-        devices::list_by_user(&self.0, user, current).await
+        devices::list_devices(&self.0, user, current).await
     }
 
     /// Ends the session of a user that has this [handle](Device::handle); `false` where there is
@@ -42,7 +49,7 @@ impl Manager {
     ///
     /// [`StoreError`] where the store failed: the session may still be there.
     pub async fn end_device_of(&self, user: &str, handle: &str) -> Result<bool, StoreError> {
-        devices::end(&self.0, user, handle).await
+        devices::end_device(&self.0, user, handle).await
     }
 
     /// Ends all sessions of a user but `keep`, and returns their number.
