@@ -183,7 +183,7 @@ fn one_module_determines_the_signed_in_user() {
         "record/", "auth/login.rs", "auth/passport.rs", "auth/impersonate.rs", "lifecycle/merge.rs",
         "lifecycle/late.rs",
         // The servers' own indexes by user, checked by tests.
-        "store/postgres/ddl.rs", "store/mongodb/users.rs", "store/conformance",
+        "store/postgres/ddl.rs", "store/mongodb/user_index.rs", "store/conformance",
     ];
     let notions = [
         "owner_by(",

@@ -18,8 +18,8 @@ use tokio_postgres::{Error, RowStream, Statement};
 
 use super::ReadPool;
 use crate::id::SessionId;
-use crate::store::postgres::params::{Param, Text};
-use crate::store::postgres::rows::stored;
+use crate::store::postgres::session::params::{Param, Text};
+use crate::store::postgres::session::rows::stored;
 use crate::store::{StoreError, StoredRecord};
 
 /// The load of a shared connection.
