@@ -8,7 +8,7 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use governor::clock::Clock as _;
@@ -20,6 +20,7 @@ use governor::{NotUntil, Quota, RateLimiter};
 
 use self::time::Time;
 use crate::clock::Clock;
+use crate::util::lock;
 use crate::util::{Turn, TurnLock};
 
 /// Number of accounts or addresses above which those with a full quota are removed; the threshold is then
@@ -195,7 +196,7 @@ impl Limits {
 
     fn turns_of(&self, account: &str) -> TurnLock<RemainingAttempts> {
         let (key, now) = (self.key(account), self.time.now());
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut accounts = lock(&self.accounts);
         if accounts.known.len() > accounts.tidy_above.max(TIDY_ABOVE) {
             // An attempt that waits for its turn holds the account as well.
             accounts

@@ -14,13 +14,13 @@ const MAP: [(&str, &[&str]); 15] = [
     ("cookie",      &["clock", "id", "record", "util"]),
     ("policy",      &["clock", "id", "record", "cookie"]),
     ("lifecycle",   &["clock", "id", "record", "cookie", "policy"]),
-    ("store",       &["clock", "id", "record"]),
-    ("watch",       &["clock", "id", "store"]),
+    ("store",       &["clock", "id", "record", "util"]),
+    ("watch",       &["clock", "id", "store", "util"]),
     ("coordinator", &["clock", "id", "record", "cookie", "policy", "lifecycle", "store", "util", "watch"]),
-    ("session",     &["clock", "id", "record", "cookie", "policy", "lifecycle", "store", "watch", "coordinator"]),
+    ("session",     &["clock", "id", "record", "cookie", "policy", "lifecycle", "store", "util", "watch", "coordinator"]),
     ("auth",        &["clock", "id", "policy", "record", "session", "util"]),
     ("manager",     &["clock", "id", "record", "cookie", "policy", "lifecycle", "store", "coordinator", "session", "auth"]),
-    ("web",         &["auth", "policy", "store", "watch", "session", "manager", "testing"]),
+    ("web",         &["auth", "policy", "store", "util", "watch", "session", "manager", "testing"]),
     ("testing",     &["clock", "cookie", "policy", "store", "session", "manager", "web"]),
 ];
 

@@ -13,7 +13,7 @@ mod user_index;
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -40,6 +40,7 @@ use super::{
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
+use crate::util::lock;
 
 /// A store in a collection of MongoDB; clones are the same store.
 ///
@@ -142,7 +143,7 @@ impl MongoInner {
     }
 
     fn seen(&self) -> MutexGuard<'_, BsonCache> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 }
 

@@ -3,7 +3,6 @@
 //! The server's TTL index, and Express, go by the dates in documents, so filters contain a date that an index
 //! can compare; `$$NOW` would take an aggregation for each.
 
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use mongodb::Database;
@@ -15,6 +14,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::store::mongodb::MongoInner;
 use crate::store::steady::Steady;
 use crate::store::{StoreError, skew};
+use crate::util::lock;
 
 /// Time that a reading of the server's clock is used: another server may have become the primary, or its
 /// clock been set.
@@ -48,7 +48,7 @@ async fn hear(database: &Database, time: &Steady) -> Result<Option<Timestamp>, S
 impl MongoInner {
     /// Reads the clock again, in a task of its own, if the last reading is old.
     pub(crate) fn hear_the_time(&self) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = lock(&self.heard);
         if heard.elapsed() < AGAIN {
             return;
         }

@@ -1,17 +1,21 @@
 //! Encrypts and decrypts sessions with keys that are derived off the runtime's threads.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::crypto::{AesKey, Hashing, hex, random};
 use crate::store::mongodb::corrupt;
 use crate::store::mongodb::encryption::Encryption;
 use crate::store::{StoreError, StoreErrorKind};
+use crate::util::bounded_cache::BoundedCache;
+
+/// Number of keys that are kept: sessions of Express each have a salt of their own.
+const MAX_KEYS: usize = 4096;
 
 /// Encrypts and decrypts, and caches the keys that it derived.
 pub(crate) struct Encryptor {
     encryption: Arc<Encryption>,
-    keys: Mutex<DerivedKeys>,
+    /// The keys that were derived last, with their salts.
+    keys: BoundedCache<(Vec<u8>, AesKey), MAX_KEYS>,
     /// The salt of everything that this store writes with Kruptein, so that one key serves.
     salt: [u8; 128],
 }
@@ -23,7 +27,7 @@ impl Encryptor {
         }
         Ok(Self {
             encryption: Arc::new(encryption.clone()),
-            keys: Mutex::default(),
+            keys: BoundedCache::default(),
             salt: random()?,
         })
     }
@@ -74,7 +78,9 @@ impl Encryptor {
     }
 
     async fn key(&self, salt: &[u8]) -> Result<AesKey, StoreError> {
-        if let Some(key) = self.keys().get(salt) {
+        let hash = self.keys.hash(salt);
+        let of_salt = |(own, key): &(Vec<u8>, AesKey)| (own == salt).then_some(*key);
+        if let Some(key) = self.keys.get(hash, of_salt) {
             return Ok(key);
         }
         let (encryption, salt) = (Arc::clone(&self.encryption), salt.to_vec());
@@ -88,38 +94,7 @@ impl Encryptor {
         let (salt, key) = deriving
             .await
             .map_err(|_| StoreError::from(StoreErrorKind::Unavailable))?;
-        self.keys().put(salt, key);
+        self.keys.insert(hash, (salt, key));
         Ok(key)
-    }
-
-    fn keys(&self) -> MutexGuard<'_, DerivedKeys> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The keys that were derived last, by their salts.
-#[derive(Default)]
-struct DerivedKeys {
-    by_salt: HashMap<Vec<u8>, AesKey>,
-    order: VecDeque<Vec<u8>>,
-}
-
-impl DerivedKeys {
-    const MOST: usize = 4096;
-
-    fn get(&self, salt: &[u8]) -> Option<AesKey> {
-        self.by_salt.get(salt).copied()
-    }
-
-    fn put(&mut self, salt: Vec<u8>, key: AesKey) {
-        if self.by_salt.insert(salt.clone(), key).is_some() {
-            return;
-        }
-        self.order.push_back(salt);
-        if self.order.len() > Self::MOST
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.by_salt.remove(&oldest);
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Notifications of ends: a connection that listens to the trigger `ended`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -14,6 +14,7 @@ use crate::store::postgres::PostgresInner;
 use crate::store::postgres::ddl::ENDED;
 use crate::store::subscription::supervised::{Connected, Pingable, Supervised};
 use crate::store::{Ends, Invalidation, InvalidationSink, StoreFuture};
+use crate::util::lock;
 
 /// Time after which an id that was not polled is forgotten: a watching task polls more often.
 const FORGET: Duration = Duration::from_mins(1);
@@ -95,7 +96,7 @@ impl WatchedIds {
     }
 
     fn lock(&self) -> MutexGuard<'_, WatchedMap> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

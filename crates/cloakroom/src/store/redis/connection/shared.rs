@@ -18,9 +18,10 @@ use super::shared_connection::{SharedConnection, TaskOwner};
 use crate::store::redis::RedisOptions;
 use crate::store::redis::replay::{Generation, Inspection, Replay};
 use crate::store::{StoreError, StoreErrorKind, StoreFuture};
+use crate::util::Backoff;
 
 /// Pause before ends are sent again to a server that failed to take them, at first and at most.
-const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
 
 /// The state that outlives a caller that disconnects while it connects.
 pub(crate) struct Shared {
@@ -188,7 +189,7 @@ async fn keep(shared: Weak<Shared>, replay: Arc<Replay>) {
         if !replay.is_suspicious() {
             trouble.await;
         }
-        let mut pause = RETRY_BACKOFF.0;
+        let mut backoff = RETRY_BACKOFF;
         loop {
             let Some(shared) = shared.upgrade() else {
                 return;
@@ -197,8 +198,8 @@ async fn keep(shared: Weak<Shared>, replay: Arc<Replay>) {
                 break;
             }
             drop(shared);
-            sleep(pause).await;
-            pause = (pause * 2).min(RETRY_BACKOFF.1);
+            sleep(backoff.pause()).await;
+            backoff.failed();
         }
     }
 }

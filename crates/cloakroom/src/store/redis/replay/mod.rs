@@ -10,7 +10,7 @@ mod identity;
 mod log;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -32,6 +32,7 @@ use super::session::ttl::TOMBSTONE_GRACE;
 use super::user_index::index_cache::IndexCache;
 use crate::id::SessionId;
 use crate::store::RETIRED_FOR;
+use crate::util::lock;
 
 /// Number of ends that go to a server together.
 const BATCH: usize = 500;
@@ -288,7 +289,7 @@ impl Replay {
     }
 
     fn log(&self) -> MutexGuard<'_, EndLog> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.log)
     }
 }
 

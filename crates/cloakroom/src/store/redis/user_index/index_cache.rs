@@ -1,13 +1,14 @@
 //! A bounded cache of the indexes of users; all of it may be dropped at any time.
 
 use std::hash::BuildHasher as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use foldhash::HashMap;
 use foldhash::quality::RandomState;
 
 use crate::id::SessionId;
+use crate::util::lock;
 
 /// Longer than any login is under way.
 const ABSENT_FOR: Duration = Duration::from_mins(1);
@@ -128,10 +129,6 @@ impl<V> Default for Generations<V> {
             old: HashMap::default(),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
