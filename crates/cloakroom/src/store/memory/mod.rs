@@ -9,7 +9,7 @@ mod users;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use self::retired::Retired;
@@ -23,6 +23,7 @@ use super::{
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
+use crate::util::lock;
 
 /// Bound on the passes over a user's sessions: no login is that fast.
 const PASSES: usize = 1000;
@@ -488,10 +489,6 @@ impl<'a> ShardPair<'a> {
             _ => &mut self.first,
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ready<'a, T: Send + 'a>(outcome: Result<T, StoreError>) -> StoreFuture<'a, T> {

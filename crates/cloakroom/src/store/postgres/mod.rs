@@ -4,29 +4,15 @@
 //! sessions share one. The connection's `TimeZone` is the server's, as for Express, for it decides the
 //! meaning of the column `expire`.
 
-mod changes;
-mod connect;
+mod connection;
 mod ddl;
-mod ends;
-mod error;
-mod full;
 mod names;
 mod options;
-mod params;
-mod pooler;
-mod prune;
-mod query;
 mod read_pool;
-mod reads;
-mod retired;
-mod rows;
 mod schema;
-mod sid;
-mod sql;
-mod time;
-mod url;
-mod users;
-mod writes;
+mod session;
+mod subscription;
+mod user_index;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -39,13 +25,17 @@ use tokio::task::AbortHandle;
 pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
 
-use self::full::PoolExhausted;
+use self::connection::connect;
+use self::connection::full::PoolExhausted;
+use self::connection::pooler::Pooler;
+use self::connection::url;
 use self::names::TableNames;
-use self::pooler::Pooler;
 use self::read_pool::ReadPool;
-use self::sid::Sid;
-use self::sql::{Column, Expire, Layout, Sql};
-use self::users::UserIndex;
+use self::session::prune;
+use self::session::sid::Sid;
+use self::session::sql::{Column, Expire, Layout, Sql};
+use self::subscription::{changes, ends};
+use self::user_index::UserIndex;
 use super::completion::to_completion;
 use super::{
     CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreError,
