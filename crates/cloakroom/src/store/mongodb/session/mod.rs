@@ -5,4 +5,5 @@ pub(super) mod ends;
 pub(super) mod reads;
 pub(super) mod retired;
 pub(super) mod tombstones;
+pub(super) mod transfer;
 pub(super) mod writes;

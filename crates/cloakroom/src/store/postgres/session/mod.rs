@@ -8,4 +8,5 @@ pub(super) mod rows;
 pub(super) mod sid;
 pub(super) mod sql;
 pub(super) mod time;
+pub(super) mod transfer;
 pub(super) mod writes;

@@ -5,5 +5,6 @@ pub(super) mod replacing;
 pub(super) mod replies;
 pub(super) mod script_call;
 pub(super) mod scripts;
+pub(super) mod transfer;
 pub(super) mod ttl;
 pub(super) mod writes;
