@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::demo::Options;
+use crate::doctor::DoctorOptions;
 use crate::problem::Problem;
 
 /// Server-side sessions: a shop to see them work.
@@ -21,6 +22,8 @@ struct Cli {
 pub(crate) enum Command {
     /// Serve a small shop that shows what sessions are for
     Demo(Options),
+    /// Check a deployment: the store, its server, the cookie, the site; changes nothing
+    Doctor(Box<DoctorOptions>),
 }
 
 /// Reads the command line; `Err` is the exit code of one that asks for help or is not understood.

@@ -22,6 +22,11 @@ pub struct AnyStore {
 pub struct StoreOptions {
     /// The prefix of keys in Redis. `None`: `sess:`, connect-redis's default.
     pub prefix: Option<String>,
+    /// The table in PostgreSQL, the collection in MongoDB. `None`: `session` and `sessions`, the defaults of
+    /// connect-pg-simple and connect-mongo.
+    pub table: Option<String>,
+    /// The schema of the table in PostgreSQL. `None`: the connection's `search_path` decides.
+    pub schema: Option<String>,
     /// `true` if Express writes to the store as well and would resurrect sessions that are destroyed here: a
     /// tombstone then takes the place of each. Default: `false`.
     pub mixed_fleet: bool,
@@ -41,6 +46,21 @@ impl StoreOptions {
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Sets the table in PostgreSQL, or the collection in MongoDB. Default: `session` and `sessions`, as
+    /// connect-pg-simple and connect-mongo have them.
+    #[must_use]
+    pub fn table(mut self, table: impl Into<String>) -> Self {
+        self.table = Some(table.into());
+        self
+    }
+
+    /// Sets the schema of the table in PostgreSQL. Default: the connection's `search_path` decides.
+    #[must_use]
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = Some(schema.into());
         self
     }
 
@@ -206,7 +226,7 @@ impl AnyStore {
 }
 
 /// The hosts that a URL names, without user and password; `None` where they cannot be told apart for sure.
-fn place_of(url: &str) -> Option<&str> {
+pub(super) fn place_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let (before, place) = rest.rsplit_once('@').unwrap_or(("", rest));
     let place = place.split(['/', '?', '#']).next()?;

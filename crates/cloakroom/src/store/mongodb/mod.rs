@@ -14,6 +14,8 @@ mod encryptor;
 mod ends;
 mod error;
 mod format;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod json;
 mod kruptein;
 mod options;
@@ -40,6 +42,9 @@ pub use self::encryption::Encryption;
 pub use self::kruptein::Kruptein;
 pub use self::options::{AutoRemove, MongoOptions};
 pub use self::webcrypto::WebCrypto;
+
+#[cfg(feature = "inspect")]
+pub(super) use self::inspect::inspect;
 
 use self::bson_cache::BsonCache;
 use self::format::SessionFormat;
@@ -109,8 +114,7 @@ impl MongoStore {
         url: &str,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let options = MongoOptions::new().mixed_fleet(options.mixed_fleet);
-        Self::connect_options(url, options).await
+        Self::connect_options(url, MongoOptions::of(options)).await
     }
 
     /// Connects with every option.

@@ -10,6 +10,8 @@ mod ddl;
 mod ends;
 mod error;
 mod full;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod names;
 mod options;
 mod params;
@@ -38,6 +40,9 @@ use tokio::task::AbortHandle;
 
 pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
+
+#[cfg(feature = "inspect")]
+pub(super) use self::inspect::inspect;
 
 use self::full::PoolExhausted;
 use self::names::TableNames;
@@ -123,8 +128,7 @@ impl PostgresStore {
         url: &str,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let options = PostgresOptions::new().mixed_fleet(options.mixed_fleet);
-        Self::connect_options(url, options).await
+        Self::connect_options(url, PostgresOptions::of(options)).await
     }
 
     /// Opens the table that `options` name, or creates it, and checks it.

@@ -17,6 +17,8 @@ mod error;
 mod health;
 mod index_cache;
 mod index_sweep;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod keys;
 mod link;
 mod options;
@@ -41,6 +43,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+#[cfg(feature = "inspect")]
+pub(super) use inspect::inspect;
 pub use options::RedisOptions;
 
 use self::address::{Address, split_wait};
@@ -113,11 +117,7 @@ impl RedisStore {
         url: &str,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let mut redis = RedisOptions::default().mixed_fleet(options.mixed_fleet);
-        if let Some(prefix) = &options.prefix {
-            redis = redis.prefix(prefix);
-        }
-        Self::connect_options(url, redis).await
+        Self::connect_options(url, RedisOptions::of(options)).await
     }
 
     /// Connects to the server that `url` names, with every option.
