@@ -99,7 +99,7 @@ fn record(life: i64, rest: &str) -> String {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
     let until = std::time::UNIX_EPOCH + now + std::time::Duration::from_millis(life.unsigned_abs());
-    let until = cloakroom::Timestamp::from(until).to_string();
+    let until = humantime::format_rfc3339_millis(until);
     format!(
         r#"{{"cookie":{{"originalMaxAge":{life},"expires":"{until}","httpOnly":true,"path":"/"}}{rest}}}"#
     )

@@ -63,6 +63,9 @@ fn planted_faults_are_found() {
         run(&postgres, mend);
         doctor(&postgres.url(), &[]).is_healthy();
     }
+    // 0.0.0.0 leads to this machine, and is no name of it.
+    let far = postgres.url().replace("127.0.0.1", "0.0.0.0");
+    doctor(&far, &[]).finds_only("S12");
     doctor(&postgres.url(), &["--processes", "40"]).finds_only("P08");
     doctor(&postgres.url(), &["--mixed-fleet"]).finds("P10");
     doctor(&postgres.url(), &["--user-keys", "account"]).finds_only("P03");

@@ -1,8 +1,11 @@
 //! Redis and Valkey.
 
+use std::process::Command;
+use std::time::Duration;
+
 use testbed::{Proxy, Redis, RedisCluster, RedisOptions, RedisProgram, Sentinels};
 
-use crate::{doctor, record};
+use crate::{doctor, record, said};
 
 fn durable(program: RedisProgram) -> Redis {
     Redis::with(RedisOptions {
@@ -175,11 +178,27 @@ fn sentinels_that_do_not_agree_are_found() {
 }
 
 #[test]
-fn a_server_that_is_slow_or_far_is_found() {
+fn a_server_that_is_slow_is_found() {
     let redis = durable(RedisProgram::Redis);
     let proxy = Proxy::to(redis.port());
-    proxy.delay(std::time::Duration::from_millis(8));
+    proxy.delay(Duration::from_millis(8));
     doctor(&format!("redis://127.0.0.1:{}", proxy.port()), &[]).finds_only("S02");
-    // 0.0.0.0 leads to this machine, and is no name of it.
-    doctor(&format!("redis://0.0.0.0:{}", redis.port()), &[]).finds_only("S12");
+}
+
+/// The command's own clock is set, for the server's differs from it then as well.
+#[test]
+fn clocks_that_differ_are_found() {
+    let redis = durable(RedisProgram::Redis);
+    for (offset, level) in [("-10s", "warning"), ("+90s", "error")] {
+        let output = Command::new("faketime")
+            .args(["-m", "-f", offset, env!("CARGO_BIN_EXE_cloakroom")])
+            .args(["doctor", "--json", "--store", &redis.url()])
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env_remove("SESSION_SECRET")
+            .output()
+            .expect("faketime is part of Debian: `cargo xtask test` installs it");
+        let said = said(&output);
+        said.finds_only("S03");
+        assert!(said.text.contains(level), "{}", said.text);
+    }
 }

@@ -111,6 +111,7 @@ fn certificate(directory: &Path) {
             "-addext",
             "subjectAltName=DNS:localhost",
         ])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
         .arg(directory.join("key.pem"))
         .arg("-out")

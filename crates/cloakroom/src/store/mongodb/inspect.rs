@@ -140,11 +140,7 @@ async fn records(
             }
             _ => None,
         };
-        // A missing date is M02's.
-        seen.push(Seen {
-            text,
-            expires: expires.or(Some(now)),
-        });
+        seen.push(Seen { text, expires });
     }
     facts.set("records.texts", texts);
     facts.set("records.objects", objects);

@@ -219,10 +219,10 @@ impl PostgresInner {
         let table = self.names.table();
         let sql = format!(
             "SELECT count(*), count(*) FILTER (WHERE expire::timestamptz <= now()),
-                    coalesce(max(extract(epoch FROM now() - expire::timestamptz)
-                                 FILTER (WHERE isfinite(expire))), 0)::int8,
+                    coalesce(max(extract(epoch FROM now() - expire::timestamptz))
+                             FILTER (WHERE isfinite(expire)), 0)::int8,
                     count(*) FILTER (WHERE expire IS NULL OR NOT isfinite(expire))
-             FROM (SELECT expire FROM {table} LIMIT {COUNTED}) AS some"
+             FROM (SELECT expire FROM {table} LIMIT {COUNTED}) AS counted"
         );
         if let Some(row) = self.row(&sql).await {
             let names = [

@@ -258,7 +258,7 @@ impl RedisInner {
                     named.extend(one.text.clone().map(|text| (id, text)));
                     seen.push(one);
                 }
-                "none" => {}
+                "none" | "" => {}
                 _ => {
                     odd.insert(kind);
                 }
@@ -313,7 +313,10 @@ impl RedisInner {
                 .await
                 .ok()
         };
-        let kind = send("TYPE").await.and_then(text).unwrap_or_default();
+        let kind = send("TYPE")
+            .await
+            .and_then(|said| redis::from_redis_value(said).ok());
+        let kind: String = kind.unwrap_or_default();
         let left = send("PTTL")
             .await
             .and_then(|said| redis::from_redis_value::<i64>(said).ok());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::schema::open_reader;
 use super::{failed, refused};
@@ -23,33 +23,41 @@ pub(in crate::store) fn inspect(path: &str, keys: &UserKeys) -> Result<Facts, St
     }
     let connection = open_reader(Path::new(path)).map_err(refused)?;
     let mut facts = Facts::new("sqlite");
-    let text = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, String>(0));
-    facts.note("journal_mode", text("PRAGMA journal_mode").ok());
-    let checked = text("PRAGMA quick_check(1)");
-    facts.set(
-        "quick_check",
-        checked.unwrap_or_else(|error| error.to_string()),
-    );
-    facts.note("version", text("SELECT sqlite_version()").ok());
-    facts.set("table", has_table(&connection, "cloakroom_sessions")?);
-    if facts.flag("table") == Some(true) {
-        let seen = records(&connection).map_err(failed)?;
-        Sample::of(&seen, Clock::System.now(), keys).note(&mut facts);
-        let expired = "SELECT count(*) FROM cloakroom_sessions WHERE expires < ?1";
-        let hour_ago = Clock::System.now().as_millis() - 3_600_000;
-        let long = connection.query_row(expired, [hour_ago], |row| row.get::<_, i64>(0));
-        facts.note("expired.hour", long.ok());
-    }
-    if facts.number("sample.read").is_none_or(|read| read == 0) {
-        facts.set("elsewhere", elsewhere(&connection).map_err(failed)?);
+    match look(&connection, keys, &mut facts) {
+        Err(error) if is_damage(&error) => facts.set("quick_check", error.to_string()),
+        other => other.map_err(failed)?,
     }
     Ok(facts)
 }
 
-fn has_table(connection: &Connection, name: &str) -> Result<bool, StoreError> {
+fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+fn look(connection: &Connection, keys: &UserKeys, facts: &mut Facts) -> rusqlite::Result<()> {
+    let text = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, String>(0));
+    facts.set("quick_check", text("PRAGMA quick_check(1)")?);
+    facts.set("journal_mode", text("PRAGMA journal_mode")?);
+    facts.set("version", text("SELECT sqlite_version()")?);
+    facts.set("sample.read", 0_usize);
+    if has_table(connection, "cloakroom_sessions")? {
+        let seen = records(connection)?;
+        Sample::of(&seen, Clock::System.now(), keys).note(facts);
+    }
+    if facts.number("sample.read") == Some(0) {
+        facts.set("elsewhere", elsewhere(connection)?);
+    }
+    Ok(())
+}
+
+fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     let select = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
-    let count = connection.query_row(select, [name], |row| row.get::<_, i64>(0));
-    Ok(count.map_err(failed)? > 0)
+    let count: i64 = connection.query_row(select, [name], |row| row.get(0))?;
+    Ok(count > 0)
 }
 
 fn records(connection: &Connection) -> rusqlite::Result<Vec<Seen>> {
