@@ -36,7 +36,16 @@ fn healthy_redis_valkey_and_cluster_get_no_finding() {
         let redis = durable(program);
         doctor(&redis.url(), &[]).is_healthy();
         healthy_session(&redis);
+        let changes = || {
+            let said = redis.command(&["INFO", "persistence"]);
+            let line = said
+                .lines()
+                .find(|line| line.starts_with("rdb_changes_since_last_save"));
+            (line.unwrap().to_owned(), redis.command(&["DBSIZE"]))
+        };
+        let before = changes();
         doctor(&redis.url(), &[]).is_healthy();
+        assert_eq!(changes(), before, "it only reads");
     }
     let mut cluster = RedisCluster::start(0);
     for node in cluster.nodes() {
