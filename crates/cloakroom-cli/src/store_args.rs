@@ -27,7 +27,7 @@ pub(crate) struct StoreArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) table: Option<String>,
 
-    /// Schema of the table in PostgreSQL [default: by the role's search_path]
+    /// Schema of the table in PostgreSQL [default: by the role's `search_path`]
     #[arg(long, value_name = "NAME")]
     pub(crate) schema: Option<String>,
 

@@ -86,6 +86,10 @@ pub mod caching {}
 #[doc = include_str!("manual/operations.md")]
 pub mod operations {}
 
+#[cfg(feature = "inspect")]
+#[doc = include_str!("manual/doctor.md")]
+pub mod doctor {}
+
 #[doc = include_str!("manual/faults.md")]
 pub mod faults {}
 

@@ -104,6 +104,7 @@ impl Check {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what a check returns")]
 pub(super) fn found(measured: impl Into<String>, mend: impl Into<String>) -> Option<Verdict> {
     Some(Verdict::Found(Finding {
         level: None,

@@ -115,7 +115,13 @@ impl DoctorOptions {
             .ok()
             .and_then(|columns| columns.parse().ok());
         Form::Text {
-            width: width.or_else(terminal_width).unwrap_or(80),
+            width: width.unwrap_or_else(|| {
+                if is_terminal {
+                    terminal_width().unwrap_or(80)
+                } else {
+                    usize::MAX
+                }
+            }),
             colour: is_terminal
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         }
@@ -133,11 +139,9 @@ impl DoctorOptions {
     fn known_ids(&self) -> Result<(), Problem> {
         let is_known =
             |id: &&String| checks::all().any(|check| check.id.starts_with(&*id.to_uppercase()));
-        let ids = self.only.iter().chain(&self.skip);
-        match {
-            let mut ids = ids;
-            ids.find(|id| id.is_empty() || !is_known(id))
-        } {
+        let mut ids = self.only.iter().chain(&self.skip);
+        let unknown = ids.find(|id| id.is_empty() || !is_known(id));
+        match unknown {
             None => Ok(()),
             Some(id) => Err(Problem::usage(format!(
                 "there is no check {id}: `cloakroom doctor --list` names them"

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use cloakroom::KeyRing;
 use cloakroom::store::inspect::Facts;
 use serde_json::Value;
 
@@ -35,8 +36,8 @@ pub(crate) struct PolicyArgs {
     name: Option<String>,
 
     /// A file of the secrets, one a line, the one that signs first
-    /// [default: the environment's SESSION_SECRET, by comma]
-    #[arg(long, value_name = "FILE")]
+    /// [default: the environment's `SESSION_SECRET`, by comma]
+    #[arg(long, value_name = "FILE", env = "SESSION_SECRET_FILE")]
     secret_file: Option<PathBuf>,
 }
 
@@ -58,21 +59,21 @@ impl PolicyArgs {
         if let Some(policy) = &policy {
             described(policy, &name, facts);
         }
-        secrets(&self.secrets()?, facts);
+        if let Some(text) = self.secrets()? {
+            secrets(&text, facts);
+        }
         Ok(name)
     }
 
-    fn secrets(&self) -> Result<Vec<String>, Problem> {
+    /// Returns the text of the secrets; `None` if there is none.
+    fn secrets(&self) -> Result<Option<String>, Problem> {
         let Some(file) = &self.secret_file else {
             // Never by a flag, which other users of the machine can see.
-            let known = std::env::var("SESSION_SECRET").unwrap_or_default();
-            let known = known.split(',').filter(|secret| !secret.is_empty());
-            return Ok(known.map(str::to_owned).collect());
+            return Ok(std::env::var("SESSION_SECRET").ok());
         };
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| unreadable("--secret-file", file, &error))?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        Ok(lines.map(str::to_owned).collect())
+        let text = std::fs::read_to_string(file);
+        text.map(Some)
+            .map_err(|error| unreadable("--secret-file", file, &error))
     }
 }
 
@@ -137,21 +138,35 @@ fn described(policy: &Value, name: &str, facts: &mut Facts) {
     );
 }
 
-fn secrets(secrets: &[String], facts: &mut Facts) {
-    let (Some(shortest), Some(bits)) = (
-        secrets.iter().map(String::len).min(),
-        secrets.iter().map(|secret| bits(secret)).min(),
-    ) else {
-        return;
-    };
-    let is_sample = |secret: &String| {
+fn secrets(text: &str, facts: &mut Facts) {
+    // What a server that starts with it would say.
+    let refused = KeyRing::from_text(text).err();
+    facts.set(
+        "secret.fault",
+        refused.map_or(String::new(), |error| error.to_string()),
+    );
+    let secrets: Vec<&str> = text.lines().flat_map(parts).collect();
+    let is_sample = |secret: &&str| {
         let secret = secret.to_lowercase();
         SAMPLES.iter().any(|sample| secret.contains(sample))
     };
     facts.set("secret.count", secrets.len());
-    facts.set("secret.shortest_bytes", shortest);
-    facts.set("secret.bits", bits);
+    facts.set(
+        "secret.bits",
+        secrets.iter().map(|secret| bits(secret)).min().unwrap_or(0),
+    );
     facts.set("secret.is_sample", secrets.iter().any(is_sample));
+}
+
+/// Divides a line as the library does: by comma where each part is long enough to be a secret.
+fn parts(line: &str) -> Vec<&str> {
+    let parts: Vec<&str> = line.split(',').map(str::trim).collect();
+    let parts = if parts.iter().all(|part| part.len() >= 32) {
+        parts
+    } else {
+        vec![line.trim()]
+    };
+    parts.into_iter().filter(|part| !part.is_empty()).collect()
 }
 
 /// Returns about how many bits a secret has: the entropy of its characters, which is an upper bound.

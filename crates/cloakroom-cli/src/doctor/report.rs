@@ -25,7 +25,7 @@ pub(super) fn write(
                 out.write_all(text(check, finding, width, colour).as_bytes())?;
             }
             (Outcome::Found(check, finding), Form::Json) => {
-                writeln!(out, "{}", json(check, finding))?
+                writeln!(out, "{}", json(check, finding))?;
             }
             (Outcome::Unchecked(check, _), Form::Json) => {
                 let line = serde_json::json!({ "id": check.id, "state": "not checked", "title": check.title });
@@ -114,7 +114,7 @@ fn wrapped(label: &str, what: &str, width: usize) -> String {
     let mut text = String::new();
     for (at, line) in lines.iter().enumerate() {
         let label = if at == 0 { label } else { "" };
-        text += &format!("      {label:<9} {line}\n");
+        text.extend(["      ", &format!("{label:<9} {line}"), "\n"]);
     }
     text
 }

@@ -176,7 +176,7 @@ fn headers(answer: &Answer, facts: &mut Facts) {
     let set = answer.response.headers().get_all("set-cookie");
     facts.set(
         "site.set_bytes",
-        set.iter().map(|field| field.len()).sum::<usize>(),
+        set.iter().map(ureq::http::HeaderValue::len).sum::<usize>(),
     );
     let date = header(answer, "date").and_then(|date| httpdate::parse_http_date(date).ok());
     facts.note(

@@ -7,6 +7,9 @@ use testbed::{Proxy, Redis, RedisCluster, RedisOptions, RedisProgram, Sentinels}
 
 use crate::{doctor, record, said};
 
+/// Names and values.
+type Settings<'a> = &'a [(&'a str, &'a str)];
+
 fn durable(program: RedisProgram) -> Redis {
     Redis::with(RedisOptions {
         program,
@@ -62,7 +65,7 @@ fn settings_of_the_server_are_found() {
         assert_eq!(redis.command(&["CONFIG", "SET", name, value]), "+OK\r\n");
     };
     #[rustfmt::skip]
-    let table: [(&str, &[(&str, &str)], &[(&str, &str)]); 5] = [
+    let table: [(&str, Settings<'_>, Settings<'_>); 5] = [
         ("R01", &[("maxmemory", "100mb"), ("maxmemory-policy", "allkeys-lru")], &[("maxmemory", "0"), ("maxmemory-policy", "noeviction")]),
         ("R04", &[("appendonly", "no")],      &[("appendonly", "yes")]),
         ("R04", &[("appendonly", "no"), ("save", "3600 1")], &[("appendonly", "yes"), ("save", "")]),
@@ -70,9 +73,13 @@ fn settings_of_the_server_are_found() {
         ("R08", &[("timeout", "300")],        &[("timeout", "0")]),
     ];
     for (id, plant, mend) in table {
-        plant.iter().for_each(|(name, value)| set(name, value));
+        for (name, value) in plant {
+            set(name, value);
+        }
         doctor(&redis.url(), &[]).finds_only(id);
-        mend.iter().for_each(|(name, value)| set(name, value));
+        for (name, value) in mend {
+            set(name, value);
+        }
     }
     doctor(&redis.url(), &[]).is_healthy();
 }

@@ -4,8 +4,6 @@ use cloakroom::store::inspect::Facts;
 
 use crate::doctor::check::{Check, Verdict, when};
 
-/// Bytes of a secret below which it is refused.
-const SHORT: i64 = 32;
 /// Bits of a secret that a search may find.
 const GUESSABLE: i64 = 96;
 /// The longest time between two logins at NIST's lowest assurance level (SP 800-63B, AAL1), in seconds.
@@ -29,20 +27,15 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn c01(facts: &Facts) -> Option<Verdict> {
-    let (shortest, bits) = (
-        facts.number("secret.shortest_bytes")?,
-        facts.number("secret.bits")?,
-    );
-    let measured = if facts.flag("secret.is_sample")? {
-        "a secret from the documentation".to_owned()
-    } else if shortest < SHORT {
-        format!("a secret of {shortest} bytes")
-    } else {
-        format!("a secret of about {bits} bits")
+    let (fault, bits) = (facts.text("secret.fault")?, facts.number("secret.bits")?);
+    let is_sample = facts.flag("secret.is_sample")?;
+    let measured = match fault {
+        "" if is_sample => "a secret from the documentation".to_owned(),
+        "" => format!("a secret of about {bits} bits"),
+        fault => fault.to_owned(),
     };
-    let is_weak = facts.flag("secret.is_sample")? || shortest < SHORT || bits < GUESSABLE;
     when(
-        is_weak,
+        !fault.is_empty() || is_sample || bits < GUESSABLE,
         measured,
         "openssl rand -base64 48; put it first, and the old one behind it until its sessions are over",
     )

@@ -11,7 +11,7 @@ const SMALL: i64 = 256 << 20;
 
 #[rustfmt::skip]
 pub(super) const CHECKS: &[Check] = &[
-    Check::error("R01", "Redis evicts sessions when its memory is full", "visitors are signed out, and ended sessions are forgotten to be ended", r01),
+    Check::error("R01", "Redis evicts sessions when its memory is full", "visitors are signed out, and the marks of ended sessions go with them", r01),
     Check::error("R02", "Redis has evicted keys", "some visitors were signed out already", r02),
     Check::warning("R03", "memory is nearly used up", "writes are refused, or the system ends the server", r03),
     Check::warning("R04", "a restart loses sessions or brings ended ones back", "what is not on the disk is gone after a crash", r04),
@@ -104,9 +104,10 @@ fn r04(facts: &Facts) -> Option<Verdict> {
         );
     }
     let undone = facts.text("undone.restart");
-    let measured = match has_log {
-        true => "appendonly is yes, appendfsync no",
-        false => "appendonly is no: a restart goes back to the last snapshot",
+    let measured = if has_log {
+        "appendonly is yes, appendfsync no"
+    } else {
+        "appendonly is no: a restart goes back to the last snapshot"
     };
     when(undone.is_some(), measured, mend)
 }

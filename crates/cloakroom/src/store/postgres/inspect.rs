@@ -115,7 +115,7 @@ impl PostgresInner {
                 .find(|(known, _)| known.to_lowercase() == name);
             match fact {
                 Some((_, fact)) if fact.ends_with("_ms") => {
-                    facts.note(fact, value.parse::<i64>().ok())
+                    facts.note(fact, value.parse::<i64>().ok());
                 }
                 Some((_, fact)) => facts.set(fact, value),
                 None => {}
