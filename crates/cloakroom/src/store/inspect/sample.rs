@@ -1,6 +1,6 @@
 //! What some records of a store say together.
 
-use super::Facts;
+use super::facts::Facts;
 use crate::clock::Timestamp;
 use crate::record::{Record, RecordError, RecordLimit, RecordText, UserKeys};
 

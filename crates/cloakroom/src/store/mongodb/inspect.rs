@@ -12,7 +12,9 @@ use super::document;
 use super::error::read_failed;
 use super::options::MongoOptions;
 use crate::clock::{Clock, Timestamp};
-use crate::store::inspect::{Facts, SAMPLE, Sample, Seen, skew, time};
+use crate::store::inspect::facts::Facts;
+use crate::store::inspect::measure::{SAMPLE, skew, time};
+use crate::store::inspect::sample::{Sample, Seen};
 use crate::store::{StoreError, StoreOptions, UserKeys};
 
 /// Returns the facts about the server and the collection that `url` and `options` name.

@@ -10,7 +10,9 @@ use super::options::PostgresOptions;
 use super::pooler::Pooler;
 use super::{PostgresInner, connect, ddl, schema, url};
 use crate::clock::{Clock, Timestamp};
-use crate::store::inspect::{Facts, SAMPLE, Sample, Seen, skew, time};
+use crate::store::inspect::facts::Facts;
+use crate::store::inspect::measure::{SAMPLE, skew, time};
+use crate::store::inspect::sample::{Sample, Seen};
 use crate::store::{StoreError, StoreOptions, UserKeys};
 
 /// Settings of the server and the session: `(name, fact)`.

@@ -7,7 +7,9 @@ use rusqlite::{Connection, ErrorCode};
 use super::schema::open_reader;
 use super::{failed, refused};
 use crate::clock::{Clock, Timestamp};
-use crate::store::inspect::{Facts, SAMPLE, Sample, Seen};
+use crate::store::inspect::facts::Facts;
+use crate::store::inspect::measure::SAMPLE;
+use crate::store::inspect::sample::{Sample, Seen};
 use crate::store::{StoreError, StoreErrorKind, UserKeys};
 
 /// Returns the facts about the file at `path`.
