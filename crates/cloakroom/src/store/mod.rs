@@ -32,6 +32,7 @@ pub mod sqlite;
 #[cfg(any(feature = "memory", feature = "sqlite", feature = "mongodb"))]
 mod steady;
 mod subscription;
+mod transfer;
 mod url;
 mod wrapper;
 
@@ -44,6 +45,7 @@ pub use any::{AnyStore, ConnectError, StoreOptions};
 pub use error::{StoreError, StoreErrorKind};
 pub use retired::{RETIRED_FOR, RetiredId};
 pub use subscription::{Changes, Ends, Invalidation, InvalidationSink};
+pub use transfer::{ENDLESS, PutIf, PutOutcome, RecordPage};
 pub use wrapper::StoreWrapper;
 
 pub use crate::record::{NewRecord, StoredRecord, UserKeys};
@@ -88,9 +90,9 @@ impl fmt::Debug for Page {
 /// A store of session records.
 ///
 /// Each method is atomic, and all callers see the calls in one order. An id whose record expired is absent,
-/// whatever the store still holds of it; the store's own clock decides. Only [`create`](Self::create) and
-/// [`replace`](Self::replace) ever create a record: a session that ended stays ended, even if a save of it
-/// arrives later.
+/// whatever the store still holds of it; the store's own clock decides. Only [`create`](Self::create),
+/// [`replace`](Self::replace) and [`put`](Self::put) ever create a record: a session that ended stays ended,
+/// even if a save of it arrives later.
 /// `store::conformance` tests all of this; run it on any store of your own.
 pub trait Store: Send + Sync + 'static {
     /// Reads the live record of `id`; `None` if it is absent or expired.
@@ -193,6 +195,15 @@ pub trait Store: Send + Sync + 'static {
         self.destroy(id)
     }
 
+    /// Ends a session as [`retire`](Self::retire) does, and remembers `retired` as the reason, unless the id is
+    /// retired already: for what ended in another store from which sessions are moved.
+    ///
+    /// The default forgets the reason.
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        let _ = retired;
+        self.retire(id)
+    }
+
     /// Returns the reason why `id` has no session, for [`RETIRED_FOR`] after it was [retired](Self::retire)
     /// or [replaced](Self::replace); `None` if the id is unknown.
     ///
@@ -256,6 +267,44 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// [`StoreErrorKind::Invalid`] for a cursor that this store did not give.
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page>;
+
+    /// Returns some live records with their ids, about `limit`, from a cursor on; `None` begins. A cache is
+    /// bypassed, and nothing is changed.
+    ///
+    /// A record that cannot be read does not fail the page: its reason is in its place. A page may have fewer
+    /// records than `limit`, or none, and yet not be the last. The default reads the ids of
+    /// [`scan`](Self::scan) one after the other: a store that can answer in a few round trips should.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Invalid`] for a cursor that this store did not give.
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        Box::pin(async move { transfer::read_each(self, self.scan(cursor, limit).await?).await })
+    }
+
+    /// Stores a record as it is, with its text and exactly its expiry, earlier or later than the stored one, if
+    /// the store holds what `condition` requires: for imports, and for copies that follow another store.
+    ///
+    /// `id` may be one that a [scan](Self::scan_records) returned. An entry that has already expired counts as
+    /// stored, and is absent; an expiry from [`ENDLESS`] on is one without end. The default takes several
+    /// steps, between which others may write: a store that can do it in one should.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Invalid`] for an id or a text that this store cannot hold;
+    /// [`StoreErrorKind::Corrupt`] if a record that cannot be read has the id.
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        Box::pin(transfer::put_in_steps(self, id, entry, condition))
+    }
 
     /// Returns the number of live sessions.
     fn count(&self) -> StoreFuture<'_, u64>;

@@ -8,8 +8,8 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{
-    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreError,
-    StoreErrorKind, StoreFuture, StoredRecord, UserKeys,
+    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, PutIf, PutOutcome, RecordPage,
+    RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, StoredRecord, UserKeys,
 };
 
 /// A store in front of another, for tests of an application whose store fails.
@@ -22,11 +22,12 @@ pub struct FaultInjectingStore {
 }
 
 /// The calls that change nothing.
-const READS: [&str; 6] = [
+const READS: [&str; 7] = [
     "get",
     "expiries",
     "retired",
     "scan",
+    "scan_records",
     "count",
     "list_by_user",
 ];
@@ -260,6 +261,10 @@ impl Store for FaultInjectingStore {
         self.call("retire", || self.store.retire(id))
     }
 
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        self.call("retire_as", || self.store.retire_as(id, retired))
+    }
+
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
         self.call("retired", || self.store.retired(id))
     }
@@ -270,6 +275,23 @@ impl Store for FaultInjectingStore {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         self.call("scan", || self.store.scan(cursor, limit))
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        self.call("scan_records", || self.store.scan_records(cursor, limit))
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        self.call("put", || self.store.put(id, entry, condition))
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

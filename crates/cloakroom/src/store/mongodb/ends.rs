@@ -165,11 +165,10 @@ impl MongoInner {
         }
     }
 
-    /// Ends a session as [`destroy`](Self::destroy) does, after noting that its id is closed.
-    pub(super) async fn retire(&self, id: &str) -> Result<bool, StoreError> {
+    /// Ends a session as [`destroy`](Self::destroy) does, after noting why its id is retired.
+    pub(super) async fn retire(&self, id: &str, retired: &RetiredId) -> Result<bool, StoreError> {
         if let Some(notes) = &self.notes {
-            let closed = RetiredId::Closed;
-            notes.claim(id, "", &closed, self.now()).await?;
+            notes.claim(id, "", retired, self.now()).await?;
         }
         self.destroy(id).await
     }

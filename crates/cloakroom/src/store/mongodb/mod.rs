@@ -24,6 +24,7 @@ mod reads;
 mod retired;
 mod time;
 mod tombstones;
+mod transfer;
 mod users;
 mod webcrypto;
 mod writes;
@@ -52,9 +53,10 @@ use self::retired::Notes;
 use self::tombstones::Tombstones;
 use super::completion::to_completion;
 use super::steady::Steady;
+use super::transfer::bounded;
 use super::{
-    CasOutcome, NewRecord, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
-    StoreOptions, StoredRecord, UserKeys,
+    CasOutcome, NewRecord, Page, PutIf, PutOutcome, RecordPage, RetiredId, Store, StoreError,
+    StoreErrorKind, StoreFuture, StoreOptions, StoredRecord, UserKeys,
 };
 use crate::clock::Timestamp;
 use crate::id::SessionId;
@@ -236,8 +238,13 @@ impl Store for MongoStore {
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        self.retire_as(id, &RetiredId::Closed)
+    }
+
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
         let (store, id) = (Arc::clone(&self.0), self.0.stored_id(id));
-        to_completion(async move { store.retire(&id).await })
+        let retired = retired.clone();
+        to_completion(async move { store.retire(&id, &retired).await })
     }
 
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
@@ -255,6 +262,25 @@ impl Store for MongoStore {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         Box::pin(self.0.scan(cursor, limit))
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        Box::pin(self.0.scan_records(cursor, limit))
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        let (store, id) = (Arc::clone(&self.0), self.0.stored_id(id));
+        let (entry, condition) = (bounded(entry), condition.clone());
+        to_completion(async move { store.put(&id, &entry, &condition).await })
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

@@ -63,7 +63,7 @@ impl MongoInner {
     }
 
     /// Returns the fields that every save sets.
-    fn fields(&self, session: Bson, entry: &NewRecord) -> Document {
+    pub(super) fn fields(&self, session: Bson, entry: &NewRecord) -> Document {
         let mut fields = self.user_fields(&session, &entry.text);
         fields.insert("session", session);
         fields.insert("expires", date(self.time.inward(entry.expires)));
@@ -124,7 +124,7 @@ impl MongoInner {
         }
     }
 
-    fn saw(&self, id: &str, text: &RecordText, session: Bson) {
+    pub(super) fn saw(&self, id: &str, text: &RecordText, session: Bson) {
         if !matches!(self.form, SessionFormat::Text) {
             self.seen().put(id, text.clone(), session);
         }
@@ -150,7 +150,7 @@ impl MongoInner {
         Ok(found.map_or(SaveAttempt::Gone, SaveAttempt::Other))
     }
 
-    fn setting(&self, fields: Document) -> Document {
+    pub(super) fn setting(&self, fields: Document) -> Document {
         let mut update = doc! { "$set": fields };
         self.stamp(&mut update);
         update

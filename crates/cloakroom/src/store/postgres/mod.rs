@@ -26,6 +26,7 @@ mod schema;
 mod sid;
 mod sql;
 mod time;
+mod transfer;
 mod url;
 mod users;
 mod writes;
@@ -52,9 +53,10 @@ use self::sid::Sid;
 use self::sql::{Column, Expire, Layout, Sql};
 use self::users::UserIndex;
 use super::completion::to_completion;
+use super::transfer::bounded;
 use super::{
-    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreError,
-    StoreFuture, StoreOptions, StoredRecord, UserKeys,
+    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, PutIf, PutOutcome, RecordPage,
+    RetiredId, Store, StoreError, StoreFuture, StoreOptions, StoredRecord, UserKeys,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -346,8 +348,12 @@ impl Store for PostgresStore {
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        let (store, id) = (Arc::clone(&self.0), id.clone());
-        to_completion(async move { store.retire(&id).await })
+        self.retire_as(id, &RetiredId::Closed)
+    }
+
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        let (store, id, retired) = (Arc::clone(&self.0), id.clone(), retired.clone());
+        to_completion(async move { store.retire(&id, &retired).await })
     }
 
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
@@ -360,6 +366,25 @@ impl Store for PostgresStore {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         Box::pin(self.0.scan(cursor, limit))
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        Box::pin(self.0.scan_records(cursor, limit))
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        let (store, id) = (Arc::clone(&self.0), id.clone());
+        let (entry, condition) = (bounded(entry), condition.clone());
+        to_completion(async move { store.put(&id, &entry, &condition).await })
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

@@ -100,11 +100,11 @@ pub(super) fn first<'a, T: tokio_postgres::types::FromSql<'a>>(
         .ok_or_else(unreadable)
 }
 
-fn cursor_behind(id: &SessionId) -> String {
+pub(super) fn cursor_behind(id: &SessionId) -> String {
     format!("{CURSOR}{}", BASE64_URL_SAFE_NO_PAD.encode(id.expose()))
 }
 
-fn open_cursor(cursor: &str) -> Result<String, StoreError> {
+pub(super) fn open_cursor(cursor: &str) -> Result<String, StoreError> {
     let foreign = || QueryError::new(StoreErrorKind::Invalid, "this store gave no such cursor");
     let encoded = cursor.strip_prefix(CURSOR).ok_or_else(foreign)?;
     let bytes = BASE64_URL_SAFE_NO_PAD

@@ -16,7 +16,7 @@ pub(super) const PRUNED_AT_ONCE: u64 = 1000;
 /// The statements about retired ids alone.
 #[derive(Debug)]
 pub(super) struct RetiredSql {
-    /// `$1` sid; returns whether the row was live.
+    /// `$1` sid, `$3` the reason; returns whether the row was live.
     pub(super) retire: String,
     /// `$1` sid.
     pub(super) retired: String,
@@ -36,7 +36,7 @@ impl RetiredSql {
         Self {
             retire: format!(
                 "WITH {gone}, noted AS (INSERT INTO {retired} AS r (sid, successor, until)
-                 SELECT $1::text, '', {until}
+                 SELECT $1::text, $3::text, {until}
                  FROM (SELECT count(*) AS rows FROM gone) AS g WHERE g.rows >= 0
                  ON CONFLICT (sid) DO UPDATE SET successor = excluded.successor, until = excluded.until
                  WHERE r.until <= {now})
@@ -87,8 +87,12 @@ impl PostgresInner {
         self.sql.retired.is_some()
     }
 
-    /// Ends a session and notes that its id is closed, unless it is retired already.
-    pub(super) async fn retire(&self, id: &SessionId) -> Result<bool, StoreError> {
+    /// Ends a session and notes why its id is retired, unless it is already.
+    pub(super) async fn retire(
+        &self,
+        id: &SessionId,
+        retired: &RetiredId,
+    ) -> Result<bool, StoreError> {
         let Some(sql) = self
             .sql
             .retired
@@ -98,7 +102,10 @@ impl PostgresInner {
             return self.destroy(id).await;
         };
         let rows = self
-            .write(&sql.retire, &[&Text(id.expose()), &self.now()])
+            .write(
+                &sql.retire,
+                &[&Text(id.expose()), &self.now(), &Text(retired.as_str())],
+            )
             .await?;
         Ok(rows.iter().any(|row| row.try_get(0).unwrap_or(false)))
     }

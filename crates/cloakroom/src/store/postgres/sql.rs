@@ -10,6 +10,7 @@ use super::names::TableNames;
 use super::retired::{self, PRUNED_AT_ONCE, RetiredSql};
 use super::sid::Sid;
 use super::time::ServerTime;
+use super::transfer::TransferSql;
 
 /// The mark of a row whose user the index cannot tell.
 pub(super) const UNINDEXABLE: &str = r"E'\x01unindexable'";
@@ -33,7 +34,7 @@ impl Column {
         }
     }
 
-    fn value(self, parameter: &str) -> String {
+    pub(super) fn value(self, parameter: &str) -> String {
         format!("{parameter}::text::{}", self.name())
     }
 
@@ -115,6 +116,7 @@ pub(super) struct Sql {
     pub(super) scan_first: String,
     /// `$1` the limit, `$3` the last sid of the page before.
     pub(super) scan_next: String,
+    pub(super) transfer: TransferSql,
     /// No `$1`.
     pub(super) count: String,
     /// `$1` now; returns the number of deleted rows.
@@ -196,8 +198,8 @@ impl Sql {
                 "SELECT s.sid::text, {expires} FROM {table} AS s
                  WHERE s.sid = ANY({each}) AND {live}"
             ),
-            create: shape.create(&column.value("$3"), &time),
-            update: shape.update(column, &time),
+            create: shape.create(&column.value("$3"), "", &time),
+            update: shape.update(column, "", &time),
             touch: shape.touch(layout.expire, &time),
             destroy: destroy(&format!("s.sid = {one}")),
             replace_read: replace(
@@ -210,11 +212,12 @@ impl Sql {
                 only_noted,
                 note_any.unwrap_or_default(),
             ),
-            retired: notes.map(|notes| {
-                RetiredSql::new(&notes, &shape.gone(&format!("s.sid = {one}"), &time), layout.is_set)
+            retired: notes.as_deref().map(|notes| {
+                RetiredSql::new(notes, &shape.gone(&format!("s.sid = {one}"), &time), layout.is_set)
             }),
             scan_first: scan(""),
             scan_next: scan(&format!(" AND s.sid > {}", sid.value("$3"))),
+            transfer: TransferSql::new(&shape, layout, notes.as_deref()),
             count: format!(
                 "SELECT count(*) FROM {table} AS s WHERE {}",
                 shape.live(&first)
@@ -274,8 +277,8 @@ impl UserSql {
 }
 
 /// The parts that statements share.
-struct Shape {
-    table: String,
+pub(super) struct Shape {
+    pub(super) table: String,
     sid: Sid,
     tombs: Option<String>,
     /// Part of a condition: the statement waits for no row for long.
@@ -292,7 +295,7 @@ impl Shape {
         }
     }
 
-    fn live(&self, time: &ServerTime) -> String {
+    pub(super) fn live(&self, time: &ServerTime) -> String {
         let unexpired = format!("s.expire >= {}", time.second());
         match &self.tombs {
             Some(tombs) => {
@@ -305,7 +308,7 @@ impl Shape {
     }
 
     /// Deletes rows as the table `gone`, and sets tombstones for the ids of those that were live.
-    fn gone(&self, condition: &str, time: &ServerTime) -> String {
+    pub(super) fn gone(&self, condition: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         let live = self.live(time);
         let gone = format!(
@@ -323,7 +326,8 @@ impl Shape {
         )
     }
 
-    fn create(&self, text: &str, time: &ServerTime) -> String {
+    /// Inserts a row, `unless` more conditions do not hold.
+    pub(super) fn create(&self, text: &str, unless: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         let sid = self.sid.value("$1");
         let unmarked = self.tombs.as_ref().map_or(String::new(), |tombs| {
@@ -331,7 +335,7 @@ impl Shape {
         });
         format!(
             "INSERT INTO {table} AS s (sid, sess, expire)
-             SELECT {sid}, {text}, to_timestamp({}) WHERE true{unmarked}{briefly}
+             SELECT {sid}, {text}, to_timestamp({}) WHERE true{unmarked}{unless}{briefly}
              ON CONFLICT (sid) DO UPDATE SET sess = excluded.sess, expire = excluded.expire
              WHERE s.expire < {} RETURNING true",
             time.seconds_of("$4"),
@@ -339,11 +343,12 @@ impl Shape {
         )
     }
 
-    fn update(&self, column: Column, time: &ServerTime) -> String {
+    /// Updates a row that has the text that was read, and meets more conditions.
+    pub(super) fn update(&self, column: Column, only: &str, time: &ServerTime) -> String {
         let Self { table, briefly, .. } = self;
         format!(
             "UPDATE {table} AS s SET sess = {}, expire = to_timestamp({})
-             WHERE s.sid = {} AND {} AND {}{briefly} RETURNING true",
+             WHERE s.sid = {} AND {} AND {}{only}{briefly} RETURNING true",
             column.value("$3"),
             time.seconds_of("$4"),
             self.sid.value("$1"),

@@ -47,7 +47,11 @@ impl PostgresInner {
         self.written(!rows.is_empty(), id).await
     }
 
-    async fn written(&self, saved: bool, id: &SessionId) -> Result<CasOutcome, StoreError> {
+    pub(super) async fn written(
+        &self,
+        saved: bool,
+        id: &SessionId,
+    ) -> Result<CasOutcome, StoreError> {
         if saved {
             return Ok(CasOutcome::Stored);
         }
@@ -125,7 +129,7 @@ impl PostgresInner {
     }
 }
 
-fn refuse_unstorable(sid: Sid, id: &SessionId) -> Result<(), QueryError> {
+pub(super) fn refuse_unstorable(sid: Sid, id: &SessionId) -> Result<(), QueryError> {
     let why = match sid {
         _ if sid.holds(id.expose()) => return Ok(()),
         Sid::Text => "PostgreSQL holds no id with a NUL in it",

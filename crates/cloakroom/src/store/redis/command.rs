@@ -24,6 +24,8 @@ pub(super) enum Request<'a> {
     Anywhere(Cmd),
     /// Sent together; in a cluster their keys lie in one slot.
     Pipeline(Pipeline),
+    /// Sent together to one node of a cluster, which has all of their keys.
+    PipelineToNode(Pipeline, Node),
     Script {
         script: &'a Script,
         keys: Vec<String>,
@@ -124,7 +126,9 @@ impl Request<'_> {
 
     fn sent(&self, form: &SendMode) -> WireCommands<'_> {
         match self {
-            Self::Pipeline(pipeline) => WireCommands::All(Cow::Borrowed(pipeline)),
+            Self::Pipeline(pipeline) | Self::PipelineToNode(pipeline, _) => {
+                WireCommands::All(Cow::Borrowed(pipeline))
+            }
             Self::Waited(request, wait) => {
                 let mut all = Pipeline::with_capacity(4);
                 request.add_to(&mut all, form);
@@ -178,7 +182,16 @@ impl Request<'_> {
     ) -> RedisResult<Value> {
         let value = match self.sent(form) {
             WireCommands::All(all) => {
-                Value::Array(cluster.req_packed_commands(&all, 0, all.len()).await?)
+                let count = all.len();
+                Value::Array(match self {
+                    Self::PipelineToNode(pipeline, node) => {
+                        let pipeline = pipeline.clone();
+                        cluster
+                            .route_pipeline(pipeline, 0, count, node.route())
+                            .await?
+                    }
+                    _ => cluster.req_packed_commands(&all, 0, count).await?,
+                })
             }
             WireCommands::One(command) => match self {
                 Self::ToNode(_, node) => {

@@ -17,7 +17,7 @@ use crate::id::SessionId;
 use crate::store::{Page, RetiredId, StoreError, StoredRecord};
 
 /// Most sessions of a cluster that are asked for at the same time.
-const AT_ONCE: usize = 256;
+pub(super) const AT_ONCE: usize = 256;
 
 impl RedisInner {
     /// Reads the session and its remaining time in one round trip, and checks for a tombstone.
@@ -162,19 +162,28 @@ impl RedisInner {
         .collect()
     }
 
-    /// Scans by Redis's own cursor, in a cluster with the node that returned it.
     pub(super) async fn scan(
         &self,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page, StoreError> {
+        let (_, page) = self.scan_keys(cursor, limit).await?;
+        let ids = self.unended(page.ids).await?;
+        Ok(Page { ids, ..page })
+    }
+
+    /// Scans by Redis's own cursor, in a cluster with the node that returned it. Ids of sessions that ended may
+    /// be among them in a mixed fleet.
+    pub(super) async fn scan_keys(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Option<Node>, Page), StoreError> {
         if !self.keys.are_spread() {
             let cursor = cursor.unwrap_or("0").parse().map_err(|_| foreign())?;
             let (next, ids) = self.scan_node(None, cursor, limit).await?;
-            return Ok(Page {
-                ids,
-                next: (next != 0).then(|| next.to_string()),
-            });
+            let next = (next != 0).then(|| next.to_string());
+            return Ok((None, Page { ids, next }));
         }
         let nodes = self.nodes().await?;
         let at = match cursor {
@@ -182,7 +191,7 @@ impl RedisInner {
             Some(cursor) => place(&nodes, cursor)?,
         };
         let Some((node, cursor)) = at else {
-            return Ok(Page::default());
+            return Ok((None, Page::default()));
         };
         let (next, ids) = self.scan_node(Some(&node), cursor, limit).await?;
         let next = if next == 0 {
@@ -193,10 +202,8 @@ impl RedisInner {
         } else {
             Some((&node, next))
         };
-        Ok(Page {
-            ids,
-            next: next.map(|(node, cursor)| format!("{}:{}/{cursor}", node.host, node.port)),
-        })
+        let next = next.map(|(node, cursor)| format!("{}:{}/{cursor}", node.host, node.port));
+        Ok((Some(node), Page { ids, next }))
     }
 
     async fn scan_node(
@@ -225,7 +232,6 @@ impl RedisInner {
             .iter()
             .filter_map(|key| self.keys.id(std::str::from_utf8(key).ok()?))
             .collect();
-        let ids = self.unended(ids).await?;
         Ok((next.parse().map_err(|_| corrupt())?, ids))
     }
 
@@ -254,7 +260,7 @@ impl RedisInner {
 }
 
 /// Builds a command whose one argument is a key, in as little memory as possible.
-fn of_key(name: &str, key: &str) -> Cmd {
+pub(super) fn of_key(name: &str, key: &str) -> Cmd {
     let mut command = Cmd::with_capacity(2, name.len() + key.len());
     command.arg(name).arg(key);
     command

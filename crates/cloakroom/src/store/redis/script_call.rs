@@ -44,10 +44,21 @@ impl<'a> Call<'a> {
 
     /// Adds a session to be stored: its id, its remaining time, its text, the time of its index.
     pub(super) fn session(self, id: &'a SessionId, entry: &'a NewRecord, ttl: i64) -> Self {
+        self.session_until(id, entry, ttl, ttl)
+    }
+
+    /// Adds a session as [`session`](Self::session) does; `least` is the time that its index has at least.
+    pub(super) fn session_until(
+        self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        ttl: i64,
+        least: i64,
+    ) -> Self {
         self.argument(id.expose())
             .argument(ttl.to_string())
             .argument(&*entry.text)
-            .argument(index_ttl(ttl).to_string())
+            .argument(index_ttl(least).to_string())
     }
 
     pub(super) fn argument(mut self, argument: impl Into<Cow<'a, str>>) -> Self {

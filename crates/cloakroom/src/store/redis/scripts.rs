@@ -47,6 +47,8 @@ pub(super) struct Scripts {
     /// Retires a session that still has the text that was read.
     pub(super) take: Script,
     pub(super) replace: Script,
+    /// Stores a record on a condition.
+    pub(super) put: Script,
     /// `true` if the server compares and sets without a script.
     pub(super) compares: AtomicBool,
 }
@@ -61,6 +63,7 @@ impl Scripts {
             destroy: Script::new(DESTROY),
             take: Script::new(DELETE_IF_UNCHANGED),
             replace: Script::new(REPLACE),
+            put: Script::new(PUT),
             compares: AtomicBool::new(compares),
         }
     }
@@ -189,11 +192,11 @@ end
 return live
 ";
 
-/// Argument: ttl of the tombstone.
+/// Arguments: ttl of the tombstone, reason of the retired id if it is to be noted.
 const DESTROY: &str = "
 local was_ended, was_retired = ended(tomb), ended(has.r)
 local deleted = delete(session, tomb, ARGV[2])
-if not was_retired then retire('') end
+if not was_retired then retire(ARGV[3]) end
 if was_ended then return 0 end
 return deleted
 ";
@@ -240,5 +243,27 @@ end
 delete(old, old_tomb, ARGV[6])
 retire(ARGV[8])
 if index then redis.call('SREM', index, ARGV[7]) end
+return 1
+";
+
+/// Arguments: id, ttl (0 for none), text, ttl of the index; the text that is required and the most time that it
+/// may have left (0 for any), or neither if there must be no session.
+const PUT: &str = "
+local current = redis.call('GET', session)
+local left = redis.call('PTTL', session)
+if ended(tomb) then current = false end
+if not ARGV[6] then
+  if current then return {current, left} end
+  if ended(tomb) or ended(has.r) then return 0 end
+else
+  if not current then return false end
+  local most = tonumber(ARGV[7])
+  local is_later = most > 0 and (left < 0 or left > most)
+  if current ~= ARGV[6] or is_later then return {current, left} end
+end
+local wrong = enter(ARGV[2], ARGV[5])
+if wrong then return wrong end
+if ARGV[3] == '0' then redis.call('SET', session, ARGV[4])
+else redis.call('SET', session, ARGV[4], 'PX', ARGV[3]) end
 return 1
 ";

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// resurrect it.
 pub(super) const TOMBSTONE_GRACE: Duration = Duration::from_mins(15);
 /// A year and more, for sessions without an end.
-const LONGEST: i64 = 400 * 86_400_000;
+pub(super) const LONGEST: i64 = 400 * 86_400_000;
 
 /// Returns the ttl of an index: longer than its session's, so that not every touch prolongs it.
 pub(super) fn index_ttl(ttl: i64) -> i64 {

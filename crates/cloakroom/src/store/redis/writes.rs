@@ -207,8 +207,8 @@ impl RedisInner {
         self.destroyed(request, end(id, None)).await
     }
 
-    /// Ends a session as [`destroy`](Self::destroy) does, and notes that its id is closed.
-    pub(super) async fn retire(&self, id: &SessionId) -> Result<bool, StoreError> {
+    /// Ends a session as [`destroy`](Self::destroy) does, and notes why its id is retired.
+    pub(super) async fn retire(&self, id: &SessionId, why: &RetiredId) -> Result<bool, StoreError> {
         let Some(retired) = self.note(id) else {
             return self.destroy(id).await;
         };
@@ -217,9 +217,9 @@ impl RedisInner {
             .maybe_key('t', self.mark(id))
             .key('r', retired)
             .argument(TOMBSTONE_GRACE.as_millis().to_string())
+            .argument(why.as_str())
             .into();
-        self.destroyed(request, end(id, Some(&RetiredId::Closed)))
-            .await
+        self.destroyed(request, end(id, Some(why))).await
     }
 
     /// Sends a request that ends a session unconditionally; returns `true` if there was one.
@@ -235,7 +235,7 @@ impl RedisInner {
         self.destroyed(command.into(), end(id, None)).await
     }
 
-    async fn call(&self, call: Call<'_>) -> Result<ScriptReply, StoreError> {
+    pub(super) async fn call(&self, call: Call<'_>) -> Result<ScriptReply, StoreError> {
         self.ask(call.into()).await
     }
 
@@ -309,7 +309,7 @@ impl RedisInner {
 
     /// Returns the index into which a script must enter the session: none if it is known to stand there for
     /// long enough. If it lies on another server, the session is entered first.
-    async fn index_for(
+    pub(super) async fn index_for(
         &self,
         id: &SessionId,
         entry: &NewRecord,
