@@ -22,7 +22,7 @@ const ROUNDS: usize = 20;
 const USERS: usize = 200;
 
 impl RedisInner {
-    pub(super) async fn records(
+    pub(super) async fn sampled(
         &self,
         facts: &mut Facts,
         nodes: &[Option<Node>],

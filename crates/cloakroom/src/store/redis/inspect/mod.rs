@@ -68,7 +68,7 @@ pub(in crate::store) async fn inspect(
     inner.clock(&mut facts).await;
     inner.rights(&mut facts).await;
     inner.together(&mut facts).await;
-    inner.records(&mut facts, &nodes).await?;
+    inner.sampled(&mut facts, &nodes).await?;
     time(&mut facts, || async {
         inner.say(redis::cmd("PING"), None).await.is_some()
     })
