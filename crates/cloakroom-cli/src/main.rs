@@ -4,6 +4,7 @@ mod cli;
 mod demo;
 mod doctor;
 mod problem;
+mod sessions;
 mod store_args;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ fn run(command: Command) -> Result<ExitCode, Problem> {
     match command {
         Command::Demo(options) => demo::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Sessions(options) => sessions::run(&options),
     }
 }
 

@@ -17,6 +17,8 @@ mod rejection;
 mod unseen;
 
 pub use accounts::Accounts;
+#[cfg(feature = "inspect")]
+pub(crate) use agent::in_words;
 #[cfg(feature = "attempts")]
 pub use attempts::{Attempt, Attempts, TooManyAttempts};
 pub use csrf::{CsrfSecret, Decision, RequestSource, TokenPlace};

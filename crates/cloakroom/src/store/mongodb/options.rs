@@ -73,6 +73,11 @@ impl MongoOptions {
     /// Returns the options that [`AnyStore`](crate::store::AnyStore) has for this store.
     pub(super) fn of(options: &StoreOptions) -> Self {
         let own = Self::new().mixed_fleet(options.mixed_fleet);
+        let own = if options.must_exist {
+            own.auto_remove(AutoRemove::Disabled)
+        } else {
+            own
+        };
         match &options.table {
             Some(collection) => own.collection(collection),
             None => own,

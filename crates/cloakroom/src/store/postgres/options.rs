@@ -49,7 +49,9 @@ impl PostgresOptions {
 
     /// Returns the options that [`AnyStore`](crate::store::AnyStore) has for this store.
     pub(super) fn of(options: &StoreOptions) -> Self {
-        let mut own = Self::new().mixed_fleet(options.mixed_fleet);
+        let mut own = Self::new()
+            .mixed_fleet(options.mixed_fleet)
+            .create_table(!options.must_exist);
         own.schema.clone_from(&options.schema);
         match &options.table {
             Some(table) => own.table(table),
