@@ -90,6 +90,10 @@ pub mod operations {}
 #[doc = include_str!("manual/doctor.md")]
 pub mod doctor {}
 
+#[cfg(feature = "inspect")]
+#[doc = include_str!("manual/sessions_command.md")]
+pub mod sessions_command {}
+
 #[doc = include_str!("manual/faults.md")]
 pub mod faults {}
 

@@ -66,5 +66,15 @@ fn actor() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok());
-    named.unwrap_or_else(|| "unknown".to_owned())
+    named.unwrap_or_else(by_number)
+}
+
+#[cfg(unix)]
+fn by_number() -> String {
+    format!("uid {}", rustix::process::getuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn by_number() -> String {
+    "unknown".to_owned()
 }

@@ -71,11 +71,7 @@ async fn end_many(
 ) -> Result<(), Problem> {
     let found = count_matching(opened, filter).await?;
     let Some(typed) = sure.yes else {
-        println(&format!(
-            "{found} {} would end ({}); add --yes {found}",
-            sessions(found),
-            words(filter)
-        ));
+        println(&dry_run(found, &words(filter)));
         return Ok(());
     };
     if !is_as_expected(typed, found) {
@@ -98,6 +94,16 @@ async fn end_many(
     audit.record(act, &words(filter), &[], ended);
     println(&format!("{ended} {} ended", sessions(ended)));
     Ok(())
+}
+
+fn dry_run(found: u64, words: &str) -> String {
+    match found {
+        0 => format!("no session matches ({words})"),
+        found => format!(
+            "{found} {} would end ({words}); add --yes {found}",
+            sessions(found)
+        ),
+    }
 }
 
 /// Waits as long as so many endings may take.

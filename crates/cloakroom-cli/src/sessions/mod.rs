@@ -9,6 +9,7 @@ mod open;
 mod scan;
 mod show;
 mod transfer;
+mod watch;
 mod write;
 
 use std::path::PathBuf;
@@ -79,6 +80,7 @@ enum SessionsCommand {
         #[command(flatten)]
         common: Common,
         /// The session's handle
+        #[arg(allow_hyphen_values = true)]
         handle: String,
         /// Look at this user's sessions alone, which is faster
         #[arg(long, value_name = "USER")]
@@ -92,7 +94,8 @@ enum SessionsCommand {
         filter: Filter,
         #[command(flatten)]
         sure: Sure,
-        /// Handles of sessions
+        /// Handles of sessions; before one that begins with `-` write `--`
+        #[arg(value_name = "HANDLE")]
         handles: Vec<String>,
     },
     /// End all sessions of a user, on every server
@@ -100,9 +103,10 @@ enum SessionsCommand {
         #[command(flatten)]
         common: Common,
         /// The user, as sessions name it
+        #[arg(allow_hyphen_values = true)]
         user: String,
         /// Keep the session of this handle
-        #[arg(long, value_name = "HANDLE")]
+        #[arg(long, value_name = "HANDLE", allow_hyphen_values = true)]
         except: Option<String>,
     },
     /// End all sessions
@@ -111,6 +115,19 @@ enum SessionsCommand {
         common: Common,
         #[command(flatten)]
         sure: Sure,
+    },
+    /// Print sessions as they begin, end, and change their user
+    Watch {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        filter: Filter,
+        /// Look again after this time
+        #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+        every: std::time::Duration,
+        /// Stop after so many looks
+        #[arg(long, value_name = "N")]
+        looks: Option<u64>,
     },
     /// Delete expired sessions now
     Prune {
@@ -208,6 +225,15 @@ async fn carry_out(command: &SessionsCommand) -> Result<(), Problem> {
         Of::EndAll { common, sure } => {
             let (opened, audit) = (Opened::open(common).await?, Audit::of(common)?);
             end::everything(&opened, sure, &audit).await
+        }
+        Of::Watch {
+            common,
+            filter,
+            every,
+            looks,
+        } => {
+            let opened = Opened::with_secrets(common).await?;
+            watch::watch(&opened, filter, *every, looks.unwrap_or(u64::MAX)).await
         }
         Of::Prune { common } => {
             write::prune(&Opened::open(common).await?, &Audit::of(common)?).await

@@ -20,6 +20,19 @@ fn ending_by_handle_is_idempotent() {
             "{}",
             again.out
         );
+        // Handles are base64url, and some begin with a hyphen.
+        let hyphen = shop.ok(&["end", "--reason", "a test", "--", "-0zYg9Gm9Kph-8GYRive_w"]);
+        assert!(
+            hyphen.out.starts_with("0 sessions ended\n1 not there"),
+            "{}",
+            hyphen.out
+        );
+        let taken_for_flags = shop.run(&["end", "-0zYg9Gm9Kph-8GYRive_w"]);
+        assert!(
+            taken_for_flags.error.contains("use '--"),
+            "{}",
+            taken_for_flags.error
+        );
         // What cannot be read can be ended.
         let odd = shop.handle(&["--unreadable"]);
         assert!(shop.ok(&["end", &odd]).out.starts_with("1 session ended"));

@@ -1,6 +1,9 @@
 //! `list`, `count`, `show`.
 
-use crate::{Shop, express};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::{SECRET, Shop, express};
 
 #[test]
 fn one_filter_lists_and_counts_alike() {
@@ -106,4 +109,59 @@ fn errors_are_one_line_that_says_what_to_do() {
         assert!(!said.error.contains("hunter2"), "{}", said.error);
     }
     assert!(!std::path::Path::new("/nowhere").exists());
+}
+
+/// What begins and ends while it watches is told, each once.
+#[test]
+fn beginnings_and_ends_are_watched() {
+    for shop in Shop::each("watched") {
+        let mut watching = Command::new(env!("CARGO_BIN_EXE_cloakroom"))
+            .args(["sessions", "watch", "--every", "200ms"])
+            .args(&shop.flags)
+            .env("CLOAKROOM_STORE", &shop.url)
+            .env("SESSION_SECRET", SECRET)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut header = BufReader::new(watching.stderr.take().unwrap()).lines();
+        assert!(
+            header
+                .next()
+                .unwrap()
+                .unwrap()
+                .starts_with("5 sessions; looking again")
+        );
+        let mut told = BufReader::new(watching.stdout.take().unwrap()).lines();
+        let mut next = || {
+            let line = told.next().unwrap().unwrap();
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            (
+                line["event"].as_str().unwrap().to_owned(),
+                line["user"].as_str().map(str::to_owned),
+            )
+        };
+        shop.put(
+            "eve-one",
+            &express(3_600_000, r#","userId":"eve""#),
+            3_600_000,
+        );
+        assert_eq!(next(), ("began".to_owned(), Some("eve".to_owned())));
+        shop.ok(&["end-user", "bob"]);
+        assert_eq!(next(), ("ended".to_owned(), Some("bob".to_owned())));
+        watching.kill().unwrap();
+        watching.wait().unwrap();
+    }
+}
+
+/// A handle may begin with a hyphen, and is no flag where one alone is taken.
+#[test]
+fn a_handle_with_a_hyphen_is_no_flag() {
+    let shop = Shop::sqlite();
+    let said = shop.run(&["show", "-0zYg9Gm9Kph-8GYRive_w", "--user", "ada"]);
+    assert!(
+        said.error.contains("no live session has this handle"),
+        "{}",
+        said.error
+    );
 }

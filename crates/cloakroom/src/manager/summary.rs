@@ -7,7 +7,7 @@ use crate::auth;
 use crate::clock::Timestamp;
 use crate::cookie::KeyRing;
 use crate::id::SessionId;
-use crate::record::{Record, RecordLimit, RecordText, StoredRecord, UserKeys};
+use crate::record::{Field, Record, RecordLimit, RecordText, StoredRecord, UserKeys};
 
 /// A session as an operator sees it.
 ///
@@ -132,7 +132,7 @@ fn seen(expires: SystemTime, life: std::time::Duration, now: SystemTime) -> Syst
 }
 
 fn keys(record: &Record) -> Vec<String> {
-    let data = record.members().filter(|field| field.is_data());
+    let data = record.members().filter(Field::is_data);
     data.map(|field| field.name().into_owned()).collect()
 }
 
