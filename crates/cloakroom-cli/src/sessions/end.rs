@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use cloakroom::SessionId;
-use cloakroom::store::Store as _;
+use cloakroom::store::{Store as _, StoreError, StoreErrorKind};
+use tokio::task::JoinSet;
 
 use super::audit::Audit;
 use super::filter::Filter;
@@ -12,6 +13,9 @@ use super::open::{Opened, failed};
 use super::scan::{Row, Scan};
 use super::show::find;
 use crate::problem::Problem;
+
+/// Sessions that are ended at the same time.
+const AT_ONCE: usize = 50;
 
 /// The consent to an ending of many.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -117,14 +121,10 @@ async fn pause(rate: Option<u32>, ended: usize) {
 /// Ends sessions, and asks the store once if any is still there.
 async fn end_batch(opened: &Opened, ids: &[SessionId]) -> Result<u64, Problem> {
     let mut ended = 0;
-    for id in ids {
-        ended += u64::from(
-            opened
-                .store
-                .retire(id)
-                .await
-                .map_err(|error| failed(&error))?,
-        );
+    for some in ids.chunks(AT_ONCE) {
+        ended += end_some(opened, some)
+            .await
+            .map_err(|error| failed(&error))?;
     }
     let left = opened
         .store
@@ -138,6 +138,20 @@ async fn end_batch(opened: &Opened, ids: &[SessionId]) -> Result<u64, Problem> {
             ids.len()
         ))),
     }
+}
+
+/// Ends sessions at the same time: a store writes what waits together.
+async fn end_some(opened: &Opened, ids: &[SessionId]) -> Result<u64, StoreError> {
+    let mut ending = JoinSet::new();
+    for id in ids {
+        let (store, id) = (opened.store.clone(), id.clone());
+        ending.spawn(async move { store.retire(&id).await });
+    }
+    let mut ended = 0;
+    while let Some(done) = ending.join_next().await {
+        ended += u64::from(done.unwrap_or_else(|_| Err(StoreErrorKind::Unknown.into()))?);
+    }
+    Ok(ended)
 }
 
 /// Ends the sessions of these handles; one that is not there is no error.

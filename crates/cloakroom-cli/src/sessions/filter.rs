@@ -153,7 +153,7 @@ mod tests {
         let stored = StoredRecord {
             text: text.into(),
             // Used 600 s ago.
-            expires: (now + Duration::from_secs(3000)).into(),
+            expires: (now + Duration::from_mins(50)).into(),
         };
         let secrets = KeyRing::new("a secret that is long enough for a ring 7").unwrap();
         let id = SessionId::from_store("id");

@@ -53,8 +53,18 @@ struct Common {
     reason: Option<String>,
 }
 
+/// The subcommands.
 #[derive(clap::Subcommand)]
 enum SessionsCommand {
+    #[command(flatten)]
+    Look(Look),
+    #[command(flatten)]
+    Act(Act),
+}
+
+/// Those that change nothing.
+#[derive(clap::Subcommand)]
+enum Look {
     /// List the sessions that match; the dry run of `end`
     List {
         #[command(flatten)]
@@ -86,6 +96,24 @@ enum SessionsCommand {
         #[arg(long, value_name = "USER")]
         user: Option<String>,
     },
+    /// Print sessions as they begin, end, and change their user
+    Watch {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        filter: Filter,
+        /// Look again after this time
+        #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+        every: std::time::Duration,
+        /// Stop after so many looks
+        #[arg(long, value_name = "N")]
+        looks: Option<u64>,
+    },
+}
+
+/// Those that do, and are recorded in the audit.
+#[derive(clap::Subcommand)]
+enum Act {
     /// End sessions, by handles or by what they match
     End {
         #[command(flatten)]
@@ -115,19 +143,6 @@ enum SessionsCommand {
         common: Common,
         #[command(flatten)]
         sure: Sure,
-    },
-    /// Print sessions as they begin, end, and change their user
-    Watch {
-        #[command(flatten)]
-        common: Common,
-        #[command(flatten)]
-        filter: Filter,
-        /// Look again after this time
-        #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
-        every: std::time::Duration,
-        /// Stop after so many looks
-        #[arg(long, value_name = "N")]
-        looks: Option<u64>,
     },
     /// Delete expired sessions now
     Prune {
@@ -164,12 +179,17 @@ enum SessionsCommand {
 pub(crate) fn run(options: &SessionsOptions) -> Result<ExitCode, Problem> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Problem::failed(format!("no threads to work with: {error}")))?;
-    runtime.block_on(carry_out(&options.command))?;
+    runtime.block_on(async {
+        match &options.command {
+            SessionsCommand::Look(command) => look(command).await,
+            SessionsCommand::Act(command) => act(command).await,
+        }
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn carry_out(command: &SessionsCommand) -> Result<(), Problem> {
-    use SessionsCommand as Of;
+async fn look(command: &Look) -> Result<(), Problem> {
+    use Look as Of;
     match command {
         Of::List {
             common,
@@ -193,6 +213,21 @@ async fn carry_out(command: &SessionsCommand) -> Result<(), Problem> {
             )
             .await
         }
+        Of::Watch {
+            common,
+            filter,
+            every,
+            looks,
+        } => {
+            let opened = Opened::with_secrets(common).await?;
+            watch::watch(&opened, filter, *every, looks.unwrap_or(u64::MAX)).await
+        }
+    }
+}
+
+async fn act(command: &Act) -> Result<(), Problem> {
+    use Act as Of;
+    match command {
         Of::End {
             common,
             filter,
@@ -225,15 +260,6 @@ async fn carry_out(command: &SessionsCommand) -> Result<(), Problem> {
         Of::EndAll { common, sure } => {
             let (opened, audit) = (Opened::open(common).await?, Audit::of(common)?);
             end::everything(&opened, sure, &audit).await
-        }
-        Of::Watch {
-            common,
-            filter,
-            every,
-            looks,
-        } => {
-            let opened = Opened::with_secrets(common).await?;
-            watch::watch(&opened, filter, *every, looks.unwrap_or(u64::MAX)).await
         }
         Of::Prune { common } => {
             write::prune(&Opened::open(common).await?, &Audit::of(common)?).await
