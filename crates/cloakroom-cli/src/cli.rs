@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::demo::Options;
+use crate::doctor::DoctorOptions;
 use crate::problem::Problem;
+use crate::sessions::SessionsOptions;
 
 /// Server-side sessions: a shop to see them work.
 #[derive(Parser)]
@@ -21,6 +23,10 @@ struct Cli {
 pub(crate) enum Command {
     /// Serve a small shop that shows what sessions are for
     Demo(Options),
+    /// Check a deployment: the store, its server, the cookie, the site; changes nothing
+    Doctor(Box<DoctorOptions>),
+    /// List, end, count, export and import sessions: by handles, never by ids
+    Sessions(Box<SessionsOptions>),
 }
 
 /// Reads the command line; `Err` is the exit code of one that asks for help or is not understood.

@@ -3,7 +3,10 @@
 mod address;
 mod cli;
 mod demo;
+mod doctor;
 mod problem;
+mod sessions;
+mod store_args;
 
 use std::process::ExitCode;
 
@@ -20,18 +23,20 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     match run(command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(problem) => problem.report(),
     }
 }
 
-fn run(command: Command) -> Result<(), Problem> {
+fn run(command: Command) -> Result<ExitCode, Problem> {
     log_to_stderr()?;
     // A provider that is there already is as good.
     #[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
-        Command::Demo(options) => demo::run(&options),
+        Command::Demo(options) => demo::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(options) => doctor::run(&options),
+        Command::Sessions(options) => sessions::run(&options),
     }
 }
 

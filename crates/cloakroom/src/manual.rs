@@ -100,6 +100,14 @@ pub mod caching {}
 #[doc = include_str!("manual/operations.md")]
 pub mod operations {}
 
+#[cfg(feature = "inspect")]
+#[doc = include_str!("manual/doctor.md")]
+pub mod doctor {}
+
+#[cfg(feature = "inspect")]
+#[doc = include_str!("manual/sessions_command.md")]
+pub mod sessions_command {}
+
 #[doc = include_str!("manual/faults.md")]
 pub mod faults {}
 

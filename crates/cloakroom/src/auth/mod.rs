@@ -20,6 +20,8 @@ mod unseen;
 
 pub use accounts::Accounts;
 pub(crate) use accounts::LoadedUser;
+#[cfg(feature = "inspect")]
+pub(crate) use agent::in_words;
 #[cfg(feature = "attempts")]
 pub use attempts::{Attempt, Attempts, TooManyAttempts};
 pub use csrf::{CsrfSecret, Decision, RequestSource, TokenPlace};

@@ -7,6 +7,8 @@
 mod connection;
 mod encoding;
 mod encryption;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod options;
 mod session;
 mod user_index;
@@ -25,6 +27,9 @@ pub use self::encryption::crypto::{Algorithm, Encoding, Hashing};
 pub use self::encryption::kruptein::Kruptein;
 pub use self::encryption::webcrypto::WebCrypto;
 pub use self::options::{AutoRemove, MongoOptions};
+
+#[cfg(feature = "inspect")]
+pub(super) use self::inspect::inspect;
 
 use self::connection::connect;
 use self::encoding::format::SessionFormat;
@@ -97,8 +102,7 @@ impl MongoStore {
         url: &str,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let options = MongoOptions::new().mixed_fleet(options.mixed_fleet);
-        Self::connect_options(url, options).await
+        Self::connect_options(url, MongoOptions::of(options)).await
     }
 
     /// Connects with every option.

@@ -6,6 +6,8 @@
 
 mod connection;
 mod ddl;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod names;
 mod options;
 mod read_pool;
@@ -24,6 +26,9 @@ use tokio::task::AbortHandle;
 
 pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
+
+#[cfg(feature = "inspect")]
+pub(super) use self::inspect::inspect;
 
 use self::connection::connect;
 use self::connection::full::PoolExhausted;
@@ -114,8 +119,7 @@ impl PostgresStore {
         url: &str,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let options = PostgresOptions::new().mixed_fleet(options.mixed_fleet);
-        Self::connect_options(url, options).await
+        Self::connect_options(url, PostgresOptions::of(options)).await
     }
 
     /// Opens the table that `options` name, or creates it, and checks it.

@@ -5,6 +5,8 @@
 //! before its session is stored, and removed after the session is deleted.
 
 mod connection;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod keys;
 mod options;
 mod replay;
@@ -17,6 +19,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+#[cfg(feature = "inspect")]
+pub(super) use inspect::inspect;
 pub use options::RedisOptions;
 
 use self::connection::address::{Address, split_wait};
@@ -92,11 +96,7 @@ impl RedisStore {
         url: &str,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let mut redis = RedisOptions::default().mixed_fleet(options.mixed_fleet);
-        if let Some(prefix) = &options.prefix {
-            redis = redis.prefix(prefix);
-        }
-        Self::connect_options(url, redis).await
+        Self::connect_options(url, RedisOptions::of(options)).await
     }
 
     /// Connects to the server that `url` names, with every option.

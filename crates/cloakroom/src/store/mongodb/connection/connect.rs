@@ -32,7 +32,7 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 /// ten are soon used up by writes that wait for locked documents.
 const MAX_CONNECTIONS: u32 = 100;
 /// The database of a URL that names none, as in the Node driver.
-const DATABASE: &str = "test";
+pub(crate) const DATABASE: &str = "test";
 
 impl MongoInner {
     pub(crate) async fn with_client(

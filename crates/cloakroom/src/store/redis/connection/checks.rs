@@ -107,7 +107,7 @@ impl Link {
     }
 }
 
-fn settings(said: Value) -> HashMap<String, String> {
+pub(crate) fn settings(said: Value) -> HashMap<String, String> {
     redis::from_redis_value(said).unwrap_or_default()
 }
 

@@ -44,20 +44,29 @@ impl Keeping {
         }
     }
 
+    /// Returns the way in which sessions may come back when the server starts again.
+    pub(crate) fn at_restart(&self) -> Option<&'static str> {
+        match (self.log, &*self.fsync) {
+            (Some(false), _) if self.snapshots => Some("when it starts again: set appendonly yes"),
+            (Some(true), "no") => Some("when its machine fails: set appendfsync everysec"),
+            _ => None,
+        }
+    }
+
+    /// Returns the way in which sessions may come back when a replica takes over.
+    pub(crate) fn at_failover(&self, has_others: bool, waits: bool) -> Option<&'static str> {
+        let fails_over = self.log.is_some() && (has_others || self.replicas > 0);
+        (fails_over && !waits && !self.insists).then_some(
+            "when a replica takes over: set min-replicas-to-write 1, or wait_replicas here",
+        )
+    }
+
     /// Returns the ways in which sessions may come back, each with the setting that prevents it; `None` where
     /// there is none. `has_others` is true if there is someone to promote a replica, `waits` if ends wait for
     /// replicas.
     pub(crate) fn warning(&self, has_others: bool, waits: bool) -> Option<String> {
-        let restart = match (self.log, &*self.fsync) {
-            (Some(false), _) if self.snapshots => Some("when it starts again: set appendonly yes"),
-            (Some(true), "no") => Some("when its machine fails: set appendfsync everysec"),
-            _ => None,
-        };
-        let fails_over = self.log.is_some() && (has_others || self.replicas > 0);
-        let failover = (fails_over && !waits && !self.insists).then_some(
-            "when a replica takes over: set min-replicas-to-write 1, or wait_replicas here",
-        );
-        let reasons: Vec<&str> = restart.into_iter().chain(failover).collect();
+        let restart = self.at_restart().into_iter();
+        let reasons: Vec<&str> = restart.chain(self.at_failover(has_others, waits)).collect();
         (!reasons.is_empty()).then(|| {
             format!(
                 "Redis may bring back sessions that were ended, {}",
