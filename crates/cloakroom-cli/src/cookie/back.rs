@@ -149,8 +149,7 @@ fn third_party(field: &Field, kept: &Kept, request: &Request, later: Later) -> O
                 .with("page", page)
         });
     }
-    let blocked =
-        later.blocks_third_parties && field.same_site == SameSite::None && request.is_third_party();
+    let blocked = later.blocks_third_parties && request.is_third_party();
     blocked.then(|| table::THIRD_PARTY_BLOCKED.with("page", page))
 }
 

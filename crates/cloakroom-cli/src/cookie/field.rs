@@ -32,7 +32,8 @@ pub(super) enum SameSite {
 pub(super) struct Field {
     pub(super) name: String,
     pub(super) value: String,
-    /// `true` if a control character makes browsers refuse the whole field.
+    /// `true` if a control character makes browsers refuse the whole field; Chromium refuses a tab within
+    /// name and value as well.
     pub(super) has_control: bool,
     pub(super) secure: bool,
     pub(super) http_only: bool,
@@ -64,7 +65,7 @@ impl Field {
         let mut field = Self {
             name: name.to_owned(),
             value: value.to_owned(),
-            has_control: text.contains(is_control),
+            has_control: text.contains(is_control) || name.contains('\t') || value.contains('\t'),
             secure: false,
             http_only: false,
             partitioned: false,
@@ -258,6 +259,7 @@ mod tests {
         assert_eq!(prefix_of("__Host-Http-sid"), Some("__Host-Http-"));
         assert_eq!(prefix_of("host-sid"), None);
         assert!(Field::parse("a=1\u{1}").has_control);
-        assert!(!Field::parse("a=1\t").has_control);
+        assert!(Field::parse("a=1\t2").has_control);
+        assert!(!Field::parse("a=1\t;\tPath=/").has_control);
     }
 }

@@ -140,7 +140,7 @@ impl Request {
 
     /// Returns `true` if the page in the address bar is of another site.
     pub(super) fn is_third_party(&self) -> bool {
-        !is_same_site(self.shown_page(), &self.url, false)
+        !is_same_site(self.shown_page(), &self.url, true)
     }
 }
 

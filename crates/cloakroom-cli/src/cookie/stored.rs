@@ -74,8 +74,7 @@ pub(super) fn stored(
     found.extend(domain(field, host(&request.url)));
     found.extend(prefix(field, &request.url));
     found.extend(secure(field, had, request));
-    found.extend(same_site(field, request));
-    found.extend(third_party(field, request, arrival));
+    found.extend(other_site(field, request, arrival));
     found.extend(time(field, arrival));
     found.extend(slips(field));
     found
@@ -160,11 +159,7 @@ fn prefix(field: &Field, url: &Url) -> Vec<Finding> {
     };
     let of_host = matches!(prefix, "__Host-" | "__Host-Http-");
     let of_http = matches!(prefix, "__Http-" | "__Host-Http-");
-    let on_http = !is_encrypted(url);
-    let even = match is_trustworthy(url) {
-        true => ", even on this machine",
-        false => "",
-    };
+    let on_http = !is_trustworthy(url);
     let rules = [
         (!field.secure, &table::PREFIX_SECURE),
         (field.secure && on_http, &table::PREFIX_OVER_HTTP),
@@ -180,19 +175,20 @@ fn prefix(field: &Field, url: &Url) -> Vec<Finding> {
     ];
     let broken = rules.into_iter().filter(|(broken, _)| *broken);
     broken
-        .map(|(_, situation)| situation.with("prefix", prefix).with("even", even))
+        .map(|(_, situation)| situation.with("prefix", prefix))
         .collect()
 }
 
 fn secure(field: &Field, had: &[Field], request: &Request) -> Vec<Finding> {
     let mut found = Vec::new();
     let url = &request.url;
-    // A name with a prefix is refused before.
-    if field.secure && !is_encrypted(url) && field.prefix().is_none() {
-        found.push(match is_trustworthy(url) {
-            true => table::SECURE_ON_LOCALHOST.found(),
-            false => table::SECURE_OVER_HTTP.found(),
-        });
+    // A name with a prefix is refused for that.
+    match (is_encrypted(url), is_trustworthy(url)) {
+        (false, true) if field.secure => found.push(table::SECURE_ON_LOCALHOST.found()),
+        (false, false) if field.secure && field.prefix().is_none() => {
+            found.push(table::SECURE_OVER_HTTP.found());
+        }
+        _ => {}
     }
     if !is_trustworthy(url) && !field.secure && had.iter().any(|old| hides(field, old, url)) {
         found.push(table::OVERWRITES_SECURE.found());
@@ -246,15 +242,15 @@ fn refused_of_another_site(same_site: SameSite, downgrade: bool) -> &'static Sit
     }
 }
 
-fn third_party(field: &Field, request: &Request, arrival: &Arrival) -> Option<Finding> {
-    let reaches = field.same_site == SameSite::None && !field.partitioned;
-    if !reaches || !request.is_third_party() {
-        return None;
+/// Another site's page: a browser that blocks third parties looks at nothing else.
+fn other_site(field: &Field, request: &Request, arrival: &Arrival) -> Option<Finding> {
+    let is_blocked = arrival.blocks_third_parties && !field.partitioned;
+    if is_blocked && request.is_third_party() {
+        return Some(table::THIRD_PARTY_BLOCKED.with("page", site(request.shown_page())));
     }
-    Some(match arrival.blocks_third_parties {
-        true => table::THIRD_PARTY_BLOCKED.with("page", site(request.shown_page())),
-        false => table::THIRD_PARTY.found(),
-    })
+    let reaches = field.same_site == SameSite::None && !field.partitioned;
+    same_site(field, request)
+        .or_else(|| (reaches && request.is_third_party()).then(|| table::THIRD_PARTY.found()))
 }
 
 fn time(field: &Field, arrival: &Arrival) -> Vec<Finding> {

@@ -196,6 +196,11 @@ fn redirects_partitions_scripts_and_settings() {
     };
     let none = "a=1; Path=/; Secure; SameSite=None";
     assert_eq!(ids(none, &framed, blocks), ["third-party-not-sent"]);
+    let lax = "a=1; Path=/; Secure; SameSite=Lax";
+    assert_eq!(
+        ids(lax, &framed, blocks),
+        ["lax-subrequest", "third-party-not-sent"]
+    );
     assert_eq!(ids(none, &framed, later(0)), [""; 0]);
 
     let script = stored_tests::request(Mode::Script, "", "https://shop.example/");

@@ -12,14 +12,14 @@ pub(in crate::cookie) static SECURE_OVER_HTTP: Situation = Situation::fault(
 pub(in crate::cookie) static SECURE_ON_LOCALHOST: Situation = Situation::warning(
     Stored,
     "secure-on-localhost",
-    "Chromium and Firefox store a Secure cookie from http on this machine, and Safari does not.",
+    "Chromium and Firefox store a Secure cookie from http on this machine, with a prefix or without, and Safari does not.",
     "Use `Secure::Auto` on a developer's machine.",
 );
 pub(in crate::cookie) static PREFIX_OVER_HTTP: Situation = Situation::fault(
     Stored,
     "prefix-over-http",
-    "The browser refuses the cookie because a name with {prefix} needs https{even}.",
-    "Use https, or a name without the prefix where there is none, as on a developer's machine.",
+    "The browser refuses the cookie because a name with {prefix} needs https.",
+    "Use https, or a name without the prefix where there is none.",
 )
 .named("InvalidPrefix");
 pub(in crate::cookie) static NONE_WITHOUT_SECURE: Situation = Situation::fault(
@@ -154,12 +154,13 @@ pub(in crate::cookie) static PREFIX_SECURE: Situation = Situation::fault(
     "Add Secure, or remove the prefix.",
 )
 .named("InvalidPrefix");
-pub(in crate::cookie) static PREFIX_HTTP_ONLY: Situation = Situation::warning(
+pub(in crate::cookie) static PREFIX_HTTP_ONLY: Situation = Situation::fault(
     Stored,
     "prefix-without-httponly",
-    "Newer browsers refuse the cookie because a name with {prefix} needs HttpOnly.",
+    "The browser refuses the cookie because a name with {prefix} needs HttpOnly, as Chromium enforces already.",
     "Add HttpOnly, or remove the prefix.",
-);
+)
+.named("InvalidPrefix");
 pub(in crate::cookie) static TOO_LARGE: Situation = Situation::fault(
     Stored,
     "too-large",
@@ -274,7 +275,7 @@ pub(in crate::cookie) static THIRD_PARTY_BLOCKED: Situation = Situation::fault(
 pub(in crate::cookie) static THIRD_PARTY: Situation = Situation::warning(
     Stored,
     "third-party",
-    "Chromium accepts this third party's cookie by default, Safari refuses it, and Firefox keeps a jar for each page's site.",
+    "Chromium accepts this third party's cookie by default, though not in private windows nor as Debian builds it, Safari refuses it, and Firefox keeps a jar for each page's site.",
     "Serve both from one site, or add Partitioned where each page may have a session of its own.",
 );
 

@@ -48,7 +48,7 @@ pub(in crate::cookie) fn rows() -> Vec<(&'static str, &'static str, Mode, String
         (SHOP,  "",    Navigate, "a=1; Path=/; HttpOnly; Secure; SameSite=Lax",       &[]),
         (HTTP,  "",    Navigate, "a=1; Secure",                                       &["secure-over-http"]),
         (LOCAL, "",    Navigate, "a=1; Secure",                                       &["secure-on-localhost"]),
-        (LOCAL, "",    Navigate, "__Host-a=1; Secure; Path=/",                        &["prefix-over-http"]),
+        (LOCAL, "",    Navigate, "__Host-a=1; Secure; Path=/",                        &["secure-on-localhost"]),
         (HTTP,  "",    Navigate, "__Secure-a=1; Secure",                              &["prefix-over-http"]),
         (SHOP,  "",    Navigate, "a=1; SameSite=None",                                &["none-without-secure"]),
         (SHOP,  OTHER, Fetch,    "a=1; SameSite=Strict",                              &["cross-site-answer-strict"]),
@@ -148,7 +148,7 @@ fn each_field_is_stored_or_refused_for_its_reason() {
 fn the_verdict_is_that_of_the_tests_browser() {
     for (url, page, mode, field, _) in rows() {
         // What that browser leaves out: schemes as sites, partitions, nameless cookies, newer prefixes.
-        let left_out = ["Partitioned", "__Http-", "__Host-a=1; Secure; Path=/"];
+        let left_out = ["Partitioned", "__Http-"];
         if page == HTTP
             || field.starts_with(['=', ';', 'x'])
             || left_out.iter().any(|part| field.contains(part))
@@ -263,6 +263,11 @@ fn a_browser_may_block_third_parties_and_partitioned_cookies_pass() {
             Some("third-party-blocked"),
         ),
         ("a=1; SameSite=None; Secure; Partitioned", OTHER, None),
+        (
+            "a=1; SameSite=Strict; Secure",
+            OTHER,
+            Some("third-party-blocked"),
+        ),
         (
             "a=1; SameSite=None; Secure",
             "https://www.shop.example/",
