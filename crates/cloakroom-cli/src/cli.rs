@@ -8,6 +8,7 @@ use clap::{CommandFactory as _, Parser};
 use crate::cookie::CookieCommand;
 use crate::demo::Options;
 use crate::generate::{CompletionsOptions, ManOptions};
+use crate::policy::PolicyCommand;
 use crate::problem::Problem;
 
 /// Server-side sessions: a shop to see them work, and tools for their cookies, policies and stores.
@@ -26,6 +27,9 @@ pub(crate) enum Command {
     /// Explain, verify and sign session cookies
     #[command(subcommand)]
     Cookie(CookieCommand),
+    /// Check the settings of sessions against each other
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Print a shell's completions of this command
     Completions(CompletionsOptions),
     /// Print this command's man page, or write one for each subcommand

@@ -80,6 +80,7 @@ mod tests {
                 "demo",
                 "explain",
                 "verify",
+                "policy",
                 "sign",
                 "completions",
                 "secret-file",

@@ -5,6 +5,7 @@ mod cookie;
 mod demo;
 mod generate;
 mod output;
+mod policy;
 mod problem;
 mod secret_args;
 
@@ -36,6 +37,7 @@ fn run(command: Command) -> Result<ExitCode, Problem> {
     match command {
         Command::Demo(options) => demo::run(&options)?,
         Command::Cookie(command) => return cookie::run(&command),
+        Command::Policy(command) => return policy::run(&command),
         Command::Completions(options) => generate::completions(&options, cli::definition())?,
         Command::Man(options) => generate::man(&options, cli::definition())?,
     }

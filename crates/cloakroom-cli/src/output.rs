@@ -45,16 +45,11 @@ impl Output {
         self.style
     }
 
-    /// Returns the columns of the terminal; `None` in a pipe.
-    pub(crate) fn width(self) -> Option<usize> {
-        self.width
-    }
-
     /// Appends a paragraph: `first` before its first line, blanks of the same width before the others.
     ///
     /// In a pipe it is one line.
     pub(crate) fn paragraph(self, text: &mut String, first: &str, body: &str) {
-        self.styled_paragraph(text, first, body, |line| line.to_owned());
+        self.styled_paragraph(text, first, body, str::to_owned);
     }
 
     /// Appends a paragraph whose lines are styled after they were wrapped.
@@ -200,7 +195,7 @@ mod tests {
     #[test]
     fn widths_stay_where_text_can_be_read() {
         for (columns, width) in [(0, 24), (10, 24), (40, 40), (80, 80), (300, 100)] {
-            assert_eq!(Output::plain(Some(columns)).width(), Some(width));
+            assert_eq!(Output::plain(Some(columns)).width, Some(width));
         }
     }
 

@@ -16,7 +16,7 @@ const LONGEST_FILE: u64 = 65_536;
 pub(crate) struct SecretArgs {
     /// File that holds secrets, one a line, the newest first; repeatable; `-` is standard input
     ///
-    /// Without it SESSION_SECRET counts, or the file that SESSION_SECRET_FILE names. Secrets are no flags,
+    /// Without it `SESSION_SECRET` counts, or the file that `SESSION_SECRET_FILE` names. Secrets are no flags,
     /// because other users of the machine can see flags.
     #[arg(long = "secret-file", value_name = "FILE")]
     files: Vec<PathBuf>,

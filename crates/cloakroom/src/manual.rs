@@ -86,6 +86,9 @@ pub mod caching {}
 #[doc = include_str!("manual/operations.md")]
 pub mod operations {}
 
+#[doc = include_str!("manual/command.md")]
+pub mod command {}
+
 #[doc = include_str!("manual/faults.md")]
 pub mod faults {}
 

@@ -1,5 +1,6 @@
 //! Decides whether the server accepts what a request carries: name, signature, key and id.
 
+use cloakroom::KeyRing;
 use cloakroom::cookie::{cookie_pairs, decode_value, unsign};
 use cloakroom::id::{IdGrammar, SessionId};
 
@@ -152,15 +153,13 @@ fn by_which<'a>(signed: &'a str, secrets: &Secrets) -> Result<(Finding, &'a str)
     if secrets.is_empty() {
         return Ok((table::NOT_VERIFIED.found(), id));
     }
-    Err(
-        match secrets
-            .miscopied()
-            .any(|ring| unsign(signed, &ring).is_some())
-        {
-            true => table::MISCOPIED_KEY.found(),
-            false => table::NO_KEY.with("keys", secrets.count()),
-        },
-    )
+    let is_by = |ring: KeyRing| unsign(signed, &ring).is_some();
+    let is_miscopied = secrets.miscopied().any(is_by);
+    Err(if is_miscopied {
+        table::MISCOPIED_KEY.found()
+    } else {
+        table::NO_KEY.with("keys", secrets.count())
+    })
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ pub(crate) struct ExplainOptions {
 
     /// Store of the sessions, for the last stage; it is only read
     ///
-    /// The environment's CLOAKROOM_STORE is the better place for a URL with a password: other users of the
+    /// The environment's `CLOAKROOM_STORE` is the better place for a URL with a password: other users of the
     /// machine can see flags.
     #[arg(
         long,

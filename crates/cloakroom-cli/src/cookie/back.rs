@@ -46,9 +46,10 @@ pub(super) fn sent_back(
 fn place(field: &Field, kept: &Kept, request: &Request) -> Vec<Finding> {
     let (to, path) = (host(&request.url), request.url.path());
     let mut found = Vec::new();
-    let is_host = match kept.host_only {
-        true => to == kept.domain,
-        false => domain_match(to, &kept.domain),
+    let is_host = if kept.host_only {
+        to == kept.domain
+    } else {
+        domain_match(to, &kept.domain)
     };
     if !is_host {
         found.push(other_host(kept, request));
@@ -105,8 +106,9 @@ fn same_site(field: &Field, request: &Request, later: Later) -> Option<Finding> 
     let relation = request.relation();
     let is_young = later.age < LAX_ALLOWS_UNSAFE;
     let situation = match (field.same_site, relation) {
-        (SameSite::None, _) | (_, Relation::Strict) => return None,
-        (SameSite::Lax | SameSite::Unset, Relation::Lax) => return None,
+        (SameSite::None, _)
+        | (_, Relation::Strict)
+        | (SameSite::Lax | SameSite::Unset, Relation::Lax) => return None,
         (SameSite::Unset, Relation::LaxUnsafe) if is_young => &table::UNSET_YOUNG,
         _ if request.is_schemeful_downgrade() => of_schemes(field.same_site),
         (SameSite::Strict, Relation::CrossSite) => &table::STRICT_SUBREQUEST,

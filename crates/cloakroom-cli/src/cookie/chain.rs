@@ -176,13 +176,12 @@ fn server(facts: &Facts, header: &str, secrets: &Secrets, grammar: &IdGrammar, c
     let is_absent = found.iter().any(|found| absent.contains(&found.situation));
     let (stored, _) = chain.verdict(Stage::Stored);
     match (stored, is_absent) {
-        // The browser's half has the cause already, or this is it.
-        (Verdict::Failed, true) => return,
         (Verdict::Passed, true) if !chain.fails() => {
             chain.add(Stage::SentBack, vec![back_table::NOT_IN_REQUEST.found()]);
             return;
         }
-        (Verdict::Passed, true) => return,
+        // The browser's half has the cause already.
+        (Verdict::Failed | Verdict::Passed, true) => return,
         (_, false) if chain.fails() && stored != Verdict::NotChecked => {
             chain.add(Stage::SentBack, vec![back_table::OLDER_COOKIE.found()]);
         }

@@ -21,9 +21,10 @@ pub(super) fn run(options: &ExplainOptions) -> Result<ExitCode, Problem> {
     let now = SystemTime::now();
     let facts = options.facts(now)?;
     let secrets = options.secrets.read()?;
-    let grammar = match options.any_id {
-        true => IdGrammar::any(),
-        false => IdGrammar::default(),
+    let grammar = if options.any_id {
+        IdGrammar::any()
+    } else {
+        IdGrammar::default()
     };
     let mut chain = explain(&facts, &secrets, &grammar);
     look_into_store(options, &facts.name, !secrets.is_empty(), &mut chain)?;

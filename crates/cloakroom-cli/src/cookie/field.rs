@@ -29,6 +29,10 @@ pub(super) enum SameSite {
 
 /// A cookie as its field states it; the value is never printed.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the attributes that have no value"
+)]
 pub(super) struct Field {
     pub(super) name: String,
     pub(super) value: String,
@@ -43,7 +47,7 @@ pub(super) struct Field {
     /// The Path as it is written.
     pub(super) path: Option<String>,
     pub(super) same_site: SameSite,
-    /// A value of SameSite that browsers do not know.
+    /// A value of `SameSite` that browsers do not know.
     pub(super) misspelt: Option<String>,
     /// Seconds of Max-Age.
     pub(super) max_age: Option<i64>,

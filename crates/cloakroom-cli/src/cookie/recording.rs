@@ -167,7 +167,7 @@ pub(super) fn choose<'a>(
             .any(|field| name.is_none_or(|name| super::field::Field::parse(field).name == name))
     };
     let at = || exchanges.iter().filter(is_at);
-    let chosen = at().filter(sets).last().or_else(|| at().last())?;
+    let chosen = at().rfind(sets).or_else(|| at().next_back())?;
     let position = exchanges
         .iter()
         .position(|exchange| std::ptr::eq(exchange, chosen))?;
@@ -198,8 +198,13 @@ mod tests {
 
     #[test]
     fn the_fields_say_how_a_request_came_about() {
+        type Row = (
+            &'static [(&'static str, &'static str)],
+            Mode,
+            Option<&'static str>,
+        );
         #[rustfmt::skip]
-        let table: &[(&[(&str, &str)], Mode, Option<&str>)] = &[
+        let table: &[Row] = &[
             (&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("sec-fetch-site", "none")], Mode::Navigate, None),
             (&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe"), ("sec-fetch-site", "cross-site"), ("referer", "https://other.example/")], Mode::Iframe, Some("https://other.example/")),
             (&[("sec-fetch-mode", "cors"), ("sec-fetch-site", "cross-site"), ("origin", "https://other.example")], Mode::Fetch, Some("https://other.example/")),

@@ -144,7 +144,7 @@ fn write_stage(output: Output, text: &mut String, chain: &Chain, stage: Stage, s
                 output.paragraph(text, "      ", &finding.mend());
             }
             Weight::Note => {
-                output.styled_paragraph(text, "    · ", &sentence, |line| style.dim(line))
+                output.styled_paragraph(text, "    · ", &sentence, |line| style.dim(line));
             }
         }
     }

@@ -9,7 +9,7 @@ use super::site::{is_same_origin, is_same_site};
 pub(super) enum Mode {
     /// The page itself: a link, a form, an address that was typed
     Navigate,
-    /// A script's fetch or XMLHttpRequest, an image
+    /// A script's `fetch` or `XMLHttpRequest`, an image
     Fetch,
     /// A page inside another
     Iframe,

@@ -53,9 +53,10 @@ fn id(options: &SignOptions) -> Result<SessionId, Problem> {
             "no id: pipe one in, or add --generate to draw one",
         ));
     }
-    let grammar = match options.any_id {
-        true => IdGrammar::any(),
-        false => IdGrammar::default(),
+    let grammar = if options.any_id {
+        IdGrammar::any()
+    } else {
+        IdGrammar::default()
     };
     SessionId::parse(super::line_of_stdin("the id")?.trim(), &grammar).ok_or_else(|| {
         Problem::usage(

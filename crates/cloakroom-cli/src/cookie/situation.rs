@@ -127,6 +127,10 @@ pub(super) struct Finding {
 
 impl Finding {
     /// Adds a value; control characters, which a terminal would obey, become question marks.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "texts and numbers as they are at hand"
+    )]
     pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         let shown = |c: char| if c.is_control() { '?' } else { c };
         let value = value.to_string().chars().map(shown).take(120).collect();

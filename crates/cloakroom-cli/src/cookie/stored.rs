@@ -159,10 +159,10 @@ fn prefix(field: &Field, url: &Url) -> Vec<Finding> {
     };
     let of_host = matches!(prefix, "__Host-" | "__Host-Http-");
     let of_http = matches!(prefix, "__Http-" | "__Host-Http-");
-    let on_http = !is_trustworthy(url);
+    let is_plain = !is_trustworthy(url);
     let rules = [
         (!field.secure, &table::PREFIX_SECURE),
-        (field.secure && on_http, &table::PREFIX_OVER_HTTP),
+        (field.secure && is_plain, &table::PREFIX_OVER_HTTP),
         (
             of_host && field.bare_domain().is_some(),
             &table::HOST_PREFIX_DOMAIN,

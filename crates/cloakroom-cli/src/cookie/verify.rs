@@ -55,9 +55,10 @@ pub(super) fn run(options: &VerifyOptions) -> Result<ExitCode, Problem> {
             "standard input is empty: pipe the cookie's value in, such as s%3A…",
         ));
     }
-    let grammar = match options.any_id {
-        true => IdGrammar::any(),
-        false => IdGrammar::default(),
+    let grammar = if options.any_id {
+        IdGrammar::any()
+    } else {
+        IdGrammar::default()
     };
     let finding = judge(value.as_bytes(), &secrets, &grammar).finding;
     print(options.json, &finding)?;
@@ -104,8 +105,10 @@ fn print(json: bool, finding: &Finding) -> Result<(), Problem> {
     let output = Output::of_stdout();
     let style = output.style();
     output.styled_paragraph(&mut text, "", &finding.sentence(), |line| style.bold(line));
-    output.paragraph(&mut text, "  ", &finding.mend());
-    output::print(text.trim_end_matches(' '))
+    if !finding.mend().is_empty() {
+        output.paragraph(&mut text, "  ", &finding.mend());
+    }
+    output::print(&text)
 }
 
 #[cfg(test)]

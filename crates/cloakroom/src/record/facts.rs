@@ -42,14 +42,15 @@ impl RecordFacts {
 #[cfg(test)]
 mod tests {
     use super::RecordFacts;
+    use crate::clock::Timestamp;
 
     #[test]
     fn a_record_says_when_its_session_ends() {
         let own =
             r#"{"cookie":{"path":"/"},"n":1,"_ck":{"created":1000,"deadline":2000,"realm":"app"}}"#;
         let facts = RecordFacts::read(&own.into()).unwrap();
-        assert_eq!(facts.created.map(|at| at.as_millis()), Some(1000));
-        assert_eq!(facts.deadline.map(|at| at.as_millis()), Some(2000));
+        assert_eq!(facts.created.map(Timestamp::as_millis), Some(1000));
+        assert_eq!(facts.deadline.map(Timestamp::as_millis), Some(2000));
         assert_eq!((facts.realm.as_deref(), facts.keys), (Some("app"), 1));
         let express =
             RecordFacts::read(&r#"{"cookie":{"path":"/"},"userId":"ada"}"#.into()).unwrap();

@@ -51,13 +51,21 @@ fn verdicts(chain: &Chain) -> String {
     Stage::ALL.map(letter).iter().collect()
 }
 
+/// Fields, URL, Cookie, stages, cause.
+type Row<'a> = (
+    &'a [&'a str],
+    &'a str,
+    Option<&'a str>,
+    &'a str,
+    Option<&'a str>,
+);
+
 #[test]
 fn the_cause_is_the_first_stage_that_fails() {
     let ticket = ticket();
     let (https, http) = ("https://shop.example/", "http://shop.example/");
     #[rustfmt::skip]
-    let table: [(&[&str], &str, Option<&str>, &str, Option<&str>); 11] = [
-        // fields, URL, Cookie, stages, cause
+    let table: [Row<'_>; 11] = [
         (&[GOOD],         https, None,                   "yyy--", None),
         (&[GOOD],         http,  None,                   "yn---", Some("secure-over-http")),
         (&[GOOD],         https, Some(&ticket),          "yyyy-", None),

@@ -7,14 +7,14 @@ use super::{Found, judge};
 const NOW: i64 = 1_767_323_045_000;
 const HOUR: i64 = 3_600_000;
 
-fn at(offset: i64) -> Option<Timestamp> {
-    Some(Timestamp::from_millis(NOW + offset))
+fn at(offset: i64) -> Timestamp {
+    Timestamp::from_millis(NOW + offset)
 }
 
 fn record(deadline: Option<Timestamp>, realm: Option<&str>, own: Option<Timestamp>) -> Found {
     Found::Record {
         facts: RecordFacts {
-            created: at(-HOUR),
+            created: Some(at(-HOUR)),
             deadline,
             expires: own,
             realm: realm.map(str::to_owned),
@@ -29,11 +29,11 @@ fn record(deadline: Option<Timestamp>, realm: Option<&str>, own: Option<Timestam
 fn each_finding_in_the_store_has_its_sentence() {
     #[rustfmt::skip]
     let table: Vec<(Found, &[&str])> = vec![
-        (record(at(9 * HOUR), None, None),                            &["live"]),
-        (record(None, None, at(HOUR)),                                &["live"]),
-        (record(None, None, at(-HOUR)),                               &["express-would-refuse", "live"]),
-        (record(at(-HOUR), None, None),                               &["deadline-passed"]),
-        (record(at(HOUR), Some("admin"), None),                       &["other-realm"]),
+        (record(Some(at(9 * HOUR)), None, None),                            &["live"]),
+        (record(None, None, Some(at(HOUR))),                                &["live"]),
+        (record(None, None, Some(at(-HOUR))),                               &["express-would-refuse", "live"]),
+        (record(Some(at(-HOUR)), None, None),                               &["deadline-passed"]),
+        (record(Some(at(HOUR)), Some("admin"), None),                       &["other-realm"]),
         (Found::Unreadable("not JSON".to_owned()),                    &["unreadable"]),
         (Found::Retired(RetiredId::Closed),                           &["closed"]),
         (Found::Retired(RetiredId::Renewed("x".to_owned())),          &["renewed"]),
@@ -62,7 +62,7 @@ fn each_finding_in_the_store_has_its_sentence() {
 #[test]
 fn a_live_session_is_described() {
     let findings = judge(
-        &record(at(9 * HOUR), None, None),
+        &record(Some(at(9 * HOUR)), None, None),
         None,
         "",
         Timestamp::from_millis(NOW),
