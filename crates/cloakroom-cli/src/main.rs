@@ -1,5 +1,6 @@
 //! The command `cloakroom`: parses the command line and runs the subcommand.
 
+mod address;
 mod cli;
 mod cookie;
 mod demo;

@@ -1,6 +1,7 @@
 //! The wire: a cookie's name, its signed value, and the two header fields (RFC 6265bis §4).
 
 mod codec;
+mod guessable;
 mod key_ring;
 mod name;
 mod request;

@@ -30,6 +30,7 @@ mod living;
 mod races;
 mod retired;
 mod touches_back;
+mod transfer;
 mod users;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use living::*;
 pub use races::*;
 pub use retired::*;
 pub use touches_back::TouchesBack;
+pub use transfer::*;
 pub use users::*;
 
 use super::{NewRecord, Store, UserKeys};
@@ -233,6 +235,18 @@ macro_rules! conformance_suite {
             scan_finds_every_live_session
             scan_keeps_to_its_limit_and_repeats_no_page
             a_foreign_cursor_changes_nothing
+            scan_records_gives_each_live_record
+            scan_records_changes_nothing
+            put_if_absent_never_overwrites
+            put_undoes_no_ending
+            put_over_a_text_compares_and_sets
+            put_over_a_touched_record_is_refused
+            a_put_in_the_past_leaves_nothing
+            a_put_without_end_stays
+            put_keeps_the_index_of_users
+            of_many_puts_one_wins
+            no_put_revives_a_session_that_ends
+            retire_as_ends_and_remembers
             prune_tells_how_many_went
             count_is_of_live_sessions
             a_session_is_over_at_the_instant_of_its_expiry

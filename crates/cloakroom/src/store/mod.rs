@@ -30,6 +30,7 @@ pub mod sqlite;
 #[cfg(any(feature = "memory", feature = "sqlite", feature = "mongodb"))]
 mod steady;
 mod subscription;
+mod transfer;
 mod url;
 mod wrapper;
 
@@ -42,13 +43,13 @@ pub use any::{AnyStore, ConnectError, StoreOptions};
 pub use error::{StoreError, StoreErrorKind};
 pub use retired::{RETIRED_FOR, RetiredId};
 pub use subscription::{Changes, Ends, Invalidation, InvalidationSink};
+pub use transfer::{ENDLESS, PutIf, PutOutcome, RecordPage};
 pub use wrapper::StoreWrapper;
 
-pub use crate::record::{NewRecord, StoredRecord, UserKeys};
+pub use crate::record::{NewRecord, RecordText, StoredRecord, UserKeys};
 
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::record::RecordText;
 
 /// The future that the methods of a [`Store`] return, boxed so that a store can be used as `dyn Store`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -62,6 +63,18 @@ pub enum CasOutcome {
     NotFound,
     /// Another writer changed the record meanwhile: nothing was written, and this is the stored record.
     Conflict(StoredRecord),
+}
+
+impl CasOutcome {
+    /// Returns the outcome of a write in the place of `read` that must not be made, because the store holds
+    /// something else, or nothing; `None` where it may be made. For a store that compares by itself.
+    pub fn refusal(stored: Option<StoredRecord>, read: &RecordText) -> Option<Self> {
+        match stored {
+            None => Some(Self::NotFound),
+            Some(stored) if stored.text == *read => None,
+            Some(stored) => Some(Self::Conflict(stored)),
+        }
+    }
 }
 
 /// A page of the ids in a store.
@@ -86,9 +99,9 @@ impl fmt::Debug for Page {
 /// A store of session records.
 ///
 /// Each method is atomic, and all callers see the calls in one order. An id whose record expired is absent,
-/// whatever the store still holds of it; the store's own clock decides. Only [`create`](Self::create) and
-/// [`replace`](Self::replace) ever create a record: a session that ended stays ended, even if a save of it
-/// arrives later.
+/// whatever the store still holds of it; the store's own clock decides. Only [`create`](Self::create),
+/// [`replace`](Self::replace) and [`put`](Self::put) ever create a record: a session that ended stays ended,
+/// even if a save of it arrives later.
 /// `store::conformance` tests all of this; run it on any store of your own.
 pub trait Store: Send + Sync + 'static {
     /// Reads the live record of `id`; `None` if it is absent or expired.
@@ -191,6 +204,15 @@ pub trait Store: Send + Sync + 'static {
         self.destroy(id)
     }
 
+    /// Ends a session as [`retire`](Self::retire) does, and remembers `retired` as the reason, unless the id is
+    /// retired already: for what ended in another store from which sessions are moved.
+    ///
+    /// The default forgets the reason.
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        let _ = retired;
+        self.retire(id)
+    }
+
     /// Returns the reason why `id` has no session, for [`RETIRED_FOR`] after it was [retired](Self::retire)
     /// or [replaced](Self::replace); `None` if the id is unknown.
     ///
@@ -246,7 +268,11 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Deletes expired records, and returns their number. Stores do so by themselves; this does it now.
-    fn prune(&self) -> StoreFuture<'_, u64>;
+    ///
+    /// The default deletes none: for a store that keeps no expired record, or whose server deletes them.
+    fn prune(&self) -> StoreFuture<'_, u64> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
 
     /// Returns some ids of live sessions, about `limit`, from a cursor on; `None` begins.
     ///
@@ -255,8 +281,61 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreErrorKind::Invalid`] for a cursor that this store did not give.
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page>;
 
+    /// Returns some live records with their ids, about `limit`, from a cursor on; `None` begins. A cache is
+    /// bypassed, and nothing is changed.
+    ///
+    /// A record that cannot be read does not fail the page: its reason is in its place. A page may have fewer
+    /// records than `limit`, or none, and yet not be the last. The default reads the ids of
+    /// [`scan`](Self::scan) one after the other: a store that can answer in a few round trips should.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Invalid`] for a cursor that this store did not give.
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        Box::pin(async move { transfer::read_each(self, self.scan(cursor, limit).await?).await })
+    }
+
+    /// Stores a record as it is, with its text and exactly its expiry, earlier or later than the stored one, if
+    /// the store holds what `condition` requires: for imports, and for copies that follow another store.
+    ///
+    /// `id` may be one that a [scan](Self::scan_records) returned. An entry that has already expired counts as
+    /// stored, and is absent; an expiry from [`ENDLESS`] on is one without end. The default takes several
+    /// steps, between which others may write: a store that can do it in one should.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Invalid`] for an id or a text that this store cannot hold;
+    /// [`StoreErrorKind::Corrupt`] if a record that cannot be read has the id.
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        Box::pin(transfer::put_in_steps(self, id, entry, condition))
+    }
+
     /// Returns the number of live sessions.
-    fn count(&self) -> StoreFuture<'_, u64>;
+    ///
+    /// The default counts the ids of a [`scan`](Self::scan), page after page: slow where there are many, and
+    /// too many where a scan repeats ids. A store that can count should.
+    fn count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let (mut cursor, mut count) = (None::<String>, 0);
+            loop {
+                let page = self.scan(cursor.as_deref(), COUNTED_AT_ONCE).await?;
+                count += page.ids.len() as u64;
+                match page.next {
+                    Some(next) => cursor = Some(next),
+                    None => return Ok(count),
+                }
+            }
+        })
+    }
 
     /// Sets the keys under which records name their user; the [`Manager`](crate::Manager) calls it first.
     ///
@@ -272,19 +351,49 @@ pub trait Store: Send + Sync + 'static {
     /// [`list_by_user`](Self::list_by_user).
     ///
     /// A session that was stored before the call is ended; one whose login is still under way may outlive it.
+    ///
+    /// The default ends the listed sessions one after the other, and lists again until none is left, because
+    /// one may get another id in between: at least two listings, and a call for each session. A store that can
+    /// end them in one statement should.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`] if sessions keep changing their ids faster than they can be ended.
     fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
-    ) -> StoreFuture<'a, u64>;
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let mut ended = 0;
+            for _ in 0..MAX_LISTINGS {
+                let mut ids = self.list_by_user(user).await?;
+                ids.retain(|id| Some(id) != keep);
+                if ids.is_empty() {
+                    return Ok(ended);
+                }
+                for id in &ids {
+                    ended += u64::from(self.destroy(id).await?);
+                }
+            }
+            Err(too_many_id_changes())
+        })
+    }
 }
+
+/// Number of ids in a page of the default [`count`](Store::count).
+const COUNTED_AT_ONCE: usize = 1_000;
+/// Number of listings after which the default [`destroy_by_user`](Store::destroy_by_user) gives up.
+const MAX_LISTINGS: usize = 64;
 
 /// The year 2100: an expiry that every store can hold.
 const CHECKED_UNTIL: Timestamp = Timestamp::from_millis(4_102_444_800_000);
 
 /// Builds the error with which a logout everywhere gives up.
-#[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
 fn too_many_id_changes() -> StoreError {
     let reason = "the user's sessions change their ids faster than they can be ended";
     StoreError::new(StoreErrorKind::Unavailable, reason)
 }
+
+#[cfg(test)]
+mod tests;

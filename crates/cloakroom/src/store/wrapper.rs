@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreFuture,
-    StoredRecord, UserKeys,
+    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, PutIf, PutOutcome, RecordPage,
+    RetiredId, Store, StoreFuture, StoredRecord, UserKeys,
 };
 use crate::clock::Timestamp;
 use crate::id::SessionId;
@@ -115,6 +115,11 @@ pub trait StoreWrapper: Send + Sync + 'static {
         self.inner().retire(id)
     }
 
+    /// See [`Store::retire_as`].
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        self.inner().retire_as(id, retired)
+    }
+
     /// See [`Store::retired`].
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
         self.inner().retired(id)
@@ -145,6 +150,25 @@ pub trait StoreWrapper: Send + Sync + 'static {
     /// See [`Store::scan`].
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         self.inner().scan(cursor, limit)
+    }
+
+    /// See [`Store::scan_records`].
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        self.inner().scan_records(cursor, limit)
+    }
+
+    /// See [`Store::put`].
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        self.inner().put(id, entry, condition)
     }
 
     /// See [`Store::count`].
@@ -227,6 +251,10 @@ impl<W: StoreWrapper> Store for W {
         StoreWrapper::retire(self, id)
     }
 
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        StoreWrapper::retire_as(self, id, retired)
+    }
+
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
         StoreWrapper::retired(self, id)
     }
@@ -252,6 +280,23 @@ impl<W: StoreWrapper> Store for W {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         StoreWrapper::scan(self, cursor, limit)
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        StoreWrapper::scan_records(self, cursor, limit)
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        StoreWrapper::put(self, id, entry, condition)
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

@@ -25,6 +25,7 @@ mod outage;
 mod own_store;
 mod poison;
 mod races;
+mod record_pages;
 mod refused;
 mod restarts;
 mod scenarios;

@@ -9,8 +9,8 @@ use cloakroom::record::RecordText;
 use cloakroom::store::conformance::{self, Advice, Subject};
 use cloakroom::store::memory::{MemoryLimit, MemoryStore};
 use cloakroom::store::{
-    CasOutcome, NewRecord, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
-    StoredRecord,
+    CasOutcome, NewRecord, Page, PutIf, PutOutcome, RecordPage, RetiredId, Store, StoreError,
+    StoreErrorKind, StoreFuture, StoreWrapper, StoredRecord,
 };
 use cloakroom::{ManualClock, SessionId, Timestamp};
 use futures_util::future::BoxFuture;
@@ -64,6 +64,22 @@ enum Fault {
     LivingIsOutOfOrder,
     LivingSaysWhatIsGone,
     TextIsRewritten,
+    RecordsMissOne,
+    RecordsHaveAnotherEnd,
+    RecordsIgnoreTheirLimit,
+    RecordsAreTouched,
+    PutOverwrites,
+    PutRevives,
+    PutIsBlind,
+    PutCreates,
+    PutNeverShortens,
+    PutIgnoresATouch,
+    PutRefusesThePast,
+    PutEndsInAYear,
+    PutLeavesTheIndex,
+    PutInTwoSteps,
+    PutRevivesInARace,
+    RetireAsLeavesNoNote,
 }
 
 use Fault as F;
@@ -155,6 +171,82 @@ impl Mutant {
         Ok(live)
     }
 
+    async fn lengthen(&self, id: &SessionId, stored: &StoredRecord) -> Result<(), StoreError> {
+        let entry = NewRecord {
+            text: stored.text.clone(),
+            expires: stored.expires.after(Duration::from_mins(30)),
+            users: Vec::new(),
+        };
+        self.store.touch(id, &stored.text, &entry).await.map(drop)
+    }
+
+    async fn careless_put(
+        &self,
+        id: &SessionId,
+        mut entry: NewRecord,
+        mut condition: PutIf,
+    ) -> Result<PutOutcome, StoreError> {
+        let stored = self.store.get(id).await?;
+        let is_absent = condition == PutIf::Absent;
+        match (self.fault, &stored) {
+            (F::PutOverwrites, Some(_)) if is_absent => drop(self.store.destroy(id).await?),
+            (F::PutRevives, _) if is_absent => {
+                let created = self.store.create(id, &entry).await;
+                return Ok(match (created, stored) {
+                    (Err(_), Some(stored)) => PutOutcome::Conflict(stored),
+                    _ => PutOutcome::Stored,
+                });
+            }
+            (F::PutIsBlind, Some(stored)) if !is_absent => {
+                condition = PutIf::Text(stored.text.clone());
+            }
+            (F::PutCreates, None) => condition = PutIf::Absent,
+            (F::PutNeverShortens, Some(stored)) => {
+                entry.expires = entry.expires.max(stored.expires);
+            }
+            (F::PutRefusesThePast, _) if entry.expires <= self.clock.now() => {
+                return Err(StoreErrorKind::Invalid.into());
+            }
+            (F::PutEndsInAYear, _) => {
+                let year = self.clock.now().after(Duration::from_hours(24 * 365));
+                entry.expires = entry.expires.min(year);
+            }
+            (F::PutLeavesTheIndex, _) => entry.users.clear(),
+            (F::PutInTwoSteps, _) => {
+                if is_absent == stored.is_some() {
+                    return Ok(stored.map_or(PutOutcome::NotFound, PutOutcome::Conflict));
+                }
+                self.yields().await;
+                self.store.destroy(id).await?;
+                let _ = self.store.create(id, &entry).await;
+                return Ok(PutOutcome::Stored);
+            }
+            (F::PutRevivesInARace, _) if is_absent => {
+                if self.store.retired(id).await?.is_some() {
+                    return Ok(PutOutcome::Retired);
+                }
+                self.yields().await;
+                let created = self.store.create(id, &entry).await;
+                return Ok(match stored {
+                    Some(stored) if created.is_err() => PutOutcome::Conflict(stored),
+                    _ => PutOutcome::Stored,
+                });
+            }
+            _ => {}
+        }
+        if let (F::PutIgnoresATouch, PutIf::Unchanged(read)) = (self.fault, &condition) {
+            condition = PutIf::Text(read.text.clone());
+        }
+        self.store.put(id, &entry, &condition).await
+    }
+
+    /// Lets others go ahead.
+    async fn yields(&self) {
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn has_careless_index(&self) -> bool {
         [
             F::UsersByPrefix,
@@ -168,9 +260,19 @@ impl Mutant {
     }
 }
 
-impl Store for Mutant {
+impl StoreWrapper for Mutant {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.store
+    }
+
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(async move { self.store.get(&self.key(id)).await })
+    }
+
+    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
+        StoreWrapper::get(self, id)
     }
 
     fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
@@ -373,6 +475,52 @@ impl Store for Mutant {
         })
     }
 
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        if self.fault == F::RetireAsLeavesNoNote {
+            return self.store.destroy(id);
+        }
+        self.store.retire_as(id, retired)
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        Box::pin(async move {
+            let limit = match self.fault {
+                F::RecordsIgnoreTheirLimit => 10_000,
+                _ => limit,
+            };
+            let mut page = self.store.scan_records(cursor, limit).await?;
+            match self.fault {
+                F::RecordsMissOne => drop(page.records.pop()),
+                F::RecordsHaveAnotherEnd => {
+                    for (_, read) in &mut page.records {
+                        let stored = read.as_mut().unwrap();
+                        stored.expires = stored.expires.after(Duration::from_secs(5));
+                    }
+                }
+                F::RecordsAreTouched => {
+                    for (id, read) in &page.records {
+                        self.lengthen(id, read.as_ref().unwrap()).await?;
+                    }
+                }
+                _ => {}
+            }
+            Ok(page)
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        Box::pin(self.careless_put(id, entry.clone(), condition.clone()))
+    }
+
     fn count(&self) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             match self.fault {
@@ -397,7 +545,7 @@ impl Store for Mutant {
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let keep = keep.filter(|_| self.fault != F::KeepIsNotKept);
-            let mut ids = self.list_by_user(user).await?;
+            let mut ids = StoreWrapper::list_by_user(self, user).await?;
             ids.retain(|id| Some(id) != keep);
             if self.fault == F::OneIsLeft {
                 ids.pop();
@@ -469,6 +617,22 @@ fn table() -> Vec<(Fault, &'static str, Rule)> {
         LivingIsOutOfOrder => living_tells_which_sessions_live_and_until_when,
         LivingSaysWhatIsGone => living_leaves_out_what_expired,
         TextIsRewritten => bytes_come_back_as_they_went_in,
+        RecordsMissOne => scan_records_gives_each_live_record,
+        RecordsHaveAnotherEnd => scan_records_gives_each_live_record,
+        RecordsIgnoreTheirLimit => scan_records_gives_each_live_record,
+        RecordsAreTouched => scan_records_changes_nothing,
+        PutOverwrites => put_if_absent_never_overwrites,
+        PutRevives => put_undoes_no_ending,
+        PutIsBlind => put_over_a_text_compares_and_sets,
+        PutCreates => put_over_a_text_compares_and_sets,
+        PutNeverShortens => put_over_a_text_compares_and_sets,
+        PutIgnoresATouch => put_over_a_touched_record_is_refused,
+        PutRefusesThePast => a_put_in_the_past_leaves_nothing,
+        PutEndsInAYear => a_put_without_end_stays,
+        PutLeavesTheIndex => put_keeps_the_index_of_users,
+        PutInTwoSteps => of_many_puts_one_wins,
+        PutRevivesInARace => no_put_revives_a_session_that_ends,
+        RetireAsLeavesNoNote => retire_as_ends_and_remembers,
     ]
     .into()
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom::policy::{PolicyBuilder, RequestInfo};
-use cloakroom::store::Store;
-use cloakroom::{Clock, Manager, Policy, Secure, Session};
+use cloakroom::store::{RetiredId, Store};
+use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionId};
 
 use crate::support::servers::{connect, on_every_store};
 use crate::support::{Cookies, keys};
@@ -46,7 +46,7 @@ impl Visitor {
 
 async fn a_session_lives_and_ends(url: &str) {
     let mut visitor = Visitor::new(url, |policy| policy).await;
-    let user = format!("user-{}", cloakroom::SessionId::random().expose());
+    let user = format!("user-{}", SessionId::random().expose());
     let session = visitor.open().await;
     session.insert("cart", [1, 2]).unwrap();
     visitor.close(&session).await;
@@ -115,8 +115,18 @@ async fn hashed_ids_are_all_that_the_store_sees(url: &str) {
     assert!(visitor.open().await.is_new());
 }
 
+/// What ended in a store from which sessions are moved is retired here for the same reason.
+async fn the_reason_of_another_store_is_kept(url: &str) {
+    let store = connect(url).await;
+    let renewed = RetiredId::Renewed("successor".to_owned());
+    let id = SessionId::random();
+    assert!(!store.retire_as(&id, &renewed).await.unwrap());
+    assert_eq!(store.retired(&id).await.unwrap(), Some(renewed));
+}
+
 on_every_store!(
     a_session_lives_and_ends
     cookie_attributes_set_after_an_update_are_kept
     hashed_ids_are_all_that_the_store_sees
+    the_reason_of_another_store_is_kept
 );

@@ -6,7 +6,7 @@ pub struct Advice(&'static str);
 
 /// Of each rule that is easily broken: what it is for, and what breaks it most often.
 #[rustfmt::skip]
-const ADVICE: [(&str, &str); 33] = [
+const ADVICE: [(&str, &str); 45] = [
     ("a_taken_id_is_refused", "`create` inserts, and fails with IdTaken where a live record is there: INSERT without ON CONFLICT UPDATE, SET NX."),
     ("expired_is_absent", "compare the expiry in every read and write, not only when pruning: a record whose time is up is not there."),
     ("an_entry_in_the_past_is_never_seen", "an entry that has expired when it comes is no error, and leaves nothing."),
@@ -40,6 +40,18 @@ const ADVICE: [(&str, &str); 33] = [
     ("prune_lets_go_of_what_expired", "`prune` takes what has expired, and nothing that lives."),
     ("scan_finds_every_live_session", "over all its pages a scan gives each session that lived all the time."),
     ("a_foreign_cursor_changes_nothing", "a cursor that cannot be read is StoreErrorKind::Invalid; it is data, never a part of a statement."),
+    ("scan_records_gives_each_live_record", "a page has the records of the ids that `scan` would give, each with its stored text and expiry."),
+    ("scan_records_changes_nothing", "reading a page moves no expiry and removes nothing."),
+    ("put_if_absent_never_overwrites", "on `PutIf::Absent` a live record is PutOutcome::Conflict with what stands; one that expired is no record."),
+    ("put_undoes_no_ending", "on `PutIf::Absent` an id for which `retired` knows a reason is PutOutcome::Retired."),
+    ("put_over_a_text_compares_and_sets", "on `PutIf::Text` compare and write in one step, and set the expiry as it comes: an update, never an upsert, never `max`."),
+    ("put_over_a_touched_record_is_refused", "on `PutIf::Unchanged` a stored expiry that is later than the one that was read is PutOutcome::Conflict."),
+    ("a_put_in_the_past_leaves_nothing", "a record that has expired when it is put is PutOutcome::Stored, and absent."),
+    ("a_put_without_end_stays", "an expiry from ENDLESS on is one without end: mind calendars that end earlier, and sums that overflow."),
+    ("put_keeps_the_index_of_users", "`put` enters the users of its entry into the index, as `create` and `update` do."),
+    ("of_many_puts_one_wins", "the condition is checked and the record written in one step."),
+    ("no_put_revives_a_session_that_ends", "check the note of the retired id in the same step, or again after the write."),
+    ("retire_as_ends_and_remembers", "`retire_as` notes the reason that it is given, or that the id is closed, and does not replace a note."),
 ];
 
 impl Advice {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{
-    CasOutcome, NewRecord, RetiredId, Store, StoreError, StoreFuture, StoreWrapper,
+    CasOutcome, NewRecord, PutIf, PutOutcome, RetiredId, Store, StoreError, StoreFuture,
+    StoreWrapper,
 };
 
 /// Overwrites whatever is stored, or creates it: the last writer wins, and a session that was destroyed comes
@@ -19,7 +20,7 @@ impl LastWriteWinsStore {
         Self(store)
     }
 
-    async fn put(&self, id: &SessionId, entry: &NewRecord) -> Result<(), StoreError> {
+    async fn overwrite(&self, id: &SessionId, entry: &NewRecord) -> Result<(), StoreError> {
         self.inner().destroy(id).await?;
         // Another blind writer may have come in between.
         self.inner().create(id, entry).await.or(Ok(()))
@@ -40,7 +41,7 @@ impl StoreWrapper for LastWriteWinsStore {
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
-        Box::pin(self.put(id, entry))
+        Box::pin(self.overwrite(id, entry))
     }
 
     fn update<'a>(
@@ -50,7 +51,7 @@ impl StoreWrapper for LastWriteWinsStore {
         entry: &'a NewRecord,
     ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
-            self.put(id, entry).await?;
+            self.overwrite(id, entry).await?;
             Ok(CasOutcome::Stored)
         })
     }
@@ -58,6 +59,22 @@ impl StoreWrapper for LastWriteWinsStore {
     /// Remembers nothing, as most stores do.
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
         self.inner().destroy(id)
+    }
+
+    fn retire_as<'a>(&'a self, id: &'a SessionId, _: &'a RetiredId) -> StoreFuture<'a, bool> {
+        self.inner().destroy(id)
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        _: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        Box::pin(async move {
+            self.overwrite(id, entry).await?;
+            Ok(PutOutcome::Stored)
+        })
     }
 
     fn replace<'a>(
@@ -70,7 +87,7 @@ impl StoreWrapper for LastWriteWinsStore {
     ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             self.inner().destroy(old).await?;
-            self.put(new, entry).await?;
+            self.overwrite(new, entry).await?;
             Ok(CasOutcome::Stored)
         })
     }

@@ -9,9 +9,9 @@ use crate::id::SessionId;
 use crate::store::StoreErrorKind;
 
 /// A page is asked for with this limit, which is about how many it has.
-const LIMIT: usize = 7;
+pub(super) const LIMIT: usize = 7;
 /// A page with more than that ignores it, however a store counts.
-const MOST: usize = 8 * LIMIT;
+pub(super) const MOST: usize = 8 * LIMIT;
 
 /// A session whose expiry is this very instant is over: for whoever reads, lists, counts, saves. Only a store
 /// that goes by the test's clock can be asked.
@@ -140,6 +140,14 @@ pub async fn a_foreign_cursor_changes_nothing(subject: &Subject) {
             Ok(page) => {
                 assert!(!page.ids.contains(&gone), "{cursor:?} brings what is over");
                 assert!(page.ids.len() <= MOST, "{cursor:?} brings everything");
+            }
+        }
+        match subject.store.scan_records(Some(cursor), LIMIT).await {
+            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Invalid, "{cursor:?}"),
+            Ok(page) => {
+                let is_over = page.records.iter().any(|(id, _)| *id == gone);
+                assert!(!is_over, "{cursor:?} brings what is over");
+                assert!(page.records.len() <= MOST, "{cursor:?} brings everything");
             }
         }
         subject.holds(&live, &super::text(r#","a":1"#)).await;

@@ -1,6 +1,6 @@
 //! A store that injects faults on demand, and records its calls.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
@@ -8,9 +8,10 @@ use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
 use crate::store::{
-    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreError,
-    StoreErrorKind, StoreFuture, StoredRecord, UserKeys,
+    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, PutIf, PutOutcome, RecordPage,
+    RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, StoredRecord, UserKeys,
 };
+use crate::util::lock;
 
 /// A store in front of another, for tests of an application whose store fails.
 #[derive(Clone)]
@@ -22,11 +23,12 @@ pub struct FaultInjectingStore {
 }
 
 /// The calls that change nothing.
-const READS: [&str; 6] = [
+const READS: [&str; 7] = [
     "get",
     "expiries",
     "retired",
     "scan",
+    "scan_records",
     "count",
     "list_by_user",
 ];
@@ -151,7 +153,7 @@ impl FaultInjectingStore {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, InjectionState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn call<'a, T: Send + 'a>(
@@ -260,6 +262,10 @@ impl Store for FaultInjectingStore {
         self.call("retire", || self.store.retire(id))
     }
 
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        self.call("retire_as", || self.store.retire_as(id, retired))
+    }
+
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
         self.call("retired", || self.store.retired(id))
     }
@@ -270,6 +276,23 @@ impl Store for FaultInjectingStore {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         self.call("scan", || self.store.scan(cursor, limit))
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        self.call("scan_records", || self.store.scan_records(cursor, limit))
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        self.call("put", || self.store.put(id, entry, condition))
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

@@ -4,12 +4,13 @@ mod container;
 mod retired;
 mod shard;
 mod sweep;
+mod transfer;
 mod users;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use self::retired::Retired;
@@ -17,12 +18,13 @@ use self::shard::{Shard, Slot};
 use self::users::Users;
 use super::steady::{Look, Steady};
 use super::{
-    CasOutcome, NewRecord, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
-    StoredRecord,
+    CasOutcome, NewRecord, Page, PutIf, PutOutcome, RecordPage, RetiredId, Store, StoreError,
+    StoreErrorKind, StoreFuture, StoredRecord,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
+use crate::util::lock;
 
 /// Bound on the passes over a user's sessions: no login is that fast.
 const PASSES: usize = 1000;
@@ -282,10 +284,10 @@ impl MemoryTables {
         Ok(CasOutcome::Stored)
     }
 
-    fn retire(&self, id: &str) -> bool {
+    fn retire(&self, id: &str, retired: &RetiredId) -> bool {
         let (hash, now) = (self.hash(id), self.time.now());
         let mut shard = self.shard(hash);
-        lock(&self.retired).close(id, now);
+        lock(&self.retired).note(id, retired, now);
         self.remove(&mut shard, hash, id, now)
     }
 
@@ -300,34 +302,6 @@ impl MemoryTables {
             expired.len() as u64
         };
         self.shards.iter().map(prune_one).sum()
-    }
-
-    /// Returns ids in the order of their hashes, which no growth of a table changes.
-    fn scan(&self, cursor: Option<&str>, limit: usize) -> Result<Page, StoreError> {
-        let after = cursor
-            .map(|cursor| u64::from_str_radix(cursor, 16))
-            .transpose();
-        let after = after.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error))?;
-        let now = self.time.now();
-        let mut found: Vec<(u64, SessionId)> = Vec::new();
-        for shard in &self.shards[after.map_or(0, |hash| self.shard_of(hash))..] {
-            let shard = lock(shard);
-            let live = shard.iter().filter(|slot| slot.expires > now);
-            let hashed = live.map(|slot| (self.hash(slot.id()), slot.id()));
-            let unseen = hashed.filter(|(hash, _)| after.is_none_or(|after| *hash > after));
-            found.extend(unseen.map(|(hash, id)| (hash, SessionId::from_store(id))));
-            if found.len() >= limit {
-                break;
-            }
-        }
-        found.sort_unstable_by_key(|(hash, _)| *hash);
-        found.truncate(limit.max(1));
-        let next = found.last().filter(|_| found.len() >= limit.max(1));
-        let next = next.map(|(hash, _)| format!("{hash:016x}"));
-        Ok(Page {
-            next,
-            ids: found.into_iter().map(|(_, id)| id).collect(),
-        })
     }
 
     fn count(&self) -> u64 {
@@ -428,7 +402,11 @@ impl Store for MemoryStore {
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        ready(Ok(self.0.retire(id.expose())))
+        ready(Ok(self.0.retire(id.expose(), &RetiredId::Closed)))
+    }
+
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        ready(Ok(self.0.retire(id.expose(), retired)))
     }
 
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
@@ -443,6 +421,23 @@ impl Store for MemoryStore {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         ready(self.0.scan(cursor, limit))
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        ready(self.0.scan_records(cursor, limit))
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        ready(Ok(self.0.put_if(id.expose(), entry, condition)))
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {
@@ -488,10 +483,6 @@ impl<'a> ShardPair<'a> {
             _ => &mut self.first,
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ready<'a, T: Send + 'a>(outcome: Result<T, StoreError>) -> StoreFuture<'a, T> {

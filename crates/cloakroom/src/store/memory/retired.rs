@@ -27,10 +27,10 @@ impl Retired {
         self.order.push_back((until, id.into()));
     }
 
-    /// Remembers that `id` is closed, unless it is retired already.
-    pub(super) fn close(&mut self, id: &str, now: Timestamp) {
+    /// Remembers that `id` is retired from `now` on, unless it is already.
+    pub(super) fn note(&mut self, id: &str, retired: &RetiredId, now: Timestamp) {
         if self.get(id, now).is_none() {
-            self.insert(id, &RetiredId::Closed, now);
+            self.insert(id, retired, now);
         }
     }
 

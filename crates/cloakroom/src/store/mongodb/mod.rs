@@ -4,56 +4,44 @@
 //! the server's clock; MongoDB deletes expired documents about once a minute. A save succeeds only if the
 //! stored session still is the one that was read.
 
-mod bson_cache;
-mod concern;
-mod connect;
-mod crypto;
-mod document;
+mod connection;
+mod encoding;
 mod encryption;
-mod encryptor;
-mod ends;
-mod error;
-mod format;
-mod json;
-mod kruptein;
 mod options;
-mod parse;
-mod reads;
-mod retired;
-mod time;
-mod tombstones;
-mod users;
-mod webcrypto;
-mod writes;
+mod session;
+mod user_index;
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use mongodb::bson::RawDocumentBuf;
 use mongodb::{Client, Collection, Database};
 
-pub use self::crypto::{Algorithm, Encoding, Hashing};
 pub use self::encryption::Encryption;
-pub use self::kruptein::Kruptein;
+pub use self::encryption::crypto::{Algorithm, Encoding, Hashing};
+pub use self::encryption::kruptein::Kruptein;
+pub use self::encryption::webcrypto::WebCrypto;
 pub use self::options::{AutoRemove, MongoOptions};
-pub use self::webcrypto::WebCrypto;
 
-use self::bson_cache::BsonCache;
-use self::format::SessionFormat;
-use self::retired::Notes;
-use self::tombstones::Tombstones;
+use self::connection::connect;
+use self::encoding::format::SessionFormat;
+use self::session::bson_cache::BsonCache;
+use self::session::retired::Notes;
+use self::session::tombstones::Tombstones;
 use super::completion::to_completion;
 use super::steady::Steady;
+use super::transfer::bounded;
 use super::{
-    CasOutcome, NewRecord, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
-    StoreOptions, StoredRecord, UserKeys,
+    CasOutcome, NewRecord, Page, PutIf, PutOutcome, RecordPage, RetiredId, Store, StoreError,
+    StoreErrorKind, StoreFuture, StoreOptions, StoredRecord, UserKeys,
 };
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
+use crate::util::lock;
 
 /// A store in a collection of MongoDB; clones are the same store.
 ///
@@ -156,7 +144,7 @@ impl MongoInner {
     }
 
     fn seen(&self) -> MutexGuard<'_, BsonCache> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 }
 
@@ -232,8 +220,13 @@ impl Store for MongoStore {
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
+        self.retire_as(id, &RetiredId::Closed)
+    }
+
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
         let (store, id) = (Arc::clone(&self.0), self.0.stored_id(id));
-        to_completion(async move { store.retire(&id).await })
+        let retired = retired.clone();
+        to_completion(async move { store.retire(&id, &retired).await })
     }
 
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
@@ -251,6 +244,25 @@ impl Store for MongoStore {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         Box::pin(self.0.scan(cursor, limit))
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        Box::pin(self.0.scan_records(cursor, limit))
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        let (store, id) = (Arc::clone(&self.0), self.0.stored_id(id));
+        let (entry, condition) = (bounded(entry), condition.clone());
+        to_completion(async move { store.put(&id, &entry, &condition).await })
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::crypto::hex;
 use super::encryption::Encryption;
+use super::encryption::crypto::hex;
 use crate::clock::Clock;
 
 /// The format of sessions in MongoDB: each setting has the name that connect-mongo gives it.

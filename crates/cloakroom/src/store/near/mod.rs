@@ -28,8 +28,8 @@ use self::freshness::ReadSource;
 use self::invalidate::{ClearOnDrop, WriteInvalidation};
 use self::memory::Memory;
 use super::{
-    CasOutcome, Changes, Invalidation, InvalidationSink, NewRecord, RetiredId, Store, StoreError,
-    StoreErrorKind, StoreFuture, StoredRecord,
+    CasOutcome, Changes, Invalidation, InvalidationSink, NewRecord, PutIf, PutOutcome, RetiredId,
+    Store, StoreError, StoreErrorKind, StoreFuture, StoredRecord,
 };
 use crate::id::SessionId;
 use crate::record::RecordText;
@@ -233,6 +233,25 @@ impl super::StoreWrapper for NearStore {
         Box::pin(async move {
             let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
             self.inner().retire(id).await
+        })
+    }
+
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
+            self.inner().retire_as(id, retired).await
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        Box::pin(async move {
+            let _writing = WriteInvalidation::to(&self.0.memory, [id, id]);
+            self.inner().put(id, entry, condition).await
         })
     }
 

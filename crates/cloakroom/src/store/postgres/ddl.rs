@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::names::{TableNames, hash, literal};
-use super::sql::UNINDEXABLE;
+use super::session::sql::UNINDEXABLE;
 use crate::record::{DIVIDER, OF_OBJECT};
 use crate::store::UserKeys;
 

@@ -4,29 +4,15 @@
 //! sessions share one. The connection's `TimeZone` is the server's, as for Express, for it decides the
 //! meaning of the column `expire`.
 
-mod changes;
-mod connect;
+mod connection;
 mod ddl;
-mod ends;
-mod error;
-mod full;
 mod names;
 mod options;
-mod params;
-mod pooler;
-mod prune;
-mod query;
 mod read_pool;
-mod reads;
-mod retired;
-mod rows;
 mod schema;
-mod sid;
-mod sql;
-mod time;
-mod url;
-mod users;
-mod writes;
+mod session;
+mod subscription;
+mod user_index;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -39,17 +25,22 @@ use tokio::task::AbortHandle;
 pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
 
-use self::full::PoolExhausted;
+use self::connection::connect;
+use self::connection::full::PoolExhausted;
+use self::connection::pooler::Pooler;
+use self::connection::url;
 use self::names::TableNames;
-use self::pooler::Pooler;
 use self::read_pool::ReadPool;
-use self::sid::Sid;
-use self::sql::{Column, Expire, Layout, Sql};
-use self::users::UserIndex;
+use self::session::prune;
+use self::session::sid::Sid;
+use self::session::sql::{Column, Expire, Layout, Sql};
+use self::subscription::{changes, ends};
+use self::user_index::UserIndex;
 use super::completion::to_completion;
+use super::transfer::bounded;
 use super::{
-    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreError,
-    StoreFuture, StoreOptions, StoredRecord, UserKeys,
+    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, PutIf, PutOutcome, RecordPage,
+    RetiredId, Store, StoreError, StoreFuture, StoreOptions, StoredRecord, UserKeys,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -342,8 +333,12 @@ impl Store for PostgresStore {
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        let (store, id) = (Arc::clone(&self.0), id.clone());
-        to_completion(async move { store.retire(&id).await })
+        self.retire_as(id, &RetiredId::Closed)
+    }
+
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        let (store, id, retired) = (Arc::clone(&self.0), id.clone(), retired.clone());
+        to_completion(async move { store.retire(&id, &retired).await })
     }
 
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
@@ -356,6 +351,25 @@ impl Store for PostgresStore {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         Box::pin(self.0.scan(cursor, limit))
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        Box::pin(self.0.scan_records(cursor, limit))
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        let (store, id) = (Arc::clone(&self.0), id.clone());
+        let (entry, condition) = (bounded(entry), condition.clone());
+        to_completion(async move { store.put(&id, &entry, &condition).await })
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

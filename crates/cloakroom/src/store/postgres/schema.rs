@@ -2,11 +2,11 @@
 
 use tokio_postgres::Row;
 
-use super::error::QueryError;
+use super::connection::error::QueryError;
 use super::names::TableNames;
 use super::options::PostgresOptions;
-use super::sid::Sid;
-use super::sql::{Column, Expire, Layout};
+use super::session::sid::Sid;
+use super::session::sql::{Column, Expire, Layout};
 use super::{PostgresInner, ddl};
 use crate::clock::Timestamp;
 use crate::store::{StoreErrorKind, skew};

@@ -10,6 +10,7 @@ mod read_pool;
 mod retired;
 mod schema;
 mod tls;
+mod transfer;
 mod users;
 
 use std::error::Error as _;

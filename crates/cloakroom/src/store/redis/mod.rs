@@ -4,37 +4,13 @@
 //! beside them by ordering rules, not by transactions, so that it holds on a cluster, too: an id is entered
 //! before its session is stored, and removed after the session is deleted.
 
-mod address;
-mod changes;
-mod checks;
-mod cluster_nodes;
-mod command;
-mod connector;
-mod driver;
-mod durability;
-mod ends;
-mod error;
-mod health;
-mod index_cache;
-mod index_sweep;
+mod connection;
 mod keys;
-mod link;
 mod options;
-mod reads;
-mod replacing;
 mod replay;
-mod replies;
-mod script_call;
-mod scripts;
-mod sentinels;
-mod server_info;
-mod shared;
-mod shared_connection;
-mod tracking;
-mod ttl;
-mod users;
-mod waiting;
-mod writes;
+mod session;
+mod subscription;
+mod user_index;
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,16 +19,19 @@ use arc_swap::ArcSwap;
 
 pub use options::RedisOptions;
 
-use self::address::{Address, split_wait};
-use self::index_cache::IndexCache;
+use self::connection::address::{Address, split_wait};
+use self::connection::link::Link;
 use self::keys::RedisKeys;
-use self::link::Link;
 use self::replay::Replay;
-use self::scripts::Scripts;
+use self::session::scripts::Scripts;
+use self::subscription::{changes, ends};
+use self::user_index::index_cache::IndexCache;
 use super::completion::to_completion;
+use super::transfer::bounded;
 use super::{
-    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, RetiredId, Store, StoreError,
-    StoreErrorKind, StoreFuture, StoreOptions, StoredRecord, UserKeys,
+    CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, PutIf, PutOutcome, RecordPage,
+    RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, StoreOptions, StoredRecord,
+    UserKeys,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -261,8 +240,12 @@ impl Store for RedisStore {
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        let (store, id) = (Arc::clone(&self.0), id.clone());
-        to_completion(async move { store.retire(&id).await })
+        self.retire_as(id, &RetiredId::Closed)
+    }
+
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        let (store, id, retired) = (Arc::clone(&self.0), id.clone(), retired.clone());
+        to_completion(async move { store.retire(&id, &retired).await })
     }
 
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
@@ -276,6 +259,25 @@ impl Store for RedisStore {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         Box::pin(self.0.scan(cursor, limit))
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        Box::pin(self.0.scan_records(cursor, limit))
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        let (store, id) = (Arc::clone(&self.0), id.clone());
+        let (entry, condition) = (bounded(entry), condition.clone());
+        to_completion(async move { store.put(&id, &entry, &condition).await })
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {

@@ -16,6 +16,7 @@ mod retired;
 mod schema;
 mod threads;
 mod time;
+mod transfer;
 mod writer;
 mod writes;
 
@@ -25,8 +26,8 @@ use std::sync::Arc;
 
 use self::threads::Threads;
 use super::{
-    CasOutcome, NewRecord, Page, RetiredId, Store, StoreError, StoreErrorKind, StoreFuture,
-    StoredRecord,
+    CasOutcome, NewRecord, Page, PutIf, PutOutcome, RecordPage, RetiredId, Store, StoreError,
+    StoreErrorKind, StoreFuture, StoredRecord,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
@@ -147,8 +148,12 @@ impl Store for SqliteStore {
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        let id = id.clone();
-        self.0.write(move |writer| writer.retire(&id))
+        self.retire_as(id, &RetiredId::Closed)
+    }
+
+    fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
+        let (id, retired) = (id.clone(), retired.clone());
+        self.0.write(move |writer| writer.retire(&id, &retired))
     }
 
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
@@ -170,13 +175,33 @@ impl Store for SqliteStore {
     }
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
-        let after = cursor.map(str::parse).transpose();
         Box::pin(async move {
-            let after = after.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error))?;
-            self.0
-                .read(move |reader| reader.scan(after.unwrap_or(0), limit))
-                .await
+            let after = after(cursor)?;
+            self.0.read(move |reader| reader.scan(after, limit)).await
         })
+    }
+
+    fn scan_records<'a>(
+        &'a self,
+        cursor: Option<&'a str>,
+        limit: usize,
+    ) -> StoreFuture<'a, RecordPage> {
+        Box::pin(async move {
+            let after = after(cursor)?;
+            let reading = move |reader: &reads::Read<'_>| reader.scan_records(after, limit);
+            self.0.read(reading).await
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        id: &'a SessionId,
+        entry: &'a NewRecord,
+        condition: &'a PutIf,
+    ) -> StoreFuture<'a, PutOutcome> {
+        let (id, entry, condition) = (id.clone(), entry.clone(), condition.clone());
+        self.0
+            .write(move |writer| writer.put_if(&id, &entry, &condition))
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {
@@ -197,6 +222,13 @@ impl Store for SqliteStore {
         self.0
             .write(move |writer| writer.destroy_by_user(&user, keep.as_ref()))
     }
+}
+
+/// Reads a cursor: the number of the last row.
+fn after(cursor: Option<&str>) -> Result<i64, StoreError> {
+    let after = cursor.map(str::parse).transpose();
+    let after = after.map_err(|error| StoreError::new(StoreErrorKind::Invalid, error))?;
+    Ok(after.unwrap_or(0))
 }
 
 fn refused(refusal: open_error::OpenError) -> StoreError {

@@ -22,10 +22,10 @@ impl Read<'_> {
 }
 
 impl Write<'_> {
-    /// Ends a session and notes that its id is closed, unless it is retired already.
-    pub(super) fn retire(&self, id: &SessionId) -> Result<bool> {
+    /// Ends a session and notes that its id is retired, unless it is already.
+    pub(super) fn retire(&self, id: &SessionId, retired: &RetiredId) -> Result<bool> {
         if !self.is_retired(id)? {
-            self.note_retired(id, &RetiredId::Closed)?;
+            self.note_retired(id, retired)?;
         }
         self.destroy(id)
     }

@@ -35,7 +35,7 @@ impl Write<'_> {
         self.time.now().as_millis()
     }
 
-    fn live(&self, id: &SessionId) -> Result<Option<StoredRecord>> {
+    pub(super) fn live(&self, id: &SessionId) -> Result<Option<StoredRecord>> {
         Read {
             connection: self.connection,
             time: self.time,
@@ -52,7 +52,7 @@ impl Write<'_> {
         Ok(true)
     }
 
-    fn put(&self, id: &SessionId, entry: &NewRecord) -> Result<()> {
+    pub(super) fn put(&self, id: &SessionId, entry: &NewRecord) -> Result<()> {
         let mut insert = self.connection.prepare_cached(
             "INSERT OR REPLACE INTO cloakroom_sessions (sid, record, expires, user)
              VALUES (?1, ?2, ?3, ?4)",

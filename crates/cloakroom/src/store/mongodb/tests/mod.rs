@@ -9,6 +9,7 @@ mod node;
 mod outages;
 mod retired;
 mod suites;
+mod transfer;
 mod users;
 mod vectors;
 mod wire;

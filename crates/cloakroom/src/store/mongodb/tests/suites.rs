@@ -64,6 +64,15 @@ mod hashed_ids {
         strange_ids_are_only_unknown
         prune_lets_go_of_what_expired
         a_foreign_cursor_changes_nothing
+        put_if_absent_never_overwrites
+        put_undoes_no_ending
+        put_over_a_text_compares_and_sets
+        put_over_a_touched_record_is_refused
+        a_put_in_the_past_leaves_nothing
+        a_put_without_end_stays
+        of_many_puts_one_wins
+        no_put_revives_a_session_that_ends
+        retire_as_ends_and_remembers
         count_is_of_live_sessions
         touch_moves_the_expiry_after_a_change_of_another
         ids_that_look_alike_are_others

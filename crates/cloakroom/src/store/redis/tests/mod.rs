@@ -78,4 +78,5 @@ mod odd;
 mod repeated;
 mod retired;
 mod servers;
+mod transfer;
 mod users;
