@@ -27,7 +27,7 @@ pub(crate) enum Command {
     /// Explain, verify and sign session cookies
     #[command(subcommand)]
     Cookie(CookieCommand),
-    /// Check the settings of sessions against each other
+    /// Describe the settings of sessions, and check them against each other
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Print a shell's completions of this command

@@ -255,6 +255,23 @@ fn the_policy_is_checked_from_a_file() {
     assert_eq!(ids[0]["id"], "host-prefix-with-domain");
     assert_eq!(code(&output), 4);
     assert_eq!(code(&run(&["policy", "check"], "", "")), 0);
+    let described = run(
+        &["policy", "describe", "--json", "--set", "idle_timeout=1h"],
+        "",
+        "",
+    );
+    let described: serde_json::Value = serde_json::from_str(&stdout(&described)).unwrap();
+    assert_eq!(
+        (&described["idle_timeout"], &described["secrets"]),
+        (&3600.0.into(), &serde_json::Value::Null)
+    );
+    let refused = run(&["policy", "describe", "--set", "idle_timeout=25h"], "", "");
+    assert_eq!(code(&refused), 2);
+    assert!(
+        stderr(&refused).contains("policy check"),
+        "{}",
+        stderr(&refused)
+    );
     assert_eq!(
         code(&run(&["policy", "check", "--set", "resave=true"], "", "")),
         3

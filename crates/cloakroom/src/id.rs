@@ -145,6 +145,14 @@ impl IdGrammar {
         Self(Grammar::Any)
     }
 
+    /// Returns the least and the greatest length of an id; `None` if any text is one.
+    pub(crate) fn lengths(&self) -> Option<(usize, usize)> {
+        match self.0 {
+            Grammar::Any => None,
+            Grammar::Token { min, max } => Some((min, max)),
+        }
+    }
+
     /// Returns `true` if `text` may be an id; the empty text never is one.
     pub fn allows(&self, text: &str) -> bool {
         match self.0 {

@@ -1,4 +1,4 @@
-//! `cloakroom cookie sign`: the value of a cookie, for an id that is given or drawn.
+//! `cloakroom cookie sign`: the value of a cookie, for an id that is given or generated.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::secret_args::SecretArgs;
 /// The flags of `cloakroom cookie sign`.
 #[derive(clap::Args)]
 pub(crate) struct SignOptions {
-    /// Draw an id instead of reading one from standard input
+    /// Generate an id instead of reading one from standard input
     #[arg(long)]
     generate: bool,
 
@@ -50,7 +50,7 @@ fn id(options: &SignOptions) -> Result<SessionId, Problem> {
     }
     if std::io::stdin().is_terminal() {
         return Err(Problem::usage(
-            "no id: pipe one in, or add --generate to draw one",
+            "no id: pipe one in, or add --generate for a new one",
         ));
     }
     let grammar = if options.any_id {

@@ -1,6 +1,7 @@
 //! `cloakroom policy`: what the settings of sessions come to, and whether they contradict each other.
 
 mod check;
+mod describe;
 mod rules;
 mod settings;
 
@@ -13,6 +14,8 @@ use settings::Settings;
 /// The subcommands of `cloakroom policy`.
 #[derive(clap::Subcommand)]
 pub(crate) enum PolicyCommand {
+    /// Print what the settings come to, defaults included
+    Describe(PolicyOptions),
     /// Look for settings that contradict each other, or that nobody means
     ///
     /// Exit codes: 0 nothing was found, 3 warnings, 4 contradictions, 1 something failed, 2 the command was
@@ -35,7 +38,7 @@ pub(crate) struct PolicyOptions {
     #[arg(long)]
     express: bool,
 
-    /// Print a line of JSON for each finding
+    /// Print JSON: one line for the description, one for each finding
     #[arg(long)]
     json: bool,
 }
@@ -51,6 +54,7 @@ impl PolicyOptions {
 /// Runs a subcommand; the exit code is what it found.
 pub(crate) fn run(command: &PolicyCommand) -> Result<ExitCode, Problem> {
     match command {
+        PolicyCommand::Describe(options) => describe::run(&options.settings()?, options.json),
         PolicyCommand::Check(options) => check::run(&options.settings()?, options.json),
     }
 }

@@ -173,7 +173,7 @@ impl Settings {
         table.try_into().map_err(|error: toml::de::Error| {
             let message = error.message().replace('\n', " ");
             Problem::usage(format!(
-                "the settings cannot be read: {message}; they are named as the methods of the library's PolicyBuilder"
+                "the settings cannot be read: {message}; `cloakroom policy describe` has their names"
             ))
         })
     }
