@@ -43,6 +43,20 @@ pub mod guarantees {}
 pub mod examples {}
 
 #[doc = include_str!("manual/from_express.md")]
+///
+/// # Both sides, whole
+///
+/// One Redis, one secret, and whoever signs in at either is signed in at the other; so it is with logouts. In Express:
+///
+/// ```js
+#[doc = include_str!("../examples/beside_express/express.mjs")]
+/// ```
+///
+/// In Rust:
+///
+/// ```text
+#[doc = include_str!("../examples/beside_express/main.rs")]
+/// ```
 pub mod from_express {}
 
 #[doc = include_str!("manual/defaults.md")]

@@ -50,19 +50,20 @@ pub trait Accounts: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Self::User>, Self::Error>> + Send;
 }
 
-/// A user of these accounts, in case an application has several kinds.
+/// A user of these accounts, in case an application has several kinds; `None` for one who has no account any
+/// more.
 #[derive(Clone)]
-struct Loaded<A: Accounts>(Option<A::User>);
+pub(crate) struct LoadedUser<A: Accounts>(pub(crate) Option<A::User>);
 
 impl Session {
     /// Returns the user whom this request has loaded from these accounts, if it has.
-    pub(crate) fn recall_user<A: Accounts>(&self, id: &str) -> Option<Option<A::User>> {
-        self.recall::<Loaded<A>>(id).map(|Loaded(user)| user)
+    pub(crate) fn recall_user<A: Accounts>(&self, id: &str) -> Option<LoadedUser<A>> {
+        self.recall::<LoadedUser<A>>(id)
     }
 
     /// Keeps a loaded user for the rest of this request.
     pub(crate) fn keep_user<A: Accounts>(&self, id: String, user: Option<A::User>) {
-        self.keep(id, Loaded::<A>(user));
+        self.keep(id, LoadedUser::<A>(user));
     }
 
     /// Returns the id of the user who is signed in, in the application's type: `user_as::<u64>()`.

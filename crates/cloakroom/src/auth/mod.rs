@@ -19,6 +19,7 @@ mod rejection;
 mod unseen;
 
 pub use accounts::Accounts;
+pub(crate) use accounts::LoadedUser;
 #[cfg(feature = "attempts")]
 pub use attempts::{Attempt, Attempts, TooManyAttempts};
 pub use csrf::{CsrfSecret, Decision, RequestSource, TokenPlace};

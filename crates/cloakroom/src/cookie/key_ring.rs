@@ -1,4 +1,5 @@
-//! The secrets: the first signs, all of them verify, and they can be rotated while serving.
+//! The secrets: the first signs, all of them verify, and they can be rotated while serving. A signed text is
+//! `<value>.<signature>`, as npm's `cookie-signature` writes it: HMAC-SHA256 in base64, no padding.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,9 +11,11 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use super::codec;
 use super::guessable::{SHORTEST_SECRET, is_guessable};
 use super::ticket::{SIGNATURE_LEN, SignatureText};
 use super::verify_cache::VerifyCache;
+use crate::id::SessionId;
 
 /// The most keys: more than a rotation needs make every forged cookie more expensive.
 const MOST_KEYS: usize = 8;
@@ -261,6 +264,41 @@ impl Key {
             .expect("32 bytes are 43 characters of base64");
         SignatureText::from_text(text)
     }
+}
+
+/// Appends a dot and the signature by the newest key.
+pub fn sign(value: &str, keys: &KeyRing) -> String {
+    let mut signed = String::with_capacity(value.len() + 1 + SIGNATURE_LEN);
+    signed.push_str(value);
+    signed.push('.');
+    signed.push_str(keys.sign(value.as_bytes()).as_str());
+    signed
+}
+
+/// Returns the value of a signed text, if a key of the ring signed it.
+///
+/// The text of the signature is compared, in constant time, so that padding, another alphabet or
+/// other bits at the end of the base64 are refused, as they are by Node.
+pub fn unsign<'a>(signed: &'a str, keys: &KeyRing) -> Option<&'a str> {
+    verify(signed, &keys.load()).map(|(value, _)| value)
+}
+
+/// Returns the value of the cookie that gives `id` to a client, escaped as it stands in the field:
+/// `s:<id>.<signature>` by the newest key.
+pub fn cookie_value(id: &SessionId, keys: &KeyRing) -> String {
+    let mut value = String::with_capacity(96);
+    for part in ["s:", &sign(id.expose(), keys)] {
+        codec::encode(part, &mut value);
+    }
+    value
+}
+
+/// Returns the value, and the key that signed it.
+pub(super) fn verify<'a>(signed: &'a str, keys: &KeySet) -> Option<(&'a str, Signature)> {
+    let (value, signature) = signed.rsplit_once('.')?;
+    let signature = <&[u8; SIGNATURE_LEN]>::try_from(signature.as_bytes()).ok()?;
+    keys.verify(value.as_bytes(), signature)
+        .map(|by| (value, by))
 }
 
 #[cfg(test)]

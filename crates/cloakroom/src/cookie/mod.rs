@@ -6,11 +6,10 @@ mod key_ring;
 mod name;
 mod request;
 mod set_cookie;
-mod signed;
 mod ticket;
 mod verify_cache;
 
-pub use key_ring::{KeyError, KeyRing};
+pub use key_ring::{KeyError, KeyRing, cookie_value, sign, unsign};
 pub(crate) use name::Prefix;
 pub use name::{CookieName, CookieNameError};
 #[cfg(test)]
@@ -23,5 +22,4 @@ pub(crate) use set_cookie::{
     LONGEST_ATTRIBUTE, Life, fits_cookie, format_cookie, is_domain, is_path, reissue_cookie,
 };
 pub use set_cookie::{SetCookieError, clear_cookie, set_cookie};
-pub use signed::{cookie_value, sign, unsign};
 pub use ticket::Ticket;

@@ -9,9 +9,8 @@ use std::cell::LazyCell;
 use memchr::memchr;
 
 use super::codec;
-use super::key_ring::{KeyRing, KeySet, Signature};
+use super::key_ring::{self, KeyRing, KeySet, Signature};
 use super::name::CookieName;
-use super::signed;
 use super::ticket::Ticket;
 use crate::id::{IdGrammar, SessionId};
 
@@ -108,7 +107,7 @@ fn verify(value: &[u8], keys: &KeySet, grammar: &IdGrammar) -> Option<Ticket> {
         return None;
     }
     let text = codec::decode(value)?;
-    let (id, by) = signed::verify(text.strip_prefix("s:")?, keys)?;
+    let (id, by) = key_ring::verify(text.strip_prefix("s:")?, keys)?;
     let id = SessionId::parse(id, grammar)?;
     Some(Ticket {
         id,

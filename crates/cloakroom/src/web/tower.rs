@@ -84,7 +84,7 @@ impl SessionLayer {
 
     /// Declares that every connection to this server is TLS, so that `Secure` cookies may be sent.
     ///
-    /// A server that accepts both kinds puts [`Tls`] into the extensions of the secure requests; a server
+    /// A server that accepts both kinds puts [`Tls`](super::Tls) into the extensions of the secure requests; a server
     /// behind a proxy names it in the policy's `trusted_proxy`.
     #[must_use]
     pub fn tls(mut self) -> Self {

@@ -16,6 +16,7 @@ pub(crate) struct TrackedData {
 
 impl TrackedData {
     /// Returns the unchanged data of a record that this request found.
+    #[inline]
     pub(super) fn found(record: Arc<Record>) -> Self {
         Self {
             base: Some(Arc::clone(&record)),
@@ -25,6 +26,7 @@ impl TrackedData {
     }
 
     /// Returns the JSON text of a key's present value.
+    #[inline]
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         match self.patch.get(key) {
             Some(change) => change,
@@ -49,6 +51,7 @@ impl TrackedData {
     }
 
     /// Returns `true` if there is something to write: the data differs from what was read or saved last.
+    #[inline]
     pub(crate) fn is_dirty(&self) -> bool {
         let is_reserved = |base: &Arc<Record>| base.has_reserved_keys();
         self.patch.changes(self.base.as_deref()) || self.base.as_ref().is_some_and(is_reserved)

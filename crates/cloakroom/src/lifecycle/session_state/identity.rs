@@ -60,11 +60,13 @@ impl SessionIdentity {
     }
 
     /// Returns `true` if the session is stored under its present id.
+    #[inline]
     pub(crate) fn is_stored(&self) -> bool {
         self.stored.as_ref() == Some(&self.id)
     }
 
     /// Returns `true` if the client did not come with this session.
+    #[inline]
     pub(super) fn is_new(&self) -> bool {
         if self.arrival == Arrival::Predecessor {
             return self.rotation.is_some();

@@ -128,11 +128,13 @@ impl SessionState {
     }
 
     /// Returns `true` if the handler has neither unset nor destroyed it.
+    #[inline]
     pub(crate) fn is_live(&self) -> bool {
         self.progress.is_live()
     }
 
     /// Returns `true` if the client did not come with this session.
+    #[inline]
     pub(crate) fn is_new(&self) -> bool {
         self.identity.is_new()
     }
@@ -177,11 +179,13 @@ impl SessionState {
     }
 
     /// Returns the JSON text of a key's present value.
+    #[inline]
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.data.get(key)
     }
 
     /// Returns `true` if there is something to write: the data differs from what was read or saved last.
+    #[inline]
     pub(crate) fn is_dirty(&self) -> bool {
         self.data.is_dirty()
     }
@@ -256,6 +260,7 @@ impl SessionState {
     }
 
     /// Bounds metadata that another writer may have changed.
+    #[inline]
     pub(crate) fn clamp_metadata(&mut self, policy: &Policy, now: Timestamp) {
         self.metadata.clamp(policy, now);
     }
@@ -328,6 +333,7 @@ impl SessionState {
     }
 
     /// Returns `true` if its expiry is not moved.
+    #[inline]
     pub(crate) fn keeps_expiry(&self) -> bool {
         self.progress.is_passive && !self.progress.touched && !self.cookie.changed
     }
@@ -338,6 +344,7 @@ impl SessionState {
     }
 
     /// Returns the instant from which the session is over, however often it is touched.
+    #[inline]
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         self.metadata.deadline()
     }

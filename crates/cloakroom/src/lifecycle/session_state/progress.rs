@@ -52,6 +52,7 @@ impl Progress {
     }
 
     /// Returns `true` if the handler has neither unset nor destroyed the session.
+    #[inline]
     pub(super) fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live | Phase::Detached)
     }

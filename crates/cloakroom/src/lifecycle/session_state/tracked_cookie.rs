@@ -16,6 +16,7 @@ pub(crate) struct TrackedCookie {
 }
 
 impl TrackedCookie {
+    #[inline]
     pub(super) fn unchanged(value: CookieState) -> Self {
         Self {
             value,

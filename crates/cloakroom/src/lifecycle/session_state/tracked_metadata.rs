@@ -25,6 +25,7 @@ impl TrackedMetadata {
     }
 
     /// Returns the unchanged metadata of a stored record.
+    #[inline]
     pub(super) fn of(record: &Record) -> Self {
         Self {
             value: record.metadata().cloned(),
@@ -33,6 +34,7 @@ impl TrackedMetadata {
     }
 
     /// Returns the instant from which the session is over, however often it is touched.
+    #[inline]
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         self.value.as_ref()?.deadline()
     }
@@ -59,6 +61,7 @@ impl TrackedMetadata {
     }
 
     /// Bounds metadata that another writer may have changed.
+    #[inline]
     pub(super) fn clamp(&mut self, policy: &Policy, now: Timestamp) {
         let clamped = self.value.as_ref();
         if let Some(clamped) = clamped.and_then(|metadata| metadata.clamped(policy.times(), now)) {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::auth::{Accounts, Passport, name_of, user_value};
+use crate::auth::{Accounts, LoadedUser, Passport, name_of, user_value};
 use crate::record::PASSPORT_USER;
 use crate::session::{Session, SessionError};
 
@@ -117,7 +117,7 @@ impl Session {
         let Some(id) = self.user() else {
             return Ok(None);
         };
-        if let Some(user) = self.recall_user::<A>(&id) {
+        if let Some(LoadedUser(user)) = self.recall_user::<A>(&id) {
             return Ok(user);
         }
         let loaded = accounts.load(&id).await;

@@ -31,7 +31,7 @@ impl PolicyBuilder {
     /// `/`.
     ///
     /// It is only sent: a proxy may have stripped a prefix from the paths of this server's requests.
-    /// [`match_path`](Self::match_path) says which requests have a session; with [`Policy::express`] it is
+    /// [`match_path`](Self::match_path) says which requests have a session; with [`Policy::express`](crate::Policy::express) it is
     /// this path, as in Express.
     pub fn path(mut self, path: &str) -> Self {
         self.settings.path = path.into();

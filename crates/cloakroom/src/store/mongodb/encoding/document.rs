@@ -6,21 +6,11 @@ use mongodb::bson::{Bson, DateTime, Document};
 use super::json::{write_document, write_value};
 use super::parse::parse;
 use crate::clock::Timestamp;
-use crate::record::COOKIE;
+use crate::record::{COOKIE, CookieState};
 use crate::store::StoreError;
 
 /// The keys that connect-mongo writes of a cookie, in its order; undefined ones become null.
-const COOKIE_KEYS: [&str; 9] = [
-    "originalMaxAge",
-    "partitioned",
-    "priority",
-    "expires",
-    "secure",
-    "httpOnly",
-    "domain",
-    "path",
-    "sameSite",
-];
+const COOKIE_KEYS: &[&str] = CookieState::KEYS;
 /// The key of the cookie that holds a date.
 const EXPIRES: &str = "expires";
 
@@ -117,7 +107,7 @@ fn kept(before: &Bson, after: Bson) -> Bson {
 
 fn shape_cookie(cookie: &Document, before: Option<&Document>) -> Document {
     let mut shaped = Document::new();
-    for key in COOKIE_KEYS {
+    for &key in COOKIE_KEYS {
         shaped.insert(key, cookie.get(key).cloned().unwrap_or(Bson::Null));
     }
     for (key, value) in cookie {
