@@ -2,9 +2,14 @@
 
 mod address;
 mod cli;
+mod cookie;
 mod demo;
 mod doctor;
+mod generate;
+mod output;
+mod policy;
 mod problem;
+mod secret_args;
 mod sessions;
 mod store_args;
 
@@ -34,10 +39,15 @@ fn run(command: Command) -> Result<ExitCode, Problem> {
     #[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
-        Command::Demo(options) => demo::run(&options).map(|()| ExitCode::SUCCESS),
-        Command::Doctor(options) => doctor::run(&options),
-        Command::Sessions(options) => sessions::run(&options),
+        Command::Demo(options) => demo::run(&options)?,
+        Command::Doctor(options) => return doctor::run(&options),
+        Command::Sessions(options) => return sessions::run(&options),
+        Command::Cookie(command) => return cookie::run(&command),
+        Command::Policy(command) => return policy::run(&command),
+        Command::Completions(options) => generate::completions(&options, cli::definition())?,
+        Command::Man(options) => generate::man(&options, cli::definition())?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes warnings to standard error, and what `RUST_LOG` asks for besides.

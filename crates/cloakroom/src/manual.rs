@@ -107,6 +107,8 @@ pub mod doctor {}
 #[cfg(feature = "inspect")]
 #[doc = include_str!("manual/sessions_command.md")]
 pub mod sessions_command {}
+#[doc = include_str!("manual/command.md")]
+pub mod command {}
 
 #[doc = include_str!("manual/faults.md")]
 pub mod faults {}

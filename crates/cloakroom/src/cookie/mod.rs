@@ -14,8 +14,8 @@ pub(crate) use name::Prefix;
 pub use name::{CookieName, CookieNameError};
 #[cfg(test)]
 pub(crate) use request::find;
-pub use request::valid_tickets;
 pub(crate) use request::{Tickets, tickets};
+pub use request::{cookie_pairs, decode_value, valid_tickets};
 #[cfg(test)]
 pub(crate) use set_cookie::serialize;
 pub(crate) use set_cookie::{

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod build;
+mod describe;
 mod presets;
 mod proxy;
 mod site_data;
