@@ -71,7 +71,8 @@ impl Session {
     /// Returns the messages of a kind, the oldest first, and removes them: each is seen once.
     ///
     /// Of a message of Node's that is an object its text, `msg`, is returned (express-validator, and
-    /// applications that render `messages.info[0].msg`); any other that is no string is returned as JSON. Nothing is written where there is none.
+    /// applications that render `messages.info[0].msg`); any other that is no string is returned as JSON.
+    /// Nothing is written where there is none.
     ///
     /// # Errors
     ///
