@@ -1,4 +1,4 @@
-//! A logout at the provider, which its server tells this one (`OpenID` Connect Back-Channel Logout 1.0).
+//! A logout at the provider, which its server tells this one (OpenID Connect Back-Channel Logout 1.0).
 
 use axum::extract::{Form, State};
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! A login by `OpenID` Connect, on axum: the main cookie is `SameSite=Strict`, state, nonce and PKCE are in the
+//! A login by OpenID Connect, on axum: the main cookie is `SameSite=Strict`, state, nonce and PKCE are in the
 //! session, a logout at the provider ends the sessions here (back-channel logout), and the other way round.
 //!
 //! ```text
