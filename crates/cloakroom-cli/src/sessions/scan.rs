@@ -47,7 +47,7 @@ impl<'a> Scan<'a> {
         if let Some(user) = &self.filter.user {
             self.is_over = true;
             return self
-                .of_user(user)
+                .read_user(user)
                 .await
                 .map(Some)
                 .map_err(|error| failed(&error));
@@ -68,7 +68,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads a user's sessions, which the store's index names.
-    async fn of_user(&self, user: &str) -> Result<Vec<Row>, StoreError> {
+    async fn read_user(&self, user: &str) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::new();
         for id in self.opened.store.list_by_user(user).await? {
             let stored = self.opened.store.get_uncached(&id).await;
