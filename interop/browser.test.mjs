@@ -1,7 +1,8 @@
 // The demo shop in a real browser: what a visitor sees of a session, and what becomes of the cookie.
 
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startPace } from './pace.mjs';
 import { fromHere, launch, openShop, submit, ticket, visit } from './shop.mjs';
 
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SCREENSHOTS = fromHere('../target/screenshots');
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0';
 const SAFARI = 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1';
@@ -111,6 +113,66 @@ test('what one tab puts into the cart, the other shows', async () => {
   });
 });
 
+test('Z10: the cart that one tab shows follows what another puts in, list and total alike', async () => {
+  await visit(browser, {}, async (page) => {
+    await shop.addToCart(page, 'Wool scarf');
+    const tab = await page.context().newPage();
+    await tab.goto(`${shop.url}/cart`);
+    await tab.getByRole('heading', { name: 'Wool scarf' }).waitFor();
+    await shop.addToCart(page, 'Felt hat');
+    await tab.getByRole('heading', { name: 'Felt hat' }).waitFor();
+    assert.deepEqual(await total(tab), await total(await reloaded(tab)));
+  });
+});
+
+test('Z10: a quantity that is being typed is not taken away, and its form still works', async () => {
+  await visit(browser, {}, async (page) => {
+    await shop.addToCart(page, 'Wool scarf');
+    const tab = await page.context().newPage();
+    await tab.goto(`${shop.url}/cart`);
+    await tab.getByLabel('Quantity of Wool scarf').fill('7');
+    await shop.signIn(page);
+    await tab.locator('nav', { hasText: 'ada' }).waitFor();
+    assert.equal(await tab.getByLabel('Quantity of Wool scarf').inputValue(), '7');
+    assert.equal(await submit(tab, tab.getByRole('button', { name: /^Update/ })), 303);
+    assert.deepEqual(await shop.cartOf(await ticket(page)), { 'wool-scarf': 7 });
+  });
+});
+
+for (const [whose, prepare] of [
+  ['without a session', async () => {}],
+  ['with a cart', (page) => shop.addToCart(page, 'Wool scarf')],
+]) {
+  test(`Z10: a tab ${whose} learns of a login and a logout in another`, async () => {
+    await visit(browser, {}, async (page) => {
+      await prepare(page);
+      const tab = await page.context().newPage();
+      await tab.goto(shop.url);
+      await tab.getByRole('link', { name: 'Sign in' }).first().waitFor();
+      await shop.signIn(page);
+      await tab.getByRole('link', { name: 'Signed in as ada' }).waitFor();
+      await shop.signOut(page);
+      await tab.getByRole('heading', { name: 'You are signed out' }).waitFor();
+    });
+  });
+}
+
+test('Z10: sessions are ended after a question, which says how many they are', async () => {
+  await visit(browser, {}, async (page) => {
+    await shop.signIn(page);
+    await visit(browser, {}, async (desk) => {
+      await shop.signIn(desk, 'nanoseconds', 'grace');
+      await desk.goto(`${shop.url}/admin`);
+      const row = desk.getByRole('listitem').filter({ hasText: 'ada' });
+      const button = row.getByRole('button', { name: /^End (1|all \d+) session/ });
+      assert.equal(await button.isVisible(), false);
+      await row.getByText('End every session').click();
+      assert.equal(await submit(desk, button), 303);
+    });
+    await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+  });
+});
+
 test('a sign-in in one tab signs nobody out in the other', async () => {
   await visit(browser, {}, async (page) => {
     await shop.addToCart(page, 'Wool scarf');
@@ -191,9 +253,14 @@ for (const [look, options] of Object.entries(LOOKS)) {
       await picture(page, look, 'profile', '/profile');
       await picture(page, look, 'devices', '/devices');
       await picture(page, look, 'password', '/password');
+      await picture(page, look, 'how', '/how');
+      await picture(page, look, 'forbidden', '/admin');
+      await picture(page, look, 'missing', '/nowhere');
       await shop.signIn(page, 'nanoseconds', 'grace');
       await picture(page, look, 'admin', '/admin');
-    });
+      await page.getByText('End every session').first().click();
+      await check(page, look, 'admin-asks');
+    }, [/status of 40[34]/]);
   });
 }
 
@@ -223,9 +290,26 @@ async function submitLink(page, link) {
 
 async function picture(page, look, name, path) {
   await page.goto(shop.url + path);
+  await check(page, look, name);
+}
+
+/** The page is no wider than its window, and axe finds nothing. */
+async function check(page, look, name) {
   await snapshot(page, look, name);
   const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  assert.ok(content <= window, `${path} is ${content} px wide in a window of ${window} px`);
+  assert.ok(content <= window, `${name} is ${content} px wide in a window of ${window} px`);
+  const { violations } = await page.evaluate(`${AXE}; axe.run()`);
+  const found = violations.map(({ id, nodes }) => `${name}: ${id} at ${nodes.map(({ target }) => target).join(', ')}`);
+  assert.deepEqual(found, []);
+}
+
+function total(page) {
+  return page.locator('.total strong').textContent();
+}
+
+async function reloaded(page) {
+  await page.reload();
+  return page;
 }
 
 async function snapshot(page, look, name) {

@@ -15,8 +15,9 @@ struct Package {
 }
 
 #[rustfmt::skip]
-const NEEDED: [Package; 10] = [
+const NEEDED: [Package; 11] = [
     Package { name: "chromium",       program: "/usr/bin/chromium" },
+    Package { name: "faketime",       program: "/usr/bin/faketime" },
     Package { name: "nginx-light",    program: "/usr/sbin/nginx" },
     Package { name: "openssl",        program: "/usr/bin/openssl" },
     Package { name: "pgbouncer",      program: "/usr/sbin/pgbouncer" },

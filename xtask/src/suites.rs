@@ -56,8 +56,9 @@ pub(crate) fn cargo(context: &Context) -> Result<Done, String> {
 
 /// Builds what Node's tests start, with the profile and the features of Rust's tests: any other would
 /// compile the dependencies once more.
-pub(crate) const PROGRAMS: &str = "build --workspace --all-features --bin cloakroom --example lab \
-                                   --example sockets --example admin --example fleet --example next_gate";
+pub(crate) const PROGRAMS: &str = "build --workspace --all-features --bin cloakroom --bin oidc --example lab \
+                                   --example sockets --example admin --example fleet --example next_gate \
+                                   --example beside_express";
 
 /// Builds what the next steps start.
 pub(crate) fn programs(context: &Context) -> Result<Done, String> {

@@ -1,8 +1,17 @@
 //! The command `cloakroom`: parses the command line and runs the subcommand.
 
+mod address;
 mod cli;
+mod cookie;
 mod demo;
+mod doctor;
+mod generate;
+mod output;
+mod policy;
 mod problem;
+mod secret_args;
+mod sessions;
+mod store_args;
 
 use std::process::ExitCode;
 
@@ -19,19 +28,26 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     match run(command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(problem) => problem.report(),
     }
 }
 
-fn run(command: Command) -> Result<(), Problem> {
+fn run(command: Command) -> Result<ExitCode, Problem> {
     log_to_stderr()?;
     // A provider that is there already is as good.
     #[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
-        Command::Demo(options) => demo::run(&options),
+        Command::Demo(options) => demo::run(&options)?,
+        Command::Doctor(options) => return doctor::run(&options),
+        Command::Sessions(options) => return sessions::run(&options),
+        Command::Cookie(command) => return cookie::run(&command),
+        Command::Policy(command) => return policy::run(&command),
+        Command::Completions(options) => generate::completions(&options, cli::definition())?,
+        Command::Man(options) => generate::man(&options, cli::definition())?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes warnings to standard error, and what `RUST_LOG` asks for besides.

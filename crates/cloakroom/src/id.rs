@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 
 /// Bytes of randomness in an id: 192 bits, as in express-session (uid-safe).
 const RANDOM_BYTES: usize = 24;
@@ -56,6 +57,13 @@ impl SessionId {
             text: text.into(),
             is_key: false,
         }
+    }
+
+    /// Returns the name under which a store keeps it where ids are hashed at rest: its SHA-256 in base64url.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn hashed_at_rest(&self) -> Self {
+        Self::new(&BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.expose())))
     }
 
     /// Marks it as the store's own name of a session, which is not hashed again.

@@ -55,7 +55,7 @@
 //! | open connections | `manual::websockets` |
 //! | Express | [`manual::from_express`], [`manual::deviations`] |
 //! | tower-sessions, axum-login, actix-session | [`manual::coming_from`] |
-//! | deployment | [`manual::production`], [`manual::operations`], [`observe`], [`manual::faults`], [`manual::sizing`] |
+//! | deployment | [`manual::production`], [`manual::operations`], [`observe`], [`manual::command`], [`manual::faults`], [`manual::sizing`] |
 //! | what holds | [`manual::guarantees`], [`manual::concurrency_model`], [`manual::lifecycle`], [`manual::defaults`], `manual::security` |
 
 pub mod auth;

@@ -43,6 +43,20 @@ pub mod guarantees {}
 pub mod examples {}
 
 #[doc = include_str!("manual/from_express.md")]
+///
+/// # Both sides, whole
+///
+/// One Redis, one secret, and whoever signs in at either is signed in at the other; so it is with logouts. In Express:
+///
+/// ```js
+#[doc = include_str!("../examples/beside_express/express.mjs")]
+/// ```
+///
+/// In Rust:
+///
+/// ```text
+#[doc = include_str!("../examples/beside_express/main.rs")]
+/// ```
 pub mod from_express {}
 
 #[doc = include_str!("manual/defaults.md")]
@@ -85,6 +99,16 @@ pub mod caching {}
 
 #[doc = include_str!("manual/operations.md")]
 pub mod operations {}
+
+#[cfg(feature = "inspect")]
+#[doc = include_str!("manual/doctor.md")]
+pub mod doctor {}
+
+#[cfg(feature = "inspect")]
+#[doc = include_str!("manual/sessions_command.md")]
+pub mod sessions_command {}
+#[doc = include_str!("manual/command.md")]
+pub mod command {}
 
 #[doc = include_str!("manual/faults.md")]
 pub mod faults {}

@@ -2,7 +2,7 @@
 
 use super::compare::{Aspect, Difference};
 use super::config::Config;
-use super::sequence::Request;
+use super::sequence::{Request, Step};
 use super::set_cookie::SetCookie;
 use super::side::Answer;
 
@@ -39,6 +39,17 @@ const DEVIATIONS: [Deviation; 2] = [
 /// Express begins a new session for a request that comes by an id which was destroyed or replaced; we
 /// refuse for a minute what such a request changes. It is compared as one without a cookie.
 pub(super) const LATE_IS_REFUSED: &str = "late_is_refused";
+
+/// Express touches when a handler gives the cookie a life, which makes the session's shorter; we write the
+/// record. Stores of Express whose touch moves the expiry alone leave the old cookie in it.
+pub(super) const SHORTENED_BY_A_WRITE: &str = "shortened_by_a_write";
+
+/// Returns `true` if a request of ours may leave a record whose cookie has a life that Express's has not.
+pub(super) fn shortens(request: &Request) -> bool {
+    let gives_life =
+        |step: &Step| matches!(step, Step::Cookie(attributes) if attributes.contains("maxAge"));
+    request.steps().iter().any(gives_life)
+}
 
 /// Returns `true` if our lab has closed the id of the request.
 pub(super) fn closes(config: &Config, request: &Request, right: &Answer) -> bool {
@@ -92,7 +103,7 @@ fn cookie_of_right_alone<'a>(case: &Case<'a>) -> Option<&'a SetCookie> {
 #[cfg(test)]
 mod tests {
     use super::super::names::Names;
-    use super::super::sequence::{CookieChoice, Step, Target};
+    use super::super::sequence::{CookieChoice, Target};
     use super::*;
 
     const CLEARING: &str = "connect.sid=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
@@ -183,6 +194,24 @@ mod tests {
                 closed,
                 "{seed} {op}"
             );
+        }
+    }
+
+    #[test]
+    fn a_record_may_have_a_life_where_a_handler_gave_the_cookie_one() {
+        #[rustfmt::skip]
+        let table = [
+            (true,  vec![Step::Cookie(r#""maxAge":3600000"#)]),
+            (true,  vec![Step::Set("a", "1"), Step::Cookie(r#""maxAge":60000,"httpOnly":true"#)]),
+            (false, vec![Step::Cookie(r#""path":"/x""#)]),
+            (false, vec![Step::Set("maxAge", "1"), Step::Bare("touch")]),
+        ];
+        for (shortened, steps) in table {
+            let request = Request {
+                cookie: CookieChoice::Current,
+                target: Target::Run(steps),
+            };
+            assert_eq!(shortens(&request), shortened, "{request:?}");
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Pair {
     pub(super) first: usize,
     /// The sessions whose ids our lab has closed in this sequence.
     closed: HashSet<String>,
+    /// `true` once our lab has given a cookie a life in this sequence.
+    shortened: bool,
 }
 
 /// The labs of a side and the store that they share.
@@ -75,6 +77,7 @@ impl Pair {
             ours: right.labs.iter().map(|lab| lab.is_ours).collect(),
             first: 0,
             closed: HashSet::new(),
+            shortened: false,
         })
     }
 
@@ -83,6 +86,7 @@ impl Pair {
         self.left.begin();
         self.right.begin();
         self.closed.clear();
+        self.shortened = false;
         let mut outcome = Outcome::default();
         let mut turn = self.first;
         for request in requests {
@@ -153,6 +157,7 @@ impl Pair {
             self.left.clear();
             self.right.clear();
         }
+        self.shortened |= is_ours && deviation::shortens(request);
         if is_ours && deviation::closes(self.config, request, &right) {
             self.closed.extend(right.carried.clone());
         }
@@ -170,7 +175,12 @@ impl Pair {
             .right
             .new_records(turn)
             .map_err(|error| format!("right: {error}"))?;
-        if outcome.difference.is_none() && !left.agree_with(&right) {
+        if outcome.difference.is_some() || left.agree_with(&right) {
+            return Ok(());
+        }
+        if self.shortened && left.agree_but_for_lives(&right) {
+            outcome.explained.push(deviation::SHORTENED_BY_A_WRITE);
+        } else {
             let (left, right) = (left.to_string(), right.to_string());
             outcome.difference = Some(Difference {
                 aspect: Aspect::Records,

@@ -21,19 +21,20 @@ pub(super) struct Records {
 
 impl Records {
     pub(super) fn agree_with(&self, other: &Self) -> bool {
-        let named = self.named.keys().eq(other.named.keys())
-            && self
-                .named
-                .values()
-                .zip(other.named.values())
-                .all(|(a, b)| a.agrees_with(b));
-        named
+        self.agree_by(other, Record::agrees_with)
+    }
+
+    /// Returns `true` if no record differs in more than the life of its cookie, which `other` has written.
+    pub(super) fn agree_but_for_lives(&self, other: &Self) -> bool {
+        self.agree_by(other, Record::agrees_but_for_a_life)
+    }
+
+    fn agree_by(&self, other: &Self, agree: fn(&Record, &Record) -> bool) -> bool {
+        let pairs = self.named.values().zip(other.named.values());
+        let unnamed = self.unnamed.iter().zip(&other.unnamed);
+        self.named.keys().eq(other.named.keys())
             && self.unnamed.len() == other.unnamed.len()
-            && self
-                .unnamed
-                .iter()
-                .zip(&other.unnamed)
-                .all(|(a, b)| a.agrees_with(b))
+            && pairs.chain(unnamed).all(|(a, b)| agree(a, b))
     }
 }
 
@@ -74,11 +75,31 @@ impl Record {
         }
     }
 
+    /// Returns `true` if the two agree, or if nothing but the cookie's life differs and `other` has one.
+    fn agrees_but_for_a_life(&self, other: &Self) -> bool {
+        self.agrees_with(other)
+            || (other.expires.is_some() && without_life(&self.text) == without_life(&other.text))
+    }
+
     fn agrees_with(&self, other: &Self) -> bool {
         self.masked == other.masked
             && within(self.max_age, other.max_age, MAX_AGE_TOLERANCE_MS)
             && within(self.expires, other.expires, EXPIRES_TOLERANCE_MS)
     }
+}
+
+/// Takes the first values of the two attributes that say how long a cookie lives out of a record.
+fn without_life(text: &str) -> String {
+    let mut text = text.to_owned();
+    for attribute in ["\"originalMaxAge\":", "\"expires\":"] {
+        let Some(at) = text.find(attribute) else {
+            continue;
+        };
+        let start = at + attribute.len();
+        let length = text[start..].find([',', '}']).unwrap_or(0);
+        text.replace_range(start..start + length, "~");
+    }
+    text
 }
 
 /// Replaces what stands between `before` and `after` by `~` where it can be read.
@@ -131,6 +152,26 @@ mod tests {
             let right = record(max_age, expires, rest);
             assert_eq!(left.agrees_with(&right), agrees, "{}", right.text);
         }
+    }
+
+    #[test]
+    fn a_life_that_one_side_wrote_is_told_from_other_differences() {
+        let left = record("null", "null", r#""a":1"#);
+        let instant = r#""2026-01-02T03:04:05.678Z""#;
+        #[rustfmt::skip]
+        let table = [
+            (true,  "3600000", instant, r#""a":1"#),
+            (true,  "null",    "null",  r#""a":1"#),
+            (false, "3600000", instant, r#""a":2"#),
+            (false, "3600000", "null",  r#""a":1"#),
+        ];
+        for (agrees, max_age, expires, rest) in table {
+            let right = record(max_age, expires, rest);
+            assert_eq!(left.agrees_but_for_a_life(&right), agrees, "{}", right.text);
+        }
+        // Nothing explains a life that only Express has written.
+        let right = record("3600000", instant, r#""a":1"#);
+        assert!(!right.agrees_but_for_a_life(&left));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The banner of the started shop: its address, its accounts, how to stop it.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use super::accounts::SEEDS;
 use super::options::Options;
 use super::secret::Origin;
+use crate::output::Style;
 
 /// Writes it to standard output.
 pub(super) fn print(options: &Options, listener: &TcpListener, store: &str, origin: &Origin) {
@@ -60,41 +61,6 @@ fn advice(addr: SocketAddr, origin: &Origin) -> String {
     match origin {
         Origin::Passing => "Ctrl-C stops it, and the sessions end with it.".to_owned(),
         _ => "Ctrl-C stops it; start it again, and everybody is still signed in.".to_owned(),
-    }
-}
-
-/// Bold letters, or none.
-#[derive(Clone, Copy)]
-enum Style {
-    Plain,
-    Terminal,
-}
-
-impl Style {
-    /// Follows <https://no-color.org>, and is plain wherever no person is looking.
-    fn of_stdout() -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        if !refused && io::stdout().is_terminal() {
-            Self::Terminal
-        } else {
-            Self::Plain
-        }
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.wrap("1", text)
-    }
-
-    fn dim(self, text: &str) -> String {
-        self.wrap("2", text)
-    }
-
-    fn wrap(self, code: &str, text: &str) -> String {
-        match self {
-            Self::Plain => text.to_owned(),
-            Self::Terminal => format!("\x1b[{code}m{text}\x1b[0m"),
-        }
     }
 }
 

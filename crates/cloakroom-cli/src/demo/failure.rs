@@ -1,19 +1,20 @@
 //! Failed requests: the status, a sentence, and the form that the client accepts.
 
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{FromRequestParts as _, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
-use cloakroom::SessionError;
 use cloakroom::auth::TooManyAttempts;
 use cloakroom::store::StoreError;
+use cloakroom::{Session, SessionError};
 use serde_json::json;
 
 use super::negotiate::Wants;
 use super::pages;
+use super::visitor::Visitor;
 
 /// Longest sentence of the shop's own, in bytes.
 const LONGEST_SENTENCE: usize = 4096;
@@ -82,20 +83,35 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Gives failures of whatever layer the look that the client wants: a page, or one line of JSON.
+/// Gives failures of whatever layer the look that the client wants: a page, or one line of JSON. Inside the
+/// session's layer a page shows the visitor; outside it is for what fails there.
 pub(super) async fn dress(request: Request, next: Next) -> Response {
     let wants = Wants::of(request.headers());
-    let response = next.run(request).await;
+    let (head, body) = request.into_parts();
+    let response = next.run(Request::from_parts(head.clone(), body)).await;
     if !is_bare_failure(&response) {
         return response;
     }
     let (parts, body) = response.into_parts();
     let sentence = sentence(parts.status, body).await;
     let dressed = match wants {
-        Wants::Page => pages::failure(parts.status, &sentence).into_response(),
+        Wants::Page => {
+            let visitor = visitor_for(parts.status, head).await;
+            pages::failure(parts.status, &sentence, visitor.as_ref()).into_response()
+        }
         Wants::Json => Json(json!({"error": sentence})).into_response(),
     };
     with_head(dressed, parts)
+}
+
+/// Reads the visitor of a failed request; `None` where the store is what failed, or there is no session's
+/// layer.
+async fn visitor_for(status: StatusCode, mut head: http::request::Parts) -> Option<Visitor> {
+    if status.is_server_error() {
+        return None;
+    }
+    let session = Session::from_request_parts(&mut head, &()).await.ok()?;
+    Some(Visitor::of(&session))
 }
 
 fn is_bare_failure(response: &Response) -> bool {

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use cloakroom::policy::TrustedProxy;
 
 use super::timeouts::Timeouts;
+use crate::address::listening_address;
 use crate::problem::Problem;
 
 /// The flags of `cloakroom demo`; without `Debug`, because two of them may hold secrets.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
+    /// Address to listen on, or a port of this machine alone; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000", value_parser = listening_address)]
     pub(super) addr: SocketAddr,
 
     /// The directory of the database and of the secret

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use cloakroom::{Session, SessionError, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::accounts::Account;
 use super::cart::Cart;
@@ -58,6 +58,15 @@ impl Visitor {
             token: (!session.is_new()).then(token).flatten(),
             ..Self::of(session)
         }
+    }
+}
+
+impl Visitor {
+    /// Returns the data that every page shows, as the shop's connections send it:
+    /// `{"cart":{"wool-scarf":2},"count":2,"userId":"ada"}`.
+    pub(super) fn state(&self) -> Value {
+        let user = self.user.as_ref().map(|user| &user.id);
+        json!({"userId": user, "cart": self.cart, "count": self.cart.count()})
     }
 }
 

@@ -3,17 +3,15 @@
 use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::de::Error as _;
 
-use super::{Access, Require};
 use crate::record::ValueError;
 use crate::session::{Session, SessionError};
 
 /// The application's users: a table of a database, as a rule.
 ///
-/// The handlers' extractor is `web::CurrentUser<A>`, for guards there is [`Require::account`], and by hand
+/// The handlers' extractor is `web::CurrentUser<A>`, for guards there is [`Require::account`](super::Require::account), and by hand
 /// [`Session::load_user`]. All three share one load for each request.
 ///
 /// ```
@@ -52,32 +50,20 @@ pub trait Accounts: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Self::User>, Self::Error>> + Send;
 }
 
-/// A user of these accounts, in case an application has several kinds.
+/// A user of these accounts, in case an application has several kinds; `None` for one who has no account any
+/// more.
 #[derive(Clone)]
-struct Loaded<A: Accounts>(Option<A::User>);
+pub(crate) struct LoadedUser<A: Accounts>(pub(crate) Option<A::User>);
 
 impl Session {
-    /// Returns the user who is signed in, from these accounts; `None` where no user is, or there is no such
-    /// account any more. A request loads each user once.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Accounts`] where the load fails: answer 503.
-    pub async fn load_user<A: Accounts>(
-        &self,
-        accounts: &A,
-    ) -> Result<Option<A::User>, SessionError> {
-        self.must_be_attached()?;
-        let Some(id) = self.user() else {
-            return Ok(None);
-        };
-        if let Some(Loaded(user)) = self.recall::<Loaded<A>>(&id) {
-            return Ok(user);
-        }
-        let loaded = accounts.load(&id).await;
-        let user = loaded.map_err(|error| SessionError::Accounts(error.into()))?;
-        self.keep(id, Loaded::<A>(user.clone()));
-        Ok(user)
+    /// Returns the user whom this request has loaded from these accounts, if it has.
+    pub(crate) fn recall_user<A: Accounts>(&self, id: &str) -> Option<LoadedUser<A>> {
+        self.recall::<LoadedUser<A>>(id)
+    }
+
+    /// Keeps a loaded user for the rest of this request.
+    pub(crate) fn keep_user<A: Accounts>(&self, id: String, user: Option<A::User>) {
+        self.keep(id, LoadedUser::<A>(user));
     }
 
     /// Returns the id of the user who is signed in, in the application's type: `user_as::<u64>()`.
@@ -96,38 +82,5 @@ impl Session {
             })
         };
         self.user().map(parse).transpose()
-    }
-}
-
-impl Require {
-    /// Requires also an account that satisfies a condition, loaded from these accounts: roles, a flag,
-    /// whatever the application keeps there. A change there holds at once, in open sessions too.
-    ///
-    /// If there is no such account any more no user is signed in. An error of the load is 503.
-    ///
-    /// ```
-    /// use cloakroom::auth::{Accounts, Require};
-    ///
-    /// # #[derive(Clone)] struct User { is_admin: bool }
-    /// fn admins(people: impl Accounts<User = User>) -> Require {
-    ///     Require::login().account(people, |user| user.is_admin)
-    /// }
-    /// ```
-    pub fn account<A: Accounts>(
-        self,
-        accounts: A,
-        may: impl Fn(&A::User) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        let may = Arc::new(may);
-        self.ask(move |session| {
-            let (accounts, may) = (accounts.clone(), Arc::clone(&may));
-            async move {
-                Ok(match session.load_user(&accounts).await? {
-                    None => Access::LoginRequired,
-                    Some(user) if may(&user) => Access::Granted,
-                    Some(_) => Access::Forbidden,
-                })
-            }
-        })
     }
 }

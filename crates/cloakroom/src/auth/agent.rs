@@ -36,7 +36,7 @@ const SYSTEMS: [(&str, &str); 9] = [
 ];
 
 /// Describes the sender of a User-Agent field: `Firefox on Linux`, `curl`, `an unknown device`.
-pub(super) fn in_words(agent: &str) -> String {
+pub(crate) fn in_words(agent: &str) -> String {
     match (find(&BROWSERS, agent), find(&SYSTEMS, agent)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(name), None) => name.to_owned(),

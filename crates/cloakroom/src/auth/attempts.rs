@@ -8,7 +8,7 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use governor::clock::Clock as _;
@@ -17,16 +17,12 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, Quota, RateLimiter};
-use tokio::sync::OwnedMutexGuard;
-use tokio::time::timeout;
 
 use self::time::Time;
 use crate::clock::Clock;
 use crate::observe::{EventSubject, Observer, Observers};
-
-/// Time for which an attempt waits for its turn: longer than a password check takes, shorter than clients
-/// wait.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::util::lock;
+use crate::util::{Turn, TurnLock};
 
 /// Number of accounts or addresses above which those with a full quota are removed; the threshold is then
 /// twice the rest.
@@ -82,16 +78,17 @@ struct AccountBudgets {
 
 /// The remaining attempts of an account, and the time at which they are full again.
 struct AccountBudget {
-    left: Arc<tokio::sync::Mutex<RemainingAttempts>>,
+    left: TurnLock<RemainingAttempts>,
     full_at: Nanos,
 }
 
-type RemainingAttempts = RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Nanos>>;
+pub(crate) type RemainingAttempts =
+    RateLimiter<NotKeyed, InMemoryState, Time, NoOpMiddleware<Nanos>>;
 
 /// An attempt under way; it counts unless it [succeeded](Self::succeeded).
 #[must_use]
 pub struct Attempt {
-    left: OwnedMutexGuard<RemainingAttempts>,
+    left: Turn<RemainingAttempts>,
     fresh: RemainingAttempts,
 }
 
@@ -162,50 +159,44 @@ impl Attempts {
         self
     }
 
-    /// Begins an attempt at an account, whether it exists or not, from an address, if that is known: waits
-    /// for the attempts before it, at most ten seconds, and counts it.
-    ///
-    /// Call it before the password is checked. An attempt that the address may not make does not count for
-    /// the account.
-    ///
-    /// # Errors
-    ///
-    /// [`TooManyAttempts`]: 429, with `Retry-After`.
-    pub async fn begin(
+    /// Tells observers of an attempt that has to wait.
+    pub(crate) fn tell_throttled(
         &self,
         account: &str,
         address: Option<IpAddr>,
-    ) -> Result<Attempt, TooManyAttempts> {
-        let begun = self.begin_untold(account, address).await;
-        if let Err(refused) = &begun {
-            let client = EventSubject {
-                address,
-                ..EventSubject::unknown().with_user(account)
-            };
-            let wait = refused.retry_after;
-            self.observers
-                .tell(|observer| observer.attempts_throttled(&client, wait));
-        }
-        begun
+        refused: TooManyAttempts,
+    ) {
+        let client = EventSubject {
+            address,
+            ..EventSubject::unknown().with_user(account)
+        };
+        self.observers
+            .tell(|observer| observer.attempts_throttled(&client, refused.retry_after));
     }
 
-    async fn begin_untold(
+    /// Counts an attempt from an address.
+    pub(crate) fn count(&self, address: IpAddr) -> Result<(), TooManyAttempts> {
+        self.limits.count(address)
+    }
+
+    /// Returns the lock at which the attempts at an account take turns.
+    pub(crate) fn turns_of(&self, account: &str) -> TurnLock<RemainingAttempts> {
+        self.limits.turns_of(account)
+    }
+
+    /// Counts an attempt whose turn has come; `None`: it has waited too long.
+    pub(crate) fn admit(
         &self,
-        account: &str,
-        address: Option<IpAddr>,
+        turn: Option<Turn<RemainingAttempts>>,
     ) -> Result<Attempt, TooManyAttempts> {
-        let limits = &self.limits;
-        if let Some(address) = address {
-            limits.count(address)?;
-        }
-        let turn = timeout(PATIENCE, limits.left(account).lock_owned());
-        let left = turn.await.map_err(|_| TooManyAttempts {
+        let left = turn.ok_or(TooManyAttempts {
             retry_after: Duration::from_secs(1),
         })?;
-        left.check().map_err(|refused| limits.too_many(&refused))?;
+        let checked = left.check();
+        checked.map_err(|refused| self.limits.too_many(&refused))?;
         Ok(Attempt {
             left,
-            fresh: limits.fresh(),
+            fresh: self.limits.fresh(),
         })
     }
 }
@@ -235,22 +226,22 @@ impl Limits {
         counted.map_err(|refused| self.too_many(&refused))
     }
 
-    fn left(&self, account: &str) -> Arc<tokio::sync::Mutex<RemainingAttempts>> {
+    fn turns_of(&self, account: &str) -> TurnLock<RemainingAttempts> {
         let (key, now) = (self.key(account), self.time.now());
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut accounts = lock(&self.accounts);
         if accounts.known.len() > accounts.tidy_above.max(TIDY_ABOVE) {
             // An attempt that waits for its turn holds the account as well.
             accounts
                 .known
-                .retain(|_, account| account.full_at > now || Arc::strong_count(&account.left) > 1);
+                .retain(|_, account| account.full_at > now || account.left.is_in_use());
             accounts.tidy_above = 2 * accounts.known.len();
         }
         let account = accounts.known.entry(key).or_insert_with(|| AccountBudget {
-            left: Arc::new(tokio::sync::Mutex::new(self.fresh())),
+            left: TurnLock::new(self.fresh()),
             full_at: now,
         });
         account.full_at = now + self.account.burst_size_replenished_in();
-        Arc::clone(&account.left)
+        account.left.clone()
     }
 
     fn fresh(&self) -> RemainingAttempts {

@@ -23,11 +23,11 @@ pub enum Access {
 }
 
 type Predicate = Arc<dyn Fn(&Session) -> bool + Send + Sync>;
-type BoxError = Box<dyn Error + Send + Sync>;
-type Roles = Pin<Box<dyn Future<Output = Result<Vec<String>, BoxError>> + Send>>;
-type ConditionFuture = Pin<Box<dyn Future<Output = Result<Access, BoxError>> + Send>>;
-type Condition = Arc<dyn Fn(Session) -> ConditionFuture + Send + Sync>;
-type RoleSource = Arc<dyn Fn(String) -> Roles + Send + Sync>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+pub(crate) type Roles = Pin<Box<dyn Future<Output = Result<Vec<String>, BoxError>> + Send>>;
+pub(crate) type ConditionFuture = Pin<Box<dyn Future<Output = Result<Access, BoxError>> + Send>>;
+pub(crate) type Condition = Arc<dyn Fn(Session) -> ConditionFuture + Send + Sync>;
+pub(crate) type RoleSource = Arc<dyn Fn(String) -> Roles + Send + Sync>;
 
 /// The conditions for passing a guard; all of them must hold.
 ///
@@ -104,76 +104,27 @@ impl Require {
         self
     }
 
-    /// Requires also a condition of the application that has to query something, such as a database; `false`
-    /// is [`Access::Forbidden`], an error is 503. It is called after roles and [`when`](Self::when) have
-    /// passed, in the order of the calls.
-    ///
-    /// ```
-    /// use cloakroom::auth::Require;
-    /// # async fn has_paid(_: &str) -> std::io::Result<bool> { Ok(true) }
-    ///
-    /// let subscribers = Require::login().when_async(async |session| {
-    ///     has_paid(&session.user().unwrap_or_default()).await
-    /// });
-    /// # let _ = subscribers;
-    /// ```
-    pub fn when_async<P, F, E>(self, condition: P) -> Self
-    where
-        P: Fn(Session) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<bool, E>> + Send + 'static,
-        E: Into<BoxError>,
-    {
-        self.ask(move |session| {
-            let asking = condition(session);
-            async move {
-                let may = asking.await.map_err(Into::into)?;
-                Ok(if may {
-                    Access::Granted
-                } else {
-                    Access::Forbidden
-                })
-            }
-        })
-    }
-
-    /// Adds a condition that returns the access itself.
-    pub(super) fn ask<P, F>(mut self, condition: P) -> Self
-    where
-        P: Fn(Session) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<Access, BoxError>> + Send + 'static,
-    {
-        let condition = move |session| -> ConditionFuture { Box::pin(condition(session)) };
-        self.conditions.push(Arc::new(condition));
+    /// Adds a condition, called after roles and predicates have passed.
+    pub(crate) fn with_condition(mut self, condition: Condition) -> Self {
+        self.conditions.push(condition);
         self
     }
 
-    /// Calls this function for the roles of the user each time, instead of reading the session's `roles`: for
-    /// the application's database, so that a withdrawn right is gone at once.
-    ///
-    /// It is called with the user as [`Session::user`] returns it, and only where a role is required. An
-    /// error is 503: a user whose rights are not known passes no guard.
-    ///
-    /// ```
-    /// use cloakroom::auth::Require;
-    ///
-    /// async fn roles_of(user: String) -> Result<Vec<String>, std::io::Error> {
-    ///     Ok(if user == "ada" { vec!["admin".into()] } else { vec![] })
-    /// }
-    ///
-    /// let admin = Require::role("admin").roles_from(roles_of);
-    /// # let _ = admin;
-    /// ```
-    pub fn roles_from<S, F, E>(mut self, source: S) -> Self
-    where
-        S: Fn(String) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<Vec<String>, E>> + Send + 'static,
-        E: Into<BoxError>,
-    {
-        self.source = Some(Arc::new(move |user| {
-            let asking = source(user);
-            Box::pin(async move { asking.await.map_err(Into::into) })
-        }));
+    /// Returns the conditions that query something, in the order of the calls.
+    pub(crate) fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// Sets the function that returns a user's roles.
+    pub(crate) fn with_source(mut self, source: RoleSource) -> Self {
+        self.source = Some(source);
         self
+    }
+
+    /// Returns the function to be called for a user's roles; `None` where no role is required, or those of
+    /// the session count.
+    pub(crate) fn source(&self) -> Option<&RoleSource> {
+        self.source.as_ref().filter(|_| !self.roles.is_empty())
     }
 
     /// Returns `true` if it requires more than a login: then a guard reads the session as it is stored, past
@@ -195,14 +146,14 @@ impl Require {
         if session.is_ended() || session.user().is_none() {
             return Access::LoginRequired;
         }
-        if self.source.is_some() && !self.roles.is_empty() || !self.conditions.is_empty() {
+        if self.source().is_some() || !self.conditions.is_empty() {
             return Access::Forbidden;
         }
         self.check_with(&self.own_roles(session), session, now)
     }
 
     /// Returns the roles that the session itself holds for its user.
-    fn own_roles(&self, session: &Session) -> Vec<String> {
+    pub(crate) fn own_roles(&self, session: &Session) -> Vec<String> {
         // Roles of an earlier user do not count.
         if self.roles.is_empty() || !session.has_own_roles() {
             return Vec::new();
@@ -210,38 +161,8 @@ impl Require {
         session.get(ROLES).ok().flatten().unwrap_or_default()
     }
 
-    /// Checks a session at this time, by the roles that [`roles_from`](Self::roles_from) returns where it is
-    /// set, otherwise by its own.
-    ///
-    /// # Errors
-    ///
-    /// The error of that function: answer 503.
-    pub async fn check_now(&self, session: &Session, now: SystemTime) -> Result<Access, BoxError> {
-        let user = session.user().filter(|_| !session.is_ended());
-        let Some(user) = user else {
-            return Ok(Access::LoginRequired);
-        };
-        let source = self.source.as_ref().filter(|_| !self.roles.is_empty());
-        let has = match source {
-            Some(source) => source(user).await?,
-            None => self.own_roles(session),
-        };
-        let access = self.check_with(&has, session, now);
-        if access == Access::Forbidden {
-            return Ok(access);
-        }
-        // No user is asked for a password that would not let them in.
-        for condition in &self.conditions {
-            let asked = condition(session.clone()).await?;
-            if asked != Access::Granted {
-                return Ok(asked);
-            }
-        }
-        Ok(access)
-    }
-
     /// Checks the remaining conditions for a user who is signed in and has these roles.
-    fn check_with(&self, has: &[String], session: &Session, now: SystemTime) -> Access {
+    pub(crate) fn check_with(&self, has: &[String], session: &Session, now: SystemTime) -> Access {
         let may = self
             .roles
             .iter()

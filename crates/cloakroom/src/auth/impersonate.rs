@@ -32,11 +32,7 @@ impl Session {
         let signed_in = self.user().ok_or(SessionError::NotSignedIn)?;
         // An impersonator stays the same user.
         let by = self.impersonator().unwrap_or(signed_in);
-        let proofs = self
-            .coordinator()
-            .policy
-            .keys()
-            .fingerprints_of_both(&by, user);
+        let proofs = self.policy().keys().fingerprints_of_both(&by, user);
         let proof = proofs.into_iter().next().unwrap_or_default();
         self.act_as(user, Some((by, proof)))
     }
@@ -61,11 +57,7 @@ impl Session {
         let (by, proof) = metadata.by()?;
         let user = self.user()?;
         // Another writer may have signed in another user since, or made it up.
-        let proofs = self
-            .coordinator()
-            .policy
-            .keys()
-            .fingerprints_of_both(by, &user);
+        let proofs = self.policy().keys().fingerprints_of_both(by, &user);
         let is_proven = proofs.iter().any(|own| is_same(own, proof));
         is_proven.then(|| by.to_owned())
     }

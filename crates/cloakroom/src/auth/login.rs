@@ -1,4 +1,4 @@
-//! Login and logout: the operations at which a session's user changes.
+//! Login and logout as decisions: what becomes of a session whose user changes.
 
 use std::time::SystemTime;
 
@@ -16,57 +16,11 @@ use crate::session::{Session, SessionError};
 pub(crate) const ROLES: &str = "roles";
 
 impl Session {
-    /// Signs a user in to the session: under a new id, so that an id planted before is worth nothing after
-    /// (session fixation), and with the time and the device of this login noted.
-    ///
-    /// The data stays, unless the policy's [`clear_on_login`](crate::policy::PolicyBuilder::clear_on_login)
-    /// says otherwise; that of another user who was signed in is discarded, also where another program has
-    /// signed that user out and kept the session. The roles of guards
-    /// ([`Require::role`](super::Require::role)) are removed in any case: set them after the login. A login
-    /// of the same user again, for a step-up, is a login like any other; each starts the session's absolute
-    /// time-out again (NIST SP 800-63B-4 §5.2). The user is stored under the first of the policy's
-    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys), `userId`, where Express and the index of users
-    /// look. Nothing is stored before the end of the request: record, id and index change in one operation
-    /// where the store can. Only where the policy limits a user's sessions
-    /// ([`max_sessions`](crate::policy::PolicyBuilder::max_sessions)) is the store called at once.
-    ///
-    /// ```
-    /// # use cloakroom::session::{Session, SessionError};
-    /// # async fn f(session: Session) -> Result<(), SessionError> {
-    /// session.login("ada").await?;
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::Value`] for a user that is neither
-    /// a string nor a number, nor an object with such an `id`, `_id` or `sub`; [`SessionError::Store`] where
-    /// the store failed to return this request's session, and the policy let it go on;
-    /// [`SessionError::TooManySessions`], and the errors of [`save`](Self::save), where the policy limits a
-    /// user's sessions; [`SessionError::HeadersSent`] once the response's head is on its way.
-    #[doc(alias = "cycle_id")]
-    pub fn login(
-        &self,
-        user: impl Serialize,
-    ) -> impl Future<Output = Result<(), SessionError>> + Send {
-        let user = serde_json::to_value(user);
-        let user = user.map_err(|error| ValueError::write::<Value>("user", error));
-        let session = self.clone();
-        async move {
-            let user = user?;
-            let name = name_of(&user)?;
-            session.must_be_attached()?;
-            session.must_precede_head()?;
-            session.check_session_limit(&name).await?;
-            session.assign_user(&name, user)?;
-            session.enforce_session_limit(&name).await
-        }
-    }
-
-    fn assign_user(&self, name: &str, user: Value) -> Result<(), SessionError> {
+    /// Makes a user the session's, in memory.
+    pub(crate) fn assign_user(&self, name: &str, user: Value) -> Result<(), SessionError> {
         let keys = self.user_keys();
         let is_anothers = self.is_anothers(&keys, name);
-        if is_anothers || self.coordinator().policy.settings().clear_on_login {
+        if is_anothers || self.policy().settings().clear_on_login {
             self.discard_data(!is_anothers)?;
         }
         if !self.owner_by(&keys).is(name) {
@@ -108,7 +62,7 @@ impl Session {
 
     /// Returns `true` if a record's fingerprint is that of this user, by any key of the ring.
     pub(super) fn is_fingerprint_of(&self, fingerprint: &str, name: &str) -> bool {
-        let keys = self.coordinator().policy.keys();
+        let keys = self.policy().keys();
         let own = keys.fingerprints_of(name);
         own.iter().any(|own| is_same(own, fingerprint))
     }
@@ -120,13 +74,13 @@ impl Session {
         self.hand_over()?;
         let known = self.login_device().filter(|_| is_same_user);
         let device = self.device(known.map(|note| note.handle))?;
-        let own = self.coordinator().policy.keys().fingerprints_of(name);
+        let own = self.policy().keys().fingerprints_of(name);
         self.note_login(device.as_ref(), own.into_iter().next())
     }
 
     /// Returns the device that this request comes from, if the policy wants it noted.
     fn device(&self, handle: Option<String>) -> Result<Option<LoginDevice>, SessionError> {
-        if !self.coordinator().policy.settings().note_devices {
+        if !self.policy().settings().note_devices {
             return Ok(None);
         }
         let handle = match handle {
@@ -138,15 +92,6 @@ impl Session {
             agent: self.request().user_agent.clone(),
             address: self.request().address,
         }))
-    }
-
-    /// Ends the session, on every server, and clears its cookie.
-    ///
-    /// # Errors
-    ///
-    /// As for [`destroy`](Self::destroy).
-    pub async fn logout(&self) -> Result<(), SessionError> {
-        self.destroy().await
     }
 
     /// Signs the user out and keeps the values of some keys, such as a cart, in a new session: the old one
@@ -198,7 +143,7 @@ impl Session {
 
     /// Returns the user who is signed in, by these keys.
     pub(super) fn owner_by(&self, keys: &UserKeys) -> Owner {
-        let owner = self.find(|held| Some(keys.owner_by(|key| held.data(key))));
+        let owner = self.find(|held| Some(keys.owner_by(|key| held.data.application_value(key))));
         owner.unwrap_or(Owner::Nobody)
     }
 
@@ -215,7 +160,8 @@ impl Session {
         self.user().and_then(is_own).map(SystemTime::from)
     }
 
-    pub(super) fn store_user(&self, path: &str, user: Value) -> Result<(), SessionError> {
+    /// Sets the value at the path of a user's key.
+    pub(crate) fn store_user(&self, path: &str, user: Value) -> Result<(), SessionError> {
         let mut steps = path.split('.');
         let key = steps.next().unwrap_or(path);
         let rest: Vec<&str> = steps.collect();
@@ -263,8 +209,13 @@ fn put(root: &mut Value, path: &[&str], value: Value) {
     }
 }
 
+/// Returns the JSON value of a user who is to sign in.
+pub(crate) fn user_value(user: impl Serialize) -> Result<Value, ValueError> {
+    serde_json::to_value(user).map_err(|error| ValueError::write::<Value>("user", error))
+}
+
 /// Returns the name of a user in the index, so that both mean the same user.
-fn name_of(user: &Value) -> Result<String, SessionError> {
+pub(crate) fn name_of(user: &Value) -> Result<String, SessionError> {
     let json = stringify(user).map_err(|error| ValueError::write::<Value>("user", error))?;
     user_id(&json).ok_or_else(no_user)
 }

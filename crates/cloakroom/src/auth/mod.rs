@@ -1,4 +1,6 @@
-//! Users of sessions and their rights: login, devices, guards, the redirect after a login.
+//! Users of sessions and their rights as decisions: login, devices, guards, the redirect after a login.
+//!
+//! `manager::users` carries out what a store, or the application, has a part in.
 
 mod accounts;
 mod agent;
@@ -6,7 +8,7 @@ mod agent;
 mod attempts;
 mod csrf;
 mod device;
-pub(crate) mod devices;
+mod devices;
 mod guard;
 mod impersonate;
 mod login;
@@ -17,12 +19,17 @@ mod rejection;
 mod unseen;
 
 pub use accounts::Accounts;
+pub(crate) use accounts::LoadedUser;
+#[cfg(feature = "inspect")]
+pub(crate) use agent::in_words;
 #[cfg(feature = "attempts")]
 pub use attempts::{Attempt, Attempts, TooManyAttempts};
 pub use csrf::{CsrfSecret, Decision, RequestSource, TokenPlace};
 pub use device::Device;
+pub(crate) use devices::{UserSession, excess, is_own, last_used_first};
 pub use guard::{Access, Require};
-pub(crate) use login::ROLES;
+pub(crate) use guard::{BoxError, ConditionFuture};
+pub(crate) use login::{ROLES, name_of, user_value};
 pub use origin::{Origin, OriginError};
 pub use passport::Passport;
 pub use redirect::safe_redirect_path;

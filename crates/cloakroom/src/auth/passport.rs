@@ -4,7 +4,7 @@ use std::future::Future;
 
 use serde_json::Value;
 
-use crate::record::{Owner, PASSPORT_USER, id_in, user_id};
+use crate::record::{Owner, id_in, user_id};
 use crate::session::{Session, SessionError};
 
 /// The key of Passport's object: its `key` option, left at the default.
@@ -55,28 +55,15 @@ pub trait Passport: Send + Sync {
 }
 
 impl Session {
-    /// Returns the user who is signed in by Passport: Express's `req.user`.
-    ///
-    /// As in Passport, `null`, `false` and the empty string are no user, and 0 is one. It agrees with
-    /// [`user`](Self::user): where another of the policy's
-    /// [`user_keys`](crate::policy::PolicyBuilder::user_keys) names another user, it is `None`, with a
-    /// warning (`keepSessionInfo`); and so for an object without an `id`, `_id` or `sub`, for which
-    /// `user_keys` has to name a path of its own, such as `passport.user.uuid`.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`.
-    pub async fn passport_user<P: Passport>(
-        &self,
-        strategy: &P,
-    ) -> Result<Option<P::User>, SessionError> {
+    /// Returns the value of Passport's user, where that is the user who is signed in.
+    pub(crate) fn passport_value(&self) -> Result<Option<Value>, SessionError> {
         let kept: Option<Value> = self.get(PASSPORT)?;
         let user = kept.and_then(|mut kept| kept.get_mut("user").map(Value::take));
         let Some(user) = user.filter(is_somebody) else {
             return Ok(None);
         };
         match self.owner_by(&self.user_keys().and_passport()) {
-            Owner::User(_) => Ok(strategy.deserialize(user).await),
+            Owner::User(_) => Ok(Some(user)),
             Owner::Contradiction(_) => {
                 tracing::warn!(
                     "a session names two users: set the policy's user_keys to passport.user"
@@ -92,30 +79,20 @@ impl Session {
         }
     }
 
-    /// Signs a user in for both sides: [`login`](Self::login), and `passport.user` as Passport 0.7 writes it.
-    /// Both are removed at [`logout`](Self::logout).
-    ///
-    /// # Errors
-    ///
-    /// As for [`login`](Self::login): [`SessionError::Value`] where `serialize` returns a value that names no
-    /// user.
-    pub async fn passport_login<P: Passport>(
+    /// Discards the data of another user than the one who is to sign in by Passport, and returns the id that
+    /// signs that one in.
+    pub(crate) fn prepare_passport_login<'a>(
         &self,
-        strategy: &P,
-        user: &P::User,
-    ) -> Result<(), SessionError> {
-        self.must_be_attached()?;
-        self.must_precede_head()?;
-        let value = strategy.serialize(user);
-        let id = id_in(&value);
+        value: &'a Value,
+    ) -> Result<&'a Value, SessionError> {
+        let id = id_in(value);
         let name = user_id(&id.to_string());
         // `login` reads the policy's keys, and Passport's need not be one of them.
         let keys = self.user_keys().and_passport();
         if name.is_some_and(|name| self.is_anothers(&keys, &name)) {
             self.discard_data(false)?;
         }
-        self.login(id).await?;
-        self.store_user(PASSPORT_USER, value)
+        Ok(id)
     }
 }
 

@@ -23,7 +23,8 @@ pub(super) fn warn_of_unseen_user(session: &Session) {
     if SAID.load(Ordering::Relaxed) {
         return;
     }
-    let Some(key) = session.find(|held| named_elsewhere(|key| held.data(key))) else {
+    let Some(key) = session.find(|held| named_elsewhere(|key| held.data.application_value(key)))
+    else {
         return;
     };
     if !SAID.swap(true, Ordering::Relaxed) {

@@ -2,9 +2,8 @@
 
 use super::CookieName;
 use super::codec;
-use super::key_ring::KeyRing;
+use super::key_ring::{self, KeyRing};
 use super::request::{pairs, value_of};
-use super::signed;
 use crate::id::IdGrammar;
 
 /// The fault of a request's cookies, where none is a valid ticket.
@@ -36,7 +35,7 @@ pub(crate) fn fault_of(
     };
     let is_signed = |value: &[u8]| {
         let text = codec::decode(value)?;
-        let (id, _) = signed::verify(text.strip_prefix("s:")?, &keys)?;
+        let (id, _) = key_ring::verify(text.strip_prefix("s:")?, &keys)?;
         Some(!grammar.allows(id))
     };
     let mut own = values(name.as_str()).peekable();

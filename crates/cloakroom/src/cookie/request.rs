@@ -9,9 +9,8 @@ use std::cell::LazyCell;
 use memchr::memchr;
 
 use super::codec;
-use super::key_ring::{KeyRing, KeySet, Signature};
+use super::key_ring::{self, KeyRing, KeySet, Signature};
 use super::name::CookieName;
-use super::signed;
 use super::ticket::Ticket;
 use crate::id::{IdGrammar, SessionId};
 
@@ -66,6 +65,22 @@ pub fn valid_tickets<'a>(
     std::iter::once(first).chain(second).collect()
 }
 
+/// Returns the names and the values of all pairs in a Cookie field, undecoded, as they are read here: for
+/// tools that explain a request.
+#[doc(hidden)]
+pub fn cookie_pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pairs(field).filter_map(|pair| {
+        let name = trim(&pair[..memchr(b'=', pair)?]);
+        Some((name, value_of(pair, name)?))
+    })
+}
+
+/// Decodes a cookie's value as it is decoded here; `None` where it is not ASCII.
+#[doc(hidden)]
+pub fn decode_value(value: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
+    codec::decode(value)
+}
+
 /// Finds the first valid ticket.
 #[cfg(test)]
 pub(crate) fn find<'a>(
@@ -92,7 +107,7 @@ fn verify(value: &[u8], keys: &KeySet, grammar: &IdGrammar) -> Option<Ticket> {
         return None;
     }
     let text = codec::decode(value)?;
-    let (id, by) = signed::verify(text.strip_prefix("s:")?, keys)?;
+    let (id, by) = key_ring::verify(text.strip_prefix("s:")?, keys)?;
     let id = SessionId::parse(id, grammar)?;
     Some(Ticket {
         id,

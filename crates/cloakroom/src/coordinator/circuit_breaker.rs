@@ -3,10 +3,12 @@
 //! A failure that comes at once makes no request wait, and is not counted. Neither is a time-out while other
 //! operations were answered: a locked record blocks those that want to change it, and the store works.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::util::lock;
 
 /// Number of timed-out operations in a row that opens the breaker.
 const FAILURE_THRESHOLD: u32 = 5;
@@ -114,7 +116,7 @@ impl CircuitBreaker {
     }
 
     fn change<T>(&self, change: impl FnOnce(Count) -> (Count, T)) -> T {
-        let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = lock(&self.0);
         let (next, result) = change(*count);
         *count = next;
         result

@@ -16,9 +16,6 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use pending_ends::PendingEnd;
@@ -101,8 +98,7 @@ impl Coordinator {
         if id.is_key() || !self.policy.settings().hash_ids_at_rest {
             return Cow::Borrowed(id);
         }
-        let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(id.expose()));
-        Cow::Owned(SessionId::from_store(&hash))
+        Cow::Owned(id.hashed_at_rest())
     }
 
     /// Reads a session. A read that fails at once, as on a connection that broke unnoticed, is retried; no

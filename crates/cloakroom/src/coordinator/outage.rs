@@ -1,11 +1,12 @@
 //! An outage is told of once when it begins, and once when it is over.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
 use crate::store::StoreError;
+use crate::util::lock;
 
 /// `true` while the store fails.
 #[derive(Default)]
@@ -21,7 +22,7 @@ impl Outage {
         if self.is_on.load(Ordering::Relaxed) {
             return;
         }
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = lock(&self.since);
         if since.is_none() {
             *since = Some(Instant::now());
             self.is_on.store(true, Ordering::Relaxed);
@@ -37,7 +38,7 @@ impl Outage {
         if !self.is_on.load(Ordering::Relaxed) {
             return;
         }
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = lock(&self.since);
         if let Some(since) = since.take() {
             self.is_on.store(false, Ordering::Relaxed);
             let seconds = since.elapsed().as_secs_f32();

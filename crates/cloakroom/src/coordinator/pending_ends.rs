@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -14,13 +14,14 @@ use super::Coordinator;
 use crate::id::SessionId;
 use crate::observe::EndCause;
 use crate::store::StoreError;
+use crate::util::{Backoff, lock};
 
 /// The most sessions that are remembered, at some 200 bytes each.
 const MAX_UNENDED: usize = 10_000;
 /// Number of refusals in a row that end a round: the store accepts nothing yet.
 const MAX_REFUSALS: usize = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// Pauses between two rounds.
+const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(500));
 
 /// The sessions that are still to be ended.
 #[derive(Default)]
@@ -59,7 +60,7 @@ pub(super) struct EndAttempt<'a> {
 
 impl PendingEnds {
     fn lock(&self) -> MutexGuard<'_, PendingState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn is_empty(&self) -> bool {
@@ -185,13 +186,13 @@ impl Coordinator {
 
 /// Retries until all have ended, or the coordinator is dropped.
 async fn try_again(coordinator: Weak<Coordinator>) {
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = RETRY_BACKOFF;
     let mut running = Running {
         coordinator: Weak::clone(&coordinator),
         is_done: false,
     };
     loop {
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(backoff.pause()).await;
         let Some(coordinator) = coordinator.upgrade() else {
             return;
         };
@@ -200,15 +201,11 @@ async fn try_again(coordinator: Weak<Coordinator>) {
         if running.is_done {
             return;
         }
-        pause = pause_after(pause, has_ended);
-    }
-}
-
-fn pause_after(pause: Duration, has_ended: bool) -> Duration {
-    if has_ended {
-        FIRST_PAUSE
-    } else {
-        (pause * 2).min(LONGEST_PAUSE)
+        if has_ended {
+            backoff.succeeded();
+        } else {
+            backoff.failed();
+        }
     }
 }
 
@@ -289,15 +286,5 @@ mod tests {
             (MAX_UNENDED, MAX_UNENDED)
         );
         assert!(!state.ends.contains_key(&id(4)) && state.ends.contains_key(&id(5)));
-    }
-
-    #[test]
-    fn the_retry_pause_grows_while_nothing_ends() {
-        let mut pause = FIRST_PAUSE;
-        for _ in 0..10 {
-            pause = pause_after(pause, false);
-        }
-        assert_eq!(pause, LONGEST_PAUSE);
-        assert_eq!(pause_after(pause, true), FIRST_PAUSE);
     }
 }

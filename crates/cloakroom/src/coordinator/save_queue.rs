@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ use crate::id::SessionId;
 use crate::lifecycle::{Edit, EditError};
 use crate::record::Record;
 use crate::store::{StoreError, StoreErrorKind};
+use crate::util::lock;
 
 /// The reason for which a session could not be saved.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ enum Entered {
 
 impl SaveQueue {
     fn enter(&self, id: &SessionId, edit: Box<Edit>) -> Entered {
-        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = lock(&self.0);
         match queues.entry(id.clone()) {
             Entry::Vacant(place) => {
                 place.insert(Vec::new());
@@ -90,7 +91,7 @@ impl SaveQueue {
 
     /// Takes the saves that wait; if there are none, the next save goes first again.
     fn next(&self, id: &SessionId) -> Vec<QueuedSave> {
-        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = lock(&self.0);
         let Entry::Occupied(mut place) = queues.entry(id.clone()) else {
             return Vec::new();
         };

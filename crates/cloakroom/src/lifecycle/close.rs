@@ -40,7 +40,7 @@ pub(crate) struct Plan {
 
 /// Decides what to do with a session once the handler has answered.
 pub(crate) fn close(policy: &Policy, held: &SessionState, now: Timestamp) -> Plan {
-    let (store, cookie) = match held.phase {
+    let (store, cookie) = match held.progress.phase {
         // A client that gets a success must find the change stored.
         Phase::Live if is_shut_out(policy, held) && held.is_dirty() => {
             (StoreOp::Refuse, CookieOp::Keep)
@@ -60,29 +60,34 @@ pub(crate) fn close(policy: &Policy, held: &SessionState, now: Timestamp) -> Pla
 
 fn store_op(policy: &Policy, held: &SessionState, now: Timestamp) -> StoreOp {
     let settings = policy.settings();
-    match &held.stored {
-        Some(stored) if *stored != held.id => match held.arrival {
+    match &held.identity.stored {
+        Some(stored) if *stored != held.identity.id => match held.identity.arrival {
             // No client would ever have the new id.
             Arrival::Predecessor if is_late(policy, held) => StoreOp::Destroy,
             _ => StoreOp::Replace,
         },
         // No client would ever have its id.
         None if is_late(policy, held) => StoreOp::Nothing,
-        None if held.rotation.is_some() || settings.save_uninitialized || held.is_dirty() => {
+        None if held.identity.rotation.is_some()
+            || settings.save_uninitialized
+            || held.is_dirty() =>
+        {
             StoreOp::Create
         }
         Some(_) if held.is_dirty() => StoreOp::Update,
         // A touch does not write the attributes in every store.
-        Some(_) if held.cookie_changed && (held.saved || keeps_attributes(policy)) => {
+        Some(_) if held.cookie.changed && (held.progress.saved || keeps_attributes(policy)) => {
             StoreOp::Update
         }
         // A touch moves no expiry back.
-        Some(_) if held.cookie_changed && held.expires(policy, now) < held.stored_expires => {
+        Some(_)
+            if held.cookie.changed && held.expires(policy, now) < held.identity.stored_expires =>
+        {
             StoreOp::Update
         }
         // The save has set the new expiry already.
-        Some(_) if held.saved => StoreOp::Nothing,
-        Some(_) if settings.resave || lacks_stamp(policy, held) || held.metadata_changed => {
+        Some(_) if held.progress.saved => StoreOp::Nothing,
+        Some(_) if settings.resave || lacks_stamp(policy, held) || held.metadata.changed => {
             StoreOp::Update
         }
         Some(_) if is_touch_due(policy, held, now) => StoreOp::Touch,
@@ -97,12 +102,13 @@ fn keeps_attributes(policy: &Policy) -> bool {
 
 /// Returns `true` for a session of another writer, which has no absolute time-out yet: it starts here.
 fn lacks_stamp(policy: &Policy, held: &SessionState) -> bool {
-    held.metadata.is_none() && super::expiry::new_metadata(policy, held.stored_expires).is_some()
+    held.metadata.value.is_none()
+        && super::expiry::new_metadata(policy, held.identity.stored_expires).is_some()
 }
 
 fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestamp) -> CookieOp {
     let settings = policy.settings();
-    if held.arrival != Arrival::Current && is_late(policy, held) {
+    if held.identity.arrival != Arrival::Current && is_late(policy, held) {
         return CookieOp::Keep;
     }
     // Its lifetime would begin again with the cookie.
@@ -110,15 +116,15 @@ fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestam
         return CookieOp::Keep;
     }
     let send = if held.is_new() {
-        settings.save_uninitialized || held.saved || held.is_modified()
+        settings.save_uninitialized || held.progress.saved || held.is_modified()
     } else {
-        let ticket = held.ticket.as_ref();
+        let ticket = held.identity.ticket.as_ref();
         let outdated = ticket.is_some_and(|ticket| ticket.signature.is_none());
         // Evaluated as after a touch, as in Express.
-        let expires = held.cookie.has_expires_if_touched(now);
+        let expires = held.cookie.value.has_expires_if_touched(now);
         let is_due = match settings.cookie_life {
             CookieLife::Express => expires && held.is_modified(),
-            CookieLife::Session => held.sets_cookie || (expires && outlives_cookie(held, store)),
+            CookieLife::Session => held.cookie.is_set || (expires && outlives_cookie(held, store)),
         };
         settings.rolling || outdated || is_due
     };
@@ -130,7 +136,7 @@ fn cookie_op(policy: &Policy, held: &SessionState, store: StoreOp, now: Timestam
 fn outlives_cookie(held: &SessionState, store: StoreOp) -> bool {
     let moves = match store {
         StoreOp::Touch | StoreOp::Update => true,
-        StoreOp::Nothing => held.saved,
+        StoreOp::Nothing => held.progress.saved,
         _ => false,
     };
     // A cookie that lives until the absolute time-out was sent when that was set.
@@ -146,7 +152,7 @@ pub(crate) fn cookie_expires(
     policy: &Policy,
     held: &SessionState,
 ) -> Result<Option<Timestamp>, ()> {
-    let expires = held.cookie.expires_attribute()?;
+    let expires = held.cookie.value.expires_attribute()?;
     Ok(match (policy.settings().cookie_life, held.deadline()) {
         // The idle time-out is enforced by the server alone.
         (CookieLife::Session, Some(deadline)) => expires.map(|_| deadline),
@@ -156,7 +162,7 @@ pub(crate) fn cookie_expires(
 
 fn unset(policy: &Policy, held: &SessionState) -> (StoreOp, CookieOp) {
     // A session that `reset` replaced is over, whatever becomes of the new one.
-    let given_up = held.stored.is_some() && held.base.is_none();
+    let given_up = held.identity.stored.is_some() && held.data.base.is_none();
     match policy.settings().unset {
         Unset::Keep if given_up => (StoreOp::Destroy, CookieOp::Keep),
         Unset::Keep => (StoreOp::Nothing, CookieOp::Keep),
@@ -172,7 +178,7 @@ fn unset(policy: &Policy, held: &SessionState) -> (StoreOp, CookieOp) {
 
 /// Clears the cookie of a client that has one; a session that began with this request has none.
 fn clear(policy: &Policy, held: &SessionState) -> CookieOp {
-    let is_own = held.arrival == Arrival::Current && held.client_has_ticket();
+    let is_own = held.identity.arrival == Arrival::Current && held.client_has_ticket();
     if policy.settings().clear_cookie_on_destroy && is_own {
         CookieOp::Clear
     } else {
@@ -185,10 +191,13 @@ fn is_touch_due(policy: &Policy, held: &SessionState, now: Timestamp) -> bool {
     if held.keeps_expiry() {
         return false;
     }
-    let after = touch_after(policy, &held.cookie);
-    held.touched
-        || held.cookie_changed
-        || held.expires(policy, now).since(held.stored_expires) >= after
+    let after = touch_after(policy, &held.cookie.value);
+    held.progress.touched
+        || held.cookie.changed
+        || held
+            .expires(policy, now)
+            .since(held.identity.stored_expires)
+            >= after
 }
 
 fn touch_after(policy: &Policy, cookie: &CookieState) -> Duration {
@@ -206,10 +215,11 @@ pub(crate) fn needs_id_rotation(policy: &Policy, held: &SessionState, now: Times
     };
     let old = held
         .metadata
+        .value
         .as_ref()
         .is_some_and(|metadata| now.since(metadata.renewed()) >= timeout);
-    old && !held.is_passive
-        && held.phase == Phase::Live
-        && held.stored.as_ref() == Some(&held.id)
+    old && !held.progress.is_passive
+        && held.progress.phase == Phase::Live
+        && held.identity.is_stored()
         && !held.is_new()
 }

@@ -73,25 +73,25 @@ pub(crate) fn leaves_id(
 /// Returns `true` if a request signs a user in: by a login, or by naming another user than it found.
 pub(crate) fn signs_in(policy: &Policy, held: &SessionState) -> bool {
     let keys = &policy.settings().user_keys;
-    let found = |key: &str| held.base.as_ref().and_then(|base| base.get(key));
+    let found = |key: &str| held.data.base.as_ref().and_then(|base| base.get(key));
     let signs_in = || {
-        let owner = keys.owner_by(|key| held.data(key));
+        let owner = keys.owner_by(|key| held.data.application_value(key));
         matches!(owner, Owner::User(_)) && owner != keys.owner_by(found)
     };
-    held.is_login || signs_in()
+    held.progress.is_login || signs_in()
 }
 
 /// Returns the user who is signed in by a session as it is now.
 pub(crate) fn user_now(policy: &Policy, held: &SessionState) -> Option<String> {
     let keys = &policy.settings().user_keys;
-    keys.owner_by(|key| held.data(key)).user()
+    keys.owner_by(|key| held.data.application_value(key)).user()
 }
 
 /// Returns the user of a request that signs in, where it found the same user signed in already.
 pub(crate) fn user_before(policy: &Policy, held: &SessionState) -> Option<String> {
-    let (found, keys) = (held.found()?, &policy.settings().user_keys);
+    let (found, keys) = (held.data.last_record()?, &policy.settings().user_keys);
     let user = keys.owner_by(|key| found.get(key)).user()?;
-    let now = keys.owner_by(|key| held.data(key));
+    let now = keys.owner_by(|key| held.data.application_value(key));
     now.is(&user).then_some(user)
 }
 
@@ -100,26 +100,33 @@ pub(crate) fn user_before(policy: &Policy, held: &SessionState) -> Option<String
 pub(crate) fn signs_in_a_visitor(policy: &Policy, held: &SessionState) -> bool {
     let keys = &policy.settings().user_keys;
     let is_nobodys = |found: &Record| keys.owner_by(|key| found.get(key)) == Owner::Nobody;
-    signs_in(policy, held) && !held.is_handed && held.found().is_none_or(is_nobodys)
+    signs_in(policy, held)
+        && !held.progress.is_handed
+        && held.data.last_record().is_none_or(is_nobodys)
 }
 
 /// Returns the text of the session that must still be stored when its data is discarded: what it keeps,
 /// without a user's proof or for the same user, must not outlive a logout everywhere.
 pub(crate) fn required(policy: &Policy, held: &SessionState) -> Option<RecordText> {
-    let goes_on = || held.is_handed || user_before(policy, held).is_some();
-    let found = held.found().filter(|_| held.base.is_none() && goes_on())?;
+    let goes_on = || held.progress.is_handed || user_before(policy, held).is_some();
+    let found = held
+        .data
+        .last_record()
+        .filter(|_| held.data.base.is_none() && goes_on())?;
     Some(found.text().clone())
 }
 
 /// Returns `true` if nothing of the session may be stored: its client's id was closed.
 pub(crate) fn is_shut_out(policy: &Policy, held: &SessionState) -> bool {
-    held.arrival == Arrival::Closed && held.stored.is_none() && !signs_in(policy, held)
+    held.identity.arrival == Arrival::Closed
+        && held.identity.stored.is_none()
+        && !signs_in(policy, held)
 }
 
 /// Returns `true` if the response must not carry the session's cookie: its client may have another one by
 /// now.
 pub(crate) fn is_late(policy: &Policy, held: &SessionState) -> bool {
-    held.arrival != Arrival::Current && !signs_in(policy, held)
+    held.identity.arrival != Arrival::Current && !signs_in(policy, held)
 }
 
 /// Prepares the end of a request that came by a predecessor of the session's id: one that signs a user in
@@ -131,10 +138,10 @@ pub(crate) fn settle_predecessor(
     now: Timestamp,
 ) {
     if !signs_in(policy, held) {
-        if held.base.is_some() {
+        if held.data.base.is_some() {
             held.keep_id();
         }
-    } else if held.rotation.is_none() {
+    } else if held.identity.rotation.is_none() {
         held.change_id(id, Rotation::Handover, now);
     }
 }

@@ -72,17 +72,21 @@ pub(crate) enum EditError {
 impl Edit {
     pub(crate) fn of(held: &SessionState, now: Timestamp) -> Self {
         // A new record, or one under a new id, is this request's alone.
-        let own_cookie = held.cookie_changed || held.base.is_none();
+        let own_cookie = held.cookie.changed || held.data.base.is_none();
         Self {
-            patch: held.patch.clone(),
-            cookie: own_cookie.then(|| held.cookie.clone()),
-            metadata: held.metadata.clone().filter(|_| held.metadata_changed),
+            patch: held.data.patch.clone(),
+            cookie: own_cookie.then(|| held.cookie.value.clone()),
+            metadata: held
+                .metadata
+                .value
+                .clone()
+                .filter(|_| held.metadata.changed),
             change: None,
-            rotation: held.rotation,
+            rotation: held.identity.rotation,
             required: None,
             value: None,
             now,
-            kept_expiry: held.keeps_expiry().then_some(held.stored_expires),
+            kept_expiry: held.keeps_expiry().then_some(held.identity.stored_expires),
         }
     }
 
@@ -298,13 +302,18 @@ pub(crate) fn set_within_limit(
     now: Timestamp,
 ) -> Result<(), EditError> {
     if is_far_from_limit(policy.write_limit(), held, changes) {
-        lay(&mut held.patch, changes);
+        lay(&mut held.data.patch, changes);
         return Ok(());
     }
     let mut edit = Edit::of(held, now);
     lay(&mut edit.patch, changes);
-    merge(policy, &held.id, held.base.as_deref(), &mut [&mut edit])?;
-    held.patch = edit.patch;
+    merge(
+        policy,
+        &held.identity.id,
+        held.data.base.as_deref(),
+        &mut [&mut edit],
+    )?;
+    held.data.patch = edit.patch;
     Ok(())
 }
 
@@ -316,8 +325,8 @@ fn is_far_from_limit(
     if changes.iter().all(|(_, value)| value.is_none()) {
         return true;
     }
-    let base = held.base.as_deref();
-    let (mut bytes, mut keys) = held.patch.adds();
+    let base = held.data.base.as_deref();
+    let (mut bytes, mut keys) = held.data.patch.adds();
     for (key, value) in changes {
         bytes += value.as_ref().map_or(0, |value| member_length(key, value));
         keys += 1;

@@ -30,17 +30,18 @@ fn fresh(policy: &Policy) -> SessionState {
 fn each_case_of_the_life_cycle_has_its_plan() {
     type ComputedChange = fn(&mut SessionState);
     let nothing: ComputedChange = |_| ();
-    let change: ComputedChange = |held| held.patch.set("a", "2");
-    let same: ComputedChange = |held| held.patch.set("a", "1");
+    let change: ComputedChange = |held| held.data.patch.set("a", "2");
+    let same: ComputedChange = |held| held.data.patch.set("a", "1");
     let rename: ComputedChange =
         |held| held.change_id(SessionId::from_store("renamed"), Rotation::Regenerated, NOW);
     let shorten: ComputedChange = |held| {
         held.cookie
+            .value
             .set_max_age(Some(std::time::Duration::from_secs(5)), NOW);
-        held.cookie_changed = true;
+        held.cookie.changed = true;
     };
-    let unset: ComputedChange = |held| held.phase = super::Phase::Unset;
-    let detach: ComputedChange = |held| held.phase = super::Phase::Detached;
+    let unset: ComputedChange = |held| held.progress.phase = super::Phase::Unset;
+    let detach: ComputedChange = |held| held.progress.phase = super::Phase::Detached;
     let express = || Policy::express(keys());
     let late = || express().touch_after(std::time::Duration::from_secs(31));
     #[rustfmt::skip]

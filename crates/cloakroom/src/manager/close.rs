@@ -116,7 +116,8 @@ impl Manager {
     /// Returns `true` for a session that begins now and that no client can ever return to, because its cookie
     /// may not be sent. Express stores it on each request, and so does a policy with Express's rules.
     fn would_be_lost(&self, plan: Plan, session: &Session) -> bool {
-        let is_withheld = |held: &SessionState| held.cookie.secure().is_truthy() && !held.saved;
+        let is_withheld =
+            |held: &SessionState| held.cookie.value.secure().is_truthy() && !held.progress.saved;
         plan.store == StoreOp::Create
             && plan.cookie == CookieOp::Send
             && self.policy().settings().cookie_life == CookieLife::Session
@@ -210,16 +211,16 @@ impl Manager {
 
     fn field(&self, plan: Plan, held: &mut SessionState, request: &RequestInfo) -> Option<String> {
         let policy = self.policy().settings();
-        if held.cookie.secure().is_truthy() && !request.is_secure {
+        if held.cookie.value.secure().is_truthy() && !request.is_secure {
             warn_of_withheld_cookie(request.insecurity);
             return None;
         }
         let field = if plan.cookie == CookieOp::Clear {
-            clear_cookie(&policy.name, &held.cookie)
+            clear_cookie(&policy.name, &held.cookie.value)
         } else {
             let deadline = held.deadline();
-            held.cookie.touch(plan.now);
-            held.cookie.cap_expiry(deadline);
+            held.cookie.value.touch(plan.now);
+            held.cookie.value.cap_expiry(deadline);
             self.life(held, plan.now)
                 .and_then(|life| self.give(held, life))
         };
@@ -230,10 +231,17 @@ impl Manager {
     fn give(&self, held: &SessionState, life: Life) -> Result<String, SetCookieError> {
         let policy = self.policy().settings();
         // Another task may have set another id meanwhile, which is not stored any more.
-        let id = held.stored.as_ref().unwrap_or(&held.id);
-        match held.ticket.as_ref().filter(|ticket| ticket.id == *id) {
-            Some(ticket) => reissue_cookie(&policy.name, ticket, &policy.keys, life, &held.cookie),
-            None => format_cookie(&policy.name, id, &policy.keys, life, &held.cookie),
+        let id = held.identity.stored.as_ref().unwrap_or(&held.identity.id);
+        match held
+            .identity
+            .ticket
+            .as_ref()
+            .filter(|ticket| ticket.id == *id)
+        {
+            Some(ticket) => {
+                reissue_cookie(&policy.name, ticket, &policy.keys, life, &held.cookie.value)
+            }
+            None => format_cookie(&policy.name, id, &policy.keys, life, &held.cookie.value),
         }
     }
 

@@ -53,7 +53,12 @@ impl Manager {
 
     fn tell_opened(&self, session: &Session) {
         let subject = session.event_subject();
-        let is_old = session.look(|held| held.ticket.as_ref().is_some_and(Ticket::is_outdated));
+        let is_old = session.look(|held| {
+            held.identity
+                .ticket
+                .as_ref()
+                .is_some_and(Ticket::is_outdated)
+        });
         self.0.observers.tell(|observer| {
             observer.opened(&subject);
             if is_old == Some(true) {

@@ -109,7 +109,7 @@ impl Manager {
                 return Ok(false);
             }
             Opened::Unread(_) => None,
-            Opened::Live(held) => held.base.as_deref(),
+            Opened::Live(held) => held.data.base.as_deref(),
         };
         if self.0.end(id).await? && !self.0.observers.is_empty() {
             let subject = self.0.subject_of(&self.0.key(id), record);

@@ -8,6 +8,8 @@ mod find;
 mod open;
 mod roles;
 mod secrets;
+#[cfg(feature = "inspect")]
+mod summary;
 mod users;
 
 use std::fmt;
@@ -17,6 +19,8 @@ pub use change::Changing;
 #[cfg(feature = "tower")]
 pub(crate) use close::CloseStep;
 pub use close::{CloseError, ResponseEffects};
+#[cfg(feature = "inspect")]
+pub use summary::SessionSummary;
 
 use crate::clock::Clock;
 use crate::cookie::{self, Ticket, Tickets};

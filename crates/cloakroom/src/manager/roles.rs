@@ -1,7 +1,7 @@
 //! Changes rights while their user is signed in.
 
 use super::Manager;
-use crate::auth::{ROLES, devices};
+use crate::auth::{ROLES, is_own};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::lifecycle::EditError;
@@ -80,7 +80,8 @@ impl Manager {
             },
         };
         loop {
-            if !devices::is_own(&self.0, &stored.text, user) {
+            let parse = || self.0.record(stored.text.clone()).ok();
+            if !is_own(self.policy(), &stored.text, parse, user) {
                 return Ok(Changed::NotTheirs);
             }
             let Ok(record) = self.0.record(stored.text) else {

@@ -34,7 +34,13 @@ impl KeyRing {
     ///
     /// As for [`from_secrets`](Self::from_secrets).
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
-        Self::from_secrets(text.lines().flat_map(secrets_of))
+        Self::from_secrets(Self::split_secrets(text))
+    }
+
+    /// Splits a text into secrets as [`from_text`](Self::from_text) does, and checks none of them.
+    #[doc(hidden)]
+    pub fn split_secrets(text: &str) -> impl Iterator<Item = &str> {
+        text.lines().flat_map(secrets_of)
     }
 }
 

@@ -2,10 +2,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use cloakroom::record::RecordText;
 use cloakroom::store::{
-    CasOutcome, NewRecord, Page, RETIRED_FOR, RetiredId, Store, StoreErrorKind, StoreFuture,
-    StoredRecord,
+    CasOutcome, NewRecord, Page, RETIRED_FOR, RecordText, RetiredId, Store, StoreErrorKind,
+    StoreFuture, StoredRecord,
 };
 use cloakroom::{SessionId, Timestamp};
 
@@ -32,31 +31,15 @@ impl MapStore {
 
 impl Maps {
     fn get(&self, id: &SessionId) -> Option<StoredRecord> {
-        self.live.get(id).map(|record| StoredRecord {
-            text: record.text.clone(),
-            expires: record.expires,
-        })
-    }
-
-    /// Returns the outcome of a write in place of `read` that is not made.
-    fn refusal(&self, id: &SessionId, read: &RecordText) -> Option<CasOutcome> {
-        match self.get(id) {
-            None => Some(CasOutcome::NotFound),
-            Some(stored) if stored.text == *read => None,
-            Some(stored) => Some(CasOutcome::Conflict(stored)),
-        }
+        self.live.get(id).map(StoredRecord::from)
     }
 
     fn retire(&mut self, id: &SessionId, retired: &RetiredId) -> bool {
         let until = Timestamp::from(SystemTime::now()).after(RETIRED_FOR);
-        let note = || (retired.clone(), until);
-        self.retired.entry(id.clone()).or_insert_with(note);
+        let retired = (retired.clone(), until);
+        self.retired.entry(id.clone()).or_insert(retired);
         self.live.remove(id).is_some()
     }
-}
-
-fn is_of(record: &NewRecord, user: &str) -> bool {
-    record.users.iter().any(|name| name == user)
 }
 
 impl Store for MapStore {
@@ -83,7 +66,7 @@ impl Store for MapStore {
     ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             let mut maps = self.now();
-            if let Some(outcome) = maps.refusal(id, read) {
+            if let Some(outcome) = CasOutcome::refusal(maps.get(id), read) {
                 return Ok(outcome);
             }
             maps.live.insert(id.clone(), entry.clone());
@@ -99,10 +82,9 @@ impl Store for MapStore {
     ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut maps = self.now();
-            let touched = maps.live.get_mut(id).map(|record| {
-                // A process whose clock is slow shortens no session.
-                record.expires = record.expires.max(entry.expires);
-            });
+            let record = maps.live.get_mut(id);
+            // A process whose clock is slow shortens no session.
+            let touched = record.map(|it| it.expires = it.expires.max(entry.expires));
             Ok(touched.is_some())
         })
     }
@@ -129,7 +111,8 @@ impl Store for MapStore {
     ) -> StoreFuture<'a, CasOutcome> {
         Box::pin(async move {
             let mut maps = self.now();
-            if let Some(outcome) = read.and_then(|read| maps.refusal(old, read)) {
+            let refusal = |read| CasOutcome::refusal(maps.get(old), read);
+            if let Some(outcome) = read.and_then(refusal) {
                 return Ok(outcome);
             }
             if read.is_none() && maps.retired.contains_key(old) {
@@ -144,20 +127,11 @@ impl Store for MapStore {
         })
     }
 
-    fn prune(&self) -> StoreFuture<'_, u64> {
-        Box::pin(async move {
-            let maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = maps.live.len();
-            drop(maps);
-            Ok((before - self.now().live.len()) as u64)
-        })
-    }
-
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
         Box::pin(async move {
             let mut ids: Vec<SessionId> = self.now().live.keys().cloned().collect();
-            ids.sort_by(|one, other| one.expose().cmp(other.expose()));
             ids.retain(|id| cursor.is_none_or(|last| id.expose() > last));
+            ids.sort_by(|one, other| one.expose().cmp(other.expose()));
             let is_last = ids.len() <= limit;
             ids.truncate(limit);
             let last = ids.last().filter(|_| !is_last);
@@ -166,30 +140,11 @@ impl Store for MapStore {
         })
     }
 
-    fn count(&self) -> StoreFuture<'_, u64> {
-        Box::pin(async move { Ok(self.now().live.len() as u64) })
-    }
-
     fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
         Box::pin(async move {
-            let maps = self.now();
-            let theirs = maps.live.iter().filter(|(_, record)| is_of(record, user));
+            let (maps, user) = (self.now(), user.to_owned());
+            let theirs = maps.live.iter().filter(|(_, it)| it.users.contains(&user));
             Ok(theirs.map(|(id, _)| id.clone()).collect())
-        })
-    }
-
-    fn destroy_by_user<'a>(
-        &'a self,
-        user: &'a str,
-        keep: Option<&'a SessionId>,
-    ) -> StoreFuture<'a, u64> {
-        Box::pin(async move {
-            let mut maps = self.now();
-            let before = maps.live.len();
-            let stays =
-                |id: &SessionId, record: &NewRecord| Some(id) == keep || !is_of(record, user);
-            maps.live.retain(|id, record| stays(id, record));
-            Ok((before - maps.live.len()) as u64)
         })
     }
 }

@@ -5,6 +5,7 @@
 //! number text and unknown keys survive.
 
 mod cookie_state;
+mod facts;
 mod js;
 mod json;
 mod metadata;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub(crate) use cookie_state::Attribute;
 pub use cookie_state::{AttributeError, CookieState};
+pub use facts::RecordFacts;
 pub use js::renormalize;
 pub(crate) use js::{stringify, unescape, without_lone_surrogates};
 pub(crate) use json::is_value;

@@ -27,6 +27,16 @@ pub struct NewRecord {
     pub users: Vec<String>,
 }
 
+/// Returns the record as a store that keeps it whole reads it.
+impl From<&NewRecord> for StoredRecord {
+    fn from(record: &NewRecord) -> Self {
+        Self {
+            text: record.text.clone(),
+            expires: record.expires,
+        }
+    }
+}
+
 /// The mark of the joined names of several users, which are hexadecimal, each between two of these
 /// characters.
 const SEVERAL: char = '\u{1}';

@@ -16,14 +16,12 @@ impl Session {
     pub(crate) fn event_subject(&self) -> EventSubject {
         let (coordinator, request) = (&self.0.coordinator, self.request());
         let of_state = |held: &SessionState| {
-            let device = held
-                .metadata
-                .as_ref()
-                .and_then(|metadata| metadata.device());
+            let metadata = held.metadata.value.as_ref();
+            let device = metadata.and_then(|metadata| metadata.device());
             let user = user_now(&coordinator.policy, held);
             (
                 device.map(|device| device.handle),
-                held.stored.clone(),
+                held.identity.stored.clone(),
                 user,
             )
         };
@@ -47,8 +45,8 @@ impl Session {
         let outcome = outcome_of(saved);
         let is_stored = matches!(outcome, SaveOutcome::Written | SaveOutcome::Merged);
         let is_login = self.lock(|held| {
-            let is_new = is_stored && held.is_login && !held.is_login_told;
-            held.is_login_told |= is_new;
+            let is_new = is_stored && held.progress.is_login && !held.progress.is_login_told;
+            held.progress.is_login_told |= is_new;
             is_new
         });
         self.0.coordinator.observers.tell(|observer| {

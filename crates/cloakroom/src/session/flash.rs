@@ -70,7 +70,9 @@ impl Session {
 
     /// Returns the messages of a kind, the oldest first, and removes them: each is seen once.
     ///
-    /// A message of Node's that is no string is returned as JSON. Nothing is written where there is none.
+    /// Of a message of Node's that is an object its text, `msg`, is returned (express-validator, and
+    /// applications that render `messages.info[0].msg`); any other that is no string is returned as JSON.
+    /// Nothing is written where there is none.
     ///
     /// # Errors
     ///
@@ -110,6 +112,10 @@ impl Session {
 fn text(message: Value) -> String {
     match message {
         Value::String(text) => text,
+        Value::Object(ref fields) => match fields.get("msg") {
+            Some(Value::String(text)) => text.clone(),
+            _ => message.to_string(),
+        },
         other => other.to_string(),
     }
 }

@@ -49,8 +49,8 @@ impl Session {
     }
 
     fn may_store(&self, held: &SessionState) -> Result<(), SessionError> {
-        let is_with_client = held.base.is_some() && held.stored.as_ref() == Some(&held.id);
-        if is_with_client || held.phase == Phase::Detached {
+        let is_with_client = held.data.base.is_some() && held.identity.is_stored();
+        if is_with_client || held.progress.phase == Phase::Detached {
             return Ok(());
         }
         self.must_precede_head()
@@ -65,7 +65,7 @@ impl Drop for SessionInner {
             && loses_changes(held, self.coordinator.policy.settings().unset)
         {
             tracing::warn!(
-                id = ?held.id,
+                id = ?held.identity.id,
                 "a session was changed after the head of its response had been sent, or outside of a request, and not saved: \
                  the change is lost"
             );
@@ -74,9 +74,9 @@ impl Drop for SessionInner {
 }
 
 fn loses_changes(held: &SessionState, unset: Unset) -> bool {
-    match held.phase {
-        Phase::Live => held.is_dirty() || held.cookie_changed,
-        Phase::Unset => unset == Unset::Destroy && held.stored.is_some(),
+    match held.progress.phase {
+        Phase::Live => held.is_dirty() || held.cookie.changed,
+        Phase::Unset => unset == Unset::Destroy && held.identity.stored.is_some(),
         Phase::Destroyed | Phase::NotEnded | Phase::Detached => false,
     }
 }

@@ -4,6 +4,7 @@ mod error;
 mod events;
 mod fields;
 mod flash;
+mod ids;
 mod late;
 mod memo;
 mod passive;
@@ -13,6 +14,7 @@ mod remember;
 mod state;
 mod try_update;
 mod typed;
+mod value;
 mod write;
 
 use std::fmt;
@@ -23,7 +25,6 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 pub(crate) use crate::coordinator::{Coordinator, Followed, SaveError};
 pub use error::SessionError;
@@ -32,20 +33,17 @@ use memo::Memo;
 pub(crate) use presence::Presence;
 use state::Lazy;
 pub use typed::Typed;
+pub(crate) use value::check;
+use value::{parse, read};
 
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::lifecycle::{Phase, Rotation, SessionState, set_within_limit};
-use crate::policy::{CookieMut, RequestInfo};
+use crate::lifecycle::{Phase, SessionState, set_within_limit};
+use crate::policy::{CookieMut, Policy, RequestInfo};
 pub use crate::record::ValueError;
-use crate::record::{
-    self, Field, LoginDevice, Metadata, RecordLimit, UserKeys, is_reserved, is_value, stringify,
-    without_lone_surrogates,
-};
+use crate::record::{self, Field, LoginDevice, Metadata, UserKeys, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
 use crate::watch::{Ended, Watched};
-#[cfg(any(feature = "ws", feature = "socketio"))]
-use crate::watch::{SocketLimit, SocketLimits, SocketPermit};
 
 /// One client's session, for as long as one request runs. Clones are the same session.
 ///
@@ -151,7 +149,7 @@ impl Session {
     pub fn remove(&self, key: &str) -> Result<(), SessionError> {
         self.live(|held| {
             if !is_reserved(key) {
-                held.patch.remove(key);
+                held.data.patch.remove(key);
             }
         })?;
         self.note_late();
@@ -166,7 +164,7 @@ impl Session {
     pub fn clear(&self) -> Result<(), SessionError> {
         self.live(|held| {
             for key in names(held) {
-                held.patch.remove(&key);
+                held.data.patch.remove(&key);
             }
         })?;
         self.note_late();
@@ -184,40 +182,12 @@ impl Session {
     ///
     /// [`SessionError::Ended`] after `destroy` or `unset`.
     pub fn to_json(&self) -> Result<String, SessionError> {
-        self.live(|held| record::object(&held.patch.data(held.base.as_deref())))
+        self.live(|held| record::object(&held.data.fields()))
     }
 
     /// Searches the values of keys; `None` after the session ended.
     pub(crate) fn find<R>(&self, with: impl FnOnce(&SessionState) -> Option<R>) -> Option<R> {
         self.peek(with).ok()??
-    }
-
-    /// Returns the id: sent to the client with the response, if the session is stored by then.
-    ///
-    /// # Security
-    ///
-    /// Only [`SessionId::expose`] prints it. A client that has it, and a signing secret, has the session.
-    pub fn id(&self) -> SessionId {
-        self.lock(|held| held.id.clone())
-    }
-
-    /// Gives a session that is not stored under its id yet another id, for an adapter whose application
-    /// generates ids by itself once one is needed; otherwise
-    /// [`id_generator`](crate::policy::PolicyBuilder::id_generator) does.
-    ///
-    /// Has no effect on one that is stored: use [`regenerate`](Self::regenerate) there.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::HeadersSent`] once the
-    /// response's head is on its way.
-    pub fn choose_id(&self, id: SessionId) -> Result<(), SessionError> {
-        self.must_precede_head()?;
-        self.live(|held| {
-            if held.stored.as_ref() != Some(&held.id) {
-                held.id = id;
-            }
-        })
     }
 
     /// Returns `true` if the client did not come with this session: it began, or changed its id, in this
@@ -230,7 +200,7 @@ impl Session {
     pub fn is_ended(&self) -> bool {
         let is_ended = |held: &SessionState| {
             matches!(
-                held.phase,
+                held.progress.phase,
                 Phase::Destroyed | Phase::NotEnded | Phase::Unset
             )
         };
@@ -248,6 +218,7 @@ impl Session {
     pub fn created(&self) -> Option<SystemTime> {
         self.lock(|held| {
             held.metadata
+                .value
                 .as_ref()
                 .map(|metadata| metadata.created().into())
         })
@@ -267,7 +238,7 @@ impl Session {
 
     /// Returns its cookie's attributes, as JSON in Express's spelling.
     pub fn cookie(&self) -> String {
-        self.lock(|held| held.cookie.to_json())
+        self.lock(|held| held.cookie.value.to_json())
     }
 
     /// Changes its cookie's attributes, for this session only.
@@ -276,72 +247,11 @@ impl Session {
     /// change to the session, as in Express: the cookie is sent again when data changed too, and the record
     /// keeps the attributes when it is written or [saved](Self::save).
     pub fn cookie_mut<R>(&self, change: impl FnOnce(&mut CookieMut<'_>) -> R) -> R {
-        let mut cookie = self.lock(|held| held.cookie.clone());
+        let mut cookie = self.lock(|held| held.cookie.value.clone());
         let result = change(&mut CookieMut::new(&mut cookie, self.0.coordinator.now()));
-        self.lock(|held| {
-            held.cookie = cookie;
-            held.sets_cookie = true;
-            held.cookie_changed = true;
-        });
+        self.lock(|held| held.cookie.set(cookie));
         self.note_late();
         result
-    }
-
-    /// Gives the session another id when it is stored, and ends the old one: required whenever a client's
-    /// rights change (OWASP). The data stays.
-    ///
-    /// If the same user stays signed in with the same `roles`, concurrent requests with the old id go on
-    /// in the session for a minute, and get no cookie; otherwise they get an anonymous session. See [the life
-    /// of a session](crate::manual::lifecycle).
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Ended`] after `destroy` or `unset`; [`SessionError::HeadersSent`] once the
-    /// response's head is on its way.
-    #[doc(alias = "cycle_id")]
-    pub fn regenerate(&self) -> Result<(), SessionError> {
-        self.change_id(Rotation::Regenerated)
-    }
-
-    /// Gives the session another id because its user changes: the old id opens nothing.
-    pub(crate) fn hand_over(&self) -> Result<(), SessionError> {
-        self.change_id(Rotation::Handover)
-    }
-
-    fn change_id(&self, why: Rotation) -> Result<(), SessionError> {
-        let (id, now) = (self.draw_id(), self.0.coordinator.now());
-        self.live(|_| ())?;
-        self.must_precede_head()?;
-        self.live(|held| held.change_id(id, why, now))
-    }
-
-    /// Begins another session, without data, in the place of this one, as Express's `regenerate` does.
-    /// Possible after `destroy` as well.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::HeadersSent`] once the response's head is on its way: the session stays as it is.
-    pub fn reset(&self) -> Result<(), SessionError> {
-        self.must_precede_head()?;
-        let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
-        let (id, cookie) = (self.draw_id(), policy.new_cookie(&self.0.request, now));
-        self.lock(|held| {
-            if held.phase == Phase::Destroyed {
-                held.stored = None;
-            }
-            if held.phase != Phase::Detached {
-                held.reset(policy, id, cookie, now);
-            }
-        });
-        Ok(())
-    }
-
-    /// Discards all data at a login: [`clear`](Self::clear) would not cover data that another request of the
-    /// former user is about to store.
-    pub(crate) fn discard_data(&self, is_same_user: bool) -> Result<(), SessionError> {
-        let (policy, now) = (&self.0.coordinator.policy, self.0.coordinator.now());
-        let cookie = policy.new_cookie(&self.0.request, now);
-        self.live(|held| held.discard_data(policy, cookie, is_same_user, now))
     }
 
     /// Drops the session: changes of this request are discarded, and the record is kept or deleted as the
@@ -353,7 +263,7 @@ impl Session {
 
     /// Moves the session's expiry at the end of this request, however recently that was done.
     pub fn touch(&self) {
-        self.lock(|held| held.touched = true);
+        self.lock(|held| held.progress.touched = true);
     }
 
     /// Waits for the session's end: for a connection that outlives the request, such as a WebSocket or a
@@ -380,8 +290,8 @@ impl Session {
         let coordinator = &self.0.coordinator;
         let watched = self.lock(|held| {
             Some(Watched {
-                id: coordinator.key(held.stored.as_ref()?).into_owned(),
-                expires: held.stored_expires,
+                id: coordinator.key(held.identity.stored.as_ref()?).into_owned(),
+                expires: held.identity.stored_expires,
                 deadline: held.deadline(),
             })
         });
@@ -397,7 +307,7 @@ impl Session {
     /// Returns `true` if this request goes on without its session, because the store failed to return it.
     #[cfg(any(feature = "tower", feature = "actix"))]
     pub(crate) fn is_detached(&self) -> bool {
-        self.look(|held| held.phase == Phase::Detached)
+        self.look(|held| held.progress.phase == Phase::Detached)
             .unwrap_or(false)
     }
 
@@ -421,7 +331,11 @@ impl Session {
 
     /// Returns the device that its last login noted.
     pub(crate) fn login_device(&self) -> Option<LoginDevice> {
-        self.lock(|held| held.metadata.as_ref()?.device())
+        self.lock(|held| held.metadata.value.as_ref()?.device())
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.0.coordinator.policy
     }
 
     pub(crate) fn coordinator(&self) -> &Coordinator {
@@ -430,68 +344,32 @@ impl Session {
 
     /// Notes that the store has ended it.
     pub(crate) fn was_destroyed(&self) {
-        self.lock(|held| held.phase = Phase::Destroyed);
+        self.lock(|held| held.progress.phase = Phase::Destroyed);
     }
 
     /// Returns the session's metadata.
     pub(crate) fn metadata(&self) -> Option<Arc<Metadata>> {
-        self.lock(|held| held.metadata.clone())
+        self.lock(|held| held.metadata.value.clone())
     }
 
     pub(crate) fn request(&self) -> &RequestInfo {
         &self.0.request
     }
 
-    /// Counts one more socket that is open for this session, unless there are too many.
-    #[cfg(any(feature = "ws", feature = "socketio"))]
-    pub(crate) fn open_socket(&self) -> Result<SocketPermit, SocketLimit> {
-        let coordinator = &self.0.coordinator;
-        let settings = coordinator.policy.settings();
-        let limits = SocketLimits {
-            per_session: settings.max_sockets_per_session,
-            per_address: settings.max_sockets_per_address,
-        };
-        let admitted = coordinator
-            .sockets
-            .admit(self.stored_id(), self.0.request.address, limits);
-        admitted.inspect_err(|full| match full {
-            SocketLimit::Session => {
-                tracing::debug!("a session has as many sockets as the policy allows");
-            }
-            SocketLimit::Address => warn_of_crowded_address(),
-        })
-    }
-
     /// Returns the id under which it is stored, if it is.
     pub(crate) fn stored_id(&self) -> Option<SessionId> {
-        self.lock(|held| held.stored.clone())
+        self.lock(|held| held.identity.stored.clone())
     }
 
     /// Refuses an operation that would falsely be reported as done: without the store this request has
     /// nothing of the session.
     pub(crate) fn must_be_attached(&self) -> Result<(), SessionError> {
-        if self.lock(|held| held.phase == Phase::Detached) {
+        if self.lock(|held| held.progress.phase == Phase::Detached) {
             let reason = "the store did not give this request its session";
             return Err(StoreError::new(StoreErrorKind::Unavailable, reason).into());
         }
         Ok(())
     }
-
-    fn draw_id(&self) -> SessionId {
-        self.0.coordinator.policy.draw_id(&self.0.request)
-    }
-}
-
-/// Logs once a setting that an operator may have to make.
-#[cfg(any(feature = "ws", feature = "socketio"))]
-fn warn_of_crowded_address() {
-    static SAID: std::sync::Once = std::sync::Once::new();
-    SAID.call_once(|| {
-        tracing::warn!(
-            "an address has as many open sockets as one may have: behind a proxy set \
-             `trusted_proxy`, for more raise `max_sockets_per_address`"
-        );
-    });
 }
 
 impl fmt::Debug for Session {
@@ -503,50 +381,8 @@ impl fmt::Debug for Session {
 }
 
 fn names(held: &SessionState) -> Vec<String> {
-    let data = held.patch.data(held.base.as_deref());
+    let data = held.data.fields();
     data.iter()
         .map(|field: &Field<'_>| field.name().into_owned())
         .collect()
-}
-
-/// Checks a key and a value, by themselves; trims the space around the value.
-pub(crate) fn check(key: &str, json: &mut String, limit: RecordLimit) -> Result<(), SessionError> {
-    if is_reserved(key) {
-        return Err(SessionError::ReservedKey(key.to_owned()));
-    }
-    if json.len() > limit.bytes {
-        return Err(SessionError::TooLarge);
-    }
-    // The record itself is the first level.
-    if !is_value(json, limit.depth.saturating_sub(1)) {
-        let value = serde_json::from_str::<&RawValue>(json);
-        value.map_err(|error| ValueError::write::<str>(key, error))?;
-        return Err(SessionError::TooLarge);
-    }
-    let value = json.trim_ascii();
-    if value.len() < json.len() {
-        *json = value.to_owned();
-    }
-    Ok(())
-}
-
-/// Parses the value of a key; `None` for `null`.
-fn read<T: DeserializeOwned>(key: &str, json: &str) -> Result<Option<T>, ValueError> {
-    if json == "null" {
-        return Ok(None);
-    }
-    let value = parse(json).map_err(|error| ValueError::read::<T>(key, error))?;
-    Ok(Some(value))
-}
-
-/// Parses a value; where Rust's strings cannot hold it, a second time with U+FFFD in its place.
-fn parse<T: DeserializeOwned>(json: &str) -> Result<T, serde_json::Error> {
-    serde_json::from_str(json).or_else(|error| {
-        let mended = without_lone_surrogates(json);
-        if mended == json {
-            Err(error)
-        } else {
-            serde_json::from_str(&mended)
-        }
-    })
 }

@@ -24,7 +24,7 @@ impl Session {
     #[doc(alias = "without touch")]
     pub fn keep_expiry(&self) {
         if !self.is_untouched() {
-            self.lock(|held| held.is_passive = true);
+            self.lock(|held| held.progress.is_passive = true);
         }
     }
 }

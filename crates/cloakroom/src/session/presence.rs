@@ -1,4 +1,4 @@
-//! Keeps sessions alive as long as a connection of theirs is open.
+//! Open connections: counts them, and keeps sessions alive as long as one of theirs is open.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{SaveError, Session};
 use crate::lifecycle::Edit;
+use crate::watch::{SocketLimit, SocketLimits, SocketPermit};
 
 /// The shortest time after which an open connection moves its session's expiry again.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -34,7 +35,7 @@ impl Presence {
             .policy
             .settings()
             .browser_session_ttl;
-        let idle = self.session.lock(|held| held.cookie.max_age());
+        let idle = self.session.lock(|held| held.cookie.value.max_age());
         let interval = (idle.unwrap_or(ttl) / 3).max(SHORTEST);
         interval.saturating_sub(self.moved.elapsed())
     }
@@ -46,11 +47,43 @@ impl Presence {
         let (coordinator, now) = (&self.session.0.coordinator, self.session.now());
         let stored = self
             .session
-            .lock(|held| Some((held.stored.clone()?, held.base.clone()?)));
+            .lock(|held| Some((held.identity.stored.clone()?, held.data.base.clone()?)));
         let Some((id, base)) = stored else { return };
         let touching = coordinator.touch(&id, &base, Box::new(Edit::touch(now)));
         if let Err(SaveError::Store(error)) = touching.await {
             tracing::debug!(%error, "an open connection could not keep its session alive");
         }
     }
+}
+
+impl Session {
+    /// Counts one more socket that is open for this session, unless there are too many.
+    pub(crate) fn open_socket(&self) -> Result<SocketPermit, SocketLimit> {
+        let coordinator = &self.0.coordinator;
+        let settings = coordinator.policy.settings();
+        let limits = SocketLimits {
+            per_session: settings.max_sockets_per_session,
+            per_address: settings.max_sockets_per_address,
+        };
+        let admitted = coordinator
+            .sockets
+            .admit(self.stored_id(), self.0.request.address, limits);
+        admitted.inspect_err(|full| match full {
+            SocketLimit::Session => {
+                tracing::debug!("a session has as many sockets as the policy allows");
+            }
+            SocketLimit::Address => warn_of_crowded_address(),
+        })
+    }
+}
+
+/// Logs once a setting that an operator may have to make.
+fn warn_of_crowded_address() {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            "an address has as many open sockets as one may have: behind a proxy set \
+             `trusted_proxy`, for more raise `max_sockets_per_address`"
+        );
+    });
 }

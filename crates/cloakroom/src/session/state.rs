@@ -1,12 +1,13 @@
 //! The lazily loaded state of a session: nothing yet, for most clients, or all of it, under one lock.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{Coordinator, Session, SessionError, SessionInner};
 use crate::cookie::Ticket;
 use crate::lifecycle::SessionState;
 use crate::policy::RequestInfo;
+use crate::util::lock;
 
 pub(super) enum Lazy {
     /// The handler has not accessed a session that begins with this request; the field is the client's valid
@@ -80,7 +81,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, Lazy> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 
     /// Reads a session that has not ended; `None` for one that has no data because it was not accessed.

@@ -1,6 +1,6 @@
 //! A read-modify-write update that may refuse, may remove its key, and may borrow.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,6 +10,7 @@ use super::{Session, SessionError, read};
 use crate::lifecycle::{ComputedChange, EditError};
 use crate::record::{ValueError, is_reserved, stringify};
 use crate::store::{StoreError, StoreErrorKind};
+use crate::util::lock;
 
 /// The outcome of an update.
 enum Swap {
@@ -24,12 +25,12 @@ struct Found(Mutex<Option<Swap>>);
 
 impl Found {
     fn note(&self, current: Option<&str>) {
-        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = lock(&self.0);
         *place = Some(Swap::Stale(current.map(str::to_owned)));
     }
 
     fn take(&self) -> Option<Swap> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 

@@ -60,7 +60,7 @@ impl Session {
     /// `#[serde(rename = "…")]` gives it another; [`SessionError::Ended`].
     pub fn typed<T: Serialize + DeserializeOwned>(&self) -> Result<Typed<T>, SessionError> {
         let (value, found) = self.live(|held| {
-            let value: Result<T, _> = read_struct(&held.patch.data(held.base.as_deref()));
+            let value: Result<T, _> = read_struct(&held.data.fields());
             (value, Snapshot::of(held))
         })?;
         let value = value?;
@@ -86,8 +86,8 @@ struct Snapshot {
 impl Snapshot {
     fn of(held: &SessionState) -> Self {
         Self {
-            base: held.base.clone(),
-            patch: held.patch.clone(),
+            base: held.data.base.clone(),
+            patch: held.data.patch.clone(),
         }
     }
 

@@ -59,7 +59,12 @@ impl Session {
     pub async fn reload(&self) -> Result<(), SessionError> {
         // One that `reset` has begun is not stored, although the one before it is.
         let id = self
-            .live(|held| held.stored.clone().filter(|_| held.base.is_some()))?
+            .live(|held| {
+                held.identity
+                    .stored
+                    .clone()
+                    .filter(|_| held.data.base.is_some())
+            })?
             .ok_or(SessionError::NotStored)?;
         let stored = self.read_or_follow(&id).await?.ok_or(SessionError::Gone)?;
         let limit = self.0.coordinator.policy.settings().record_limit;
@@ -79,7 +84,7 @@ impl Session {
     /// [`StoreError`] where the store failed: a user whose rights are not known passes no guard.
     pub async fn confirm(&self) -> Result<bool, StoreError> {
         let coordinator = &self.0.coordinator;
-        let stored = self.look(|held| held.stored.clone()).flatten();
+        let stored = self.look(|held| held.identity.stored.clone()).flatten();
         let (Some(id), false) = (stored, coordinator.store.staleness().is_zero()) else {
             return Ok(true);
         };
@@ -118,15 +123,7 @@ impl Session {
     /// [unknown](crate::store::StoreErrorKind::Unknown) it is cleared.
     pub async fn destroy(&self) -> Result<(), SessionError> {
         let before = self.subject_if_observed();
-        let ids = self.live(|held| {
-            let ids = held.to_end();
-            held.phase = Phase::Destroyed;
-            // The session that `reset` begins after it has no predecessor.
-            held.superseded = None;
-            held.is_unread = false;
-            held.left = None;
-            ids
-        })?;
+        let ids = self.live(SessionState::destroy)?;
         let ended = self.0.coordinator.end_all(&ids).await;
         if ended
             .as_ref()
@@ -255,17 +252,17 @@ impl Session {
     async fn write_untold(&self, now: Timestamp) -> Result<bool, SaveError> {
         let coordinator = &self.0.coordinator;
         // No client would ever have its id.
-        if self.lock(|held| held.stored.is_none() && is_late(&coordinator.policy, held)) {
+        if self.lock(|held| held.identity.stored.is_none() && is_late(&coordinator.policy, held)) {
             return Err(SaveError::Gone);
         }
         self.settle_predecessor(now);
         self.end_left().await?;
         // Once it is stored, the session state does not show any more that this request signed a user in.
-        self.lock(|held| held.is_login |= signs_in(&coordinator.policy, held));
+        self.lock(|held| held.progress.is_login |= signs_in(&coordinator.policy, held));
         if let Some(id) = self.lock(|held| held.lost_id()) {
             // No client would ever have the id that it is to get.
             let before = self.subject_if_observed();
-            self.lock(|held| held.phase = Phase::Destroyed);
+            self.lock(|held| held.progress.phase = Phase::Destroyed);
             if coordinator.end(&id).await? {
                 self.tell_ended(before, EndCause::Renewed);
             }
@@ -273,7 +270,9 @@ impl Session {
         }
         match self.write_once(now).await {
             // An impersonator has proved nothing.
-            Err(SaveError::Closed) if self.lock(|held| held.is_handed) => Err(SaveError::Closed),
+            Err(SaveError::Closed) if self.lock(|held| held.progress.is_handed) => {
+                Err(SaveError::Closed)
+            }
             Err(SaveError::Closed) if self.signs_in() => Box::pin(self.write_apart(now)).await,
             Err(SaveError::Gone) if self.signs_in_a_visitor() => {
                 Box::pin(self.write_apart(now)).await
@@ -300,7 +299,7 @@ impl Session {
             return Ok(is_merged);
         }
         let subject = self.subject_if_observed();
-        self.lock(|held| held.phase = Phase::Destroyed);
+        self.lock(|held| held.progress.phase = Phase::Destroyed);
         if coordinator.destroy_at(&own).await? {
             self.tell_ended(subject, EndCause::Everywhere);
         }
@@ -324,10 +323,10 @@ impl Session {
     /// Ends the record that could not be read, where this request has stored a session of its own before it
     /// signed a user in or gave it another id.
     async fn end_left(&self) -> Result<(), StoreError> {
-        let left = self.lock(|held| held.left.clone());
+        let left = self.lock(|held| held.identity.left.clone());
         if let Some(left) = left {
             let has_ended = Box::pin(self.0.coordinator.end(&left)).await?;
-            self.lock(|held| held.left = None);
+            self.lock(|held| held.identity.left = None);
             if has_ended && self.is_observed() {
                 let coordinator = &self.0.coordinator;
                 let subject = coordinator.subject_of(&coordinator.key(&left), None);
@@ -352,7 +351,7 @@ impl Session {
 
     /// Decides the final id of a session whose client came by an earlier one.
     pub(crate) fn settle_predecessor(&self, now: Timestamp) {
-        if self.lock(|held| held.arrival != Arrival::Predecessor) {
+        if self.lock(|held| held.identity.arrival != Arrival::Predecessor) {
             return;
         }
         // The application's functions are not called under a lock.
@@ -397,7 +396,8 @@ impl Session {
             }
             WriteTarget::Moved { old, base: None } => {
                 let key = coordinator.key(old).into_owned();
-                let before = self.lock(|held| coordinator.subject_of(&key, held.found()));
+                let before =
+                    self.lock(|held| coordinator.subject_of(&key, held.data.last_record()));
                 Some((Placement::Reset, before))
             }
         }
@@ -409,8 +409,8 @@ impl Session {
             return id;
         };
         self.lock(|held| {
-            held.arrival = Arrival::Predecessor;
-            held.rotation = held.rotation.filter(|_| held.is_login);
+            held.identity.arrival = Arrival::Predecessor;
+            held.identity.rotation = held.identity.rotation.filter(|_| held.progress.is_login);
         });
         successor
     }
@@ -426,13 +426,13 @@ impl Session {
     /// Returns what a write that begins now writes, and where: all as of one instant.
     fn to_send(&self, now: Timestamp) -> (WriteTarget, WriteSnapshot, Box<Edit>) {
         self.lock(|held| {
-            let target = match (&held.stored, &held.base) {
-                (Some(stored), base) if *stored != held.id => WriteTarget::Moved {
+            let target = match (&held.identity.stored, &held.data.base) {
+                (Some(stored), base) if *stored != held.identity.id => WriteTarget::Moved {
                     old: stored.clone(),
                     base: base.clone(),
                 },
                 (Some(_), Some(base)) => WriteTarget::Same(Arc::clone(base)),
-                _ => WriteTarget::New(held.superseded.clone()),
+                _ => WriteTarget::New(held.identity.superseded.clone()),
             };
             let edit = Edit::of(held, now).requiring(required(&self.0.coordinator.policy, held));
             // Boxed, because the futures that carry it out each hold it several times.

@@ -22,6 +22,14 @@ pub struct AnyStore {
 pub struct StoreOptions {
     /// The prefix of keys in Redis. `None`: `sess:`, connect-redis's default.
     pub prefix: Option<String>,
+    /// The table in PostgreSQL, the collection in MongoDB. `None`: `session` and `sessions`, the defaults of
+    /// connect-pg-simple and connect-mongo.
+    pub table: Option<String>,
+    /// The schema of the table in PostgreSQL. `None`: the connection's `search_path` decides.
+    pub schema: Option<String>,
+    /// `true` if nothing may be created that is missing: for a tool that looks at a store which another program
+    /// serves. Default: `false`.
+    pub must_exist: bool,
     /// `true` if Express writes to the store as well and would resurrect sessions that are destroyed here: a
     /// tombstone then takes the place of each. Default: `false`.
     pub mixed_fleet: bool,
@@ -41,6 +49,29 @@ impl StoreOptions {
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Sets the table in PostgreSQL, or the collection in MongoDB. Default: `session` and `sessions`, as
+    /// connect-pg-simple and connect-mongo have them.
+    #[must_use]
+    pub fn table(mut self, table: impl Into<String>) -> Self {
+        self.table = Some(table.into());
+        self
+    }
+
+    /// Sets the schema of the table in PostgreSQL. Default: the connection's `search_path` decides.
+    #[must_use]
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = Some(schema.into());
+        self
+    }
+
+    /// Sets whether the file of SQLite, the table in PostgreSQL and the index in MongoDB must be there already.
+    /// Default: `false`, and missing ones are created.
+    #[must_use]
+    pub fn must_exist(mut self, must_exist: bool) -> Self {
+        self.must_exist = must_exist;
         self
     }
 
@@ -146,7 +177,7 @@ impl AnyStore {
         match scheme {
             "memory" if !matches!(rest, "" | "//") => Err(no_memory_url()),
             "memory" => memory(),
-            "sqlite" => sqlite(rest),
+            "sqlite" => sqlite(rest, options),
             "redis" | "rediss" | "redis+unix" | "redis+cluster" | "rediss+cluster"
             | "redis+sentinel" => redis(url, options).await,
             "postgres" | "postgresql" => postgres(url, options).await,
@@ -206,7 +237,7 @@ impl AnyStore {
 }
 
 /// The hosts that a URL names, without user and password; `None` where they cannot be told apart for sure.
-fn place_of(url: &str) -> Option<&str> {
+pub(super) fn place_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let (before, place) = rest.rsplit_once('@').unwrap_or(("", rest));
     let place = place.split(['/', '?', '#']).next()?;
@@ -236,14 +267,17 @@ fn memory() -> Result<AnyStore, ConnectError> {
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite(path: &str) -> Result<AnyStore, ConnectError> {
+fn sqlite(path: &str, options: &StoreOptions) -> Result<AnyStore, ConnectError> {
     // Both `sqlite:///path` and `sqlite:path` are in use.
     let path = path.strip_prefix("//").unwrap_or(path);
     // Other programs' URLs have parameters, which would become part of the file's name here.
     let has_parameters = path
         .split_once('?')
         .is_some_and(|(_, query)| query.contains('='));
-    let opened = if has_parameters {
+    let opened = if options.must_exist && !std::path::Path::new(path).exists() {
+        let why = "there is no such file: give the path that the serving program has";
+        Err(StoreError::new(super::StoreErrorKind::Invalid, why))
+    } else if has_parameters {
         let why = "the URL of SQLite takes no parameters: write sqlite:PATH";
         Err(StoreError::new(super::StoreErrorKind::Invalid, why))
     } else {
@@ -253,7 +287,7 @@ fn sqlite(path: &str) -> Result<AnyStore, ConnectError> {
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn sqlite(_: &str) -> Result<AnyStore, ConnectError> {
+fn sqlite(_: &str, _: &StoreOptions) -> Result<AnyStore, ConnectError> {
     Err(ConnectError::NotBuilt("sqlite"))
 }
 

@@ -9,6 +9,8 @@ mod completion;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "mongodb")]
@@ -46,11 +48,10 @@ pub use subscription::{Changes, Ends, Invalidation, InvalidationSink};
 pub use transfer::{ENDLESS, PutIf, PutOutcome, RecordPage};
 pub use wrapper::StoreWrapper;
 
-pub use crate::record::{NewRecord, StoredRecord, UserKeys};
+pub use crate::record::{NewRecord, RecordText, StoredRecord, UserKeys};
 
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::record::RecordText;
 
 /// The future that the methods of a [`Store`] return, boxed so that a store can be used as `dyn Store`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -64,6 +65,18 @@ pub enum CasOutcome {
     NotFound,
     /// Another writer changed the record meanwhile: nothing was written, and this is the stored record.
     Conflict(StoredRecord),
+}
+
+impl CasOutcome {
+    /// Returns the outcome of a write in the place of `read` that must not be made, because the store holds
+    /// something else, or nothing; `None` where it may be made. For a store that compares by itself.
+    pub fn refusal(stored: Option<StoredRecord>, read: &RecordText) -> Option<Self> {
+        match stored {
+            None => Some(Self::NotFound),
+            Some(stored) if stored.text == *read => None,
+            Some(stored) => Some(Self::Conflict(stored)),
+        }
+    }
 }
 
 /// A page of the ids in a store.
@@ -257,7 +270,11 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Deletes expired records, and returns their number. Stores do so by themselves; this does it now.
-    fn prune(&self) -> StoreFuture<'_, u64>;
+    ///
+    /// The default deletes none: for a store that keeps no expired record, or whose server deletes them.
+    fn prune(&self) -> StoreFuture<'_, u64> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
 
     /// Returns some ids of live sessions, about `limit`, from a cursor on; `None` begins.
     ///
@@ -305,7 +322,22 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Returns the number of live sessions.
-    fn count(&self) -> StoreFuture<'_, u64>;
+    ///
+    /// The default counts the ids of a [`scan`](Self::scan), page after page: slow where there are many, and
+    /// too many where a scan repeats ids. A store that can count should.
+    fn count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let (mut cursor, mut count) = (None::<String>, 0);
+            loop {
+                let page = self.scan(cursor.as_deref(), COUNTED_AT_ONCE).await?;
+                count += page.ids.len() as u64;
+                match page.next {
+                    Some(next) => cursor = Some(next),
+                    None => return Ok(count),
+                }
+            }
+        })
+    }
 
     /// Sets the keys under which records name their user; the [`Manager`](crate::Manager) calls it first.
     ///
@@ -321,19 +353,49 @@ pub trait Store: Send + Sync + 'static {
     /// [`list_by_user`](Self::list_by_user).
     ///
     /// A session that was stored before the call is ended; one whose login is still under way may outlive it.
+    ///
+    /// The default ends the listed sessions one after the other, and lists again until none is left, because
+    /// one may get another id in between: at least two listings, and a call for each session. A store that can
+    /// end them in one statement should.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`] if sessions keep changing their ids faster than they can be ended.
     fn destroy_by_user<'a>(
         &'a self,
         user: &'a str,
         keep: Option<&'a SessionId>,
-    ) -> StoreFuture<'a, u64>;
+    ) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let mut ended = 0;
+            for _ in 0..MAX_LISTINGS {
+                let mut ids = self.list_by_user(user).await?;
+                ids.retain(|id| Some(id) != keep);
+                if ids.is_empty() {
+                    return Ok(ended);
+                }
+                for id in &ids {
+                    ended += u64::from(self.destroy(id).await?);
+                }
+            }
+            Err(too_many_id_changes())
+        })
+    }
 }
+
+/// Number of ids in a page of the default [`count`](Store::count).
+const COUNTED_AT_ONCE: usize = 1_000;
+/// Number of listings after which the default [`destroy_by_user`](Store::destroy_by_user) gives up.
+const MAX_LISTINGS: usize = 64;
 
 /// The year 2100: an expiry that every store can hold.
 const CHECKED_UNTIL: Timestamp = Timestamp::from_millis(4_102_444_800_000);
 
 /// Builds the error with which a logout everywhere gives up.
-#[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
 fn too_many_id_changes() -> StoreError {
     let reason = "the user's sessions change their ids faster than they can be ended";
     StoreError::new(StoreErrorKind::Unavailable, reason)
 }
+
+#[cfg(test)]
+mod tests;

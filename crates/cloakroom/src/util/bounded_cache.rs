@@ -4,9 +4,11 @@
 //! evict it: no order, no clock, no list, and a fixed number of entries.
 
 use std::hash::BuildHasher as _;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use foldhash::quality::RandomState;
+
+use super::lock;
 
 /// Entries of a set: with one, sixty of 500 values in 4,096 entries would evict each other for ever.
 const WAYS: usize = 4;
@@ -86,10 +88,6 @@ impl<T> Default for CacheSet<T> {
             next: 0,
         }
     }
-}
-
-fn lock<T>(set: &Set<T>) -> MutexGuard<'_, CacheSet<T>> {
-    set.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Queries the store, in one task for all waiters, for as long as there are any.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -12,6 +12,7 @@ use super::{Waiter, Watched};
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::store::{Ends, Invalidation, InvalidationSink, Store, StoreError, StoreErrorKind};
+use crate::util::lock;
 
 /// Interval at which due sessions are looked for.
 const TICK: Duration = Duration::from_millis(250);
@@ -84,7 +85,7 @@ impl SessionWatch {
     /// Changes the registry; waiters are notified once it is unlocked.
     fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         let (result, told) = {
-            let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut registry = lock(&self.registry);
             (change(&mut registry), registry.take_told())
         };
         told.into_iter().for_each(Wakeup::tell);

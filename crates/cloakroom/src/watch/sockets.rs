@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 #[cfg(feature = "ws")]
 use tokio::sync::watch;
 
 use crate::id::SessionId;
+use crate::util::lock;
 
 /// The most open sockets of one session and of one client address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl Sockets {
     }
 
     fn lock(&self) -> MutexGuard<'_, OpenCounts> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 
     /// Closes all sockets, and those that are still opened, and waits until they are closed.

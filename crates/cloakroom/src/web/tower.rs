@@ -3,30 +3,32 @@
 mod body;
 mod finish;
 mod guard;
+mod head;
 mod keep_expiry;
 
 use std::fmt;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::{self, Entry, HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Extensions, HeaderMap, Request, Response, StatusCode, Uri};
+use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::SessionHandle;
 use super::answer::{self, ResponseParts};
 use super::handle::{InExtensions, Placed};
-use super::head::{HeaderMapExt, Name, RequestHead, field_name};
+use super::head::{HeaderMapExt, Name};
 use super::reply::{Asking, Cause, Refused, Replies, Reply};
-use super::{SessionHandle, Tls};
 use crate::manager::{CloseError, CloseStep, Manager, Plan, ResponseEffects};
 use crate::policy::CachePolicy;
 use crate::session::Session;
 use crate::store::StoreError;
+
+use head::uri_of;
 
 pub use body::SessionBody;
 pub use finish::{FinishingFuture, FinishingLayer, FinishingService};
@@ -82,7 +84,7 @@ impl SessionLayer {
 
     /// Declares that every connection to this server is TLS, so that `Secure` cookies may be sent.
     ///
-    /// A server that accepts both kinds puts [`Tls`] into the extensions of the secure requests; a server
+    /// A server that accepts both kinds puts [`Tls`](super::Tls) into the extensions of the secure requests; a server
     /// behind a proxy names it in the policy's `trusted_proxy`.
     #[must_use]
     pub fn tls(mut self) -> Self {
@@ -329,84 +331,4 @@ pub(super) fn set_fields(answer: &ResponseParts, headers: &mut HeaderMap) {
 
 pub(super) fn status(answer: &ResponseParts) -> StatusCode {
     StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-field_name!(header);
-
-impl HeaderMapExt for HeaderMap {
-    fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> {
-        let values = self.get_all(field_name(name)).iter();
-        values.map(HeaderValue::as_bytes)
-    }
-
-    fn set(&mut self, name: Name, value: &str) -> bool {
-        let value = HeaderValue::try_from(value).ok();
-        let set = |value| self.insert(field_name(name), value);
-        value.map(set).is_some()
-    }
-
-    fn append(&mut self, name: Name, value: &str) -> bool {
-        let value = HeaderValue::try_from(value).ok();
-        let append = |value| self.append(field_name(name), value);
-        value.map(append).is_some()
-    }
-
-    fn add_first(&mut self, name: Name, value: &'static str) -> bool {
-        let Entry::Vacant(place) = self.entry(field_name(name)) else {
-            return false;
-        };
-        place.insert(HeaderValue::from_static(value));
-        true
-    }
-}
-
-impl RequestHead for Parts {
-    type Fields = HeaderMap;
-
-    fn fields(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    fn method(&self) -> &str {
-        self.method.as_str()
-    }
-
-    fn path(&self) -> &str {
-        uri_of(&self.uri, &self.extensions).path()
-    }
-
-    fn target(&self) -> &str {
-        let uri = uri_of(&self.uri, &self.extensions);
-        uri.path_and_query()
-            .map_or("/", http::uri::PathAndQuery::as_str)
-    }
-
-    fn authority(&self) -> Option<&str> {
-        self.uri.authority().map(http::uri::Authority::as_str)
-    }
-
-    fn peer(&self) -> Option<IpAddr> {
-        #[cfg(feature = "axum")]
-        {
-            use ::axum::extract::ConnectInfo;
-            if let Some(ConnectInfo(peer)) = self.extensions.get::<ConnectInfo<SocketAddr>>() {
-                return Some(peer.ip());
-            }
-        }
-        self.extensions.get::<SocketAddr>().map(SocketAddr::ip)
-    }
-
-    fn is_tls(&self) -> bool {
-        self.extensions.get::<Tls>().is_some()
-    }
-}
-
-/// Returns the URI that the client requested, whatever router the request was nested in since.
-fn uri_of<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
-    #[cfg(feature = "axum")]
-    if let Some(original) = extensions.get::<::axum::extract::OriginalUri>() {
-        return original;
-    }
-    let _ = extensions;
-    uri
 }

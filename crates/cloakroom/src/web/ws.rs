@@ -1,14 +1,15 @@
 //! Sessions on axum's WebSockets: opened by this site's own pages, closed when the session ends.
 
+mod shared;
+
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
 use axum_core::extract::FromRequestParts;
 use futures_util::future::{Either, join, select};
@@ -17,13 +18,12 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 use http::request::Parts;
 
+use self::shared::{CloseReason, SharedSocket, keep};
 use super::SessionRejection;
 use super::origin::is_hijacked;
 use crate::session::{Presence, Session};
-use crate::watch::{EndReason, Ended, ShutDown, SocketPermit};
+use crate::watch::{EndReason, SocketPermit};
 
-/// Time that a client has to answer the close before the connection is cut.
-const GOODBYE: Duration = Duration::from_secs(1);
 /// Length of the longest message, and frame, that a client may send: enough for a chat or a game, and little
 /// enough that a thousand sockets hold no more than 64 MiB in unfinished messages.
 const LONGEST_MESSAGE: usize = 64 * 1024;
@@ -293,171 +293,4 @@ impl Sink<Message> for LiveSocket {
     ) -> Poll<Result<(), axum::Error>> {
         self.line.poll_write(context, Sink::poll_close)
     }
-}
-
-/// A connection that its handler uses, and that is closed beside it. No lock is held across an await.
-struct SharedSocket(
-    Mutex<SocketState>,
-    #[expect(dead_code, reason = "held as long as the connection")] CountedSocket,
-);
-
-struct SocketState {
-    socket: Option<WebSocket>,
-    closing: Option<CloseReason>,
-    /// `true` once the handler has dropped it.
-    is_left: bool,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-    keeper: Option<Waker>,
-}
-
-/// The reason for which the server closes a connection.
-#[derive(Clone, Copy, Debug)]
-enum CloseReason {
-    SessionOver(EndReason),
-    /// The server shuts down (RFC 6455 §7.4.1): clients reconnect.
-    GoingAway,
-}
-
-impl CloseReason {
-    fn code(self) -> u16 {
-        match self {
-            Self::SessionOver(_) => EndReason::CLOSE_CODE,
-            Self::GoingAway => 1001,
-        }
-    }
-
-    fn reason(self) -> &'static str {
-        match self {
-            Self::SessionOver(end) => end.reason(),
-            Self::GoingAway => "the server shuts down",
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.map_or("the connection is closed", CloseReason::reason))]
-struct Closed(Option<CloseReason>);
-
-impl SocketState {
-    /// Returns the connection, for the handler.
-    fn open(&mut self) -> Result<&mut WebSocket, axum::Error> {
-        let closed = || axum::Error::new(Closed(self.closing));
-        match (&mut self.socket, self.closing) {
-            (Some(socket), None) => Ok(socket),
-            _ => Err(closed()),
-        }
-    }
-
-    fn wake(&mut self) {
-        let wakers = [&mut self.reader, &mut self.writer, &mut self.keeper];
-        wakers
-            .into_iter()
-            .filter_map(Option::take)
-            .for_each(Waker::wake);
-    }
-}
-
-impl SharedSocket {
-    fn new(socket: WebSocket, permit: CountedSocket) -> Self {
-        let state = SocketState {
-            socket: Some(socket),
-            closing: None,
-            is_left: false,
-            reader: None,
-            writer: None,
-            keeper: None,
-        };
-        Self(Mutex::new(state), permit)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, SocketState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Result<Message, axum::Error>>> {
-        let mut state = self.lock();
-        state.reader = Some(context.waker().clone());
-        match state.open() {
-            Ok(socket) => Pin::new(socket).poll_next(context),
-            Err(_) => Poll::Ready(None),
-        }
-    }
-
-    fn poll_write(
-        &self,
-        context: &mut Context<'_>,
-        write: impl FnOnce(Pin<&mut WebSocket>, &mut Context<'_>) -> Poll<Result<(), axum::Error>>,
-    ) -> Poll<Result<(), axum::Error>> {
-        let mut state = self.lock();
-        state.writer = Some(context.waker().clone());
-        match state.open() {
-            Ok(socket) => write(Pin::new(socket), context),
-            Err(error) => Poll::Ready(Err(error)),
-        }
-    }
-
-    /// Polls the connection after its end; `None` where it is gone.
-    fn poll_closing<T>(
-        &self,
-        poll: impl FnOnce(Pin<&mut WebSocket>) -> Poll<Result<T, axum::Error>>,
-    ) -> Poll<Option<T>> {
-        match &mut self.lock().socket {
-            Some(socket) => poll(Pin::new(socket)).map(Result::ok),
-            None => Poll::Ready(None),
-        }
-    }
-}
-
-/// Closes the connection when the session ends or the server shuts down; returns when the handler has dropped
-/// it before.
-async fn keep(line: Arc<SharedSocket>, mut ended: Ended, mut shut_down: ShutDown) {
-    let mut shutting_down = pin!(shut_down.begins());
-    let closing = poll_fn(|context| {
-        if let Poll::Ready(end) = Pin::new(&mut ended).poll(context) {
-            return Poll::Ready(Some(CloseReason::SessionOver(end)));
-        }
-        if shutting_down.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Some(CloseReason::GoingAway));
-        }
-        let mut state = line.lock();
-        if state.is_left {
-            return Poll::Ready(None);
-        }
-        state.keeper = Some(context.waker().clone());
-        Poll::Pending
-    });
-    let Some(closing) = closing.await else {
-        return;
-    };
-    {
-        let mut state = line.lock();
-        state.closing = Some(closing);
-        state.wake();
-    }
-    // A client that reads nothing, or answers nothing, is not waited for.
-    let _ = tokio::time::timeout(GOODBYE, say_goodbye(&line, closing)).await;
-    line.lock().socket = None;
-}
-
-async fn say_goodbye(line: &SharedSocket, closing: CloseReason) -> Option<()> {
-    poll_fn(|context| line.poll_closing(|socket| socket.poll_ready(context))).await?;
-    let close = Message::Close(Some(CloseFrame {
-        code: closing.code(),
-        reason: closing.reason().into(),
-    }));
-    poll_fn(|_| {
-        let close = close.clone();
-        line.poll_closing(|socket| Poll::Ready(socket.start_send(close)))
-    })
-    .await?;
-    poll_fn(|context| line.poll_closing(|socket| socket.poll_flush(context))).await?;
-    // Messages that the client has still sent are skipped, up to its own close.
-    poll_fn(|context| {
-        line.poll_closing(|mut socket| {
-            while ready!(socket.as_mut().poll_next(context)).is_some_and(|said| said.is_ok()) {}
-            Poll::Ready(Ok(()))
-        })
-    })
-    .await
 }

@@ -10,7 +10,7 @@ use cloakroom::store::conformance::{self, Advice, Subject};
 use cloakroom::store::memory::{MemoryLimit, MemoryStore};
 use cloakroom::store::{
     CasOutcome, NewRecord, Page, PutIf, PutOutcome, RecordPage, RetiredId, Store, StoreError,
-    StoreErrorKind, StoreFuture, StoredRecord,
+    StoreErrorKind, StoreFuture, StoreWrapper, StoredRecord,
 };
 use cloakroom::{ManualClock, SessionId, Timestamp};
 use futures_util::future::BoxFuture;
@@ -260,9 +260,19 @@ impl Mutant {
     }
 }
 
-impl Store for Mutant {
+impl StoreWrapper for Mutant {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.store
+    }
+
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(async move { self.store.get(&self.key(id)).await })
+    }
+
+    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
+        StoreWrapper::get(self, id)
     }
 
     fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
@@ -535,7 +545,7 @@ impl Store for Mutant {
     ) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let keep = keep.filter(|_| self.fault != F::KeepIsNotKept);
-            let mut ids = self.list_by_user(user).await?;
+            let mut ids = StoreWrapper::list_by_user(self, user).await?;
             ids.retain(|id| Some(id) != keep);
             if self.fault == F::OneIsLeft {
                 ids.pop();

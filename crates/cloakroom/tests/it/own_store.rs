@@ -52,3 +52,10 @@ async fn wrapper_forwards_the_methods_that_have_defaults() {
     inside.fail(StoreErrorKind::Unavailable);
     assert!(wrapped.check().await.is_err());
 }
+
+/// A reader who writes a store has one page to read: the store on it stays one.
+#[test]
+fn the_manuals_store_has_at_most_150_lines() {
+    let lines = include_str!("../../src/manual/map_store.rs").lines();
+    assert!(lines.count() <= 150);
+}

@@ -1,4 +1,4 @@
-// Keeps the page true: the cart's number while the session lives, and a word when it has ended.
+// Keeps the page true: what it shows while the session lives, and a notice when it has ended.
 
 const ENDED = 4401;
 const LONGEST_WAIT_MS = 30_000;
@@ -10,9 +10,19 @@ const COOKIE_WAIT_MS = 300;
 let wait = 500;
 let hasEnded = false;
 
-connect();
+// Tabs of a visitor without a session have no connection: a tab that has one tells them.
+const tabs = new BroadcastChannel('session');
 
-// Keeps a connection; `over` says why the last one was ended, until it is known who is there now.
+if (document.body.dataset.state) begin();
+else tabs.addEventListener('message', refresh, { once: true });
+
+function begin() {
+  connect();
+  tabs.postMessage('begun');
+}
+
+// Keeps a connection; `over` is the reason for which the last one was closed, until it is known who is
+// there now.
 function connect(over) {
   const address = new URL('/ws?background', location.href);
   address.protocol = address.protocol.replace('http', 'ws');
@@ -20,14 +30,13 @@ function connect(over) {
   const ask = () => document.visibilityState === 'visible' && socket.readyState === WebSocket.OPEN && socket.send('cart');
   document.addEventListener('visibilitychange', ask);
   socket.addEventListener('message', ({ data }) => {
-    const { userId, count } = JSON.parse(data);
-    if (over && !userId) {
+    if (over && !JSON.parse(data).userId) {
       showEnd(over);
       return socket.close();
     }
     over = undefined;
     wait = 500;
-    showCount(count);
+    if (data !== document.body.dataset.state) refresh();
   });
   socket.addEventListener('close', ({ code, reason }) => {
     document.removeEventListener('visibilitychange', ask);
@@ -39,24 +48,49 @@ function connect(over) {
   });
 }
 
-function showCount(count) {
-  const link = document.querySelector('nav a[href="/cart"]');
-  let badge = link.querySelector('.count');
-  if (count === 0) return badge?.remove();
-  if (!badge) {
-    badge = document.createElement('span');
-    badge.className = 'count';
-    link.append(' ', badge);
-  }
-  badge.textContent = count;
+// Shows the page as it is now: its header always, the rest unless a form of it is being filled in.
+async function refresh() {
+  const answer = await fetch(location.href, { headers: { accept: 'text/html' } }).catch(() => undefined);
+  if (hasEnded || !answer?.ok) return;
+  if (answer.redirected) return location.reload();
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const begins = page.body.dataset.state && !document.body.dataset.state;
+  document.body.dataset.state = page.body.dataset.state ?? '';
+  replace(page, 'header');
+  if ([...document.querySelectorAll('main input')].some(isFilledIn)) renewTokens(page);
+  else replace(page, 'main');
+  document.dispatchEvent(new Event('refreshed'));
+  if (begins) connect();
+}
+
+// The form that stays is of the session as it is now.
+function renewTokens(page) {
+  const token = page.querySelector('input[name="_csrf"]')?.value;
+  for (const input of document.querySelectorAll('input[name="_csrf"]')) input.value = token ?? '';
+}
+
+function isFilledIn(input) {
+  return input.type !== 'hidden' && input.value !== input.defaultValue;
+}
+
+// Puts the new page's part in the place of this one's, and the focus where it was.
+function replace(page, part) {
+  const [old, now] = [document.querySelector(part), page.querySelector(part)];
+  const index = focusable(old).indexOf(document.activeElement);
+  old.replaceWith(now);
+  if (index >= 0) focusable(now)[index]?.focus({ preventScroll: true });
+}
+
+function focusable(part) {
+  return [...part.querySelectorAll('a[href], button, input, summary, [tabindex]')];
 }
 
 function showEnd(reason) {
   hasEnded = true;
-  showCount(0);
   const template = document.querySelector(reason === 'session expired' ? '#expired' : '#ended');
   const main = document.querySelector('main');
   main.replaceChildren(template.content.cloneNode(true));
+  document.querySelector('nav a[href="/cart"] .count')?.remove();
   document.querySelector('nav a[href="/profile"]')?.remove();
   main.focus();
 }

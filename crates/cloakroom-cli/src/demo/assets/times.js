@@ -4,14 +4,20 @@
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const words = new Intl.RelativeTimeFormat('en');
 
-const moments = [...document.querySelectorAll('time[datetime]')].map((time) => {
-  const at = new Date(time.dateTime);
-  time.title = time.textContent;
-  time.textContent = local.format(at);
-  return { at, left: time.previousElementSibling };
-});
+let moments = [];
 
-if (moments.length > 0) setInterval(count, 1000);
+find();
+document.addEventListener('refreshed', find);
+setInterval(count, 1000);
+
+function find() {
+  moments = [...document.querySelectorAll('time[datetime]:not([title])')].map((time) => {
+    const at = new Date(time.dateTime);
+    time.title = time.textContent;
+    time.textContent = local.format(at);
+    return { at, left: time.previousElementSibling };
+  }).concat(moments.filter(({ left }) => left?.isConnected));
+}
 
 function count() {
   for (const { at, left } of moments) {

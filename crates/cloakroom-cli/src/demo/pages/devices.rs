@@ -28,12 +28,16 @@ pub(crate) fn devices(visitor: &Visitor, devices: &[Device]) -> Markup {
                 @if devices.len() > 1 {
                     form method="post" action="/logout-others" {
                         (token(visitor))
-                        button.button type="submit" { "Sign out all others" }
+                        button.button.quiet.danger type="submit" { "Sign out all others" }
                     }
                 }
-                form method="post" action="/logout-all" {
-                    (token(visitor))
-                    button.button.quiet type="submit" { "Sign out everywhere" }
+                details.ask {
+                    summary.button.quiet.danger { "Sign out everywhere" }
+                    form method="post" action="/logout-all" {
+                        (token(visitor))
+                        p { "This browser is signed out as well." }
+                        button.small.danger type="submit" { "Sign out everywhere, here too" }
+                    }
                 }
             }
             p.note {

@@ -1,12 +1,14 @@
-//! The page of a failed request. It reads no store, which may be what failed.
+//! The page of a failed request.
 
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
 use super::frame::Frame;
+use crate::demo::visitor::Visitor;
 
-/// The page of a status; `said` is what the failure says of itself.
-pub(crate) fn failure(status: StatusCode, said: &str) -> Markup {
+/// The page of a status; `said` is the failure's own message, and `visitor` is `None` where the session
+/// is not known, as when the store failed.
+pub(crate) fn failure(status: StatusCode, said: &str, visitor: Option<&Visitor>) -> Markup {
     let (title, sentence) = match said {
         "this form is out of date: load its page again" => (
             "That form is out of date",
@@ -21,7 +23,7 @@ pub(crate) fn failure(status: StatusCode, said: &str) -> Markup {
     let frame = Frame {
         title,
         here: "",
-        visitor: None,
+        visitor,
     };
     frame.around(&html! {
         div.failure {
@@ -31,36 +33,50 @@ pub(crate) fn failure(status: StatusCode, said: &str) -> Markup {
             h1 { (title) }
             p.lead { (sentence) }
             p.actions {
-                @if status == StatusCode::UNAUTHORIZED { a.button href="/login?again=1" { "Sign in" } }
+                @if let Some((href, label)) = way_on(status) { a.button href=(href) { (label) } }
                 a.button.quiet href="/" { "Back to the shop" }
             }
         }
     })
 }
 
+/// The link that helps, where one does.
+fn way_on(status: StatusCode) -> Option<(&'static str, &'static str)> {
+    match status {
+        StatusCode::UNAUTHORIZED => Some(("/login?again=1", "Sign in")),
+        StatusCode::FORBIDDEN => Some(("/login", "Use another account")),
+        StatusCode::CONFLICT => Some(("/login", "Sign in")),
+        StatusCode::SERVICE_UNAVAILABLE => Some(("", "Try again")),
+        _ => None,
+    }
+}
+
 fn words(status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::UNAUTHORIZED => (
-            "Who is there?",
-            "This is for people who signed in, and for some things not long ago.",
+            "Sign in first",
+            "This page is for people who are signed in; for some things, who signed in a short while ago.",
         ),
         StatusCode::FORBIDDEN => (
             "Staff only",
-            "Your ticket does not open this door. Another account may.",
+            "You are not allowed to open this page with the account that you are signed in with.",
         ),
         StatusCode::TOO_MANY_REQUESTS => (
-            "One at a time",
+            "Too many attempts",
             "That was tried too often. Wait a little, and try again.",
         ),
-        StatusCode::NOT_FOUND => ("No such hook", "Nothing hangs at this address."),
-        StatusCode::METHOD_NOT_ALLOWED => ("Not like that", "This address takes other requests."),
+        StatusCode::NOT_FOUND => ("Page not found", "Nothing hangs at this address."),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "That does not work here",
+            "This address takes other requests.",
+        ),
         StatusCode::CONFLICT => (
             "That session is over",
             "It was ended while this request was under way. Sign in again.",
         ),
         StatusCode::SERVICE_UNAVAILABLE => (
             "The rail is out of reach",
-            "Our store does not answer. You are still signed in; try again in a moment.",
+            "Our store does not answer. Nothing is lost: if you were signed in, you still are. Try again in a moment.",
         ),
         status if status.is_server_error() => (
             "Something tore",

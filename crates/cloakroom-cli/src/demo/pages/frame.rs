@@ -30,15 +30,22 @@ impl Frame<'_> {
                     link rel="icon" type="image/svg+xml" href=(ICON.path);
                     link rel="stylesheet" href=(STYLES.path);
                 }
-                body {
+                body data-state=[self.state()] {
                     a.skip href="#main" { "Skip to content" }
                     (self.header())
                     main #main tabindex="-1" { (main) }
                     (footer())
-                    @if self.visitor.is_some_and(|visitor| visitor.idle.is_some()) { (live()) }
+                    @if self.visitor.is_some() { (live()) }
                 }
             }
         }
+    }
+
+    /// Returns the session's data as the page shows it, for a script that learns of changes; `None` without
+    /// a session.
+    fn state(&self) -> Option<String> {
+        let visitor = self.visitor?;
+        visitor.idle.map(|_| visitor.state().to_string())
     }
 
     fn header(&self) -> Markup {
@@ -79,7 +86,7 @@ impl Frame<'_> {
     }
 }
 
-/// Keeps a page true whose session may end elsewhere.
+/// Keeps a page true whose session may change or end elsewhere.
 fn live() -> Markup {
     html! {
         template #ended {

@@ -12,7 +12,7 @@ mod shelf;
 mod sign_in;
 mod ticket;
 
-pub(super) use admin::{Guest, admin};
+pub(super) use admin::{Guest, Office, admin};
 pub(super) use cart::cart;
 pub(super) use devices::devices;
 pub(super) use failure::failure;

@@ -77,12 +77,12 @@ fn browsers(sessions: usize) -> String {
 
 fn actions(visitor: &Visitor, user: &User) -> Markup {
     html! {
-        form method="post" action="/logout" {
-            (token(visitor))
-            button.button type="submit" { "Sign out" }
-        }
-        a.button.quiet href="/devices" { "Where I am signed in" }
+        a.button href="/devices" { "Where I am signed in" }
         a.button.quiet href="/password" { "Change the password" }
         @if user.is_admin() { a.button.quiet href="/admin" { "The back office" } }
+        form method="post" action="/logout" {
+            (token(visitor))
+            button.button.quiet type="submit" { "Sign out" }
+        }
     }
 }

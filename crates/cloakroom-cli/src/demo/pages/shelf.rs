@@ -98,9 +98,9 @@ fn card(product: &Product, visitor: &Visitor) -> Markup {
                         }
                     }
                 }
-                @if quantity > 0 {
-                    p.kept { a href="/cart" { (quantity) " in your cart" } }
-                }
+            }
+            @if quantity > 0 {
+                a.kept href="/cart" { (quantity) span.hidden { " of " (product.name) } " in your cart" }
             }
         }
     }

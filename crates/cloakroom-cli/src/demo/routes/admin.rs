@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use cloakroom::Session;
+use cloakroom::auth::{Access, Require};
 use serde_json::json;
 
-use super::Shop;
+use super::{FRESH, Shop};
 use crate::demo::failure::Failure;
 use crate::demo::negotiate::Wants;
 use crate::demo::pages::{self, Guest};
@@ -32,7 +33,17 @@ pub(super) async fn show(
         let sessions = shop.manager.sessions_of(name).await?.len();
         guests.push(Guest { name, sessions });
     }
-    Ok(pages::admin(&Visitor::with_token(&session), sessions, &guests).into_response())
+    let office = pages::Office {
+        sessions,
+        guests,
+        may_end: to_end().check(&session, shop.manager.clock().now().into()) == Access::Granted,
+    };
+    Ok(pages::admin(&Visitor::with_token(&session), &office).into_response())
+}
+
+/// Returns the requirement of [`end`].
+pub(super) fn to_end() -> Require {
+    Require::role("admin").fresh(FRESH)
 }
 
 /// `POST /admin/users/{name}/end`: ends every session of a user, on every server.

@@ -7,7 +7,7 @@ use axum::response::Response;
 use cloakroom::Session;
 use cloakroom::web::socketio::{self, SocketError};
 use cloakroom::web::{LiveSocket, LiveUpgrade};
-use serde_json::{Value, json};
+use serde_json::Value;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef};
 use socketioxide::handler::ConnectHandler as _;
@@ -78,12 +78,7 @@ async fn now(session: &Session) -> Value {
 }
 
 fn state(session: &Session) -> Value {
-    let visitor = Visitor::of(session);
-    json!({
-        "userId": visitor.user.map(|user| user.id),
-        "cart": visitor.cart,
-        "count": visitor.cart.count(),
-    })
+    Visitor::of(session).state()
 }
 
 /// `/socket.io/`: the event `session` with the same, at the beginning and as the answer to `cart`; `me`

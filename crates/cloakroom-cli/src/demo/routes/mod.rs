@@ -80,6 +80,7 @@ pub(super) fn router(shop: Shop) -> Router {
         .merge(assets::router())
         .layer(Csrf::new())
         .layer(live::layer())
+        .layer(from_fn(failure::dress))
         .layer(SessionLayer::new(shop.manager.clone()))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn(failure::dress))
@@ -101,6 +102,6 @@ fn guarded() -> Router<Shop> {
         .route_layer(guard(Require::role("admin")));
     let power = Router::new()
         .route("/admin/users/{name}/end", post(admin::end))
-        .route_layer(guard(Require::role("admin").fresh(FRESH)));
+        .route_layer(guard(admin::to_end()));
     sensitive.merge(admin).merge(power)
 }

@@ -507,6 +507,51 @@ async fn the_back_office_is_for_the_role_admin() {
 }
 
 #[tokio::test]
+async fn z5_the_back_office_asks_for_the_password_before_it_offers_to_end_sessions() {
+    let shop = Open::new().await;
+    let _ada = shop.ada().await;
+    let mut grace = shop.signed_in("grace", "nanoseconds").await;
+    let page = grace.page("/admin").await.body;
+    assert!(page.contains("End 1 session"), "{page}");
+    assert!(!page.contains("Confirm your password"), "{page}");
+    shop.clock.advance(Duration::from_secs(301));
+    let page = grace.page("/admin").await.body;
+    assert!(!page.contains("End 1 session"), "{page}");
+    assert!(page.contains("/login?again=1&amp;next=/admin"), "{page}");
+}
+
+#[tokio::test]
+async fn z10_error_pages_show_the_visitor_and_say_what_happened() {
+    let shop = Open::new().await;
+    let mut ada = shop.ada().await;
+    let missing = ada.page("/nowhere").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    for part in ["Page not found", r#"href="/profile""#, "</span>ada"] {
+        assert!(missing.body.contains(part), "{part}: {}", missing.body);
+    }
+    assert!(ada.page("/admin").await.body.contains(r#"href="/profile""#));
+    let stranger = shop.client().page("/nowhere").await;
+    assert!(
+        stranger.body.contains(r#"href="/login""#),
+        "{}",
+        stranger.body
+    );
+    assert_eq!(stranger.headers.get("set-cookie"), None);
+}
+
+#[tokio::test]
+async fn z10_a_page_carries_the_state_that_connections_send() {
+    let shop = Open::new().await;
+    assert!(!shop.client().page("/").await.body.contains("data-state"));
+    let mut ada = shop.ada().await;
+    ada.post("/cart", &json!({"sku": "wool-scarf", "qty": 2}))
+        .await;
+    let page = ada.page("/cart").await.body;
+    let state = r#"{"cart":{"wool-scarf":2},"count":2,"userId":"ada"}"#;
+    assert!(page.contains(&state.replace('"', "&quot;")), "{page}");
+}
+
+#[tokio::test]
 async fn a_login_redirects_within_the_shop_only() {
     let shop = Open::new().await;
     for (next, to) in [

@@ -166,7 +166,7 @@ async fn waiting_for_a_turn_times_out() {
     let stuck = attempts.begin("ada", None).await.unwrap();
     let begun = tokio::time::Instant::now();
     let refused = attempts.begin("ada", None).await.unwrap_err();
-    assert_eq!(begun.elapsed(), super::PATIENCE);
+    assert_eq!(begun.elapsed(), Duration::from_secs(10));
     assert_eq!(refused.seconds(), 1);
     // Another account's turn is independent.
     fail(&attempts, "grace").await.unwrap();

@@ -9,7 +9,7 @@ use crate::clock::{Clock, Timestamp};
 
 /// A monotonic one, which a clock that is set back cannot stretch.
 #[derive(Clone)]
-pub(super) enum Time {
+pub(crate) enum Time {
     Monotonic(Instant),
     Set { clock: Clock, begin: Timestamp },
 }

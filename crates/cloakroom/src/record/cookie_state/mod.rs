@@ -1,6 +1,7 @@
 //! The `cookie` object of a record: a session's own attributes and expiry, as express-session keeps them.
 
 mod attribute;
+mod attributes;
 mod expiry;
 
 use std::sync::{Arc, LazyLock};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 pub(crate) use self::attribute::Attribute;
 
+use self::attributes::Attributes;
 use self::expiry::{Expiry, Lifetime};
 use super::json::{self, Member};
 use super::name;
@@ -24,17 +26,6 @@ pub struct CookieState {
     expires: Expiry,
     /// A touch moves the expiry and keeps these, so that copies share them.
     attributes: Arc<Attributes>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Attributes {
-    partitioned: Attribute,
-    priority: Attribute,
-    secure: Attribute,
-    http_only: Attribute,
-    domain: Attribute,
-    path: Attribute,
-    same_site: Attribute,
 }
 
 impl CookieState {
@@ -91,16 +82,9 @@ impl CookieState {
         let attributes = &*self.attributes;
         json.push('{');
         self.original_max_age.write(&mut json);
-        attributes
-            .partitioned
-            .write(r#","partitioned":"#, &mut json);
-        attributes.priority.write(r#","priority":"#, &mut json);
+        attributes.write_first(&mut json);
         self.expires.write(&mut json);
-        attributes.secure.write(r#","secure":"#, &mut json);
-        attributes.http_only.write(r#","httpOnly":"#, &mut json);
-        attributes.domain.write(r#","domain":"#, &mut json);
-        attributes.path.write(r#","path":"#, &mut json);
-        attributes.same_site.write(r#","sameSite":"#, &mut json);
+        attributes.write_second(&mut json);
         json.push('}');
         json
     }
@@ -226,34 +210,6 @@ impl CookieState {
     pub(crate) fn attribute_mut(&mut self, name: &str) -> Option<&mut Attribute> {
         Arc::make_mut(&mut self.attributes).named(name)
     }
-
-    pub(crate) fn partitioned(&self) -> &Attribute {
-        &self.attributes.partitioned
-    }
-
-    pub(crate) fn priority(&self) -> &Attribute {
-        &self.attributes.priority
-    }
-
-    pub(crate) fn secure(&self) -> &Attribute {
-        &self.attributes.secure
-    }
-
-    pub(crate) fn http_only(&self) -> &Attribute {
-        &self.attributes.http_only
-    }
-
-    pub(crate) fn domain(&self) -> &Attribute {
-        &self.attributes.domain
-    }
-
-    pub(crate) fn path(&self) -> &Attribute {
-        &self.attributes.path
-    }
-
-    pub(crate) fn same_site(&self) -> &Attribute {
-        &self.attributes.same_site
-    }
 }
 
 impl Default for CookieState {
@@ -264,46 +220,6 @@ impl Default for CookieState {
             original_max_age: Lifetime::Null,
             expires: Expiry::Null,
             attributes: Arc::clone(&ATTRIBUTES),
-        }
-    }
-}
-
-impl Attributes {
-    fn named(&mut self, name: &str) -> Option<&mut Attribute> {
-        Some(match name {
-            "partitioned" => &mut self.partitioned,
-            "priority" => &mut self.priority,
-            "secure" => &mut self.secure,
-            "httpOnly" => &mut self.http_only,
-            "domain" => &mut self.domain,
-            "path" => &mut self.path,
-            "sameSite" => &mut self.same_site,
-            _ => return None,
-        })
-    }
-
-    /// Sets undefined attributes to their defaults.
-    fn fill_in(&mut self) {
-        let defaults = Self::default();
-        if self.http_only == Attribute::Undefined {
-            self.http_only = defaults.http_only;
-        }
-        if self.path == Attribute::Undefined {
-            self.path = defaults.path;
-        }
-    }
-}
-
-impl Default for Attributes {
-    fn default() -> Self {
-        Self {
-            partitioned: Attribute::Undefined,
-            priority: Attribute::Undefined,
-            secure: Attribute::Undefined,
-            http_only: Attribute::Bool(true),
-            domain: Attribute::Undefined,
-            path: "/".into(),
-            same_site: Attribute::Undefined,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A store that injects faults on demand, and records its calls.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
@@ -11,6 +11,7 @@ use crate::store::{
     CasOutcome, Changes, Ends, InvalidationSink, NewRecord, Page, PutIf, PutOutcome, RecordPage,
     RetiredId, Store, StoreError, StoreErrorKind, StoreFuture, StoredRecord, UserKeys,
 };
+use crate::util::lock;
 
 /// A store in front of another, for tests of an application whose store fails.
 #[derive(Clone)]
@@ -152,7 +153,7 @@ impl FaultInjectingStore {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, InjectionState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn call<'a, T: Send + 'a>(

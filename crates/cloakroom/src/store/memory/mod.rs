@@ -10,7 +10,7 @@ mod users;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use self::retired::Retired;
@@ -24,6 +24,7 @@ use super::{
 use crate::clock::{Clock, Timestamp};
 use crate::id::SessionId;
 use crate::record::RecordText;
+use crate::util::lock;
 
 /// Bound on the passes over a user's sessions: no login is that fast.
 const PASSES: usize = 1000;
@@ -482,10 +483,6 @@ impl<'a> ShardPair<'a> {
             _ => &mut self.first,
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ready<'a, T: Send + 'a>(outcome: Result<T, StoreError>) -> StoreFuture<'a, T> {

@@ -4,48 +4,38 @@
 //! the server's clock; MongoDB deletes expired documents about once a minute. A save succeeds only if the
 //! stored session still is the one that was read.
 
-mod bson_cache;
-mod concern;
-mod connect;
-mod crypto;
-mod document;
+mod connection;
+mod encoding;
 mod encryption;
-mod encryptor;
-mod ends;
-mod error;
-mod format;
-mod json;
-mod kruptein;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod options;
-mod parse;
-mod reads;
-mod retired;
-mod time;
-mod tombstones;
-mod transfer;
-mod users;
-mod webcrypto;
-mod writes;
+mod session;
+mod user_index;
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use mongodb::bson::RawDocumentBuf;
 use mongodb::{Client, Collection, Database};
 
-pub use self::crypto::{Algorithm, Encoding, Hashing};
 pub use self::encryption::Encryption;
-pub use self::kruptein::Kruptein;
+pub use self::encryption::crypto::{Algorithm, Encoding, Hashing};
+pub use self::encryption::kruptein::Kruptein;
+pub use self::encryption::webcrypto::WebCrypto;
 pub use self::options::{AutoRemove, MongoOptions};
-pub use self::webcrypto::WebCrypto;
 
-use self::bson_cache::BsonCache;
-use self::format::SessionFormat;
-use self::retired::Notes;
-use self::tombstones::Tombstones;
+#[cfg(feature = "inspect")]
+pub(super) use self::inspect::inspect;
+
+use self::connection::connect;
+use self::encoding::format::SessionFormat;
+use self::session::bson_cache::BsonCache;
+use self::session::retired::Notes;
+use self::session::tombstones::Tombstones;
 use super::completion::to_completion;
 use super::steady::Steady;
 use super::transfer::bounded;
@@ -56,6 +46,7 @@ use super::{
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::record::RecordText;
+use crate::util::lock;
 
 /// A store in a collection of MongoDB; clones are the same store.
 ///
@@ -111,8 +102,7 @@ impl MongoStore {
         url: &str,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let options = MongoOptions::new().mixed_fleet(options.mixed_fleet);
-        Self::connect_options(url, options).await
+        Self::connect_options(url, MongoOptions::of(options)).await
     }
 
     /// Connects with every option.
@@ -158,7 +148,7 @@ impl MongoInner {
     }
 
     fn seen(&self) -> MutexGuard<'_, BsonCache> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::crypto::hex;
 use super::encryption::Encryption;
+use super::encryption::crypto::hex;
 use crate::clock::Clock;
+use crate::store::StoreOptions;
 
 /// The format of sessions in MongoDB: each setting has the name that connect-mongo gives it.
 ///
@@ -66,6 +67,20 @@ impl MongoOptions {
             auto_remove: AutoRemove::Native,
             mixed_fleet: false,
             clock: Clock::System,
+        }
+    }
+
+    /// Returns the options that [`AnyStore`](crate::store::AnyStore) has for this store.
+    pub(super) fn of(options: &StoreOptions) -> Self {
+        let own = Self::new().mixed_fleet(options.mixed_fleet);
+        let own = if options.must_exist {
+            own.auto_remove(AutoRemove::Disabled)
+        } else {
+            own
+        };
+        match &options.table {
+            Some(collection) => own.collection(collection),
+            None => own,
         }
     }
 

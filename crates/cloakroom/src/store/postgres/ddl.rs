@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::names::{TableNames, hash, literal};
-use super::sql::UNINDEXABLE;
+use super::session::sql::UNINDEXABLE;
 use crate::record::{DIVIDER, OF_OBJECT};
 use crate::store::UserKeys;
 
@@ -132,7 +132,12 @@ LANGUAGE plpgsql IMMUTABLE STRICT AS {};
 
 /// Returns the function's name, which depends on its body: another body has another name.
 pub(super) fn user_function(names: &TableNames, keys: &UserKeys) -> String {
-    names.qualified(&format!("cloakroom_{}", mark(keys)))
+    names.qualified(&user_function_name(keys))
+}
+
+/// Returns that name without its schema.
+pub(super) fn user_function_name(keys: &UserKeys) -> String {
+    format!("cloakroom_{}", mark(keys))
 }
 
 fn mark(keys: &UserKeys) -> String {

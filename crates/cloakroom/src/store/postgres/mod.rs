@@ -4,30 +4,17 @@
 //! sessions share one. The connection's `TimeZone` is the server's, as for Express, for it decides the
 //! meaning of the column `expire`.
 
-mod changes;
-mod connect;
+mod connection;
 mod ddl;
-mod ends;
-mod error;
-mod full;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod names;
 mod options;
-mod params;
-mod pooler;
-mod prune;
-mod query;
 mod read_pool;
-mod reads;
-mod retired;
-mod rows;
 mod schema;
-mod sid;
-mod sql;
-mod time;
-mod transfer;
-mod url;
-mod users;
-mod writes;
+mod session;
+mod subscription;
+mod user_index;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -40,13 +27,20 @@ use tokio::task::AbortHandle;
 pub use self::ddl::Ddl;
 pub use self::options::PostgresOptions;
 
-use self::full::PoolExhausted;
+#[cfg(feature = "inspect")]
+pub(super) use self::inspect::inspect;
+
+use self::connection::connect;
+use self::connection::full::PoolExhausted;
+use self::connection::pooler::Pooler;
+use self::connection::url;
 use self::names::TableNames;
-use self::pooler::Pooler;
 use self::read_pool::ReadPool;
-use self::sid::Sid;
-use self::sql::{Column, Expire, Layout, Sql};
-use self::users::UserIndex;
+use self::session::prune;
+use self::session::sid::Sid;
+use self::session::sql::{Column, Expire, Layout, Sql};
+use self::subscription::{changes, ends};
+use self::user_index::UserIndex;
 use super::completion::to_completion;
 use super::transfer::bounded;
 use super::{
@@ -125,8 +119,7 @@ impl PostgresStore {
         url: &str,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let options = PostgresOptions::new().mixed_fleet(options.mixed_fleet);
-        Self::connect_options(url, options).await
+        Self::connect_options(url, PostgresOptions::of(options)).await
     }
 
     /// Opens the table that `options` name, or creates it, and checks it.

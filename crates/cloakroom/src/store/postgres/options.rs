@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::store::UserKeys;
+use crate::store::{StoreOptions, UserKeys};
 
 /// The options of a [`PostgresStore`](super::PostgresStore) beside its URL.
 #[derive(Clone)]
@@ -44,6 +44,18 @@ impl PostgresOptions {
             create_table: true,
             user_keys: UserKeys::default(),
             clock: Clock::System,
+        }
+    }
+
+    /// Returns the options that [`AnyStore`](crate::store::AnyStore) has for this store.
+    pub(super) fn of(options: &StoreOptions) -> Self {
+        let mut own = Self::new()
+            .mixed_fleet(options.mixed_fleet)
+            .create_table(!options.must_exist);
+        own.schema.clone_from(&options.schema);
+        match &options.table {
+            Some(table) => own.table(table),
+            None => own,
         }
     }
 

@@ -2,11 +2,11 @@
 
 use tokio_postgres::Row;
 
-use super::error::QueryError;
+use super::connection::error::QueryError;
 use super::names::TableNames;
 use super::options::PostgresOptions;
-use super::sid::Sid;
-use super::sql::{Column, Expire, Layout};
+use super::session::sid::Sid;
+use super::session::sql::{Column, Expire, Layout};
 use super::{PostgresInner, ddl};
 use crate::clock::Timestamp;
 use crate::store::{StoreErrorKind, skew};
@@ -53,23 +53,23 @@ FROM (SELECT to_regclass($1::text) AS oid) AS found LEFT JOIN pg_class AS c ON c
     clippy::struct_excessive_bools,
     reason = "each is one thing that may be missing"
 )]
-struct FoundSchema {
-    version: i32,
+pub(super) struct FoundSchema {
+    pub(super) version: i32,
     schema: bool,
-    table: bool,
+    pub(super) table: bool,
     /// It is a view, which has neither rows nor a key of its own.
     view: Option<bool>,
     sid: Option<String>,
     sess: Option<String>,
     expire: Option<String>,
     unique: bool,
-    allowed: bool,
-    tombs: bool,
+    pub(super) allowed: bool,
+    pub(super) tombs: bool,
     retires: bool,
     ended: bool,
     notify: bool,
-    clock: Timestamp,
-    connections: i32,
+    pub(super) clock: Timestamp,
+    pub(super) connections: i32,
 }
 
 /// A table that can be used.
@@ -150,7 +150,7 @@ async fn prepare_table(
     Ok(Ready { created, ..ready })
 }
 
-async fn look(inner: &PostgresInner) -> Result<FoundSchema, QueryError> {
+pub(super) async fn look(inner: &PostgresInner) -> Result<FoundSchema, QueryError> {
     let names = &inner.names;
     let (table, tombs, retired) = (names.table(), names.tombs(), names.retired());
     let check = CHECK.replace("HAS_NOTIFY", &ddl::has_notify(names));
@@ -205,7 +205,11 @@ impl FoundSchema {
         missing
     }
 
-    fn check(&self, names: &TableNames, options: &PostgresOptions) -> Result<Ready, QueryError> {
+    pub(super) fn check(
+        &self,
+        names: &TableNames,
+        options: &PostgresOptions,
+    ) -> Result<Ready, QueryError> {
         let wrong = |text: String| Err(QueryError::new(StoreErrorKind::Invalid, text));
         let table = names.table();
         if self.version < OLDEST {

@@ -4,52 +4,32 @@
 //! beside them by ordering rules, not by transactions, so that it holds on a cluster, too: an id is entered
 //! before its session is stored, and removed after the session is deleted.
 
-mod address;
-mod changes;
-mod checks;
-mod cluster_nodes;
-mod command;
-mod connector;
-mod driver;
-mod durability;
-mod ends;
-mod error;
-mod health;
-mod index_cache;
-mod index_sweep;
+mod connection;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod keys;
-mod link;
 mod options;
-mod reads;
-mod replacing;
 mod replay;
-mod replies;
-mod script_call;
-mod scripts;
-mod sentinels;
-mod server_info;
-mod shared;
-mod shared_connection;
-mod tracking;
-mod transfer;
-mod ttl;
-mod users;
-mod waiting;
-mod writes;
+mod session;
+mod subscription;
+mod user_index;
 
 use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+#[cfg(feature = "inspect")]
+pub(super) use inspect::inspect;
 pub use options::RedisOptions;
 
-use self::address::{Address, split_wait};
-use self::index_cache::IndexCache;
+use self::connection::address::{Address, split_wait};
+use self::connection::link::Link;
 use self::keys::RedisKeys;
-use self::link::Link;
 use self::replay::Replay;
-use self::scripts::Scripts;
+use self::session::scripts::Scripts;
+use self::subscription::{changes, ends};
+use self::user_index::index_cache::IndexCache;
 use super::completion::to_completion;
 use super::transfer::bounded;
 use super::{
@@ -116,11 +96,7 @@ impl RedisStore {
         url: &str,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let mut redis = RedisOptions::default().mixed_fleet(options.mixed_fleet);
-        if let Some(prefix) = &options.prefix {
-            redis = redis.prefix(prefix);
-        }
-        Self::connect_options(url, redis).await
+        Self::connect_options(url, RedisOptions::of(options)).await
     }
 
     /// Connects to the server that `url` names, with every option.

@@ -6,6 +6,7 @@ use redis::{ClientTlsConfig, TlsCertificates};
 
 use super::replay::LogLimits;
 use crate::clock::Clock;
+use crate::store::StoreOptions;
 
 /// The options of a store in Redis. The defaults are connect-redis's.
 #[derive(Clone, Debug)]
@@ -48,6 +49,15 @@ impl Default for RedisOptions {
 }
 
 impl RedisOptions {
+    /// Returns the options that [`AnyStore`](crate::store::AnyStore) has for this store.
+    pub(super) fn of(options: &StoreOptions) -> Self {
+        let own = Self::default().mixed_fleet(options.mixed_fleet);
+        match &options.prefix {
+            Some(prefix) => own.prefix(prefix),
+            None => own,
+        }
+    }
+
     /// Sets the prefix of the keys of sessions. Default: `sess:`, as in connect-redis.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();

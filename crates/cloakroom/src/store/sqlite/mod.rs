@@ -9,6 +9,8 @@
 )]
 
 mod files;
+#[cfg(feature = "inspect")]
+mod inspect;
 mod open_error;
 mod readers;
 mod reads;
@@ -23,6 +25,9 @@ mod writes;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+
+#[cfg(feature = "inspect")]
+pub(super) use self::inspect::inspect;
 
 use self::threads::Threads;
 use super::{

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 #[cfg(unix)]
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -10,6 +10,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::SCHEMA;
 use super::open_error::OpenError;
+
+use crate::util::lock;
 
 /// The tables. Times are milliseconds since 1970. `seq` gives a scan an order that nothing changes. A file of
 /// an earlier version gets the missing ones.
@@ -143,7 +145,7 @@ fn create_private(path: &Path) {
     }
     // Closing a file ends the locks that this process has on it, those of SQLite as well: it is closed before
     // this process opens it elsewhere, and never opened if it exists.
-    let turn = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
+    let turn = lock(&CREATING);
     let mut create = std::fs::OpenOptions::new();
     // If it cannot be created, SQLite reports why.
     drop(create.write(true).create_new(true).mode(0o600).open(path));

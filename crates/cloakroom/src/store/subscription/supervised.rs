@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::store::{Invalidation, InvalidationSink, StoreError, StoreErrorKind};
+use crate::util::Backoff;
 
 /// Interval of pings.
 const PING_INTERVAL: Duration = Duration::from_millis(150);
@@ -20,8 +21,7 @@ const LIVENESS_WINDOW: Duration = Duration::from_millis(500);
 /// Time to wait for a reply before the connection is given up.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause before the next attempt to connect, at first and at most.
-const RECONNECT_BACKOFF: (Duration, Duration) =
-    (Duration::from_millis(100), Duration::from_secs(2));
+const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// A connection over which invalidations arrive.
 pub(in crate::store) trait Pingable: Send + Sync + 'static {
@@ -121,11 +121,11 @@ impl<L: Pingable> ConnectionCell<L> {
     where
         F: Future<Output = Connected<L>>,
     {
-        let mut pause = RECONNECT_BACKOFF.0;
+        let mut backoff = RECONNECT_BACKOFF;
         loop {
             match timeout(REPLY_TIMEOUT, connect()).await.ok().flatten() {
                 Some((line, broken)) => {
-                    pause = RECONNECT_BACKOFF.0;
+                    backoff.succeeded();
                     let beating = Arc::new(LiveConnection {
                         line,
                         made: Instant::now(),
@@ -139,9 +139,9 @@ impl<L: Pingable> ConnectionCell<L> {
                     self.0.store(None);
                     hints.send(Invalidation::All);
                 }
-                None => pause = (pause * 2).min(RECONNECT_BACKOFF.1),
+                None => backoff.failed(),
             }
-            sleep(pause).await;
+            sleep(backoff.pause()).await;
         }
     }
 }

@@ -37,7 +37,7 @@ async fn play(mut server: Redis, forgets: Forgets, count: usize, repeats: bool) 
                 snapshot(&server).await;
                 0
             }
-            Forgets::ByLog => log_length(&server),
+            Forgets::ByLog => log_length(&server).await,
         };
         sessions.end(&*store).await;
         match forgets {

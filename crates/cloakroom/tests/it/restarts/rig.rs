@@ -95,8 +95,14 @@ pub(super) fn restart(server: &mut Redis) {
     block_in_place(|| server.restart());
 }
 
-/// Returns the length of the log's last part, which grows.
-pub(super) fn log_length(server: &Redis) -> u64 {
+/// Returns the length of the log's last part, which grows, once what was acknowledged is in it: on a slow
+/// disk the server answers before it has written (`appendfsync everysec`).
+pub(super) async fn log_length(server: &Redis) -> u64 {
+    let begin = Instant::now();
+    while info(server, "persistence", "aof_buffer_length") != "0" {
+        assert!(begin.elapsed() < LIMIT, "its log is not written");
+        sleep(LOOK).await;
+    }
     fs::metadata(log(server)).expect("it writes one").len()
 }
 

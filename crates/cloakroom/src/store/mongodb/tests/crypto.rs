@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::store::StoreErrorKind;
-use crate::store::mongodb::encryptor::Encryptor;
+use crate::store::mongodb::encryption::encryptor::Encryptor;
 use crate::store::mongodb::{Algorithm, Encoding, Encryption, Hashing, Kruptein, WebCrypto};
 
 fn authenticated() -> [Encryption; 4] {

@@ -7,7 +7,7 @@ use mongodb::bson::Document;
 use super::{NOW, clock, collection, connect, database, entry, found, node_sets, text};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
-use crate::store::mongodb::tombstones::Tombstone;
+use crate::store::mongodb::session::tombstones::Tombstone;
 use crate::store::mongodb::{MongoOptions, MongoStore};
 use crate::store::{CasOutcome, NewRecord, RetiredId, Store as _, StoreErrorKind};
 

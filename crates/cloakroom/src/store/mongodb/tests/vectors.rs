@@ -13,8 +13,9 @@ use serde_json::Value;
 use super::{collection, connect, database};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::SessionId;
+use crate::store::mongodb::encoding::document;
 use crate::store::mongodb::{Algorithm, AutoRemove, Encoding, Hashing, Kruptein, WebCrypto};
-use crate::store::mongodb::{MongoOptions, MongoStore, document};
+use crate::store::mongodb::{MongoOptions, MongoStore};
 use crate::store::{CasOutcome, NewRecord, Store as _, StoredRecord};
 
 /// The variable that names a file of other rows: assertions on their number hold for the committed one alone.

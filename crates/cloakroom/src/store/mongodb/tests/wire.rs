@@ -11,7 +11,7 @@ use testbed::{Mongo, Proxy};
 
 use super::{clock, connect, database, entry, found};
 use crate::id::SessionId;
-use crate::store::mongodb::connect::parse;
+use crate::store::mongodb::connection::connect::parse;
 use crate::store::mongodb::{MongoInner, MongoOptions, MongoStore};
 use crate::store::{RetiredId, Store as _, StoreErrorKind};
 

@@ -6,7 +6,7 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Object;
@@ -18,9 +18,10 @@ use tokio_postgres::{Error, RowStream, Statement};
 
 use super::ReadPool;
 use crate::id::SessionId;
-use crate::store::postgres::params::{Param, Text};
-use crate::store::postgres::rows::stored;
+use crate::store::postgres::session::params::{Param, Text};
+use crate::store::postgres::session::rows::stored;
 use crate::store::{StoreError, StoredRecord};
+use crate::util::lock;
 
 /// The load of a shared connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +160,7 @@ impl ReadBatcher {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     /// Queues a read. If the queue has others, a task is on its way for them; a read that is dropped here

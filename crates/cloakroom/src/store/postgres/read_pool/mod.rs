@@ -17,8 +17,8 @@ use tokio::time::{sleep, timeout};
 
 use self::batcher::{MAX_QUEUED, PoolLoad, Query, ReadBatcher, ReadResult, Statements};
 use crate::id::SessionId;
-use crate::store::postgres::pooler::Pooler;
-use crate::store::postgres::sql::Sql;
+use crate::store::postgres::connection::pooler::Pooler;
+use crate::store::postgres::session::sql::Sql;
 
 /// Most shared connections: one alone reads more sessions in a second than most sites need.
 const MAX_CONNECTIONS: usize = 3;

@@ -268,7 +268,7 @@ async fn each_operation_is_one_round_trip() {
 
 #[test]
 fn the_driver_cannot_log_what_it_sends() {
-    use super::super::params::Text;
+    use super::super::session::params::Text;
     let printed = format!("{:?} {:?}", Text("hunter2"), vec![Some(Text("hunter2"))]);
     assert!(!printed.contains("hunter2"), "{printed}");
 }

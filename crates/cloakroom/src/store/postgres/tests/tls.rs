@@ -12,7 +12,7 @@ use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::PostgresStore;
-use super::super::connect::tls;
+use super::super::connection::connect::tls;
 use super::{options, raw_to, reason};
 use crate::store::StoreErrorKind;
 

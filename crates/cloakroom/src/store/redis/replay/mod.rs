@@ -10,7 +10,7 @@ mod identity;
 mod log;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -23,15 +23,16 @@ pub(super) use self::bar::Stamp;
 use self::identity::RunIdReply;
 use self::log::{Acceptance, EndLog, Identity, Pending};
 pub(super) use self::log::{End, Generation, LogLimits};
-use super::cluster_nodes::{nodes_said, slots};
-use super::command::{Connection, Node, Request, SendMode};
-use super::index_cache::IndexCache;
+use super::connection::cluster_nodes::{nodes_said, slots};
+use super::connection::command::{Connection, Node, Request, SendMode};
 use super::keys::RedisKeys;
-use super::script_call::Call;
-use super::scripts::Script;
-use super::ttl::TOMBSTONE_GRACE;
+use super::session::script_call::Call;
+use super::session::scripts::Script;
+use super::session::ttl::TOMBSTONE_GRACE;
+use super::user_index::index_cache::IndexCache;
 use crate::id::SessionId;
 use crate::store::RETIRED_FOR;
+use crate::util::lock;
 
 /// Number of ends that go to a server together.
 const BATCH: usize = 500;
@@ -288,7 +289,7 @@ impl Replay {
     }
 
     fn log(&self) -> MutexGuard<'_, EndLog> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.log)
     }
 }
 

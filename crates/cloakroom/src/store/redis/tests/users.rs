@@ -92,7 +92,10 @@ async fn what_express_brings_back_is_refused() {
             store
                 .0
                 .link
-                .send(&set.into(), super::super::error::Idempotency::NotIdempotent)
+                .send(
+                    &set.into(),
+                    super::super::connection::error::Idempotency::NotIdempotent,
+                )
                 .await
                 .unwrap();
         };

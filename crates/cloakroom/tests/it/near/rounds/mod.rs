@@ -11,6 +11,7 @@
 //! ```
 
 mod failover;
+mod revived;
 mod site;
 mod tally;
 
@@ -22,6 +23,7 @@ use cloakroom::store::Store;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use self::revived::Revived;
 use self::site::{Fault, Place, Site};
 use self::tally::{HEAD, Tally};
 use super::peer::{Peer, micros, store};
@@ -110,10 +112,17 @@ impl Fleet {
             peer.watch(&ids);
         }
         self.others.iter_mut().for_each(Peer::watches);
+        let revived = self
+            .site
+            .promoted(fault)
+            .map(|port| Revived::watch(port, &ids));
         let mut ended = self.end_under(fault, &ids, tally).await;
         self.site.end(fault).await;
         if fault == Fault::FailsOver {
             self.end_again(&ids, &mut ended).await;
+        }
+        if let Some(revived) = revived {
+            revived.correct(&mut ended).await;
         }
         self.others.iter_mut().for_each(Peer::are_over);
         let seen: Vec<_> = self.others.iter_mut().map(Peer::saw).collect();

@@ -8,7 +8,7 @@ use testbed::{Proxy, Redis, RedisCluster, Sentinels};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
-use super::super::servers::redis_cli;
+use super::super::servers::{is_primary, redis_cli};
 use super::failover::Failover;
 
 /// Name of the user of the other processes' connections, by which a proxy recognises them.
@@ -146,6 +146,16 @@ impl Site {
             Servers::Cluster(cluster) => cluster.nodes(),
             Servers::Sentinels(sentinels) => sentinels.servers(),
         }
+    }
+
+    /// Returns the port of the replica that the sentinels promote in a fault, if they do.
+    pub(super) fn promoted(&mut self, fault: Fault) -> Option<u16> {
+        let by_sentinels = matches!(self.servers, Servers::Sentinels(_));
+        if fault != Fault::FailsOver || !by_sentinels {
+            return None;
+        }
+        let mut ports = self.ports().into_iter();
+        ports.find(|port| !is_primary(*port))
     }
 
     /// Lets it begin; `turn` says which server is concerned, where it is one of several.

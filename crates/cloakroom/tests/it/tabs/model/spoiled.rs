@@ -9,7 +9,9 @@ use axum::http::{HeaderValue, Request, Response};
 use cloakroom::SessionId;
 use cloakroom::record::RecordText;
 use cloakroom::store::memory::MemoryStore;
-use cloakroom::store::{CasOutcome, NewRecord, Page, RetiredId, Store, StoreFuture, StoredRecord};
+use cloakroom::store::{
+    CasOutcome, NewRecord, RetiredId, Store, StoreFuture, StoreWrapper, StoredRecord,
+};
 use http_body_util::Full;
 use testbed::browser::Wire;
 
@@ -108,7 +110,13 @@ impl SpoiledStore {
     }
 }
 
-impl Store for SpoiledStore {
+impl StoreWrapper for SpoiledStore {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.store
+    }
+
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
         Box::pin(async move {
             let found = self.store.get(id).await?;
@@ -120,6 +128,10 @@ impl Store for SpoiledStore {
                 None => Ok(None),
             }
         })
+    }
+
+    fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
+        StoreWrapper::get(self, id)
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
@@ -143,19 +155,6 @@ impl Store for SpoiledStore {
                 _ => self.store.update(id, read, entry).await,
             }
         })
-    }
-
-    fn touch<'a>(
-        &'a self,
-        id: &'a SessionId,
-        read: &'a RecordText,
-        entry: &'a NewRecord,
-    ) -> StoreFuture<'a, bool> {
-        self.store.touch(id, read, entry)
-    }
-
-    fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        self.store.destroy(id)
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
@@ -206,30 +205,6 @@ impl Store for SpoiledStore {
             }
             Ok(written)
         })
-    }
-
-    fn prune(&self) -> StoreFuture<'_, u64> {
-        self.store.prune()
-    }
-
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
-        self.store.scan(cursor, limit)
-    }
-
-    fn count(&self) -> StoreFuture<'_, u64> {
-        self.store.count()
-    }
-
-    fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        self.store.list_by_user(user)
-    }
-
-    fn destroy_by_user<'a>(
-        &'a self,
-        user: &'a str,
-        keep: Option<&'a SessionId>,
-    ) -> StoreFuture<'a, u64> {
-        self.store.destroy_by_user(user, keep)
     }
 }
 

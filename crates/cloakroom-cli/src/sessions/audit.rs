@@ -1,0 +1,80 @@
+//! The audit: a line of JSON for each act, by OWASP's logging vocabulary. It never holds an id.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::time::SystemTime;
+
+use serde_json::json;
+
+use super::Common;
+use crate::problem::Problem;
+
+/// The place of the audit.
+pub(super) struct Audit<'a> {
+    file: Option<std::fs::File>,
+    common: &'a Common,
+}
+
+impl<'a> Audit<'a> {
+    /// Opens the file before anything is done: an act that cannot be recorded is not carried out.
+    pub(super) fn of(common: &'a Common) -> Result<Self, Problem> {
+        let open = |path| {
+            let mut options = OpenOptions::new();
+            options.create(true).append(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.open(path)
+        };
+        let file = common
+            .audit
+            .as_ref()
+            .map(open)
+            .transpose()
+            .map_err(|error| {
+                Problem::usage(format!(
+                    "--audit cannot be written ({error}): give a file that can"
+                ))
+            })?;
+        Ok(Self { file, common })
+    }
+
+    /// Records an act: what it was, whom it concerned by which filter, and how many sessions.
+    pub(super) fn record(&self, act: &str, filter: &str, handles: &[String], count: u64) {
+        let actor = actor();
+        let line = json!({
+            "datetime": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            "appid": "cloakroom",
+            "event": format!("authz_admin:{actor},{act}"),
+            "level": "WARN",
+            "actor": actor,
+            "filter": filter,
+            "handles": handles,
+            "reason": self.common.reason,
+            "count": count,
+        });
+        let line = format!("{line}\n");
+        // It was carried out; a disk that is full now must not hide the result from whoever asked.
+        let _ = match &self.file {
+            Some(file) => (&*file).write_all(line.as_bytes()),
+            None => std::io::stderr().write_all(line.as_bytes()),
+        };
+    }
+}
+
+/// Returns the user of the operating system.
+fn actor() -> String {
+    let named = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    named.unwrap_or_else(by_number)
+}
+
+#[cfg(unix)]
+fn by_number() -> String {
+    format!("uid {}", rustix::process::getuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn by_number() -> String {
+    "unknown".to_owned()
+}

@@ -1,0 +1,84 @@
+//! The store that a subcommand works on, and the secrets of the handles.
+
+use cloakroom::KeyRing;
+use cloakroom::record::UserKeys;
+use cloakroom::store::{AnyStore, Store as _};
+
+use super::Common;
+use crate::problem::{Problem, with_causes};
+
+/// A store that is open.
+pub(super) struct Opened {
+    pub(super) store: AnyStore,
+    pub(super) secrets: KeyRing,
+    pub(super) user_keys: UserKeys,
+}
+
+impl Opened {
+    /// Opens the store for what shows no handles; without secrets they are of this run alone.
+    pub(super) async fn open(common: &Common) -> Result<Self, Problem> {
+        let secrets = match secrets(common)? {
+            Some(secrets) => secrets,
+            None => of_this_run()?,
+        };
+        Self::connect(common, secrets).await
+    }
+
+    /// Opens the store for what shows or takes handles.
+    pub(super) async fn with_secrets(common: &Common) -> Result<Self, Problem> {
+        let secrets = secrets(common)?.ok_or_else(|| {
+            Problem::usage(
+                "handles are made with the secret of the application: set SESSION_SECRET, or give --secret-file",
+            )
+        })?;
+        Self::connect(common, secrets).await
+    }
+
+    async fn connect(common: &Common, secrets: KeyRing) -> Result<Self, Problem> {
+        let (url, user_keys) = (common.store.url()?, common.store.keys());
+        let store = AnyStore::connect_with(url, &common.store.options().must_exist(true)).await;
+        let store = store
+            .map_err(|error| Problem::failed(format!("{}: see --store", with_causes(&error))))?;
+        store.set_user_keys(&user_keys);
+        Ok(Self {
+            store,
+            secrets,
+            user_keys,
+        })
+    }
+}
+
+/// Reads the secrets; `None` if there are none.
+fn secrets(common: &Common) -> Result<Option<KeyRing>, Problem> {
+    let text = match &common.secret_file {
+        None => std::env::var("SESSION_SECRET").ok(),
+        Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
+            Problem::usage(format!(
+                "--secret-file {} cannot be read ({error}): give a file that can",
+                file.display()
+            ))
+        })?),
+    };
+    let ring = text.map(|text| KeyRing::from_text(&text)).transpose();
+    ring.map_err(|error| {
+        Problem::usage(format!(
+            "the secret cannot be used: {}",
+            with_causes(&error)
+        ))
+    })
+}
+
+fn of_this_run() -> Result<KeyRing, Problem> {
+    let mut secret = [0; 32];
+    let drawn = getrandom::fill(&mut secret).map_err(|error| error.to_string());
+    let ring = drawn.and_then(|()| KeyRing::new(secret).map_err(|error| error.to_string()));
+    ring.map_err(|error| Problem::failed(format!("no random numbers: {error}")))
+}
+
+/// Returns the problem that a store's error is.
+pub(super) fn failed(error: &cloakroom::store::StoreError) -> Problem {
+    Problem::failed(format!(
+        "{}: try again, or run `cloakroom doctor`",
+        with_causes(error)
+    ))
+}
