@@ -51,6 +51,7 @@ impl PolicyArgs {
     pub(super) fn note(&self, facts: &mut Facts) -> Result<String, Problem> {
         let policy = self.policy.as_deref().map(read).transpose()?;
         let name = policy.as_ref().and_then(|policy| text(policy, "name"));
+        let name = name.map(str::to_owned);
         let name = self
             .name
             .clone()
@@ -96,46 +97,41 @@ fn read(file: &Path) -> Result<Value, Problem> {
     })
 }
 
-/// Returns a text of the policy, beside its cookie's attributes or in them.
-fn text(policy: &Value, key: &str) -> Option<String> {
-    match member(policy, key)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    }
+/// Returns a text of the policy.
+fn text<'a>(policy: &'a Value, key: &str) -> Option<&'a str> {
+    policy.get(key)?.as_str()
 }
 
-fn member<'a>(policy: &'a Value, key: &str) -> Option<&'a Value> {
-    policy.get(key).or_else(|| policy.get("cookie")?.get(key))
-}
-
+/// Notes what `Policy::describe` says, by its names.
 fn described(policy: &Value, name: &str, facts: &mut Facts) {
-    let secure = text(policy, "secure").map(|text| match &*text.to_lowercase() {
-        "true" | "always" => "always",
-        "false" | "never" => "never",
-        _ => "auto",
-    });
+    let secure = text(policy, "secure");
     facts.note("policy.secure", secure);
-    let absolute = ["absolute_timeout_s", "absolute_timeout"]
-        .iter()
-        .find_map(|key| member(policy, key));
     // Without the time-out the key is there and null.
-    facts.note(
-        "policy.absolute_s",
-        absolute.map(|value| value.as_i64().unwrap_or(0)),
-    );
+    let absolute = policy.get("absolute_timeout");
+    facts.note("policy.absolute_s", absolute.map(whole_seconds));
+    let owned = |key: &str| text(policy, key).map(str::to_owned);
     let attributes = Attributes {
         secure: secure != Some("never"),
-        same_site: text(policy, "same_site").map(|text| text.to_lowercase()),
-        domain: text(policy, "domain"),
-        path: text(policy, "path"),
-        http_only: true,
+        same_site: owned("same_site"),
+        domain: owned("domain"),
+        path: owned("path"),
+        http_only: policy.get("http_only").and_then(Value::as_bool) != Some(false),
         expires: None,
     };
     facts.set(
         "policy.fault",
         fault(name, &attributes, None).unwrap_or_default(),
     );
+}
+
+/// Returns a time in whole seconds, rounded up; 0 for one that is off.
+fn whole_seconds(time: &Value) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a longer time than an i64 has is the longest"
+    )]
+    let seconds = time.as_f64().unwrap_or(0.0).ceil() as i64;
+    seconds
 }
 
 fn secrets(text: &str, facts: &mut Facts) {
@@ -187,7 +183,35 @@ fn bits(secret: &str) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::bits;
+    use std::time::Duration;
+
+    use cloakroom::store::inspect::Facts;
+    use cloakroom::{KeyRing, Policy, Secure};
+    use serde_json::json;
+
+    use super::{bits, described, whole_seconds};
+
+    #[test]
+    fn what_a_policy_describes_is_read() {
+        let keys = KeyRing::new("the secret of these tests, long enough").unwrap();
+        let policy = Policy::builder(keys)
+            .secure(Secure::Never)
+            .absolute_timeout(Duration::from_hours(12))
+            .build()
+            .unwrap();
+        let mut facts = Facts::new("memory");
+        described(&policy.describe(), "connect.sid", &mut facts);
+        assert_eq!(facts.text("policy.secure"), Some("never"));
+        assert_eq!(facts.number("policy.absolute_s"), Some(43_200));
+        assert_eq!(facts.text("policy.fault"), Some(""));
+    }
+
+    #[test]
+    fn a_time_that_is_off_is_no_time() {
+        assert_eq!(whole_seconds(&json!(null)), 0);
+        assert_eq!(whole_seconds(&json!(0.5)), 1);
+        assert_eq!(whole_seconds(&json!(43_200.0)), 43_200);
+    }
 
     #[test]
     fn repeated_characters_count_little() {

@@ -130,7 +130,7 @@ fn a_healthy_site_gets_no_finding_and_planted_faults_are_found() {
     let policy = testbed::directory().leave().join("policy.json");
     let describe = |json: &str| fs::write(&policy, json).unwrap();
     describe(
-        r#"{"name":"connect.sid","secure":"auto","absolute_timeout_s":43200,"same_site":"lax","path":"/"}"#,
+        r#"{"name":"connect.sid","secure":"auto","absolute_timeout":43200.0,"same_site":"lax","path":"/"}"#,
     );
     let policy = policy.display().to_string();
     let with = |from: &str, to: &str| [SAFE, COOKIE].concat().replace(from, to);
@@ -179,15 +179,15 @@ fn a_policy_that_contradicts_itself_is_found() {
     let policy = testbed::directory().leave().join("policy.json");
     for (json, found) in [
         (
-            r#"{"name":"__Host-sid","secure":"always","path":"/app","absolute_timeout_s":60}"#,
+            r#"{"name":"__Host-sid","secure":"always","path":"/app","absolute_timeout":60.0}"#,
             "C04",
         ),
         (
-            r#"{"name":"sid","secure":"never","same_site":"none","absolute_timeout_s":60}"#,
+            r#"{"name":"sid","secure":"never","same_site":"none","absolute_timeout":60.0}"#,
             "C04",
         ),
-        (r#"{"name":"sid","absolute_timeout_s":null}"#, "C09"),
-        (r#"{"name":"sid","absolute_timeout_s":31536000}"#, "C09"),
+        (r#"{"name":"sid","absolute_timeout":null}"#, "C09"),
+        (r#"{"name":"sid","absolute_timeout":31536000.0}"#, "C09"),
     ] {
         fs::write(&policy, json).unwrap();
         let path = policy.display().to_string();

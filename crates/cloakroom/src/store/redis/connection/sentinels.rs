@@ -70,7 +70,7 @@ impl SentinelConnections {
             let said: RedisResult<(HashMap<String, String>, (String, u16))> =
                 self.question().query_async(&mut line.clone()?).await;
             let (about, (host, port)) = said.ok()?;
-            Some(Named {
+            Some(NamedPrimary {
                 epoch: about.get("config-epoch")?.parse().ok()?,
                 node: Node { host, port },
             })
@@ -92,7 +92,7 @@ impl SentinelConnections {
 
 /// The primary that a sentinel names, and the election by which it came to be.
 #[derive(Clone, Debug)]
-struct Named {
+struct NamedPrimary {
     node: Node,
     /// Number of the election, greater for each; a majority of the sentinels has voted in it.
     epoch: u64,
@@ -101,7 +101,7 @@ struct Named {
 /// Returns the primary of the latest election that is known, if most sentinels reply: the one that was
 /// elected to lead a failover is the only one to know of the new primary for up to two seconds, and those who
 /// do not reply may know of another.
-fn elected(said: &[Option<Named>]) -> Option<Node> {
+fn elected(said: &[Option<NamedPrimary>]) -> Option<Node> {
     let replies = said.iter().flatten();
     let latest = replies.clone().map(|named| named.epoch).max()?;
     let mut of_latest = replies.clone().filter(|named| named.epoch == latest);
@@ -136,10 +136,10 @@ mod tests {
         let named = |(epoch, port): (u64, u16)| {
             let host = "host".to_owned();
             let node = Node { host, port };
-            (port > 0).then_some(Named { node, epoch })
+            (port > 0).then_some(NamedPrimary { node, epoch })
         };
         for (said, believed) in table {
-            let said: Vec<Option<Named>> = said.iter().copied().map(named).collect();
+            let said: Vec<Option<NamedPrimary>> = said.iter().copied().map(named).collect();
             let found = elected(&said).map_or(0, |node| node.port);
             assert_eq!(found, believed, "{said:?}");
         }
