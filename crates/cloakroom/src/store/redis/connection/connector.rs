@@ -4,26 +4,63 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use futures_util::future::select_ok;
+use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion, PushInfo, PushKind,
-    RedisResult, TlsCertificates,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, PushInfo,
+    PushKind, RedisResult, TlsCertificates,
 };
 use tokio::sync::Mutex;
 
 use super::address::Address;
-use super::command::Connection;
+use super::command::{Connection, Node};
+use super::sentinels::Sentinels;
 use crate::store::redis::RedisOptions;
 use crate::store::redis::replay::Replay;
 
 pub(crate) enum Connector {
     Server(Box<Client>),
     Cluster(Box<ClusterClient>),
-    /// One client for each sentinel: the first that answers is believed.
-    Sentinel(Vec<Mutex<SentinelClient>>),
+    Sentinel(Box<ByName>),
+}
+
+/// The server that sentinels call by a name.
+pub(crate) struct ByName {
+    sentinels: Sentinels,
+    /// The settings of its connections; the sentinels supply its address.
+    server: ConnectionInfo,
+    /// One client for each sentinel, for when too few of them reply to tell which election was the latest: then
+    /// the first that answers is believed.
+    each: Vec<Mutex<SentinelClient>>,
+    /// The primary that the latest connection leads to.
+    latest: ArcSwapOption<Node>,
+}
+
+impl ByName {
+    /// Connects to the primary of the latest election: for up to two seconds some sentinels still name the one
+    /// that was replaced.
+    async fn connect(&self, config: &AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
+        let primary = self.sentinels.watch().await.primary().await;
+        self.latest.store(primary.clone().map(Arc::new));
+        if let Some(Node { host, port }) = primary {
+            let server = self.server.clone();
+            let server = server.set_addr(ConnectionAddr::Tcp(host, port));
+            return client(server, None)?
+                .get_multiplexed_async_connection_with_config(config)
+                .await;
+        }
+        let asked = self.each.iter().map(|client| {
+            Box::pin(async move {
+                let mut client = client.lock().await;
+                client.get_async_connection_with_config(config).await
+            })
+        });
+        Ok(select_ok(asked).await?.0)
+    }
 }
 
 impl Connector {
@@ -58,12 +95,12 @@ impl Connector {
                 server,
             } => {
                 let settings = server.redis_settings().clone();
-                let server = SentinelNodeConnectionInfo::default()
+                let node = SentinelNodeConnectionInfo::default()
                     .set_redis_connection_info(settings.set_protocol(ProtocolVersion::RESP3))
                     .set_tcp_settings(tcp());
                 let kind = SentinelServerType::Master;
                 let clients = sentinels.iter().map(|sentinel| {
-                    let server = Some(server.clone());
+                    let server = Some(node.clone());
                     SentinelClient::build(
                         vec![sentinel.clone()],
                         name.clone(),
@@ -72,9 +109,22 @@ impl Connector {
                     )
                     .map(Mutex::new)
                 });
-                Self::Sentinel(clients.collect::<RedisResult<_>>()?)
+                Self::Sentinel(Box::new(ByName {
+                    sentinels: Sentinels::new(sentinels.clone(), name.clone()),
+                    server: server.clone(),
+                    each: clients.collect::<RedisResult<_>>()?,
+                    latest: ArcSwapOption::empty(),
+                }))
             }
         })
+    }
+
+    /// Returns `true` if the latest connection may lead to another server than this one.
+    pub(crate) fn leads_elsewhere(&self, primary: &Node) -> bool {
+        let Self::Sentinel(server) = self else {
+            return false;
+        };
+        server.latest.load().as_deref() != Some(primary)
     }
 
     pub(crate) async fn connect(&self, config: &AsyncConnectionConfig) -> RedisResult<Connection> {
@@ -85,15 +135,7 @@ impl Connector {
                     .await?,
             ),
             Self::Cluster(client) => Connection::Cluster(client.get_async_connection().await?),
-            Self::Sentinel(clients) => {
-                let asked = clients.iter().map(|client| {
-                    Box::pin(async move {
-                        let mut client = client.lock().await;
-                        client.get_async_connection_with_config(config).await
-                    })
-                });
-                Connection::One(select_ok(asked).await?.0)
-            }
+            Self::Sentinel(server) => Connection::One(server.connect(config).await?),
         })
     }
 }

@@ -145,6 +145,16 @@ impl Link {
         self.shared.renewed.store(Some(Arc::new(since)));
     }
 
+    /// Replaces the shared connection if it may lead to another server than the primary that was found at
+    /// `since`; `true` if so.
+    pub(crate) fn renew_for(&self, primary: &Node, since: Instant) -> bool {
+        let is_elsewhere = self.shared.source.leads_elsewhere(primary);
+        if is_elsewhere {
+            self.renew(since);
+        }
+        is_elsewhere
+    }
+
     /// Sends a request once, and follows no redirection.
     pub(crate) async fn send_once(&self, request: &Request<'_>) -> Result<Value, StoreError> {
         let line = self.shared.line().await?;

@@ -1,5 +1,5 @@
-//! The primary according to the sentinels, for a cache: one that was replaced may run for some seconds more,
-//! answer the clients that are connected to it, and have no change to report.
+//! The primary according to the sentinels: one that was replaced may run for some seconds more, answer the
+//! clients that are connected to it, and have no change to report.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -28,10 +28,11 @@ impl Sentinels {
         else {
             return None;
         };
-        Some(Self {
-            each: sentinels.clone(),
-            name: name.clone(),
-        })
+        Some(Self::new(sentinels.clone(), name.clone()))
+    }
+
+    pub(crate) fn new(each: Vec<ConnectionInfo>, name: String) -> Self {
+        Self { each, name }
     }
 
     /// Connects to those that are reachable.

@@ -97,6 +97,9 @@ async fn connect(
     let (inner, hints) = (&inner, &hints);
     let (begin, broken) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let servers = Servers::of(inner).await?;
+    if servers.were_found(inner, begin) {
+        hints.send(Invalidation::All);
+    }
     let targets = servers.targets();
     let tries = TRIES * targets.len();
     let each = targets
@@ -110,7 +113,6 @@ async fn connect(
         );
     });
     let each = each.ok()?;
-    servers.were_found(inner, begin);
     let lines = TrackingConnections { each, servers };
     if !lines.ping().await {
         return None;

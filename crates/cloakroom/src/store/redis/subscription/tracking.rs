@@ -85,11 +85,9 @@ impl Servers {
     }
 
     /// Renews the shared connection if the primary, found at `since`, may be another than the one that it
-    /// leads to.
-    pub(crate) fn were_found(&self, inner: &RedisInner, since: Instant) {
-        if matches!(self, Self::Named(..)) {
-            inner.link.renew(since);
-        }
+    /// leads to; `true` if so. What was read over it before may be from a primary that was replaced.
+    pub(crate) fn were_found(&self, inner: &RedisInner, since: Instant) -> bool {
+        matches!(self, Self::Named(primary, _) if inner.link.renew_for(primary, since))
     }
 
     async fn are_named(&self) -> bool {

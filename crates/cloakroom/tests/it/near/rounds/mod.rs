@@ -127,7 +127,16 @@ impl Fleet {
         self.others.iter_mut().for_each(Peer::are_over);
         let seen: Vec<_> = self.others.iter_mut().map(Peer::saw).collect();
         for (at, ended) in ended.into_iter().enumerate() {
-            tally.judge(ended, seen.iter().map(|of_one| of_one[at]));
+            let seen = seen.iter().map(|of_one| of_one[at]);
+            if tally.judge(ended, seen.clone()) {
+                let late: Vec<u64> = seen
+                    .map(|seen| seen.accepted.saturating_sub(ended) / 1000)
+                    .collect();
+                let batch = self.batches;
+                eprintln!(
+                    "past the bound: batch {batch}, session {at}, ended at {ended}, accepted for {late:?} ms"
+                );
+            }
         }
         self.batches += 1;
     }

@@ -35,15 +35,18 @@ impl Tally {
         }
     }
 
-    /// Judges a logout that had returned at `ended`, in microseconds since 1970.
-    pub(super) fn judge(&mut self, ended: u64, seen: impl Iterator<Item = Seen> + Clone) {
+    /// Judges a logout that had returned at `ended`, in microseconds since 1970; `true` if it was accepted past
+    /// the bound.
+    pub(super) fn judge(&mut self, ended: u64, seen: impl Iterator<Item = Seen> + Clone) -> bool {
         let after = |at: u64| Duration::from_micros(at.saturating_sub(ended));
         let refused = seen.clone().map(|seen| after(seen.refused)).max();
         let accepted = seen.map(|seen| after(seen.accepted)).max();
+        let past = accepted.expect("there are others") > self.bound;
         self.rounds.push(Round {
             delay: refused.expect("there are others"),
-            past: accepted.expect("there are others") > self.bound,
+            past,
         });
+        past
     }
 
     pub(super) fn len(&self) -> usize {
