@@ -4,8 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::facts::Facts;
 
-/// Number of records that are looked at.
-pub(in crate::store) const SAMPLE: usize = 1000;
 /// Number of round trips that are timed.
 const PINGS: u32 = 50;
 

@@ -5,12 +5,7 @@
 //! absent.
 
 pub(super) mod facts;
-#[cfg(any(
-    feature = "redis",
-    feature = "postgres",
-    feature = "mongodb",
-    feature = "sqlite"
-))]
+#[cfg(any(feature = "redis", feature = "postgres", feature = "mongodb"))]
 pub(super) mod measure;
 mod reach;
 #[cfg(any(
@@ -70,7 +65,7 @@ async fn sqlite(url: &str, keys: &UserKeys) -> Result<Facts, ConnectError> {
 }
 
 #[cfg(not(feature = "sqlite"))]
-#[expect(clippy::unused_async, reason = "the build with it waits")]
+#[allow(clippy::unused_async, reason = "the build with it waits")]
 async fn sqlite(_: &str, _: &UserKeys) -> Result<Facts, ConnectError> {
     Err(ConnectError::NotBuilt("sqlite"))
 }
@@ -87,7 +82,7 @@ macro_rules! served {
         }
 
         #[cfg(not(feature = $feature))]
-        #[expect(clippy::unused_async, reason = "the build with it waits")]
+        #[allow(clippy::unused_async, reason = "the build with it waits")]
         async fn $name(_: &str, _: &StoreOptions, _: &UserKeys) -> Result<Facts, ConnectError> {
             Err(ConnectError::NotBuilt($feature))
         }

@@ -4,6 +4,9 @@ use super::facts::Facts;
 use crate::clock::Timestamp;
 use crate::record::{Record, RecordError, RecordLimit, RecordText, UserKeys};
 
+/// Number of records that are looked at.
+pub(in crate::store) const SAMPLE: usize = 1000;
+
 /// A record as a server holds it.
 pub(in crate::store) struct Seen {
     /// The text; `None` where the server holds something that is none.

@@ -13,8 +13,8 @@ use super::encoding::document;
 use super::options::MongoOptions;
 use crate::clock::{Clock, Timestamp};
 use crate::store::inspect::facts::Facts;
-use crate::store::inspect::measure::{SAMPLE, skew, time};
-use crate::store::inspect::sample::{Sample, Seen};
+use crate::store::inspect::measure::{skew, time};
+use crate::store::inspect::sample::{SAMPLE, Sample, Seen};
 use crate::store::{StoreError, StoreOptions, UserKeys};
 
 /// Returns the facts about the server and the collection that `url` and `options` name.

@@ -12,8 +12,8 @@ use super::options::PostgresOptions;
 use super::{PostgresInner, ddl, schema};
 use crate::clock::{Clock, Timestamp};
 use crate::store::inspect::facts::Facts;
-use crate::store::inspect::measure::{SAMPLE, skew, time};
-use crate::store::inspect::sample::{Sample, Seen};
+use crate::store::inspect::measure::{skew, time};
+use crate::store::inspect::sample::{SAMPLE, Sample, Seen};
 use crate::store::{StoreError, StoreOptions, UserKeys};
 
 /// Settings of the server and the session: `(name, fact)`.

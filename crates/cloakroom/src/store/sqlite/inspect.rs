@@ -8,8 +8,7 @@ use super::schema::open_reader;
 use super::{failed, refused};
 use crate::clock::{Clock, Timestamp};
 use crate::store::inspect::facts::Facts;
-use crate::store::inspect::measure::SAMPLE;
-use crate::store::inspect::sample::{Sample, Seen};
+use crate::store::inspect::sample::{SAMPLE, Sample, Seen};
 use crate::store::{StoreError, StoreErrorKind, UserKeys};
 
 /// Returns the facts about the file at `path`.
