@@ -25,7 +25,7 @@ pub struct RecordPage {
     /// [`StoreErrorKind::Corrupt`].
     ///
     /// The ids are the store's own: where ids are
-    /// [hashed](crate::PolicyBuilder::hash_ids_at_rest), hashes that no client has.
+    /// [hashed](crate::policy::PolicyBuilder::hash_ids_at_rest), hashes that no client has.
     pub records: Vec<(SessionId, Result<StoredRecord, StoreError>)>,
     /// The cursor for the next call of [`scan_records`](Store::scan_records); `None` after the last page.
     pub next: Option<String>,
