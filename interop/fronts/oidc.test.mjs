@@ -316,9 +316,8 @@ async function post (page, path, fields) {
     // Once this has returned: the page goes with it.
     setTimeout(() => form.submit())
   }, [path, fields])
-  const status = (await answer).status()
-  await at.close()
-  return status
+  // The page stays open: one that is closed while it loads may never report it.
+  return (await answer).status()
 }
 
 /** The user by the browser's cookies: `null` for nobody. */
