@@ -12,7 +12,7 @@ use super::situations::{accepted as accepted_table, back as back_table, sent as 
 use super::stored::{Arrival, Kept, stored};
 use crate::secret_args::Secrets;
 
-/// What is known of a cookie's way.
+/// The facts about a cookie's way.
 pub(super) struct Facts {
     pub(super) name: String,
     /// The Set-Cookie fields, in their order.

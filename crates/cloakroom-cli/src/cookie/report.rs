@@ -15,7 +15,7 @@ pub(super) struct Report<'a> {
     works: bool,
     /// The first sentence.
     sentence: String,
-    /// What it is about; absent where nothing is wrong.
+    /// Its subject; absent where nothing is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Row>,
     stages: Vec<StageRow>,

@@ -15,7 +15,7 @@ pub(super) struct Response {
     pub(super) cookies: Vec<String>,
 }
 
-/// What is known of the server and of the request, beside the response.
+/// The facts about the server and the request, beside the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Background {
     /// `true` if the server sees plain http behind a proxy.

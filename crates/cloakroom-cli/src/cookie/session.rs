@@ -15,7 +15,7 @@ use crate::problem::{Problem, with_causes};
 /// Prefixes of keys in Redis that session libraries have by default.
 const PREFIXES: [&str; 4] = ["sess:", "session:", "connect:", ""];
 
-/// What was found under an id.
+/// The result of a look under an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Record {

@@ -58,7 +58,8 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) const fn error(
+    const fn at(
+        level: Level,
         id: &'static str,
         title: &'static str,
         why: &'static str,
@@ -66,11 +67,20 @@ impl Check {
     ) -> Self {
         Self {
             id,
-            level: Level::Error,
+            level,
             title,
             why,
             look,
         }
+    }
+
+    pub(super) const fn error(
+        id: &'static str,
+        title: &'static str,
+        why: &'static str,
+        look: fn(&Facts) -> Option<Verdict>,
+    ) -> Self {
+        Self::at(Level::Error, id, title, why, look)
     }
 
     pub(super) const fn warning(
@@ -79,13 +89,7 @@ impl Check {
         why: &'static str,
         look: fn(&Facts) -> Option<Verdict>,
     ) -> Self {
-        Self {
-            id,
-            level: Level::Warning,
-            title,
-            why,
-            look,
-        }
+        Self::at(Level::Warning, id, title, why, look)
     }
 
     pub(super) const fn note(
@@ -94,13 +98,7 @@ impl Check {
         why: &'static str,
         look: fn(&Facts) -> Option<Verdict>,
     ) -> Self {
-        Self {
-            id,
-            level: Level::Note,
-            title,
-            why,
-            look,
-        }
+        Self::at(Level::Note, id, title, why, look)
     }
 }
 

@@ -15,6 +15,7 @@ use cloakroom::store::inspect::{Facts, ReachError, inspect};
 
 use self::check::{Check, Finding, Level, Verdict};
 use self::report::Form;
+use crate::output::Style;
 use crate::problem::Problem;
 use crate::store_args::StoreArgs;
 
@@ -122,8 +123,7 @@ impl DoctorOptions {
                     usize::MAX
                 }
             }),
-            colour: is_terminal
-                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            colour: matches!(Style::of_stdout(), Style::Terminal),
         }
     }
 

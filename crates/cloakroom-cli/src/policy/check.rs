@@ -14,7 +14,7 @@ const WARNED: u8 = 3;
 /// Exit code of contradictions.
 const CONTRADICTS: u8 = 4;
 
-/// What was found.
+/// The finding.
 #[derive(Debug, Serialize)]
 struct Finding {
     id: &'static str,

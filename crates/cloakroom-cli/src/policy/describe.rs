@@ -20,7 +20,7 @@ const TIMES: [&str; 7] = [
     "store_timeout",
     "touch_after",
 ];
-/// What is said of the policy and not of its settings.
+/// The members that describe the policy and not its settings.
 const LEFT_OUT: [&str; 2] = ["schema", "secrets"];
 
 pub(super) fn run(settings: &Settings, json: bool) -> Result<ExitCode, Problem> {
@@ -147,7 +147,7 @@ mod tests {
         assert!(!text.contains("secret"), "{text}");
     }
 
-    /// What is described under the name of a setting is what the setting takes.
+    /// A setting takes what is described under its name.
     #[test]
     fn a_description_is_read_back() {
         let first = described(&settings(&[

@@ -24,7 +24,7 @@ pub(super) enum Weight {
 pub(super) struct Rule {
     pub(super) id: &'static str,
     pub(super) weight: Weight,
-    /// What happens, in one sentence.
+    /// The consequence, in one sentence.
     pub(super) why: &'static str,
     pub(super) mend: &'static str,
     #[serde(skip)]

@@ -6,7 +6,7 @@ use cloakroom::manager::SessionSummary;
 use cloakroom::record::RecordText;
 use serde_json::Value;
 
-/// What sessions have to match; each flag narrows it.
+/// The conditions that sessions have to match; each flag narrows them.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(super) struct Filter {
     /// Those of this user

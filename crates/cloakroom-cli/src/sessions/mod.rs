@@ -33,7 +33,7 @@ pub(crate) struct SessionsOptions {
     command: SessionsCommand,
 }
 
-/// What every subcommand takes.
+/// The flags that every subcommand takes.
 #[derive(clap::Args)]
 struct Common {
     #[command(flatten)]

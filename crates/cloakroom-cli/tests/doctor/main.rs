@@ -16,7 +16,7 @@ use serde_json::Value;
 /// A secret that nobody guesses.
 const SECRET: &str = "pM1tP1j8w9h1sX5bC0cZb0Q6m8rT7nK2uY4vE3aL9dGfHiJk";
 
-/// What one run said.
+/// The output of one run.
 struct Said {
     code: i32,
     found: Vec<String>,

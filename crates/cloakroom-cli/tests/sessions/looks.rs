@@ -65,7 +65,7 @@ fn a_session_is_shown_by_its_handle_without_its_values() {
     }
 }
 
-/// What has ended is not counted, and a page is not the whole.
+/// Ended sessions are not counted, and a page is not the whole.
 #[test]
 fn many_sessions_are_counted_over_many_pages() {
     let shop = Shop::sqlite();
@@ -111,7 +111,7 @@ fn errors_are_one_line_that_says_what_to_do() {
     assert!(!std::path::Path::new("/nowhere").exists());
 }
 
-/// What begins and ends while it watches is told, each once.
+/// Beginnings and ends are reported while it watches, each once.
 #[test]
 fn beginnings_and_ends_are_watched() {
     for shop in Shop::each("watched") {

@@ -29,7 +29,7 @@ struct Shop {
     _server: Option<Redis>,
 }
 
-/// What a run of the command said.
+/// The output of a run of the command.
 struct Said {
     code: i32,
     out: String,

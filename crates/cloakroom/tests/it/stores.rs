@@ -115,7 +115,7 @@ async fn hashed_ids_are_all_that_the_store_sees(url: &str) {
     assert!(visitor.open().await.is_new());
 }
 
-/// What ended in a store from which sessions are moved is retired here for the same reason.
+/// A session that ended in the store from which sessions are moved is retired here for the same reason.
 async fn the_reason_of_another_store_is_kept(url: &str) {
     let store = connect(url).await;
     let renewed = RetiredId::Renewed("successor".to_owned());

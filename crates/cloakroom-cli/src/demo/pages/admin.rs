@@ -11,7 +11,7 @@ pub(crate) struct Guest {
     pub(crate) sessions: usize,
 }
 
-/// What the page shows.
+/// The contents of the page.
 pub(crate) struct Office {
     /// Number of live sessions.
     pub(crate) sessions: u64,
@@ -66,7 +66,7 @@ fn entry(visitor: &Visitor, guest: &Guest, may_end: bool) -> Markup {
     }
 }
 
-/// What an admin sees who has to sign in again first.
+/// Renders the link for an admin who has to sign in again first.
 fn step_up(guest: &Guest) -> Markup {
     html! {
         a.small.danger href="/login?again=1&next=/admin" {

@@ -123,7 +123,7 @@ fn faults_of_servers_that_no_test_can_start_are_found() {
     }
 }
 
-/// Where nothing is known, nothing is called healthy: but for what concerns another kind of store.
+/// Nothing is called healthy of which nothing is known, but for checks of another kind of store.
 #[test]
 fn nothing_is_fine_that_was_not_seen() {
     let known = ["S01"];

@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The clocks of two servers differ.
 const SKEW_SECONDS: i64 = 60;
 
-/// Where the provider is, and how it knows this application.
+/// The provider's address, and the name and secret by which it knows this application.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     #[arg(long, value_parser = |text: &str| IssuerUrl::new(text.to_owned()))]
@@ -84,7 +84,7 @@ type ShopClient = Client<
     EndpointMaybeSet,
 >;
 
-/// What a login has to be compared with when it ends. It is in the session, and nowhere else.
+/// The values with which a login is compared when it ends. They are in the session, and nowhere else.
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct Begun {
     pub(crate) state: String,
@@ -106,7 +106,7 @@ impl Begun {
     }
 }
 
-/// Who signed in, by a verified ID token.
+/// The user who signed in, by a verified ID token.
 pub(crate) struct Identity {
     /// `sub`: names never change at the provider, this neither.
     pub(crate) user: String,
@@ -148,7 +148,7 @@ pub(crate) struct Provider {
     known: RwLock<(Instant, Arc<Known>)>,
 }
 
-/// What the provider publishes.
+/// The metadata and keys that the provider publishes.
 struct Known {
     client: ShopClient,
     keys: JwkSet,

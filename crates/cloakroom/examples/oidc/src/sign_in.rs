@@ -20,7 +20,7 @@ const MOST_PENDING: usize = 4;
 /// The longest time that a login may take at the provider.
 const PATIENCE: Duration = Duration::from_mins(15);
 
-/// Where to go after the login.
+/// The page to go to after the login.
 #[derive(Deserialize)]
 pub(crate) struct Way {
     #[serde(default)]
@@ -73,7 +73,7 @@ pub(crate) struct Pending {
     pub(crate) begun: Begun,
 }
 
-/// What the session keeps of the provider's account, beside the user.
+/// The data of the provider's account that the session keeps, beside the user.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Account {
     pub(crate) name: String,

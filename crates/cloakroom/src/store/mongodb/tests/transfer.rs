@@ -28,7 +28,7 @@ async fn an_unreadable_record_has_its_reason_in_a_page() {
     assert_eq!(read[1].1.as_ref().unwrap().text, text(""));
 }
 
-/// Where ids are hashed, those of a page are accepted by the store that gave them.
+/// Ids of a page that are hashed are accepted by the store that gave them.
 #[tokio::test]
 async fn hashed_ids_of_a_page_can_be_put_over() {
     let store = connect(&database(), MongoOptions::new().hash_ids().clock(clock())).await;
