@@ -213,7 +213,13 @@ async fn play(place: Place) {
     let mut fleet = Fleet::new(place, BOUND).await;
     let mut tallies = Vec::new();
     for (share, _, fault) in KINDS.into_iter().filter(|(_, at, _)| *at == place) {
-        let tally = fleet.play(fault, rounds_of(share), BOUND).await;
+        // A failover has two forms, which take turns.
+        let least = if fault == Fault::FailsOver {
+            2 * BATCH
+        } else {
+            0
+        };
+        let tally = fleet.play(fault, rounds_of(share).max(least), BOUND).await;
         assert!(tally.is_kept(), "{tally}");
         if fault == Fault::Nothing && tally.len() >= MANY {
             assert!(tally.at(999) <= SOON + machine.slowness(), "{tally}");
