@@ -295,6 +295,7 @@ async function picture(page, look, name, path) {
 
 /** The page is no wider than its window, and axe finds nothing. */
 async function check(page, look, name) {
+  await page.waitForLoadState('load');
   await snapshot(page, look, name);
   const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(content <= window, `${name} is ${content} px wide in a window of ${window} px`);

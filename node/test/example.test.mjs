@@ -203,6 +203,7 @@ for (const [scheme, width] of [['light', 1280], ['dark', 1280], ['light', 390], 
     const context = await visitor(t, { colorScheme: scheme, viewport: { width, height: 800 }, bypassCSP: true })
     const page = await context.newPage()
     const look = async name => {
+      await page.waitForLoadState('load') // before its style sheet a dark page has the browser's own colours, which axe cannot see
       const { violations } = await page.evaluate(`${AXE}; axe.run()`)
       assert.deepEqual(violations.map(({ id, nodes }) => `${name}: ${id}: ${nodes[0].html}`), [])
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is too wide`)
