@@ -56,7 +56,7 @@ impl Session {
         if self.impersonator().is_some() {
             self.hand_over()
         } else {
-            self.renew_login(user, true)
+            self.renew_login(self.fingerprints_of(user), true)
         }
     }
 }

@@ -19,16 +19,18 @@ impl Session {
     /// Makes a user the session's, in memory.
     pub(crate) fn assign_user(&self, name: &str, user: Value) -> Result<(), SessionError> {
         let keys = self.user_keys();
-        let is_anothers = self.is_anothers(&keys, name);
-        if is_anothers || self.policy().settings().clear_on_login {
+        let (owner, own) = (self.owner_by(&keys), self.fingerprints_of(name));
+        let is_anothers = self.is_anothers(&owner, name, &own);
+        let begins_again = is_anothers || self.policy().settings().clear_on_login;
+        if begins_again {
             self.discard_data(!is_anothers)?;
         }
-        if !self.owner_by(&keys).is(name) {
+        if begins_again || !owner.is(name) {
             self.forget()?;
         }
         // A right that was withdrawn does not outlive the next login.
         self.remove(ROLES)?;
-        self.renew_login(name, !is_anothers)?;
+        self.renew_login(own, !is_anothers)?;
         let mut paths = keys.paths();
         self.store_user(paths.next().unwrap_or("userId"), user)?;
         // An object that Passport left behind when it signed a user out would contradict it.
@@ -40,13 +42,13 @@ impl Session {
         Ok(())
     }
 
-    /// Returns `true` if a session that is to be this user's was another's: by its keys, or by its keys when
-    /// it was last written here.
-    pub(super) fn is_anothers(&self, keys: &UserKeys, name: &str) -> bool {
+    /// Returns `true` if a session that is to be this user's was another's: by its keys, which name `owner`,
+    /// or by its keys when it was last written here. `own` are the user's fingerprints.
+    pub(super) fn is_anothers(&self, owner: &Owner, name: &str, own: &[String]) -> bool {
         let last = self.metadata();
         let last = last.as_ref().and_then(|metadata| metadata.last());
-        let is_last = || last.is_none_or(|last| self.is_fingerprint_of(last, name));
-        is_anothers(&self.owner_by(keys), last.is_some(), is_last, name)
+        let is_last = || last.is_none_or(|last| is_any_of(own, last));
+        is_anothers(owner, last.is_some(), is_last, name)
     }
 
     /// Returns `true` if the session's roles are those of its user: not where another user signed in here
@@ -62,19 +64,26 @@ impl Session {
 
     /// Returns `true` if a record's fingerprint is that of this user, by any key of the ring.
     pub(super) fn is_fingerprint_of(&self, fingerprint: &str, name: &str) -> bool {
-        let keys = self.policy().keys();
-        let own = keys.fingerprints_of(name);
-        own.iter().any(|own| is_same(own, fingerprint))
+        is_any_of(&self.fingerprints_of(name), fingerprint)
     }
 
-    /// Gives the session of a user another id, and notes that the user proved their identity just now.
-    pub(super) fn renew_login(&self, name: &str, is_same_user: bool) -> Result<(), SessionError> {
+    /// Returns a user's fingerprints, by every key of the ring, the newest key's first.
+    pub(super) fn fingerprints_of(&self, user: &str) -> Vec<String> {
+        self.policy().keys().fingerprints_of(user)
+    }
+
+    /// Gives the session of a user another id, and notes that the user proved their identity just now. `own`
+    /// are the user's fingerprints.
+    pub(super) fn renew_login(
+        &self,
+        own: Vec<String>,
+        is_same_user: bool,
+    ) -> Result<(), SessionError> {
         // CSRF tokens from before the login become invalid.
         self.remove(SECRET)?;
         self.hand_over()?;
         let known = self.login_device().filter(|_| is_same_user);
         let device = self.device(known.map(|note| note.handle))?;
-        let own = self.policy().keys().fingerprints_of(name);
         self.note_login(device.as_ref(), own.into_iter().next())
     }
 
@@ -188,6 +197,11 @@ fn is_anothers(
         Owner::User(user) => user != name || !is_last(),
         Owner::Contradiction(_) => true,
     }
+}
+
+/// Returns `true` if a fingerprint is among those of a user.
+fn is_any_of(own: &[String], fingerprint: &str) -> bool {
+    own.iter().any(|own| is_same(own, fingerprint))
 }
 
 /// Compares fingerprints in constant time.

@@ -88,8 +88,10 @@ impl Session {
         let id = id_in(value);
         let name = user_id(&id.to_string());
         // `login` reads the policy's keys, and Passport's need not be one of them.
-        let keys = self.user_keys().and_passport();
-        if name.is_some_and(|name| self.is_anothers(&keys, &name)) {
+        let owner = self.owner_by(&self.user_keys().and_passport());
+        let is_anothers =
+            |name: String| self.is_anothers(&owner, &name, &self.fingerprints_of(&name));
+        if name.is_some_and(is_anothers) {
             self.discard_data(false)?;
         }
         Ok(id)

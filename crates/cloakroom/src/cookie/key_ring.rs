@@ -203,7 +203,7 @@ impl KeyRing {
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> SignatureText {
-        self.0.load().all[0].sign(message)
+        self.0.load().sign(message)
     }
 
     /// Returns the present keys.
@@ -213,6 +213,11 @@ impl KeyRing {
 }
 
 impl KeySet {
+    /// Returns the newest key's signature of `message`.
+    pub(super) fn sign(&self, message: &[u8]) -> SignatureText {
+        self.all[0].sign(message)
+    }
+
     /// Returns the key that made this signature of `message`.
     pub(super) fn verify(
         &self,

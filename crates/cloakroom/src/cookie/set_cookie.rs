@@ -70,7 +70,8 @@ impl Life {
     }
 }
 
-/// Formats the field that gives `id` to a client, signed by the newest key.
+/// Formats the field that gives `id` to a client, signed by the newest key; the client's next request finds
+/// its cookie verified.
 pub(crate) fn format_cookie(
     name: &CookieName,
     id: &SessionId,
@@ -78,9 +79,23 @@ pub(crate) fn format_cookie(
     life: Life,
     cookie: &CookieState,
 ) -> Result<String, SetCookieError> {
+    let keys = keys.load();
     let signature = keys.sign(id.expose().as_bytes());
     let value = ["s:", id.expose(), ".", signature.as_str()];
-    serialize(name, &value, life, cookie)
+    let field = serialize(name, &value, life, cookie)?;
+    let ticket = Ticket {
+        id: id.clone(),
+        signature: Some(signature),
+    };
+    keys.verified()
+        .note(value_in(&field, name).as_bytes(), &ticket);
+    Ok(field)
+}
+
+/// Returns the value of the cookie that a field sets, as the client sends it back.
+fn value_in<'a>(field: &'a str, name: &CookieName) -> &'a str {
+    let value = &field[name.as_str().len() + 1..];
+    value.split(';').next().unwrap_or(value)
 }
 
 /// Formats the field that sends a client's own ticket again.

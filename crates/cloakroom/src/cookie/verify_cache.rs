@@ -8,7 +8,7 @@ const PLACES: usize = 4096;
 /// Length of the longest value that is cached; with this library's ids they have 80 to 90 bytes.
 const LONGEST: usize = 256;
 
-/// The tickets that clients have shown. A forged cookie is never inserted, so that forging fills nothing and
+/// The tickets that clients have shown or been given. A forged cookie is never inserted, so that forging fills nothing and
 /// evicts nothing.
 #[derive(Default)]
 pub(super) struct VerifyCache(BoundedCache<Box<CacheEntry>, PLACES>);
@@ -34,7 +34,7 @@ impl VerifyCache {
         })
     }
 
-    /// Inserts a cookie's value that the keys have verified.
+    /// Inserts a cookie's value that the keys have verified, or signed.
     pub(super) fn note(&self, value: &[u8], ticket: &Ticket) {
         if value.len() > LONGEST {
             return;
@@ -50,9 +50,10 @@ impl VerifyCache {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CookieName, KeyRing, find, sign};
+    use super::super::{CookieName, KeyRing, find, set_cookie, sign};
     use super::PLACES;
-    use crate::id::IdGrammar;
+    use crate::id::{IdGrammar, SessionId};
+    use crate::record::CookieState;
 
     fn ring() -> KeyRing {
         KeyRing::with_insecure_short_secret([7; 32]).unwrap()
@@ -91,6 +92,18 @@ mod tests {
             assert_eq!(shown(&forged, &ring), None);
             assert_eq!(shown(&value.replace("an id", "an iD"), &ring), None);
         }
+    }
+
+    #[test]
+    fn a_cookie_that_was_given_is_verified_already_until_the_keys_change() {
+        let ring = ring();
+        let (name, id) = (CookieName::default(), SessionId::random());
+        let field = set_cookie(&name, &id, &ring, &CookieState::default()).unwrap();
+        let value = field.split(['=', ';']).nth(1).unwrap();
+        assert!(is_remembered(value, &ring));
+        assert_eq!(shown(value, &ring).as_deref(), Some(id.expose()));
+        ring.rotate_to(&KeyRing::with_insecure_short_secret([8; 32]).unwrap());
+        assert!(!is_remembered(value, &ring));
     }
 
     #[test]

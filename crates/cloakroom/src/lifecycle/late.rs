@@ -37,13 +37,12 @@ pub(crate) fn succession(
     let (Some(base), Some(rotation)) = (base, rotation) else {
         return Succession::Closed;
     };
-    let before = owner(base);
     let may_follow = match rotation {
         Rotation::Renewal => true,
-        Rotation::Regenerated => matches!(before, Owner::User(_)),
+        Rotation::Regenerated => matches!(owner(base), Owner::User(_)),
         Rotation::Handover => false,
     };
-    if may_follow && before == owner(record) && base.get(ROLES) == record.get(ROLES) {
+    if may_follow && owner(base) == owner(record) && base.get(ROLES) == record.get(ROLES) {
         Succession::Renewed
     } else {
         Succession::Closed
@@ -74,11 +73,12 @@ pub(crate) fn leaves_id(
 pub(crate) fn signs_in(policy: &Policy, held: &SessionState) -> bool {
     let keys = &policy.settings().user_keys;
     let found = |key: &str| held.data.base.as_ref().and_then(|base| base.get(key));
+    let is_changed = || keys.roots().any(|key| held.data.patch.get(key).is_some());
     let signs_in = || {
         let owner = keys.owner_by(|key| held.data.application_value(key));
         matches!(owner, Owner::User(_)) && owner != keys.owner_by(found)
     };
-    held.progress.is_login || signs_in()
+    held.progress.is_login || (is_changed() && signs_in())
 }
 
 /// Returns the user who is signed in by a session as it is now.

@@ -299,13 +299,13 @@ pub(crate) fn set_within_limit(
     policy: &Policy,
     held: &mut SessionState,
     changes: &mut [(&str, Option<String>)],
-    now: Timestamp,
+    now: impl FnOnce() -> Timestamp,
 ) -> Result<(), EditError> {
     if is_far_from_limit(policy.write_limit(), held, changes) {
         lay(&mut held.data.patch, changes);
         return Ok(());
     }
-    let mut edit = Edit::of(held, now);
+    let mut edit = Edit::of(held, now());
     lay(&mut edit.patch, changes);
     merge(
         policy,

@@ -86,6 +86,12 @@ impl UserKeys {
         self.0.iter().map(String::as_str)
     }
 
+    /// Returns the keys of the record in which the paths begin.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
+        self.paths()
+            .map(|path| path.split_once('.').map_or(path, |(first, _)| first))
+    }
+
     /// Returns the user who is signed in by a record; `None` for one that names no user, or two, or is no
     /// JSON object.
     pub fn user_of(&self, record: &str) -> Option<String> {

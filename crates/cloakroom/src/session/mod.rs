@@ -134,7 +134,7 @@ impl Session {
                 check(key, json, policy.write_limit())?;
             }
         }
-        let now = self.0.coordinator.now();
+        let now = || self.0.coordinator.now();
         self.change(|held| {
             let set = set_within_limit(policy, held, changes, now);
             set.map_err(|error| SaveError::from(error).into())

@@ -9,9 +9,11 @@ mod users;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+
+use foldhash::quality::RandomState;
 
 use self::retired::Retired;
 use self::shard::{Shard, Slot};
@@ -95,7 +97,7 @@ impl MemoryStore {
             bytes: limit.bytes.div_ceil(shards).max(1),
         };
         let store = Self(Arc::new(MemoryTables {
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             shards: (0..shards).map(|_| Mutex::new(Shard::new(share))).collect(),
             users: Users::new(shards),
             retired: Mutex::default(),

@@ -15,7 +15,7 @@ type Part = HashTable<UserEntry>;
 /// A user with the ids of their sessions.
 struct UserEntry {
     name: Box<str>,
-    sessions: HashSet<Arc<str>>,
+    sessions: HashSet<Arc<str>, foldhash::quality::RandomState>,
 }
 
 /// The index, changed under the lock of the session's shard, so that it agrees with the shard.
@@ -60,7 +60,7 @@ impl Users {
         let owner = owners.entry(spread(hash), is_it, rehash);
         let mut owner = owner.or_insert_with(|| UserEntry {
             name: user.into(),
-            sessions: HashSet::new(),
+            sessions: HashSet::default(),
         });
         owner.get_mut().sessions.insert(id);
     }
