@@ -13,22 +13,22 @@ pub(super) struct WriteInvalidation<'a> {
 impl<'a> WriteInvalidation<'a> {
     pub(super) fn to(memory: &'a Memory, ids: [&'a SessionId; 2]) -> Self {
         let writing = Self { memory, ids };
-        writing.tell();
+        writing.each(Memory::is_written);
         writing
     }
 
-    fn tell(&self) {
+    fn each(&self, tell: fn(&Memory, &SessionId)) {
         let [id, other] = self.ids;
-        self.memory.changed(id);
+        tell(self.memory, id);
         if other != id {
-            self.memory.changed(other);
+            tell(self.memory, other);
         }
     }
 }
 
 impl Drop for WriteInvalidation<'_> {
     fn drop(&mut self) {
-        self.tell();
+        self.each(Memory::changed);
     }
 }
 

@@ -10,6 +10,7 @@ use super::NearOptions;
 use super::freshness::{CacheDecision, CopyTimes, ReadSource, judge};
 use super::stats::{Counters, NearStats, count};
 use super::versions::{Version, Versions};
+use super::worth::Worth;
 use crate::clock::Clock;
 use crate::id::SessionId;
 use crate::store::StoredRecord;
@@ -43,6 +44,7 @@ impl Weighter<SessionId, CachedRecord> for Bytes {
 pub(super) struct Memory {
     copies: Cache<SessionId, CachedRecord, Bytes, RandomState>,
     stamps: Versions,
+    worth: Worth,
     hasher: RandomState,
     counters: Counters,
     staleness: Duration,
@@ -62,6 +64,7 @@ impl Memory {
         Self {
             copies: copies(options.memory, &hasher),
             stamps: Versions::new(SLOTS),
+            worth: Worth::new(SLOTS),
             hasher,
             counters: Counters::default(),
             staleness: options.staleness,
@@ -82,7 +85,10 @@ impl Memory {
             return None;
         }
         match judge(copy.times, proven, now(), self.staleness) {
-            CacheDecision::Serve => Some(copy.stored),
+            CacheDecision::Serve => {
+                self.worth.was_served(copy.stamp.slot);
+                Some(copy.stored)
+            }
             CacheDecision::Over => None,
             CacheDecision::Unproven => {
                 count(&self.counters.unproven);
@@ -118,6 +124,7 @@ impl Memory {
             source,
         };
         let stored = stored.clone();
+        self.worth.was_inserted(stamp.slot);
         self.copies.insert(
             id.clone(),
             CachedRecord {
@@ -126,6 +133,17 @@ impl Memory {
                 times,
             },
         );
+    }
+
+    /// Returns `true` if the reply of a read should be kept.
+    pub(super) fn is_worth_it(&self, question: PendingRead) -> bool {
+        self.worth.is_worth_it(question.stamp.slot)
+    }
+
+    /// Invalidates the copies of a session that this process begins to write.
+    pub(super) fn is_written(&self, id: &SessionId) {
+        self.worth.is_written(self.stamps.take(self.hash(id)).slot);
+        self.changed(id);
     }
 
     /// Invalidates the copies of a session that changed, or may have.

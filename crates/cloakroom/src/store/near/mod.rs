@@ -11,6 +11,7 @@ mod memory;
 mod options;
 mod stats;
 mod versions;
+mod worth;
 
 /// The atomics of the counters; the model uses loom's.
 mod atomic {
@@ -118,6 +119,9 @@ impl NearInner {
         self.memory.was_missed();
         // Taken first: a change that is reported from now on concerns this read as well.
         let question = self.memory.question(id);
+        if !self.memory.is_worth_it(question) {
+            return self.store.get(id).await;
+        }
         let (source, read) = match self.read_by_link(id).await {
             Some(read) => (ReadSource::Subscribed, read?),
             None => (ReadSource::Unsubscribed, self.store.get(id).await?),

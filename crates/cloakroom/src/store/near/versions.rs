@@ -7,7 +7,8 @@ use super::atomic::{AtomicU32, Ordering};
 /// The state of the counters that may concern one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Version {
-    slot: usize,
+    /// The number of the session's counter.
+    pub(super) slot: usize,
     changes: u32,
     /// Number of times that all copies were dropped.
     epoch: u32,

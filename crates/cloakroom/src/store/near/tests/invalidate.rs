@@ -99,6 +99,24 @@ async fn copy_read_during_a_logout_is_not_served_after_it() {
     }
 }
 
+/// Its copies would be dropped before they are served: it is read as without a cache, until it is read twice.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_written_at_each_request_is_not_kept() {
+    let (fake, near, id) = warm().await;
+    let kept = |near: &NearStore| near.stats().sessions;
+    for request in 0..5 {
+        assert_eq!(n(&near, &id).await, Some(1));
+        assert_eq!(kept(&near), u64::from(request < 2), "{request}");
+        near.touch(&id, &entry(1).text, &entry(1)).await.unwrap();
+    }
+    fake.take_reads();
+    for _ in 0..5 {
+        assert_eq!(n(&near, &id).await, Some(1));
+    }
+    assert_eq!(fake.take_reads(), 2);
+    assert_eq!(kept(&near), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn logout_everywhere_without_confirmation_clears_the_cache() {
     for (catches_up, flushes) in [(true, 1), (false, 2)] {
