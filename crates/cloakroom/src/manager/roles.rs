@@ -5,6 +5,7 @@ use crate::auth::{ROLES, is_own};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::lifecycle::EditError;
+use crate::observe::SaveOutcome;
 use crate::record::{Patch, Record, RecordText, ValueError, stringify};
 use crate::session::{SaveError, SessionError};
 use crate::store::{CasOutcome, StoreError, StoreErrorKind};
@@ -108,7 +109,29 @@ impl Manager {
         let amended = crate::lifecycle::amend(self.policy(), key, record, patch, expires);
         let merged = amended.map_err(|error: EditError| SaveError::Edit(error))?;
         let updating = self.0.store.update(key, record.text(), &merged.entry);
-        let written = self.0.in_time(updating, StoreErrorKind::Unknown).await?;
-        Ok((record.text().clone(), written))
+        let written = self.0.in_time(updating, StoreErrorKind::Unknown).await;
+        self.tell_amended(key, record, &written);
+        Ok((record.text().clone(), written?))
+    }
+
+    /// Tells observers of a session that was changed outside a request; one that ended, or that others changed
+    /// meanwhile, is not saved yet.
+    fn tell_amended(
+        &self,
+        key: &SessionId,
+        record: &Record,
+        written: &Result<CasOutcome, StoreError>,
+    ) {
+        let outcome = match written {
+            _ if self.0.observers.is_empty() => return,
+            Ok(CasOutcome::Stored) => SaveOutcome::Written,
+            Ok(CasOutcome::NotFound | CasOutcome::Conflict(_)) => return,
+            Err(error) if error.kind() == StoreErrorKind::Unknown => SaveOutcome::Unknown,
+            Err(_) => SaveOutcome::Failed,
+        };
+        let subject = self.0.subject_of(key, Some(record));
+        self.0
+            .observers
+            .tell(|observer| observer.saved(&subject, outcome));
     }
 }

@@ -68,8 +68,9 @@ pub trait Observer: Send + Sync + 'static {
         let _ = session;
     }
 
-    /// Takes note of the outcome of a save: once for each request that saves, and for each explicit save and
-    /// update.
+    /// Takes note of the outcome of a save: once for each request that saves, for each explicit save and
+    /// update, and for each session that [`Manager::change`](crate::Manager::change) or
+    /// [`set_roles_of`](crate::Manager::set_roles_of) changes.
     fn saved(&self, session: &EventSubject, outcome: SaveOutcome) {
         let _ = (session, outcome);
     }

@@ -246,6 +246,17 @@ async fn by_operators_limits_and_time(site: &Site, recorder: &Recorder) {
     assert_eq!(recorder.take(), ["ended operator 1"]);
     assert_eq!(recorder.last().user.as_deref(), Some(&*user));
 
+    browser.login(&user).await;
+    recorder.take();
+    jobs_of_operators(site, recorder, &user).await;
+
+    browser.login(&user).await;
+    site.browser().login(&user).await;
+    recorder.take();
+    browser.post("/logout-everywhere", &[]).await;
+    let expected = ["opened", "ended operator 1", "ended logout 1"];
+    assert_eq!(recorder.take(), expected);
+
     for _ in 0..2 {
         site.browser().post("/side/login", &[("user", &user)]).await;
         site.app.clock.advance(Duration::from_secs(1));
@@ -262,6 +273,28 @@ async fn by_operators_limits_and_time(site: &Site, recorder: &Recorder) {
     let expected = ["ended absolute 1", "refused unknown"];
     assert_eq!(shown(site, recorder, &ticket).await, expected);
     site.app.clock.set(Clock::System.now());
+}
+
+/// What is done to a session outside every request; what changes nothing is no event.
+async fn jobs_of_operators(site: &Site, recorder: &Recorder, user: &str) {
+    let manager = &site.app.manager;
+    let id = manager.sessions_of(user).await.unwrap().swap_remove(0);
+    for expected in [&["saved written"][..], &[]] {
+        let set = manager.change(&id, |session| {
+            session.insert_raw("plan", serde_json::value::RawValue::TRUE)
+        });
+        assert!(set.await.unwrap());
+        assert_eq!(recorder.take(), expected);
+    }
+    assert_eq!(manager.set_roles_of(user, ["editor"]).await.unwrap(), 1);
+    assert_eq!(recorder.take(), ["saved written"]);
+    let device = manager.devices_of(user, None).await.unwrap().swap_remove(0);
+    assert_eq!(recorder.last().handle.as_deref(), Some(&*device.handle));
+    for expected in [&["ended operator 1"][..], &[]] {
+        let _ = manager.end_device_of(user, &device.handle).await.unwrap();
+        assert_eq!(recorder.take(), expected);
+    }
+    assert_eq!(recorder.last().user.as_deref(), Some(user));
 }
 
 async fn throttled(browser: &mut Browser, user: &str, recorder: &Recorder) {
@@ -414,6 +447,30 @@ async fn a_reset_ends_one_session_and_begins_another(url: &str) {
     assert_eq!(direct.recorder.take(), expected);
 }
 
+async fn endings_of_ones_own_sessions_are_told_once(url: &str) {
+    let direct = Direct::new(url, |policy| policy).await;
+    let user = SessionId::random().expose()[..8].to_owned();
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        let session = direct.open("").await;
+        session.login(&user).await.unwrap();
+        session.save().await.unwrap();
+        sessions.push(session);
+    }
+    direct.recorder.take();
+    let ended = sessions[0].end_others().await.unwrap();
+    assert_eq!(
+        (ended, direct.recorder.take()),
+        (2, vec!["ended everywhere 2".to_owned()])
+    );
+    let ended = sessions[0].end_all().await.unwrap();
+    assert_eq!(
+        (ended, direct.recorder.take()),
+        (1, vec!["ended everywhere 1".to_owned()])
+    );
+    assert_eq!(direct.recorder.last().user, Some(user));
+}
+
 async fn an_unreadable_record_ends_with_its_cause(url: &str) {
     let direct = Direct::new(url, |policy| policy).await;
     let id = SessionId::random();
@@ -471,8 +528,8 @@ async fn cookies_of_rings_prefixes_and_duplicates(url: &str) {
 }
 
 on_one_store!(memory: on_axum on_actix saves_by_their_outcome saves_that_become_one
-    a_reset_ends_one_session_and_begins_another an_unreadable_record_ends_with_its_cause
+    a_reset_ends_one_session_and_begins_another endings_of_ones_own_sessions_are_told_once an_unreadable_record_ends_with_its_cause
     cookies_of_rings_prefixes_and_duplicates);
 on_one_store!(redis: on_axum on_actix saves_by_their_outcome saves_that_become_one
-    a_reset_ends_one_session_and_begins_another an_unreadable_record_ends_with_its_cause
+    a_reset_ends_one_session_and_begins_another endings_of_ones_own_sessions_are_told_once an_unreadable_record_ends_with_its_cause
     cookies_of_rings_prefixes_and_duplicates);
