@@ -326,7 +326,7 @@ impl Sentinels {
         });
         let sentinels = Self {
             servers: vec![primary, replica],
-            sentinels: (0..3).map(|_| sentinel(port)).collect(),
+            sentinels: (0..3).map(|_| sentinel(port, 0)).collect(),
         };
         wait_for("the sentinels", || {
             let seen = sentinels.sentinels.iter().all(|(port, ..)| {
@@ -342,6 +342,28 @@ impl Sentinels {
         wait_for("the replica", || {
             let replication = sentinels.servers[0].command(&["INFO", "replication"]);
             replication.contains("state=online").then_some(())
+        });
+        sentinels
+    }
+
+    /// Two sentinels that do not know each other, as in the seconds after a failover: each has a primary of its
+    /// own, the second one's was elected later.
+    pub fn of_two_elections() -> Self {
+        let servers: Vec<Redis> = (0..2)
+            .map(|_| Redis::with(RedisOptions::default()))
+            .collect();
+        let each = servers.iter().zip(1..);
+        let sentinels = Self {
+            sentinels: each
+                .map(|(server, epoch)| sentinel(server.port, epoch))
+                .collect(),
+            servers,
+        };
+        wait_for("the sentinels", || {
+            let mut each = sentinels.sentinels.iter();
+            let words = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::NAME];
+            each.all(|(port, ..)| command(*port, &words).is_some())
+                .then_some(())
         });
         sentinels
     }
@@ -379,12 +401,14 @@ impl Sentinels {
     }
 }
 
-fn sentinel(primary: u16) -> (u16, Process, Directory) {
+/// Starts a sentinel to which the primary was elected at this epoch.
+fn sentinel(primary: u16, epoch: u64) -> (u16, Process, Directory) {
     let (port, directory) = (free_port(), directory());
     let name = Sentinels::NAME;
     let configuration = format!(
         "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {name} 127.0.0.1 {primary} 2\n\
-         sentinel down-after-milliseconds {name} 1000\nsentinel failover-timeout {name} 3000\n",
+         sentinel down-after-milliseconds {name} 1000\nsentinel failover-timeout {name} 3000\n\
+         sentinel config-epoch {name} {epoch}\n",
         directory.display()
     );
     let file = directory.join("sentinel.conf");

@@ -259,6 +259,28 @@ async fn a_failover_is_followed() {
     works(&store).await;
 }
 
+/// For up to two seconds after a failover one sentinel alone knows of it: whoever is asked, and answers, first.
+#[tokio::test]
+async fn of_two_primaries_the_one_elected_later_is_connected_to() {
+    let mut sentinels = Sentinels::of_two_elections();
+    let url = sentinels.url();
+    let (hosts, name) = url["redis+sentinel://".len()..].split_once('/').unwrap();
+    let (one, other) = hosts.split_once(',').unwrap();
+    for hosts in [[one, other], [other, one]] {
+        let url = format!("redis+sentinel://{}/{name}", hosts.join(","));
+        for _ in 0..10 {
+            let store = RedisStore::connect_options(&url, options()).await.unwrap();
+            works(&store).await;
+        }
+    }
+    let counts: Vec<String> = sentinels
+        .servers()
+        .iter()
+        .map(|server| server.command(&["DBSIZE"]))
+        .collect();
+    assert_eq!(counts, [":0\r\n", ":20\r\n"]);
+}
+
 mod behind_sentinels {
     use super::*;
     use crate::store::conformance::{self, Subject};
