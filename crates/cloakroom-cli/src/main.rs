@@ -20,6 +20,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use cli::Command;
+use output::Style;
 use problem::Problem;
 
 fn main() -> ExitCode {
@@ -58,7 +59,9 @@ fn log_to_stderr() -> Result<(), Problem> {
             "RUST_LOG cannot be read ({error}): write for example RUST_LOG=cloakroom=debug"
         ))
     })?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(Style::of_stderr() == Style::Terminal);
     let subscriber = tracing_subscriber::registry().with(lines).with(filter);
     subscriber.init();
     Ok(())

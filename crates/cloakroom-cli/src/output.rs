@@ -87,9 +87,18 @@ pub(crate) enum Style {
 impl Style {
     /// Follows <https://no-color.org>, and is plain wherever no person is looking.
     pub(crate) fn of_stdout() -> Self {
+        Self::of(&io::stdout())
+    }
+
+    /// Returns the style of lines on standard error.
+    pub(crate) fn of_stderr() -> Self {
+        Self::of(&io::stderr())
+    }
+
+    fn of(stream: &impl io::IsTerminal) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        if !refused && io::stdout().is_terminal() {
+        if !refused && stream.is_terminal() {
             Self::Terminal
         } else {
             Self::Plain

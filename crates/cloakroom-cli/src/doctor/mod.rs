@@ -216,6 +216,9 @@ fn unreachable(error: &ReachError) -> Finding {
     let mend = match error.step() {
         "the name (DNS)" => "correct the host in the URL, or its entry in DNS",
         "the connection (TCP)" => "start the server, or open the port: nothing listens there",
+        "TLS or the login" if error.is_silence() => {
+            "see what listens there: it takes the connection and does not answer; it may be busy, stopped, another program, or expect TLS"
+        }
         "TLS or the login" => {
             "correct user, password, database or TLS in the URL: the server listens and refuses"
         }

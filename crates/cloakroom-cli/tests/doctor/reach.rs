@@ -28,6 +28,26 @@ fn the_step_that_failed_is_named() {
     }
 }
 
+/// It is not a password that is to be corrected where nobody answers.
+#[test]
+fn a_port_that_takes_connections_and_is_silent_is_told_from_a_refusal() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    for url in [
+        format!("redis://:hunter2@127.0.0.1:{port}"),
+        format!("postgres://u:hunter2@127.0.0.1:{port}/d"),
+    ] {
+        let said = doctor(&url, &[]);
+        said.finds_only("S01");
+        assert!(
+            said.text.contains("does not answer"),
+            "{url}: {}",
+            said.text
+        );
+        assert!(!said.text.contains("correct user"), "{}", said.text);
+    }
+}
+
 #[test]
 fn usage_errors_are_one_line_that_says_what_to_do() {
     for (args, word) in [

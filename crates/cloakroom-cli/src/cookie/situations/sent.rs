@@ -5,14 +5,14 @@ use crate::cookie::situation::{Situation, Stage::Sent};
 pub(in crate::cookie) static INSECURE: Situation = Situation::fault(
     Sent,
     "server-saw-http",
-    "The server sent no cookie because the request came over plain http and its cookie is Secure.",
-    "Ask for the https address; on a developer's machine set `Secure::Auto` here, `secure: 'auto'` in Express.",
+    "The server sent no cookie: either its cookie is Secure, and the request came over plain http, or nothing was put into the new session.",
+    "Something has to be put into the session before the response starts. If it was, ask for the https address; on a developer's machine set `Secure::Auto` here, `secure: 'auto'` in Express.",
 );
 pub(in crate::cookie) static INSECURE_LOCALHOST: Situation = Situation::fault(
     Sent,
     "server-saw-http-localhost",
-    "The server sent no cookie because a Secure cookie is not sent over http, not even on localhost, although browsers would store it.",
-    "Set `Secure::Auto` here, `secure: 'auto'` in Express, for a developer's machine.",
+    "The server sent no cookie: either it is Secure, and is not sent over http, not even on localhost, although browsers would store it, or nothing was put into the new session.",
+    "Something has to be put into the session before the response starts. If it was, set `Secure::Auto` here, `secure: 'auto'` in Express, for a developer's machine.",
 );
 pub(in crate::cookie) static INSECURE_PROXY: Situation = Situation::fault(
     Sent,

@@ -33,6 +33,11 @@ impl ReachError {
         self.step
     }
 
+    /// Returns `true` if nothing answered in time: what listens there is busy, stopped, or another program.
+    pub fn is_silence(&self) -> bool {
+        self.to_string().contains("timed out")
+    }
+
     /// Returns `true` if the URL itself is at fault, or this build.
     pub fn is_usage(&self) -> bool {
         match &self.error {

@@ -81,9 +81,12 @@ impl Sample {
         {
             let tenth = life / 10;
             self.comparable += 1;
-            self.early += usize::from(own.since(store) > tenth);
             // A touch moves the store's expiry alone, and by no more than a life.
-            self.late += usize::from(store.since(now) > life + tenth);
+            if own.since(store) > tenth {
+                self.early += 1;
+            } else if store.since(now) > life + tenth {
+                self.late += 1;
+            }
         }
     }
 
