@@ -35,7 +35,9 @@ impl ReachError {
 
     /// Returns `true` if nothing answered in time: what listens there is busy, stopped, or another program.
     pub fn is_silence(&self) -> bool {
-        self.to_string().contains("timed out")
+        let said = self.to_string();
+        let words = ["timed out", "timeout", "in time"];
+        words.iter().any(|word| said.contains(word))
     }
 
     /// Returns `true` if the URL itself is at fault, or this build.
