@@ -1,0 +1,61 @@
+// Keeps the figures true while the page is open, and says when it cannot.
+
+const LOST_AFTER_MS = 4_000;
+
+const body = document.body;
+const status = document.querySelector('#live');
+let acts;
+let lost;
+
+const source = new EventSource(body.dataset.live);
+source.addEventListener('open', found);
+source.addEventListener('error', () => {
+  // A connection is renewed twice a minute, and the browser does so by itself.
+  lost ??= setTimeout(say, LOST_AFTER_MS, 'lost', `Not live since ${new Date().toLocaleTimeString()}`);
+  if (source.readyState === EventSource.CLOSED) location.reload();
+});
+source.addEventListener('state', ({ data }) => {
+  found();
+  const state = JSON.parse(data);
+  for (const place of document.querySelectorAll('[data-figure]')) {
+    const text = state.figures[place.dataset.figure];
+    if (text != null && text !== place.textContent) place.textContent = text;
+  }
+  if (acts !== undefined && acts !== state.acts) refresh();
+  acts = state.acts;
+});
+
+function found() {
+  clearTimeout(lost);
+  lost = undefined;
+  say('live', 'Live');
+}
+
+function say(state, words) {
+  status.dataset.state = state;
+  if (status.textContent !== words) status.textContent = words;
+}
+
+// Shows the page as it is now, unless somebody is writing in it or has opened a part of it.
+async function refresh() {
+  if (!body.dataset.refresh || isInUse()) return;
+  const answer = await fetch(location.href).catch(() => undefined);
+  if (!answer?.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const [old, now] = [document.querySelector('main'), page.querySelector('main')];
+  if (!now || isInUse()) return;
+  const links = [...old.querySelectorAll('a[href], summary')];
+  const index = links.indexOf(document.activeElement);
+  old.replaceWith(now);
+  if (index >= 0) now.querySelectorAll('a[href], summary')[index]?.focus({ preventScroll: true });
+}
+
+function isInUse() {
+  const main = document.querySelector('main');
+  const fields = [...main.querySelectorAll('input')];
+  return main.querySelector('details[open]') || main.querySelector('input:focus') || fields.some(isFilledIn);
+}
+
+function isFilledIn(input) {
+  return input.type === 'checkbox' ? input.checked !== input.defaultChecked : input.type !== 'hidden' && input.value !== input.defaultValue;
+}

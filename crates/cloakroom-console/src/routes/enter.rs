@@ -1,0 +1,49 @@
+//! The way in, and out, of a console that runs by itself.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::response::{IntoResponse as _, Response};
+
+use super::Shared;
+use super::answer::Failure;
+use super::form::{AnyForm, OwnForm};
+use crate::operator::Operator;
+use crate::pages;
+
+/// `POST /enter`: the token for a cookie.
+pub(super) async fn enter(
+    State(console): State<Shared>,
+    AnyForm(form): AnyForm,
+) -> Result<Response, Failure> {
+    let Some(entry) = &console.entry else {
+        return Err(super::guard::missing().await);
+    };
+    let field = entry.exchange(form.get("token").unwrap_or_default());
+    Ok(match field {
+        Some(field) => to_the_overview(&console, field),
+        None => (StatusCode::FORBIDDEN, pages::entry(&console.base, true)).into_response(),
+    })
+}
+
+/// `POST /leave`.
+pub(super) async fn leave(
+    State(console): State<Shared>,
+    Extension(operator): Extension<Operator>,
+    OwnForm(_): OwnForm,
+) -> Result<Response, Failure> {
+    match &console.entry {
+        Some(entry) => Ok(to_the_overview(&console, entry.leave(&operator.login))),
+        None => Err(super::guard::missing().await),
+    }
+}
+
+fn to_the_overview(console: &Shared, cookie: String) -> Response {
+    let place = format!("{}/", console.base);
+    (
+        StatusCode::SEE_OTHER,
+        [(LOCATION, place), (SET_COOKIE, cookie)],
+    )
+        .into_response()
+}
