@@ -149,6 +149,14 @@ impl Inner {
         self.started.get_or_init(|| inventory::start(self));
     }
 
+    /// Returns the address of a page: a nested router has no slash at its own end.
+    pub(crate) fn address(&self, path: &str) -> String {
+        match path {
+            "/" if !self.base.is_empty() => self.base.clone(),
+            path => format!("{}{path}", self.base),
+        }
+    }
+
     pub(crate) fn was_looked_at(&self, within: Duration) -> bool {
         lock(&self.looked_at).is_some_and(|at| at.elapsed() < within)
     }

@@ -98,6 +98,6 @@ mod tests {
     #[test]
     fn minutes_have_the_time_of_day() {
         assert_eq!(label(0, at(14 * 3600 + 5 * 60 + 59)), "14:05");
-        assert_eq!(label(6, at(5 * 60)), "23:59");
+        assert_eq!(label(6, at(86_400 + 5 * 60)), "23:59");
     }
 }

@@ -37,7 +37,8 @@ impl Params {
             .map(|(_, value)| value.as_str())
     }
 
-    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    /// Returns all values of a parameter that are not blank.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let named = self.0.iter().filter(move |(key, _)| key == name);
         named
             .map(|(_, value)| value.trim())
@@ -106,6 +107,24 @@ pub(crate) fn fields(filter: &SessionFilter) -> Vec<(&'static str, String)> {
     single.into_iter().flatten().chain(conditions).collect()
 }
 
+/// Returns the conditions as they are typed at a terminal.
+pub(crate) fn typed(filter: &SessionFilter) -> String {
+    let words = fields(filter).into_iter().map(|(name, value)| match name {
+        "anonymous" | "unreadable" => format!("--{name}"),
+        name => format!("--{name} {}", quoted(&value)),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Quotes a word for a shell, where it needs to be.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.,=:@%+/".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Returns the parameters of an address.
 pub(crate) fn address(fields: &[(&'static str, String)]) -> String {
     form_urlencoded::Serializer::new(String::new())
@@ -119,7 +138,7 @@ mod tests {
 
     use cloakroom::manager::SessionFilter;
 
-    use super::{Params, address, fields, filter};
+    use super::{Params, address, fields, filter, typed};
 
     fn read(text: &str) -> Result<SessionFilter, &'static str> {
         filter(&Params::parse(text)).map_err(|error| error.field)
@@ -146,6 +165,20 @@ mod tests {
             if let Ok(filter) = expected {
                 assert_eq!(read(&address(&fields(&filter))), Ok(filter), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn conditions_can_be_typed_at_a_terminal() {
+        for (text, expected) in [
+            ("user=ada&older=90m", "--user ada --older '1h 30m'"),
+            ("user=o%27neil&anonymous=", r"--user 'o'\''neil'"),
+            (
+                "where=role%3Dadmin&unreadable=1",
+                "--unreadable --where role=admin",
+            ),
+        ] {
+            assert_eq!(typed(&read(text).unwrap()), expected);
         }
     }
 }

@@ -4,7 +4,7 @@ const LOST_AFTER_MS = 4_000;
 
 const body = document.body;
 const status = document.querySelector('#live');
-let acts;
+let revision;
 let lost;
 
 const source = new EventSource(body.dataset.live);
@@ -21,8 +21,8 @@ source.addEventListener('state', ({ data }) => {
     const text = state.figures[place.dataset.figure];
     if (text != null && text !== place.textContent) place.textContent = text;
   }
-  if (acts !== undefined && acts !== state.acts) refresh();
-  acts = state.acts;
+  if (revision !== undefined && revision !== state.revision) refresh();
+  revision = state.revision;
 });
 
 function found() {

@@ -31,7 +31,7 @@ pub(crate) fn confirm(view: &View<'_>, confirmation: &Confirmation<'_>) -> Marku
         @if let Some(agreed) = agreed {
             p.alert role="alert" { "Nothing was ended: " (number(found)) " match now, and " (number(agreed)) " were agreed to." }
         }
-        p { "Those that match " code { (filter.words()) } ", counted just now." }
+        p { "Those that match " code { (query::typed(filter)) } ", counted just now." }
         @if found > 0 {
             form.stack.act method="post" action=(view.to("/end")) {
                 (view.token())

@@ -7,11 +7,13 @@ use super::View;
 use super::frame::Frame;
 use super::words::{ago, bytes, number, until};
 use crate::operator::Right;
-use crate::query::{self, QueryError};
+use crate::query::{self, Params, QueryError};
 
 /// A page of the listing.
 pub(crate) struct Listing<'a> {
     pub(crate) filter: &'a SessionFilter,
+    /// The conditions as they were typed.
+    pub(crate) params: &'a Params,
     /// A condition that could not be read.
     pub(crate) wrong: Option<&'a QueryError>,
     pub(crate) found: &'a [FoundSession],
@@ -22,7 +24,7 @@ pub(crate) struct Listing<'a> {
 }
 
 pub(crate) fn list(view: &View<'_>, listing: &Listing<'_>) -> Markup {
-    let words = listing.filter.words();
+    let words = query::typed(listing.filter);
     let main = html! {
         h1 { "Sessions" }
         (conditions(view, listing))
@@ -61,18 +63,8 @@ fn position(listing: &Listing<'_>) -> Markup {
 
 fn conditions(view: &View<'_>, listing: &Listing<'_>) -> Markup {
     let filter = listing.filter;
-    let fields = query::fields(filter);
-    let value = |name: &str| {
-        fields
-            .iter()
-            .find(|(field, _)| *field == name)
-            .map_or("", |(_, value)| value)
-    };
-    let wheres: Vec<&str> = fields
-        .iter()
-        .filter(|(name, _)| *name == "where")
-        .map(|(_, value)| &**value)
-        .collect();
+    let value = |name: &str| listing.params.get(name).unwrap_or_default();
+    let wheres: Vec<&str> = listing.params.all("where").collect();
     let text = |name: &'static str, label: &str, hint: &str, value: &str| {
         html! {
             div {
@@ -83,15 +75,15 @@ fn conditions(view: &View<'_>, listing: &Listing<'_>) -> Markup {
     };
     html! {
         details.filter open[!filter.is_empty() || listing.wrong.is_some()] {
-            summary { "Conditions" @if !filter.is_empty() { " " span.count { (fields.len()) } } }
+            summary { "Conditions" @if !filter.is_empty() { " " span.count { (query::fields(filter).len()) } } }
             form method="get" action=(view.to("/sessions")) {
                 div.fields {
-                    (text("user", "User", "ada", value("user")))
-                    (text("older", "Began at least … ago", "3d", value("older")))
-                    (text("idle", "Not used for", "12h", value("idle")))
-                    (text("expires-before", "Ends within", "10m", value("expires-before")))
-                    (text("agent", "User agent has", "firefox", value("agent")))
-                    (text("where", "A key has a value", "role=admin", wheres.first().unwrap_or(&"")))
+                    (text("user", "User", "e.g. ada", value("user")))
+                    (text("older", "Began at least … ago", "e.g. 3d", value("older")))
+                    (text("idle", "Not used for", "e.g. 12h", value("idle")))
+                    (text("expires-before", "Ends within", "e.g. 10m", value("expires-before")))
+                    (text("agent", "User agent has", "e.g. firefox", value("agent")))
+                    (text("where", "A key has a value", "e.g. role=admin", wheres.first().unwrap_or(&"")))
                     @for extra in wheres.iter().skip(1) { input type="hidden" name="where" value=(extra); }
                 }
                 div.checks {

@@ -45,7 +45,7 @@ impl<'a> View<'a> {
 
     /// Returns the address of a page.
     fn to(&self, path: &str) -> String {
-        format!("{}{path}", self.console.base)
+        self.console.address(path)
     }
 
     /// Returns the address of a page with parameters.

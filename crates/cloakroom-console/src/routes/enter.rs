@@ -40,7 +40,7 @@ pub(super) async fn leave(
 }
 
 fn to_the_overview(console: &Shared, cookie: String) -> Response {
-    let place = format!("{}/", console.base);
+    let place = console.address("/");
     (
         StatusCode::SEE_OTHER,
         [(LOCATION, place), (SET_COOKIE, cookie)],

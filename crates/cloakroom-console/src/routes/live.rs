@@ -1,7 +1,7 @@
 //! The figures as they change, by server-sent events.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::State;
 use axum::response::Sse;
@@ -27,7 +27,7 @@ struct Watch {
     said: Option<Value>,
 }
 
-/// `GET /live`: `state` with the figures and the number of acts, at first and after each change.
+/// `GET /live`: `state` with the figures and the revision of the pages, at first and after each change.
 pub(super) async fn events(
     State(console): State<Shared>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
@@ -62,5 +62,14 @@ async fn next(mut watch: Watch) -> Option<(Result<Event, Infallible>, Watch)> {
 fn state(watch: &Watch) -> Value {
     let inventory = &watch.console.inventory;
     let live = inventory.live().map(|live| number(live.value));
-    json!({ "figures": { "live": live, "seen": number(inventory.seen()) }, "acts": *watch.acts.borrow() })
+    let counted = inventory
+        .stock()
+        .and_then(|stock| stock.at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    // A page whose content changes is shown again when this does.
+    let revision = format!(
+        "{}/{}",
+        *watch.acts.borrow(),
+        counted.unwrap_or_default().as_millis()
+    );
+    json!({ "figures": { "live": live, "seen": number(inventory.seen()) }, "revision": revision })
 }

@@ -67,6 +67,7 @@ pub(super) async fn list(
             let nothing = SessionFilter::default();
             let listing = Listing {
                 filter: &nothing,
+                params: &params,
                 wrong: Some(&wrong),
                 found: &[],
                 before: 0,
@@ -88,6 +89,7 @@ pub(super) async fn list(
     let rest_name = next.map(|next| console.keep_rest(next));
     let listing = Listing {
         filter: &filter,
+        params: &params,
         wrong: None,
         found: &found,
         before: rest.shown,

@@ -7,8 +7,6 @@ mod form;
 mod guard;
 mod live;
 mod look;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
