@@ -2,6 +2,10 @@
 
 const LOST_AFTER_MS = 4_000;
 
+// Whoever has entered needs no token, which is still good, and does not stay in the address.
+forget();
+addEventListener('hashchange', forget);
+
 const body = document.body;
 const status = document.querySelector('#live');
 let revision;
@@ -24,6 +28,10 @@ source.addEventListener('state', ({ data }) => {
   if (revision !== undefined && revision !== state.revision) refresh();
   revision = state.revision;
 });
+
+function forget() {
+  if (location.hash.startsWith('#token=')) history.replaceState(null, '', location.pathname + location.search);
+}
 
 function found() {
   clearTimeout(lost);
