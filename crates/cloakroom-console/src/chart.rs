@@ -15,17 +15,21 @@ const HEIGHT: u64 = 100;
 pub(crate) fn by_minute(what: &str, counts: &[u64; MINUTES], now: SystemTime) -> Markup {
     let most = counts.iter().copied().max().unwrap_or(0);
     let total: u64 = counts.iter().sum();
+    if total == 0 {
+        return html! { p.empty { "None in the last hour." } };
+    }
     let summary = format!(
         "{what} by the minute in the last hour: {} in all, {} in the busiest minute",
         number(total),
         number(most)
     );
     let label = |index: usize| minutes::label(MINUTES - 1 - index, now);
+    let counts = || counts.iter().enumerate().filter(|(_, count)| **count > 0);
     html! {
         figure.minutes {
             svg role="img" aria-label=(summary) preserveAspectRatio="none" viewBox=(format!("0 0 {} {HEIGHT}", STEP * MINUTES)) {
                 line.base x1="0" x2=(STEP * MINUTES) y1=(HEIGHT) y2=(HEIGHT) {}
-                @for (index, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                @for (index, count) in counts() {
                     @let height = height(*count, most);
                     rect.bar x=(index * STEP + 1) y=(HEIGHT - height) width=(STEP - 2) height=(height) {
                         title { (label(index)) " UTC: " (number(*count)) }
@@ -39,15 +43,11 @@ pub(crate) fn by_minute(what: &str, counts: &[u64; MINUTES], now: SystemTime) ->
             }
             details {
                 summary { "Numbers" span.hidden { " of " (what) " by the minute" } }
-                @if total == 0 { p.note { "None in the last hour." } } @else {
-                    table.numbers {
-                        thead { tr { th scope="col" { "Minute (UTC)" } th.num scope="col" { (what) } } }
-                        tbody {
-                            @for (index, count) in counts.iter().enumerate().rev().filter(|(_, count)| **count > 0) {
-                                tr { th scope="row" { (label(index)) } td.num { (number(*count)) } }
-                            }
-                        }
-                    }
+                table.numbers {
+                    thead { tr { th scope="col" { "Minute (UTC)" } th.num scope="col" { (what) } } }
+                    tbody { @for (index, count) in counts().collect::<Vec<_>>().into_iter().rev() {
+                        tr { th scope="row" { (label(index)) } td.num { (number(*count)) } }
+                    } }
                 }
             }
         }

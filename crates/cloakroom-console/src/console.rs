@@ -1,6 +1,6 @@
 //! The console: a store, the secrets of its handles, its operators and what it has counted.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,6 +10,7 @@ use cloakroom::manager::{FoundSession, SessionFilter, SessionScan};
 use cloakroom::record::UserKeys;
 use cloakroom::store::{Store, StoreError};
 use cloakroom::{KeyRing, Manager, SessionId};
+use futures_util::future::join_all;
 
 use crate::acts::ActLog;
 use crate::entry::Entry;
@@ -19,6 +20,8 @@ use crate::operator::{Operator, Operators};
 
 /// Time after a request for which the background counts go on.
 pub(crate) const LOOKED_FOR: Duration = Duration::from_mins(2);
+/// Sessions that are read at the same time.
+const READS: usize = 32;
 /// Handles and cursors that are remembered.
 const REMEMBERED: usize = 4_096;
 
@@ -184,18 +187,26 @@ impl Inner {
         Ok(found)
     }
 
-    /// Reads those that are live of some sessions, once each.
+    /// Reads those that are live of some sessions, once each, some at a time.
     pub(crate) async fn read_all(
         &self,
-        ids: Vec<SessionId>,
+        mut ids: Vec<SessionId>,
     ) -> Result<Vec<FoundSession>, StoreError> {
-        let (mut found, mut seen) = (Vec::new(), std::collections::HashSet::new());
-        for id in ids {
-            if seen.insert(id.clone()) {
-                found.extend(self.read(&id).await?);
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        ids.retain(|id| seen.insert(id.clone()));
+        for some in ids.chunks(READS) {
+            for session in join_all(some.iter().map(|id| self.read(id))).await {
+                found.extend(session?);
             }
         }
         Ok(found)
+    }
+
+    /// Returns `true` if the store's index, or the inventory, has sessions of a user.
+    pub(crate) async fn knows(&self, user: &str) -> Result<bool, StoreError> {
+        let counted = self.inventory.stock();
+        let is_counted = counted.is_some_and(|stock| stock.value.tally.has_user(user));
+        Ok(is_counted || !self.store.list_by_user(user).await?.is_empty())
     }
 
     /// Reads a user's sessions: those that the store's index names, and those that the inventory has seen besides.
@@ -206,7 +217,7 @@ impl Inner {
         }
         let mut found = self.read_all(ids).await?;
         found.retain(|session| session.summary.user.as_deref() == Some(user));
-        found.sort_by(|one, other| other.summary.last_seen.cmp(&one.summary.last_seen));
+        found.sort_by_key(|session| std::cmp::Reverse(session.summary.last_seen));
         self.remember(&found);
         Ok(found)
     }

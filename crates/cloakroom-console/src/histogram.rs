@@ -101,9 +101,9 @@ mod tests {
             assert_eq!(full, [&(label.to_owned(), 1)], "{seconds}");
         }
         let mut sizes = Histogram::of_sizes();
-        [255, 256, 65_535, 65_536]
-            .into_iter()
-            .for_each(|bytes| sizes.add(bytes));
+        for bytes in [255, 256, 65_535, 65_536] {
+            sizes.add(bytes);
+        }
         let counts: Vec<u64> = sizes.bars().into_iter().map(|(_, count)| count).collect();
         assert_eq!(counts, [1, 1, 0, 0, 0, 0, 0, 1, 1]);
     }

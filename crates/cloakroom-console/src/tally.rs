@@ -107,6 +107,10 @@ impl Tally {
         self.places.get(&self.hasher.hash_one(handle)).cloned()
     }
 
+    pub(crate) fn has_user(&self, user: &str) -> bool {
+        self.users.contains_key(user)
+    }
+
     /// Returns the ids that a user's sessions had.
     pub(crate) fn ids_of(&self, user: &str) -> Vec<SessionId> {
         let places = self.users.get(user).into_iter().flatten();

@@ -142,7 +142,7 @@ pub(super) async fn search(
     let Some(text) = params.get("q") else {
         return Ok(to(&console, "/sessions", &[]));
     };
-    if !console.sessions_of(text).await?.is_empty() {
+    if console.knows(text).await? {
         return Ok(to(&console, "/user", &[("name", text.to_owned())]));
     }
     if let Some(handle) = known_handle(&console, text).await? {

@@ -67,11 +67,14 @@ async fn a_token_opens_one_browser_and_no_second() {
     assert_eq!(desk.get("/").await.status, StatusCode::UNAUTHORIZED);
 }
 
+/// The method, the path, header fields, and the status.
+type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], StatusCode);
+
 #[tokio::test]
 async fn requests_of_other_places_are_refused_whatever_cookie_they_have() {
     let desk = Desk::memory(Rights::all()).await;
     #[rustfmt::skip]
-    let table: [(&str, &str, &[(&str, &str)], StatusCode); 8] = [
+    let table: [Row<'_>; 8] = [
         ("GET", "/", &[("host", "evil.example:7000")],                                               StatusCode::FORBIDDEN),
         ("GET", "/", &[("host", "localhost:7000")],                                                  StatusCode::FORBIDDEN),
         ("GET", "/", &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")],              StatusCode::FORBIDDEN),
