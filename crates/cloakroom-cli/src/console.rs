@@ -108,12 +108,11 @@ async fn open_and_serve(options: &ConsoleOptions) -> Result<(), Problem> {
 
 /// Opens the record of acts before anything is done: one that cannot be recorded is not carried out.
 fn acts(options: &ConsoleOptions) -> Result<(ActLog, PathBuf), Problem> {
-    let path = match &options.audit {
-        Some(path) => path.clone(),
-        None => {
-            make_private(DATA_DIR.as_ref())?;
-            PathBuf::from(DATA_DIR).join("audit.jsonl")
-        }
+    let path = if let Some(path) = &options.audit {
+        path.clone()
+    } else {
+        make_private(DATA_DIR.as_ref())?;
+        PathBuf::from(DATA_DIR).join("audit.jsonl")
     };
     let log = ActLog::file(&path).map_err(|error| {
         Problem::usage(format!(

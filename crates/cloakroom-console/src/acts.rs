@@ -6,12 +6,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use cloakroom::manager::OperatorAct;
 use tokio::sync::watch;
 
 /// Acts that the page shows.
 const SHOWN: usize = 500;
+
+/// Time between two refusals that are written.
+const REFUSALS_EVERY: Duration = Duration::from_secs(1);
 
 /// The record of operators' acts; clones share it.
 ///
@@ -23,6 +27,7 @@ struct Inner {
     file: Option<File>,
     recent: Mutex<VecDeque<OperatorAct>>,
     written: watch::Sender<u64>,
+    refused: Mutex<Option<Instant>>,
 }
 
 impl ActLog {
@@ -57,6 +62,7 @@ impl ActLog {
             file,
             recent: Mutex::new(recent),
             written,
+            refused: Mutex::default(),
         }))
     }
 
@@ -76,6 +82,22 @@ impl ActLog {
         push(&mut self.recent_mut(), Some(act));
         self.0.written.send_modify(|count| *count += 1);
         written
+    }
+
+    /// Writes a refusal, one a second at most: whoever is refused must not fill the disk.
+    pub(crate) fn write_refusal(&self, refusal: OperatorAct) {
+        let mut last = self
+            .0
+            .refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| last.elapsed() < REFUSALS_EVERY) {
+            return;
+        }
+        *last = Some(Instant::now());
+        if let Err(error) = self.write(refusal) {
+            tracing::error!(%error, "a refusal cannot be recorded");
+        }
     }
 
     /// Returns the latest acts, the newest first.
@@ -98,8 +120,9 @@ impl ActLog {
     }
 }
 
+/// Keeps an act for the page; logins and refusals are in the file alone.
 fn push(recent: &mut VecDeque<OperatorAct>, act: Option<OperatorAct>) {
-    recent.extend(act);
+    recent.extend(act.filter(OperatorAct::is_done));
     if recent.len() > SHOWN {
         recent.pop_front();
     }

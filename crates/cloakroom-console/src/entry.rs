@@ -62,6 +62,10 @@ impl Entry {
         Ok(entry)
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// Exchanges a token for the value of a Set-Cookie field; `None` if it is not the one.
     pub(crate) fn exchange(&self, token: &str) -> Option<String> {
         let (cookie, next) = (drawn().ok()?, drawn().ok()?);

@@ -21,14 +21,20 @@ const REASON: usize = 500;
 /// Listings of a user's sessions after which an ending gives up: one may get another id in between.
 const PASSES: usize = 8;
 
-fn require(operator: &Operator, right: Right) -> Result<(), Failure> {
+fn require(console: &Inner, operator: &Operator, right: Right) -> Result<(), Failure> {
     if operator.rights.has(right) {
         return Ok(());
     }
-    Err(Failure::forbidden(match right {
-        Right::Reveal => "To reveal values takes a right that you do not have.",
-        _ => "To end sessions takes a right that you do not have.",
-    }))
+    let (resource, sentence) = match right {
+        Right::Reveal => (
+            "reveal",
+            "To reveal values takes a right that you do not have.",
+        ),
+        _ => ("end", "To end sessions takes a right that you do not have."),
+    };
+    let refusal = OperatorAct::refused(&operator.name, resource);
+    console.acts.write_refusal(refusal);
+    Err(Failure::forbidden(sentence))
 }
 
 fn reason(form: &Params) -> Option<String> {
@@ -63,7 +69,7 @@ pub(super) async fn end_one(
     Extension(operator): Extension<Operator>,
     OwnForm(form): OwnForm,
 ) -> Result<Response, Failure> {
-    require(&operator, Right::End)?;
+    require(&console, &operator, Right::End)?;
     let found = named(&console, &form).await?;
     if operator.owns(&found.id) && form.get("own").is_none() {
         let view = View::new(&console, &operator);
@@ -95,7 +101,7 @@ pub(super) async fn end_user(
     Extension(operator): Extension<Operator>,
     OwnForm(form): OwnForm,
 ) -> Result<Response, Failure> {
-    require(&operator, Right::End)?;
+    require(&console, &operator, Right::End)?;
     let user = form
         .raw("user")
         .filter(|user| !user.is_empty())
@@ -177,7 +183,7 @@ pub(super) async fn ask(
     Extension(operator): Extension<Operator>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    require(&operator, Right::End)?;
+    require(&console, &operator, Right::End)?;
     let filter = conditions(&Params::parse(&query.unwrap_or_default()))?;
     let (found, has_own) = count(&console, &operator, &filter).await?;
     let confirmation = Confirmation {
@@ -235,7 +241,7 @@ pub(super) async fn end_matching(
     Extension(operator): Extension<Operator>,
     OwnForm(form): OwnForm,
 ) -> Result<Response, Failure> {
-    require(&operator, Right::End)?;
+    require(&console, &operator, Right::End)?;
     let filter = conditions(&form)?;
     let agreed = form.get("expected").and_then(|agreed| agreed.parse().ok());
     let agreed: u64 = agreed.ok_or_else(Failure::gone)?;
@@ -296,7 +302,7 @@ pub(super) async fn reveal(
     Extension(operator): Extension<Operator>,
     OwnForm(form): OwnForm,
 ) -> Answer {
-    require(&operator, Right::Reveal)?;
+    require(&console, &operator, Right::Reveal)?;
     let found = named(&console, &form).await?;
     let key = form.raw("key").ok_or_else(Failure::gone)?;
     if is_secret(key) || !found.summary.keys.iter().any(|known| known == key) {

@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::response::{IntoResponse as _, Response};
 
+use cloakroom::manager::OperatorAct;
+
 use super::Shared;
 use super::answer::Failure;
 use super::form::{AnyForm, OwnForm};
@@ -21,10 +23,17 @@ pub(super) async fn enter(
         return Err(super::guard::missing().await);
     };
     let field = entry.exchange(form.get("token").unwrap_or_default());
-    Ok(match field {
-        Some(field) => to_the_overview(&console, field),
-        None => (StatusCode::FORBIDDEN, pages::entry(&console.base, true)).into_response(),
-    })
+    let Some(field) = field else {
+        console
+            .acts
+            .write_refusal(OperatorAct::turned_away(entry.name()));
+        let page = pages::entry(&console.base, true);
+        return Ok((StatusCode::FORBIDDEN, page).into_response());
+    };
+    // A console whose acts cannot be recorded lets nobody in.
+    let written = console.acts.write(OperatorAct::entered(entry.name()));
+    written.map_err(|error| Failure::unrecorded(&error, false))?;
+    Ok(to_the_overview(&console, field))
 }
 
 /// `POST /leave`.

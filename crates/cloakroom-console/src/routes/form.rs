@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
+use cloakroom::manager::OperatorAct;
 
 use super::Shared;
 use super::answer::Failure;
@@ -41,9 +42,13 @@ impl FromRequest<Shared> for OwnForm {
         let operator = request.extensions().get::<Operator>().cloned();
         let AnyForm(params) = AnyForm::from_request(request, state).await?;
         let token = params.get("_csrf").unwrap_or_default();
-        let is_own = operator.is_some_and(|operator| state.accepts(&operator, token));
-        if is_own {
+        let is_own = |operator: &Operator| state.accepts(operator, token);
+        if operator.as_ref().is_some_and(is_own) {
             return Ok(Self(params));
+        }
+        if let Some(operator) = operator {
+            let refusal = OperatorAct::refused(&operator.name, "form");
+            state.acts.write_refusal(refusal);
         }
         Err(Failure::forbidden(
             "This form was made for another login. Load the page again, and send the form from there.",

@@ -53,6 +53,8 @@ async fn a_token_opens_one_browser_and_no_second() {
     assert_eq!(again.status, StatusCode::FORBIDDEN);
     assert!(again.field("set-cookie").is_empty());
     assert!(again.has("role=\"alert\""));
+    let events = ["authn_login_success:grace", "authn_login_fail:grace"];
+    assert_eq!(desk.others(), events);
     // The next one was announced, and opens another.
     assert_eq!(desk.tokens.lock().unwrap().len(), 2);
     let other = desk.enter().await;
@@ -143,6 +145,13 @@ async fn a_form_without_its_token_changes_nothing() {
     assert_eq!(desk.send(request).await.status, StatusCode::FORBIDDEN);
     assert_eq!(desk.live().await.len(), 5);
     assert!(desk.audit().is_empty());
+    // Of many in a second one is recorded.
+    let refusals = desk
+        .others()
+        .into_iter()
+        .filter(|event| event == "authz_fail:grace,form")
+        .count();
+    assert!((1..15).contains(&refusals), "{refusals}");
 }
 
 #[tokio::test]
@@ -182,6 +191,15 @@ async fn rights_hold_on_the_server_and_not_only_on_the_page() {
         );
         assert_eq!(desk.post("/session/end", &named).await.status, ends);
         assert_eq!(desk.post("/user/end", "user=ada").await.status, ends);
+        let refusal = format!(
+            "authz_fail:grace,{}",
+            if reveals == StatusCode::OK {
+                "end"
+            } else {
+                "reveal"
+            }
+        );
+        assert!(desk.others().contains(&refusal), "{:?}", desk.others());
     }
 }
 

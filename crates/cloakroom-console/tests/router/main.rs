@@ -230,7 +230,28 @@ impl Desk {
             .to_owned()
     }
 
+    /// Returns the lines of what operators did.
     fn audit(&self) -> Vec<serde_json::Value> {
+        let is_done =
+            |event: &str| event.starts_with("authz_admin") || event.starts_with("sensitive_read");
+        self.lines()
+            .into_iter()
+            .filter(|line| is_done(line["event"].as_str().unwrap()))
+            .collect()
+    }
+
+    /// Returns the events of logins and refusals.
+    fn others(&self) -> Vec<String> {
+        let events = self
+            .lines()
+            .into_iter()
+            .map(|line| line["event"].as_str().unwrap().to_owned());
+        events
+            .filter(|event| event.starts_with("auth") && !event.starts_with("authz_admin"))
+            .collect()
+    }
+
+    fn lines(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(&self.acts).unwrap();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())

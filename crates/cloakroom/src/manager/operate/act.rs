@@ -29,22 +29,37 @@ pub struct OperatorAct {
 impl OperatorAct {
     /// Creates the record of an act that is made now, `authz_admin:ACTOR,ACT`.
     pub fn new(actor: &str, act: &str) -> Self {
-        Self::of_event(actor, format!("authz_admin:{actor},{act}"))
+        Self::of_event(actor, format!("authz_admin:{actor},{act}"), "WARN")
     }
 
     /// Creates the record of a look at data that is usually hidden, `sensitive_read:ACTOR,HANDLE`.
     pub fn sensitive_read(actor: &str, handle: &str) -> Self {
         let event = format!("sensitive_read:{actor},{handle}");
-        Self::of_event(actor, event).handles(vec![handle.to_owned()])
+        Self::of_event(actor, event, "WARN").handles(vec![handle.to_owned()])
     }
 
-    fn of_event(actor: &str, event: String) -> Self {
+    /// Creates the record of an act that was refused, `authz_fail:ACTOR,RESOURCE`.
+    pub fn refused(actor: &str, resource: &str) -> Self {
+        Self::of_event(actor, format!("authz_fail:{actor},{resource}"), "CRITICAL")
+    }
+
+    /// Creates the record of an operator's login, `authn_login_success:ACTOR`.
+    pub fn entered(actor: &str) -> Self {
+        Self::of_event(actor, format!("authn_login_success:{actor}"), "INFO")
+    }
+
+    /// Creates the record of a login that was refused, `authn_login_fail:ACTOR`.
+    pub fn turned_away(actor: &str) -> Self {
+        Self::of_event(actor, format!("authn_login_fail:{actor}"), "WARN")
+    }
+
+    fn of_event(actor: &str, event: String, level: &str) -> Self {
         let now = std::time::SystemTime::now();
         Self {
             datetime: humantime::format_rfc3339_millis(now).to_string(),
             appid: "cloakroom".to_owned(),
             event,
-            level: "WARN".to_owned(),
+            level: level.to_owned(),
             actor: actor.to_owned(),
             filter: String::new(),
             handles: Vec::new(),
@@ -89,6 +104,13 @@ impl OperatorAct {
         }
     }
 
+    /// Returns `true` for what an operator did, as opposed to logins and refusals.
+    pub fn is_done(&self) -> bool {
+        ["authz_admin:", "sensitive_read:"]
+            .iter()
+            .any(|kind| self.event.starts_with(kind))
+    }
+
     /// Returns the line, without its line feed.
     pub fn line(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -118,6 +140,14 @@ mod tests {
             OperatorAct::sensitive_read("ada", "a,b").name(),
             "sensitive_read"
         );
+        for (act, name, is_done) in [
+            (OperatorAct::new("ada", "x"), "x", true),
+            (OperatorAct::refused("ada", "x"), "authz_fail", false),
+            (OperatorAct::entered("ada"), "authn_login_success", false),
+            (OperatorAct::turned_away("ada"), "authn_login_fail", false),
+        ] {
+            assert_eq!((act.name(), act.is_done()), (name, is_done));
+        }
         assert_eq!(OperatorAct::read("{}"), None);
         assert_eq!(OperatorAct::read("no JSON"), None);
     }
