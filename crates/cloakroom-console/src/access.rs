@@ -1,6 +1,6 @@
 //! The decision if a request may reach the console at all, by what its browser says of where it comes from.
 
-use axum::http::{HeaderMap, Method};
+use axum::extract::Request;
 
 /// The facts of a request that decide.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,11 +39,17 @@ impl Refusal {
 }
 
 impl<'a> Head<'a> {
-    pub(crate) fn of(method: &Method, fields: &'a HeaderMap) -> Self {
+    pub(crate) fn of(request: &'a Request) -> Self {
+        let fields = request.headers();
         let field = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
+        // HTTP/2 has `:authority` in the place of Host.
+        let authority = request
+            .uri()
+            .authority()
+            .map(|authority| authority.as_str());
         Self {
-            is_safe: method.is_safe(),
-            host: field("host"),
+            is_safe: request.method().is_safe(),
+            host: field("host").or(authority),
             origin: field("origin"),
             site: field("sec-fetch-site"),
             mode: field("sec-fetch-mode"),

@@ -20,6 +20,8 @@ use crate::operator::{Operator, Operators};
 
 /// Time after a request for which the background counts go on.
 pub(crate) const LOOKED_FOR: Duration = Duration::from_mins(2);
+/// Records that a page of a scan reads.
+pub(crate) const PAGE: usize = 500;
 /// Sessions that are read at the same time.
 const READS: usize = 32;
 /// Handles and cursors that are remembered.
@@ -164,6 +166,27 @@ impl Inner {
         lock(&self.looked_at).is_some_and(|at| at.elapsed() < within)
     }
 
+    /// Returns the pages of what matches a filter, about `size` records each, from a cursor on.
+    pub(crate) fn matching(
+        &self,
+        filter: SessionFilter,
+        size: usize,
+        cursor: Option<String>,
+    ) -> Matching<'_> {
+        let scan = self.scan(filter.clone()).page_of(size);
+        let scan = match cursor {
+            Some(cursor) => scan.from_cursor(cursor),
+            None => scan,
+        };
+        Matching {
+            console: self,
+            filter,
+            scan,
+            is_over: false,
+        }
+    }
+
+    /// Returns the pages of a scan, by the store alone.
     pub(crate) fn scan(&self, filter: SessionFilter) -> SessionScan {
         let (store, secrets) = (Arc::clone(&self.store), self.secrets.clone());
         SessionScan::new(store, secrets, self.user_keys.clone(), filter)
@@ -241,13 +264,12 @@ impl Inner {
             user: user.map(str::to_owned),
             ..SessionFilter::default()
         };
-        let mut scan = self.scan(filter);
-        while let Some(page) = scan.page().await? {
-            if let Some(found) = page
-                .into_iter()
-                .find(|found| found.summary.is_called(handle))
-            {
-                return Ok(Some(found));
+        let mut pages = self.matching(filter, PAGE, None);
+        while let Some(page) = pages.page().await? {
+            let mut page = page.into_iter();
+            let found = page.find(|found| found.summary.is_called(handle));
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
@@ -295,6 +317,43 @@ impl Inner {
     pub(crate) fn accepts(&self, operator: &Operator, token: &str) -> bool {
         let text = form_text(operator);
         unsign(&format!("{text}.{token}"), &self.secrets) == Some(&*text)
+    }
+}
+
+/// The pages of what matches a filter: a user's sessions are those of [`Inner::sessions_of`].
+pub(crate) struct Matching<'a> {
+    console: &'a Inner,
+    filter: SessionFilter,
+    scan: SessionScan,
+    is_over: bool,
+}
+
+impl Matching<'_> {
+    /// Returns the next page's sessions that match, maybe none; `None` after the last page.
+    pub(crate) async fn page(&mut self) -> Result<Option<Vec<FoundSession>>, StoreError> {
+        if self.is_over() {
+            return Ok(None);
+        }
+        let Some(user) = self.filter.user.clone() else {
+            return self.scan.page().await;
+        };
+        let mut found = self.console.sessions_of(&user).await?;
+        self.is_over = true;
+        let now = SystemTime::now();
+        found.retain(|found| {
+            let text = found.stored.as_ref().map(|stored| &stored.text);
+            self.filter.matches(&found.summary, text, now)
+        });
+        Ok(Some(found))
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over || self.scan.is_over()
+    }
+
+    /// Returns the store's cursor of the next page.
+    pub(crate) fn cursor(&self) -> Option<String> {
+        self.scan.cursor().map(str::to_owned)
     }
 }
 

@@ -11,14 +11,29 @@ const status = document.querySelector('#live');
 let revision;
 let lost;
 
-const source = new EventSource(body.dataset.live);
-source.addEventListener('open', found);
-source.addEventListener('error', () => {
-  // A connection is renewed twice a minute, and the browser does so by itself.
+let source;
+connect();
+// A browser has few connections to one server: tabs that nobody sees hold none.
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'hidden') source.close();
+  else connect();
+});
+
+function connect() {
+  source?.close();
+  source = new EventSource(body.dataset.live);
+  source.addEventListener('open', found);
+  source.addEventListener('error', missed);
+  source.addEventListener('state', show);
+}
+
+// A connection is renewed twice a minute, and the browser does so by itself.
+function missed() {
   lost ??= setTimeout(say, LOST_AFTER_MS, 'lost', `Not live since ${new Date().toLocaleTimeString()}`);
   if (source.readyState === EventSource.CLOSED) location.reload();
-});
-source.addEventListener('state', ({ data }) => {
+}
+
+function show({ data }) {
   found();
   const state = JSON.parse(data);
   for (const place of document.querySelectorAll('[data-figure]')) {
@@ -27,7 +42,7 @@ source.addEventListener('state', ({ data }) => {
   }
   if (revision !== undefined && revision !== state.revision) refresh();
   revision = state.revision;
-});
+}
 
 function forget() {
   if (location.hash.startsWith('#token=')) history.replaceState(null, '', location.pathname + location.search);

@@ -10,7 +10,7 @@ use cloakroom::manager::{FoundSession, OperatorAct, SessionFilter, end_sessions,
 use super::Shared;
 use super::answer::{Answer, Failure};
 use super::form::OwnForm;
-use crate::console::Inner;
+use crate::console::{Inner, PAGE};
 use crate::mask::is_secret;
 use crate::operator::{Operator, Right};
 use crate::pages::{self, Confirmation, View};
@@ -223,7 +223,8 @@ async fn count(
     operator: &Operator,
     filter: &SessionFilter,
 ) -> Result<(u64, bool), Failure> {
-    let (mut scan, mut found, mut has_own) = (console.scan(filter.clone()), 0, false);
+    let (mut scan, mut found, mut has_own) =
+        (console.matching(filter.clone(), PAGE, None), 0, false);
     while let Some(page) = scan.page().await? {
         let own = page
             .iter()
@@ -275,7 +276,7 @@ async fn end_those(
     filter: SessionFilter,
     kept: Option<&Operator>,
 ) -> (u64, Result<(), Failure>) {
-    let (mut scan, mut ended, mut left) = (console.scan(filter), 0, 0);
+    let (mut scan, mut ended, mut left) = (console.matching(filter, PAGE, None), 0, 0);
     loop {
         let page = match scan.page().await {
             Ok(Some(page)) => page,

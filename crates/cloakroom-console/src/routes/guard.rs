@@ -37,7 +37,7 @@ const FIELDS: [(HeaderName, &str); 6] = [
 
 /// Refuses requests that are not the console's own, and dresses every response.
 pub(super) async fn check(State(console): State<Shared>, request: Request, next: Next) -> Response {
-    let judged = Head::of(request.method(), request.headers()).judge(&console.hosts);
+    let judged = Head::of(&request).judge(&console.hosts);
     let response = match judged {
         Ok(()) => next.run(request).await,
         Err(refusal) => Failure::forbidden(refusal.sentence()).into_response(),

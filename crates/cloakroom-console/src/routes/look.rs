@@ -10,7 +10,7 @@ use cloakroom::manager::{FoundSession, OperatorAct, SessionFilter};
 
 use super::Shared;
 use super::answer::{Answer, Failure};
-use crate::console::{Inner, Rest};
+use crate::console::{Inner, PAGE, Rest};
 use crate::minutes::{MINUTES, Minutes};
 use crate::operator::Operator;
 use crate::pages::{self, Figures, Listing, Results, View};
@@ -114,14 +114,13 @@ async fn page(
     let mut cursor = rest.cursor.clone();
     // Only ids were left of a listing whose scan is over.
     if rest.shown == 0 || cursor.is_some() {
-        let mut scan = console.scan(filter.clone()).page_of(ROWS);
-        if let Some(cursor) = cursor.take() {
-            scan = scan.from_cursor(cursor);
+        // Where few match, more are read at a time.
+        let size = if filter.is_empty() { ROWS } else { PAGE };
+        let mut pages = console.matching(filter.clone(), size, cursor.take());
+        while found.len() < ROWS && !pages.is_over() && begun.elapsed() < PATIENCE {
+            found.extend(pages.page().await?.unwrap_or_default());
         }
-        while found.len() < ROWS && !scan.is_over() && begun.elapsed() < PATIENCE {
-            found.extend(scan.page().await?.unwrap_or_default());
-        }
-        cursor = scan.cursor().map(str::to_owned);
+        cursor = pages.cursor();
     }
     let ids: Vec<_> = found
         .drain(ROWS.min(found.len())..)

@@ -103,6 +103,21 @@ async fn requests_of_other_places_are_refused_whatever_cookie_they_have() {
     assert_eq!(desk.live().await.len(), 5);
 }
 
+/// HTTP/2 has the name of the host in `:authority`, which is part of the request's address.
+#[tokio::test]
+async fn a_request_over_http_2_is_judged_by_its_authority() {
+    let desk = Desk::memory(Rights::all()).await;
+    for (authority, expected) in [
+        (crate::HOST, StatusCode::OK),
+        ("evil.example:7000", StatusCode::FORBIDDEN),
+    ] {
+        let request =
+            axum::http::Request::get(format!("http://{authority}/")).header("cookie", &desk.cookie);
+        let said = desk.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(said.status, expected, "{authority}");
+    }
+}
+
 #[tokio::test]
 async fn a_form_without_its_token_changes_nothing() {
     let desk = Desk::memory(Rights::all()).await;

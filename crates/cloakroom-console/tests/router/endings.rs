@@ -148,6 +148,31 @@ async fn without_a_condition_nothing_ends() {
     assert_eq!(desk.live().await.len(), 5);
 }
 
+/// connect-redis enters its sessions in no index: the inventory finds them.
+#[tokio::test]
+async fn sessions_of_express_that_no_index_has_are_listed_and_ended_with_their_user() {
+    let redis = Redis::start();
+    let store = cloakroom::AnyStore::connect(&redis.url()).await.unwrap();
+    let text = express(r#","userId":"hedy""#);
+    redis.command(&["SET", "sess:of-express", &text, "EX", "3600"]);
+    let desk = Desk::over(std::sync::Arc::new(store), Some(redis), Rights::all()).await;
+    crate::looks::inventory(&desk).await;
+    assert!(
+        desk.get("/sessions?user=hedy")
+            .await
+            .has("/session?handle=")
+    );
+    assert!(desk.get("/end?user=hedy").await.has("End 1 session?"));
+    assert_eq!(
+        desk.get("/search?q=hedy").await.field("location"),
+        "/user?name=hedy"
+    );
+    let said = desk.post("/user/end", "user=hedy").await;
+    assert_eq!(said.status, StatusCode::SEE_OTHER, "{}", said.text);
+    assert_eq!(desk.audit()[0]["count"], 1);
+    assert!(!desk.has("of-express").await);
+}
+
 /// Express writes what it has read, whatever happened meanwhile.
 #[tokio::test]
 async fn a_session_that_is_written_back_is_not_said_to_have_ended() {
