@@ -1,6 +1,7 @@
 //! The decision if a request may reach the console at all, by what its browser says of where it comes from.
 
 use axum::extract::Request;
+use axum::http::uri::Authority;
 
 /// The facts of a request that decide.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,10 +44,7 @@ impl<'a> Head<'a> {
         let fields = request.headers();
         let field = |name: &str| fields.get(name).and_then(|value| value.to_str().ok());
         // HTTP/2 has `:authority` in the place of Host.
-        let authority = request
-            .uri()
-            .authority()
-            .map(|authority| authority.as_str());
+        let authority = request.uri().authority().map(Authority::as_str);
         Self {
             is_safe: request.method().is_safe(),
             host: field("host").or(authority),

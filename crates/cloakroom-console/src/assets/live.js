@@ -29,7 +29,7 @@ function connect() {
 
 // A connection is renewed twice a minute, and the browser does so by itself.
 function missed() {
-  lost ??= setTimeout(say, LOST_AFTER_MS, 'lost', `Not live since ${new Date().toLocaleTimeString()}`);
+  lost ??= setTimeout(say, LOST_AFTER_MS, 'lost', `Not live since ${new Date().toLocaleTimeString([], { timeStyle: 'short' })}`);
   if (source.readyState === EventSource.CLOSED) location.reload();
 }
 
