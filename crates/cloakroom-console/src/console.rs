@@ -154,6 +154,14 @@ impl Inner {
         self.started.get_or_init(|| inventory::start(self));
     }
 
+    /// Returns a text that changes with what the pages show: an act, or another inventory.
+    pub(crate) fn revision(&self) -> String {
+        let counted = self.inventory.stock().map(|stock| stock.at);
+        let since = counted.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let acts = *self.acts.written().borrow();
+        format!("{acts}/{}", since.unwrap_or_default().as_millis())
+    }
+
     /// Returns the address of a page: a nested router has no slash at its own end.
     pub(crate) fn address(&self, path: &str) -> String {
         match path {

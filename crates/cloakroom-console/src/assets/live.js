@@ -8,7 +8,8 @@ addEventListener('hashchange', forget);
 
 const body = document.body;
 const status = document.querySelector('#live');
-let revision;
+// That of a page which is shown again when something on it changes.
+let { revision } = body.dataset;
 let lost;
 
 let source;
@@ -40,8 +41,7 @@ function show({ data }) {
     const text = state.figures[place.dataset.figure];
     if (text != null && text !== place.textContent) place.textContent = text;
   }
-  if (revision !== undefined && revision !== state.revision) refresh();
-  revision = state.revision;
+  if (revision !== undefined && revision !== state.revision) refresh(state.revision);
 }
 
 function forget() {
@@ -60,8 +60,8 @@ function say(state, words) {
 }
 
 // Shows the page as it is now, unless somebody is writing in it or has opened a part of it.
-async function refresh() {
-  if (!body.dataset.refresh || isInUse()) return;
+async function refresh(to) {
+  if (isInUse()) return;
   const answer = await fetch(location.href).catch(() => undefined);
   if (!answer?.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
@@ -70,6 +70,7 @@ async function refresh() {
   const links = [...old.querySelectorAll('a[href], summary')];
   const index = links.indexOf(document.activeElement);
   old.replaceWith(now);
+  revision = to;
   if (index >= 0) now.querySelectorAll('a[href], summary')[index]?.focus({ preventScroll: true });
 }
 

@@ -33,7 +33,7 @@ impl<'a> Frame<'a> {
             (DOCTYPE)
             html lang="en" {
                 (head(&view.console.base, self.title))
-                body data-live=(view.to("/live")) data-refresh=[self.refreshes.then_some("1")] {
+                body data-live=(view.to("/live")) data-revision=[self.refreshes.then(|| view.console.revision())] {
                     a.skip href="#main" { "Skip to content" }
                     (self.header(view))
                     main #main tabindex="-1" { (main) }

@@ -1,7 +1,7 @@
 //! The figures as they change, by server-sent events.
 
 use std::convert::Infallible;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Sse;
@@ -62,14 +62,5 @@ async fn next(mut watch: Watch) -> Option<(Result<Event, Infallible>, Watch)> {
 fn state(watch: &Watch) -> Value {
     let inventory = &watch.console.inventory;
     let live = inventory.live().map(|live| number(live.value));
-    let counted = inventory
-        .stock()
-        .and_then(|stock| stock.at.duration_since(SystemTime::UNIX_EPOCH).ok());
-    // A page whose content changes is shown again when this does.
-    let revision = format!(
-        "{}/{}",
-        *watch.acts.borrow(),
-        counted.unwrap_or_default().as_millis()
-    );
-    json!({ "figures": { "live": live, "seen": number(inventory.seen()) }, "revision": revision })
+    json!({ "figures": { "live": live, "seen": number(inventory.seen()) }, "revision": watch.console.revision() })
 }
