@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser};
 
+#[cfg(feature = "console")]
+use crate::console::ConsoleOptions;
 use crate::cookie::CookieCommand;
 use crate::demo::Options;
 use crate::doctor::DoctorOptions;
@@ -30,6 +32,9 @@ pub(crate) enum Command {
     Doctor(Box<DoctorOptions>),
     /// List, end, count, export and import sessions: by handles, never by ids
     Sessions(Box<SessionsOptions>),
+    /// Serve pages on which an operator sees who is signed in, and ends it; on this machine alone
+    #[cfg(feature = "console")]
+    Console(Box<ConsoleOptions>),
     /// Explain, verify and sign session cookies
     #[command(subcommand)]
     Cookie(CookieCommand),

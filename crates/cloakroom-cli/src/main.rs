@@ -2,6 +2,9 @@
 
 mod address;
 mod cli;
+mod connections;
+#[cfg(feature = "console")]
+mod console;
 mod cookie;
 mod demo;
 mod doctor;
@@ -10,6 +13,7 @@ mod output;
 mod policy;
 mod problem;
 mod secret_args;
+mod serve;
 mod sessions;
 mod store_args;
 
@@ -43,6 +47,8 @@ fn run(command: Command) -> Result<ExitCode, Problem> {
         Command::Demo(options) => demo::run(&options)?,
         Command::Doctor(options) => return doctor::run(&options),
         Command::Sessions(options) => return sessions::run(&options),
+        #[cfg(feature = "console")]
+        Command::Console(options) => console::run(&options)?,
         Command::Cookie(command) => return cookie::run(&command),
         Command::Policy(command) => return policy::run(&command),
         Command::Completions(options) => generate::completions(&options, cli::definition())?,

@@ -107,6 +107,11 @@ pub mod doctor {}
 #[cfg(feature = "inspect")]
 #[doc = include_str!("manual/sessions_command.md")]
 pub mod sessions_command {}
+
+#[cfg(feature = "inspect")]
+#[doc = include_str!("manual/console.md")]
+pub mod console {}
+
 #[doc = include_str!("manual/command.md")]
 pub mod command {}
 

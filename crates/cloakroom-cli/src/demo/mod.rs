@@ -5,16 +5,14 @@ mod assets;
 mod banner;
 mod cart;
 mod catalogue;
-mod connections;
 mod failure;
 mod headers;
 mod negotiate;
-mod options;
+pub(crate) mod options;
 mod pages;
 mod routes;
 mod secret;
 mod sent;
-mod serve;
 mod timeouts;
 mod visitor;
 mod words;
@@ -28,6 +26,7 @@ use cloakroom::{KeyRing, Manager, Policy, Secure};
 pub(crate) use options::Options;
 
 use crate::problem::{Problem, with_causes};
+use crate::serve;
 use accounts::Accounts;
 use routes::Shop;
 
@@ -52,7 +51,13 @@ async fn open_and_serve(options: &Options) -> Result<(), Problem> {
     banner::print(options, &listener, store.kind(), &origin);
     let manager = Manager::new(policy, store);
     let shop = Shop::new(manager.clone(), accounts);
-    serve::serve(listener, routes::router(shop), &manager).await
+    let router = routes::router(shop);
+    serve::serve(
+        listener,
+        router,
+        async move { manager.close_sockets().await },
+    )
+    .await
 }
 
 async fn open_store(options: &Options) -> Result<AnyStore, Problem> {

@@ -74,7 +74,7 @@ impl Options {
 }
 
 /// Makes a directory that only its owner can read, unless it is there.
-pub(super) fn make_private(dir: &Path) -> Result<(), Problem> {
+pub(crate) fn make_private(dir: &Path) -> Result<(), Problem> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

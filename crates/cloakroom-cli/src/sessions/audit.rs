@@ -2,9 +2,8 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::time::SystemTime;
 
-use serde_json::json;
+use cloakroom::manager::OperatorAct;
 
 use super::Common;
 use crate::problem::Problem;
@@ -40,19 +39,12 @@ impl<'a> Audit<'a> {
 
     /// Records an act: what it was, whom it concerned by which filter, and how many sessions.
     pub(super) fn record(&self, act: &str, filter: &str, handles: &[String], count: u64) {
-        let actor = actor();
-        let line = json!({
-            "datetime": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-            "appid": "cloakroom",
-            "event": format!("authz_admin:{actor},{act}"),
-            "level": "WARN",
-            "actor": actor,
-            "filter": filter,
-            "handles": handles,
-            "reason": self.common.reason,
-            "count": count,
-        });
-        let line = format!("{line}\n");
+        let act = OperatorAct::new(&actor(), act)
+            .filter(filter)
+            .handles(handles.to_vec())
+            .reason(self.common.reason.clone())
+            .count(count);
+        let line = format!("{}\n", act.line());
         // It was carried out; a disk that is full now must not hide the result from whoever asked.
         let _ = match &self.file {
             Some(file) => (&*file).write_all(line.as_bytes()),
@@ -62,7 +54,7 @@ impl<'a> Audit<'a> {
 }
 
 /// Returns the user of the operating system.
-fn actor() -> String {
+pub(crate) fn actor() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok());

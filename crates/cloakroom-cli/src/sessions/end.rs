@@ -1,10 +1,11 @@
 //! The endings: idempotent, counted, and read back before they are reported.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom::SessionId;
-use cloakroom::store::{Store as _, StoreError, StoreErrorKind};
-use tokio::task::JoinSet;
+use cloakroom::manager::{end_sessions, is_as_expected};
+use cloakroom::store::Store;
 
 use super::audit::Audit;
 use super::filter::Filter;
@@ -13,9 +14,6 @@ use super::open::{Opened, failed};
 use super::scan::{Row, Scan};
 use super::show::find;
 use crate::problem::Problem;
-
-/// Sessions that are ended at the same time.
-const AT_ONCE: usize = 50;
 
 /// The consent to an ending of many.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -27,11 +25,6 @@ pub(super) struct Sure {
     /// End so many a second at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-}
-
-/// Returns `true` if so many may be ended where `typed` were expected: a tenth more or less.
-fn is_as_expected(typed: u64, found: u64) -> bool {
-    typed.abs_diff(found) <= typed / 10
 }
 
 /// Ends the sessions that match, in batches; without consent it prints their number.
@@ -120,38 +113,17 @@ async fn pause(rate: Option<u32>, ended: usize) {
 
 /// Ends sessions, and asks the store once if any is still there.
 async fn end_batch(opened: &Opened, ids: &[SessionId]) -> Result<u64, Problem> {
-    let mut ended = 0;
-    for some in ids.chunks(AT_ONCE) {
-        ended += end_some(opened, some)
-            .await
-            .map_err(|error| failed(&error))?;
-    }
-    let left = opened
-        .store
-        .expiries(ids)
+    let store: Arc<dyn Store> = Arc::new(opened.store.clone());
+    let done = end_sessions(&store, ids)
         .await
         .map_err(|error| failed(&error))?;
-    match left.iter().flatten().count() {
-        0 => Ok(ended),
+    match done.left {
+        0 => Ok(done.ended),
         left => Err(Problem::failed(format!(
             "{left} of {} are there again after they were ended: another program writes them back; set mixed_fleet, or stop it",
             ids.len()
         ))),
     }
-}
-
-/// Ends sessions at the same time: a store writes what waits together.
-async fn end_some(opened: &Opened, ids: &[SessionId]) -> Result<u64, StoreError> {
-    let mut ending = JoinSet::new();
-    for id in ids {
-        let (store, id) = (opened.store.clone(), id.clone());
-        ending.spawn(async move { store.retire(&id).await });
-    }
-    let mut ended = 0;
-    while let Some(done) = ending.join_next().await {
-        ended += u64::from(done.unwrap_or_else(|_| Err(StoreErrorKind::Unknown.into()))?);
-    }
-    Ok(ended)
 }
 
 /// Ends the sessions of these handles; one that is not there is no error.
@@ -229,26 +201,4 @@ pub(super) async fn of_user(
     }
     println(&format!("{ended} {} ended", sessions(ended)));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_as_expected;
-
-    #[test]
-    fn a_tenth_more_or_less_is_as_expected() {
-        for (typed, found, expected) in [
-            (100, 100, true),
-            (100, 110, true),
-            (100, 90, true),
-            (100, 111, false),
-            (100, 89, false),
-            (5, 6, false),
-            (0, 0, true),
-            (0, 1, false),
-            (u64::MAX, 0, false),
-        ] {
-            assert_eq!(is_as_expected(typed, found), expected, "{typed} {found}");
-        }
-    }
 }

@@ -1,10 +1,8 @@
 //! The filter of sessions: the same flags for a listing, a count, an export and an ending.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use cloakroom::manager::SessionSummary;
-use cloakroom::record::RecordText;
-use serde_json::Value;
+use cloakroom::manager::SessionFilter;
 
 /// The conditions that sessions have to match; each flag narrows them.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -43,88 +41,32 @@ pub(super) struct Filter {
 }
 
 fn condition(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write KEY=VALUE, such as role=admin"),
-    }
+    SessionFilter::condition(text).ok_or("write KEY=VALUE, such as role=admin")
 }
 
 impl Filter {
-    /// Returns `true` if every session matches.
-    pub(super) fn is_empty(&self) -> bool {
-        self.words().is_empty()
+    /// Returns the conditions.
+    pub(super) fn of(&self) -> SessionFilter {
+        SessionFilter {
+            user: self.user.clone(),
+            older: self.older,
+            idle: self.idle,
+            expires_before: self.expires_before,
+            agent: self.agent.clone(),
+            conditions: self.conditions.clone(),
+            anonymous: self.anonymous,
+            unreadable: self.unreadable,
+        }
     }
 
-    /// Decides if a session matches.
-    pub(super) fn matches(
-        &self,
-        session: &SessionSummary,
-        text: Option<&RecordText>,
-        now: SystemTime,
-    ) -> bool {
-        let ago = |limit: Duration| now.checked_sub(limit);
-        let before = |at: Option<SystemTime>, limit: Option<Duration>| match limit {
-            None => true,
-            Some(limit) => at.is_some_and(|at| ago(limit).is_some_and(|limit| at <= limit)),
-        };
-        let ends = |limit: Duration| {
-            now.checked_add(limit)
-                .is_some_and(|limit| session.expires <= limit)
-        };
-        let agent = session
-            .user_agent
-            .as_deref()
-            .unwrap_or_default()
-            .to_lowercase();
-        let has = |(key, value): &(String, String)| {
-            text.and_then(|text| SessionSummary::value_in(text, key))
-                .is_some_and(|found| is(&found, value))
-        };
-        before(session.created, self.older)
-            && before(session.last_seen, self.idle)
-            && self.expires_before.is_none_or(ends)
-            && self
-                .agent
-                .as_ref()
-                .is_none_or(|text| agent.contains(&text.to_lowercase()))
-            && self.conditions.iter().all(has)
-            && !(self.anonymous && (session.user.is_some() || !session.is_readable))
-            && !(self.unreadable && session.is_readable)
+    /// Returns `true` if every session matches.
+    pub(super) fn is_empty(&self) -> bool {
+        self.of().is_empty()
     }
 
     /// Returns the flags as they were typed, for the audit; values of keys are left out.
     pub(super) fn words(&self) -> String {
-        let time = |name: &str, time: Option<Duration>| {
-            time.map(|time| format!("--{name} {}", humantime::format_duration(time)))
-        };
-        let flag = |name: &str, is_set: bool| is_set.then(|| format!("--{name}"));
-        let words = [
-            self.user.as_ref().map(|user| format!("--user {user}")),
-            time("older", self.older),
-            time("idle", self.idle),
-            time("expires-before", self.expires_before),
-            self.agent.as_ref().map(|agent| format!("--agent {agent}")),
-            flag("anonymous", self.anonymous),
-            flag("unreadable", self.unreadable),
-        ];
-        let conditions = self
-            .conditions
-            .iter()
-            .map(|(key, _)| format!("--where {key}=…"));
-        words
-            .into_iter()
-            .flatten()
-            .chain(conditions)
-            .collect::<Vec<_>>()
-            .join(" ")
-    }
-}
-
-/// Returns `true` if a value of a record is the one that was typed: as JSON, or as a text.
-fn is(found: &Value, typed: &str) -> bool {
-    match found {
-        Value::String(text) => text == typed,
-        found => serde_json::from_str::<Value>(typed).is_ok_and(|typed| *found == typed),
+        self.of().words()
     }
 }
 
@@ -171,7 +113,7 @@ mod tests {
             let typed = std::iter::once("x").chain(flags.split_whitespace());
             let filter = Typed::parse_from(typed).filter;
             assert_eq!(
-                filter.matches(&session, Some(&stored.text), now),
+                filter.of().matches(&session, Some(&stored.text), now),
                 expected,
                 "{flags}"
             );

@@ -16,9 +16,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use self::audit::Audit;
+#[cfg(feature = "console")]
+pub(crate) use self::audit::actor;
 use self::end::Sure;
 use self::filter::Filter;
-use self::open::Opened;
+pub(crate) use self::open::Opened;
 use crate::problem::Problem;
 use crate::store_args::StoreArgs;
 

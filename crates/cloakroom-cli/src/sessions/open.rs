@@ -1,42 +1,50 @@
 //! The store that a subcommand works on, and the secrets of the handles.
 
+use std::path::Path;
+
 use cloakroom::KeyRing;
 use cloakroom::record::UserKeys;
 use cloakroom::store::{AnyStore, Store as _};
 
 use super::Common;
 use crate::problem::{Problem, with_causes};
+use crate::store_args::StoreArgs;
 
 /// A store that is open.
-pub(super) struct Opened {
-    pub(super) store: AnyStore,
-    pub(super) secrets: KeyRing,
-    pub(super) user_keys: UserKeys,
+pub(crate) struct Opened {
+    pub(crate) store: AnyStore,
+    pub(crate) secrets: KeyRing,
+    pub(crate) user_keys: UserKeys,
 }
 
 impl Opened {
     /// Opens the store for what shows no handles; without secrets they are of this run alone.
     pub(super) async fn open(common: &Common) -> Result<Self, Problem> {
-        let secrets = match secrets(common)? {
+        let secrets = match secrets(common.secret_file.as_deref())? {
             Some(secrets) => secrets,
             None => of_this_run()?,
         };
-        Self::connect(common, secrets).await
+        Self::connect(&common.store, secrets).await
     }
 
     /// Opens the store for what shows or takes handles.
     pub(super) async fn with_secrets(common: &Common) -> Result<Self, Problem> {
-        let secrets = secrets(common)?.ok_or_else(|| {
+        Self::by(&common.store, common.secret_file.as_deref()).await
+    }
+
+    /// Opens a store with the secrets of a file, or of the environment.
+    pub(crate) async fn by(store: &StoreArgs, secret_file: Option<&Path>) -> Result<Self, Problem> {
+        let secrets = secrets(secret_file)?.ok_or_else(|| {
             Problem::usage(
                 "handles are made with the secret of the application: set SESSION_SECRET, or give --secret-file",
             )
         })?;
-        Self::connect(common, secrets).await
+        Self::connect(store, secrets).await
     }
 
-    async fn connect(common: &Common, secrets: KeyRing) -> Result<Self, Problem> {
-        let (url, user_keys) = (common.store.url()?, common.store.keys());
-        let store = AnyStore::connect_with(url, &common.store.options().must_exist(true)).await;
+    async fn connect(args: &StoreArgs, secrets: KeyRing) -> Result<Self, Problem> {
+        let (url, user_keys) = (args.url()?, args.keys());
+        let store = AnyStore::connect_with(url, &args.options().must_exist(true)).await;
         let store = store
             .map_err(|error| Problem::failed(format!("{}: see --store", with_causes(&error))))?;
         store.set_user_keys(&user_keys);
@@ -49,8 +57,8 @@ impl Opened {
 }
 
 /// Reads the secrets; `None` if there are none.
-fn secrets(common: &Common) -> Result<Option<KeyRing>, Problem> {
-    let text = match &common.secret_file {
+fn secrets(file: Option<&Path>) -> Result<Option<KeyRing>, Problem> {
+    let text = match file {
         None => std::env::var("SESSION_SECRET").ok(),
         Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
             Problem::usage(format!(

@@ -6,6 +6,8 @@ mod events;
 mod everybody;
 mod find;
 mod open;
+#[cfg(feature = "inspect")]
+mod operate;
 mod roles;
 mod secrets;
 #[cfg(feature = "inspect")]
@@ -19,6 +21,11 @@ pub use change::Changing;
 #[cfg(feature = "tower")]
 pub(crate) use close::CloseStep;
 pub use close::{CloseError, ResponseEffects};
+#[cfg(feature = "inspect")]
+pub use operate::{
+    EndedSessions, FoundSession, OperatorAct, SessionFilter, SessionScan, end_sessions,
+    is_as_expected,
+};
 #[cfg(feature = "inspect")]
 pub use summary::SessionSummary;
 

@@ -7,6 +7,7 @@ mod arch;
 mod auth;
 mod clocks;
 mod crash;
+mod dashboards;
 mod disconnect;
 mod edges;
 mod express;

@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use cloakroom::Manager;
 use tokio::net::TcpListener;
 
-use super::connections;
+use crate::connections;
 use crate::problem::Problem;
 
 /// Time that requests under way may take after the signal to end.
@@ -17,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(5);
 const INTERRUPTED: i32 = 130;
 
 /// Takes the address.
-pub(super) async fn listen(addr: SocketAddr) -> Result<TcpListener, Problem> {
+pub(crate) async fn listen(addr: SocketAddr) -> Result<TcpListener, Problem> {
     TcpListener::bind(addr).await.map_err(|error| {
         Problem::failed(match error.kind() {
             io::ErrorKind::AddrInUse => format!(
@@ -31,11 +30,11 @@ pub(super) async fn listen(addr: SocketAddr) -> Result<TcpListener, Problem> {
     })
 }
 
-/// Serves until SIGTERM or Ctrl-C, and then closes the WebSockets and lets the requests under way finish.
-pub(super) async fn serve(
+/// Serves until SIGTERM or Ctrl-C, then carries `last` out, and lets the requests under way finish.
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    manager: &Manager,
+    last: impl Future<Output = ()>,
 ) -> Result<(), Problem> {
     let failed = |error| Problem::failed(format!("the server failed: {error}"));
     let (mut first, mut all) = (
@@ -44,7 +43,7 @@ pub(super) async fn serve(
     );
     let ended = async {
         first.next().await;
-        manager.close_sockets().await;
+        last.await;
     };
     let serving = connections::serve(listener, router, ended);
     tokio::select! {
