@@ -6,6 +6,7 @@ mod cookie;
 mod demo;
 mod doctor;
 mod generate;
+mod migrate;
 mod output;
 mod policy;
 mod problem;
