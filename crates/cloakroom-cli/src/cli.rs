@@ -9,6 +9,7 @@ use crate::cookie::CookieCommand;
 use crate::demo::Options;
 use crate::doctor::DoctorOptions;
 use crate::generate::{CompletionsOptions, ManOptions};
+use crate::migrate::MigrateOptions;
 use crate::policy::PolicyCommand;
 use crate::problem::Problem;
 use crate::sessions::SessionsOptions;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Doctor(Box<DoctorOptions>),
     /// List, end, count, export and import sessions: by handles, never by ids
     Sessions(Box<SessionsOptions>),
+    /// Move all sessions to another store, while both serve
+    Migrate(Box<MigrateOptions>),
     /// Explain, verify and sign session cookies
     #[command(subcommand)]
     Cookie(CookieCommand),

@@ -43,6 +43,7 @@ fn run(command: Command) -> Result<ExitCode, Problem> {
         Command::Demo(options) => demo::run(&options)?,
         Command::Doctor(options) => return doctor::run(&options),
         Command::Sessions(options) => return sessions::run(&options),
+        Command::Migrate(options) => return migrate::run(&options),
         Command::Cookie(command) => return cookie::run(&command),
         Command::Policy(command) => return policy::run(&command),
         Command::Completions(options) => generate::completions(&options, cli::definition())?,

@@ -29,12 +29,12 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Returns `true` if nothing was changed at the source.
-    fn is(&self, other: &Self) -> bool {
+    pub(super) fn is(&self, other: &Self) -> bool {
         self.digest.text == other.digest.text && same_expiry(self.expires, other.expires)
     }
 
     /// Returns `true` if both are the same session, in whatever form.
-    fn equals(&self, other: &Self) -> bool {
+    pub(super) fn equals(&self, other: &Self) -> bool {
         self.digest.value == other.digest.value && same_expiry(self.expires, other.expires)
     }
 
@@ -124,7 +124,7 @@ pub(super) fn forward(
     there: &There,
     now: Timestamp,
 ) -> Forward {
-    use Forward::{Adopt, Create, Leave, Overwrite, Read};
+    use Forward::{Adopt, Leave, Overwrite, Read};
     match (known, there) {
         (Some(Known::EndedAtSource), _) => Leave(Why::Ended),
         (Some(Known::EndedAtTarget), _) | (_, There::Retired) => Leave(Why::EndedThere),
@@ -279,7 +279,8 @@ pub(super) fn backward(known: Option<&Known>, source: AtSource, now: Timestamp) 
     }
 }
 
-fn minute_before(now: Timestamp) -> Timestamp {
+/// Returns the earliest end of which a mark still tells.
+pub(super) fn minute_before(now: Timestamp) -> Timestamp {
     let minute = i64::try_from(RETIRED_FOR.as_millis()).unwrap_or(0);
     Timestamp::from_millis(now.as_millis() - minute)
 }

@@ -1,5 +1,7 @@
 //! The store that a subcommand works on, and the secrets of the handles.
 
+use std::path::Path;
+
 use cloakroom::KeyRing;
 use cloakroom::record::UserKeys;
 use cloakroom::store::{AnyStore, Store as _};
@@ -17,7 +19,7 @@ pub(super) struct Opened {
 impl Opened {
     /// Opens the store for what shows no handles; without secrets they are of this run alone.
     pub(super) async fn open(common: &Common) -> Result<Self, Problem> {
-        let secrets = match secrets(common)? {
+        let secrets = match secrets(common.secret_file.as_deref())? {
             Some(secrets) => secrets,
             None => of_this_run()?,
         };
@@ -26,7 +28,7 @@ impl Opened {
 
     /// Opens the store for what shows or takes handles.
     pub(super) async fn with_secrets(common: &Common) -> Result<Self, Problem> {
-        let secrets = secrets(common)?.ok_or_else(|| {
+        let secrets = secrets(common.secret_file.as_deref())?.ok_or_else(|| {
             Problem::usage(
                 "handles are made with the secret of the application: set SESSION_SECRET, or give --secret-file",
             )
@@ -49,8 +51,8 @@ impl Opened {
 }
 
 /// Reads the secrets; `None` if there are none.
-fn secrets(common: &Common) -> Result<Option<KeyRing>, Problem> {
-    let text = match &common.secret_file {
+pub(crate) fn secrets(file: Option<&Path>) -> Result<Option<KeyRing>, Problem> {
+    let text = match file {
         None => std::env::var("SESSION_SECRET").ok(),
         Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
             Problem::usage(format!(
@@ -68,7 +70,8 @@ fn secrets(common: &Common) -> Result<Option<KeyRing>, Problem> {
     })
 }
 
-fn of_this_run() -> Result<KeyRing, Problem> {
+/// Returns a secret of which nothing remains.
+pub(crate) fn of_this_run() -> Result<KeyRing, Problem> {
     let mut secret = [0; 32];
     let drawn = getrandom::fill(&mut secret).map_err(|error| error.to_string());
     let ring = drawn.and_then(|()| KeyRing::new(secret).map_err(|error| error.to_string()));
@@ -76,7 +79,7 @@ fn of_this_run() -> Result<KeyRing, Problem> {
 }
 
 /// Returns the problem that a store's error is.
-pub(super) fn failed(error: &cloakroom::store::StoreError) -> Problem {
+pub(crate) fn failed(error: &cloakroom::store::StoreError) -> Problem {
     Problem::failed(format!(
         "{}: try again, or run `cloakroom doctor`",
         with_causes(error)
