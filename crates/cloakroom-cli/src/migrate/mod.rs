@@ -19,6 +19,7 @@ mod verify;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use cloakroom::record::UserKeys;
 use cloakroom::store::{AnyStore, Store as _};
@@ -132,6 +133,7 @@ async fn begin(
         secrets,
         report,
         latency: Latency::default(),
+        counted: Instant::now(),
         reforms: None,
     })
 }

@@ -37,6 +37,8 @@ pub(super) struct Mover {
     pub(super) secrets: KeyRing,
     pub(super) report: Report,
     pub(super) latency: Latency,
+    /// Up to when the journal's time was counted.
+    pub(super) counted: Instant,
     /// Whether the target keeps the bytes of a record, once that is known.
     pub(super) reforms: Option<bool>,
 }
@@ -116,6 +118,7 @@ impl Mover {
         for (item, done) in done {
             self.note(&item, done, &mut outcome);
         }
+        self.count_time();
         let state = &mut self.journal.state;
         state.current.read += read;
         // A pass begins anew; the copy does not.
@@ -123,6 +126,18 @@ impl Mover {
         self.report
             .read(state.current.read, self.latency.backs_off());
         self.journal.commit(&outcome)
+    }
+
+    /// Adds the time since it was last counted: that of a killed command counts as well.
+    pub(super) fn count_time(&mut self) {
+        let spent = self.counted.elapsed();
+        self.counted += spent;
+        let spent = u64::try_from(spent.as_millis()).unwrap_or(0);
+        let state = &mut self.journal.state;
+        state.spent += spent;
+        if state.phase == Phase::Copy {
+            state.copy_spent += spent;
+        }
     }
 
     /// Returns the sessions of a page that can be read, each once.

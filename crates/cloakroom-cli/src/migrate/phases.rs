@@ -79,11 +79,7 @@ impl Mover {
             self.journal.state.pass = 1;
         }
         self.show_bar().await?;
-        let (spent, copied) = (self.journal.state.spent, self.journal.state.copy_spent);
         self.forward(Rules::Filling).await?;
-        let took = millis(begin.elapsed());
-        let state = &mut self.journal.state;
-        (state.spent, state.copy_spent) = (spent + took, copied + took);
         self.report.pass(&self.journal.state, begin.elapsed())?;
         self.enter(Phase::Settle)
     }
@@ -122,6 +118,8 @@ impl Mover {
     /// Makes a pass over both stores.
     async fn pass(&mut self, rules: Rules, when: When) -> Result<(), Problem> {
         let begin = Instant::now();
+        // What the operator took to switch is not the move's.
+        self.counted = begin;
         let state = &mut self.journal.state;
         state.total = state.total.and_then(state.current);
         state.current = super::tally::Tally::default();
@@ -132,7 +130,7 @@ impl Mover {
         self.forward(rules).await?;
         self.end(when).await?;
         self.journal.forget_rejects()?;
-        self.journal.state.spent += millis(begin.elapsed());
+        self.count_time();
         self.report.pass(&self.journal.state, begin.elapsed())?;
         self.journal.enter(Vec::new())
     }
@@ -202,8 +200,4 @@ fn too_early() -> Problem {
     Problem::usage(
         "the copy is not complete: run this without --cutover, with --follow if both sides serve",
     )
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
