@@ -107,6 +107,10 @@ pub mod doctor {}
 #[cfg(feature = "inspect")]
 #[doc = include_str!("manual/sessions_command.md")]
 pub mod sessions_command {}
+
+#[doc = include_str!("manual/migrate.md")]
+pub mod migrate {}
+
 #[doc = include_str!("manual/command.md")]
 pub mod command {}
 

@@ -137,6 +137,18 @@ pub(super) fn forward(
             }),
             There::Unread(expires),
         ) if copied.is(source) && same_expiry(copied.expires, *expires) => Leave(Why::Same),
+        // The source has nothing new: whatever the target has done, it stays.
+        (
+            Some(Known::Copied {
+                copied,
+                pending: None,
+            }),
+            There::Unread(expires),
+        ) if rules == Rules::Serving && copied.is(source) => Leave(if *expires > copied.expires {
+            Why::TargetWins
+        } else {
+            Why::Same
+        }),
         (_, There::Unread(_)) => Read,
         (_, There::Read(there)) if source.equals(there) => Adopt,
         (_, There::Read(_)) if rules == Rules::Filling => Overwrite,
@@ -192,8 +204,9 @@ impl Known {
     ) -> Self {
         match (known, there) {
             // It settles which of two is there, if the command was killed before.
-            (_, There::Read(copied)) => Self::over(*copied, source),
-            (Some(Self::Copied { copied, .. }), _) => Self::over(*copied, source),
+            (_, There::Read(copied)) | (Some(Self::Copied { copied, .. }), _) => {
+                Self::over(*copied, source)
+            }
             // What was stored then may have ended since: the minute in which a mark tells has begun.
             (Some(Self::Intended { since, .. }), _) => Self::Intended {
                 pending: source,
@@ -221,6 +234,14 @@ impl Known {
             }
             Self::Intended { pending, .. } => pending.is_still(there),
             Self::EndedAtSource | Self::EndedAtTarget | Self::Rejected(_) => false,
+        }
+    }
+
+    /// Returns the entry once the target has refused a record: what it held before, it still holds.
+    pub(super) fn refused(known: Option<&Self>, source: Seen) -> Self {
+        match known {
+            Some(known @ Self::Copied { .. }) => *known,
+            _ => Self::Rejected(source),
         }
     }
 

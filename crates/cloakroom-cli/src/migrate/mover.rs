@@ -64,7 +64,13 @@ struct Work {
 }
 
 /// What was done with it: the decision that was carried out, or why the target refuses it.
-type Done = Result<Forward, Reject>;
+type Done = Result<Forward, Refused>;
+
+/// A record that the target refuses.
+struct Refused {
+    reject: Reject,
+    entry: Known,
+}
 
 impl Mover {
     /// Reads all sessions of the source from the journal's cursor on, and stores what is to be stored.
@@ -264,8 +270,8 @@ impl Mover {
         }
         let mut expiries = expiries.into_iter();
         let there = items.iter().map(|(_, known)| {
-            let expires = known.and_then(|_| expiries.next().flatten());
-            expires.map_or(There::Absent, There::Unread)
+            let live_until = known.and_then(|_| expiries.next().flatten());
+            live_until.map_or(There::Absent, There::Unread)
         });
         Ok(there.collect())
     }
@@ -362,11 +368,9 @@ impl Mover {
                     _ => {}
                 }
             }
-            Err(reason) => {
-                outcome
-                    .entries
-                    .push((item.digest, Known::Rejected(item.seen)));
-                outcome.rejects.push((item.digest, reason));
+            Err(Refused { reject, entry }) => {
+                outcome.entries.push((item.digest, entry));
+                outcome.rejects.push((item.digest, reject));
             }
         }
     }
@@ -426,7 +430,11 @@ impl Work {
                 Err(error) if refuses(error.kind()) => {
                     let reason = format!("at the target: {}", with_causes(&error));
                     let handle = self.item.handle.clone();
-                    return (self.item, Ok(Err(Reject { handle, reason })));
+                    let refused = Refused {
+                        reject: Reject { handle, reason },
+                        entry: Known::refused(self.known.as_ref(), self.item.seen),
+                    };
+                    return (self.item, Ok(Err(refused)));
                 }
                 Err(error) => return (self.item, Err(error)),
             }

@@ -135,7 +135,7 @@ impl Mover {
         self.journal.enter(Vec::new())
     }
 
-    async fn show_bar(&self) -> Result<(), Problem> {
+    async fn show_bar(&mut self) -> Result<(), Problem> {
         let source = &self.ends.source;
         let all = patiently(|| source.count()).await;
         let all = all.map_err(|error| failed(&error))?;

@@ -1,5 +1,6 @@
 //! What the operator sees: a bar on a terminal, a line for each pass, the summary.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
@@ -30,30 +31,29 @@ pub(super) struct Summary<'a> {
 impl Report {
     /// Creates one for standard output and standard error; in a pipe standard output gets JSON.
     pub(super) fn new(json: bool) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        let style = ProgressStyle::with_template(
-            "{prefix:<8} {bar:24} {human_pos:>11} of {human_len}  {per_sec:>12}  {msg}",
-        );
-        if let Ok(style) = style {
-            bar.set_style(style.progress_chars("=> "));
-        }
         Self {
-            bar,
+            bar: ProgressBar::hidden(),
             output: Output::of_stdout(),
             json: json || !io::stdout().is_terminal(),
         }
     }
 
     /// Shows the bar of a pass, if somebody looks.
-    pub(super) fn begin(&self, phase: Phase, pass: u32, all: u64, read: u64) {
-        self.bar.set_prefix(title(phase, pass));
-        self.bar.set_length(all.max(read));
-        self.bar.set_position(read);
-        self.bar.reset_eta();
-        self.bar.reset_elapsed();
-        if io::stderr().is_terminal() {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+    pub(super) fn begin(&mut self, phase: Phase, pass: u32, all: u64, read: u64) {
+        if !io::stderr().is_terminal() {
+            return;
         }
+        let bar = ProgressBar::with_draw_target(Some(all.max(read)), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template(
+            "{prefix:<9} {bar:20} {human_pos:>11} of {human_len}  {per_sec:>14}  {msg}",
+        );
+        if let Ok(style) = style {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_prefix(title(phase, pass));
+        bar.set_position(read);
+        bar.reset_eta();
+        self.bar = bar;
     }
 
     /// Moves the bar on.
@@ -68,7 +68,7 @@ impl Report {
 
     /// Prints what a pass has done.
     pub(super) fn pass(&self, state: &State, took: Duration) -> Result<(), Problem> {
-        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+        self.bar.finish_and_clear();
         let Tally {
             read,
             copied,
@@ -108,7 +108,9 @@ impl Report {
 
     /// Says a line to whoever looks.
     pub(super) fn say(&self, line: &str) {
-        let _ = writeln!(io::stderr(), "{line}");
+        self.bar.suspend(|| {
+            let _ = writeln!(io::stderr(), "{line}");
+        });
     }
 
     fn event(&self, event: &Value) -> Result<(), Problem> {
@@ -171,7 +173,7 @@ impl Summary<'_> {
         let mut text = String::new();
         for (name, count) in always.into_iter().chain(if_any).chain(rest) {
             let number = format!("{:>13}", grouped(count));
-            text.push_str(&format!("{name:<33}{}\n", output.style().bold(&number)));
+            let _ = writeln!(text, "{name:<33}{}", output.style().bold(&number));
         }
         let mut note = |body: &str| output.paragraph(&mut text, "", body);
         if tally.reformed > 0 {
@@ -210,7 +212,7 @@ pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(' ');
         }
         text.push(digit);

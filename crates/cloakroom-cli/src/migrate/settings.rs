@@ -14,6 +14,7 @@ use crate::problem::Problem;
 Exit codes: 0 all sessions are moved; 1 it could not be carried out; 2 the command was typed wrongly; 4 done, \
 with sessions that were not moved."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct MigrateOptions {
     /// Store to move sessions from: sqlite:PATH, redis://…, postgres://…, mongodb://…
     ///

@@ -1,5 +1,6 @@
 //! `--verify`: both stores, compared by digests.
 
+use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use cloakroom::store::{Store as _, StoreError, StoredRecord};
@@ -66,7 +67,7 @@ impl Verified {
             (different, "different"),
         ] {
             if count > 0 {
-                text.push_str(&format!(", {} {what}", grouped(count)));
+                let _ = write!(text, ", {} {what}", grouped(count));
             }
         }
         text + "."
@@ -200,7 +201,9 @@ mod tests {
             assert_eq!(compare(&source, &copied, target.as_ref()), expected);
         }
         let mut verified = Verified::default();
-        table.iter().for_each(|(.., found)| verified.count(*found));
+        for (.., found) in table {
+            verified.count(found);
+        }
         assert_eq!((verified.compared, verified.differ()), (7, 3));
         assert!(
             verified

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cloakroom::SessionId;
-use cloakroom::store::{ENDLESS, Store as _};
+use cloakroom::store::{ENDLESS, NewRecord, PutIf, PutOutcome, Store as _};
 use serde_json::Value;
 use testbed::Postgres;
 
@@ -102,6 +102,39 @@ async fn another_form_is_counted_and_what_it_cannot_hold_is_named() {
         let is_there = journal.windows(id.len()).any(|part| part == id.as_bytes());
         assert!(!is_there, "{id} is in the journal");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_after_it_was_copied_still_ends() {
+    let (from, table) = (Side::sqlite().await, "refused_later");
+    Postgres::shared().query(&format!(
+        "CREATE TABLE {table} (sid varchar PRIMARY KEY, sess jsonb NOT NULL, expire timestamp(6) NOT NULL)"
+    ));
+    let to = Side::postgres(table).await;
+    from.put("changes", r#"{"cookie":{}}"#, in_millis(HOUR))
+        .await;
+    let moving = Move::new(&from, &to);
+    let mut running = moving.start(&["--follow"]);
+    running.until("ready");
+    let id = SessionId::from_store("changes");
+    let read = from.get("changes").await.unwrap();
+    let new = NewRecord {
+        text: r#"{"cookie":{},"a":"\u0000"}"#.into(),
+        expires: read.expires,
+        users: Vec::new(),
+    };
+    let put = from.store.put(&id, &new, &PutIf::Text(read.text)).await;
+    assert_eq!(put.unwrap(), PutOutcome::Stored);
+    for _ in 0..2 {
+        // The second one began after the change.
+        running.until("pass");
+    }
+    assert!(to.get("changes").await.is_some());
+    from.store.retire(&id).await.unwrap();
+    running.signal("USR1");
+    running.until("done");
+    running.end();
+    assert!(to.get("changes").await.is_none());
 }
 
 fn broken_text() -> std::process::Stdio {

@@ -14,7 +14,7 @@ use crate::side::{Side, in_millis};
 
 /// Milliseconds that a session lives.
 const LIFE: i64 = 6 * 3_600_000;
-/// The pause between two writes: two hundred a second.
+/// The pause between two writes: two hundred a second, where the store takes as many.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Sessions that are filled in, or looked at, at the same time.
 const AT_ONCE: usize = 256;
@@ -25,6 +25,7 @@ pub(crate) struct Ledger {
     known: Mutex<Known>,
     next: AtomicU64,
     writes: AtomicU64,
+    pause: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -79,6 +80,14 @@ fn number_in(stored: &StoredRecord) -> Option<u64> {
 }
 
 impl Ledger {
+    /// One whose visitors write more seldom.
+    pub(crate) fn slower(pause: Duration) -> Self {
+        Self {
+            pause: Some(pause),
+            ..Self::default()
+        }
+    }
+
     fn next(&self) -> Session {
         Session {
             number: self.next.fetch_add(1, Ordering::Relaxed),
@@ -131,7 +140,7 @@ impl Ledger {
         let stop = Arc::new(AtomicBool::new(false));
         let (ledger, store, stopped) = (Arc::clone(self), store.clone(), Arc::clone(&stop));
         let task = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(PAUSE);
+            let mut ticks = tokio::time::interval(ledger.pause.unwrap_or(PAUSE));
             let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
             while !stopped.load(Ordering::Relaxed) {
                 ticks.tick().await;

@@ -33,8 +33,8 @@ pub(crate) async fn writes(ledger: &Ledger, more: u64) {
 
 /// Moves sessions while visitors write to the source, kills the command in the copy and in a pass, and cuts over
 /// while visitors write to the target.
-async fn move_under_fire(from: &Side, to: &Side, count: u64) {
-    let ledger = Arc::new(Ledger::default());
+async fn move_under_fire(from: &Side, to: &Side, count: u64, ledger: Ledger) {
+    let ledger = Arc::new(ledger);
     ledger.fill(from, count).await;
     let moving = Move::new(from, to);
     let visitors = ledger.visitors(&from.store);
@@ -55,19 +55,19 @@ async fn move_under_fire(from: &Side, to: &Side, count: u64) {
     writes(&ledger, 20).await;
     let mut running = moving.start(&["--follow", "--allow-ends", &ends]);
     tokio::task::block_in_place(|| running.until("ready"));
-    writes(&ledger, 100).await;
+    writes(&ledger, 50).await;
     visitors.stop().await;
     let visitors = ledger.visitors(&to.store);
-    writes(&ledger, 50).await;
+    writes(&ledger, 30).await;
     running.signal("USR1");
     let done = tokio::task::block_in_place(|| running.until("done"));
     tokio::task::block_in_place(|| running.end());
-    writes(&ledger, 50).await;
+    writes(&ledger, 20).await;
     visitors.stop().await;
     let verdict = ledger.verdict(&to.store).await;
     assert_eq!((verdict.lost, verdict.revived), (0, 0), "{verdict:?}");
     assert!(
-        verdict.right > count / 2 && verdict.ended > 10,
+        verdict.right > count / 2 && verdict.ended > 5,
         "{verdict:?}"
     );
     assert_eq!(done["rejected"], 0, "{done}");
@@ -78,24 +78,38 @@ async fn move_under_fire(from: &Side, to: &Side, count: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_to_redis() {
-    move_under_fire(&Side::sqlite().await, &Side::redis().await, 3_000).await;
+    move_under_fire(
+        &Side::sqlite().await,
+        &Side::redis().await,
+        3_000,
+        Ledger::default(),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_to_postgres() {
     let to = Side::postgres("moved_from_redis").await;
-    move_under_fire(&Side::redis().await, &to, 3_000).await;
+    move_under_fire(&Side::redis().await, &to, 3_000, Ledger::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_to_mongodb() {
     let from = Side::postgres("to_be_moved").await;
-    move_under_fire(&from, &Side::mongodb("moved").await, 400).await;
+    // This server takes forty writes a second.
+    let ledger = Ledger::slower(Duration::from_millis(50));
+    move_under_fire(&from, &Side::mongodb("moved").await, 300, ledger).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_to_sqlite() {
-    move_under_fire(&Side::redis().await, &Side::sqlite().await, 3_000).await;
+    move_under_fire(
+        &Side::redis().await,
+        &Side::sqlite().await,
+        3_000,
+        Ledger::default(),
+    )
+    .await;
 }
 
 /// The control: what a copy comes to that is made once.

@@ -352,9 +352,10 @@ impl World {
         let now = Timestamp::from_millis(self.now * 1000);
         for id in &ids {
             let known = self.journal.entries.get(id).copied();
-            let at_source = match self.journal.passed.contains(id) {
-                true => AtSource::Passed,
-                false => AtSource::NotPassed,
+            let at_source = if self.journal.passed.contains(id) {
+                AtSource::Passed
+            } else {
+                AtSource::NotPassed
             };
             let mut decided = backward(known.as_ref(), at_source, now);
             if decided == Backward::AskSource {

@@ -24,6 +24,7 @@ fn plain(value: u8, expires: i64) -> Seen {
     seen(value, value, expires)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a cell of a table")]
 fn copied(copied: Seen) -> Option<Known> {
     Some(Known::Copied {
         copied,
@@ -31,6 +32,7 @@ fn copied(copied: Seen) -> Option<Known> {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a cell of a table")]
 fn over(copied: Seen, pending: Seen) -> Option<Known> {
     Some(Known::Copied {
         copied,
@@ -38,6 +40,7 @@ fn over(copied: Seen, pending: Seen) -> Option<Known> {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a cell of a table")]
 fn intended(pending: Seen, ago: i64) -> Option<Known> {
     Some(Known::Intended {
         pending,
@@ -72,7 +75,8 @@ fn a_session_of_the_source_is_moved_by_what_is_known_of_it() {
         (a, copied(a),                 unread(HOUR),       Leave(Same),       Leave(Same)),
         (jitter, copied(a),            unread(HOUR),       Leave(Same),       Leave(Same)),
         (a, copied(a),                 unread(HOUR + 1_500), Leave(Same),     Leave(Same)),
-        (a, copied(a),                 unread(HOUR + 1_501), Read,            Read),
+        (a, copied(a),                 unread(HOUR + 1_501), Read,            Leave(TargetWins)),
+        (a, copied(a),                 unread(NOW + 60_000), Read,            Leave(Same)),
         (a, copied(a),                 at(later),          Overwrite,         Leave(TargetWins)),
         (a, copied(a),                 at(b),              Overwrite,         Leave(TargetWins)),
         (a, copied(a),                 at(plain(1, NOW + 60_000)), Overwrite, Leave(Same)),
@@ -217,5 +221,25 @@ fn a_source_that_was_emptied_does_not_empty_the_target() {
     ];
     for (ends, all, allowed, expected) in table {
         assert_eq!(are_plausible(ends, all, allowed), expected, "{ends} {all}");
+    }
+}
+
+#[test]
+fn a_refused_record_leaves_what_is_at_the_target_known() {
+    let (a, b) = (plain(1, HOUR), plain(2, HOUR));
+    #[rustfmt::skip]
+    let table = [
+        (None,                          Some(Known::Rejected(b))),
+        (intended(a, 5),                Some(Known::Rejected(b))),
+        (Some(Known::Rejected(a)),      Some(Known::Rejected(b))),
+        (copied(a),                     copied(a)), // it can still end
+        (over(a, b),                    over(a, b)),
+    ];
+    for (known, expected) in table {
+        assert_eq!(
+            Some(Known::refused(known.as_ref(), b)),
+            expected,
+            "{known:?}"
+        );
     }
 }
