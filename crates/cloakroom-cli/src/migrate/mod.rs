@@ -15,6 +15,7 @@ mod report;
 mod settings;
 mod tally;
 mod verify;
+mod work;
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;

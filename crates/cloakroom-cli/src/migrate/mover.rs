@@ -5,29 +5,23 @@ use std::time::{Instant, SystemTime};
 
 use cloakroom::manager::SessionSummary;
 use cloakroom::record::UserKeys;
-use cloakroom::store::{
-    AnyStore, ENDLESS, PutIf, PutOutcome, RecordPage, Store as _, StoreError, StoreErrorKind,
-    StoredRecord,
-};
+use cloakroom::store::{ENDLESS, RecordPage, Store as _, StoreError, StoredRecord};
 use cloakroom::{KeyRing, SessionId, Timestamp};
 use futures_util::{StreamExt as _, stream};
 
-use super::decide::{Forward, Known, Rules, Seen, There, Why, forward};
-use super::digest::{Digester, IdDigest};
+use super::decide::{Forward, Known, Rules, There, Why, forward};
+use super::digest::IdDigest;
 use super::ends::{Ends, patiently};
 use super::journal::{Entry, Journal, PageOutcome, Phase, Reject};
 use super::pace::{Latency, due};
 use super::report::Report;
 use super::settings::{Endless, Ids, Settings};
+use super::work::{Done, Item, Refused, Work, is_stored, unsure};
 use crate::problem::{Problem, with_causes};
 use crate::sessions::open::failed;
-use crate::sessions::write::entry;
 
 /// Sessions of a page.
 pub(super) const PAGE: usize = 1_000;
-/// Times that a put is decided anew because others wrote meanwhile.
-const TRIES: usize = 5;
-
 /// A move under way.
 pub(super) struct Mover {
     pub(super) ends: Ends,
@@ -41,35 +35,6 @@ pub(super) struct Mover {
     pub(super) counted: Instant,
     /// Whether the target keeps the bytes of a record, once that is known.
     pub(super) reforms: Option<bool>,
-}
-
-/// A session of the source.
-struct Item {
-    /// Its id at the target.
-    id: SessionId,
-    digest: IdDigest,
-    /// The handle, for a reject.
-    handle: String,
-    stored: StoredRecord,
-    seen: Seen,
-}
-
-/// What is to be done with a session.
-struct Work {
-    item: Item,
-    known: Option<Known>,
-    there: There,
-    read: Option<StoredRecord>,
-    decided: Forward,
-}
-
-/// What was done with it: the decision that was carried out, or why the target refuses it.
-type Done = Result<Forward, Refused>;
-
-/// A record that the target refuses.
-struct Refused {
-    reject: Reject,
-    entry: Known,
 }
 
 impl Mover {
@@ -127,7 +92,7 @@ impl Mover {
         self.count_time();
         let state = &mut self.journal.state;
         state.current.read += read;
-        // A pass begins anew; the copy does not.
+        // A pass begins at the beginning; the copy does not.
         state.cursor = next.filter(|_| state.phase == Phase::Copy);
         self.report
             .read(state.current.read, self.latency.backs_off());
@@ -373,91 +338,6 @@ impl Mover {
                 outcome.rejects.push((item.digest, reject));
             }
         }
-    }
-}
-
-impl Work {
-    fn writes(&self) -> bool {
-        matches!(self.decided, Forward::Create | Forward::Overwrite)
-    }
-
-    /// Decides again, by the record that the target holds.
-    fn see(&mut self, rules: Rules, digester: &Digester, stored: Option<StoredRecord>) {
-        self.there = match &stored {
-            Some(stored) => There::Read(digester.seen(stored)),
-            None => There::Absent,
-        };
-        self.read = stored;
-        self.decide(rules);
-    }
-
-    fn decide(&mut self, rules: Rules) {
-        let now = Timestamp::from(SystemTime::now());
-        self.decided = forward(
-            rules,
-            &self.item.seen,
-            self.known.as_ref(),
-            &self.there,
-            now,
-        );
-    }
-
-    /// Stores it on the condition that nobody has written since it was decided, and decides again where
-    /// somebody has.
-    async fn put(
-        mut self,
-        rules: Rules,
-        target: &AnyStore,
-        digester: &Digester,
-        keys: &UserKeys,
-    ) -> (Item, Result<Done, StoreError>) {
-        let new = entry(keys, &self.item.stored);
-        for _ in 0..TRIES {
-            let condition = match (self.decided, self.read.clone()) {
-                (Forward::Create, _) => PutIf::Absent,
-                (Forward::Overwrite, Some(read)) => PutIf::Unchanged(read),
-                (decided, _) => return (self.item, Ok(Ok(decided))),
-            };
-            let put = patiently(|| target.put(&self.item.id, &new, &condition)).await;
-            match put {
-                Ok(PutOutcome::Stored) => return (self.item, Ok(Ok(self.decided))),
-                Ok(PutOutcome::Conflict(stored)) => self.see(rules, digester, Some(stored)),
-                Ok(PutOutcome::NotFound) => self.see(rules, digester, None),
-                Ok(PutOutcome::Retired) => {
-                    self.there = There::Retired;
-                    self.decide(rules);
-                }
-                Err(error) if refuses(error.kind()) => {
-                    let reason = format!("at the target: {}", with_causes(&error));
-                    let handle = self.item.handle.clone();
-                    let refused = Refused {
-                        reject: Reject { handle, reason },
-                        entry: Known::refused(self.known.as_ref(), self.item.seen),
-                    };
-                    return (self.item, Ok(Err(refused)));
-                }
-                Err(error) => return (self.item, Err(error)),
-            }
-        }
-        // Whoever writes so often has the newer one.
-        (self.item, Ok(Ok(Forward::Leave(Why::TargetWins))))
-    }
-}
-
-fn is_stored(done: &Done) -> bool {
-    matches!(done, Ok(Forward::Create | Forward::Overwrite))
-}
-
-/// Returns `true` if the store takes others, and not this one.
-fn refuses(kind: StoreErrorKind) -> bool {
-    matches!(kind, StoreErrorKind::Invalid | StoreErrorKind::Corrupt)
-}
-
-fn unsure(handle: &str) -> Reject {
-    let reason = "not created again: it was at the target, or may have been, and nothing tells if it ended there";
-    Reject {
-        handle: handle.to_owned(),
-        reason: reason.to_owned(),
     }
 }
 

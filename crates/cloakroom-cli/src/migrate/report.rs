@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::journal::{Phase, State};
@@ -45,10 +45,13 @@ impl Report {
         }
         let bar = ProgressBar::with_draw_target(Some(all.max(read)), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template(
-            "{prefix:<9} {bar:20} {human_pos:>11} of {human_len}  {per_sec:>14}  {msg}",
+            "{prefix:<9} {bar:20} {human_pos:>11} of {human_len}  {rate:>11}  {msg}",
         );
         if let Ok(style) = style {
-            bar.set_style(style.progress_chars("=> "));
+            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            };
+            bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
         }
         bar.set_prefix(title(phase, pass));
         bar.set_position(read);
@@ -92,7 +95,7 @@ impl Report {
         let pid = std::process::id();
         if changing > 0 {
             self.say(&format!(
-                "{changing} sessions change while a pass takes place: the last pass will move about as many"
+                "{changing} sessions change during a pass: the last pass will move about as many"
             ));
         }
         let press = if io::stdin().is_terminal() {
@@ -100,9 +103,8 @@ impl Report {
         } else {
             "send"
         };
-        self.say(&format!(
-            "ready: switch the application to the target now, then {press} SIGUSR1 to process {pid}"
-        ));
+        self.say("ready: switch the application to the target now");
+        self.say(&format!("then {press} SIGUSR1 to process {pid}"));
         self.event(&json!({ "event": "ready", "pid": pid, "changing": changing }))
     }
 

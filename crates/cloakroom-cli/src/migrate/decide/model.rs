@@ -109,7 +109,7 @@ enum Phase {
 #[derive(Debug)]
 struct Journal {
     phase: Phase,
-    /// Of the copy alone: passes begin anew.
+    /// Of the copy alone: passes begin again.
     cursor: Option<Id>,
     entries: BTreeMap<Id, Known>,
     passed: BTreeSet<Id>,
