@@ -38,17 +38,31 @@ pub(super) fn measure(context: &Context, figures: &Path, sessions: u64) -> Resul
     command
         .env("CLOAKROOM_MIGRATE", sessions.to_string())
         .env("CLOAKROOM_MIGRATE_OUT", &out);
+    let run = circumstances(context)?;
     let ran = command.status().map_err(|error| error.to_string())?;
     if !ran.success() {
         return Ok(false);
     }
-    let page = with_section(&read(figures)?, &section(&read(&out)?));
+    let page = with_section(&read(figures)?, &section(&run, &read(&out)?));
     fs::write(figures, page).map_err(|error| error.to_string())?;
     Ok(true)
 }
 
+/// Returns the commit that is measured, and what else the machine does.
+fn circumstances(context: &Context) -> Result<String, String> {
+    let commit =
+        context.require(
+            context
+                .command("git")
+                .args(["log", "-1", "--format=%cs, commit %h"]),
+        )?;
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown");
+    Ok(format!("{}; load before: {load}", commit.trim()))
+}
+
 /// Returns the section from the lines of a measurement: rows of the table, and the control.
-fn section(measured: &str) -> String {
+fn section(run: &str, measured: &str) -> String {
     let (rows, rest): (Vec<&str>, Vec<&str>) =
         measured.lines().partition(|line| line.starts_with('|'));
     let control = rest
@@ -56,7 +70,7 @@ fn section(measured: &str) -> String {
         .find_map(|line| line.strip_prefix("control: "))
         .unwrap_or("not measured");
     format!(
-        "{HEADING}\n\n{WORDS}{}\n\nThe control, Redis to Redis by one copy without passes: {control}.\n",
+        "{HEADING}\n\n{run}.\n\n{WORDS}{}\n\nThe control, Redis to Redis by one copy without passes: {control}.\n",
         rows.join("\n")
     )
 }
@@ -79,7 +93,7 @@ mod tests {
     #[test]
     fn a_section_is_replaced_and_kept() {
         let measured = "| A → B | 7 |\n| C → D | 8 |\ncontrol: 3 lost, 4 revived\n";
-        let new = section(measured);
+        let new = section("2026-01-02, commit 7; load before: 0.5", measured);
         assert!(new.contains("| C → D | 8 |\n\n") && new.contains("3 lost, 4 revived."));
         let page = with_section("# Page\n\n| `a` | 1 |\n", &new);
         assert_eq!(section_of(&page), Some(&new[..]));

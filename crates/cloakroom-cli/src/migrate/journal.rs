@@ -60,6 +60,13 @@ pub(super) struct State {
     pub(super) copy_spent: u64,
 }
 
+impl State {
+    /// Returns what all passes have done.
+    pub(super) fn tally(&self) -> Tally {
+        self.total.and_then(self.current)
+    }
+}
+
 /// An entry, and the pass that has last read its session at the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {

@@ -67,16 +67,18 @@ async fn migrate(options: &MigrateOptions) -> Result<ExitCode, Problem> {
         (_, true) => Last::After(Cutover::listen()?),
         _ => Last::AtOnce,
     };
-    let verified = mover.run(last, options.settle, options.verify).await?;
-    let rejects_file = rejects_file(options);
-    let rejected = mover.write_rejects(&rejects_file)?;
-    let state = &mover.journal.state;
+    let ran = mover.run(last, options.settle, options.verify).await;
+    // Also of a move that has failed: it may have come far.
     audit.record(
         "sessions_migrated",
         "",
         &[],
-        state.total.and_then(state.current).moved(),
+        mover.journal.state.tally().moved(),
     );
+    let verified = ran?;
+    let rejects_file = rejects_file(options);
+    let rejected = mover.write_rejects(&rejects_file)?;
+    let state = &mover.journal.state;
     let differ = verified.as_ref().map_or(0, verify::Verified::differ);
     mover.report.summary(&Summary {
         state,

@@ -129,19 +129,15 @@ impl Report {
 }
 
 impl Summary<'_> {
-    fn tally(&self) -> Tally {
-        self.state.total.and_then(self.state.current)
-    }
-
     /// Sessions that the copy stored in a second.
     fn rate(&self) -> u64 {
-        self.tally().copied.saturating_mul(1000) / self.state.copy_spent.max(1)
+        self.state.tally().copied.saturating_mul(1000) / self.state.copy_spent.max(1)
     }
 
     fn json(&self) -> Value {
         let verified = self.verified.as_ref();
         json!({
-            "event": "done", "counts": self.tally(), "rejected": self.rejected, "passes": self.state.pass,
+            "event": "done", "counts": self.state.tally(), "rejected": self.rejected, "passes": self.state.pass,
             "seconds": Duration::from_millis(self.state.spent).as_secs_f64(), "rate": self.rate(),
             "verified": verified.map(|verified| verified.compared),
             "differ": verified.map(Verified::differ),
@@ -149,7 +145,7 @@ impl Summary<'_> {
     }
 
     fn table(&self, output: Output) -> String {
-        let tally = self.tally();
+        let tally = self.state.tally();
         let always = [
             ("at the source, in the last pass", tally.read),
             ("copied", tally.copied),

@@ -97,23 +97,21 @@ async fn measure(from: &Side, to: &Side, count: u64) -> Figures {
 }
 
 impl Figures {
-    fn rows(&self, name: &str, count: u64) -> String {
-        let mut text = String::new();
+    fn row(&self, name: &str, count: u64) -> String {
         let seconds = |pass: &Value| pass["seconds"].as_f64().unwrap_or(0.0);
         let changed = |pass: &Value| {
             let of = |name: &str| pass["counts"][name].as_u64().unwrap_or(0);
             of("copied") + of("updated") + of("ended")
         };
         let (last, before) = self.passes.split_last().unwrap();
-        let middle: Vec<&Value> = before.iter().skip(1).collect();
-        let longest = middle.iter().map(|pass| seconds(pass)).fold(0.0, f64::max);
-        let most = middle.iter().map(|pass| changed(pass)).max().unwrap_or(0);
-        let _ = write!(
-            text,
+        let between: Vec<&Value> = before.iter().skip(1).collect();
+        let longest = between.iter().map(|pass| seconds(pass)).fold(0.0, f64::max);
+        let most = between.iter().map(|pass| changed(pass)).max().unwrap_or(0);
+        format!(
             "| {name} | {count} | {} | {:.0} s | {} | {longest:.1} s, {most} | {:.1} s, {} | {} MiB | {} MiB | {} | {} | {} |",
             self.done["rate"],
             self.ready_after.as_secs_f64(),
-            middle.len(),
+            between.len(),
             seconds(last),
             changed(last),
             self.peak_kib.load(Ordering::Relaxed) / 1024,
@@ -121,8 +119,7 @@ impl Figures {
             self.writes,
             self.verdict.lost,
             self.verdict.revived,
-        );
-        text
+        )
     }
 }
 
@@ -146,30 +143,35 @@ async fn figures() {
         .and_then(|count| count.parse().ok())
         .unwrap_or(100_000);
     let mut rows = Vec::new();
+    // Where `cargo xtask scale` looks for it: each line as soon as it is known.
+    let file = std::env::var("CLOAKROOM_MIGRATE_OUT").ok();
+    let mut out = String::new();
+    let mut say = |line: &str| {
+        eprintln!("{line}");
+        let _ = writeln!(out, "{line}");
+        if let Some(file) = &file {
+            std::fs::write(file, &out).unwrap();
+        }
+    };
     {
         let (from, to) = (Side::sqlite().await, Side::redis().await);
         let figures = measure(&from, &to, count).await;
-        rows.push((figures.rows("SQLite → Redis", count), figures.verdict));
+        let row = figures.row("SQLite → Redis", count);
+        say(&row);
+        rows.push((row, figures.verdict));
     }
     {
         let (from, to) = (Side::redis().await, Side::postgres("figures").await);
         let figures = measure(&from, &to, count).await;
-        rows.push((figures.rows("Redis → PostgreSQL", count), figures.verdict));
+        let row = figures.row("Redis → PostgreSQL", count);
+        say(&row);
+        rows.push((row, figures.verdict));
     }
     let spoiled = control(count).await;
-    let mut out = String::new();
-    for (row, _) in &rows {
-        let _ = writeln!(out, "{row}");
-    }
-    let _ = writeln!(
-        out,
+    say(&format!(
         "control: {} lost, {} revived",
         spoiled.lost, spoiled.revived
-    );
-    // Where `cargo xtask scale` looks for it.
-    if let Ok(file) = std::env::var("CLOAKROOM_MIGRATE_OUT") {
-        std::fs::write(file, &out).unwrap();
-    }
+    ));
     for (row, verdict) in rows {
         assert_eq!((verdict.lost, verdict.revived), (0, 0), "{row}");
     }

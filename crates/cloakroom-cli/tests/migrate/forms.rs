@@ -87,6 +87,12 @@ async fn another_form_is_counted_and_what_it_cannot_hold_is_named() {
     let there = to.get("good-session").await.unwrap();
     assert_eq!(*there.text, *r#"{"a": 100, "b": 1.0, "cookie": {}}"#);
     let rejects = format!("{}.rejects", moving.journal.display());
+    #[cfg(unix)]
+    for file in [rejects.as_str(), moving.journal.to_str().unwrap()] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file}");
+    }
     let rejects = std::fs::read_to_string(rejects).unwrap();
     assert_eq!(rejects.lines().count(), 2);
     for line in rejects.lines() {
