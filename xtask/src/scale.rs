@@ -3,6 +3,7 @@
 //! The package `bench/scale` measures, in a workspace of its own, and writes `bench/SCALE.md`. From the
 //! figures at its end follow the tables of the manual's page "Sizing a fleet".
 
+mod moves;
 mod page;
 mod sizing;
 
@@ -22,6 +23,18 @@ pub(crate) struct Options {
     /// Measure nothing: write the figures of bench/SCALE.md into the manual and compute its tables.
     #[arg(long, conflicts_with_all = ["quick", "only"])]
     page: bool,
+    /// Measure moves to another store alone, which takes a quarter of an hour, and write them into
+    /// bench/SCALE.md.
+    #[arg(long, conflicts_with_all = ["quick", "only", "page"])]
+    migrate: bool,
+    /// Sessions of a move.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000_000,
+        requires = "migrate"
+    )]
+    sessions: u64,
 }
 
 /// The page that a whole run writes.
@@ -40,11 +53,17 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
     if options.page {
         return bring_up_to_date(&context).map(|()| true);
     }
+    let page = context.root.join(FIGURES);
+    if options.migrate {
+        return moves::measure(&context, &page, options.sessions);
+    }
+    // The moves are measured by themselves.
+    let before = fs::read_to_string(&page).unwrap_or_default();
     let work = context.root.join("bench/target/scale");
     fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
     let whole = !options.quick && options.only.is_none();
     let out = if whole {
-        context.root.join(FIGURES)
+        page.clone()
     } else {
         work.join("SCALE.md")
     };
@@ -56,6 +75,11 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
         command.args(["--only", only]);
     }
     let ran = command.status().map_err(|error| error.to_string())?;
+    if let (true, Some(moves)) = (whole, moves::section_of(&before)) {
+        let measured = fs::read_to_string(&page).map_err(|error| error.to_string())?;
+        let measured = moves::with_section(&measured, moves);
+        fs::write(&page, measured).map_err(|error| error.to_string())?;
+    }
     Ok(ran.success())
 }
 

@@ -11,6 +11,7 @@ use crate::cookie::CookieCommand;
 use crate::demo::Options;
 use crate::doctor::DoctorOptions;
 use crate::generate::{CompletionsOptions, ManOptions};
+use crate::migrate::MigrateOptions;
 use crate::policy::PolicyCommand;
 use crate::problem::Problem;
 use crate::sessions::SessionsOptions;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     /// Serve pages on which an operator sees who is signed in, and ends it; on this machine alone
     #[cfg(feature = "console")]
     Console(Box<ConsoleOptions>),
+    /// Move all sessions to another store, while both serve
+    Migrate(Box<MigrateOptions>),
     /// Explain, verify and sign session cookies
     #[command(subcommand)]
     Cookie(CookieCommand),

@@ -9,6 +9,7 @@ mod cookie;
 mod demo;
 mod doctor;
 mod generate;
+mod migrate;
 mod output;
 mod policy;
 mod problem;
@@ -49,6 +50,7 @@ fn run(command: Command) -> Result<ExitCode, Problem> {
         Command::Sessions(options) => return sessions::run(&options),
         #[cfg(feature = "console")]
         Command::Console(options) => console::run(&options)?,
+        Command::Migrate(options) => return migrate::run(&options),
         Command::Cookie(command) => return cookie::run(&command),
         Command::Policy(command) => return policy::run(&command),
         Command::Completions(options) => generate::completions(&options, cli::definition())?,

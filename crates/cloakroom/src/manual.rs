@@ -112,6 +112,9 @@ pub mod sessions_command {}
 #[doc = include_str!("manual/console.md")]
 pub mod console {}
 
+#[doc = include_str!("manual/migrate.md")]
+pub mod migrate {}
+
 #[doc = include_str!("manual/command.md")]
 pub mod command {}
 

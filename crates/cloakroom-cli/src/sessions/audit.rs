@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::path::Path;
 
 use cloakroom::manager::OperatorAct;
 
@@ -9,14 +10,19 @@ use super::Common;
 use crate::problem::Problem;
 
 /// The place of the audit.
-pub(super) struct Audit<'a> {
+pub(crate) struct Audit<'a> {
     file: Option<std::fs::File>,
-    common: &'a Common,
+    reason: Option<&'a str>,
 }
 
 impl<'a> Audit<'a> {
     /// Opens the file before anything is done: an act that cannot be recorded is not carried out.
     pub(super) fn of(common: &'a Common) -> Result<Self, Problem> {
+        Self::open(common.audit.as_deref(), common.reason.as_deref())
+    }
+
+    /// Opens the file for acts of this reason.
+    pub(crate) fn open(path: Option<&Path>, reason: Option<&'a str>) -> Result<Self, Problem> {
         let open = |path| {
             let mut options = OpenOptions::new();
             options.create(true).append(true);
@@ -24,25 +30,20 @@ impl<'a> Audit<'a> {
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             options.open(path)
         };
-        let file = common
-            .audit
-            .as_ref()
-            .map(open)
-            .transpose()
-            .map_err(|error| {
-                Problem::usage(format!(
-                    "--audit cannot be written ({error}): give a file that can"
-                ))
-            })?;
-        Ok(Self { file, common })
+        let file = path.map(open).transpose().map_err(|error| {
+            Problem::usage(format!(
+                "--audit cannot be written ({error}): give a file that can"
+            ))
+        })?;
+        Ok(Self { file, reason })
     }
 
     /// Records an act: what it was, whom it concerned by which filter, and how many sessions.
-    pub(super) fn record(&self, act: &str, filter: &str, handles: &[String], count: u64) {
+    pub(crate) fn record(&self, act: &str, filter: &str, handles: &[String], count: u64) {
         let act = OperatorAct::new(&actor(), act)
             .filter(filter)
             .handles(handles.to_vec())
-            .reason(self.common.reason.clone())
+            .reason(self.reason.map(str::to_owned))
             .count(count);
         let line = format!("{}\n", act.line());
         // It was carried out; a disk that is full now must not hide the result from whoever asked.

@@ -155,7 +155,7 @@ pub(super) fn words(filter: &Filter) -> String {
 }
 
 /// Returns the noun for a number.
-pub(super) fn sessions(count: u64) -> &'static str {
+pub(crate) fn sessions(count: u64) -> &'static str {
     if count == 1 { "session" } else { "sessions" }
 }
 

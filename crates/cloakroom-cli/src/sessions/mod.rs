@@ -1,16 +1,16 @@
 //! `cloakroom sessions`: the sessions of a store for whoever operates it. They have handles; ids are never
 //! printed but by `export`, which says so.
 
-mod audit;
+pub(crate) mod audit;
 mod end;
 mod filter;
-mod list;
-mod open;
+pub(crate) mod list;
+pub(crate) mod open;
 mod scan;
 mod show;
 mod transfer;
 mod watch;
-mod write;
+pub(crate) mod write;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -57,7 +57,7 @@ impl Opened {
 }
 
 /// Reads the secrets; `None` if there are none.
-fn secrets(file: Option<&Path>) -> Result<Option<KeyRing>, Problem> {
+pub(crate) fn secrets(file: Option<&Path>) -> Result<Option<KeyRing>, Problem> {
     let text = match file {
         None => std::env::var("SESSION_SECRET").ok(),
         Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
@@ -76,7 +76,8 @@ fn secrets(file: Option<&Path>) -> Result<Option<KeyRing>, Problem> {
     })
 }
 
-fn of_this_run() -> Result<KeyRing, Problem> {
+/// Returns a secret of which nothing remains.
+pub(crate) fn of_this_run() -> Result<KeyRing, Problem> {
     let mut secret = [0; 32];
     let drawn = getrandom::fill(&mut secret).map_err(|error| error.to_string());
     let ring = drawn.and_then(|()| KeyRing::new(secret).map_err(|error| error.to_string()));
@@ -84,7 +85,7 @@ fn of_this_run() -> Result<KeyRing, Problem> {
 }
 
 /// Returns the problem that a store's error is.
-pub(super) fn failed(error: &cloakroom::store::StoreError) -> Problem {
+pub(crate) fn failed(error: &cloakroom::store::StoreError) -> Problem {
     Problem::failed(format!(
         "{}: try again, or run `cloakroom doctor`",
         with_causes(error)

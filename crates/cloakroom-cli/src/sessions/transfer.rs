@@ -191,7 +191,7 @@ async fn put(
         counts.expired += 1;
         return Ok(());
     }
-    let entry = entry(opened, stored);
+    let entry = entry(&opened.user_keys, stored);
     let mut condition = PutIf::Absent;
     loop {
         let put = opened.store.put(id, &entry, &condition).await;

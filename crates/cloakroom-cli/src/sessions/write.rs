@@ -1,5 +1,6 @@
 //! `prune` and `reindex`.
 
+use cloakroom::record::UserKeys;
 use cloakroom::store::{NewRecord, PutIf, PutOutcome, Store as _, StoredRecord};
 
 use super::audit::Audit;
@@ -27,7 +28,7 @@ pub(super) async fn reindex(opened: &Opened, audit: &Audit<'_>) -> Result<(), Pr
             let Some(stored) = row.stored else {
                 continue;
             };
-            let entry = entry(opened, &stored);
+            let entry = entry(&opened.user_keys, &stored);
             if entry.users.is_empty() {
                 continue;
             }
@@ -48,10 +49,10 @@ pub(super) async fn reindex(opened: &Opened, audit: &Audit<'_>) -> Result<(), Pr
 }
 
 /// Returns a record as it is stored.
-pub(super) fn entry(opened: &Opened, stored: &StoredRecord) -> NewRecord {
+pub(crate) fn entry(user_keys: &UserKeys, stored: &StoredRecord) -> NewRecord {
     NewRecord {
         text: stored.text.clone(),
         expires: stored.expires,
-        users: opened.user_keys.users_of(&stored.text),
+        users: user_keys.users_of(&stored.text),
     }
 }
