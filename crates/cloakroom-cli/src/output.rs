@@ -84,6 +84,20 @@ pub(crate) enum Style {
     Terminal,
 }
 
+/// Judges what became of writing to standard output: a reader who has seen enough is no failure, a full disk is.
+///
+/// # Errors
+///
+/// [`Problem`] where the output could not be written.
+pub(crate) fn printed(written: io::Result<()>) -> Result<(), Problem> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Problem::failed(format!(
+            "the output could not be written ({error}): see where it goes, and run it again"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 impl Style {
     /// Follows <https://no-color.org>, and is plain wherever no person is looking.
     pub(crate) fn of_stdout() -> Self {

@@ -22,6 +22,10 @@ pub(super) struct Sure {
     #[arg(long, value_name = "N")]
     yes: Option<u64>,
 
+    /// End nothing, and print how many would end: what is done without --yes
+    #[arg(long, conflicts_with = "yes")]
+    pub(super) dry_run: bool,
+
     /// End so many a second at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
@@ -68,8 +72,7 @@ async fn end_many(
 ) -> Result<(), Problem> {
     let found = count_matching(opened, filter).await?;
     let Some(typed) = sure.yes else {
-        println(&dry_run(found, &words(filter)));
-        return Ok(());
+        return println(&dry_run(found, &words(filter), Some("--yes")));
     };
     if !is_as_expected(typed, found) {
         return Err(Problem::failed(format!(
@@ -89,17 +92,17 @@ async fn end_many(
         pause(sure.rate, ids.len()).await;
     }
     audit.record(act, &words(filter), &[], ended);
-    println(&format!("{ended} {} ended", sessions(ended)));
+    println(&format!("{ended} {} ended", sessions(ended)))?;
     Ok(())
 }
 
-fn dry_run(found: u64, words: &str) -> String {
-    match found {
-        0 => format!("no session matches ({words})"),
-        found => format!(
-            "{found} {} would end ({words}); add --yes {found}",
-            sessions(found)
-        ),
+/// Returns the line of a dry run; `consent` is the flag that ends them, where they are not named.
+fn dry_run(found: u64, words: &str, consent: Option<&str>) -> String {
+    let nouns = sessions(found);
+    match (found, consent) {
+        (0, _) => format!("no session matches ({words})"),
+        (_, None) => format!("{found} {nouns} would end ({words})"),
+        (_, Some(flag)) => format!("{found} {nouns} would end ({words}); add {flag} {found}"),
     }
 }
 
@@ -131,19 +134,23 @@ pub(super) async fn named(
     opened: &Opened,
     filter: &Filter,
     handles: &[String],
+    is_dry: bool,
     audit: &Audit<'_>,
 ) -> Result<(), Problem> {
     let rows = all_of(opened, filter, handles).await?;
+    if is_dry {
+        return println(&dry_run(rows.len() as u64, "by handle", None));
+    }
     let ids: Vec<SessionId> = rows.iter().map(|row| row.id.clone()).collect();
     let ended = end_batch(opened, &ids).await?;
     let known: Vec<String> = rows.into_iter().map(|row| row.summary.handle).collect();
-    audit.record("sessions_ended", &words(filter), &known, ended);
-    println(&format!("{ended} {} ended", sessions(ended)));
+    audit.record("sessions_ended", "by handle", &known, ended);
+    println(&format!("{ended} {} ended", sessions(ended)))?;
     let missing = handles.len().saturating_sub(known.len());
     if missing > 0 {
         println(&format!(
             "{missing} not there: ended already, or no handle of this store and secret"
-        ));
+        ))?;
     }
     Ok(())
 }
@@ -166,39 +173,59 @@ async fn all_of(opened: &Opened, filter: &Filter, handles: &[String]) -> Result<
     Ok(found)
 }
 
-/// Ends all sessions of a user but one, by the store's own logout everywhere.
+/// Ends all sessions of a user but one: those that are found, so that they stay ended, and then by the store's own
+/// logout everywhere, which waits for logins that are under way.
 pub(super) async fn of_user(
     opened: &Opened,
     user: &str,
     except: Option<&str>,
+    is_dry: bool,
     audit: &Audit<'_>,
 ) -> Result<(), Problem> {
-    let kept = match except {
-        None => None,
-        Some(handle) => {
-            let filter = Filter {
-                user: Some(user.to_owned()),
-                ..Filter::default()
-            };
-            let row = find(opened, &filter, handle).await?;
-            let unknown = "no session of this user has the handle of --except: nothing was ended; see `cloakroom sessions list --user`";
-            Some(row.ok_or_else(|| Problem::failed(unknown))?.id)
-        }
-    };
-    let ended = opened.store.destroy_by_user(user, kept.as_ref()).await;
-    let ended = ended.map_err(|error| failed(&error))?;
-    let left = opened
-        .store
-        .list_by_user(user)
-        .await
-        .map_err(|error| failed(&error))?;
-    let left = left.iter().filter(|id| Some(*id) != kept.as_ref()).count();
-    audit.record("user_sessions_ended", &format!("--user {user}"), &[], ended);
-    if left > 0 {
+    let filter = Filter::of_user(user);
+    let kept = kept(opened, &filter, except).await?;
+    let mut rows = rows_of(opened, &filter).await?;
+    rows.retain(|row| Some(&row.id) != kept.as_ref());
+    let words = format!("--user {user}");
+    if is_dry {
+        return println(&dry_run(rows.len() as u64, &words, None));
+    }
+    let ids: Vec<SessionId> = rows.iter().map(|row| row.id.clone()).collect();
+    let mut ended = end_batch(opened, &ids).await?;
+    let others = opened.store.destroy_by_user(user, kept.as_ref()).await;
+    ended += others.map_err(|error| failed(&error))?;
+    let handles: Vec<String> = rows.into_iter().map(|row| row.summary.handle).collect();
+    audit.record("user_sessions_ended", &words, &handles, ended);
+    let left = opened.store.list_by_user(user).await;
+    let mut left = left.map_err(|error| failed(&error))?;
+    left.retain(|id| Some(id) != kept.as_ref());
+    if !left.is_empty() {
         return Err(Problem::failed(format!(
-            "{ended} ended, and {left} are there again: a login is under way, or another program writes them back; run it again"
+            "{ended} ended, and {} are there again: a login is under way, or another program writes them back; run it again",
+            left.len()
         )));
     }
-    println(&format!("{ended} {} ended", sessions(ended)));
-    Ok(())
+    println(&format!("{ended} {} ended", sessions(ended)))
+}
+
+/// Returns the id of the session that is to stay.
+async fn kept(
+    opened: &Opened,
+    filter: &Filter,
+    handle: Option<&str>,
+) -> Result<Option<SessionId>, Problem> {
+    let Some(handle) = handle else {
+        return Ok(None);
+    };
+    let unknown = "no session of this user has the handle of --except: nothing was ended; see `cloakroom sessions list --user`";
+    let row = find(opened, filter, handle).await?;
+    Ok(Some(row.ok_or_else(|| Problem::failed(unknown))?.id))
+}
+
+async fn rows_of(opened: &Opened, filter: &Filter) -> Result<Vec<Row>, Problem> {
+    let (mut scan, mut all) = (Scan::new(opened, filter), Vec::new());
+    while let Some(rows) = scan.page().await? {
+        all.extend(rows);
+    }
+    Ok(all)
 }

@@ -45,6 +45,14 @@ fn condition(text: &str) -> Result<(String, String), &'static str> {
 }
 
 impl Filter {
+    /// Creates the filter of a user's sessions.
+    pub(super) fn of_user(user: &str) -> Self {
+        Self {
+            user: Some(user.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// Returns the conditions.
     pub(super) fn of(&self) -> SessionFilter {
         SessionFilter {

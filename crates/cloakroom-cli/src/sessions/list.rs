@@ -10,6 +10,7 @@ use serde_json::json;
 use super::filter::Filter;
 use super::open::{Opened, failed};
 use super::scan::Scan;
+use crate::output::printed as written;
 use crate::problem::Problem;
 
 /// Prints the sessions that match: a table on a terminal, lines of JSON in a pipe.
@@ -27,26 +28,26 @@ pub(super) async fn list(
         };
         let mut out = io::BufWriter::new(io::stdout().lock());
         for row in rows.iter().take(limit - printed) {
-            if is_table && printed == 0 {
-                let _ = writeln!(out, "{}", heading());
-            }
+            let heading = (is_table && printed == 0).then(heading);
             printed += 1;
             let line = if is_table {
                 line(&row.summary)
             } else {
                 record(&row.summary).to_string()
             };
-            if writeln!(out, "{line}").is_err() {
-                // The reader has seen enough.
-                return Ok(());
+            let lines = heading.into_iter().chain([line]);
+            for line in lines {
+                if let Err(error) = writeln!(out, "{line}") {
+                    return written(Err(error));
+                }
             }
         }
-        if out.flush().is_err() {
-            return Ok(());
+        if let Err(error) = out.flush() {
+            return written(Err(error));
         }
     }
     if is_table && printed == 0 {
-        println(&format!("no session matches ({})", words(filter)));
+        println(&format!("no session matches ({})", words(filter)))?;
     }
     Ok(())
 }
@@ -55,11 +56,10 @@ pub(super) async fn list(
 pub(super) async fn count(opened: &Opened, filter: &Filter) -> Result<(), Problem> {
     let count = matching(opened, filter).await?;
     if io::stdout().is_terminal() {
-        println(&format!("{count} live {}", sessions(count)));
+        println(&format!("{count} live {}", sessions(count)))
     } else {
-        println(&count.to_string());
+        println(&count.to_string())
     }
-    Ok(())
 }
 
 /// Counts the sessions that match.
@@ -159,9 +159,10 @@ pub(crate) fn sessions(count: u64) -> &'static str {
     if count == 1 { "session" } else { "sessions" }
 }
 
-/// Prints a line; with the output closed there is no reader.
-pub(super) fn println(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+/// Prints a line.
+pub(super) fn println(line: &str) -> Result<(), Problem> {
+    let mut out = io::stdout();
+    written(writeln!(out, "{line}").and_then(|()| out.flush()))
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ use crate::store_args::StoreArgs;
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit codes: 0 done, also where nothing was there to be done; 1 it could not be carried out; \
-2 the command was typed wrongly.\nIn a pipe every record is a line of JSON, and `count` prints digits alone."
+2 the command was typed wrongly.\nHandles are made with the application's secret: SESSION_SECRET, or --secret-file; the demo keeps its own in \
+`cloakroom-data/secret`.\nIn a pipe every record is a line of JSON, and `count` prints digits alone."
 )]
 pub(crate) struct SessionsOptions {
     #[command(subcommand)]
@@ -116,7 +117,7 @@ enum Look {
 /// Those that do, and are recorded in the audit.
 #[derive(clap::Subcommand)]
 enum Act {
-    /// End sessions, by handles or by what they match
+    /// End sessions: those of the handles at once, those that match once --yes has their number
     End {
         #[command(flatten)]
         common: Common,
@@ -138,6 +139,9 @@ enum Act {
         /// Keep the session of this handle
         #[arg(long, value_name = "HANDLE", allow_hyphen_values = true)]
         except: Option<String>,
+        /// End nothing, and print how many would end
+        #[arg(long)]
+        dry_run: bool,
     },
     /// End all sessions
     EndAll {
@@ -165,7 +169,7 @@ enum Act {
         /// A file that does not exist yet, or `-` for a pipe
         file: PathBuf,
     },
-    /// Read sessions from a file of `export`; what has ended here stays ended
+    /// Read sessions from a file of `export`; what ended here within the last minute stays ended, and nothing older
     Import {
         #[command(flatten)]
         common: Common,
@@ -243,21 +247,22 @@ async fn act(command: &Act) -> Result<(), Problem> {
             common,
             filter,
             handles,
-            ..
+            sure,
         } => {
             let (opened, audit) = (Opened::with_secrets(common).await?, Audit::of(common)?);
-            end::named(&opened, filter, handles, &audit).await
+            end::named(&opened, filter, handles, sure.dry_run, &audit).await
         }
         Of::EndUser {
             common,
             user,
             except,
+            dry_run,
         } => {
             let (opened, audit) = (
                 open_for(common, except.as_deref()).await?,
                 Audit::of(common)?,
             );
-            end::of_user(&opened, user, except.as_deref(), &audit).await
+            end::of_user(&opened, user, except.as_deref(), *dry_run, &audit).await
         }
         Of::EndAll { common, sure } => {
             let (opened, audit) = (Opened::open(common).await?, Audit::of(common)?);

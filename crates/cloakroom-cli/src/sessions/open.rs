@@ -15,6 +15,8 @@ pub(crate) struct Opened {
     pub(crate) store: AnyStore,
     pub(crate) secrets: KeyRing,
     pub(crate) user_keys: UserKeys,
+    /// `true` if Express's sessions are in no index here, and the store does not look for them by itself.
+    pub(crate) has_unindexed: bool,
 }
 
 impl Opened {
@@ -48,10 +50,12 @@ impl Opened {
         let store = store
             .map_err(|error| Problem::failed(format!("{}: see --store", with_causes(&error))))?;
         store.set_user_keys(&user_keys);
+        let has_unindexed = store.kind() == "redis" && !args.mixed_fleet;
         Ok(Self {
             store,
             secrets,
             user_keys,
+            has_unindexed,
         })
     }
 }

@@ -22,7 +22,7 @@ impl Scan {
         let store = Arc::new(opened.store.clone());
         let (secrets, user_keys) = (opened.secrets.clone(), opened.user_keys.clone());
         let scan = SessionScan::new(store, secrets, user_keys, filter.of());
-        Self(scan.page_of(PAGE))
+        Self(scan.page_of(PAGE).and_unindexed(opened.has_unindexed))
     }
 
     /// Returns the next page's sessions that match, maybe none; `None` after the last page.

@@ -28,7 +28,7 @@ pub(super) async fn show(opened: &Opened, handle: &str, user: Option<&str>) -> R
     let mut shown = record(&row.summary);
     shown["keys"] = json!(row.summary.keys);
     if !io::stdout().is_terminal() {
-        println(&shown.to_string());
+        println(&shown.to_string())?;
         return Ok(());
     }
     for (name, value) in shown.as_object().into_iter().flatten() {
@@ -37,7 +37,7 @@ pub(super) async fn show(opened: &Opened, handle: &str, user: Option<&str>) -> R
             serde_json::Value::Null => "?".to_owned(),
             value => value.to_string(),
         };
-        println(&format!("{name:<10}  {value}"));
+        println(&format!("{name:<10}  {value}"))?;
     }
     Ok(())
 }

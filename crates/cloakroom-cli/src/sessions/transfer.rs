@@ -1,7 +1,7 @@
 //! `export` and `import`: a line of JSON for each session, with its id. Such a file opens every session in it.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Read as _, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -18,6 +18,9 @@ use super::open::{Opened, failed};
 use super::scan::Scan;
 use super::write::entry;
 use crate::problem::Problem;
+
+/// The most bytes of a line: four times the largest record that is read here, in base64.
+const LONGEST_LINE: u64 = 8 << 20;
 
 /// The version of the lines.
 const VERSION: u32 = 1;
@@ -51,11 +54,11 @@ pub(super) async fn export(
                 continue;
             };
             let line = serde_json::to_string(&line(&row.id, &stored)).unwrap_or_default();
-            writeln!(out, "{line}").map_err(|error| unwritten(&error))?;
+            writeln!(out, "{line}").map_err(|error| unwritten(file, &error))?;
             written += 1;
         }
     }
-    out.flush().map_err(|error| unwritten(&error))?;
+    out.flush().map_err(|error| unwritten(file, &error))?;
     audit.record("sessions_exported", &words(filter), &[], written);
     let _ = writeln!(
         io::stderr(),
@@ -71,10 +74,12 @@ pub(super) async fn export(
     Ok(())
 }
 
-fn unwritten(error: &io::Error) -> Problem {
-    Problem::failed(format!(
-        "the file cannot be written ({error}): delete it, and choose another"
-    ))
+fn unwritten(file: &Path, error: &io::Error) -> Problem {
+    Problem::failed(if file == Path::new("-") {
+        format!("the pipe took only a part ({error}): what reads it has to read to the end")
+    } else {
+        format!("the file cannot be written ({error}): delete it, and choose another")
+    })
 }
 
 fn target(file: &Path) -> Result<Box<dyn Write>, Problem> {
@@ -127,19 +132,19 @@ pub(super) async fn import(
     audit: &Audit<'_>,
 ) -> Result<(), Problem> {
     let mut counts = Counts::default();
-    for (at, text) in source(file)?.lines().enumerate() {
-        let read = text.ok().and_then(|text| parse(&text));
-        let Some((id, stored)) = read else {
-            audit.record("sessions_imported", "", &[], counts.stored);
+    let (mut lines, mut at) = (source(file)?, 0_u64);
+    while let Some(text) = next_line(&mut lines) {
+        at += 1;
+        let Some((id, stored)) = text.as_deref().and_then(parse) else {
+            audit.record("sessions_imported", "a file", &[], counts.stored);
             return Err(Problem::failed(format!(
-                "line {} is none of `cloakroom sessions export`, or of a newer version: {} before it were imported",
-                at + 1,
+                "line {at} is no line that `cloakroom sessions export` writes, or one of a newer version: {} before it were imported",
                 counts.stored
             )));
         };
         put(opened, &id, &stored, if_newer, &mut counts).await?;
     }
-    audit.record("sessions_imported", "", &[], counts.stored);
+    audit.record("sessions_imported", "a file", &[], counts.stored);
     let Counts {
         stored,
         expired,
@@ -147,10 +152,9 @@ pub(super) async fn import(
         ended,
     } = counts;
     println(&format!(
-        "{stored} {} imported; left out: {expired} expired, {there} there already, {ended} ended here",
+        "{stored} {} imported: whoever has their cookies is in again; left out: {expired} expired, {there} there already, {ended} ended here in the last minute",
         sessions(stored)
-    ));
-    Ok(())
+    ))
 }
 
 fn source(file: &Path) -> Result<Box<dyn BufRead>, Problem> {
@@ -164,6 +168,22 @@ fn source(file: &Path) -> Result<Box<dyn BufRead>, Problem> {
         ))
     })?;
     Ok(Box::new(BufReader::new(opened)))
+}
+
+/// Reads the next line, `Some(None)` for one that is too long or no text; `None` after the last.
+fn next_line(lines: &mut impl BufRead) -> Option<Option<String>> {
+    let mut line = Vec::new();
+    match lines.take(LONGEST_LINE).read_until(b'\n', &mut line) {
+        Ok(0) => return None,
+        Ok(_) => {}
+        Err(_) => return Some(None),
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() as u64 == LONGEST_LINE {
+        return Some(None);
+    }
+    Some(String::from_utf8(line).ok())
 }
 
 /// Reads a line; `None` for one of another form.

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 pub(super) async fn prune(opened: &Opened, audit: &Audit<'_>) -> Result<(), Problem> {
     let pruned = opened.store.prune().await.map_err(|error| failed(&error))?;
     audit.record("expired_sessions_pruned", "", &[], pruned);
-    println(&format!("{pruned} expired {} deleted", sessions(pruned)));
+    println(&format!("{pruned} expired {} deleted", sessions(pruned)))?;
     Ok(())
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn reindex(opened: &Opened, audit: &Audit<'_>) -> Result<(), Pr
     println(&format!(
         "{entered} {} entered in the index of users",
         sessions(entered)
-    ));
+    ))?;
     Ok(())
 }
 

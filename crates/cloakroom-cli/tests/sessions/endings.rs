@@ -108,6 +108,37 @@ fn expired_sessions_are_pruned() {
     assert_eq!(postgres.query("SELECT sid FROM pruned"), "live\n");
 }
 
+/// What a user's sessions are ended for must not be undone by a copy of them.
+#[test]
+fn a_user_who_was_ended_stays_ended_when_an_export_is_imported() {
+    for shop in Shop::each("ended_and_imported") {
+        let file = new_file("export.jsonl").display().to_string();
+        shop.ok(&["export", &file]);
+        assert_eq!(
+            shop.ok(&["end-user", "ada", "--dry-run"]).out,
+            "2 sessions would end (--user ada)\n"
+        );
+        assert!(shop.has("ada-one"));
+        assert_eq!(shop.ok(&["end-user", "ada"]).out, "2 sessions ended\n");
+        let said = shop.ok(&["import", &file]).out;
+        assert!(said.contains("2 ended here"), "{said}");
+        assert!(!shop.has("ada-one") && !shop.has("ada-two"));
+    }
+}
+
+/// Sessions that connect-redis wrote are in no index, and are found and ended all the same.
+#[test]
+fn sessions_of_express_need_no_index() {
+    let redis = Redis::start();
+    let text = express(3_600_000, r#","userId":"ada""#);
+    redis.command(&["SET", "sess:abc", &text, "EX", "3600"]);
+    let shop = Shop::new(redis.url(), &[], None);
+    assert_eq!(shop.ok(&["count", "--user", "ada"]).out, "1\n");
+    assert_eq!(shop.ok(&["count", "--user", "ad"]).out, "0\n");
+    assert_eq!(shop.ok(&["end-user", "ada"]).out, "1 session ended\n");
+    assert!(!shop.has("abc"));
+}
+
 /// Sessions that connect-redis wrote are in no index until they are entered.
 #[test]
 fn sessions_of_express_are_entered_in_the_index() {
@@ -115,7 +146,7 @@ fn sessions_of_express_are_entered_in_the_index() {
     let text = express(3_600_000, r#","userId":"ada""#);
     redis.command(&["SET", "sess:abc", &text, "EX", "3600"]);
     let shop = Shop::new(redis.url(), &[], None);
-    assert_eq!(shop.ok(&["count", "--user", "ada"]).out, "0\n");
+    assert_eq!(redis.command(&["EXISTS", "user:ada:sessions"]), ":0\r\n");
     assert!(shop.ok(&["reindex"]).out.starts_with("1 session entered"));
     assert_eq!(
         redis

@@ -1,5 +1,6 @@
 //! All sessions of a store, a page at a time: memory does not grow with their number.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -52,6 +53,9 @@ pub struct SessionScan {
     next: Option<String>,
     is_over: bool,
     size: usize,
+    /// The ids that the index named, where sessions that no index has are looked for after them.
+    indexed: Option<HashSet<SessionId>>,
+    reads_unindexed: bool,
 }
 
 impl SessionScan {
@@ -70,6 +74,8 @@ impl SessionScan {
             next: None,
             is_over: false,
             size: 500,
+            indexed: None,
+            reads_unindexed: false,
         }
     }
 
@@ -77,6 +83,14 @@ impl SessionScan {
     #[must_use]
     pub fn page_of(mut self, size: usize) -> Self {
         self.size = size;
+        self
+    }
+
+    /// Reads all sessions after those of a user that the index names, for a store into which other programs write
+    /// and enter nothing in the index: Redis with connect-redis.
+    #[must_use]
+    pub fn and_unindexed(mut self, reads_unindexed: bool) -> Self {
+        self.reads_unindexed = reads_unindexed;
         self
     }
 
@@ -106,9 +120,10 @@ impl SessionScan {
         if self.is_over {
             return Ok(None);
         }
-        if let Some(user) = self.filter.user.clone() {
+        if let (Some(user), None) = (self.filter.user.clone(), &self.indexed) {
             let found = self.read_user(&user).await?;
-            self.is_over = true;
+            self.is_over = !self.reads_unindexed;
+            self.indexed = Some(found.iter().map(|found| found.id.clone()).collect());
             return Ok(Some(found));
         }
         let page = self
@@ -119,7 +134,21 @@ impl SessionScan {
         self.is_over = self.next.is_none();
         let records = page.records.into_iter();
         let found = records.filter_map(|(id, stored)| self.matching(id, stored.ok()));
-        Ok(Some(found.collect()))
+        Ok(Some(
+            found.filter(|found| self.is_asked_for(found)).collect(),
+        ))
+    }
+
+    /// Returns `true` for a session that was not returned by the index, and names the filter's user.
+    fn is_asked_for(&self, found: &FoundSession) -> bool {
+        let (Some(user), Some(indexed)) = (&self.filter.user, &self.indexed) else {
+            return true;
+        };
+        let names_user = |stored: &StoredRecord| {
+            let users = self.user_keys.users_of(&stored.text);
+            users.iter().any(|named| named == user)
+        };
+        !indexed.contains(&found.id) && found.stored.as_ref().is_some_and(names_user)
     }
 
     /// Reads a user's sessions, which the store's index names.
