@@ -1,14 +1,19 @@
 //! The journal of a move: a SQLite file with a digest of each session that was copied, so that a killed command
 //! goes on where it was. It holds no id.
 
+mod rows;
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::path::Path;
 
 use cloakroom::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Digest, Known, Seen};
+use self::rows::{COLUMNS, entry, put};
+use super::decide::Known;
 use super::digest::{Digester, IdDigest};
 use super::tally::Tally;
 use crate::problem::Problem;
@@ -137,10 +142,8 @@ impl Journal {
     /// Returns the entries of sessions, in their order.
     pub(super) fn entries(&self, ids: &[IdDigest]) -> Result<Vec<Option<Entry>>, Problem> {
         let read = || -> rusqlite::Result<_> {
-            let mut select = self.file.prepare_cached(
-                "SELECT kind, pass, digest, expires, next_digest, next_expires, since
-                 FROM entries WHERE id = ?1",
-            )?;
+            let sql = format!("SELECT {COLUMNS} FROM entries WHERE id = ?1");
+            let mut select = self.file.prepare_cached(&sql)?;
             let mut entries = Vec::with_capacity(ids.len());
             for id in ids {
                 entries.push(select.query_row([id.as_slice()], entry).optional()?);
@@ -303,69 +306,6 @@ fn read_state(file: &Connection) -> rusqlite::Result<State> {
         .unwrap_or_default())
 }
 
-fn put(file: &Connection, id: &IdDigest, known: &Known, pass: u32) -> rusqlite::Result<()> {
-    let (kind, seen, next, since) = match known {
-        Known::Copied { copied, pending } => (0, Some(*copied), *pending, None),
-        Known::Intended { pending, since } => (1, None, Some(*pending), Some(since.as_millis())),
-        Known::EndedAtSource => (2, None, None, None),
-        Known::EndedAtTarget => (3, None, None, None),
-        Known::Rejected(seen) => (4, Some(*seen), None, None),
-    };
-    let mut insert = file.prepare_cached(
-        "INSERT OR REPLACE INTO entries (id, kind, pass, digest, expires, next_digest, next_expires, since)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
-    let bytes =
-        |seen: Option<Seen>| seen.map(|seen| [seen.digest.text, seen.digest.value].concat());
-    let expires = |seen: Option<Seen>| seen.map(|seen| seen.expires.as_millis());
-    insert.execute(params![
-        id.as_slice(),
-        kind,
-        pass,
-        bytes(seen),
-        expires(seen),
-        bytes(next),
-        expires(next),
-        since
-    ])?;
-    Ok(())
-}
-
-fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let (kind, pass): (u8, u32) = (row.get(0)?, row.get(1)?);
-    let (seen, next) = (seen(row, 2)?, seen(row, 4)?);
-    let since: Option<i64> = row.get(6)?;
-    let known = match (kind, seen, next) {
-        (0, Some(copied), pending) => Known::Copied { copied, pending },
-        (1, _, Some(pending)) => Known::Intended {
-            pending,
-            since: Timestamp::from_millis(since.unwrap_or(0)),
-        },
-        (2, ..) => Known::EndedAtSource,
-        (4, Some(seen), _) => Known::Rejected(seen),
-        _ => Known::EndedAtTarget,
-    };
-    Ok(Entry { known, pass })
-}
-
-fn seen(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Seen>> {
-    let digest: Option<Vec<u8>> = row.get(at)?;
-    let expires: Option<i64> = row.get(at + 1)?;
-    let halves = digest
-        .as_deref()
-        .and_then(|bytes| bytes.split_at_checked(8));
-    let seen = halves.zip(expires).and_then(|((text, value), expires)| {
-        Some(Seen {
-            digest: Digest {
-                text: text.try_into().ok()?,
-                value: value.try_into().ok()?,
-            },
-            expires: Timestamp::from_millis(expires),
-        })
-    });
-    Ok(seen)
-}
-
 fn unusable(path: &Path, error: &dyn std::error::Error) -> Problem {
     Problem::failed(format!(
         "the journal {} cannot be used ({error}): give a file that can be written with --state",
@@ -377,111 +317,4 @@ fn failed(error: &rusqlite::Error) -> Problem {
     Problem::failed(format!(
         "the journal cannot be written ({error}): make room on its disk, and run this again"
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use cloakroom::Timestamp;
-
-    use super::{Digest, Entry, Journal, Known, PageOutcome, Phase, Reject, Seen};
-
-    fn seen(byte: u8) -> Seen {
-        Seen {
-            digest: Digest {
-                text: [byte; 8],
-                value: [byte + 1; 8],
-            },
-            expires: Timestamp::from_millis(i64::from(byte)),
-        }
-    }
-
-    #[test]
-    fn a_journal_is_read_as_it_was_written() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state");
-        let mut journal = Journal::open(&path, "a to b").unwrap();
-        let since = Timestamp::from_millis(99);
-        let entries = [
-            Known::Copied {
-                copied: seen(1),
-                pending: None,
-            },
-            Known::Copied {
-                copied: seen(1),
-                pending: Some(seen(3)),
-            },
-            Known::Intended {
-                pending: seen(5),
-                since,
-            },
-            Known::EndedAtSource,
-            Known::EndedAtTarget,
-            Known::Rejected(seen(7)),
-        ];
-        let named: Vec<_> = (0_u8..).map(|at| [at; 16]).zip(entries).collect();
-        journal.state.pass = 4;
-        journal.state.phase = Phase::Ready;
-        journal.enter(named).unwrap();
-        journal.state.pass = 5;
-        let reject = Reject {
-            handle: "h".into(),
-            reason: "r".into(),
-        };
-        let page = PageOutcome {
-            passed: vec![[1; 16]],
-            rejects: vec![([5; 16], reject.clone())],
-            ..PageOutcome::default()
-        };
-        journal.commit(&page).unwrap();
-        journal.forget_rejects().unwrap();
-        assert_eq!(journal.copied().unwrap(), 3);
-        assert_eq!(journal.missed(Timestamp::from_millis(0)).unwrap(), 2);
-        assert_eq!(journal.missed(Timestamp::from_millis(4)).unwrap(), 1);
-        let digester = journal.digester().clone();
-        drop(journal);
-        let journal = Journal::open(&path, "a to b").unwrap();
-        let ids: Vec<_> = (0..7_u8).map(|at| [at; 16]).collect();
-        let read = journal.entries(&ids).unwrap();
-        for (at, known) in entries.into_iter().enumerate() {
-            let pass = if at == 1 { 5 } else { 4 };
-            assert_eq!(read[at], Some(Entry { known, pass }), "{at}");
-        }
-        assert_eq!(read[6], None);
-        assert_eq!((journal.state.phase, journal.state.pass), (Phase::Ready, 5));
-        let mut rejects = Vec::new();
-        let each = journal.each_reject(|reject| {
-            rejects.push(reject);
-            Ok(())
-        });
-        each.unwrap().unwrap();
-        assert_eq!(rejects, [reject]);
-        assert_eq!(
-            journal.digester().identity("x"),
-            digester.identity("x"),
-            "its key stays"
-        );
-    }
-
-    #[test]
-    fn a_journal_is_of_one_move_and_one_process_and_its_owner() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state");
-        let refused = |identity| Journal::open(&path, identity).err().unwrap();
-        let journal = Journal::open(&path, "a to b").unwrap();
-        assert!(
-            refused("a to b")
-                .message()
-                .contains("another `cloakroom migrate`")
-        );
-        drop(journal);
-        assert!(refused("a to c").message().contains("of another move"));
-        assert!(Journal::open(&path, "a to b").is_ok());
-        #[cfg(unix)]
-        for file in std::fs::read_dir(directory.path()).unwrap() {
-            let mode = std::os::unix::fs::PermissionsExt::mode(
-                &file.unwrap().metadata().unwrap().permissions(),
-            );
-            assert_eq!(mode & 0o077, 0);
-        }
-    }
 }
