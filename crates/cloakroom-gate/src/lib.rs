@@ -8,11 +8,14 @@
 mod denial;
 mod fields;
 mod identity;
+mod keys;
 mod path;
 mod rules;
 mod socket;
 mod target;
+mod token;
 
 pub use denial::Decision;
+pub use keys::{Keys, KeysError, Rotation};
 pub use path::{JudgedPath, PathFault};
 pub use rules::{Matched, Rule, Rules, RulesError, Ruling};
