@@ -80,7 +80,8 @@ pub(crate) fn way_to_login(asked: &Asked<'_>, login: Option<&str>) -> Option<Str
 /// Returns the status of a refusal that is no redirect.
 pub(crate) fn status(decision: Decision) -> StatusCode {
     match decision {
-        Decision::Pass => StatusCode::OK,
+        // Never for a refusal: an error of the gate is no open door.
+        Decision::Pass => StatusCode::INTERNAL_SERVER_ERROR,
         Decision::Login => StatusCode::UNAUTHORIZED,
         Decision::Forbidden => StatusCode::FORBIDDEN,
         Decision::Malformed => StatusCode::BAD_REQUEST,

@@ -62,7 +62,7 @@ pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {
     (fields.next().is_none() && is_host(host)).then_some(host)
 }
 
-fn is_host(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (host, None),
