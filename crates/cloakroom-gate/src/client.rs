@@ -23,7 +23,9 @@ impl Client {
     pub(crate) fn of(trusted: &TrustedProxy, peer: Option<IpAddr>, headers: &HeaderMap) -> Self {
         let values = |name: HeaderName| -> Vec<String> {
             let fields = headers.get_all(name).iter();
-            fields.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+            fields
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+                .collect()
         };
         let addresses = values(FOR);
         let protos = values(PROTO).join(",");

@@ -128,7 +128,11 @@ mod tests {
                 is_socket,
             };
             let to = expected.then(|| "/login?next=/a%3Fb%3D1".to_owned());
-            assert_eq!(way_to_login(&asked, Some("/login")), to, "{method} {fields:?}");
+            assert_eq!(
+                way_to_login(&asked, Some("/login")),
+                to,
+                "{method} {fields:?}"
+            );
             assert_eq!(way_to_login(&asked, None), None);
         }
     }
@@ -160,7 +164,11 @@ mod tests {
                 headers: &headers,
                 is_socket: false,
             };
-            assert_eq!(way_to_login(&asked, Some("/login")).as_deref(), Some(to), "{target:?}");
+            assert_eq!(
+                way_to_login(&asked, Some("/login")).as_deref(),
+                Some(to),
+                "{target:?}"
+            );
         }
     }
 }

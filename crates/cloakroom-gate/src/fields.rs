@@ -59,9 +59,15 @@ pub(crate) fn is_ours(name: &HeaderName) -> bool {
 /// a proxy before it would obey.
 fn is_answers(name: &HeaderName) -> bool {
     let name = folded(name);
-    ["x-session-", "x-accel-", "x-sendfile", "x-lighttpd-send-file", "surrogate-"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    [
+        "x-session-",
+        "x-accel-",
+        "x-sendfile",
+        "x-lighttpd-send-file",
+        "surrogate-",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix))
 }
 
 fn folded(name: &HeaderName) -> String {
@@ -104,7 +110,11 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap, ticket: Option<&str>) {
 }
 
 fn remove(headers: &mut HeaderMap, is_unwanted: fn(&HeaderName) -> bool) {
-    let names: Vec<HeaderName> = headers.keys().filter(|name| is_unwanted(name)).cloned().collect();
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_unwanted(name))
+        .cloned()
+        .collect();
     for name in names {
         headers.remove(name);
     }
@@ -114,7 +124,8 @@ fn remove(headers: &mut HeaderMap, is_unwanted: fn(&HeaderName) -> bool) {
 pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(UPGRADE).iter();
     let first = asked.next().map(HeaderValue::as_bytes);
-    first.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket")) && asked.next().is_none()
+    first.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+        && asked.next().is_none()
 }
 
 /// Removes a cookie, and leaves the others unchanged.
@@ -136,7 +147,10 @@ fn drop_cookie(headers: &mut HeaderMap, cookie: &[u8]) {
 }
 
 fn is_named(pair: &[u8], cookie: &[u8]) -> bool {
-    let name = pair.split(|&byte| matches!(byte, b'=' | b';')).next().unwrap_or_default();
+    let name = pair
+        .split(|&byte| matches!(byte, b'=' | b';'))
+        .next()
+        .unwrap_or_default();
     name.trim_ascii() == cookie
 }
 

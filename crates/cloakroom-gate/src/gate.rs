@@ -131,11 +131,20 @@ impl Gate {
         }
         let refused = |decision| self.refused(asked, &rules, &ruling, decision);
         let origins = &rules.settings().origins;
-        if is_foreign(asked.method, asked.is_socket, asked.headers, asked.host, origins) {
+        if is_foreign(
+            asked.method,
+            asked.is_socket,
+            asked.headers,
+            asked.host,
+            origins,
+        ) {
             let why = "this comes from another site's page, or names no page";
             return Err(refused(Decision::Forbidden).because(why));
         }
-        let session = self.open(asked).await.map_err(|()| refused(Decision::StoreError))?;
+        let session = self
+            .open(asked)
+            .await
+            .map_err(|()| refused(Decision::StoreError))?;
         let (session, identity) = match self.who(session, &rules, &ruling).await {
             Ok(Some(who)) => who,
             Ok(None) => return Err(refused(Decision::Login)),
@@ -170,7 +179,11 @@ impl Gate {
         if let Some(agent) = asked.headers.get(USER_AGENT) {
             info.set_user_agent(agent.as_bytes());
         }
-        let cookies = asked.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes);
+        let cookies = asked
+            .headers
+            .get_all(COOKIE)
+            .iter()
+            .map(http::HeaderValue::as_bytes);
         let opened = self.0.manager.open(cookies, info).await;
         opened.map_err(|error| tracing::warn!(%error, "no session for a request at the gate"))
     }
@@ -244,7 +257,9 @@ impl Gate {
             headers: asked.headers,
             is_socket: asked.is_socket,
         };
-        let login = rules.login().filter(|_| decision == Decision::Login && ruling.redirects());
+        let login = rules
+            .login()
+            .filter(|_| decision == Decision::Login && ruling.redirects());
         let mut refusal = Refusal::of(decision, ruling.name());
         refusal.location = way_to_login(&asking, login);
         refusal
@@ -253,6 +268,8 @@ impl Gate {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("options", &self.0.options).finish_non_exhaustive()
+        f.debug_struct("Gate")
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
     }
 }

@@ -40,7 +40,11 @@ impl Identity {
             left -= if fits { role.len() } else { 0 };
             fits
         };
-        self.roles.iter().map(String::as_str).filter(fits).take(MOST_ROLES)
+        self.roles
+            .iter()
+            .map(String::as_str)
+            .filter(fits)
+            .take(MOST_ROLES)
     }
 }
 
@@ -48,7 +52,11 @@ impl Identity {
 pub(crate) fn tell(headers: &mut HeaderMap, who: Option<(&Identity, &str)>) {
     let roles = |who: &Identity| who.told_roles().map(escaped).collect::<Vec<_>>().join(",");
     let fields = match who {
-        None => [(USER, String::new()), (ROLES, String::new()), (TOKEN, String::new())],
+        None => [
+            (USER, String::new()),
+            (ROLES, String::new()),
+            (TOKEN, String::new()),
+        ],
         Some((who, token)) => [
             (USER, escaped(&who.user)),
             (ROLES, roles(who)),
@@ -132,7 +140,10 @@ mod tests {
         assert_eq!(told(&[&"x".repeat(65), "admin"]), "admin");
         assert_eq!(told(&vec!["r"; 20]), vec!["r"; 16].join(","));
         let long = "y".repeat(64);
-        assert_eq!(told(&vec![long.as_str(); 16]), vec![long.as_str(); 6].join(","));
+        assert_eq!(
+            told(&vec![long.as_str(); 16]),
+            vec![long.as_str(); 6].join(",")
+        );
     }
 
     #[test]

@@ -18,7 +18,13 @@ pub(crate) fn answer(keys: &Keys, method: &Method, path: &str) -> Option<Respons
     }
     let mut response = Response::new(Body::from(keys.jwks()));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/jwk-set+json"),
+    );
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
     Some(response)
 }

@@ -255,7 +255,11 @@ mod tests {
         ];
         for (path, plain, folded) in table {
             let judged = JudgedPath::judge(path).unwrap_or_else(|fault| panic!("{path}: {fault}"));
-            assert_eq!((judged.as_str(), judged.folded()), (plain, folded), "{path}");
+            assert_eq!(
+                (judged.as_str(), judged.folded()),
+                (plain, folded),
+                "{path}"
+            );
         }
     }
 

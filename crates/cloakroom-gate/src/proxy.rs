@@ -46,7 +46,9 @@ impl Upstream {
     pub fn parse(url: &str) -> Result<Self, String> {
         let refused = || format!("{url} is no origin: give http://HOST:PORT");
         let url: Uri = url.parse().map_err(|_| refused())?;
-        let is_plain = url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        let is_plain = url
+            .authority()
+            .is_some_and(|authority| !authority.as_str().contains('@'));
         let is_origin = url.scheme() == Some(&Scheme::HTTP)
             && matches!(url.path(), "" | "/")
             && url.query().is_none()
@@ -69,7 +71,9 @@ impl Upstream {
 
     /// Returns host and port.
     pub fn authority(&self) -> &str {
-        self.url.authority().map_or("", |authority| authority.as_str())
+        self.url
+            .authority()
+            .map_or("", |authority| authority.as_str())
     }
 
     fn proxy(&self) -> Router {
@@ -77,7 +81,9 @@ impl Upstream {
             .with_host_behaviour(HostBehaviour::Preserve)
             .with_x_forwarded_for(XForwardedFor::Preserve)
             .with_upstream_timeout(self.first_byte);
-        ReverseProxy::new("", self.url.to_string()).with_policy(policy).into()
+        ReverseProxy::new("", self.url.to_string())
+            .with_policy(policy)
+            .into()
     }
 }
 
@@ -102,7 +108,8 @@ impl Gate {
 
 async fn answer(State(state): State<Proxying>, request: Request) -> Response {
     let has_body = !request.body().is_end_stream();
-    if let Some(response) = jwks::answer(state.gate.keys(), request.method(), request.uri().path()) {
+    if let Some(response) = jwks::answer(state.gate.keys(), request.method(), request.uri().path())
+    {
         return response;
     }
     let (parts, body) = request.into_parts();
@@ -116,7 +123,9 @@ async fn answer(State(state): State<Proxying>, request: Request) -> Response {
             let mut response = refusal.answer();
             // What is left of the body is nobody's request.
             if has_body {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
             }
             response
         }
@@ -131,7 +140,10 @@ async fn judged(gate: &Gate, head: &Parts) -> Result<(Passed, Client, String), R
     let question = Question {
         method: &head.method,
         path: &path,
-        target: head.uri.path_and_query().map_or("", |target| target.as_str()),
+        target: head
+            .uri
+            .path_and_query()
+            .map_or("", |target| target.as_str()),
         host: &host,
         headers: &head.headers,
         is_socket: is_websocket(&head.headers),
@@ -241,10 +253,12 @@ fn finish(headers: &mut HeaderMap, ruling: &Ruling, ticket: Option<&str>) {
 fn keep_private(headers: &mut HeaderMap, ruling: &Ruling) {
     const SHARED: [&str; 3] = ["expires", "cdn-cache-control", "pragma"];
     let values = headers.get_all(CACHE_CONTROL).iter();
-    let words = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let is_private = words.map(str::trim).any(|word| {
-        word.eq_ignore_ascii_case("private") || word.eq_ignore_ascii_case("no-store")
-    });
+    let words = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let is_private = words
+        .map(str::trim)
+        .any(|word| word.eq_ignore_ascii_case("private") || word.eq_ignore_ascii_case("no-store"));
     if ruling.cache().is_none() && !is_private {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }

@@ -66,7 +66,11 @@ impl Refusal {
     /// Returns the answer for the client.
     pub(crate) fn answer(&self) -> Response {
         let to_login = self.location.is_some();
-        let status = if to_login { StatusCode::SEE_OTHER } else { self.status };
+        let status = if to_login {
+            StatusCode::SEE_OTHER
+        } else {
+            self.status
+        };
         let mut response = self.answer_as(status);
         if let Some(to) = &self.location {
             insert(response.headers_mut(), LOCATION, to);
@@ -79,7 +83,10 @@ impl Refusal {
         let mut response = Response::new(Body::from(self.text));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(VARY, HeaderValue::from_static("Cookie"));
         if status == StatusCode::UNAUTHORIZED {
@@ -110,7 +117,10 @@ impl Refusal {
 
 /// Counts a decision.
 pub(crate) fn count(rule: &str, decision: Decision) {
-    let labels = [("rule", rule.to_owned()), ("decision", decision.as_str().to_owned())];
+    let labels = [
+        ("rule", rule.to_owned()),
+        ("decision", decision.as_str().to_owned()),
+    ];
     metrics::counter!("cloakroom_gate_decisions_total", &labels).increment(1);
 }
 

@@ -26,11 +26,16 @@ pub(crate) fn is_foreign(
     let own = scheme.map(|(scheme, _)| format!("{scheme}://{}", host.to_ascii_lowercase()));
     let source = RequestSource {
         is_safe: is_safe && !is_socket,
-        fetch_site: headers.get("sec-fetch-site").map(|value| value.to_str().unwrap_or("")),
+        fetch_site: headers
+            .get("sec-fetch-site")
+            .map(|value| value.to_str().unwrap_or("")),
         origin,
         own: own.as_deref(),
     };
-    let allowed: Vec<Origin> = allowed.iter().filter_map(|origin| Origin::parse(origin).ok()).collect();
+    let allowed: Vec<Origin> = allowed
+        .iter()
+        .filter_map(|origin| Origin::parse(origin).ok())
+        .collect();
     match source.evaluate(&allowed) {
         Decision::Pass => is_socket && origin.is_none(),
         Decision::TokenNeeded => is_socket,

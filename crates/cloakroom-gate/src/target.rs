@@ -48,7 +48,9 @@ pub(crate) fn judge(
     }
     let host = host(headers).ok_or(TargetFault::Host)?;
     // RFC 9112 §3.2.2: a client sends the same host twice, in an absolute target.
-    let is_same = uri.authority().is_none_or(|authority| authority.as_str().eq_ignore_ascii_case(host));
+    let is_same = uri
+        .authority()
+        .is_none_or(|authority| authority.as_str().eq_ignore_ascii_case(host));
     if !is_same {
         return Err(TargetFault::Host);
     }
@@ -67,17 +69,21 @@ pub(crate) fn is_host(host: &str) -> bool {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (host, None),
     };
-    let is_number = |port: &str| port.parse::<u16>().is_ok() && port.bytes().all(|b| b.is_ascii_digit());
+    let is_number =
+        |port: &str| port.parse::<u16>().is_ok() && port.bytes().all(|b| b.is_ascii_digit());
     port.is_none_or(is_number) && (is_name(name) || is_v6(name))
 }
 
 fn is_name(name: &str) -> bool {
     let is_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    name.split('.').all(|label| !label.is_empty() && label.bytes().all(is_byte))
+    name.split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(is_byte))
 }
 
 fn is_v6(name: &str) -> bool {
-    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let inner = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
     inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
@@ -134,10 +140,20 @@ mod tests {
         for (method, target, hosts, fault) in table {
             let mut headers = HeaderMap::new();
             for host in hosts {
-                headers.append("host", http::HeaderValue::from_bytes(host.as_bytes()).unwrap());
+                headers.append(
+                    "host",
+                    http::HeaderValue::from_bytes(host.as_bytes()).unwrap(),
+                );
             }
-            let (method, uri) = (method.parse::<Method>().unwrap(), target.parse::<Uri>().unwrap());
-            assert_eq!(judge(&method, &uri, &headers).err(), fault, "{method} {target} {hosts:?}");
+            let (method, uri) = (
+                method.parse::<Method>().unwrap(),
+                target.parse::<Uri>().unwrap(),
+            );
+            assert_eq!(
+                judge(&method, &uri, &headers).err(),
+                fault,
+                "{method} {target} {hosts:?}"
+            );
         }
         assert!(!is_method("") && !is_method(&"A".repeat(33)));
     }

@@ -65,7 +65,10 @@ impl Tokens {
             audience: terms.audience.to_owned(),
             kid: key.kid.clone(),
         };
-        let is_young = |minted: &Minted| now.checked_sub(minted.at).is_some_and(|age| age < REUSE.as_secs());
+        let is_young = |minted: &Minted| {
+            now.checked_sub(minted.at)
+                .is_some_and(|age| age < REUSE.as_secs())
+        };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(minted) = kept.get(&content).filter(|minted| is_young(minted)) {
             return Some((minted.token.clone(), false));
@@ -97,7 +100,11 @@ fn mint(who: &Identity, terms: Terms<'_>, key: &SigningKey, now: u64) -> Option<
         claims["auth_time"] = time.into();
     }
     let head = json!({ "alg": "EdDSA", "typ": "JWT", "kid": key.kid });
-    let text = format!("{}.{}", BASE64.encode(head.to_string()), BASE64.encode(claims.to_string()));
+    let text = format!(
+        "{}.{}",
+        BASE64.encode(head.to_string()),
+        BASE64.encode(claims.to_string())
+    );
     let signature = key.sign(text.as_bytes())?;
     Some(format!("{text}.{}", BASE64.encode(signature)))
 }
@@ -128,7 +135,11 @@ mod tests {
         }
     }
 
-    fn verified(keys: &Keys, token: &str, audience: &str) -> Result<Value, jsonwebtoken::errors::Error> {
+    fn verified(
+        keys: &Keys,
+        token: &str,
+        audience: &str,
+    ) -> Result<Value, jsonwebtoken::errors::Error> {
         let set: JwkSet = serde_json::from_str(&keys.jwks()).unwrap();
         let kid = decode_header(token)?.kid.unwrap_or_default();
         let key = DecodingKey::from_jwk(set.find(&kid).expect("it is published"))?;
@@ -140,7 +151,10 @@ mod tests {
 
     #[test]
     fn g19_another_librarys_verifier_accepts_a_token_and_nothing_that_was_changed() {
-        let (keys, tokens) = (Keys::of_this_process(Rotation::default()).unwrap(), Tokens::default());
+        let (keys, tokens) = (
+            Keys::of_this_process(Rotation::default()).unwrap(),
+            Tokens::default(),
+        );
         let now = SystemTime::now();
         let key = keys.current(now).unwrap();
         let (token, _) = tokens.get(&ada(), TERMS, &key, now).unwrap();
@@ -154,32 +168,70 @@ mod tests {
         assert!(claims["jti"].as_str().unwrap().len() >= 22);
         verified(&keys, &token, "shipping").unwrap_err();
         let parts: Vec<&str> = token.split('.').collect();
-        let other = tokens.get(&Identity { user: "eve".into(), ..ada() }, TERMS, &key, now).unwrap().0;
+        let other = tokens
+            .get(
+                &Identity {
+                    user: "eve".into(),
+                    ..ada()
+                },
+                TERMS,
+                &key,
+                now,
+            )
+            .unwrap()
+            .0;
         let others: Vec<&str> = other.split('.').collect();
-        verified(&keys, &format!("{}.{}.{}", parts[0], others[1], parts[2]), "billing").unwrap_err();
+        verified(
+            &keys,
+            &format!("{}.{}.{}", parts[0], others[1], parts[2]),
+            "billing",
+        )
+        .unwrap_err();
         let hour_ago = now - Duration::from_hours(1);
-        let (late, _) = Tokens::default().get(&ada(), TERMS, &key, hour_ago).unwrap();
+        let (late, _) = Tokens::default()
+            .get(&ada(), TERMS, &key, hour_ago)
+            .unwrap();
         verified(&keys, &late, "billing").unwrap_err();
     }
 
     #[test]
     fn a_token_serves_its_session_for_twenty_seconds_and_nobody_else() {
-        let (keys, tokens) = (Keys::of_this_process(Rotation::default()).unwrap(), Tokens::default());
+        let (keys, tokens) = (
+            Keys::of_this_process(Rotation::default()).unwrap(),
+            Tokens::default(),
+        );
         let now = SystemTime::now();
         let key = keys.current(now).unwrap();
         let get = |who: &Identity, audience, later| {
             let terms = Terms { audience, ..TERMS };
-            tokens.get(who, terms, &key, now + Duration::from_secs(later)).unwrap()
+            tokens
+                .get(who, terms, &key, now + Duration::from_secs(later))
+                .unwrap()
         };
         let (first, is_new) = get(&ada(), "billing", 0);
         assert!(is_new);
         assert_eq!(get(&ada(), "billing", 19), (first.clone(), false));
         let others = [
-            Identity { user: "eve".into(), ..ada() },
-            Identity { roles: vec!["admin".into()], ..ada() },
-            Identity { roles: vec!["admin,staff".into()], ..ada() },
-            Identity { handle: "h2".into(), ..ada() },
-            Identity { auth_time: None, ..ada() },
+            Identity {
+                user: "eve".into(),
+                ..ada()
+            },
+            Identity {
+                roles: vec!["admin".into()],
+                ..ada()
+            },
+            Identity {
+                roles: vec!["admin,staff".into()],
+                ..ada()
+            },
+            Identity {
+                handle: "h2".into(),
+                ..ada()
+            },
+            Identity {
+                auth_time: None,
+                ..ada()
+            },
         ];
         for other in others {
             assert!(get(&other, "billing", 1).1, "{other:?}");
@@ -191,15 +243,27 @@ mod tests {
 
     #[test]
     fn g26_a_token_stays_short() {
-        let (keys, tokens) = (Keys::of_this_process(Rotation::default()).unwrap(), Tokens::default());
+        let (keys, tokens) = (
+            Keys::of_this_process(Rotation::default()).unwrap(),
+            Tokens::default(),
+        );
         let now = SystemTime::now();
         let who = Identity {
             user: "é".repeat(127),
             roles: vec!["r".repeat(64); 40],
             ..ada()
         };
-        let token = tokens.get(&who, TERMS, &keys.current(now).unwrap(), now).unwrap().0;
+        let token = tokens
+            .get(&who, TERMS, &keys.current(now).unwrap(), now)
+            .unwrap()
+            .0;
         assert!(token.len() < 2_048, "{}", token.len());
-        assert_eq!(verified(&keys, &token, "billing").unwrap()["roles"].as_array().unwrap().len(), 6);
+        assert_eq!(
+            verified(&keys, &token, "billing").unwrap()["roles"]
+                .as_array()
+                .unwrap()
+                .len(),
+            6
+        );
     }
 }

@@ -5,8 +5,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use cloakroom::policy::TrustedProxy;
-use http::request::Parts;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, UPGRADE};
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::client::peer;
@@ -59,14 +59,15 @@ async fn answer(State(state): State<Verifying>, request: Request) -> Response {
     if !state.trusted.trusts(peer(request.extensions())) {
         return plain(StatusCode::FORBIDDEN);
     }
-    if let Some(response) = jwks::answer(state.gate.keys(), request.method(), request.uri().path()) {
+    if let Some(response) = jwks::answer(state.gate.keys(), request.method(), request.uri().path())
+    {
         return response;
     }
     let Some(dialect) = dialect(request.uri().path()) else {
         return plain(StatusCode::NOT_FOUND);
     };
     let (head, _) = request.into_parts();
-    match judged(&state.gate, &head, dialect).await {
+    match judged(&state, &head, dialect).await {
         Ok(passed) => admitted(&passed),
         Err(refusal) => {
             refusal.tell();
@@ -84,7 +85,7 @@ fn dialect(path: &str) -> Option<Dialect> {
     }
 }
 
-async fn judged(gate: &Gate, head: &Parts, dialect: Dialect) -> Result<Passed, Refusal> {
+async fn judged(state: &Verifying, head: &Parts, dialect: Dialect) -> Result<Passed, Refusal> {
     let headers = &head.headers;
     let (method, uri) = asked(head, dialect).map_err(Refusal::malformed)?;
     if !target::is_method(method.as_str()) {
@@ -99,9 +100,9 @@ async fn judged(gate: &Gate, head: &Parts, dialect: Dialect) -> Result<Passed, R
         host,
         headers,
         is_socket: headers.contains_key(UPGRADE) || is_socket(headers),
-        client: Client::of(&TrustedProxy::Any, None, headers),
+        client: Client::of(&state.trusted, peer(&head.extensions), headers),
     };
-    gate.judge(&question).await
+    state.gate.judge(&question).await
 }
 
 /// Returns the method and the target that a proxy asks about. It is told once, by one family of fields: where
@@ -110,7 +111,10 @@ fn asked(head: &Parts, dialect: Dialect) -> Result<(Method, Uri), TargetFault> {
     use crate::path::PathFault::NoPath;
     let headers = &head.headers;
     if dialect == Dialect::Appended {
-        let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or("", |target| target.as_str());
         let target = target.strip_prefix("/envoy").unwrap_or_default();
         let uri = target.parse().map_err(|_| NoPath)?;
         return Ok((head.method.clone(), uri));
@@ -164,7 +168,12 @@ fn admitted(passed: &Passed) -> Response {
         response.headers_mut(),
         who.map(|admitted| (&admitted.identity, admitted.token.as_str())),
     );
-    let is_told = |name: &str| response.headers().get(name).is_some_and(|value| !value.is_empty());
+    let is_told = |name: &str| {
+        response
+            .headers()
+            .get(name)
+            .is_some_and(|value| !value.is_empty())
+    };
     let names_user = is_told("x-session-user") && is_told("x-session-jwt");
     if names_user || (passed.ruling.is_public() && who.is_none()) {
         return response;
@@ -196,6 +205,8 @@ fn refused(refusal: &Refusal, dialect: Dialect) -> Response {
 fn plain(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

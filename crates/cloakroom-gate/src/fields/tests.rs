@@ -73,10 +73,18 @@ fn g07_g14_connection_names_nothing_and_nothing_but_a_websocket_is_upgraded() {
     ];
     for (connection, asked, passes) in table {
         let mut fields: Vec<(&str, &str)> = asked.iter().map(|value| ("upgrade", *value)).collect();
-        fields.extend([("connection", connection), ("trailer", "x-session-user"), ("http2-settings", "x")]);
+        fields.extend([
+            ("connection", connection),
+            ("trailer", "x-session-user"),
+            ("http2-settings", "x"),
+        ]);
         let mut headers = head(&fields);
         clean(&mut headers, None);
-        assert_eq!(headers.contains_key("upgrade"), passes, "{connection} {asked:?}");
+        assert_eq!(
+            headers.contains_key("upgrade"),
+            passes,
+            "{connection} {asked:?}"
+        );
         let kept: Vec<&HeaderValue> = headers.get_all("connection").iter().collect();
         let expected: &[&str] = if passes { &["upgrade"] } else { &[] };
         assert_eq!(kept, expected, "{connection} {asked:?}");

@@ -37,7 +37,8 @@ impl KeyFile {
         let lock = self.lock().map_err(|error| self.failed(&error))?;
         let advanced = change(self.read()?)?;
         if advanced.is_changed {
-            self.write(&advanced.keys).map_err(|error| self.failed(&error))?;
+            self.write(&advanced.keys)
+                .map_err(|error| self.failed(&error))?;
         }
         drop(lock);
         Ok(advanced.keys)
@@ -46,7 +47,11 @@ impl KeyFile {
     fn lock(&self) -> io::Result<File> {
         let mut path = self.path.clone().into_os_string();
         path.push(".lock");
-        let lock = private().write(true).create(true).truncate(false).open(path)?;
+        let lock = private()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         lock.lock()?;
         Ok(lock)
     }
@@ -59,9 +64,8 @@ impl KeyFile {
         };
         self.refuse_readers()?;
         // serde_json's own message could quote the seed.
-        let content: Content = serde_json::from_str(&text).map_err(|error| {
-            self.failed(&format!("line {} is no keys of a gate", error.line()))
-        })?;
+        let content: Content = serde_json::from_str(&text)
+            .map_err(|error| self.failed(&format!("line {} is no keys of a gate", error.line())))?;
         if content.version != VERSION {
             return Err(self.failed(&"they were written by a newer version"));
         }
@@ -71,7 +75,10 @@ impl KeyFile {
     #[cfg(unix)]
     fn refuse_readers(&self) -> Result<(), KeysError> {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(&self.path).map_err(|error| self.failed(&error))?.permissions().mode();
+        let mode = fs::metadata(&self.path)
+            .map_err(|error| self.failed(&error))?
+            .permissions()
+            .mode();
         if mode & 0o077 == 0 {
             return Ok(());
         }
@@ -91,7 +98,11 @@ impl KeyFile {
         };
         let mut beside = self.path.clone().into_os_string();
         beside.push(".new");
-        let mut file = private().write(true).create(true).truncate(true).open(&beside)?;
+        let mut file = private()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&beside)?;
         file.write_all(serde_json::to_string_pretty(&content)?.as_bytes())?;
         file.sync_all()?;
         fs::rename(beside, &self.path)

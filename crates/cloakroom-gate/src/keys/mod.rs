@@ -116,7 +116,8 @@ impl Keys {
                 advance(held, seconds, &self.rotation, is_asked, SigningKey::draw)
             })?,
         };
-        self.held.store(Arc::new(held.into_iter().map(Arc::new).collect()));
+        self.held
+            .store(Arc::new(held.into_iter().map(Arc::new).collect()));
         Ok(())
     }
 
@@ -129,7 +130,12 @@ impl Keys {
 
     /// Returns the set of public keys (RFC 7517), as JSON.
     pub fn jwks(&self) -> String {
-        let keys: Vec<_> = self.held.load().iter().map(|key| key.public_jwk()).collect();
+        let keys: Vec<_> = self
+            .held
+            .load()
+            .iter()
+            .map(|key| key.public_jwk())
+            .collect();
         serde_json::json!({ "keys": keys }).to_string()
     }
 
@@ -142,12 +148,15 @@ impl Keys {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("rotation", &self.rotation).finish_non_exhaustive()
+        f.debug_struct("Keys")
+            .field("rotation", &self.rotation)
+            .finish_non_exhaustive()
     }
 }
 
 pub(crate) fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
 }
 
 #[cfg(test)]

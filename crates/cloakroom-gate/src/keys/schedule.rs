@@ -35,7 +35,11 @@ pub(super) fn advance(
         current = self::current(&keys, now);
     }
     let is_over = now >= keys[current].from.saturating_add(rotation.keep.as_secs());
-    let kept = if is_over { current } else { current.saturating_sub(1) };
+    let kept = if is_over {
+        current
+    } else {
+        current.saturating_sub(1)
+    };
     keys.drain(..kept);
     let current = current - kept;
     keys.truncate(current + 2);

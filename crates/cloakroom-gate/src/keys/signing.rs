@@ -99,11 +99,15 @@ impl TryFrom<Stored> for SigningKey {
     type Error = &'static str;
 
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        let seed = BASE64.decode(stored.seed).map_err(|_| "a seed is no base64url")?;
+        let seed = BASE64
+            .decode(stored.seed)
+            .map_err(|_| "a seed is no base64url")?;
         let seed = seed.try_into().map_err(|_| "a seed has not 32 bytes")?;
         let key = Self::of(seed, stored.published, stored.from).ok_or("a seed makes no key")?;
         let is_same = key.kid == stored.kid;
-        is_same.then_some(key).ok_or("a key has another thumbprint than its name")
+        is_same
+            .then_some(key)
+            .ok_or("a key has another thumbprint than its name")
     }
 }
 
@@ -124,9 +128,14 @@ mod tests {
     #[test]
     fn a_key_is_named_by_its_thumbprint() {
         // RFC 8037, appendix A.2 and A.3.
-        let public = BASE64.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+        let public = BASE64
+            .decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
+            .unwrap();
         let public: [u8; 32] = public.try_into().unwrap();
-        assert_eq!(thumbprint(&public), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(
+            thumbprint(&public),
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+        );
     }
 
     #[test]

@@ -16,7 +16,9 @@ fn at(seconds: u64) -> SystemTime {
 fn published(keys: &Keys, now: u64) -> (BTreeSet<String>, String) {
     let set: serde_json::Value = serde_json::from_str(&keys.jwks()).unwrap();
     let names = set["keys"].as_array().unwrap().iter();
-    let names = names.map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
+    let names = names
+        .map(|key| key["kid"].as_str().unwrap().to_owned())
+        .collect();
     (names, keys.current(at(now)).unwrap().kid.clone())
 }
 
@@ -50,7 +52,10 @@ fn g20_a_verifier_that_keeps_the_set_for_ten_minutes_knows_every_key_that_signs(
             assert!(set.len() <= 3, "{set:?}");
             cached.push((now, set));
             for (_, known) in cached.iter().filter(|(when, _)| now - when <= 590) {
-                assert!(known.contains(&current), "{hour} {step}: {current} is not known");
+                assert!(
+                    known.contains(&current),
+                    "{hour} {step}: {current} is not known"
+                );
             }
             // A token of the last 65 seconds is still verified.
             used.insert((now, current));
@@ -74,7 +79,10 @@ fn g20_keys_are_rotated_by_age_and_on_request_and_dropped_after_their_last_life(
     assert_eq!(published(&keys, START + 599).1, first);
     keys.refresh(at(START + 600)).unwrap();
     let (set, second) = published(&keys, START + 600);
-    assert!(second != first && set.contains(&first) && set.len() == 3, "{set:?}");
+    assert!(
+        second != first && set.contains(&first) && set.len() == 3,
+        "{set:?}"
+    );
     // One signal for each replica is one rotation.
     keys.rotate(at(START + 610)).unwrap();
     assert_eq!(published(&keys, START + 1_300).1, second);
@@ -97,7 +105,11 @@ fn g20_replicas_share_their_keys() {
     assert_eq!(one.jwks(), other.jwks());
     one.rotate(at(START + 700)).unwrap();
     // The other has not looked yet: its set holds the key that signs already.
-    assert!(published(&other, START + 700).0.contains(&published(&one, START + 700).1));
+    assert!(
+        published(&other, START + 700)
+            .0
+            .contains(&published(&one, START + 700).1)
+    );
     other.refresh(at(START + 705)).unwrap();
     assert_eq!(one.jwks(), other.jwks());
     let threads = (0..8).map(|_| {
@@ -112,7 +124,11 @@ fn g20_replicas_share_their_keys() {
             keys.jwks()
         })
     });
-    let sets: BTreeSet<String> = threads.collect::<Vec<_>>().into_iter().map(|it| it.join().unwrap()).collect();
+    let sets: BTreeSet<String> = threads
+        .collect::<Vec<_>>()
+        .into_iter()
+        .map(|it| it.join().unwrap())
+        .collect();
     assert_eq!(sets.len(), 1, "eight replicas have rotated once");
 }
 

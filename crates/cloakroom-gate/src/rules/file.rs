@@ -107,7 +107,8 @@ fn settings(file: &File) -> Result<Settings, RulesError> {
         )));
     }
     for origin in &file.origins {
-        Origin::parse(origin).map_err(|error| RulesError(format!("origins: {origin:?}: {error}")))?;
+        Origin::parse(origin)
+            .map_err(|error| RulesError(format!("origins: {origin:?}: {error}")))?;
     }
     let role_keys = match &file.role_keys[..] {
         [] => vec!["roles".to_owned()],
@@ -128,9 +129,16 @@ fn rule(route: Route, settings: &Settings) -> Result<Rule, RulesError> {
     let refused = |why: &str| Err(RulesError(format!("rule `{name}` {why}")));
     let methods = methods(route.methods, route.public, &name)?;
     let (roles, users) = match route.require {
-        Some(_) if route.public => return refused("is public and requires something: leave one out"),
-        Some(Requirement { role: None, user: None }) => {
-            return refused("has an empty `require`: name a role or a user, or leave it out for any login");
+        Some(_) if route.public => {
+            return refused("is public and requires something: leave one out");
+        }
+        Some(Requirement {
+            role: None,
+            user: None,
+        }) => {
+            return refused(
+                "has an empty `require`: name a role or a user, or leave it out for any login",
+            );
         }
         Some(Requirement { role, user }) => (names(role), names(user)),
         None => (Some(Vec::new()), Some(Vec::new())),
@@ -175,11 +183,14 @@ fn is_shared(cache: &str) -> bool {
 
 fn name(name: Option<String>, path: &str) -> Result<String, RulesError> {
     let name = name.unwrap_or_else(|| path.to_owned());
-    let is_label = !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control);
+    let is_label =
+        !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control);
     if is_label {
         Ok(name)
     } else {
-        Err(RulesError(format!("name = {name:?} of {path:?} is empty or too long for a label")))
+        Err(RulesError(format!(
+            "name = {name:?} of {path:?} is empty or too long for a label"
+        )))
     }
 }
 
@@ -203,7 +214,9 @@ fn methods(
         None if is_public => vec!["GET".to_owned(), "HEAD".to_owned()],
         None => Vec::new(),
         Some(listed) if listed.is_empty() => {
-            return Err(RulesError(format!("rule `{rule}` is for no method: name one")));
+            return Err(RulesError(format!(
+                "rule `{rule}` is for no method: name one"
+            )));
         }
         Some(listed) => listed,
     };
@@ -219,9 +232,9 @@ fn methods(
 
 fn audience(audience: Option<String>) -> Result<Option<String>, RulesError> {
     match audience {
-        Some(audience) if audience.is_empty() || audience.len() > 256 => {
-            Err(RulesError("audience is empty or longer than 256 bytes".to_owned()))
-        }
+        Some(audience) if audience.is_empty() || audience.len() > 256 => Err(RulesError(
+            "audience is empty or longer than 256 bytes".to_owned(),
+        )),
         audience => Ok(audience),
     }
 }

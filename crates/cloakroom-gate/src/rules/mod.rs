@@ -197,7 +197,9 @@ impl Ruling {
     /// Returns the name of the rule that decides, for metrics and logs.
     pub fn name(&self) -> &str {
         let strict = self.rules.iter().find(|rule| !rule.is_public);
-        strict.or(self.rules.first()).map_or("default", |rule| &rule.name)
+        strict
+            .or(self.rules.first())
+            .map_or("default", |rule| &rule.name)
     }
 
     /// Returns `true` if the request needs no session.
@@ -207,7 +209,9 @@ impl Ruling {
 
     /// Returns `true` if only some of the users who are signed in may pass.
     pub(crate) fn is_strict(&self) -> bool {
-        self.rules.iter().any(|rule| !rule.roles.is_empty() || !rule.users.is_empty())
+        self.rules
+            .iter()
+            .any(|rule| !rule.roles.is_empty() || !rule.users.is_empty())
     }
 
     /// Returns `true` if a user with these roles may pass.
@@ -216,11 +220,15 @@ impl Ruling {
     }
 
     pub(crate) fn passes_cookie(&self) -> bool {
-        self.rules.iter().all(|rule| rule.cookie == CookieRule::Pass)
+        self.rules
+            .iter()
+            .all(|rule| rule.cookie == CookieRule::Pass)
     }
 
     pub(crate) fn redirects(&self) -> bool {
-        self.rules.iter().all(|rule| rule.on_denied == OnDenied::Redirect)
+        self.rules
+            .iter()
+            .all(|rule| rule.on_denied == OnDenied::Redirect)
     }
 
     /// Returns the Cache-Control of its responses, where the file has one.
@@ -247,8 +255,14 @@ impl Rule {
 
     /// Returns `true` if it is for this method. What may be fetched may be asked for its head.
     fn is_for(&self, method: &Method) -> bool {
-        let name = if method == Method::HEAD { "GET" } else { method.as_str() };
-        self.methods.is_empty() || self.methods.contains(name) || self.methods.contains(method.as_str())
+        let name = if method == Method::HEAD {
+            "GET"
+        } else {
+            method.as_str()
+        };
+        self.methods.is_empty()
+            || self.methods.contains(name)
+            || self.methods.contains(method.as_str())
     }
 
     /// Describes what it requires, in words.

@@ -69,7 +69,10 @@ impl Table {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.paths.iter().flat_map(|path| &path.rules).map(AsRef::as_ref)
+        self.paths
+            .iter()
+            .flat_map(|path| &path.rules)
+            .map(AsRef::as_ref)
     }
 }
 
@@ -86,7 +89,10 @@ impl OfPath {
         let named = self.rules.iter().flat_map(|rule| &rule.methods);
         let named: Vec<&str> = named.map(String::as_str).collect();
         Err(Matched::NotAllowed {
-            rule: self.rules.first().map_or_else(String::new, |rule| rule.name.clone()),
+            rule: self
+                .rules
+                .first()
+                .map_or_else(String::new, |rule| rule.name.clone()),
             allow: named.join(", "),
         })
     }

@@ -143,7 +143,11 @@ fn every_rule_that_decides_has_to_hold() {
             panic!("{method} {path} is not allowed");
         };
         let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
-        assert_eq!(ruling.admits(user, &roles), expected, "{method} {path} {user} {roles:?}");
+        assert_eq!(
+            ruling.admits(user, &roles),
+            expected,
+            "{method} {path} {user} {roles:?}"
+        );
     }
 }
 
@@ -244,7 +248,10 @@ fn a_requirement_is_described_in_words() {
     };
     assert_eq!(words("home"), "nothing: it is public");
     assert_eq!(words("/admin/{*rest}"), "a login with the role admin");
-    assert_eq!(words("/admin/help"), "a login with one of the roles admin, staff");
+    assert_eq!(
+        words("/admin/help"),
+        "a login with one of the roles admin, staff"
+    );
     assert_eq!(
         words("write reports"),
         "a login with the role admin and one of the names ada, grace"

@@ -1,0 +1,9 @@
+//! Proxy mode.
+
+mod answers;
+mod ends;
+mod framing;
+mod heads;
+mod identity;
+mod limits;
+mod paths;
