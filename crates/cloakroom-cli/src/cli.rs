@@ -8,6 +8,8 @@ use clap::{CommandFactory as _, Parser};
 use crate::cookie::CookieCommand;
 use crate::demo::Options;
 use crate::doctor::DoctorOptions;
+#[cfg(feature = "gate")]
+use crate::gate::GateCommandLine;
 use crate::generate::{CompletionsOptions, ManOptions};
 use crate::policy::PolicyCommand;
 use crate::problem::Problem;
@@ -30,6 +32,9 @@ pub(crate) enum Command {
     Doctor(Box<DoctorOptions>),
     /// List, end, count, export and import sessions: by handles, never by ids
     Sessions(Box<SessionsOptions>),
+    /// Stand before an application, or beside another proxy, and let pass whoever may
+    #[cfg(feature = "gate")]
+    Gate(Box<GateCommandLine>),
     /// Explain, verify and sign session cookies
     #[command(subcommand)]
     Cookie(CookieCommand),

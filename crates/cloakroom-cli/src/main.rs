@@ -5,7 +5,11 @@ mod cli;
 mod cookie;
 mod demo;
 mod doctor;
+#[cfg(feature = "gate")]
+mod gate;
 mod generate;
+#[cfg(feature = "prometheus")]
+mod metrics;
 mod output;
 mod policy;
 mod problem;
@@ -42,6 +46,8 @@ fn run(command: Command) -> Result<ExitCode, Problem> {
         Command::Demo(options) => demo::run(&options)?,
         Command::Doctor(options) => return doctor::run(&options),
         Command::Sessions(options) => return sessions::run(&options),
+        #[cfg(feature = "gate")]
+        Command::Gate(options) => return gate::run(&options),
         Command::Cookie(command) => return cookie::run(&command),
         Command::Policy(command) => return policy::run(&command),
         Command::Completions(options) => generate::completions(&options, cli::definition())?,

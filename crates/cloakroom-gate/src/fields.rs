@@ -129,7 +129,7 @@ pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
 }
 
 /// Removes a cookie, and leaves the others unchanged.
-fn drop_cookie(headers: &mut HeaderMap, cookie: &[u8]) {
+pub(crate) fn drop_cookie(headers: &mut HeaderMap, cookie: &[u8]) {
     let fields: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
     headers.remove(COOKIE);
     for field in fields {

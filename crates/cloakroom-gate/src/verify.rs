@@ -5,12 +5,13 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use cloakroom::policy::TrustedProxy;
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, UPGRADE};
+use http::header::{CACHE_CONTROL, COOKIE, HeaderName, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::client::peer;
 use crate::denial::Decision;
+use crate::fields::drop_cookie;
 use crate::gate::{Client, Gate, Passed, Question};
 use crate::identity::tell;
 use crate::jwks;
@@ -20,6 +21,8 @@ use crate::target::{self, TargetFault};
 
 /// The login's address, on a refusal of a page: for a proxy that cannot redirect by itself.
 const LOGIN: HeaderName = HeaderName::from_static("x-session-login");
+/// The client's cookies, as far as the application may have them.
+const COOKIES: HeaderName = HeaderName::from_static("x-session-cookie");
 
 /// The way in which a proxy asks, and what it understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +71,7 @@ async fn answer(State(state): State<Verifying>, request: Request) -> Response {
     };
     let (head, _) = request.into_parts();
     match judged(&state, &head, dialect).await {
-        Ok(passed) => admitted(&passed),
+        Ok(passed) => admitted(&passed, cookies(&state.gate, &passed, head.headers)),
         Err(refusal) => {
             refusal.tell();
             refused(&refusal, dialect)
@@ -160,10 +163,14 @@ fn is_socket(headers: &HeaderMap) -> bool {
 
 /// Returns the one answer that lets a request pass. It always carries all fields of the identity, empty ones
 /// for a public rule, so that a proxy that copies them overwrites a client's.
-fn admitted(passed: &Passed) -> Response {
+fn admitted(passed: &Passed, cookies: Option<HeaderValue>) -> Response {
     count(passed.ruling.name(), Decision::Pass);
     let who = passed.admitted.as_ref();
     let mut response = plain(StatusCode::OK);
+    let none = || HeaderValue::from_static("");
+    response
+        .headers_mut()
+        .insert(COOKIES, cookies.unwrap_or_else(none));
     tell(
         response.headers_mut(),
         who.map(|admitted| (&admitted.identity, admitted.token.as_str())),
@@ -180,6 +187,19 @@ fn admitted(passed: &Passed) -> Response {
     }
     tracing::error!("a request was about to pass without a name");
     plain(StatusCode::FORBIDDEN)
+}
+
+/// Returns the cookies that the application may have, for a proxy that replaces the field by them.
+fn cookies(gate: &Gate, passed: &Passed, mut headers: HeaderMap) -> Option<HeaderValue> {
+    if !passed.ruling.passes_cookie() {
+        drop_cookie(
+            &mut headers,
+            gate.manager().policy().name().as_str().as_bytes(),
+        );
+    }
+    let fields = headers.get_all(COOKIE).iter();
+    let fields: Vec<&[u8]> = fields.map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&fields.join(&b"; "[..])).ok()
 }
 
 fn refused(refusal: &Refusal, dialect: Dialect) -> Response {

@@ -5,7 +5,7 @@ mod assets;
 mod banner;
 mod cart;
 mod catalogue;
-mod connections;
+pub(crate) mod connections;
 mod failure;
 mod headers;
 mod negotiate;

@@ -202,6 +202,11 @@ impl Ruling {
             .map_or("default", |rule| &rule.name)
     }
 
+    /// Returns the rules, one or two.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
     /// Returns `true` if the request needs no session.
     pub fn is_public(&self) -> bool {
         self.rules.iter().all(|rule| rule.is_public)
@@ -263,6 +268,18 @@ impl Rule {
         self.methods.is_empty()
             || self.methods.contains(name)
             || self.methods.contains(method.as_str())
+    }
+
+    /// Describes what it is for, in words.
+    pub fn scope(&self) -> String {
+        if self.path.is_empty() {
+            return "every other path".to_owned();
+        }
+        let methods: Vec<&str> = self.methods.iter().map(String::as_str).collect();
+        match &methods[..] {
+            [] => self.path.clone(),
+            methods => format!("{} for {}", self.path, methods.join(", ")),
+        }
     }
 
     /// Describes what it requires, in words.

@@ -50,6 +50,17 @@ async fn a_request_that_may_pass_is_200_with_all_fields_of_the_identity() {
             }
         }
     }
+    // So are the cookies that the application may have.
+    for (uri, cookies) in [
+        ("/other", "a=1;b=2"),
+        ("/shared/x", "a=1; SID;b=2"),
+        ("/public/a", "a=1;b=2"),
+    ] {
+        let (sent, kept) = (format!("a=1; {user};b=2"), cookies.replace("SID", &user));
+        let fields = [&about("GET", uri)[..], &[("Cookie", &sent)]].concat();
+        let answer = place.ask("/verify", &fields).await;
+        assert_eq!(answer.field("x-session-cookie"), Some(&*kept), "{uri}");
+    }
     let by_path = place.ask("/envoy/other?x=1", &[("Cookie", &user)]).await;
     assert_eq!(
         (by_path.status, by_path.field("x-session-user")),
