@@ -19,7 +19,7 @@ pub struct Process {
 
 impl Process {
     /// Starts `program`; what it prints goes into `log`.
-    pub(crate) fn start(
+    pub fn start(
         program: &Path,
         arguments: impl IntoIterator<Item = impl Into<OsString>>,
         directory: &Path,

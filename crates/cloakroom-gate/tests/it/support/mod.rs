@@ -1,10 +1,10 @@
 //! A gate on a free port, an upstream that writes down what it gets, and clients that say anything.
 
 pub mod upstream;
+pub mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use cloakroom::policy::TrustedProxy;
@@ -13,15 +13,11 @@ use cloakroom::{Manager, Session, SessionError};
 use cloakroom_gate::{Gate, GateOptions, Keys, Rotation, Rules, Upstream};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::net::TcpListener;
 use tower::Service as _;
 
 pub use upstream::Recorder;
-
-/// The longest that anything here may take before a test fails instead of hanging.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub use wire::{Answer, PATIENCE, head, raw};
 
 pub const RULES: &str = r#"
 login = "/login"
@@ -161,26 +157,6 @@ impl Place {
     }
 }
 
-/// Returns a request's head that closes its connection.
-pub fn head(method: &str, target: &str, host: SocketAddr, fields: &[(&str, &str)]) -> String {
-    let mut text = format!("{method} {target} HTTP/1.1\r\n");
-    let is = |wanted: &str| {
-        fields
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(wanted))
-    };
-    if !is("host") {
-        text.push_str(&format!("Host: {host}\r\n"));
-    }
-    if !is("connection") {
-        text.push_str("Connection: close\r\n");
-    }
-    for (name, value) in fields {
-        text.push_str(&format!("{name}: {value}\r\n"));
-    }
-    text + "\r\n"
-}
-
 /// Serves HTTP/1, as the command does.
 pub async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -196,46 +172,4 @@ pub async fn serve(router: Router) -> SocketAddr {
         }
     });
     address
-}
-
-/// Sends bytes and returns all that comes back until the other side closes.
-pub async fn raw(to: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(to).await.unwrap();
-    // A server that has heard enough may close before it has read all.
-    let _ = stream.write_all(bytes).await;
-    let mut answer = Vec::new();
-    let reading = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
-    let _ =
-        reading.unwrap_or_else(|_| panic!("no end after {:?}", String::from_utf8_lossy(&answer)));
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// A response as it came.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
-}
-
-impl Answer {
-    pub fn of(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        Self {
-            status: status.unwrap_or(0),
-            head: head.to_owned(),
-            body: body.to_owned(),
-        }
-    }
-
-    /// Returns the value of a field; the last one of its name.
-    pub fn field(&self, name: &str) -> Option<&str> {
-        let pairs = self.head.lines().filter_map(|line| line.split_once(':'));
-        let mut found = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name));
-        found.next_back().map(|(_, value)| value.trim())
-    }
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-use super::PATIENCE;
+use super::wire::PATIENCE;
 
 /// A request that has reached the upstream.
 #[derive(Clone, Debug)]

@@ -1,0 +1,18 @@
+//! `cloakroom gate` as it runs: alone, and behind real proxies with the configurations that it prints.
+
+#![expect(clippy::unwrap_used, reason = "a test says so by failing")]
+
+mod fronts;
+mod place;
+mod served;
+
+#[path = "../../../cloakroom-gate/tests/it/support/upstream.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the gate's own tests use more of it"
+)]
+mod upstream;
+#[path = "../../../cloakroom-gate/tests/it/support/wire.rs"]
+#[allow(unreachable_pub, reason = "the gate's own tests use it as well")]
+mod wire;
