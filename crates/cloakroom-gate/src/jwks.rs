@@ -22,9 +22,9 @@ pub(crate) fn answer(keys: &Keys, method: &Method, path: &str) -> Option<Respons
         CONTENT_TYPE,
         HeaderValue::from_static("application/jwk-set+json"),
     );
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=300"),
-    );
+    let cache = format!("public, max-age={}", keys.max_age().as_secs());
+    if let Ok(cache) = HeaderValue::try_from(cache) {
+        headers.insert(CACHE_CONTROL, cache);
+    }
     Some(response)
 }

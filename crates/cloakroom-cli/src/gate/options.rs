@@ -80,6 +80,10 @@ pub(super) struct GateOptions {
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
     pub(super) rotate_every: Duration,
 
+    /// Time for which a key is published before it signs: twice as long as verifiers keep the set
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    pub(super) key_notice: Duration,
+
     /// The claim `iss` of tokens
     #[arg(long, value_name = "NAME", default_value = "cloakroom-gate")]
     pub(super) issuer: String,

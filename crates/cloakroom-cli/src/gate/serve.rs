@@ -93,6 +93,7 @@ fn describe() {
 fn keys(options: &GateOptions) -> Result<Keys, Problem> {
     let rotation = Rotation {
         age: options.rotate_every,
+        notice: options.key_notice,
         ..Rotation::default()
     };
     let keys = match &options.keys {

@@ -204,7 +204,6 @@ impl Proxy {
                     "proxy_http",
                     "proxy_wstunnel",
                     "lua",
-                    "unixd",
                 ]
                 .map(|name| {
                     format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so")
@@ -686,11 +685,15 @@ async fn ends(front: Front, linus: &str, ada: &str) {
     place.gate.signal("STOP");
     assert!(send("/other").await.status >= 500, "{proxy:?}");
     place.gate.kill();
-    for target in ["/other", "/admin", "/public/a"] {
+    let last = ["/other", "/admin", "/public/last"];
+    for target in last {
         let answer = send(target).await;
         assert!(answer.status >= 500, "{proxy:?} {target} {answer:?}");
     }
-    assert!(place.upstream.take().is_empty(), "{proxy:?}");
+    // What a test before gave up waiting for may still arrive.
+    for target in place.upstream.targets() {
+        assert!(!last.contains(&&*target), "{proxy:?} {target}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -139,6 +139,12 @@ impl Keys {
         serde_json::json!({ "keys": keys }).to_string()
     }
 
+    /// Returns the time for which verifiers may keep the set: five minutes, and half the time for which a key is
+    /// published before it signs, at the most.
+    pub fn max_age(&self) -> Duration {
+        (self.rotation.notice / 2).min(Duration::from_mins(5))
+    }
+
     /// Returns the time for which the current key has signed.
     pub fn age(&self, now: SystemTime) -> Duration {
         let from = self.current(now).map_or(0, |key| key.from);
