@@ -128,6 +128,7 @@ impl Rules {
         let default = Rule {
             name: "default".to_owned(),
             cookie: settings.cookie,
+            audience: settings.audience.clone(),
             ..Rule::default()
         };
         let rules = Self {
@@ -194,12 +195,11 @@ impl Rules {
 }
 
 impl Ruling {
-    /// Returns the name of the rule that decides, for metrics and logs.
+    /// Returns the name of the rule that decides, for metrics and logs: of two, the one that requires more.
     pub fn name(&self) -> &str {
-        let strict = self.rules.iter().find(|rule| !rule.is_public);
-        strict
-            .or(self.rules.first())
-            .map_or("default", |rule| &rule.name)
+        let by_demand = |rule: &&Arc<Rule>| (rule.is_strict(), !rule.is_public);
+        let strictest = self.rules.iter().rev().max_by_key(by_demand);
+        strictest.map_or("default", |rule| &rule.name)
     }
 
     /// Returns the rules, one or two.
@@ -214,9 +214,7 @@ impl Ruling {
 
     /// Returns `true` if only some of the users who are signed in may pass.
     pub(crate) fn is_strict(&self) -> bool {
-        self.rules
-            .iter()
-            .any(|rule| !rule.roles.is_empty() || !rule.users.is_empty())
+        self.rules.iter().any(|rule| rule.is_strict())
     }
 
     /// Returns `true` if a user with these roles may pass.
@@ -250,6 +248,11 @@ impl Rule {
     /// Returns its name: that of the file, else its path.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns `true` if it requires more than a login.
+    fn is_strict(&self) -> bool {
+        !self.roles.is_empty() || !self.users.is_empty()
     }
 
     fn admits(&self, user: &str, roles: &[String]) -> bool {

@@ -257,3 +257,42 @@ fn a_requirement_is_described_in_words() {
         "a login with the role admin and one of the names ada, grace"
     );
 }
+
+#[test]
+fn what_a_file_sets_for_all_holds_for_every_rule_and_the_default_one() {
+    let text = "cookie = \"pass\"\naudience = \"shop\"\n[[route]]\npath = \"/a\"\n\
+                [[route]]\npath = \"/b\"\ncookie = \"strip\"\naudience = \"billing\"";
+    let rules = Rules::parse(text).unwrap();
+    for (path, passes, audience) in [
+        ("/a", true, "shop"),
+        ("/b", false, "billing"),
+        ("/c", true, "shop"),
+    ] {
+        let judged = JudgedPath::judge(path).unwrap();
+        let Matched::Ruled(ruling) = rules.of(&judged, &Method::GET) else {
+            panic!("{path} is not allowed");
+        };
+        assert_eq!(
+            (ruling.passes_cookie(), ruling.audience()),
+            (passes, Some(audience)),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn of_two_rules_the_one_that_requires_more_gives_its_name() {
+    let rules = shop();
+    let table = [
+        ("/ADMIN", "/admin/{*rest}"),
+        ("/admin/HELP", "/admin/{*rest}"),
+        ("/PUBLIC/x", "default"),
+    ];
+    for (path, name) in table {
+        let judged = JudgedPath::judge(path).unwrap();
+        let Matched::Ruled(ruling) = rules.of(&judged, &Method::GET) else {
+            panic!("{path} is not allowed");
+        };
+        assert_eq!(ruling.name(), name, "{path}");
+    }
+}
