@@ -95,12 +95,15 @@ mod tests {
 
     use super::{Asked, way_to_login};
 
+    /// Method, whether it is a handshake, fields, whether it is sent to the login.
+    type Row<'a> = (Method, bool, &'a [(&'a str, &'a str)], bool);
+
     #[test]
     fn g25_only_a_page_is_sent_to_the_login() {
         let page = ("accept", "text/html,*/*;q=0.8");
         let navigate = ("sec-fetch-mode", "navigate");
         #[rustfmt::skip]
-        let table: [(Method, bool, &[(&str, &str)], bool); 14] = [
+        let table: [Row<'_>; 14] = [
             (Method::GET,  false, &[page],                                       true),
             (Method::HEAD, false, &[page],                                       true),
             (Method::GET,  false, &[navigate],                                   true),

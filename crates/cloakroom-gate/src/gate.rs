@@ -120,7 +120,7 @@ impl Gate {
         let rules = self.0.rules.load_full();
         let ruling = match rules.of(asked.path, asked.method) {
             Matched::Ruled(ruling) => ruling,
-            Matched::NotAllowed { rule, allow } => return Err(Refusal::not_allowed(rule, allow)),
+            Matched::NotAllowed { rule, allow } => return Err(Refusal::not_allowed(&rule, allow)),
         };
         // After a handshake the upstream would accept anything: no public rule opens a tunnel.
         if ruling.is_public() && !asked.is_socket {
@@ -129,7 +129,7 @@ impl Gate {
                 admitted: None,
             });
         }
-        let refused = |decision| self.refused(asked, &rules, &ruling, decision);
+        let refused = |decision| refusal(asked, &rules, &ruling, decision);
         let origins = &rules.settings().origins;
         if is_foreign(
             asked.method,
@@ -206,14 +206,14 @@ impl Gate {
         let (Some(user), Some(handle)) = (session.user(), session.handle()) else {
             return Ok(None);
         };
-        let mut roles: Vec<String> = Vec::new();
+        let mut held: Vec<String> = Vec::new();
         for key in &rules.settings().role_keys {
-            roles.extend(session.roles_in(key));
+            held.extend(session.roles_in(key));
         }
         let since = session.authenticated_at().map(crate::keys::seconds);
         let identity = Identity {
             user,
-            roles,
+            roles: held,
             handle,
             auth_time: since,
         };
@@ -243,27 +243,22 @@ impl Gate {
         }
         Some(token)
     }
+}
 
-    fn refused(
-        &self,
-        asked: &Question<'_>,
-        rules: &Rules,
-        ruling: &Ruling,
-        decision: Decision,
-    ) -> Refusal {
-        let asking = Asked {
-            method: asked.method,
-            target: asked.target,
-            headers: asked.headers,
-            is_socket: asked.is_socket,
-        };
-        let login = rules
-            .login()
-            .filter(|_| decision == Decision::Login && ruling.redirects());
-        let mut refusal = Refusal::of(decision, ruling.name());
-        refusal.location = way_to_login(&asking, login);
-        refusal
-    }
+/// Returns the refusal of a request for which this was decided.
+fn refusal(asked: &Question<'_>, rules: &Rules, ruling: &Ruling, decision: Decision) -> Refusal {
+    let asking = Asked {
+        method: asked.method,
+        target: asked.target,
+        headers: asked.headers,
+        is_socket: asked.is_socket,
+    };
+    let login = rules
+        .login()
+        .filter(|_| decision == Decision::Login && ruling.redirects());
+    let mut refusal = Refusal::of(decision, ruling.name());
+    refusal.location = way_to_login(&asking, login);
+    refusal
 }
 
 impl fmt::Debug for Gate {

@@ -140,10 +140,7 @@ mod tests {
         assert_eq!(told(&[&"x".repeat(65), "admin"]), "admin");
         assert_eq!(told(&vec!["r"; 20]), vec!["r"; 16].join(","));
         let long = "y".repeat(64);
-        assert_eq!(
-            told(&vec![long.as_str(); 16]),
-            vec![long.as_str(); 6].join(",")
-        );
+        assert_eq!(told(&vec![long.as_str(); 16]), [long.as_str(); 6].join(","));
     }
 
     #[test]

@@ -36,12 +36,12 @@ impl Refusal {
     }
 
     /// Returns the refusal of a method that no rule of a path names.
-    pub(crate) fn not_allowed(rule: String, allow: String) -> Self {
+    pub(crate) fn not_allowed(rule: &str, allow: String) -> Self {
         Self {
             status: StatusCode::METHOD_NOT_ALLOWED,
             allow: Some(allow),
             text: "no rule lets this method pass here",
-            ..Self::of(Decision::Forbidden, &rule)
+            ..Self::of(Decision::Forbidden, rule)
         }
     }
 

@@ -49,12 +49,15 @@ mod tests {
 
     use super::is_foreign;
 
+    /// Method, whether it is a handshake, fields, whether it is refused.
+    type Row<'a> = (Method, bool, &'a [(&'a str, &'a str)], bool);
+
     #[test]
     fn g13_sockets_are_opened_by_this_sites_pages_and_forms_sent_from_them() {
         const SOCKET: bool = true;
         const PLAIN: bool = false;
         #[rustfmt::skip]
-        let table: [(Method, bool, &[(&str, &str)], bool); 21] = [
+        let table: [Row<'_>; 21] = [
             (Method::GET,  SOCKET, &[("origin", "https://app.example:8080")],                                          false),
             (Method::GET,  SOCKET, &[("origin", "http://app.example:8080")],                                           false),
             (Method::GET,  SOCKET, &[("origin", "https://pay.example")],                                               false),

@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::path::{JudgedPath, PathFault};
 
-/// Longest method in bytes; WebDAV's `VERSION-CONTROL` has 15.
+/// Longest method in bytes; `VERSION-CONTROL` of RFC 3253 has 15.
 const LONGEST_METHOD: usize = 32;
 
 /// The reason for which a request is refused whatever the rules say.

@@ -1,6 +1,12 @@
 //! `cloakroom gate` as it runs: alone, and behind real proxies with the configurations that it prints.
 
 #![expect(clippy::unwrap_used, reason = "a test says so by failing")]
+#![expect(
+    clippy::type_complexity,
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "rows of tables, and requests that are put together piece by piece"
+)]
 
 mod fronts;
 mod place;
@@ -14,5 +20,4 @@ mod served;
 )]
 mod upstream;
 #[path = "../../../cloakroom-gate/tests/it/support/wire.rs"]
-#[allow(unreachable_pub, reason = "the gate's own tests use it as well")]
 mod wire;

@@ -79,7 +79,7 @@ impl KeyFile {
             .map_err(|error| self.failed(&error))?
             .permissions()
             .mode();
-        if mode & 0o077 == 0 {
+        if mode.trailing_zeros() >= 6 {
             return Ok(());
         }
         Err(self.failed(&"others may read them: chmod 600, and rotate them"))

@@ -121,7 +121,7 @@ fn the_most_specific_path_decides() {
 
 #[test]
 fn every_rule_that_decides_has_to_hold() {
-    let rules = shop();
+    let shop = shop();
     #[rustfmt::skip]
     let table: [(&str, &str, &str, &[&str], bool); 12] = [
         ("GET", "/admin",      "ada",   &["admin"],          true),
@@ -139,7 +139,7 @@ fn every_rule_that_decides_has_to_hold() {
     ];
     for (method, path, user, roles, expected) in table {
         let judged = JudgedPath::judge(path).unwrap();
-        let Matched::Ruled(ruling) = rules.of(&judged, &method.parse().unwrap()) else {
+        let Matched::Ruled(ruling) = shop.of(&judged, &method.parse().unwrap()) else {
             panic!("{method} {path} is not allowed");
         };
         let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();

@@ -16,14 +16,11 @@ async fn begin(place: &Place, text: &str) -> TcpStream {
 }
 
 /// Reads until the connection ends.
-async fn until_end(stream: &mut TcpStream, what: &str) -> Duration {
-    let begun = Instant::now();
+async fn until_end(stream: &mut TcpStream, what: &str) {
     let mut part = vec![0; 65_536];
     let reading = async { while stream.read(&mut part).await.is_ok_and(|read| read > 0) {} };
     let read = timeout(PATIENCE, reading).await;
     assert!(read.is_ok(), "{what} goes on after the end of its session");
-    println!("{what}: {:?} after the end", begun.elapsed());
-    begun.elapsed()
 }
 
 /// Reads for a while, in which more must come.

@@ -206,7 +206,7 @@ async fn g25_a_page_is_sent_to_the_login_and_nothing_else_is() {
         ("GET",  "/a",       &[page, ("Upgrade", "websocket"), ("Connection", "upgrade"), ("Origin", "https://pay.example")], 401, None),
     ];
     for (method, target, fields, status, location) in table {
-        let fields: Vec<_> = fields.iter().copied().collect();
+        let fields: Vec<_> = fields.to_vec();
         let text = crate::support::head(method, target, place.proxy, &fields);
         let text = text.replace("Connection: upgrade", "Connection: upgrade, close");
         let answer = crate::support::Answer::of(&place.raw(text).await);

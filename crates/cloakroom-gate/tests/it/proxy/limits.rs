@@ -81,7 +81,7 @@ async fn g29_bodies_are_streamed_both_ways() {
         .write_all(head("POST", "/upload", place.proxy, &fields).as_bytes())
         .await
         .unwrap();
-    let part = vec![b'x'; MIB as usize];
+    let part = vec![b'x'; 1024 * 1024];
     for _ in 0..LENGTH / MIB {
         stream.write_all(&part).await.unwrap();
     }
@@ -94,7 +94,7 @@ async fn g29_bodies_are_streamed_both_ways() {
         .write_all(head("GET", "/x/download", place.proxy, &fields[..1]).as_bytes())
         .await
         .unwrap();
-    let (mut part, mut read) = (vec![0; MIB as usize], 0);
+    let (mut part, mut read) = (vec![0; 1024 * 1024], 0);
     while read < LENGTH {
         read += stream.read(&mut part).await.unwrap() as u64;
     }

@@ -1,7 +1,7 @@
 //! A gate on a free port, an upstream that writes down what it gets, and clients that say anything.
 
-pub mod upstream;
-pub mod wire;
+pub(crate) mod upstream;
+pub(crate) mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tower::Service as _;
 
-pub use upstream::Recorder;
-pub use wire::{Answer, PATIENCE, head, raw};
+pub(crate) use upstream::Recorder;
+pub(crate) use wire::{Answer, PATIENCE, head, raw};
 
-pub const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
 login = "/login"
 origins = ["https://pay.example"]
 
@@ -56,20 +56,20 @@ audience = "billing"
 "#;
 
 /// A gate in proxy mode before a recording upstream, and one in verify mode for the same sessions.
-pub struct Place {
-    pub sessions: TestSessions,
-    pub gate: Gate,
-    pub proxy: SocketAddr,
-    pub verify: SocketAddr,
-    pub upstream: Recorder,
+pub(crate) struct Place {
+    pub(crate) sessions: TestSessions,
+    pub(crate) gate: Gate,
+    pub(crate) proxy: SocketAddr,
+    pub(crate) verify: SocketAddr,
+    pub(crate) upstream: Recorder,
 }
 
 impl Place {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::with(TestSessions::new(), RULES).await
     }
 
-    pub async fn with(sessions: TestSessions, rules: &str) -> Self {
+    pub(crate) async fn with(sessions: TestSessions, rules: &str) -> Self {
         let upstream = Recorder::start().await;
         let gate = Gate::new(
             sessions.manager(),
@@ -89,11 +89,11 @@ impl Place {
     }
 
     /// Returns the Cookie field of a user with roles.
-    pub async fn user(&self, name: &str, roles: &[&str]) -> String {
+    pub(crate) async fn user(&self, name: &str, roles: &[&str]) -> String {
         self.visitor(name, roles).await.field().unwrap()
     }
 
-    pub async fn visitor(&self, name: &str, roles: &[&str]) -> Visitor {
+    pub(crate) async fn visitor(&self, name: &str, roles: &[&str]) -> Visitor {
         let mut visitor = self.sessions.signed_in(name).await;
         self.sessions
             .visit(&mut visitor, async |session| session.insert("roles", roles))
@@ -102,7 +102,7 @@ impl Place {
     }
 
     /// Returns the manager of another server that shares the store.
-    pub fn elsewhere(&self) -> Manager {
+    pub(crate) fn elsewhere(&self) -> Manager {
         let manager = self.sessions.manager();
         let store = Arc::new(self.sessions.store().clone());
         Manager::with_clock(
@@ -113,11 +113,11 @@ impl Place {
     }
 
     /// Ends a user's sessions on another server.
-    pub async fn end(&self, user: &str) {
+    pub(crate) async fn end(&self, user: &str) {
         self.elsewhere().end_sessions_of(user, None).await.unwrap();
     }
 
-    pub async fn change(
+    pub(crate) async fn change(
         &self,
         visitor: &mut Visitor,
         how: impl AsyncFnOnce(&Session) -> Result<(), SessionError>,
@@ -126,16 +126,16 @@ impl Place {
     }
 
     /// Sends bytes to the proxy and returns all that comes back until the connection ends.
-    pub async fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) async fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
         raw(self.proxy, bytes.as_ref()).await
     }
 
     /// Sends one request without a body to the proxy; the last one on its connection.
-    pub async fn get(&self, target: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn get(&self, target: &str, fields: &[(&str, &str)]) -> Answer {
         self.send("GET", target, fields).await
     }
 
-    pub async fn send(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn send(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
         Answer::of(
             &raw(
                 self.proxy,
@@ -146,7 +146,7 @@ impl Place {
     }
 
     /// Asks the gate in verify mode.
-    pub async fn ask(&self, place: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn ask(&self, place: &str, fields: &[(&str, &str)]) -> Answer {
         Answer::of(
             &raw(
                 self.verify,
@@ -158,7 +158,7 @@ impl Place {
 }
 
 /// Serves HTTP/1, as the command does.
-pub async fn serve(router: Router) -> SocketAddr {
+pub(crate) async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut service = router.into_make_service_with_connect_info::<SocketAddr>();

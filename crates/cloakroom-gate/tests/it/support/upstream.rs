@@ -12,15 +12,15 @@ use super::wire::PATIENCE;
 
 /// A request that has reached the upstream.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The request line.
-    pub line: String,
-    pub fields: Vec<(String, String)>,
+    pub(crate) line: String,
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 impl Seen {
     /// Returns the values of all fields whose names a CGI server could take for this one.
-    pub fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let fold = |name: &str| {
             name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")
                 .to_lowercase()
@@ -33,7 +33,7 @@ impl Seen {
             .collect()
     }
 
-    pub fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or_default()
     }
 }
@@ -49,13 +49,13 @@ struct Log {
 
 /// The upstream.
 #[derive(Clone)]
-pub struct Recorder {
-    pub address: SocketAddr,
+pub(crate) struct Recorder {
+    pub(crate) address: SocketAddr,
     log: Arc<Mutex<Log>>,
 }
 
 impl Recorder {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let this = Self {
             address: listener.local_addr().unwrap(),
@@ -75,28 +75,28 @@ impl Recorder {
         this
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.log.lock().unwrap().seen.clone()
     }
 
     /// Returns what has come since the last call.
-    pub fn take(&self) -> Vec<Seen> {
+    pub(crate) fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut self.log.lock().unwrap().seen)
     }
 
-    pub fn targets(&self) -> Vec<String> {
+    pub(crate) fn targets(&self) -> Vec<String> {
         self.seen()
             .iter()
             .map(|seen| seen.target().to_owned())
             .collect()
     }
 
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.log.lock().unwrap().bytes.clone()
     }
 
     /// Waits until that many connections have broken off.
-    pub async fn broken(&self, number: usize) {
+    pub(crate) async fn broken(&self, number: usize) {
         let end = tokio::time::Instant::now() + PATIENCE;
         while self.log.lock().unwrap().broken < number {
             assert!(

@@ -8,10 +8,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// The longest that anything here may take before a test fails instead of hanging.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Returns a request's head that closes its connection.
-pub fn head(method: &str, target: &str, host: SocketAddr, fields: &[(&str, &str)]) -> String {
+pub(crate) fn head(
+    method: &str,
+    target: &str,
+    host: SocketAddr,
+    fields: &[(&str, &str)],
+) -> String {
     let mut text = format!("{method} {target} HTTP/1.1\r\n");
     let is = |wanted: &str| {
         fields
@@ -31,7 +36,7 @@ pub fn head(method: &str, target: &str, host: SocketAddr, fields: &[(&str, &str)
 }
 
 /// Sends bytes and returns all that comes back until the other side closes.
-pub async fn raw(to: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) async fn raw(to: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(to).await.unwrap();
     // A server that has heard enough may close before it has read all.
     let _ = stream.write_all(bytes).await;
@@ -44,14 +49,14 @@ pub async fn raw(to: SocketAddr, bytes: &[u8]) -> String {
 
 /// A response as it came.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
         let status = head
             .split(' ')
@@ -65,7 +70,7 @@ impl Answer {
     }
 
     /// Returns the value of a field; the last one of its name.
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let pairs = self.head.lines().filter_map(|line| line.split_once(':'));
         let mut found = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name));
         found.next_back().map(|(_, value)| value.trim())
