@@ -19,7 +19,7 @@ pub(super) fn checked(path: &str) -> Result<String, RulesError> {
         return refused("has a character that no accepted request has");
     }
     let inner = inner.strip_suffix('/').unwrap_or(inner);
-    let is_part = |part: &str| !part.is_empty() && !part.ends_with(['.', ' ']);
+    let is_part = |part: &str| !part.is_empty() && !part.ends_with('.') && part.trim() == part;
     if !inner.is_empty() && !inner.split('/').all(is_part) {
         return refused("has an empty part or a part of dots, which no accepted request has");
     }

@@ -262,3 +262,61 @@ async fn g08_g30_only_a_named_network_may_ask() {
     let text = head("GET", "/verify", to, &about("GET", "/public/a"));
     assert_eq!(Answer::of(&raw(to, text.as_bytes()).await).status, 403);
 }
+
+/// The fields that Traefik's and Envoy's documentation has, around what a client sent. Neither was at hand.
+#[tokio::test]
+async fn traefiks_and_envoys_questions_are_answered_as_the_printed_configurations_expect() {
+    let place = Place::open().await;
+    let user = place.user("linus", &[]).await;
+    let page = ("Accept", "text/html");
+    let traefik = |method, uri| {
+        [
+            ("X-Forwarded-Method", method),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Host", "shop.example"),
+            ("X-Forwarded-Uri", uri),
+            ("X-Forwarded-For", "203.0.113.7"),
+            ("Accept-Encoding", "gzip"),
+        ]
+    };
+    #[rustfmt::skip]
+    let table: [(&str, &str, &[(&str, &str)], u16); 8] = [
+        ("GET",  "/other",           &[("Cookie", &user)],                                            200),
+        ("GET",  "/public/a",        &[],                                                             200),
+        ("GET",  "/other?a=1",       &[page],                                                         303),
+        ("POST", "/other",           &[page],                                                         401),
+        ("GET",  "/admin",           &[("Cookie", &user)],                                            403),
+        ("GET",  "/public/../admin", &[("Cookie", &user)],                                            403),
+        ("GET",  "/socket",          &[("Cookie", &user), ("Upgrade", "websocket"), ("Origin", "https://shop.example")], 200),
+        ("GET",  "/socket",          &[("Cookie", &user), ("Upgrade", "websocket"), ("Origin", "https://evil.example")], 403),
+    ];
+    for (method, uri, fields, status) in table {
+        let asked = [&traefik(method, uri)[..], fields].concat();
+        let answer = place.ask("/forward-auth", &asked).await;
+        assert_eq!(answer.status, status, "Traefik {method} {uri} {answer:?}");
+        assert_eq!(answer.field("location").is_some(), status == 303);
+        // Envoy: the method, the path behind its prefix, and what the configuration lets through.
+        let envoy = [
+            ("Host", "shop.example"),
+            ("Content-Length", "0"),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-For", "203.0.113.7"),
+            ("X-Envoy-Internal", "true"),
+            ("X-Envoy-Expected-Rq-Timeout-Ms", "5000"),
+            // A client's own, which is not believed.
+            ("X-Forwarded-Uri", "/public/a"),
+            ("X-Original-URI", "/public/a"),
+        ];
+        let to = format!("/envoy{uri}");
+        let text = head(method, &to, place.verify, &[&envoy[..], fields].concat());
+        let answer = Answer::of(&raw(place.verify, text.as_bytes()).await);
+        assert_eq!(answer.status, status, "Envoy {method} {uri} {answer:?}");
+    }
+    // A client that gets a field of the other family past Traefik gets nothing by it.
+    let asked = [
+        &traefik("GET", "/admin")[..],
+        &[("X-Original-URI", "/public/a"), ("Cookie", &user)],
+    ]
+    .concat();
+    assert_eq!(place.ask("/forward-auth", &asked).await.status, 403);
+}

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use cloakroom::policy::RequestInfo;
 use cloakroom::testing::TestSessions;
+use cloakroom::{Manager, MemoryStore};
+use cloakroom_gate::{Gate, GateOptions, Keys, Rotation, Rules, Upstream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{PATIENCE, Place, RULES, head};
+use crate::support::{PATIENCE, Place, RULES, Recorder, head, serve};
 
 async fn begin(place: &Place, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(place.proxy).await.unwrap();
@@ -178,4 +181,50 @@ async fn a_session_has_as_many_sockets_as_the_policy_allows() {
         open.push(stream);
     }
     assert_eq!(place.upstream.seen().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_socket_keeps_its_session_from_the_idle_time_out() {
+    let policy = TestSessions::policy().idle_timeout(Duration::from_secs(6));
+    let manager = Manager::new(policy.build().unwrap(), MemoryStore::new());
+    let upstream = Recorder::start().await;
+    let gate = Gate::new(
+        manager.clone(),
+        Rules::parse("origins = [\"https://pay.example\"]").unwrap(),
+        Keys::of_this_process(Rotation::default()).unwrap(),
+        GateOptions::default(),
+    );
+    let before = Upstream::parse(&format!("http://{}", upstream.address)).unwrap();
+    let proxy = serve(gate.proxy(&before)).await;
+    let mut cookies = Vec::new();
+    for user in ["ada", "grace"] {
+        let session = manager.open([], RequestInfo::default()).await.unwrap();
+        session.login(user).await.unwrap();
+        let set = manager.close(&session).await.unwrap().set_cookie.unwrap();
+        cookies.push(set.split(';').next().unwrap().to_owned());
+    }
+    let fields = [
+        ("Cookie", cookies[0].as_str()),
+        ("Origin", "https://pay.example"),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Version", "13"),
+    ];
+    let mut stream = TcpStream::connect(proxy).await.unwrap();
+    stream
+        .write_all(head("GET", "/socket", proxy, &fields).as_bytes())
+        .await
+        .unwrap();
+    goes_on(&mut stream, "the handshake").await;
+    sleep(Duration::from_secs(9)).await;
+    stream.write_all(b"still here").await.unwrap();
+    goes_on(&mut stream, "the socket").await;
+    let status = async |cookie: &str| {
+        let text = head("GET", "/other", proxy, &[("Cookie", cookie)]);
+        crate::support::Answer::of(&crate::support::raw(proxy, text.as_bytes()).await).status
+    };
+    assert_eq!(status(&cookies[0]).await, 200);
+    // The control: nothing kept hers.
+    assert_eq!(status(&cookies[1]).await, 401);
 }

@@ -284,3 +284,32 @@ async fn a_form_of_another_site_is_refused_where_a_login_is_required() {
         assert_eq!(place.upstream.take().len(), usize::from(status == 200));
     }
 }
+
+#[tokio::test]
+async fn roles_are_those_of_the_keys_that_the_file_names() {
+    let rules = "role_keys = [\"roles\", \"role\"]\n[[route]]\npath = \"/admin\"\nrequire = { role = \"admin\" }";
+    let place = Place::with(cloakroom::testing::TestSessions::new(), rules).await;
+    #[rustfmt::skip]
+    let table: [(&str, &str, u16); 11] = [
+        ("role",  r#""admin""#,              200),
+        ("role",  r#"["staff","admin"]"#,    200),
+        ("roles", r#"["admin"]"#,            200),
+        ("roles", r#""admin""#,              200),
+        ("roles", r#"["Admin"]"#,            403),
+        ("roles", r#""administrator""#,      403),
+        ("roles", r#"{"admin":true}"#,       403),
+        ("roles", r#"["admin",1]"#,          403),
+        ("roles", "true",                    403),
+        ("roles", "null",                    403),
+        ("other", r#"["admin"]"#,            403),
+    ];
+    for (key, value, status) in table {
+        let mut visitor = place.sessions.signed_in("ada").await;
+        place
+            .change(&mut visitor, async |session| session.insert_raw(key, value))
+            .await;
+        let cookie = visitor.field().unwrap();
+        let answer = place.get("/admin", &[("Cookie", &cookie)]).await;
+        assert_eq!(answer.status, status, "{key} {value}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Proxy mode.
 
 mod answers;
+mod beyond;
 mod ends;
 mod framing;
 mod heads;
