@@ -151,11 +151,11 @@ impl Gate {
             Err(()) => return Err(refused(Decision::StoreError)),
         };
         if !ruling.admits(&identity.user, &identity.roles) {
-            return Err(refused(Decision::Forbidden).of_user(&identity));
+            return Err(refused(Decision::Forbidden).naming(&identity));
         }
         if !identity.can_be_told() {
             let why = "the user's name is longer than a field may be";
-            return Err(refused(Decision::Forbidden).because(why).of_user(&identity));
+            return Err(refused(Decision::Forbidden).because(why).naming(&identity));
         }
         let used = self.use_session(&session, &ruling).await;
         let effects = used.map_err(|()| refused(Decision::StoreError))?;

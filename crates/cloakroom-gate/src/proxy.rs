@@ -121,7 +121,7 @@ async fn answer(State(state): State<Proxying>, request: Request) -> Response {
         Err(refusal) => {
             refusal.tell();
             let mut response = refusal.answer();
-            // What is left of the body is nobody's request.
+            // No request begins in what is left of the body.
             if has_body {
                 response
                     .headers_mut()

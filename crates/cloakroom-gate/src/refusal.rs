@@ -58,7 +58,7 @@ impl Refusal {
         Self { text, ..self }
     }
 
-    pub(crate) fn of_user(self, identity: &Identity) -> Self {
+    pub(crate) fn naming(self, identity: &Identity) -> Self {
         let user = Some((identity.user.clone(), identity.handle.clone()));
         Self { user, ..self }
     }

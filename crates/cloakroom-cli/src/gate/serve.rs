@@ -96,12 +96,11 @@ fn keys(options: &GateOptions) -> Result<Keys, Problem> {
         notice: options.key_notice,
         ..Rotation::default()
     };
-    let keys = match &options.keys {
-        Some(path) => Keys::open(path, rotation),
-        None => {
-            tracing::warn!("the keys of tokens end with this process: give --keys FILE");
-            Keys::of_this_process(rotation)
-        }
+    let keys = if let Some(path) = &options.keys {
+        Keys::open(path, rotation)
+    } else {
+        tracing::warn!("the keys of tokens end with this process: give --keys FILE");
+        Keys::of_this_process(rotation)
     };
     keys.map_err(|error| Problem::failed(format!("{error}: see --keys")))
 }

@@ -10,6 +10,7 @@
 
 mod fronts;
 mod place;
+mod running;
 mod served;
 
 #[path = "../../../cloakroom-gate/tests/it/support/upstream.rs"]

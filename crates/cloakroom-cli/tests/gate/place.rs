@@ -111,17 +111,6 @@ impl Place {
         self.manager.end_sessions_of(user, None).await.unwrap();
     }
 
-    /// Returns what the command prints.
-    pub(crate) fn printed(&self, words: &[&str]) -> String {
-        let output = Command::new(PROGRAM).args(words).output().unwrap();
-        assert!(
-            output.status.success(),
-            "{words:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     pub(crate) async fn get(
         &self,
         from: SocketAddr,
@@ -158,4 +147,15 @@ fn flags(
         "--store".to_owned(),        store.to_owned(),
     ];
     flags.into()
+}
+
+/// Returns what the command prints.
+pub(crate) fn printed(words: &[&str]) -> String {
+    let output = Command::new(PROGRAM).args(words).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -145,7 +145,7 @@ async fn g03_a_query_or_a_fragment_chooses_no_rule() {
         "{:?}",
         place.upstream.targets()
     );
-    // What was judged is what is forwarded: a fragment is nobody's path.
+    // What was judged is what is forwarded: a fragment is no path.
     place.get("/public/a#/../../admin", &[]).await;
     for target in place.upstream.targets() {
         assert_eq!(target, "/public/a");
