@@ -129,7 +129,6 @@ impl Gate {
                 admitted: None,
             });
         }
-        let refused = |decision| refusal(asked, &rules, &ruling, decision);
         let origins = &rules.settings().origins;
         if is_foreign(
             asked.method,
@@ -139,17 +138,27 @@ impl Gate {
             origins,
         ) {
             let why = "this comes from another site's page, or names no page";
-            return Err(refused(Decision::Forbidden).because(why));
+            return Err(refusal(asked, &rules, &ruling, Decision::Forbidden).because(why));
         }
-        let session = self
-            .open(asked)
-            .await
-            .map_err(|()| refused(Decision::StoreError))?;
-        let (session, identity) = match self.who(session, &rules, &ruling).await {
-            Ok(Some(who)) => who,
-            Ok(None) => return Err(refused(Decision::Login)),
-            Err(()) => return Err(refused(Decision::StoreError)),
-        };
+        let admitted = self.admit(asked, &rules, &ruling).await?;
+        Ok(Passed {
+            ruling,
+            admitted: Some(admitted),
+        })
+    }
+
+    /// Opens the session of a request, and decides whether its user may pass.
+    async fn admit(
+        &self,
+        asked: &Question<'_>,
+        rules: &Rules,
+        ruling: &Ruling,
+    ) -> Result<Admitted, Refusal> {
+        let refused = |decision| refusal(asked, rules, ruling, decision);
+        let outage = |()| refused(Decision::StoreError);
+        let session = self.open(asked).await.map_err(outage)?;
+        let who = self.who(session, rules, ruling).await.map_err(outage)?;
+        let (session, identity) = who.ok_or_else(|| refused(Decision::Login))?;
         if !ruling.admits(&identity.user, &identity.roles) {
             return Err(refused(Decision::Forbidden).naming(&identity));
         }
@@ -157,17 +166,15 @@ impl Gate {
             let why = "the user's name is longer than a field may be";
             return Err(refused(Decision::Forbidden).because(why).naming(&identity));
         }
-        let used = self.use_session(&session, &ruling).await;
-        let effects = used.map_err(|()| refused(Decision::StoreError))?;
-        let token = self.token(&identity, &ruling);
-        let token = token.ok_or_else(|| refused(Decision::StoreError))?;
-        let admitted = Some(Admitted {
+        let used = self.use_session(&session, ruling).await;
+        let effects = used.map_err(outage)?;
+        let token = self.token(&identity, ruling).ok_or(()).map_err(outage)?;
+        Ok(Admitted {
             session,
             identity,
             token,
             effects,
-        });
-        Ok(Passed { ruling, admitted })
+        })
     }
 
     async fn open(&self, asked: &Question<'_>) -> Result<Session, ()> {

@@ -23,7 +23,7 @@ use crate::client::peer;
 use crate::cut::{Cut, CutBody};
 use crate::denial::Decision;
 use crate::fields::{clean, clean_answer, is_websocket};
-use crate::gate::{Client, Gate, Passed, Question};
+use crate::gate::{Admitted, Client, Gate, Passed, Question};
 use crate::identity::tell;
 use crate::jwks;
 use crate::refusal::{Refusal, count};
@@ -163,38 +163,51 @@ async fn forward(
     let Passed { ruling, admitted } = passed;
     let manager = state.gate.manager();
     let ticket = Some(manager.policy().name().as_str()).filter(|_| !ruling.passes_cookie());
-    let headers = request.headers_mut();
-    clean(headers, ticket);
-    client.tell(headers, host);
-    let Some(admitted) = admitted else {
-        count(ruling.name(), Decision::Pass);
-        let mut response = send(&state.proxy, request).await;
-        finish(response.headers_mut(), &ruling, ticket);
-        return response;
+    clean(request.headers_mut(), ticket);
+    client.tell(request.headers_mut(), host);
+    let sent = match &admitted {
+        None => Ok(send(&state.proxy, request).await),
+        Some(admitted) => send_as(&state.proxy, request, admitted, &ruling).await,
     };
-    tell(headers, Some((&admitted.identity, &admitted.token)));
-    let session = &admitted.session;
-    if is_websocket(headers) && !hold(session, &mut request) {
-        let refusal = Refusal::of(Decision::Forbidden, ruling.name())
-            .because("this session has as many open connections as it may have");
-        refusal.tell();
-        return refusal.answer();
-    }
-    let request = request.map(|body| CutBody::wrap(body, session));
-    let Some(response) = unless_ended(session, send(&state.proxy, request)).await else {
-        let refusal = Refusal::of(Decision::Login, ruling.name());
-        refusal.tell();
-        return refusal.answer();
+    let mut response = match sent {
+        Ok(response) => response,
+        Err(refusal) => {
+            refusal.tell();
+            return refusal.answer();
+        }
     };
     count(ruling.name(), Decision::Pass);
-    let mut response = response.map(|body| CutBody::wrap(body, session));
     finish(response.headers_mut(), &ruling, ticket);
-    keep_private(response.headers_mut(), &ruling);
-    let cookie = admitted.effects.set_cookie.map(HeaderValue::try_from);
-    if let Some(Ok(cookie)) = cookie {
-        response.headers_mut().append(SET_COOKIE, cookie);
+    if let Some(admitted) = admitted {
+        keep_private(response.headers_mut(), &ruling);
+        let cookie = admitted.effects.set_cookie.map(HeaderValue::try_from);
+        if let Some(Ok(cookie)) = cookie {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
     }
     response
+}
+
+/// Sends the request of a user who is signed in; what is under way ends with the session.
+async fn send_as(
+    proxy: &Router,
+    mut request: Request,
+    admitted: &Admitted,
+    ruling: &Ruling,
+) -> Result<Response, Refusal> {
+    let session = &admitted.session;
+    tell(
+        request.headers_mut(),
+        Some((&admitted.identity, &admitted.token)),
+    );
+    if is_websocket(request.headers()) && !hold(session, &mut request) {
+        let why = "this session has as many open connections as it may have";
+        return Err(Refusal::of(Decision::Forbidden, ruling.name()).because(why));
+    }
+    let request = request.map(|body| CutBody::wrap(body, session));
+    let response = unless_ended(session, send(proxy, request)).await;
+    let response = response.ok_or_else(|| Refusal::of(Decision::Login, ruling.name()))?;
+    Ok(response.map(|body| CutBody::wrap(body, session)))
 }
 
 async fn send(proxy: &Router, request: Request) -> Response {

@@ -69,7 +69,8 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Returns its id.
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 

@@ -306,6 +306,15 @@ async fn cookies(front: &Front, linus: &str) {
     front.get("/other", &[("Cookie", &sent)]).await;
     let seen = &front.seen()[0];
     assert_eq!(seen.all("cookie"), ["a=1; b=2"], "{proxy:?}");
+    // Nor where there is nothing else.
+    for target in ["/other", "/public/a"] {
+        front.get(target, &[("Cookie", linus)]).await;
+        assert_eq!(
+            front.seen()[0].all("cookie").concat(),
+            "",
+            "{proxy:?} {target}"
+        );
+    }
     front.get("/shared/x", &[("Cookie", &sent)]).await;
     assert_eq!(front.seen()[0].all("cookie"), [sent.as_str()], "{proxy:?}");
 }

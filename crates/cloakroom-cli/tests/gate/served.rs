@@ -185,6 +185,73 @@ async fn g29_slow_clients_and_long_heads_hold_nobody_up() {
     assert_eq!(place.upstream.targets(), ["/public/b"]);
 }
 
+/// Returns the gate's memory in MiB.
+fn resident(place: &Place) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", place.gate.id())).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        / 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g29_bodies_are_streamed_both_ways_whoever_reads_them() {
+    const MIB: usize = 1024 * 1024;
+    const LENGTH: usize = 300 * MIB;
+    let place = Place::open().await;
+    let cookie = place.user("ada", &[]).await;
+    let (cookie, length) = (("Cookie", cookie.as_str()), LENGTH.to_string());
+    place.get(place.proxy, "/other", &[cookie]).await;
+    let before = resident(&place);
+    let text = |method: &str, target: &str, more: &[(&str, &str)]| {
+        crate::wire::head(method, target, place.proxy, &[&[cookie], more].concat())
+    };
+    let mut stream = TcpStream::connect(place.proxy).await.unwrap();
+    stream
+        .write_all(text("POST", "/upload", &[("Content-Length", &length)]).as_bytes())
+        .await
+        .unwrap();
+    for _ in 0..LENGTH / MIB {
+        stream.write_all(&vec![b'x'; MIB]).await.unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let mut stream = TcpStream::connect(place.proxy).await.unwrap();
+    stream
+        .write_all(text("GET", "/x/download", &[]).as_bytes())
+        .await
+        .unwrap();
+    let (mut part, mut read) = (vec![0; MIB], 0);
+    while read < LENGTH {
+        read += stream.read(&mut part).await.unwrap();
+    }
+    // A hundred clients that read nothing.
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(place.proxy).await.unwrap();
+        stream
+            .write_all(text("GET", "/x/download", &[]).as_bytes())
+            .await
+            .unwrap();
+        idle.push(stream);
+    }
+    sleep(Duration::from_secs(1)).await;
+    let grown = resident(&place).saturating_sub(before);
+    assert!(
+        grown < 150,
+        "{grown} MiB for 600 MiB of bodies and a hundred clients"
+    );
+    assert_eq!(place.get(place.proxy, "/public/a", &[]).await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_under_way_is_finished_when_the_gate_ends() {
     let mut place = Place::open().await;
