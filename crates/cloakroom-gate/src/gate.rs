@@ -160,11 +160,13 @@ impl Gate {
         let who = self.who(session, rules, ruling).await.map_err(outage)?;
         let (session, identity) = who.ok_or_else(|| refused(Decision::Login))?;
         if !ruling.admits(&identity.user, &identity.roles) {
-            return Err(refused(Decision::Forbidden).naming(&identity));
+            return Err(refused(Decision::Forbidden).naming(&identity, asked.client.address));
         }
         if !identity.can_be_told() {
             let why = "the user's name is longer than a field may be";
-            return Err(refused(Decision::Forbidden).because(why).naming(&identity));
+            return Err(refused(Decision::Forbidden)
+                .because(why)
+                .naming(&identity, asked.client.address));
         }
         let used = self.use_session(&session, ruling).await;
         let effects = used.map_err(outage)?;

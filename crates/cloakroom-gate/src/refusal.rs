@@ -1,5 +1,8 @@
 //! A refusal: its answer, its line in the audit, its place in the metrics.
 
+use std::net::IpAddr;
+use std::time::SystemTime;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
@@ -10,6 +13,17 @@ use crate::denial::{Decision, status};
 use crate::identity::Identity;
 use crate::target::TargetFault;
 
+/// Version of the audit's fields, as of the library's own.
+const SCHEMA: u32 = 1;
+
+/// Who asked for what is not theirs, for the audit.
+#[derive(Clone, Debug)]
+struct Subject {
+    user: String,
+    handle: String,
+    address: Option<IpAddr>,
+}
+
 /// The reason for which a request goes no further.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
@@ -19,7 +33,7 @@ pub(crate) struct Refusal {
     status: StatusCode,
     allow: Option<String>,
     text: &'static str,
-    user: Option<(String, String)>,
+    subject: Option<Subject>,
 }
 
 impl Refusal {
@@ -31,7 +45,7 @@ impl Refusal {
             status: status(decision),
             allow: None,
             text: text(decision),
-            user: None,
+            subject: None,
         }
     }
 
@@ -58,9 +72,13 @@ impl Refusal {
         Self { text, ..self }
     }
 
-    pub(crate) fn naming(self, identity: &Identity) -> Self {
-        let user = Some((identity.user.clone(), identity.handle.clone()));
-        Self { user, ..self }
+    pub(crate) fn naming(self, identity: &Identity, address: Option<IpAddr>) -> Self {
+        let subject = Some(Subject {
+            user: identity.user.clone(),
+            handle: identity.handle.clone(),
+            address,
+        });
+        Self { subject, ..self }
     }
 
     /// Returns the answer for the client.
@@ -105,13 +123,27 @@ impl Refusal {
     /// Counts it, and writes a line about a user who asked for what is not theirs.
     pub(crate) fn tell(&self) {
         count(&self.rule, self.decision);
-        if let (Decision::Forbidden, Some((user, handle))) = (self.decision, &self.user) {
-            let line = serde_json::json!({
-                "event": format!("authz_fail:{user},{}", self.rule),
-                "level": "CRITICAL", "user": user, "handle": handle, "rule": self.rule,
-            });
+        if let (Decision::Forbidden, Some(subject)) = (self.decision, &self.subject) {
+            let line = self.audit_line(subject, SystemTime::now());
             tracing::warn!(target: "cloakroom::audit", "{line}");
         }
+    }
+
+    /// Returns a line of JSON, in OWASP's logging vocabulary.
+    fn audit_line(&self, subject: &Subject, now: SystemTime) -> String {
+        let line = serde_json::json!({
+            "datetime": humantime::format_rfc3339_millis(now).to_string(),
+            "schema": SCHEMA,
+            "appid": "cloakroom-gate",
+            "event": format!("authz_fail:{},{}", subject.user, self.rule),
+            "level": "CRITICAL",
+            "description": "a user asked for what is not theirs",
+            "user": subject.user,
+            "handle": subject.handle,
+            "source_ip": subject.address,
+            "rule": self.rule,
+        });
+        line.to_string()
     }
 }
 
