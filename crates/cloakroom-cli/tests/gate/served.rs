@@ -154,10 +154,16 @@ async fn g27_health_and_metrics_are_on_a_listener_of_their_own() {
         assert!(!metrics.contains(secret), "{secret}");
     }
     let log = fs::read_to_string(place.folder.join("log")).unwrap();
-    let line = log.lines().find(|line| line.contains("cloakroom::audit")).unwrap();
+    let line = log
+        .lines()
+        .find(|line| line.contains("cloakroom::audit"))
+        .unwrap();
     let line: serde_json::Value = serde_json::from_str(&line[line.find('{').unwrap()..]).unwrap();
     assert_eq!(line["event"], "authz_fail:ada,/admin/{*rest}");
-    assert_eq!((&line["user"], &line["source_ip"]), (&"ada".into(), &"127.0.0.1".into()));
+    assert_eq!(
+        (&line["user"], &line["source_ip"]),
+        (&"ada".into(), &"127.0.0.1".into())
+    );
     assert!(!log.contains(cookie.1));
 }
 
