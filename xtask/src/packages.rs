@@ -15,9 +15,13 @@ struct Package {
 }
 
 #[rustfmt::skip]
-const NEEDED: [Package; 11] = [
+const NEEDED: [Package; 15] = [
+    Package { name: "apache2",        program: "/usr/sbin/apache2" },
+    Package { name: "caddy",          program: "/usr/bin/caddy" },
     Package { name: "chromium",       program: "/usr/bin/chromium" },
     Package { name: "faketime",       program: "/usr/bin/faketime" },
+    Package { name: "haproxy",        program: "/usr/sbin/haproxy" },
+    Package { name: "lua-socket",     program: "/usr/share/lua/5.3/socket.lua" },
     Package { name: "nginx-light",    program: "/usr/sbin/nginx" },
     Package { name: "openssl",        program: "/usr/bin/openssl" },
     Package { name: "pgbouncer",      program: "/usr/sbin/pgbouncer" },

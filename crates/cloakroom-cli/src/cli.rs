@@ -10,6 +10,8 @@ use crate::console::ConsoleOptions;
 use crate::cookie::CookieCommand;
 use crate::demo::Options;
 use crate::doctor::DoctorOptions;
+#[cfg(feature = "gate")]
+use crate::gate::GateCommandLine;
 use crate::generate::{CompletionsOptions, ManOptions};
 use crate::migrate::MigrateOptions;
 use crate::policy::PolicyCommand;
@@ -38,6 +40,9 @@ pub(crate) enum Command {
     Console(Box<ConsoleOptions>),
     /// Move all sessions to another store, while both serve
     Migrate(Box<MigrateOptions>),
+    /// Stand before an application, or beside another proxy, and let pass whoever may
+    #[cfg(feature = "gate")]
+    Gate(Box<GateCommandLine>),
     /// Explain, verify and sign session cookies
     #[command(subcommand)]
     Cookie(CookieCommand),

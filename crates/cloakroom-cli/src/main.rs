@@ -8,7 +8,11 @@ mod console;
 mod cookie;
 mod demo;
 mod doctor;
+#[cfg(feature = "gate")]
+mod gate;
 mod generate;
+#[cfg(feature = "prometheus")]
+mod metrics;
 mod migrate;
 mod output;
 mod policy;
@@ -51,6 +55,8 @@ fn run(command: Command) -> Result<ExitCode, Problem> {
         #[cfg(feature = "console")]
         Command::Console(options) => console::run(&options)?,
         Command::Migrate(options) => return migrate::run(&options),
+        #[cfg(feature = "gate")]
+        Command::Gate(options) => return gate::run(&options),
         Command::Cookie(command) => return cookie::run(&command),
         Command::Policy(command) => return policy::run(&command),
         Command::Completions(options) => generate::completions(&options, cli::definition())?,

@@ -35,6 +35,12 @@ impl Problem {
         ExitCode::from(self.code)
     }
 
+    /// Returns the line.
+    #[cfg(feature = "gate")]
+    pub(crate) fn text(&self) -> &str {
+        &self.message
+    }
+
     #[cfg(test)]
     pub(crate) fn message(&self) -> &str {
         &self.message

@@ -69,6 +69,13 @@ impl Secrets {
         self.0.is_empty()
     }
 
+    /// Returns the secrets as the library reads them: one a line, newest first.
+    #[cfg(feature = "gate")]
+    pub(crate) fn to_text(&self) -> String {
+        let lines = self.0.iter().map(|secret| String::from_utf8_lossy(secret));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// Returns the number of secrets.
     pub(crate) fn count(&self) -> usize {
         self.0.len()

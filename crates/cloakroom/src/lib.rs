@@ -56,6 +56,7 @@
 //! | Express | [`manual::from_express`], [`manual::deviations`] |
 //! | tower-sessions, axum-login, actix-session | [`manual::coming_from`] |
 //! | deployment | [`manual::production`], [`manual::operations`], [`observe`], [`manual::command`], [`manual::faults`], [`manual::sizing`] |
+//! | applications in other languages | [`manual::gate`], [`manual::sessions_or_jwt`] |
 //! | what holds | [`manual::guarantees`], [`manual::concurrency_model`], [`manual::lifecycle`], [`manual::defaults`], `manual::security` |
 
 pub mod auth;

@@ -118,6 +118,12 @@ pub mod migrate {}
 #[doc = include_str!("manual/command.md")]
 pub mod command {}
 
+#[doc = include_str!("manual/gate.md")]
+pub mod gate {}
+
+#[doc = include_str!("manual/sessions_or_jwt.md")]
+pub mod sessions_or_jwt {}
+
 #[doc = include_str!("manual/faults.md")]
 pub mod faults {}
 

@@ -19,7 +19,7 @@ pub struct Process {
 
 impl Process {
     /// Starts `program`; what it prints goes into `log`.
-    pub(crate) fn start(
+    pub fn start(
         program: &Path,
         arguments: impl IntoIterator<Item = impl Into<OsString>>,
         directory: &Path,
@@ -69,7 +69,8 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Returns its id.
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 

@@ -150,6 +150,29 @@ impl Session {
         owner.user()
     }
 
+    /// Returns the roles of the user who is signed in, as the session holds them under `key`: an array of
+    /// strings, or one string. Guards read them under `roles`.
+    ///
+    /// None where nobody is signed in, where the value is of another kind, and where another program signed
+    /// this user in after another, whose roles they would be.
+    pub fn roles_in(&self, key: &str) -> Vec<String> {
+        if self.is_ended() || self.user().is_none() || !self.has_own_roles() {
+            return Vec::new();
+        }
+        match self.get(key).ok().flatten() {
+            Some(Value::String(role)) => vec![role],
+            Some(Value::Array(roles)) => {
+                let names = roles.into_iter().map(|role| match role {
+                    Value::String(role) => Some(role),
+                    _ => None,
+                });
+                // One that is no role makes the value one of another kind, as it does for guards.
+                names.collect::<Option<Vec<_>>>().unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Returns the user who is signed in, by these keys.
     pub(super) fn owner_by(&self, keys: &UserKeys) -> Owner {
         let owner = self.find(|held| Some(keys.owner_by(|key| held.data.application_value(key))));

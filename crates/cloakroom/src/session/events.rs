@@ -6,6 +6,13 @@ use crate::observe::{EndCause, EventSubject, SaveOutcome};
 use crate::store::StoreErrorKind;
 
 impl Session {
+    /// Returns the name of this session in pages, logs and tokens, which opens nothing: the handle of its
+    /// [`Device`](crate::auth::Device), which stays when the id changes; without one a keyed hash of its id.
+    /// `None` for a session that is not stored.
+    pub fn handle(&self) -> Option<String> {
+        self.event_subject().handle
+    }
+
     /// Returns `true` if somebody asked to be told.
     #[inline]
     pub(crate) fn is_observed(&self) -> bool {

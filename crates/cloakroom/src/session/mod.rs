@@ -29,6 +29,8 @@ use serde::de::DeserializeOwned;
 pub(crate) use crate::coordinator::{Coordinator, Followed, SaveError};
 pub use error::SessionError;
 use memo::Memo;
+#[cfg(feature = "ws")]
+pub use presence::HeldSocket;
 #[cfg(any(feature = "ws", feature = "socketio"))]
 pub(crate) use presence::Presence;
 use state::Lazy;

@@ -1,11 +1,17 @@
 //! Open connections: counts them, and keeps sessions alive as long as one of theirs is open.
 
+#[cfg(feature = "ws")]
+use std::pin::pin;
 use std::time::Duration;
 
+#[cfg(feature = "ws")]
+use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
 use super::{SaveError, Session};
 use crate::lifecycle::Edit;
+#[cfg(feature = "ws")]
+use crate::watch::EndReason;
 use crate::watch::{SocketLimit, SocketLimits, SocketPermit};
 
 /// The shortest time after which an open connection moves its session's expiry again.
@@ -86,4 +92,57 @@ fn warn_of_crowded_address() {
              `trusted_proxy`, for more raise `max_sockets_per_address`"
         );
     });
+}
+
+/// A connection that is open for a session, and that another program serves: behind a proxy. It counts among
+/// the session's sockets until it is dropped.
+#[cfg(feature = "ws")]
+pub struct HeldSocket {
+    session: Session,
+    permit: SocketPermit,
+}
+
+#[cfg(feature = "ws")]
+impl HeldSocket {
+    /// Keeps the session from its idle time-out, and waits for the moment at which the connection has to be
+    /// closed: when the session ends, with the reason, or when this server shuts down
+    /// ([`Manager::close_sockets`](crate::Manager::close_sockets)), with `None`.
+    pub async fn closing(self) -> Option<EndReason> {
+        let (ended, mut shut_down) = (self.session.ended(), self.permit.shut_down());
+        let mut presence = Presence::of(self.session.clone());
+        let renewing = async {
+            loop {
+                tokio::time::sleep(presence.due_in()).await;
+                presence.renew().await;
+            }
+        };
+        let shutting_down = pin!(shut_down.begins());
+        let closing = select(ended, shutting_down);
+        match select(closing, pin!(renewing)).await {
+            Either::Left((Either::Left((reason, _)), _)) => Some(reason),
+            Either::Left((Either::Right(_), _)) => None,
+            Either::Right((never, _)) => never,
+        }
+    }
+}
+
+#[cfg(feature = "ws")]
+impl Session {
+    /// Counts one more open connection for this session, which a proxy passes on; `None` where there are as
+    /// many as the policy allows
+    /// ([`max_sockets_per_session`](crate::policy::PolicyBuilder::max_sockets_per_session)).
+    pub fn hold_socket(&self) -> Option<HeldSocket> {
+        let permit = self.open_socket().ok()?;
+        Some(HeldSocket {
+            session: self.clone(),
+            permit,
+        })
+    }
+}
+
+#[cfg(feature = "ws")]
+impl std::fmt::Debug for HeldSocket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HeldSocket").finish_non_exhaustive()
+    }
 }
