@@ -211,6 +211,30 @@ test('what one operator ends, another sees without a reload, and that the consol
   }
 });
 
+test('metrics count the live sessions, on a listener of their own', async () => {
+  const port = await freePort();
+  const own = await Desk.open(undefined, '--metrics-addr', `127.0.0.1:${port}`);
+  try {
+    await visit(browser, {}, async (visitor) => {
+      await own.visitor(visitor);
+      const begin = Date.now() / 1000;
+      let text = '';
+      for (let tries = 0; tries < 300 && !/^cloakroom_sessions_live 1$/m.test(text); tries += 1) {
+        await sleep(100);
+        text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      }
+      assert.match(text, /^cloakroom_sessions_live 1$/m);
+      assert.match(text, /^cloakroom_build_info\{version="[\d.]+"\} 1$/m);
+      const [, counted] = text.match(/^cloakroom_sessions_counted_timestamp_seconds (\S+)$/m);
+      assert.ok(Math.abs(Number(counted) - begin) < 120, counted);
+      const refused = await fetch(`${own.url}/metrics`, { redirect: 'manual' });
+      assert.notEqual(refused.status, 200);
+    });
+  } finally {
+    await own.close();
+  }
+});
+
 test('all that match end once their number was agreed to', async () => {
   await visit(browser, { userAgent: FIREFOX }, async (visitor) => {
     await desk.visitor(visitor, 'grace', 'nanoseconds');

@@ -4,12 +4,14 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use cloakroom_console::{ActLog, Console, Entry, Rights};
 
 use crate::address::listening_address;
+use crate::connections;
 use crate::demo::options::make_private;
+use crate::metrics::Metrics;
 use crate::output::Style;
 use crate::problem::Problem;
 use crate::serve;
@@ -53,6 +55,10 @@ pub(crate) struct ConsoleOptions {
     /// Allow values of sessions to be revealed one by one, each recorded in the audit
     #[arg(long)]
     reveal: bool,
+
+    /// Address at which Prometheus finds `/metrics`, on another port [default: none]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listening_address)]
+    metrics_addr: Option<SocketAddr>,
 
     /// Read so many sessions a second at most for the figures
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -98,12 +104,41 @@ async fn open_and_serve(options: &ConsoleOptions) -> Result<(), Problem> {
     .hosts(hosts(addr))
     .scan_rate(options.scan_rate)
     .build();
+    if let Some(addr) = options.metrics_addr {
+        serve_metrics(addr, console.clone()).await?;
+    }
     serve::serve(
         listener,
         cloakroom_console::router(console),
         std::future::ready(()),
     )
     .await
+}
+
+/// Serves `/metrics` for as long as the process runs: how many sessions live, and when they were counted.
+async fn serve_metrics(addr: SocketAddr, console: Console) -> Result<(), Problem> {
+    let metrics = Metrics::install()?;
+    let (live, counted) = (
+        "cloakroom_sessions_live",
+        "cloakroom_sessions_counted_timestamp_seconds",
+    );
+    metrics::describe_gauge!(live, "Sessions that lived when they were counted last");
+    metrics::describe_gauge!(counted, "The time at which sessions were counted last");
+    let routes = metrics.routes(move || {
+        if let Some((sessions, at)) = console.counted() {
+            let since = at
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default();
+            metrics::gauge!(live).set(sessions as f64);
+            metrics::gauge!(counted).set(since.as_secs_f64());
+        }
+    });
+    let listener = serve::listen(addr).await?;
+    let bound = listener.local_addr().unwrap_or(addr);
+    say(&format!("  metrics  http://{bound}/metrics\n"));
+    tokio::spawn(metrics.keep_up());
+    tokio::spawn(connections::serve(listener, routes, std::future::pending()));
+    Ok(())
 }
 
 /// Opens the record of acts before anything is done: one that cannot be recorded is not carried out.

@@ -47,9 +47,10 @@ impl Metrics {
         }
     }
 
-    /// Returns `/metrics`, for a listener that clients cannot reach.
-    pub(crate) fn routes(&self) -> Router {
-        let show = async |State(Self(handle)): State<Self>| {
+    /// Returns `/metrics`, for a listener that clients cannot reach; `refresh` sets the gauges before each answer.
+    pub(crate) fn routes(&self, refresh: impl Fn() + Clone + Send + Sync + 'static) -> Router {
+        let show = async move |State(Self(handle)): State<Self>| {
+            refresh();
             ([(CONTENT_TYPE, FORMAT)], handle.render()).into_response()
         };
         Router::new()

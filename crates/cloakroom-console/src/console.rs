@@ -75,6 +75,16 @@ impl Console {
     }
 }
 
+impl Console {
+    /// Returns the number of live sessions at the last pass over the store, and when that ended; `None` before the
+    /// first. For metrics: as long as it is asked for, passes go on.
+    pub fn counted(&self) -> Option<(u64, SystemTime)> {
+        self.0.looked_at();
+        let stock = self.0.inventory.stock()?;
+        Some((stock.value.tally.live, stock.at))
+    }
+}
+
 impl ConsoleBuilder {
     fn new(store: Arc<dyn Store>, secrets: KeyRing, operators: Arc<dyn Operators>) -> Self {
         Self(Inner {

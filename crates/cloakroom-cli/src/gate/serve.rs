@@ -159,7 +159,7 @@ async fn listeners(
     if let (Some(addr), Some(metrics)) = (options.metrics_addr, metrics) {
         all.push((
             listen(addr, "metrics").await?,
-            metrics.routes().merge(health(gate)),
+            metrics.routes(|| ()).merge(health(gate)),
         ));
     }
     Ok(all)
