@@ -129,7 +129,7 @@ async fn serve_metrics(addr: SocketAddr, console: Console) -> Result<(), Problem
             let since = at
                 .duration_since(SystemTime::UNIX_EPOCH)
                 .unwrap_or_default();
-            metrics::gauge!(live).set(sessions as f64);
+            metrics::gauge!(live).set(f64::from(u32::try_from(sessions).unwrap_or(u32::MAX)));
             metrics::gauge!(counted).set(since.as_secs_f64());
         }
     });

@@ -68,6 +68,7 @@ pub(crate) fn filter(params: &Params) -> Result<SessionFilter, QueryError> {
         expires_before: time("expires-before")?,
         agent: params.get("agent").map(str::to_owned),
         conditions: conditions.collect::<Result<_, _>>()?,
+        signed_in: params.get("signed-in").is_some(),
         anonymous: params.get("anonymous").is_some(),
         unreadable: params.get("unreadable").is_some(),
     };
@@ -97,6 +98,7 @@ pub(crate) fn fields(filter: &SessionFilter) -> Vec<(&'static str, String)> {
         time("idle", filter.idle),
         time("expires-before", filter.expires_before),
         filter.agent.clone().map(|agent| ("agent", agent)),
+        flag("signed-in", filter.signed_in),
         flag("anonymous", filter.anonymous),
         flag("unreadable", filter.unreadable),
     ];
@@ -110,7 +112,7 @@ pub(crate) fn fields(filter: &SessionFilter) -> Vec<(&'static str, String)> {
 /// Returns the conditions as they are typed at a terminal.
 pub(crate) fn typed(filter: &SessionFilter) -> String {
     let words = fields(filter).into_iter().map(|(name, value)| match name {
-        "anonymous" | "unreadable" => format!("--{name}"),
+        "signed-in" | "anonymous" | "unreadable" => format!("--{name}"),
         name => format!("--{name} {}", quoted(&value)),
     });
     words.collect::<Vec<_>>().join(" ")
@@ -157,6 +159,7 @@ mod tests {
             ("where=role%3Dadmin&where=a.b%3D1%3D2", Ok(SessionFilter { conditions: vec![("role".into(), "admin".into()), ("a.b".into(), "1=2".into())], ..of() })),
             ("agent=firefox&unreadable=1", Ok(SessionFilter { agent: Some("firefox".into()), unreadable: true, ..of() })),
             ("anonymous=1", Ok(SessionFilter { anonymous: true, ..of() })),
+            ("signed-in=1", Ok(SessionFilter { signed_in: true, ..of() })),
             ("anonymous=1&user=7", Err("anonymous")),
             ("where=role", Err("where")), ("where=%3Dx", Err("where")), ("older=soon", Err("older")),
         ];

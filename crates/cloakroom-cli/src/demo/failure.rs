@@ -138,7 +138,15 @@ async fn sentence(status: StatusCode, body: Body) -> String {
             _ => status.canonical_reason().unwrap_or("failed").to_lowercase(),
         };
     }
-    String::from_utf8_lossy(&said).replace(['\r', '\n'], " ")
+    // The library's refusals are JSON for a client that takes it.
+    let title = |said| {
+        serde_json::from_slice::<serde_json::Value>(said)
+            .ok()?
+            .get("title")?
+            .as_str()
+            .map(str::to_owned)
+    };
+    title(&said).unwrap_or_else(|| String::from_utf8_lossy(&said).replace(['\r', '\n'], " "))
 }
 
 /// The new body under the status and the fields of the old one.
@@ -148,4 +156,27 @@ fn with_head(mut dressed: Response, mut parts: http::response::Parts) -> Respons
     *dressed.status_mut() = parts.status;
     dressed.headers_mut().extend(parts.headers);
     dressed
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+
+    use super::sentence;
+
+    /// A sentence of the library's that is JSON already is not put into JSON once more.
+    #[tokio::test]
+    async fn a_refusal_is_one_sentence_whatever_form_it_came_in() {
+        for (said, expected) in [
+            ("no such user", "no such user"),
+            (r#"{"title":"no such user","status":404}"#, "no such user"),
+            (r#"{"status":404}"#, r#"{"status":404}"#),
+            ("a\nb", "a b"),
+            ("", "not found"),
+        ] {
+            let sentence = sentence(StatusCode::NOT_FOUND, Body::from(said)).await;
+            assert_eq!(sentence, expected);
+        }
+    }
 }

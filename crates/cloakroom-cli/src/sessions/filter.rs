@@ -31,6 +31,10 @@ pub(super) struct Filter {
     #[arg(long = "where", value_name = "KEY=VALUE", value_parser = condition)]
     pub(super) conditions: Vec<(String, String)>,
 
+    /// Those in which a user is signed in
+    #[arg(long, conflicts_with_all = ["anonymous", "unreadable"])]
+    pub(super) signed_in: bool,
+
     /// Those of nobody
     #[arg(long, conflicts_with = "user")]
     pub(super) anonymous: bool,
@@ -62,6 +66,7 @@ impl Filter {
             expires_before: self.expires_before,
             agent: self.agent.clone(),
             conditions: self.conditions.clone(),
+            signed_in: self.signed_in,
             anonymous: self.anonymous,
             unreadable: self.unreadable,
         }
@@ -115,7 +120,7 @@ mod tests {
             ("--expires-before 50m", true), ("--expires-before 49m", false), ("--agent firefox", true),
             ("--agent chrome", false), ("--where role=admin", true), ("--where role=Admin", false),
             ("--where n=1", true), ("--where n=2", false), ("--where a.b=true", true), ("--where a.c=true", false),
-            ("--where role=admin --where n=2", false), ("--anonymous", false), ("--unreadable", false),
+            ("--where role=admin --where n=2", false), ("--anonymous", false), ("--signed-in", true), ("--unreadable", false),
         ];
         for (flags, expected) in table {
             let typed = std::iter::once("x").chain(flags.split_whitespace());

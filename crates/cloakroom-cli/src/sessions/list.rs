@@ -123,14 +123,19 @@ fn line(session: &SessionSummary) -> String {
 
 /// Returns a text within so many columns, without control characters: a user's name is a visitor's own.
 fn cut(text: &str, columns: usize) -> String {
-    let shown = text
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let shown = text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c });
     let shown: String = shown.collect();
     if shown.chars().count() <= columns {
         return shown;
     }
     shown.chars().take(columns - 1).chain(['…']).collect()
+}
+
+/// Returns `true` for a character that changes what a terminal shows of others: a control, or one that turns the
+/// direction of writing (Unicode's `Bidi_Control`).
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Returns a length of time in its largest unit.
@@ -175,6 +180,7 @@ mod tests {
     fn names_are_cut_and_cannot_steer_a_terminal() {
         assert_eq!(cut("ada", 16), "ada");
         assert_eq!(cut("a\u{1b}[31m", 16), "a\u{fffd}[31m");
+        assert_eq!(cut("a\u{202e}b\u{2066}", 16), "a\u{fffd}b\u{fffd}");
         assert_eq!(cut(&"x".repeat(20), 4), "xxx…");
     }
 

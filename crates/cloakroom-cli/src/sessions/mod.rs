@@ -106,7 +106,7 @@ enum Look {
         #[command(flatten)]
         filter: Filter,
         /// Look again after this time
-        #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", default_value = "2s", value_parser = interval)]
         every: std::time::Duration,
         /// Stop after so many looks
         #[arg(long, value_name = "N")]
@@ -179,6 +179,16 @@ enum Act {
         #[arg(long)]
         if_newer: bool,
     },
+}
+
+/// Parses the time between two looks: a store that is asked without a pause does nothing else.
+fn interval(text: &str) -> Result<std::time::Duration, String> {
+    let least = std::time::Duration::from_millis(100);
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time < least {
+        return Err("give 100ms or more".to_owned());
+    }
+    Ok(time)
 }
 
 /// Runs a subcommand.

@@ -135,7 +135,7 @@ pub(super) async fn import(
     let (mut lines, mut at) = (source(file)?, 0_u64);
     while let Some(text) = next_line(&mut lines) {
         at += 1;
-        let Some((id, stored)) = text.as_deref().and_then(parse) else {
+        let Some((id, stored)) = text.ok().and_then(|text| parse(&text)) else {
             audit.record("sessions_imported", "a file", &[], counts.stored);
             return Err(Problem::failed(format!(
                 "line {at} is no line that `cloakroom sessions export` writes, or one of a newer version: {} before it were imported",
@@ -170,20 +170,20 @@ fn source(file: &Path) -> Result<Box<dyn BufRead>, Problem> {
     Ok(Box::new(BufReader::new(opened)))
 }
 
-/// Reads the next line, `Some(None)` for one that is too long or no text; `None` after the last.
-fn next_line(lines: &mut impl BufRead) -> Option<Option<String>> {
+/// Reads the next line, an error for one that is too long or no text; `None` after the last.
+fn next_line(lines: &mut impl BufRead) -> Option<Result<String, ()>> {
     let mut line = Vec::new();
     match lines.take(LONGEST_LINE).read_until(b'\n', &mut line) {
         Ok(0) => return None,
         Ok(_) => {}
-        Err(_) => return Some(None),
+        Err(_) => return Some(Err(())),
     }
     if line.last() == Some(&b'\n') {
         line.pop();
     } else if line.len() as u64 == LONGEST_LINE {
-        return Some(None);
+        return Some(Err(()));
     }
-    Some(String::from_utf8(line).ok())
+    Some(String::from_utf8(line).map_err(drop))
 }
 
 /// Reads a line; `None` for one of another form.

@@ -87,6 +87,7 @@ fn conditions(view: &View<'_>, listing: &Listing<'_>) -> Markup {
                     @for extra in wheres.iter().skip(1) { input type="hidden" name="where" value=(extra); }
                 }
                 div.checks {
+                    label { input type="checkbox" name="signed-in" value="1" checked[filter.signed_in]; " signed in" }
                     label { input type="checkbox" name="anonymous" value="1" checked[filter.anonymous]; " of nobody" }
                     label { input type="checkbox" name="unreadable" value="1" checked[filter.unreadable]; " unreadable" }
                     button.primary type="submit" { "Show" }

@@ -188,8 +188,12 @@ pub(super) fn pass_form(session: &Session, form: Option<&[u8]>) -> Result<(), Re
         return Err(Rejection::TooLarge.into());
     };
     let mut fields = form_urlencoded::parse(form);
-    let token = fields.find(|(name, _)| name == TokenPlace::FIELD);
-    check(session, token.as_ref().map_or("", |(_, token)| token))
+    match fields.find(|(name, _)| name == TokenPlace::FIELD) {
+        Some((_, token)) => check(session, &token),
+        None => Err(refused(
+            "this form has no token, and its request names no Origin",
+        )),
+    }
 }
 
 fn check(session: &Session, token: &str) -> Result<(), ResponseParts> {

@@ -101,7 +101,7 @@ pub(in crate::cookie) static BASE64URL: Situation = Situation::fault(
 pub(in crate::cookie) static NO_KEY: Situation = Situation::fault(
     Accepted,
     "no-key-fits",
-    "The server does not accept the signature because none of the {keys} secrets given here made it.",
+    "The server does not accept the signature because no secret given here made it, {keys} in all.",
     "Compare the secrets of all servers, newest and older ones: `cloakroom cookie verify` with each.",
 );
 pub(in crate::cookie) static MISCOPIED_KEY: Situation = Situation::fault(

@@ -14,6 +14,11 @@ pub(crate) fn failure(status: StatusCode, said: &str, visitor: Option<&Visitor>)
             "That form is out of date",
             "It was made for another sign-in, and nothing was done. Load its page again.",
         ),
+        "this form has no token, and its request names no Origin"
+        | "this request needs the header X-CSRF-Token" => (
+            "Nothing says where this comes from",
+            "A browser sends Origin with a form, and a script X-CSRF-Token. Nothing was done; from a terminal add -H 'Origin: …' with the shop's address.",
+        ),
         "this request comes from another site" => (
             "Not from here",
             "Another site sent this request in your name, and nothing was done.",

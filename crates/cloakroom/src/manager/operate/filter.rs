@@ -22,6 +22,8 @@ pub struct SessionFilter {
     pub agent: Option<String>,
     /// Those in whose record a key, or a path of keys with dots, has this value.
     pub conditions: Vec<(String, String)>,
+    /// Those in which a user is signed in.
+    pub signed_in: bool,
     /// Those of nobody.
     pub anonymous: bool,
     /// Those whose record cannot be read.
@@ -71,6 +73,7 @@ impl SessionFilter {
                 .as_ref()
                 .is_none_or(|text| has_agent(session, text))
             && self.conditions.iter().all(has)
+            && !(self.signed_in && session.user.is_none())
             && !(self.anonymous && (session.user.is_some() || !session.is_readable))
             && !(self.unreadable && session.is_readable)
     }
@@ -87,6 +90,7 @@ impl SessionFilter {
             time("idle", self.idle),
             time("expires-before", self.expires_before),
             self.agent.as_ref().map(|agent| format!("--agent {agent}")),
+            flag("signed-in", self.signed_in),
             flag("anonymous", self.anonymous),
             flag("unreadable", self.unreadable),
         ];

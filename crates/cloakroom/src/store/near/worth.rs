@@ -48,8 +48,8 @@ impl CopyUse {
     }
 }
 
-/// The states, one for each counter of [`Versions`](super::versions::Versions). Sessions share them: one may be read once more from the store, or kept
-/// in vain. Nothing depends on the order of events.
+/// The states, one for each counter of [`Versions`](super::versions::Versions). Sessions share them: one may be
+/// read once more from the store, or kept for nothing. Nothing depends on the order of events.
 #[derive(Debug)]
 pub(super) struct Worth(Box<[AtomicU8]>);
 

@@ -72,6 +72,11 @@ where
             "this form is out of date: load its page again".into(),
         ),
         (
+            String::from("a=1"),
+            403,
+            "this form has no token, and its request names no Origin".into(),
+        ),
+        (
             format!("_csrf={token}&a={}", "x".repeat(2_000)),
             413,
             String::new(),
