@@ -33,7 +33,7 @@ pub(super) fn measure(context: &Context, figures: &Path, sessions: u64) -> Resul
         fs::create_dir_all(parent).map_err(|error| error.to_string())?;
     }
     let mut command = context.cargo(
-        "test --release -p cloakroom-cli --all-features --test migrate -- figures --ignored --nocapture",
+        "test --release -p cloakroom-cli --all-features --test migrate -- figures --nocapture",
     );
     command
         .env("CLOAKROOM_MIGRATE", sessions.to_string())

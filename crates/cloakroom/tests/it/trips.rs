@@ -9,7 +9,7 @@ use cloakroom::{Clock, Manager, Policy, Secure, Session, SessionError, SessionLa
 use testbed::{Mongo, Postgres, Proxy, Redis, Server};
 
 use crate::support::servers::connect;
-use crate::support::{Client, keys, send};
+use crate::support::{Answer, Client, keys, send};
 
 /// Each request and the most round trips that it may take; that of a sign-in, which stores one session
 /// and ends another, is the store's affair.
@@ -22,6 +22,35 @@ const MOST: [(&str, u64); 7] = [
     ("forged", 0),
     ("not asked for", 0),
 ];
+
+/// Number of times that a request is counted; the least is what it takes.
+const TRIES: u32 = 3;
+
+/// Returns the round trips that a request waited for. A driver's own question, of whether its server lives, hides
+/// the waits of a request that it overlaps; then at most one of the round trips was made at the same time as another.
+fn waits(counted: u64, trips: u64) -> u64 {
+    if counted == 0 {
+        trips.saturating_sub(1)
+    } else {
+        counted
+    }
+}
+
+async fn ask(request: &str, client: &mut Client, router: &Router, forged: &str) -> Answer {
+    match request {
+        "read" => client.get("/who").await,
+        "write" => client.get("/write").await,
+        "add" => client.get("/add").await,
+        "touch" => client.get("/touch").await,
+        "sign in" => client.get("/in").await,
+        "anonymous" => Client::new(router.clone()).get("/who").await,
+        "forged" => {
+            let request = Request::get("/who").header(COOKIE, forged);
+            send(router, request.body(Body::empty()).unwrap()).await
+        }
+        _ => client.get("/plain").await,
+    }
+}
 
 fn app(manager: Manager) -> Router {
     async fn who(session: Session) -> Result<String, SessionError> {
@@ -75,30 +104,19 @@ async fn count(server: &dyn Server, sign_in: u64) {
     }
     let forged = format!("connect.sid={}x", client.cookies["connect.sid"]);
     for (request, most) in MOST.into_iter().chain([("sign in", sign_in)]) {
-        proxy.take_waits();
-        proxy.take_trips();
-        let answer = match request {
-            "read" => client.get("/who").await,
-            "write" => client.get("/write").await,
-            "add" => client.get("/add").await,
-            "touch" => client.get("/touch").await,
-            "sign in" => client.get("/in").await,
-            "anonymous" => Client::new(router.clone()).get("/who").await,
-            "forged" => {
-                let request = Request::get("/who").header(COOKIE, &forged);
-                send(&router, request.body(Body::empty()).unwrap()).await
+        let (mut waited, mut trips) = (u64::MAX, 0);
+        // What else a driver asks on a busy machine, by a clock of its own, only adds to a count.
+        for _ in 0..TRIES {
+            proxy.take_waits();
+            proxy.take_trips();
+            let answer = ask(request, &mut client, &router, &forged).await;
+            assert!(answer.status.is_success(), "{request}");
+            trips = proxy.take_trips();
+            waited = waited.min(waits(proxy.take_waits(), trips));
+            if waited <= most {
+                break;
             }
-            _ => client.get("/plain").await,
-        };
-        assert!(answer.status.is_success(), "{request}");
-        // A driver's own question, of whether its server lives, hides the waits of a request that it
-        // overlaps; then at most one of the round trips was made at the same time as another.
-        let (waits, trips) = (proxy.take_waits(), proxy.take_trips());
-        let waited = if waits == 0 {
-            trips.saturating_sub(1)
-        } else {
-            waits
-        };
+        }
         assert!(waited <= most, "{request}: {waited} round trips");
         if most > 0 {
             assert!(
