@@ -70,8 +70,8 @@ fn what_sign_prints_verify_accepts() {
     let table = [ // secrets, exit code, what is said
         (NEW.to_owned(),                0, "newest secret"),
         (format!("{OLD}\n{NEW}"),       3, "secret 2 of 2"),
-        (OLD.to_owned(),                4, "none of the 1 secrets"),
-        (format!("{NEW} extra"),        4, "none of the 1 secrets"),
+        (OLD.to_owned(),                4, "no secret given here made it, 1 in all"),
+        (format!("{NEW} extra"),        4, "no secret given here made it, 1 in all"),
     ];
     for (secrets, expected, said) in table {
         let output = run(&["cookie", "verify"], &secrets, &value);

@@ -169,6 +169,10 @@ async fn figures() {
         "control: {} lost, {} revived",
         spoiled.lost, spoiled.revived
     ));
+    assert!(
+        spoiled.lost > 0,
+        "a control that loses nothing proves nothing"
+    );
     for (row, verdict) in rows {
         assert_eq!((verdict.lost, verdict.revived), (0, 0), "{row}");
     }
