@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use axum::http::Method;
 use cloakroom_gate::{JudgedPath, Matched, Rules};
 
-use super::options::read_rules;
+use super::rules_file::read_rules;
 use crate::output;
 use crate::problem::Problem;
 

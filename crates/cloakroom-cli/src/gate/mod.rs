@@ -3,6 +3,7 @@
 mod check;
 mod options;
 mod reload;
+mod rules_file;
 mod serve;
 mod snippet;
 

@@ -1,11 +1,11 @@
 //! The flags of `cloakroom gate`, and what contradicts itself among them.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cloakroom::policy::TrustedProxy;
-use cloakroom_gate::{Rules, Upstream};
+use cloakroom_gate::Upstream;
 
 use super::check::CheckOptions;
 use super::snippet::ConfigOptions;
@@ -150,18 +150,6 @@ impl GateOptions {
             named => networks(named),
         }
     }
-}
-
-/// Reads a file of rules.
-pub(super) fn read_rules(path: &Path) -> Result<Rules, Problem> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Problem::failed(format!(
-            "the rules in {} cannot be read ({error})",
-            path.display()
-        ))
-    })?;
-    Rules::parse(&text)
-        .map_err(|error| Problem::failed(format!("the rules in {}: {error}", path.display())))
 }
 
 fn networks(named: &[String]) -> TrustedProxy {

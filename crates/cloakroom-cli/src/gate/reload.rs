@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use cloakroom_gate::{Gate, KeysError};
 
-use super::options::read_rules;
+use super::rules_file::read_rules;
 
 /// Interval at which the file of the rules is looked at.
 const LOOK: Duration = Duration::from_secs(1);

@@ -16,8 +16,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::options::{GateOptions, read_rules};
+use super::options::GateOptions;
 use super::reload;
+use super::rules_file::read_rules;
 use crate::connections;
 use crate::metrics::Metrics;
 use crate::problem::{Problem, with_causes};

@@ -8,9 +8,9 @@ use cloakroom::store::{AnyStore, ENDLESS, Store as _};
 use serde::Serialize;
 
 use super::ends::patiently;
+use super::grouped::grouped;
 use super::hashed::looks_hashed;
 use super::mover::PAGE;
-use super::report::grouped;
 use crate::output::{print, print_json};
 use crate::problem::Problem;
 use crate::sessions::open::failed;

@@ -6,6 +6,7 @@ mod digest;
 mod dry_run;
 mod endings;
 mod ends;
+mod grouped;
 mod hashed;
 mod journal;
 mod mover;
@@ -14,6 +15,7 @@ mod phases;
 mod report;
 mod settings;
 mod tally;
+mod verified;
 mod verify;
 mod work;
 
@@ -79,7 +81,7 @@ async fn migrate(options: &MigrateOptions) -> Result<ExitCode, Problem> {
     let rejects_file = rejects_file(options);
     let rejected = mover.write_rejects(&rejects_file)?;
     let state = &mover.journal.state;
-    let differ = verified.as_ref().map_or(0, verify::Verified::differ);
+    let differ = verified.as_ref().map_or(0, verified::Verified::differ);
     mover.report.summary(&Summary {
         state,
         rejected,

@@ -13,7 +13,7 @@ use super::endings::When;
 use super::ends::patiently;
 use super::journal::Phase;
 use super::mover::Mover;
-use super::verify::Verified;
+use super::verified::Verified;
 use crate::problem::Problem;
 use crate::sessions::open::failed;
 

@@ -1,89 +1,19 @@
 //! `--verify`: both stores, compared by digests.
 
-use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use cloakroom::store::{Store as _, StoreError, StoredRecord};
 use cloakroom::{SessionId, Timestamp};
 use futures_util::{StreamExt as _, stream};
-use serde::Serialize;
 
 use super::decide::{Known, Seen};
 use super::digest::IdDigest;
 use super::ends::patiently;
 use super::mover::{Mover, PAGE};
-use super::report::grouped;
 use super::settings::Ids;
+use super::verified::{Found, Verified};
 use crate::problem::Problem;
 use crate::sessions::open::failed;
-
-/// What a comparison has found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Verified {
-    pub(super) compared: u64,
-    /// Equal to the byte; equal by value.
-    pub(super) bytes: u64,
-    pub(super) values: u64,
-    /// Changed at the source since the last pass.
-    pub(super) changed: u64,
-    pub(super) missing: u64,
-    pub(super) different: u64,
-}
-
-/// What is found of one session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    Bytes,
-    Value,
-    Changed,
-    Missing,
-    Different,
-}
-
-impl Verified {
-    /// Returns the number of sessions that are not at the target as they are at the source.
-    pub(super) fn differ(&self) -> u64 {
-        self.missing + self.different
-    }
-
-    pub(super) fn sentence(&self) -> String {
-        let Self {
-            compared,
-            bytes,
-            values,
-            changed,
-            missing,
-            different,
-        } = *self;
-        let mut text = format!(
-            "Compared {}: {} equal to the byte",
-            grouped(compared),
-            grouped(bytes)
-        );
-        for (count, what) in [
-            (values, "equal by value"),
-            (changed, "changed at the source since the last pass"),
-            (missing, "missing"),
-            (different, "different"),
-        ] {
-            if count > 0 {
-                let _ = write!(text, ", {} {what}", grouped(count));
-            }
-        }
-        text + "."
-    }
-
-    fn count(&mut self, found: Found) {
-        self.compared += 1;
-        *match found {
-            Found::Bytes => &mut self.bytes,
-            Found::Value => &mut self.values,
-            Found::Changed => &mut self.changed,
-            Found::Missing => &mut self.missing,
-            Found::Different => &mut self.different,
-        } += 1;
-    }
-}
 
 /// Compares a session; `copied` is the journal's.
 fn compare(source: &Seen, copied: &Seen, target: Option<&Seen>) -> Found {
