@@ -1,4 +1,4 @@
-//! What is counted in the background while somebody looks: all sessions one by one, at a rate that the store does
+//! Counts in the background while somebody looks: all sessions one by one, at a rate that the store does
 //! not feel, and their number.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +36,7 @@ pub(crate) struct Gone {
     pub(crate) within: Duration,
 }
 
-/// What has been counted so far.
+/// The counts so far.
 #[derive(Debug, Default)]
 pub(crate) struct Inventory {
     stock: Mutex<Option<Arc<Counted<Stock>>>>,

@@ -1,4 +1,4 @@
-//! Who is signed in, as services behind the gate are told.
+//! The user who is signed in, as services behind the gate are told.
 
 use std::fmt::Write as _;
 

@@ -16,7 +16,7 @@ use crate::target::TargetFault;
 /// Version of the audit's fields, as of the library's own.
 const SCHEMA: u32 = 1;
 
-/// Who asked for what is not theirs, for the audit.
+/// The user who asked for what is not theirs, for the audit.
 #[derive(Clone, Debug)]
 struct Subject {
     user: String,

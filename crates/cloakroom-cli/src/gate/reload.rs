@@ -1,4 +1,4 @@
-//! What changes while the gate runs: its rules, and the keys of its tokens.
+//! The parts that change while the gate runs: its rules, and the keys of its tokens.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

@@ -65,7 +65,7 @@ pub(super) enum Known {
     Rejected(Seen),
 }
 
-/// What the target holds of a session.
+/// A session as the target holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum There {
     Absent,
@@ -76,7 +76,7 @@ pub(super) enum There {
     Read(Seen),
 }
 
-/// Who serves.
+/// The stores that serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rules {
     /// The source alone: the target is made equal to it.
@@ -85,7 +85,7 @@ pub(super) enum Rules {
     Serving,
 }
 
-/// What to do with a session that the source has.
+/// The decision on a session that the source has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Forward {
     /// Nothing is to be done.
@@ -257,7 +257,7 @@ impl Known {
     }
 }
 
-/// What to do with a session that the target has, once the source was read.
+/// The decision on a session that the target has, once the source was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Backward {
     Leave,
@@ -267,7 +267,7 @@ pub(super) enum Backward {
     End,
 }
 
-/// What the source holds of a session that the target has.
+/// A session that the target has, as the source holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AtSource {
     /// This pass has read it there.
@@ -306,7 +306,7 @@ pub(super) fn minute_before(now: Timestamp) -> Timestamp {
     Timestamp::from_millis(now.as_millis() - minute)
 }
 
-/// What a pass has come to.
+/// The outcome of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
     /// Another pass moves less.

@@ -13,7 +13,7 @@ use super::settings::Ids;
 use crate::problem::Problem;
 use crate::sessions::open::failed;
 
-/// What a look at the target is for.
+/// The purpose of a look at the target.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
     /// To count what would end.
@@ -22,10 +22,10 @@ enum Look {
     End,
 }
 
-/// When the target is looked at.
+/// The occasion of a look at the target.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
-    /// Where the pass before has missed a session.
+    /// The pass before has missed a session.
     Missed,
     Always,
 }

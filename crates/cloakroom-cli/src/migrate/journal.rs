@@ -32,7 +32,7 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS rejects (id BLOB PRIMARY KEY, handle TEXT NOT NULL, reason TEXT NOT NULL,
         pass INTEGER NOT NULL) WITHOUT ROWID;";
 
-/// How far a move has come.
+/// The phase of a move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Phase {
@@ -46,7 +46,7 @@ pub(super) enum Phase {
     Done,
 }
 
-/// What is kept beside the entries.
+/// The facts beside the entries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) phase: Phase,
@@ -54,9 +54,9 @@ pub(super) struct State {
     pub(super) cursor: Option<String>,
     /// Number of the current pass; the copy is the first.
     pub(super) pass: u32,
-    /// What the current pass has done.
+    /// The numbers of the current pass.
     pub(super) current: Tally,
-    /// What all passes before it have.
+    /// The numbers of all passes before it.
     pub(super) total: Tally,
     /// Sessions that the pass before moved.
     pub(super) moved_before: Option<u64>,
@@ -86,7 +86,7 @@ pub(super) struct Reject {
     pub(super) reason: String,
 }
 
-/// What a page has come to.
+/// The outcome of a page.
 #[derive(Default)]
 pub(super) struct PageOutcome {
     pub(super) entries: Vec<(IdDigest, Known)>,

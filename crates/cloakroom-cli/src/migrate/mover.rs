@@ -33,7 +33,7 @@ pub(super) struct Mover {
     pub(super) latency: Latency,
     /// Up to when the journal's time was counted.
     pub(super) counted: Instant,
-    /// Whether the target keeps the bytes of a record, once that is known.
+    /// `true` if the target keeps the bytes of a record, once that is known.
     pub(super) reforms: Option<bool>,
 }
 
@@ -224,7 +224,7 @@ impl Mover {
 
     /// Returns what the target holds of each, as far as it is known without their records: one round trip.
     ///
-    /// What the journal does not know is taken for absent: the put will tell.
+    /// A session that the journal does not know is taken for absent: the put will tell.
     async fn look(&self, items: &[(Item, Option<Known>)]) -> Result<Vec<There>, Problem> {
         let known = items.iter().filter(|(_, known)| known.is_some());
         let ids: Vec<SessionId> = known.map(|(item, _)| item.id.clone()).collect();

@@ -1,4 +1,4 @@
-//! How fast a move goes: as fast as asked for, and slower where the source suffers.
+//! The pace of a move: as fast as asked for, and slower where the source suffers.
 
 use std::time::Duration;
 

@@ -20,11 +20,11 @@ use crate::sessions::open::failed;
 /// The shortest pause between two passes of a target that is ready.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// When the last pass is made.
+/// The moment of the last pass.
 pub(super) enum Last {
     /// As soon as the passes have settled.
     AtOnce,
-    /// When the operator says so.
+    /// At the operator's word.
     After(Cutover),
     /// Now: the target serves already.
     Now,

@@ -1,4 +1,4 @@
-//! What the operator sees: a bar on a terminal, a line for each pass, the summary.
+//! The course of a move for its operator: a bar on a terminal, a line for each pass, the summary.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -21,7 +21,7 @@ pub(super) struct Report {
     json: bool,
 }
 
-/// What the summary says.
+/// The facts of the summary.
 pub(super) struct Summary<'a> {
     pub(super) state: &'a State,
     pub(super) rejected: u64,

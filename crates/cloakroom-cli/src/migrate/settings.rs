@@ -43,7 +43,7 @@ pub(crate) struct MigrateOptions {
     #[arg(long, value_name = "PATH")]
     pub(super) rejects: Option<PathBuf>,
 
-    /// What becomes of sessions without an end: `keep`, `skip`, or the life that they get, such as `24h`
+    /// Treat sessions without an end so: `keep`, `skip`, or the life that they get, such as `24h`
     #[arg(long, value_name = "LIFE", default_value = "keep", value_parser = endless)]
     pub(super) endless: Endless,
 
@@ -134,7 +134,7 @@ struct Names {
     to_mixed_fleet: bool,
 }
 
-/// What becomes of sessions without an end.
+/// The treatment of sessions without an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endless {
     Keep,
@@ -149,7 +149,7 @@ pub(super) enum Ids {
     Hash,
 }
 
-/// What a pass needs to know.
+/// The settings of a pass.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) endless: Endless,

@@ -1,4 +1,4 @@
-//! What a pass has done, by number.
+//! The numbers of a pass.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What a comparison of both stores has found.
+//! The outcome of a comparison of both stores.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::grouped::grouped;
 
-/// What a comparison has found.
+/// The outcome of a comparison, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Verified {
     pub(super) compared: u64,
@@ -19,7 +19,7 @@ pub(super) struct Verified {
     pub(super) different: u64,
 }
 
-/// What is found of one session.
+/// The outcome for one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Bytes,

@@ -29,7 +29,7 @@ pub(super) struct Item {
     pub(super) seen: Seen,
 }
 
-/// What is to be done with a session.
+/// A task with a session.
 pub(super) struct Work {
     pub(super) item: Item,
     pub(super) known: Option<Known>,
@@ -38,7 +38,7 @@ pub(super) struct Work {
     pub(super) decided: Forward,
 }
 
-/// What was done with it: the decision that was carried out, or why the target refuses it.
+/// The outcome of a task: the decision that was carried out, or the target's reason to refuse it.
 pub(super) type Done = Result<Forward, Refused>;
 
 /// A record that the target refuses.

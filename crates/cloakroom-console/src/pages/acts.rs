@@ -1,4 +1,4 @@
-//! What operators ended and revealed: it stays when the sessions are gone.
+//! Lists the acts of operators: that list stays when the sessions are gone.
 
 use std::time::SystemTime;
 

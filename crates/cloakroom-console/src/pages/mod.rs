@@ -27,7 +27,7 @@ pub(crate) use user::user;
 use crate::console::Inner;
 use crate::operator::{Operator, Right};
 
-/// What every page needs: the console, who looks, and when.
+/// The facts of every page: the console, its operator, and the time.
 pub(crate) struct View<'a> {
     pub(crate) console: &'a Inner,
     pub(crate) operator: &'a Operator,

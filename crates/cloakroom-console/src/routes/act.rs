@@ -1,4 +1,4 @@
-//! What changes something, or shows what is usually hidden: by right, recorded, and read back.
+//! Requests that change something, or show what is usually hidden: by right, recorded, and read back.
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};

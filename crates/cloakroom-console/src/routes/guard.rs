@@ -1,4 +1,4 @@
-//! What every request passes: the checks of where it comes from, and of its operator; what every response carries.
+//! Checks of every request: where it comes from, and its operator; the fields of every response.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;

@@ -23,7 +23,7 @@ pub struct Keys {
     held: ArcSwap<Vec<Arc<SigningKey>>>,
 }
 
-/// When keys change.
+/// The schedule by which keys change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotation {
     /// Age at which the next key takes its place. Default: 30 days.

@@ -1,4 +1,4 @@
-//! When a key is drawn, used and dropped, as a decision.
+//! Decides when a key is drawn, used and dropped.
 
 use super::{KeysError, Rotation, SigningKey};
 

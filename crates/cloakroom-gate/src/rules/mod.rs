@@ -41,7 +41,7 @@ pub struct Rules {
     default: Arc<Rule>,
 }
 
-/// What a file sets for all rules.
+/// The settings of a file for all rules.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) login: Option<String>,
@@ -79,7 +79,7 @@ pub(crate) enum OnDenied {
     Unauthorized,
 }
 
-/// Whether the application behind the gate gets the session's cookie, and may set it.
+/// The application's part in the session's cookie: gets it and may set it, or never sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum CookieRule {
     /// Neither.

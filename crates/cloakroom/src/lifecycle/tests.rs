@@ -26,6 +26,39 @@ fn fresh(policy: &Policy) -> SessionState {
     SessionState::fresh(policy, SessionId::from_store("fresh"), cookie, None, NOW)
 }
 
+/// W1: a request that names a user by a key of its own signs that user in; one that changes other keys does not.
+#[test]
+fn w1_a_user_is_signed_in_by_whichever_key_names_another_one_than_before() {
+    type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
+    let policy = Policy::express(keys()).build().unwrap();
+    #[rustfmt::skip]
+    let table: [(Changes<'_>, bool); 8] = [
+        (&[],                                                       false),
+        (&[("a", Some("2"))],                                       false),
+        (&[("userId", Some("\"ada\""))],                            true),
+        (&[("a", Some("2")), ("userId", Some("7"))],                true),
+        (&[("passport", Some(r#"{"user":"ada"}"#))],                true),
+        (&[("passport", Some("{}"))],                               false),
+        (&[("userId", Some("null"))],                               false),
+        (&[("userId", Some("\"ada\"")), ("userId", None)],          false),
+    ];
+    for (changes, expected) in table {
+        for mut held in [stored(&policy), fresh(&policy)] {
+            for (key, value) in changes {
+                match value {
+                    Some(value) => held.data.patch.set(key, *value),
+                    None => held.data.patch.remove(key),
+                }
+            }
+            assert_eq!(
+                super::late::signs_in(&policy, &held),
+                expected,
+                "{changes:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn each_case_of_the_life_cycle_has_its_plan() {
     type ComputedChange = fn(&mut SessionState);

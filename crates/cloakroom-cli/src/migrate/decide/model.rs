@@ -28,7 +28,7 @@ enum Event {
     Change(Id),
     Touch(Id),
     End(Id),
-    /// What visitors do at the target, once it may serve.
+    /// The visitors' acts at the target, once it may serve.
     ChangeThere(Id),
     EndThere(Id),
     CreateThere(Id),
@@ -105,7 +105,7 @@ enum Phase {
     Done,
 }
 
-/// What survives a crash.
+/// The state that survives a crash.
 #[derive(Debug)]
 struct Journal {
     phase: Phase,
@@ -115,7 +115,7 @@ struct Journal {
     passed: BTreeSet<Id>,
 }
 
-/// What does not.
+/// The state that does not.
 #[derive(Clone, Debug)]
 enum At {
     Begin,
