@@ -29,7 +29,7 @@ use crate::store_args::StoreArgs;
 #[command(
     after_help = "Exit codes: 0 done, also where nothing was there to be done; 1 it could not be carried out; \
 2 the command was typed wrongly.\nHandles are made with the application's secret: SESSION_SECRET, or --secret-file; the demo keeps its own in \
-`cloakroom-data/secret`.\nIn a pipe every record is a line of JSON, and `count` prints digits alone."
+`cloakroom-data/session-secret`.\nIn a pipe every record is a line of JSON, and `count` prints digits alone."
 )]
 pub(crate) struct SessionsOptions {
     #[command(subcommand)]
