@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::contenders::{BARE, Contender, Family};
 use crate::measure::Sample;
+use crate::races::{AT_ONCE, ROUNDS, Races};
 use crate::route::Route;
 use crate::stats::{Spread, ratios};
 use crate::table::{Row, Scale, Table};
@@ -17,6 +18,7 @@ pub(crate) struct Findings {
     pub(crate) trips: BTreeMap<(&'static str, Route), f64>,
     pub(crate) rows_written: BTreeMap<&'static str, f64>,
     pub(crate) bytes: BTreeMap<&'static str, f64>,
+    pub(crate) races: BTreeMap<&'static str, Races>,
     /// Reads of each session between changes, and the hits in percent.
     pub(crate) hits: Vec<(usize, f64)>,
     /// The contenders that did not take part, or failed later, with their errors.
@@ -51,6 +53,7 @@ impl Findings {
     pub(crate) fn tables(&self) -> Vec<Table> {
         let tables = [
             self.cpu_ratios(),
+            self.races(),
             self.cpu_times(),
             self.rate_ratios(),
             self.rates(),
@@ -69,7 +72,9 @@ impl Findings {
         Table {
             name: "cpu-ratio",
             title: "CPU time of the server per request, relative to bare axum".into(),
-            note: "Each round by itself: the median of the quotients, and the least and the most. Less is better.".into(),
+            note: "Each round by itself: the median of the quotients, and the least and the most. Less is better. \
+                   The second bare axum is the same program once more: what it differs from 1 by is the noise of the machine."
+                .into(),
             scale: Scale::Logarithmic,
             ..self.by_route(figures)
         }
@@ -138,6 +143,30 @@ impl Findings {
         }
     }
 
+    fn races(&self) -> Table {
+        let row = |who: &Contender| {
+            let races = self.races.get(who.name);
+            let cells = races.map(|races| [races.lost, races.revived]);
+            let cells = cells.map_or(vec![None; 2], |both| {
+                both.map(|n| Some(Spread::one(whole(n)))).into()
+            });
+            Row::of(who, cells)
+        };
+        let columns = vec![
+            format!("steps lost, of {}", AT_ONCE * ROUNDS),
+            format!("old ids that open, of {ROUNDS}"),
+        ];
+        Table {
+            name: "races",
+            title: "What is kept when requests of one session meet".into(),
+            note: format!(
+                "{AT_ONCE} times POST /bump at once on one session, {ROUNDS} times over: those that were answered with 200 and \
+                 are missing afterwards. Then POST /login among as many on the old id: whether that opens a session afterwards."
+            ),
+            ..self.table(columns, row)
+        }
+    }
+
     fn sizes(&self) -> Table {
         let row = |who: &Contender| {
             let bytes = self.bytes.get(who.name).copied();
@@ -184,6 +213,11 @@ impl Findings {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "some hundreds")]
+fn whole(number: u64) -> f64 {
+    number as f64
+}
+
 fn defined(series: &[Option<f64>]) -> Vec<f64> {
     series.iter().flatten().copied().collect()
 }
@@ -191,7 +225,7 @@ fn defined(series: &[Option<f64>]) -> Vec<f64> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::contenders;
+    use crate::contenders::{self, AGAIN};
 
     /// Returns two rounds of all contenders; each one a little slower than the one before it in the table.
     pub(crate) fn invented() -> Findings {
@@ -220,7 +254,7 @@ pub(crate) mod tests {
     #[test]
     fn a_ratio_is_of_its_own_round() {
         let findings = invented();
-        let ratios = findings.compare("bare actix-web", BARE, Route::Me, CPU);
+        let ratios = findings.compare(AGAIN, BARE, Route::Me, CPU);
         assert!(
             ratios.iter().all(|ratio| (ratio - 1.1).abs() < 1e-9),
             "{ratios:?}"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use crate::contenders::{BARE, Contender, Family, Program};
+use crate::contenders::{AGAIN, BARE, Contender, Family, Program};
 use crate::judge::{Bound, Verdict};
 use crate::load::Crowd;
 use crate::measure::Setting;
@@ -47,6 +47,7 @@ struct Forged {
 pub(crate) fn can_count(contender: &Contender) -> bool {
     matches!(contender.family, Family::Floor | Family::Process)
         && contender.program != Program::Express
+        && contender.name != AGAIN
 }
 
 /// Counts all contenders, one route after the other.

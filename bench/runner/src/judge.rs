@@ -56,40 +56,65 @@ fn in_process(findings: &Findings) -> Vec<Verdict> {
     let ours = "cloakroom memory";
     let to_express = findings.compare(ours, "express-session memory", Route::Me, CPU);
     let to_express = Spread::of(&to_express).map(|ratio| 1.0 / ratio.median);
-    vec![
-        Verdict::of(
-            "GET /me in memory takes at most 1.3 times the CPU of bare axum",
-            to_bare(findings, ours, Route::Me),
-            Bound::Most(1.3),
-        ),
+    let mut verdicts = vec![
+        at_most(findings, ours, Route::Me, 1.25, "GET /me in memory"),
         below(findings, ours, Family::Process, Route::Me),
         Verdict::of(
             "GET /me in memory: express-session takes at least 25 times the CPU",
             to_express,
             Bound::Least(25.0),
         ),
-    ]
+        at_most(findings, ours, Route::Login, 1.9, "POST /login in memory"),
+    ];
+    let signed = [Route::Bump, Route::Login].map(|route| {
+        below_all(
+            findings,
+            ours,
+            "in the process",
+            "signed peer",
+            &SIGNED,
+            route,
+        )
+    });
+    verdicts.extend(signed);
+    verdicts.push(below(
+        findings,
+        "cloakroom sqlite",
+        Family::Sqlite,
+        Route::Login,
+    ));
+    verdicts
 }
+
+/// The peers in the process whose cookies are signed.
+const SIGNED: [&str; 3] = [
+    "tower-sessions signed",
+    "actix-session cookie",
+    "express-session memory",
+];
 
 fn redis(findings: &Findings) -> Vec<Verdict> {
     let (ours, near) = ("cloakroom redis", "cloakroom redis near");
     let trips = |name, route| findings.trips.get(&(name, route)).copied();
     let many = findings.hits.iter().max_by_key(|(reads, _)| *reads);
     vec![
-        Verdict::of(
-            "GET /me on Redis takes at most 1.6 times the CPU of bare axum",
-            to_bare(findings, ours, Route::Me),
-            Bound::Most(1.6),
-        ),
+        at_most(findings, ours, Route::Me, 1.6, "GET /me on Redis"),
         Verdict::of(
             "GET /me on Redis takes 1 round trip",
             trips(ours, Route::Me),
             Bound::Most(1.0),
         ),
+        at_most(
+            findings,
+            near,
+            Route::Me,
+            1.35,
+            "GET /me on Redis with the near cache",
+        ),
         Verdict::of(
-            "GET /me on Redis with the near cache takes at most 1.35 times the CPU of bare axum",
-            to_bare(findings, near, Route::Me),
-            Bound::Most(1.35),
+            "POST /bump on Redis with the near cache takes at most 1.02 times the CPU of that without",
+            Spread::of(&findings.compare(near, ours, Route::Bump, CPU)).map(|ratio| ratio.median),
+            Bound::Most(1.02),
         ),
         Verdict::of(
             "GET /me on Redis with the near cache takes no round trip on a hit",
@@ -107,6 +132,7 @@ fn redis(findings: &Findings) -> Vec<Verdict> {
             Bound::Most(2.0),
         ),
         below(findings, ours, Family::Redis, Route::Bump),
+        below(findings, ours, Family::Redis, Route::Login),
     ]
 }
 
@@ -137,32 +163,51 @@ fn postgres(findings: &Findings) -> Vec<Verdict> {
             compared(RATE),
             Bound::Least(2.0),
         ),
+        at_most(findings, ours, Route::Me, 1.6, "GET /me on PostgreSQL"),
+        below(findings, ours, Family::Postgres, Route::Login),
     ]
 }
 
-fn to_bare(findings: &Findings, name: &str, route: Route) -> Option<f64> {
+/// Checks the CPU of a route against that of bare axum.
+fn at_most(findings: &Findings, name: &str, route: Route, most: f64, what: &str) -> Verdict {
     let ratios = findings.compare(name, BARE, route, CPU);
-    Spread::of(&ratios).map(|ratio| ratio.median)
+    Verdict::of(
+        &format!("{what} takes at most {most} times the CPU of bare axum"),
+        Spread::of(&ratios).map(|ratio| ratio.median),
+        Bound::Most(most),
+    )
 }
 
-/// Checks that it takes less CPU than every peer of its family, in every round. A peer that was not measured
-/// cannot be beaten, but one that was is enough for a miss.
+/// Checks that it takes less CPU than every peer of its family, in every round.
 fn below(findings: &Findings, ours: &str, family: Family, route: Route) -> Verdict {
+    let peers = contenders::peers(family);
+    below_all(findings, ours, family.title(), "peer", &peers, route)
+}
+
+/// Checks that it takes less CPU than each of `peers`, in every round. A peer that was not measured cannot be
+/// beaten, but one that was is enough for a miss.
+fn below_all(
+    findings: &Findings,
+    ours: &str,
+    place: &str,
+    kind: &str,
+    peers: &[&str],
+    route: Route,
+) -> Verdict {
     let rounds = findings.rounds.len();
-    let highest = |peer| {
+    let highest = |&peer| {
         let ratios = findings.compare(ours, peer, route, CPU);
         let highest = Spread::of(&ratios)?.high;
         Some((highest, peer, ratios.len() == rounds))
     };
-    let compared: Vec<_> = contenders::peers(family).into_iter().map(highest).collect();
+    let compared: Vec<_> = peers.iter().map(highest).collect();
     let is_whole = |ratio: &Option<_>| matches!(ratio, Some((_, _, true)));
     let is_whole = compared.iter().all(is_whole);
     let compared = compared.into_iter().flatten();
     let nearest = compared.max_by(|one, other| one.0.total_cmp(&other.0));
-    let place = family.title();
     Verdict {
         promise: format!(
-            "{}, {place}, takes less CPU than with every peer, in every round",
+            "{}, {place}, takes less CPU than with every {kind}, in every round",
             route.title()
         ),
         figure: nearest.map_or("–".to_owned(), |(ratio, peer, _)| {

@@ -17,6 +17,7 @@ mod page;
 mod passes;
 mod process;
 mod programs;
+mod races;
 mod route;
 mod run;
 mod server;

@@ -8,6 +8,7 @@ use crate::contenders::{Backing, Contender, Program};
 use crate::findings::Findings;
 use crate::measure::{self, Setting};
 use crate::passes;
+use crate::races;
 
 /// Reads of each session between two changes of a tenth of them.
 const READS: [usize; 3] = [1, 2, 10];
@@ -58,7 +59,7 @@ fn rounds(findings: &mut Findings, setting: &Setting, round: usize) {
     say(&format!(" {} s\n", begin.elapsed().as_secs()));
 }
 
-/// Round trips, rows, sizes, hits.
+/// Round trips, rows, sizes, races, hits.
 fn counts(findings: &mut Findings, setting: &Setting) {
     let begin = Instant::now();
     say("round trips, rows and sizes: ");
@@ -87,6 +88,11 @@ fn count(findings: &mut Findings, setting: &Setting, contender: &Contender) -> R
     }
     if let Some(bytes) = passes::bytes(contender, setting)? {
         findings.bytes.insert(name, bytes);
+    }
+    if contender.has_sessions() {
+        findings
+            .races
+            .insert(name, races::play(contender, setting)?);
     }
     if contender.kind == "near" {
         for reads in READS {

@@ -85,6 +85,11 @@ impl Visitor {
         self.write_field();
     }
 
+    /// Returns the Cookie field with the end of its line, or nothing.
+    pub(crate) fn field(&self) -> &str {
+        &self.field
+    }
+
     fn write_field(&mut self) {
         let pairs = self.cookies.iter();
         let pairs: Vec<String> = pairs

@@ -131,9 +131,9 @@ async fn write(
 fn write_rows(path: &Path, rows: impl Iterator<Item = (u32, Timestamp)>) -> Result<(), Failure> {
     let mut connection = alone(path)?;
     // Made again at the end, sorted, it takes a fraction of the time.
-    let index = "SELECT sql FROM sqlite_schema WHERE name = 'cloakroom_sessions_expires'";
+    let index = "SELECT sql FROM sqlite_schema WHERE name = 'cloakroom_sessions_due'";
     let index: String = connection.query_row(index, [], |row| row.get(0))?;
-    connection.execute_batch("DROP INDEX cloakroom_sessions_expires")?;
+    connection.execute_batch("DROP INDEX cloakroom_sessions_due")?;
     // One for all: each end of one would write most of the other index's pages once more.
     let transaction = connection.transaction()?;
     for (n, expires) in rows {
@@ -141,7 +141,7 @@ fn write_rows(path: &Path, rows: impl Iterator<Item = (u32, Timestamp)>) -> Resu
             stop::check()?;
         }
         let mut insert = transaction.prepare_cached(
-            "INSERT INTO cloakroom_sessions (sid, record, expires) VALUES (?1, ?2, ?3)",
+            "INSERT INTO cloakroom_sessions (sid, record, expires, due) VALUES (?1, ?2, ?3, ?3)",
         )?;
         insert.execute(params![id_text(n), text(n, 1), expires.as_millis()])?;
     }

@@ -188,7 +188,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part::of("R3", "a failover forgets a logout", "it is applied again")
         .by(&[(Public, &["r3_", "restarts::failover"]), (Library, &["r3_"])]).rounds_of(20, 200),
     Part::of("R4", "`PgBouncer` between us and PostgreSQL", "each process's statements are its own")
-        .by(&[(Library, &["r4_"])]),
+        .by(&[(Library, &["r4_"])]).rounds_of(160, 840),
     Part::of("R5", "processes whose clocks differ", "none ends or prolongs a session that is live for another")
         .by(&[(Public, &["r5_"]), (Library, &["r5_"])])
         .control("`r5_control_store_whose_touches_shorten_lives_is_caught`"),

@@ -49,9 +49,8 @@ async fn me(session: Session) -> Result<String, SessionError> {
 }
 
 async fn bump(session: Session) -> Result<String, SessionError> {
-    let n = session.get::<u64>("n")?.unwrap_or(0) + 1;
-    session.insert("n", n)?;
-    Ok(n.to_string())
+    let next = |n: Option<u64>| n.unwrap_or(0) + 1;
+    Ok(session.update("n", next).await?.to_string())
 }
 
 async fn login(session: Session, user: String) -> Result<String, SessionError> {

@@ -1,3 +1,5 @@
+mod due;
+
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;

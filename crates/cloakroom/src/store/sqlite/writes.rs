@@ -10,6 +10,23 @@ use crate::record::RecordText;
 use crate::store::steady::Steady;
 use crate::store::{CasOutcome, NewRecord, RetiredId, StoredRecord};
 
+/// Changes a record that keeps its users and its place in the index of pruning: one page.
+///
+/// A column that a statement sets is written into its indexes even if it stays as it is.
+const IN_PLACE: &str = "UPDATE cloakroom_sessions SET record = ?1, expires = ?2
+    WHERE sid = ?4 AND expires > ?5 AND record = ?6 AND user IS ?3 AND due <= ?2";
+/// Changes a record, its users, and when pruning looks at it if it expires before that.
+const INDEXED: &str = "UPDATE cloakroom_sessions
+    SET record = ?1, expires = ?2, user = ?3, due = min(due, ?2)
+    WHERE sid = ?4 AND expires > ?5 AND record = ?6";
+
+/// The rows that have been due for longest at `?1`, at most `?2`.
+macro_rules! first_due {
+    () => {
+        "seq IN (SELECT seq FROM cloakroom_sessions WHERE due <= ?1 ORDER BY due LIMIT ?2)"
+    };
+}
+
 /// The result of one step of pruning.
 pub(super) struct Pruned {
     /// Number of expired records that were deleted.
@@ -54,8 +71,8 @@ impl Write<'_> {
 
     pub(super) fn put(&self, id: &SessionId, entry: &NewRecord) -> Result<()> {
         let mut insert = self.connection.prepare_cached(
-            "INSERT OR REPLACE INTO cloakroom_sessions (sid, record, expires, user)
-             VALUES (?1, ?2, ?3, ?4)",
+            "INSERT OR REPLACE INTO cloakroom_sessions (sid, record, expires, user, due)
+             VALUES (?1, ?2, ?3, ?4, ?3)",
         )?;
         insert.execute(params![
             id.expose(),
@@ -72,12 +89,23 @@ impl Write<'_> {
         read: &RecordText,
         entry: &NewRecord,
     ) -> Result<CasOutcome> {
-        let mut update = self.connection.prepare_cached(
-            "UPDATE cloakroom_sessions SET record = ?1, expires = ?2, user = ?3
-             WHERE sid = ?4 AND expires > ?5 AND record = ?6",
-        )?;
+        if self.update_by(IN_PLACE, id, read, entry)? || self.update_by(INDEXED, id, read, entry)? {
+            return Ok(CasOutcome::Stored);
+        }
+        Ok(self
+            .live(id)?
+            .map_or(CasOutcome::NotFound, CasOutcome::Conflict))
+    }
+
+    fn update_by(
+        &self,
+        statement: &str,
+        id: &SessionId,
+        read: &RecordText,
+        entry: &NewRecord,
+    ) -> Result<bool> {
         let expires = self.time.inward(entry.expires).as_millis();
-        let updated = update.execute(params![
+        let updated = self.connection.prepare_cached(statement)?.execute(params![
             &*entry.text,
             expires,
             column(entry),
@@ -85,12 +113,7 @@ impl Write<'_> {
             self.now(),
             &**read
         ])?;
-        if updated == 1 {
-            return Ok(CasOutcome::Stored);
-        }
-        Ok(self
-            .live(id)?
-            .map_or(CasOutcome::NotFound, CasOutcome::Conflict))
+        Ok(updated == 1)
     }
 
     /// Extends the expiry; the text follows if it was not changed.
@@ -154,20 +177,32 @@ impl Write<'_> {
 
     /// Deletes some expired records, and some ids that were retired for long enough.
     pub(super) fn prune_some(&self) -> Result<Pruned> {
-        let (sessions, ids) = (self.prune_sessions()?, self.prune_retired()?);
-        let is_full = sessions.max(ids) >= Self::PRUNED_AT_ONCE;
+        let (postponed, sessions) = (self.postpone()?, self.prune_sessions()?);
+        let ids = self.prune_retired()?;
+        let is_full = (postponed + sessions).max(ids) >= Self::PRUNED_AT_ONCE;
         Ok(Pruned { sessions, is_full })
     }
 
+    /// Moves the records on that were prolonged since they were put into the index of pruning.
+    fn postpone(&self) -> Result<usize> {
+        self.of_the_due(concat!(
+            "UPDATE cloakroom_sessions SET due = expires WHERE expires > ?1 AND ",
+            first_due!()
+        ))
+    }
+
     fn prune_sessions(&self) -> Result<usize> {
-        let mut delete = self.connection.prepare_cached(
-            "DELETE FROM cloakroom_sessions WHERE seq IN
-             (SELECT seq FROM cloakroom_sessions WHERE expires <= ?1 LIMIT ?2)",
-        )?;
-        delete.execute(params![
-            self.now(),
-            i64::try_from(Self::PRUNED_AT_ONCE).unwrap_or(1)
-        ])
+        self.of_the_due(concat!(
+            "DELETE FROM cloakroom_sessions WHERE expires <= ?1 AND ",
+            first_due!()
+        ))
+    }
+
+    fn of_the_due(&self, statement: &str) -> Result<usize> {
+        let most = i64::try_from(Self::PRUNED_AT_ONCE).unwrap_or(1);
+        self.connection
+            .prepare_cached(statement)?
+            .execute(params![self.now(), most])
     }
 
     pub(super) fn destroy_by_user(&self, user: &str, keep: Option<&SessionId>) -> Result<u64> {

@@ -177,29 +177,37 @@ async fn are_answered_rightly(server: &Postgres, mode: PoolMode, processes: usiz
     eprintln!("\nfault: R4 | {mode:?} mode, {processes} processes: {requests} requests | 0 wrong");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn r4_two_processes_behind_a_pooler_run_their_own_statements() {
-    are_answered_rightly(Postgres::shared(), PoolMode::Transaction, 2, 320).await;
+/// Returns the number of visits to play: `CLOAKROOM_ROUNDS`, or `default`.
+fn visits(default: usize) -> usize {
+    let rounds = std::env::var("CLOAKROOM_ROUNDS").ok();
+    rounds.map_or(default, |rounds| rounds.parse().expect("a number"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_four_processes_behind_a_pooler_run_their_own_statements() {
-    are_answered_rightly(Postgres::shared(), PoolMode::Transaction, 4, 320).await;
+async fn r4_processes_behind_a_pooler_run_their_own_statements() {
+    for processes in [2, 4] {
+        are_answered_rightly(
+            Postgres::shared(),
+            PoolMode::Transaction,
+            processes,
+            visits(320),
+        )
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_pooler_in_front_of_postgresql_18_is_supported() {
-    are_answered_rightly(Postgres::shared_18(), PoolMode::Transaction, 2, 160).await;
+    are_answered_rightly(Postgres::shared_18(), PoolMode::Transaction, 2, visits(160)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_statement_pooling_is_supported() {
-    are_answered_rightly(Postgres::shared(), PoolMode::Statement, 2, 160).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn r4_session_pooling_is_supported() {
-    are_answered_rightly(Postgres::shared(), PoolMode::Session, 2, 160).await;
+async fn r4_statement_and_session_pooling_are_supported() {
+    for mode in [PoolMode::Statement, PoolMode::Session] {
+        for processes in [2, 4] {
+            are_answered_rightly(Postgres::shared(), mode, processes, visits(80)).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
