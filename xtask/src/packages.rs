@@ -15,7 +15,7 @@ struct Package {
 }
 
 #[rustfmt::skip]
-const NEEDED: [Package; 15] = [
+const NEEDED: [Package; 16] = [
     Package { name: "apache2",        program: "/usr/sbin/apache2" },
     Package { name: "caddy",          program: "/usr/bin/caddy" },
     Package { name: "chromium",       program: "/usr/bin/chromium" },
@@ -27,6 +27,7 @@ const NEEDED: [Package; 15] = [
     Package { name: "pgbouncer",      program: "/usr/sbin/pgbouncer" },
     Package { name: "postgresql",     program: "/usr/lib/postgresql" },
     Package { name: "procps",         program: "/bin/kill" },
+    Package { name: "prometheus",     program: "/usr/bin/promtool" },
     Package { name: "redis-server",   program: "/usr/bin/redis-server" },
     Package { name: "redis-sentinel", program: "/usr/bin/redis-sentinel" },
     Package { name: "strace",         program: "/usr/bin/strace" },

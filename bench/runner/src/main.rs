@@ -9,6 +9,7 @@ mod chart;
 mod contenders;
 mod cores;
 mod findings;
+mod gate;
 mod instructions;
 mod judge;
 mod load;
@@ -57,6 +58,9 @@ struct Options {
     /// Leave bench/RESULTS.md and bench/charts as they are.
     #[arg(long)]
     no_write: bool,
+    /// Measure what the gate costs instead, beside nginx (Debian: nginx-light), and write bench/GATE.md.
+    #[arg(long, conflicts_with_all = ["only", "instructions"])]
+    gate: bool,
     /// Count the instructions of whole servers instead (Debian: valgrind), and write bench/INSTRUCTIONS.md.
     #[arg(long)]
     instructions: bool,
@@ -64,10 +68,12 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let done = if options.instructions {
-        count(&options)
-    } else {
-        compare(&options)
+    let done = match &options {
+        Options { gate: true, .. } => gate(&options),
+        Options {
+            instructions: true, ..
+        } => count(&options),
+        _ => compare(&options),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -104,6 +110,29 @@ fn compare(options: &Options) -> Result<bool, String> {
         versions: versions::resolved(&setting.places.bench),
     };
     finish(options, &setting, &page, "RESULTS.md")
+}
+
+/// The application alone, and behind the gate and others; false if one of them failed.
+fn gate(options: &Options) -> Result<bool, String> {
+    let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let bench = bench.canonicalize().map_err(|error| error.to_string())?;
+    let (rounds, requests, seconds) = if options.quick {
+        (2, 2_000, 1)
+    } else {
+        (5, 8_000, 3)
+    };
+    let extent = gate::Extent {
+        rounds: options.rounds.map_or(rounds, usize::from),
+        requests,
+        paced: std::time::Duration::from_secs(seconds),
+    };
+    let page = gate::run(&gate::Place::prepare(bench.clone())?, extent)?;
+    print(&page);
+    if !options.no_write {
+        page.write(&bench, "GATE.md")?;
+        println!("\nwritten: bench/GATE.md and bench/charts");
+    }
+    Ok(page.missing.is_empty())
 }
 
 /// Instructions under callgrind, and forged cookies.
@@ -159,17 +188,21 @@ fn programs(contenders: &[Contender]) -> Vec<Program> {
 
 /// Prints the page, and writes it where it is whole; false if a contender failed.
 fn finish(options: &Options, setting: &Setting, page: &Page, file: &str) -> Result<bool, String> {
-    for table in &page.tables {
-        print!("{}", terminal::table(table));
-    }
+    print(page);
     let judged: Vec<Verdict> = page.verdicts.clone();
     print!("{}", terminal::verdicts(&judged));
-    for (name, reason) in &page.missing {
-        println!("\n{name} was not measured: {reason}");
-    }
     if !options.no_write && options.only.is_empty() {
         page.write(&setting.places.bench, file)?;
         println!("\nwritten: bench/{file} and bench/charts");
     }
     Ok(page.missing.is_empty())
+}
+
+fn print(page: &Page) {
+    for table in &page.tables {
+        print!("{}", terminal::table(table));
+    }
+    for (name, reason) in &page.missing {
+        println!("\n{name} was not measured: {reason}");
+    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::contenders::Program;
+use crate::gate::Built;
 
 /// Builds what is asked for; answers with those that could not be, and why.
 pub(crate) fn build(bench: &Path, programs: &[Program]) -> BTreeMap<Program, String> {
@@ -26,14 +27,36 @@ pub(crate) fn build(bench: &Path, programs: &[Program]) -> BTreeMap<Program, Str
     failures
 }
 
+/// Builds what the gate is measured with: the command as users have it, and the peer.
+pub(crate) fn build_gate(bench: &Path) -> Result<Built, String> {
+    println!("building the command and peers/reverse-proxy");
+    compile(bench, "peers/reverse-proxy")?;
+    let mut command = cargo(bench);
+    command
+        .args(["--package", "cloakroom-cli", "--features", "gate,redis"])
+        .current_dir(bench.join(".."));
+    finish(command.output())?;
+    let built = |name: &str| bench.join("target/release").join(name);
+    // `servers` has a program of that name as well: each is copied beside where it was built.
+    let own = bench.join("target/cloakroom-gate");
+    std::fs::copy(built("cloakroom"), &own).map_err(|error| error.to_string())?;
+    Ok(Built {
+        command: own,
+        peer: built("bench-reverse-proxy"),
+    })
+}
+
 /// Compiles into one target folder for all, so that what two lock files agree on is compiled once.
 fn compile(bench: &Path, folder: &str) -> Result<(), String> {
+    finish(cargo(bench).current_dir(bench.join(folder)).output())
+}
+
+fn cargo(bench: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .args(["build", "--release", "--locked", "--target-dir"])
-        .arg(bench.join("target"))
-        .current_dir(bench.join(folder));
+        .arg(bench.join("target"));
     // The variables that `cargo run` sets for its program make build scripts run again.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -41,7 +64,7 @@ fn compile(bench: &Path, folder: &str) -> Result<(), String> {
             command.env_remove(&*name);
         }
     }
-    finish(command.output())
+    command
 }
 
 /// The packages of `interop/`, where they are not there yet.

@@ -113,7 +113,7 @@ fn words(contender: &Contender, places: &Places) -> Vec<PathBuf> {
 }
 
 /// Reads the address that it announces; `None` where it ends, or prints nothing for too long.
-fn address(out: impl std::io::Read + Send + 'static) -> Option<SocketAddr> {
+pub(crate) fn address(out: impl std::io::Read + Send + 'static) -> Option<SocketAddr> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut out = BufReader::new(out);

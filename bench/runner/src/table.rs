@@ -48,12 +48,17 @@ impl Row {
 }
 
 impl Table {
-    /// The rows of each family that has any, in order.
+    /// The rows of each family that has any, in order; those of other pages follow as they come.
     pub(crate) fn families(&self) -> impl Iterator<Item = (&'static str, Vec<&Row>)> {
-        Family::ALL.into_iter().filter_map(|family| {
-            let rows = self.rows.iter().filter(|row| row.family == family.title());
-            let rows: Vec<&Row> = rows.collect();
-            (!rows.is_empty()).then_some((family.title(), rows))
+        let mut titles = Family::ALL.map(Family::title).to_vec();
+        for row in &self.rows {
+            if !titles.contains(&row.family) {
+                titles.push(row.family);
+            }
+        }
+        titles.into_iter().filter_map(|title| {
+            let rows: Vec<&Row> = self.rows.iter().filter(|row| row.family == title).collect();
+            (!rows.is_empty()).then_some((title, rows))
         })
     }
 }

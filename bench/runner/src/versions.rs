@@ -69,17 +69,7 @@ const NODE: [&str; 6] = [
 
 /// Returns the resolved versions of the lock files, a line for each contender.
 pub(crate) fn resolved(bench: &Path) -> Vec<Fact> {
-    let mut facts: Vec<Fact> = RUST
-        .iter()
-        .map(|(name, file, packages)| {
-            let lock = fs::read_to_string(bench.join(file)).unwrap_or_default();
-            let found = packages.iter().filter_map(|package| {
-                let version = cargo_version(&lock, package)?;
-                Some(format!("{package} {version}"))
-            });
-            ((*name).to_owned(), found.collect::<Vec<_>>().join(", "))
-        })
-        .collect();
+    let mut facts: Vec<Fact> = RUST.iter().map(|lock| of_lock(bench, *lock)).collect();
     let lock = fs::read_to_string(bench.join("../interop/package-lock.json")).unwrap_or_default();
     let found = NODE.iter().filter_map(|package| {
         let version = npm_version(&lock, package)?;
@@ -88,6 +78,58 @@ pub(crate) fn resolved(bench: &Path) -> Vec<Fact> {
     let found = found.collect::<Vec<_>>().join(", ");
     facts.push(("express-session".to_owned(), found));
     facts
+}
+
+/// The versions of those who take part in the page of the gate.
+pub(crate) fn of_gate(bench: &Path) -> Vec<Fact> {
+    let locks: [(&str, &str, &[&str]); 2] = [
+        (
+            "cloakroom gate",
+            "../Cargo.lock",
+            &[
+                "cloakroom-gate",
+                "axum-reverse-proxy",
+                "axum",
+                "hyper",
+                "tokio",
+                "redis",
+                "ring",
+            ],
+        ),
+        (
+            "axum-reverse-proxy",
+            "peers/reverse-proxy/Cargo.lock",
+            &[
+                "axum-reverse-proxy",
+                "axum",
+                "hyper",
+                "tokio",
+                "redis",
+                "hmac",
+            ],
+        ),
+    ];
+    let mut facts = locks.map(|lock| of_lock(bench, lock)).to_vec();
+    // It says so on standard error.
+    let output = Command::new("/usr/sbin/nginx").arg("-v").output();
+    let nginx = output.map(|output| String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    facts.push((
+        "nginx".to_owned(),
+        nginx.unwrap_or_else(|_| "not there".to_owned()),
+    ));
+    let peer =
+        "oauth2-proxy is not in Debian, PyPI, npm or crates.io as a program, and was not measured";
+    facts.push(("not here".to_owned(), peer.to_owned()));
+    facts
+}
+
+fn of_lock(bench: &Path, (name, file, packages): (&str, &str, &[&str])) -> Fact {
+    let lock = fs::read_to_string(bench.join(file)).unwrap_or_default();
+    let found = packages.iter().filter_map(|package| {
+        let version = cargo_version(&lock, package)?;
+        Some(format!("{package} {version}"))
+    });
+    (name.to_owned(), found.collect::<Vec<_>>().join(", "))
 }
 
 /// The machine and what runs on it.

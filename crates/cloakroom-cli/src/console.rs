@@ -11,7 +11,7 @@ use cloakroom_console::{ActLog, Console, Entry, Rights};
 use crate::address::listening_address;
 use crate::connections;
 use crate::demo::options::make_private;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, timed};
 use crate::output::Style;
 use crate::problem::Problem;
 use crate::serve;
@@ -104,15 +104,12 @@ async fn open_and_serve(options: &ConsoleOptions) -> Result<(), Problem> {
     .hosts(hosts(addr))
     .scan_rate(options.scan_rate)
     .build();
+    let mut router = cloakroom_console::router(console.clone());
     if let Some(addr) = options.metrics_addr {
-        serve_metrics(addr, console.clone()).await?;
+        serve_metrics(addr, console).await?;
+        router = timed(router);
     }
-    serve::serve(
-        listener,
-        cloakroom_console::router(console),
-        std::future::ready(()),
-    )
-    .await
+    serve::serve(listener, router, std::future::ready(())).await
 }
 
 /// Serves `/metrics` for as long as the process runs: how many sessions live, and when they were counted.

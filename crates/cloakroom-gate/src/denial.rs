@@ -21,6 +21,10 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// Those that a rule comes to.
+    pub(crate) const BY_RULE: [Self; 4] =
+        [Self::Pass, Self::Login, Self::Forbidden, Self::StoreError];
+
     /// Returns its name in metrics and logs, which stays.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -16,10 +16,13 @@ use crate::denial::{Asked, Decision, way_to_login};
 use crate::identity::Identity;
 use crate::keys::Keys;
 use crate::path::JudgedPath;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, begin_at_nothing};
 use crate::rules::{Matched, Rules, Ruling};
 use crate::socket::is_foreign;
 use crate::token::{Terms, Tokens};
+
+/// The tokens that were signed, for metrics.
+const MINTED: &str = "cloakroom_gate_jwt_minted_total";
 
 /// The sessions, rules and keys of a gate. Clones share them.
 #[derive(Clone)]
@@ -91,6 +94,8 @@ pub(crate) struct Admitted {
 impl Gate {
     /// Creates a gate for the sessions of `manager`.
     pub fn new(manager: Manager, rules: Rules, keys: Keys, options: GateOptions) -> Self {
+        begin_at_nothing(rules.names());
+        metrics::counter!(MINTED).increment(0);
         Self(Arc::new(GateParts {
             manager,
             rules: ArcSwap::from_pointee(rules),
@@ -102,6 +107,7 @@ impl Gate {
 
     /// Replaces the rules, as a whole, for requests that begin from now on.
     pub fn set_rules(&self, rules: Rules) {
+        begin_at_nothing(rules.names());
         self.0.rules.store(Arc::new(rules));
     }
 
@@ -248,7 +254,7 @@ impl Gate {
         let key = self.0.keys.current(now)?;
         let (token, is_new) = self.0.tokens.get(identity, terms, &key, now)?;
         if is_new {
-            metrics::counter!("cloakroom_gate_jwt_minted_total").increment(1);
+            metrics::counter!(MINTED).increment(1);
         }
         Some(token)
     }

@@ -26,7 +26,7 @@ use crate::fields::{clean, clean_answer, is_websocket};
 use crate::gate::{Admitted, Client, Gate, Passed, Question};
 use crate::identity::tell;
 use crate::jwks;
-use crate::refusal::{Refusal, count};
+use crate::refusal::{Passing, Refusal};
 use crate::rules::Ruling;
 use crate::target;
 
@@ -165,6 +165,7 @@ async fn forward(
     let ticket = Some(manager.policy().name().as_str()).filter(|_| !ruling.passes_cookie());
     clean(request.headers_mut(), ticket);
     client.tell(request.headers_mut(), host);
+    let passing = Passing::by(ruling.name());
     let sent = match &admitted {
         None => Ok(send(&state.proxy, request).await),
         Some(admitted) => send_as(&state.proxy, request, admitted, &ruling).await,
@@ -172,11 +173,12 @@ async fn forward(
     let mut response = match sent {
         Ok(response) => response,
         Err(refusal) => {
+            passing.is_refused();
             refusal.tell();
             return refusal.answer();
         }
     };
-    count(ruling.name(), Decision::Pass);
+    drop(passing);
     finish(response.headers_mut(), &ruling, ticket);
     if let Some(admitted) = admitted {
         keep_private(response.headers_mut(), &ruling);

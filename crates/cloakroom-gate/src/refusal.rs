@@ -13,6 +13,9 @@ use crate::denial::{Decision, status};
 use crate::identity::Identity;
 use crate::target::TargetFault;
 
+/// The label of what no rule decided.
+const NO_RULE: &str = "none";
+
 /// Version of the audit's fields, as of the library's own.
 const SCHEMA: u32 = 1;
 
@@ -64,7 +67,7 @@ impl Refusal {
         tracing::debug!(%fault, "a request has no single meaning");
         Self {
             status: fault.status(),
-            ..Self::of(Decision::Malformed, "none")
+            ..Self::of(Decision::Malformed, NO_RULE)
         }
     }
 
@@ -149,11 +152,50 @@ impl Refusal {
 
 /// Counts a decision.
 pub(crate) fn count(rule: &str, decision: Decision) {
+    add(rule, decision, 1);
+}
+
+/// Adds nothing to each decision that these rules can come to: `increase` does not see the first of a series that
+/// was not there before.
+pub(crate) fn begin_at_nothing<'a>(rules: impl Iterator<Item = &'a str>) {
+    for rule in rules {
+        for decision in Decision::BY_RULE {
+            add(rule, decision, 0);
+        }
+    }
+    add(NO_RULE, Decision::Malformed, 0);
+}
+
+fn add(rule: &str, decision: Decision, requests: u64) {
     let labels = [
         ("rule", rule.to_owned()),
         ("decision", decision.as_str().to_owned()),
     ];
-    metrics::counter!("cloakroom_gate_decisions_total", &labels).increment(1);
+    metrics::counter!("cloakroom_gate_decisions_total", &labels).increment(requests);
+}
+
+/// A request that passes: counted once its response is there, or once its client has given it up.
+pub(crate) struct Passing<'a> {
+    rule: Option<&'a str>,
+}
+
+impl<'a> Passing<'a> {
+    pub(crate) fn by(rule: &'a str) -> Self {
+        Self { rule: Some(rule) }
+    }
+
+    /// Takes it back: the request was refused after all, which is counted by itself.
+    pub(crate) fn is_refused(mut self) {
+        self.rule = None;
+    }
+}
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        if let Some(rule) = self.rule {
+            count(rule, Decision::Pass);
+        }
+    }
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {

@@ -16,7 +16,7 @@ use crate::gate::{Client, Gate, Passed, Question};
 use crate::identity::tell;
 use crate::jwks;
 use crate::path::JudgedPath;
-use crate::refusal::{Refusal, count};
+use crate::refusal::{Passing, Refusal};
 use crate::target::{self, TargetFault};
 
 /// The login's address, on a refusal of a page: for a proxy that cannot redirect by itself.
@@ -164,7 +164,7 @@ fn is_socket(headers: &HeaderMap) -> bool {
 /// Returns the one answer that lets a request pass. It always carries all fields of the identity, empty ones
 /// for a public rule, so that a proxy that copies them overwrites a client's.
 fn admitted(passed: &Passed, cookies: Option<HeaderValue>) -> Response {
-    count(passed.ruling.name(), Decision::Pass);
+    let passing = Passing::by(passed.ruling.name());
     let who = passed.admitted.as_ref();
     let mut response = plain(StatusCode::OK);
     let none = || HeaderValue::from_static("");
@@ -186,6 +186,8 @@ fn admitted(passed: &Passed, cookies: Option<HeaderValue>) -> Response {
         return response;
     }
     tracing::error!("a request was about to pass without a name");
+    passing.is_refused();
+    Refusal::of(Decision::Forbidden, passed.ruling.name()).tell();
     plain(StatusCode::FORBIDDEN)
 }
 

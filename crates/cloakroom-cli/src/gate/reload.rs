@@ -36,7 +36,6 @@ pub(super) async fn keep_current(gate: Gate, rules: Option<PathBuf>) {
         } else if looks.is_multiple_of(KEYS_EVERY) {
             report(gate.keys().refresh(now));
         }
-        metrics::gauge!("cloakroom_gate_key_age_seconds").set(gate.keys().age(now).as_secs_f64());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -20,7 +20,7 @@ use super::options::GateOptions;
 use super::reload;
 use super::rules_file::read_rules;
 use crate::connections;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, timed};
 use crate::problem::{Problem, with_causes};
 
 /// Time that requests under way may take after the signal to end.
@@ -148,22 +148,39 @@ async fn listeners(
         let upstream = upstream.clone().first_byte(options.upstream_timeout);
         all.push((
             listen(options.addr, "listening").await?,
-            gate.proxy(&upstream),
+            counted(gate.proxy(&upstream), metrics),
         ));
     }
     if let Some(addr) = options.verify_addr {
         all.push((
             listen(addr, "verifying").await?,
-            gate.verify(options.askers()),
+            counted(gate.verify(options.askers()), metrics),
         ));
     }
     if let (Some(addr), Some(metrics)) = (options.metrics_addr, metrics) {
         all.push((
             listen(addr, "metrics").await?,
-            metrics.routes(|| ()).merge(health(gate)),
+            metrics.routes(key_age(gate)).merge(health(gate)),
         ));
     }
     Ok(all)
+}
+
+/// Times a server's responses where somebody asks for it.
+fn counted(router: Router, metrics: Option<&Metrics>) -> Router {
+    match metrics {
+        Some(_) => timed(router),
+        None => router,
+    }
+}
+
+/// Returns what sets the age of the key as of now.
+fn key_age(gate: &Gate) -> impl Fn() + Clone + Send + Sync + 'static {
+    let gate = gate.clone();
+    move || {
+        let age = gate.keys().age(SystemTime::now());
+        metrics::gauge!("cloakroom_gate_key_age_seconds").set(age.as_secs_f64());
+    }
 }
 
 async fn listen(addr: SocketAddr, what: &str) -> Result<TcpListener, Problem> {

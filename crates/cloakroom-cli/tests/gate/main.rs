@@ -8,6 +8,8 @@
     reason = "rows of tables, and requests that are put together piece by piece"
 )]
 
+mod counted;
+mod dashboards;
 mod fronts;
 mod place;
 mod running;

@@ -171,6 +171,11 @@ impl Rules {
     }
 
     /// Refuses rules by which the login page leads to itself.
+    /// Returns the labels of all rules in metrics, that of paths without a rule as well.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.iter().chain([&*self.default]).map(Rule::name)
+    }
+
     fn refuse_loop(&self) -> Result<(), RulesError> {
         let Some(login) = self.login() else {
             return Ok(());

@@ -26,6 +26,8 @@ struct Count {
     state: BreakerState,
     /// Number of operations that were answered.
     answers: u64,
+    /// `true` if it was open when its news were asked for last.
+    was_open: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +117,17 @@ impl CircuitBreaker {
         })
     }
 
+    /// Returns whether it is open, if that has changed since this was asked last. One that lets a probe through is
+    /// open.
+    pub(super) fn news(&self) -> Option<bool> {
+        self.change(|count| {
+            let is_open = !matches!(count.state, BreakerState::Closed { .. });
+            let news = (is_open != count.was_open).then_some(is_open);
+            let was_open = is_open;
+            (Count { was_open, ..count }, news)
+        })
+    }
+
     fn change<T>(&self, change: impl FnOnce(Count) -> (Count, T)) -> T {
         let mut count = lock(&self.0);
         let (next, result) = change(*count);
@@ -135,6 +148,7 @@ impl Count {
         Self {
             state: self.state.leave(end, now),
             answers,
+            ..self
         }
     }
 }
@@ -249,6 +263,21 @@ mod tests {
             }
             assert_eq!(breaker.enter(Instant::now()).is_none(), opens);
         }
+    }
+
+    #[test]
+    fn it_is_told_once_that_it_opened_and_once_that_it_closed() {
+        let breaker = CircuitBreaker::default();
+        let ago = || breaker.enter(Instant::now() - SLOW_CALL).unwrap();
+        let waiting: Vec<BreakerPermit<'_>> = (0..FAILURE_THRESHOLD).map(|_| ago()).collect();
+        assert_eq!(breaker.news(), None);
+        // Callers that gave up after a long wait open it as well.
+        drop(waiting);
+        assert_eq!([breaker.news(), breaker.news()], [Some(true), None]);
+        let probe = breaker.enter(Instant::now() + OPEN_FOR).unwrap();
+        assert_eq!(breaker.news(), None);
+        probe.end(true);
+        assert_eq!([breaker.news(), breaker.news()], [Some(false), None]);
     }
 
     #[test]

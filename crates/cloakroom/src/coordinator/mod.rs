@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use pending_ends::PendingEnd;
+use pending_ends::{EndWay, PendingEnd};
 pub(crate) use save_queue::SaveError;
 pub(crate) use successor::Followed;
 pub(crate) use writes::Saved;
@@ -155,10 +155,11 @@ impl Coordinator {
     /// If the cookie is cleared with it, the id is known as closed for a minute: a late response must not
     /// replace the cookie of the client's next session.
     ///
-    /// If the store fails to end it, the end is retried until it succeeds.
+    /// If the store fails to end it, the end is retried until it succeeds, and told with its cause.
     /// Returns `true` if there was one.
-    pub(crate) async fn end(&self, id: &SessionId) -> Result<bool, StoreError> {
-        let asked = self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone()));
+    pub(crate) async fn end(&self, id: &SessionId, cause: EndCause) -> Result<bool, StoreError> {
+        let way = EndWay::OfClient(id.clone());
+        let asked = self.asks(self.key(id).into_owned(), way, cause);
         let outcome = self.end_once(id).await;
         asked.answered(outcome)
     }
@@ -174,11 +175,16 @@ impl Coordinator {
     }
 
     /// Ends several; where one cannot be ended, the others end nevertheless. Returns `true` if there was one.
-    pub(crate) async fn end_all(&self, ids: &[SessionId]) -> Result<bool, StoreError> {
+    pub(crate) async fn end_all(
+        &self,
+        ids: &[SessionId],
+        cause: EndCause,
+    ) -> Result<bool, StoreError> {
         // All are noted before the first is sent: the caller may disconnect in between.
-        let asked = ids
-            .iter()
-            .map(|id| self.asks(self.key(id).into_owned(), PendingEnd::OfClient(id.clone())));
+        let asked = ids.iter().map(|id| {
+            let way = EndWay::OfClient(id.clone());
+            self.asks(self.key(id).into_owned(), way, cause)
+        });
         let (mut outcome, mut has_ended) = (Ok(()), false);
         for (asked, id) in asked.collect::<Vec<_>>().into_iter().zip(ids) {
             let ended = asked.answered(self.end_once(id).await);
@@ -218,8 +224,12 @@ impl Coordinator {
     }
 
     /// Ends a session by the store's key; where the store fails, the end is retried until it succeeds.
-    pub(crate) async fn destroy_at(&self, key: &SessionId) -> Result<bool, StoreError> {
-        let asked = self.asks(key.clone(), PendingEnd::OfRecord);
+    pub(crate) async fn destroy_at(
+        &self,
+        key: &SessionId,
+        cause: EndCause,
+    ) -> Result<bool, StoreError> {
+        let asked = self.asks(key.clone(), EndWay::OfRecord, cause);
         let outcome = self.destroy_once(key).await;
         asked.answered(outcome)
     }
@@ -278,30 +288,36 @@ impl Coordinator {
         &self,
         user: &str,
         keep: Option<&SessionId>,
+        cause: EndCause,
     ) -> Result<u64, StoreError> {
         let name = self.policy.index_name(user);
         let ending = self.store.destroy_by_user(&name, keep);
         let ended = self.in_long_time(ending, StoreErrorKind::Unknown).await;
         self.watch.look_at_all();
         if ended.is_err() {
-            self.end_those_later(&name, keep).await;
+            self.end_those_later(&name, keep, cause).await;
         }
         ended
     }
 
     /// Notes the sessions that a user has now, where the store can list them, to end them later: those that
     /// begin afterwards are not affected.
-    async fn end_those_later(&self, name: &str, keep: Option<&SessionId>) {
+    async fn end_those_later(&self, name: &str, keep: Option<&SessionId>, cause: EndCause) {
         let listing = self.store.list_by_user(name);
         let listed = self.in_time(listing, StoreErrorKind::Unavailable).await;
         let hashes_ids = self.policy.settings().hash_ids_at_rest;
         for key in listed.unwrap_or_default() {
             if Some(&key) != keep {
                 // Hashed ids cannot be followed.
-                let end = if hashes_ids {
-                    PendingEnd::OfRecord
+                let way = if hashes_ids {
+                    EndWay::OfRecord
                 } else {
-                    PendingEnd::OfClient(key.clone())
+                    EndWay::OfClient(key.clone())
+                };
+                let end = PendingEnd {
+                    way,
+                    cause,
+                    may_be_done: false,
                 };
                 self.end_later(key, end);
             }
@@ -340,6 +356,7 @@ impl Coordinator {
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
         let Some(permit) = self.breaker.enter(now) else {
+            self.tell_circuit();
             let reason = "the store did not answer others a moment ago";
             return Err(StoreError::new(StoreErrorKind::Unavailable, reason));
         };
@@ -356,7 +373,19 @@ impl Coordinator {
             None => self.outage.end(),
         }
         permit.end(failure.is_none());
+        self.tell_circuit();
         outcome
+    }
+
+    /// Tells observers that the circuit breaker has opened or closed.
+    fn tell_circuit(&self) {
+        if self.observers.is_empty() {
+            return;
+        }
+        if let Some(is_open) = self.breaker.news() {
+            self.observers
+                .tell(|observer| observer.circuit_changed(is_open));
+        }
     }
 }
 

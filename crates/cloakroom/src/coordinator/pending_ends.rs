@@ -3,6 +3,7 @@
 //! A client that signs out while the store refuses writes gets an error, and is signed out as soon as the
 //! store accepts them again: by a task of this process, and by the next request that shows the cookie.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, Weak};
@@ -13,7 +14,7 @@ use tokio::runtime::Handle;
 use super::Coordinator;
 use crate::id::SessionId;
 use crate::observe::EndCause;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 use crate::util::{Backoff, lock};
 
 /// The most sessions that are remembered, at some 200 bytes each.
@@ -40,9 +41,20 @@ struct PendingState {
     is_tried: bool,
 }
 
+/// An end that is still to be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PendingEnd {
+    pub(super) way: EndWay,
+    /// The cause that observers are told once it has ended.
+    pub(super) cause: EndCause,
+    /// `true` if an attempt may have ended it without its caller learning so: then a retry that finds nothing is
+    /// the first to know.
+    pub(super) may_be_done: bool,
+}
+
 /// The way in which a session is to be ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PendingEnd {
+pub(super) enum EndWay {
     /// By the client's own id, whose renewals are followed.
     OfClient(SessionId),
     /// By the store's key alone.
@@ -70,8 +82,13 @@ impl PendingEnds {
     /// Adds a session; returns `true` if the caller has to start the retries.
     fn add(&self, key: SessionId, end: PendingEnd) -> bool {
         let mut state = self.lock();
-        if state.ends.insert(key.clone(), end).is_none() {
-            state.order.push_back(key);
+        match state.ends.entry(key.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(end);
+                state.order.push_back(key);
+            }
+            // Whoever asked first is the cause.
+            Entry::Occupied(mut known) => known.get_mut().may_be_done |= end.may_be_done,
         }
         if state.ends.len() > MAX_UNENDED {
             let oldest = state.order.pop_front();
@@ -84,10 +101,22 @@ impl PendingEnds {
         !std::mem::replace(&mut state.is_tried, true)
     }
 
-    fn remove(&self, key: &SessionId) {
+    /// Removes one; whoever gets it tells of its end.
+    fn take(&self, key: &SessionId) -> Option<PendingEnd> {
+        if self.is_empty() {
+            return None;
+        }
         let mut state = self.lock();
-        state.ends.remove(key);
+        let taken = state.ends.remove(key);
         self.count.store(state.ends.len(), Ordering::Release);
+        taken
+    }
+
+    /// Notes that an attempt may have ended one.
+    fn note(&self, key: &SessionId, may_be_done: bool) {
+        if let Some(pending) = self.lock().ends.get_mut(key) {
+            pending.may_be_done |= may_be_done;
+        }
     }
 
     fn find(&self, key: &SessionId) -> Option<PendingEnd> {
@@ -116,7 +145,13 @@ impl PendingEnds {
 
 impl Coordinator {
     /// Notes that an end is about to be sent to the store.
-    pub(super) fn asks(&self, key: SessionId, end: PendingEnd) -> EndAttempt<'_> {
+    pub(super) fn asks(&self, key: SessionId, way: EndWay, cause: EndCause) -> EndAttempt<'_> {
+        // A caller that disconnects meanwhile may have ended it.
+        let end = PendingEnd {
+            way,
+            cause,
+            may_be_done: true,
+        };
         EndAttempt {
             coordinator: self,
             key,
@@ -151,17 +186,30 @@ impl Coordinator {
     }
 
     async fn try_to_end(&self, key: &SessionId, end: &PendingEnd) -> Result<(), StoreError> {
-        let has_ended = match end {
-            PendingEnd::OfClient(id) => self.end_once(id).await?,
-            PendingEnd::OfRecord => self.destroy_once(key).await?,
+        let ended = match &end.way {
+            EndWay::OfClient(id) => self.end_once(id).await,
+            EndWay::OfRecord => self.destroy_once(key).await,
         };
-        self.pending_ends.remove(key);
-        if has_ended && !self.observers.is_empty() {
-            // Whoever asked for it is gone: mostly a client that signed out.
-            self.tell_ended(&self.subject_of(key, None), EndCause::Logout, 1);
+        match ended {
+            Ok(has_ended) => self.told_late(key, end.cause, has_ended),
+            Err(error) => {
+                let may_be_done = error.kind() == StoreErrorKind::Unknown;
+                self.pending_ends.note(key, may_be_done);
+                return Err(error);
+            }
         }
         tracing::info!(id = ?key, "a session has ended at a retry");
         Ok(())
+    }
+
+    /// Tells observers, once, of a session that a retry has ended, or that an earlier attempt had.
+    fn told_late(&self, key: &SessionId, cause: EndCause, has_ended: bool) {
+        let pending = self.pending_ends.take(key);
+        let was_done = pending.is_some_and(|pending| pending.may_be_done);
+        if (has_ended || was_done) && !self.observers.is_empty() {
+            // Whoever asked for it is gone.
+            self.tell_ended(&self.subject_of(key, None), cause, 1);
+        }
     }
 
     /// Tries each once, until the store has refused several in a row; returns `true` if one has ended.
@@ -225,9 +273,23 @@ impl Drop for Running {
 }
 
 impl EndAttempt<'_> {
-    /// Takes the store's answer; an end that failed is retried.
-    pub(super) fn answered<T>(mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        self.is_known = outcome.is_ok();
+    /// Takes the store's answer, whether there was a session; an end that failed is retried.
+    pub(super) fn answered(
+        mut self,
+        outcome: Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        match &outcome {
+            Ok(has_ended) => {
+                self.is_known = true;
+                let pending = self.coordinator.pending_ends.take(&self.key);
+                let earlier = pending.filter(|pending| pending.may_be_done && !has_ended);
+                if let Some(earlier) = earlier.filter(|_| !self.coordinator.observers.is_empty()) {
+                    let subject = self.coordinator.subject_of(&self.key, None);
+                    self.coordinator.tell_ended(&subject, earlier.cause, 1);
+                }
+            }
+            Err(error) => self.end.may_be_done = error.kind() == StoreErrorKind::Unknown,
+        }
         outcome
     }
 }
@@ -249,27 +311,58 @@ mod tests {
         SessionId::from_store(&format!("{number:024}"))
     }
 
+    fn end(way: EndWay) -> PendingEnd {
+        PendingEnd {
+            way,
+            cause: EndCause::Logout,
+            may_be_done: false,
+        }
+    }
+
+    /// Whichever attempt is the last to know tells of the end, and of one end one does.
+    #[test]
+    fn an_end_that_may_be_done_is_taken_once() {
+        let unended = PendingEnds::default();
+        unended.add(id(1), end(EndWay::OfRecord));
+        assert!(!unended.find(&id(1)).unwrap().may_be_done);
+        let again = PendingEnd {
+            cause: EndCause::Operator,
+            may_be_done: true,
+            ..end(EndWay::OfRecord)
+        };
+        unended.add(id(1), again);
+        let taken = unended.take(&id(1)).unwrap();
+        assert_eq!((taken.cause, taken.may_be_done), (EndCause::Logout, true));
+        assert_eq!(unended.take(&id(1)), None);
+        unended.add(id(2), end(EndWay::OfRecord));
+        unended.note(&id(2), false);
+        assert!(!unended.find(&id(2)).unwrap().may_be_done);
+        unended.note(&id(2), true);
+        unended.note(&id(2), false);
+        assert!(unended.find(&id(2)).unwrap().may_be_done);
+    }
+
     #[test]
     fn pending_ends_are_retried_in_order_by_one_task() {
         let unended = PendingEnds::default();
         assert!(unended.is_empty() && unended.rest());
-        assert!(unended.add(id(1), PendingEnd::OfRecord));
-        assert!(!unended.add(id(2), PendingEnd::OfClient(id(3))));
+        assert!(unended.add(id(1), end(EndWay::OfRecord)));
+        assert!(!unended.add(id(2), end(EndWay::OfClient(id(3)))));
         assert!(
-            !unended.add(id(1), PendingEnd::OfRecord),
+            !unended.add(id(1), end(EndWay::OfRecord)),
             "it is stored once"
         );
         for number in [1, 2, 1] {
             assert_eq!(unended.next().map(|(key, _)| key), Some(id(number)));
         }
-        assert_eq!(unended.find(&id(2)), Some(PendingEnd::OfClient(id(3))));
-        unended.remove(&id(1));
+        assert_eq!(unended.find(&id(2)), Some(end(EndWay::OfClient(id(3)))));
+        unended.take(&id(1)).unwrap();
         assert!(!unended.rest() && !unended.is_empty());
         assert_eq!(unended.next().map(|(key, _)| key), Some(id(2)));
-        unended.remove(&id(2));
+        unended.take(&id(2)).unwrap();
         assert!(unended.is_empty() && unended.next().is_none() && unended.rest());
         assert!(
-            unended.add(id(4), PendingEnd::OfRecord),
+            unended.add(id(4), end(EndWay::OfRecord)),
             "the caller has to start the retries"
         );
     }
@@ -278,7 +371,7 @@ mod tests {
     fn pending_ends_are_bounded() {
         let unended = PendingEnds::default();
         for number in 0..MAX_UNENDED + 5 {
-            unended.add(id(number), PendingEnd::OfRecord);
+            unended.add(id(number), end(EndWay::OfRecord));
         }
         let state = unended.lock();
         assert_eq!(

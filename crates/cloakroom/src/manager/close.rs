@@ -155,7 +155,7 @@ impl Manager {
             StoreOp::Destroy => {
                 let before = session.subject_if_observed();
                 let ids = session.lock(|held| held.to_end());
-                if self.0.end_all(&ids).await? {
+                if self.0.end_all(&ids, EndCause::Logout).await? {
                     session.tell_ended(before, EndCause::Logout);
                 }
                 Ok(())

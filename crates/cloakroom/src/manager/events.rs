@@ -52,7 +52,7 @@ impl Manager {
     }
 
     fn tell_opened(&self, session: &Session) {
-        let subject = session.event_subject();
+        let subject = session.observed_subject();
         let is_old = session.look(|held| {
             held.identity
                 .ticket

@@ -101,7 +101,7 @@ impl Manager {
         if !lifecycle::belongs(self.policy(), metadata) || metadata.is_some_and(is_younger) {
             return Ok(false);
         }
-        let has_ended = self.0.destroy_at(key).await?;
+        let has_ended = self.0.destroy_at(key, EndCause::Operator).await?;
         if has_ended && !self.0.observers.is_empty() {
             let subject = self.0.subject_of(key, record.as_deref());
             self.0.tell_ended(&subject, EndCause::Operator, 1);

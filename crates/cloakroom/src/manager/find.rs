@@ -111,7 +111,7 @@ impl Manager {
             Opened::Unread(_) => None,
             Opened::Live(held) => held.data.base.as_deref(),
         };
-        if self.0.end(id).await? && !self.0.observers.is_empty() {
+        if self.0.end(id, EndCause::Operator).await? && !self.0.observers.is_empty() {
             let subject = self.0.subject_of(&self.0.key(id), record);
             self.0.tell_ended(&subject, EndCause::Operator, 1);
         }

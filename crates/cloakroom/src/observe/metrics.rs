@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_histogram, histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use super::{EndCause, EventSubject, Observer, RefusalCause, SaveOutcome, StoreOperation};
 use crate::store::StoreErrorKind;
@@ -26,20 +26,52 @@ pub struct MetricsObserver {
 
 impl MetricsObserver {
     /// Creates one for a store of this system, the label `db_system_name`: `AnyStore::kind`. Install the recorder
-    /// first, so that it gets the metrics' descriptions.
+    /// first: it gets the metrics' descriptions, and every counter at 0, without which `increase` does not see the
+    /// first event of its kind.
     pub fn new(system: impl Into<String>) -> Self {
         for (name, about) in DESCRIPTIONS {
             describe_counter!(name, about);
         }
+        describe_gauge!(
+            CIRCUIT,
+            "Circuit breakers that are open: their store does not answer"
+        );
         describe_histogram!(
             DURATION,
             "Seconds that operations of the session store took"
         );
+        begin_at_nothing();
         Self {
             system: system.into(),
         }
     }
 }
+
+/// Adds nothing to each series that is known beforehand.
+fn begin_at_nothing() {
+    for (name, _) in DESCRIPTIONS {
+        match name {
+            SAVES => SaveOutcome::ALL
+                .iter()
+                .for_each(|outcome| counter!(SAVES, "result" => outcome.as_str()).increment(0)),
+            ENDED => EndCause::ALL
+                .iter()
+                .for_each(|cause| counter!(ENDED, "reason" => cause.as_str()).increment(0)),
+            REFUSED => RefusalCause::ALL
+                .iter()
+                .for_each(|cause| counter!(REFUSED, "reason" => cause.as_str()).increment(0)),
+            name => counter!(name).increment(0),
+        }
+    }
+    gauge!(CIRCUIT).increment(0.0);
+}
+
+const SAVES: &str = "cloakroom_session_saves_total";
+const ENDED: &str = "cloakroom_sessions_ended_total";
+const REFUSED: &str = "cloakroom_cookies_refused_total";
+
+/// The number of open circuit breakers: one for each manager.
+const CIRCUIT: &str = "cloakroom_store_circuit_open";
 
 /// The histogram of the store's operations, by OpenTelemetry's semantic conventions.
 const DURATION: &str = "db_client_operation_duration_seconds";
@@ -52,15 +84,19 @@ const DESCRIPTIONS: [(&str, &str); 11] = [
     ("cloakroom_sessions_created_total", "Sessions that were stored for the first time"),
     ("cloakroom_logins_total", "Logins that were stored"),
     ("cloakroom_sessions_renewed_total", "Sessions that got another id"),
-    ("cloakroom_session_saves_total", "Saves, by their result"),
+    (SAVES, "Saves, by their result"),
     ("cloakroom_session_saves_joined_total", "Saves that became one write with others"),
-    ("cloakroom_sessions_ended_total", "Sessions that were ended, by their reason"),
-    ("cloakroom_cookies_refused_total", "Cookies that opened no session, by their reason"),
+    (ENDED, "Sessions that were ended, by their reason"),
+    (REFUSED, "Cookies that opened no session, by their reason"),
     ("cloakroom_csrf_refused_total", "Requests of other sites that were refused"),
     ("cloakroom_attempts_throttled_total", "Attempts to sign in that had to wait"),
 ];
 
 impl Observer for MetricsObserver {
+    fn asks_who(&self) -> bool {
+        false
+    }
+
     fn opened(&self, _: &EventSubject) {
         counter!("cloakroom_sessions_opened_total").increment(1);
     }
@@ -82,7 +118,7 @@ impl Observer for MetricsObserver {
     }
 
     fn saved(&self, _: &EventSubject, outcome: SaveOutcome) {
-        counter!("cloakroom_session_saves_total", "result" => outcome.as_str()).increment(1);
+        counter!(SAVES, "result" => outcome.as_str()).increment(1);
     }
 
     fn joined(&self, saves: usize) {
@@ -91,11 +127,11 @@ impl Observer for MetricsObserver {
     }
 
     fn ended(&self, _: &EventSubject, cause: EndCause, sessions: u64) {
-        counter!("cloakroom_sessions_ended_total", "reason" => cause.as_str()).increment(sessions);
+        counter!(ENDED, "reason" => cause.as_str()).increment(sessions);
     }
 
     fn refused(&self, _: &EventSubject, cause: RefusalCause) {
-        counter!("cloakroom_cookies_refused_total", "reason" => cause.as_str()).increment(1);
+        counter!(REFUSED, "reason" => cause.as_str()).increment(1);
     }
 
     fn csrf_refused(&self, _: &EventSubject) {
@@ -104,6 +140,10 @@ impl Observer for MetricsObserver {
 
     fn attempts_throttled(&self, _: &EventSubject, _: Duration) {
         counter!("cloakroom_attempts_throttled_total").increment(1);
+    }
+
+    fn circuit_changed(&self, is_open: bool) {
+        gauge!(CIRCUIT).increment(if is_open { 1.0 } else { -1.0 });
     }
 
     fn store_operation(&self, operation: &StoreOperation) {
@@ -139,11 +179,11 @@ mod tests {
     use std::time::Duration;
 
     use metrics::{
-        Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
-        SharedString, Unit,
+        Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata,
+        Recorder, SharedString, Unit,
     };
 
-    use super::{DESCRIPTIONS, DURATION, MetricsObserver};
+    use super::{CIRCUIT, DESCRIPTIONS, DURATION, MetricsObserver};
     use crate::observe::{
         EndCause, EventSubject, Observer as _, RefusalCause, SaveOutcome, StoreOperation,
     };
@@ -160,6 +200,20 @@ mod tests {
         }
 
         fn absolute(&self, _: u64) {}
+    }
+
+    impl GaugeFn for One {
+        fn increment(&self, value: f64) {
+            self.0.0.lock().unwrap().push(format!("{}+{value}", self.1));
+        }
+
+        fn decrement(&self, value: f64) {
+            self.0.0.lock().unwrap().push(format!("{}-{value}", self.1));
+        }
+
+        fn set(&self, value: f64) {
+            self.0.0.lock().unwrap().push(format!("{}:{value}", self.1));
+        }
     }
 
     impl HistogramFn for One {
@@ -186,7 +240,9 @@ mod tests {
             self.0.lock().unwrap().push(format!("# {}", key.as_str()));
         }
 
-        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, key: KeyName, _: Option<Unit>, _: SharedString) {
+            self.0.lock().unwrap().push(format!("# {}", key.as_str()));
+        }
 
         fn describe_histogram(&self, key: KeyName, _: Option<Unit>, _: SharedString) {
             self.0.lock().unwrap().push(format!("# {}", key.as_str()));
@@ -196,8 +252,8 @@ mod tests {
             Counter::from_arc(self.one(key))
         }
 
-        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-            Gauge::noop()
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::from_arc(self.one(key))
         }
 
         fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
@@ -210,6 +266,17 @@ mod tests {
         let (lines, subject) = (Lines::default(), EventSubject::unknown().with_user("ada"));
         metrics::with_local_recorder(&lines, || {
             let metrics = MetricsObserver::new("redis");
+            let zeros = std::mem::take(&mut *lines.0.lock().unwrap());
+            let (described, begun): (Vec<_>, Vec<_>) =
+                zeros.into_iter().partition(|line| line.starts_with('#'));
+            assert!(
+                begun
+                    .iter()
+                    .all(|line| line.ends_with("=0") || line.ends_with("+0"))
+            );
+            // 8 names without labels, 6 results, 7 reasons of ends and 6 of refusals, the circuit.
+            assert_eq!(begun.len(), 8 + 6 + 7 + 6 + 1, "{begun:?}");
+            lines.0.lock().unwrap().extend(described);
             metrics.opened(&subject);
             metrics.opened_by_old_key(&subject);
             metrics.created(&subject);
@@ -221,6 +288,8 @@ mod tests {
             metrics.refused(&subject, RefusalCause::Signature);
             metrics.csrf_refused(&subject);
             metrics.attempts_throttled(&subject, Duration::from_secs(1));
+            metrics.circuit_changed(true);
+            metrics.circuit_changed(false);
             for is_abandoned in [false, true] {
                 metrics.store_operation(&StoreOperation {
                     name: "get",
@@ -245,12 +314,15 @@ mod tests {
             "cloakroom_cookies_refused_total{reason=signature}=1",
             "cloakroom_csrf_refused_total{}=1",
             "cloakroom_attempts_throttled_total{}=1",
+            "cloakroom_store_circuit_open{}+1",
+            "cloakroom_store_circuit_open{}+-1",
             "db_client_operation_duration_seconds{db_system_name=redis,db_operation_name=get}=0.25",
             "db_client_operation_duration_seconds{db_system_name=redis,db_operation_name=get,error_type=timeout}=0.25",
         ];
         assert_eq!(counted, expected);
         let named: BTreeSet<String> = described.iter().map(|line| line[2..].to_owned()).collect();
         let all = DESCRIPTIONS.iter().map(|(name, _)| (*name).to_owned());
-        assert_eq!(named, all.chain([DURATION.to_owned()]).collect());
+        let others = [DURATION, CIRCUIT].map(str::to_owned);
+        assert_eq!(named, all.chain(others).collect());
     }
 }

@@ -43,6 +43,13 @@ use crate::store::StoreErrorKind;
 /// # fn f(manager: cloakroom::Manager) -> cloakroom::Manager { manager.observer(Logins::default()) }
 /// ```
 pub trait Observer: Send + Sync + 'static {
+    /// Returns `true` if it asks whom an event concerns. Default: `true`. One that only counts says `false`: where
+    /// none asks, the most frequent events, cookies that open sessions and saves, come with an
+    /// [unknown](EventSubject::unknown) subject, which saves a hash for each request.
+    fn asks_who(&self) -> bool {
+        true
+    }
+
     /// Takes note that a request's cookie has opened a live session.
     fn opened(&self, session: &EventSubject) {
         let _ = session;
@@ -101,7 +108,13 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (client, retry_after);
     }
 
-    /// Takes note of an operation of the store.
+    /// Takes note that the circuit breaker has opened, so that operations of the store fail at once for half a
+    /// second at a time, or that it has closed.
+    fn circuit_changed(&self, is_open: bool) {
+        let _ = is_open;
+    }
+
+    /// Takes note of an operation of the store that was sent.
     fn store_operation(&self, operation: &StoreOperation) {
         let _ = operation;
     }
@@ -209,6 +222,10 @@ pub struct StoreOperation {
 macro_rules! names {
     ($($type:ident { $($variant:ident => $name:literal),* $(,)? })*) => {
         $(impl $type {
+            /// Each of them, for counters that begin at nothing.
+            #[cfg(feature = "metrics")]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),*];
+
             /// Returns its name in metrics and audit logs, which stays.
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -250,6 +267,11 @@ impl Observers {
         self.0.is_empty()
     }
 
+    /// Returns `true` if one of them asks whom events concern.
+    pub(crate) fn ask_who(&self) -> bool {
+        self.0.iter().any(|observer| observer.asks_who())
+    }
+
     /// Tells each of them.
     pub(crate) fn tell(&self, event: impl Fn(&dyn Observer)) {
         for observer in &*self.0 {
@@ -259,6 +281,10 @@ impl Observers {
 }
 
 impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn asks_who(&self) -> bool {
+        (**self).asks_who()
+    }
+
     fn opened(&self, session: &EventSubject) {
         (**self).opened(session);
     }
@@ -301,6 +327,10 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 
     fn attempts_throttled(&self, client: &EventSubject, retry_after: Duration) {
         (**self).attempts_throttled(client, retry_after);
+    }
+
+    fn circuit_changed(&self, is_open: bool) {
+        (**self).circuit_changed(is_open);
     }
 
     fn store_operation(&self, operation: &StoreOperation) {

@@ -23,22 +23,22 @@ impl TimedStore {
         Self { store, observer }
     }
 
-    /// Times an operation from the call that begins it.
+    /// Times an operation from the moment at which it is first polled: one that the circuit breaker rejects never
+    /// is, and was none.
     fn timed<'a, T: Send + 'a>(
         &'a self,
         name: &'static str,
-        call: impl FnOnce(&'a dyn Store) -> StoreFuture<'a, T>,
+        call: impl FnOnce(&'a dyn Store) -> StoreFuture<'a, T> + Send + 'a,
     ) -> StoreFuture<'a, T> {
-        let mut timing = Timing {
-            observer: &*self.observer,
-            name,
-            begin: Instant::now(),
-            is_abandoned: true,
-            error: None,
-        };
-        let operation = call(&*self.store);
         Box::pin(async move {
-            let outcome = operation.await;
+            let mut timing = Timing {
+                observer: &*self.observer,
+                name,
+                begin: Instant::now(),
+                is_abandoned: true,
+                error: None,
+            };
+            let outcome = call(&*self.store).await;
             timing.is_abandoned = false;
             timing.error = outcome.as_ref().err().map(StoreError::kind);
             drop(timing);
@@ -75,19 +75,19 @@ impl StoreWrapper for TimedStore {
     }
 
     fn get<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
-        self.timed("get", |store| store.get(id))
+        self.timed("get", move |store| store.get(id))
     }
 
     fn get_uncached<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<StoredRecord>> {
-        self.timed("get_uncached", |store| store.get_uncached(id))
+        self.timed("get_uncached", move |store| store.get_uncached(id))
     }
 
     fn expiries<'a>(&'a self, ids: &'a [SessionId]) -> StoreFuture<'a, Vec<Option<Timestamp>>> {
-        self.timed("expiries", |store| store.expiries(ids))
+        self.timed("expiries", move |store| store.expiries(ids))
     }
 
     fn create<'a>(&'a self, id: &'a SessionId, entry: &'a NewRecord) -> StoreFuture<'a, ()> {
-        self.timed("create", |store| store.create(id, entry))
+        self.timed("create", move |store| store.create(id, entry))
     }
 
     fn update<'a>(
@@ -96,7 +96,7 @@ impl StoreWrapper for TimedStore {
         read: &'a RecordText,
         entry: &'a NewRecord,
     ) -> StoreFuture<'a, CasOutcome> {
-        self.timed("update", |store| store.update(id, read, entry))
+        self.timed("update", move |store| store.update(id, read, entry))
     }
 
     fn touch<'a>(
@@ -105,23 +105,23 @@ impl StoreWrapper for TimedStore {
         read: &'a RecordText,
         entry: &'a NewRecord,
     ) -> StoreFuture<'a, bool> {
-        self.timed("touch", |store| store.touch(id, read, entry))
+        self.timed("touch", move |store| store.touch(id, read, entry))
     }
 
     fn destroy<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        self.timed("destroy", |store| store.destroy(id))
+        self.timed("destroy", move |store| store.destroy(id))
     }
 
     fn retire<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, bool> {
-        self.timed("retire", |store| store.retire(id))
+        self.timed("retire", move |store| store.retire(id))
     }
 
     fn retire_as<'a>(&'a self, id: &'a SessionId, retired: &'a RetiredId) -> StoreFuture<'a, bool> {
-        self.timed("retire_as", |store| store.retire_as(id, retired))
+        self.timed("retire_as", move |store| store.retire_as(id, retired))
     }
 
     fn retired<'a>(&'a self, id: &'a SessionId) -> StoreFuture<'a, Option<RetiredId>> {
-        self.timed("retired", |store| store.retired(id))
+        self.timed("retired", move |store| store.retired(id))
     }
 
     fn replace<'a>(
@@ -132,21 +132,21 @@ impl StoreWrapper for TimedStore {
         entry: &'a NewRecord,
         retired: &'a RetiredId,
     ) -> StoreFuture<'a, CasOutcome> {
-        self.timed("replace", |store| {
+        self.timed("replace", move |store| {
             store.replace(old, read, new, entry, retired)
         })
     }
 
     fn check(&self) -> StoreFuture<'_, ()> {
-        self.timed("check", |store| store.check())
+        self.timed("check", move |store| store.check())
     }
 
     fn prune(&self) -> StoreFuture<'_, u64> {
-        self.timed("prune", |store| store.prune())
+        self.timed("prune", move |store| store.prune())
     }
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: usize) -> StoreFuture<'a, Page> {
-        self.timed("scan", |store| store.scan(cursor, limit))
+        self.timed("scan", move |store| store.scan(cursor, limit))
     }
 
     fn scan_records<'a>(
@@ -154,7 +154,9 @@ impl StoreWrapper for TimedStore {
         cursor: Option<&'a str>,
         limit: usize,
     ) -> StoreFuture<'a, RecordPage> {
-        self.timed("scan_records", |store| store.scan_records(cursor, limit))
+        self.timed("scan_records", move |store| {
+            store.scan_records(cursor, limit)
+        })
     }
 
     fn put<'a>(
@@ -163,15 +165,15 @@ impl StoreWrapper for TimedStore {
         entry: &'a NewRecord,
         condition: &'a PutIf,
     ) -> StoreFuture<'a, PutOutcome> {
-        self.timed("put", |store| store.put(id, entry, condition))
+        self.timed("put", move |store| store.put(id, entry, condition))
     }
 
     fn count(&self) -> StoreFuture<'_, u64> {
-        self.timed("count", |store| store.count())
+        self.timed("count", move |store| store.count())
     }
 
     fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {
-        self.timed("list_by_user", |store| store.list_by_user(user))
+        self.timed("list_by_user", move |store| store.list_by_user(user))
     }
 
     fn destroy_by_user<'a>(
@@ -179,6 +181,8 @@ impl StoreWrapper for TimedStore {
         user: &'a str,
         keep: Option<&'a SessionId>,
     ) -> StoreFuture<'a, u64> {
-        self.timed("destroy_by_user", |store| store.destroy_by_user(user, keep))
+        self.timed("destroy_by_user", move |store| {
+            store.destroy_by_user(user, keep)
+        })
     }
 }

@@ -33,22 +33,31 @@ impl Session {
             )
         };
         let (handle, id, user) = self.look(of_state).unwrap_or_default();
-        let hash = id.map(|id| {
+        // The hash takes two blocks of SHA-256: it is made only where it is the name.
+        let hash = |id| {
             let key = coordinator.key(&id).into_owned();
             let hashes = coordinator.policy.keys().keyed_hashes(key.expose());
             hashes.into_iter().next().unwrap_or_default()
-        });
+        };
         EventSubject {
-            handle: handle.or(hash),
+            handle: handle.or_else(|| id.map(hash)),
             user,
             address: request.address,
             user_agent: request.user_agent.clone(),
         }
     }
 
+    /// Returns the session as events name it, as far as an observer asks who it is.
+    pub(crate) fn observed_subject(&self) -> EventSubject {
+        if self.0.coordinator.observers.ask_who() {
+            return self.event_subject();
+        }
+        EventSubject::unknown()
+    }
+
     /// Tells of the outcome of a save, and of a login that is stored now.
     pub(super) fn tell_saved(&self, saved: Result<bool, &SaveError>) {
-        let subject = self.event_subject();
+        let subject = self.observed_subject();
         let outcome = outcome_of(saved);
         let is_stored = matches!(outcome, SaveOutcome::Written | SaveOutcome::Merged);
         let is_login = self.lock(|held| {
@@ -76,8 +85,8 @@ impl Session {
                 let subject = self.event_subject();
                 observers.tell(|observer| observer.renewed(&subject));
             }
-            Placement::Reset => {
-                self.0.coordinator.tell_ended(before, EndCause::Renewed, 1);
+            Placement::Reset(cause) => {
+                self.0.coordinator.tell_ended(before, cause, 1);
                 let subject = self.event_subject();
                 observers.tell(|observer| observer.created(&subject));
             }
@@ -92,8 +101,8 @@ pub(super) enum Placement {
     Created,
     /// The session goes on.
     Renewed,
-    /// Another session, without its data, takes its place.
-    Reset,
+    /// Another session, without its data, takes its place, for this cause.
+    Reset(EndCause),
 }
 
 /// Returns the outcome for observers; the result of a save that was stored is whether it was merged.

@@ -122,9 +122,14 @@ impl Session {
     /// certainly refused, and can try again; where the outcome is
     /// [unknown](crate::store::StoreErrorKind::Unknown) it is cleared.
     pub async fn destroy(&self) -> Result<(), SessionError> {
+        self.destroy_for(EndCause::Logout).await
+    }
+
+    /// Ends the session, for a cause that observers are told.
+    pub(crate) async fn destroy_for(&self, cause: EndCause) -> Result<(), SessionError> {
         let before = self.subject_if_observed();
         let ids = self.live(SessionState::destroy)?;
-        let ended = self.0.coordinator.end_all(&ids).await;
+        let ended = self.0.coordinator.end_all(&ids, cause).await;
         if ended
             .as_ref()
             .is_err_and(|error| error.kind() != StoreErrorKind::Unknown)
@@ -132,7 +137,7 @@ impl Session {
             self.lock(SessionState::was_not_ended);
         }
         if ended? {
-            self.tell_ended(before, EndCause::Logout);
+            self.tell_ended(before, cause);
         }
         Ok(())
     }
@@ -263,7 +268,7 @@ impl Session {
             // No client would ever have the id that it is to get.
             let before = self.subject_if_observed();
             self.lock(|held| held.progress.phase = Phase::Destroyed);
-            if coordinator.end(&id).await? {
+            if coordinator.end(&id, EndCause::Renewed).await? {
                 self.tell_ended(before, EndCause::Renewed);
             }
             return Err(SaveError::Gone);
@@ -300,7 +305,7 @@ impl Session {
         }
         let subject = self.subject_if_observed();
         self.lock(|held| held.progress.phase = Phase::Destroyed);
-        if coordinator.destroy_at(&own).await? {
+        if coordinator.destroy_at(&own, EndCause::Everywhere).await? {
             self.tell_ended(subject, EndCause::Everywhere);
         }
         Err(SaveError::Gone)
@@ -325,12 +330,13 @@ impl Session {
     async fn end_left(&self) -> Result<(), StoreError> {
         let left = self.lock(|held| held.identity.left.clone());
         if let Some(left) = left {
-            let has_ended = Box::pin(self.0.coordinator.end(&left)).await?;
+            let cause = EndCause::Unreadable;
+            let has_ended = Box::pin(self.0.coordinator.end(&left, cause)).await?;
             self.lock(|held| held.identity.left = None);
             if has_ended && self.is_observed() {
                 let coordinator = &self.0.coordinator;
                 let subject = coordinator.subject_of(&coordinator.key(&left), None);
-                coordinator.tell_ended(&subject, EndCause::Unreadable, 1);
+                coordinator.tell_ended(&subject, cause, 1);
             }
         }
         Ok(())
@@ -396,9 +402,17 @@ impl Session {
             }
             WriteTarget::Moved { old, base: None } => {
                 let key = coordinator.key(old).into_owned();
-                let before =
-                    self.lock(|held| coordinator.subject_of(&key, held.data.last_record()));
-                Some((Placement::Reset, before))
+                // One that could not be read is replaced because of that.
+                let (before, was_read) = self.lock(|held| {
+                    let record = held.data.last_record();
+                    (coordinator.subject_of(&key, record), record.is_some())
+                });
+                let cause = if was_read {
+                    EndCause::Renewed
+                } else {
+                    EndCause::Unreadable
+                };
+                Some((Placement::Reset(cause), before))
             }
         }
     }

@@ -7,7 +7,6 @@ mod arch;
 mod auth;
 mod clocks;
 mod crash;
-mod dashboards;
 mod disconnect;
 mod edges;
 mod express;

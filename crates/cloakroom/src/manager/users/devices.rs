@@ -62,7 +62,7 @@ impl Session {
         let keep = self.present_key().await?;
         let ended = self
             .coordinator()
-            .destroy_by_user(&user, keep.as_ref())
+            .destroy_by_user(&user, keep.as_ref(), EndCause::Everywhere)
             .await?;
         self.tell_everywhere(&user, ended);
         Ok(ended)
@@ -78,10 +78,14 @@ impl Session {
         let Some(user) = self.user() else {
             return Ok(0);
         };
-        let ended = self.coordinator().destroy_by_user(&user, None).await?;
+        let cause = EndCause::Everywhere;
+        let ended = self
+            .coordinator()
+            .destroy_by_user(&user, None, cause)
+            .await?;
         self.tell_everywhere(&user, ended);
         // A login of this request has stored nothing yet, or under another user.
-        match self.destroy().await {
+        match self.destroy_for(cause).await {
             Ok(()) | Err(SessionError::Ended) => Ok(ended),
             Err(error) => Err(error),
         }
@@ -110,7 +114,9 @@ impl Session {
         let changing = tokio::spawn(async move {
             let renewed = session.save().await;
             let keep = session.stored_key();
-            let ending = session.coordinator().destroy_by_user(&user, keep.as_ref());
+            let cause = EndCause::Everywhere;
+            let coordinator = session.coordinator();
+            let ending = coordinator.destroy_by_user(&user, keep.as_ref(), cause);
             let ended = ending.await?;
             session.tell_everywhere(&user, ended);
             renewed.map(|()| ended)
@@ -181,7 +187,7 @@ pub(super) async fn end_device(
     // A session that keeps changing its id is retried for as long as a save.
     let last = Instant::now() + coordinator.policy.settings().store_timeout;
     loop {
-        match end_once(coordinator, user, handle).await? {
+        match end_once(coordinator, user, handle, cause).await? {
             EndResult::Ended(handle) => {
                 let mut subject = EventSubject::unknown().with_user(user);
                 subject.handle = Some(handle);
@@ -210,6 +216,7 @@ async fn end_once(
     coordinator: &Coordinator,
     user: &str,
     handle: &str,
+    cause: EndCause,
 ) -> Result<EndResult, StoreError> {
     let mut outcome = EndResult::Absent;
     for key in coordinator.list_by_user(user).await? {
@@ -225,7 +232,7 @@ async fn end_once(
         let Some(found) = found.filter(|found| found.is_called(handle)) else {
             continue;
         };
-        let ended = coordinator.destroy_at(&found.key).await?;
+        let ended = coordinator.destroy_at(&found.key, cause).await?;
         return Ok(if ended {
             EndResult::Ended(found.into_handle())
         } else {

@@ -67,9 +67,10 @@ impl Manager {
             Some(session) => session.present_key().await?,
             None => None,
         };
-        let ended = self.0.destroy_by_user(user, keep.as_ref()).await?;
+        let cause = EndCause::Operator;
+        let ended = self.0.destroy_by_user(user, keep.as_ref(), cause).await?;
         let subject = EventSubject::unknown().with_user(user);
-        self.0.tell_ended(&subject, EndCause::Operator, ended);
+        self.0.tell_ended(&subject, cause, ended);
         Ok(ended)
     }
 }

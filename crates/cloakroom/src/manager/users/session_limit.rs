@@ -39,7 +39,7 @@ impl Session {
         let kept = self.end_excess(user, most, at_limit).await;
         if kept.is_err() && !self.is_ended() {
             // A client whose login failed must not be signed in.
-            let _ = self.destroy().await;
+            let _ = self.destroy_for(EndCause::Limit).await;
         }
         kept
     }
@@ -61,7 +61,8 @@ impl Session {
                 tokio::time::sleep(OVERLAP).await;
             }
             for key in too_many {
-                if self.coordinator().destroy_at(&key).await? && self.is_observed() {
+                let ending = self.coordinator().destroy_at(&key, EndCause::Limit);
+                if ending.await? && self.is_observed() {
                     let subject = self.coordinator().subject_of(&key, None).with_user(user);
                     self.coordinator().tell_ended(&subject, EndCause::Limit, 1);
                 }

@@ -217,6 +217,7 @@ pub(crate) fn routes() -> Vec<Route> {
         post("/try", attempt),
         get("/devices", devices),
         post("/devices/end", end_device),
+        post("/sessions/end-all", end_all),
         post("/password/changed", password_changed),
         post("/slow", slow),
         post("/slow/login", slow_login),
@@ -303,6 +304,11 @@ async fn devices(asked: Asked) -> Answer {
 
 async fn end_device(asked: Asked) -> Answer {
     let ended = asked.session.end_device(&asked.field("handle")).await?;
+    Ok(Said::Text(ended.to_string()))
+}
+
+async fn end_all(asked: Asked) -> Answer {
+    let ended = asked.session.end_all().await?;
     Ok(Said::Text(ended.to_string()))
 }
 

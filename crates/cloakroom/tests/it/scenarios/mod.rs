@@ -8,6 +8,7 @@ pub(crate) mod app;
 mod attacks;
 mod browser;
 mod cookies;
+mod counted;
 mod csrf;
 mod guards;
 mod logins;

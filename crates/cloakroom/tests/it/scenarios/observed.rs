@@ -404,6 +404,35 @@ async fn saves_by_their_outcome(url: &str) {
     assert_eq!(recorder.take(), ["saved gone"]);
 }
 
+/// Counts sessions that were opened, and whether each had a name.
+#[derive(Clone, Default)]
+struct Counter(Arc<Mutex<Vec<bool>>>);
+
+impl Observer for Counter {
+    fn asks_who(&self) -> bool {
+        false
+    }
+
+    fn opened(&self, session: &EventSubject) {
+        self.0.lock().unwrap().push(session.handle.is_some());
+    }
+}
+
+/// One that does not ask who comes costs no hash; beside one that does it is told as well.
+async fn who_it_is_costs_nothing_where_nobody_asks(url: &str) {
+    let direct = Direct::new(url, |policy| policy).await;
+    let (cookie, counter) = (direct.begun().await, Counter::default());
+    let policy = direct.manager.policy().clone();
+    let alone = Manager::with_clock(policy, Arc::new(direct.store.clone()), Clock::System);
+    let alone = alone.observer(counter.clone());
+    let both = direct.manager.clone().observer(counter.clone());
+    for manager in [alone, both] {
+        let opening = manager.open([cookie.as_bytes()], RequestInfo::default());
+        assert!(opening.await.unwrap().handle().is_some());
+    }
+    assert_eq!(*counter.0.lock().unwrap(), [false, true]);
+}
+
 async fn saves_that_become_one(url: &str) {
     let direct = Direct::new(url, |policy| policy).await;
     let cookie = direct.begun().await;
@@ -527,7 +556,7 @@ async fn cookies_of_rings_prefixes_and_duplicates(url: &str) {
     assert_eq!(old.recorder.take(), ["opened", "by old key"]);
 }
 
-on_one_store!(memory: on_axum on_actix saves_by_their_outcome saves_that_become_one
+on_one_store!(memory: on_axum on_actix saves_by_their_outcome saves_that_become_one who_it_is_costs_nothing_where_nobody_asks
     a_reset_ends_one_session_and_begins_another endings_of_ones_own_sessions_are_told_once an_unreadable_record_ends_with_its_cause
     cookies_of_rings_prefixes_and_duplicates);
 on_one_store!(redis: on_axum on_actix saves_by_their_outcome saves_that_become_one
