@@ -8,7 +8,9 @@
     reason = "rows of tables, and requests that are put together piece by piece"
 )]
 
+mod attempts;
 mod fronts;
+mod http2;
 mod place;
 mod running;
 mod served;
