@@ -141,8 +141,9 @@ impl Files<'_> {
 
     fn caddy(&self) -> Vec<String> {
         let config = format!(
-            "{{\n admin off\n auto_https off\n servers {{\n  protocols h1 h2 h2c\n }}\n}}\nhttp://:{} {{\n{}\n{}\n}}\n",
-            self.port, self.more, self.text
+            "{{\n admin off\n auto_https off\n servers :{} {{\n  protocols h1 h2 h2c\n }}\n}}\n\
+             http://:{}, http://:{} {{\n{}\n{}\n}}\n",
+            self.http2, self.port, self.http2, self.more, self.text
         );
         words(&[
             "run",
@@ -202,7 +203,8 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 impl Proxy {
-    /// Starts it before an application, asking the gate of a place, with more lines for the server.
+    /// Starts it before an application, asking the gate of a place, with more lines for the server; `FOLDER` in
+    /// these is its own.
     pub(crate) async fn before(self, place: &Place, upstream: SocketAddr, more: &str) -> Running {
         let (port, http2) = (free_port(), free_port());
         let name = format!("{self:?}").to_lowercase();
@@ -220,13 +222,13 @@ impl Proxy {
         let process = self.start(&Files {
             folder: &folder,
             text: &text,
-            more,
+            more: &more.replace("FOLDER", &folder.display().to_string()),
             port,
             http2,
         });
         let port_of_http2 = match self {
-            Self::Nginx | Self::Haproxy => http2,
-            Self::Caddy | Self::Apache => port,
+            Self::Nginx | Self::Caddy | Self::Haproxy => http2,
+            Self::Apache => port,
         };
         let [address, http2] =
             [port, port_of_http2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));

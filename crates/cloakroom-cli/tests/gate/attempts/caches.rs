@@ -11,7 +11,7 @@ fn cache(proxy: Proxy) -> &'static str {
         Proxy::Caddy => "",
         Proxy::Haproxy => "http-request cache-use one\nhttp-response cache-store one",
         Proxy::Apache => {
-            "CacheRoot cache\nCacheEnable disk /\nCacheIgnoreNoLastMod On\nCacheDefaultExpire 600"
+            "CacheRoot FOLDER\nCacheEnable disk /\nCacheIgnoreNoLastMod On\nCacheDefaultExpire 600"
         }
     }
 }

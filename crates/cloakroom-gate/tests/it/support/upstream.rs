@@ -306,7 +306,7 @@ fn response(last: &str, head: &Seen) -> (&'static str, String) {
         ),
         "cacheable" => (
             "Cache-Control: public, max-age=3600\r\nExpires: Thu, 01 Jan 2099 00:00:00 GMT\r\nX-Accel-Expires: 3600\r\nSurrogate-Control: max-age=3600\r\n",
-            user,
+            format!("for {user}"),
         ),
         "private" => ("Cache-Control: private, max-age=60\r\n", user),
         _ => ("", format!("{} user={user}", head.target())),
