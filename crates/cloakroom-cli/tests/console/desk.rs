@@ -1,59 +1,101 @@
 //! A console that runs as a process of its own, its operator, and a store that is filled.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use cloakroom::record::UserKeys;
-use cloakroom::store::{AnyStore, NewRecord, Store as _};
-use cloakroom::{SessionId, Timestamp};
+use cloakroom::store::{AnyStore, Store as _};
 use testbed::{Directory, directory};
 use ureq::Agent;
 
-/// Sessions that are created at the same time.
-const TASKS: usize = 256;
+/// Sessions that are sent to Redis at once.
+const BATCH: u32 = 1000;
+/// Time until sessions expire.
+const LIFE: Duration = Duration::from_hours(24);
 /// The longest that anything may take before the test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_mins(20);
 
-/// Creates sessions, two for each user; one in a thousand has a rare plan.
+/// Creates sessions, two for each user; one in a thousand has a rare plan. In bulk, as no store of the library would:
+/// a million take it minutes.
 pub(crate) fn fill(url: &str, size: u32) {
+    // The store's own tables, and one session that is not among them.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let store = Arc::new(AnyStore::connect(url).await.unwrap());
-        let next = Arc::new(AtomicU32::new(0));
-        let filling: Vec<_> = (0..TASKS)
-            .map(|_| {
-                let (store, next) = (Arc::clone(&store), Arc::clone(&next));
-                tokio::spawn(async move {
-                    loop {
-                        let n = next.fetch_add(1, Ordering::Relaxed);
-                        if n >= size {
-                            return;
-                        }
-                        store.create(&SessionId::random(), &entry(n)).await.unwrap();
-                    }
-                })
-            })
-            .collect();
-        for task in filling {
-            task.await.unwrap();
-        }
+        let store = AnyStore::connect(url).await.unwrap();
+        assert_eq!(store.count().await.unwrap(), 0);
     });
+    drop(runtime);
+    match url.strip_prefix("sqlite:") {
+        Some(path) => fill_sqlite(path, size),
+        None => fill_redis(url.trim_start_matches("redis://"), size),
+    }
 }
 
-fn entry(n: u32) -> NewRecord {
+fn id(n: u32) -> String {
+    format!(
+        "{:032x}",
+        u128::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835 + 1
+    )
+}
+
+fn user(n: u32) -> String {
+    format!("user-{}", n / 2)
+}
+
+fn text(n: u32) -> String {
     let plan = if n % 1000 == 0 { "rare" } else { "usual" };
-    let text = format!(
-        r#"{{"cookie":{{"originalMaxAge":86400000,"httpOnly":true,"path":"/"}},"userId":"user-{}","plan":"{plan}","cart":["felt-hat","oak-hanger","umbrella"]}}"#,
-        n / 2
-    );
-    let users = UserKeys::default().users_of(&text);
-    NewRecord {
-        text: text.as_str().into(),
-        expires: Timestamp::from(SystemTime::now() + Duration::from_hours(24)),
-        users,
+    format!(
+        r#"{{"cookie":{{"originalMaxAge":86400000,"httpOnly":true,"path":"/"}},"userId":"{}","plan":"{plan}","cart":["felt-hat","oak-hanger","umbrella"]}}"#,
+        user(n)
+    )
+}
+
+fn fill_sqlite(path: &str, size: u32) {
+    let until = SystemTime::now() + LIFE;
+    let until = until.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let until = i64::try_from(until.as_millis()).unwrap();
+    let mut connection = rusqlite::Connection::open(path).unwrap();
+    let transaction = connection.transaction().unwrap();
+    let sql = "INSERT INTO cloakroom_sessions (sid, record, expires, user) VALUES (?1, ?2, ?3, ?4)";
+    for n in 0..size {
+        let mut insert = transaction.prepare_cached(sql).unwrap();
+        insert.execute((id(n), text(n), until, user(n))).unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+fn fill_redis(address: &str, size: u32) {
+    let mut redis = TcpStream::connect(address).unwrap();
+    let seconds = LIFE.as_secs().to_string();
+    for batch in 0..size.div_ceil(BATCH) {
+        let mut commands = Vec::new();
+        let all = batch * BATCH..size.min((batch + 1) * BATCH);
+        for n in all.clone() {
+            let (id, set) = (id(n), format!("user:{}:sessions", user(n)));
+            command(&mut commands, &["SADD", &set, &id]);
+            command(&mut commands, &["EXPIRE", &set, &seconds]);
+            command(
+                &mut commands,
+                &["SET", &format!("sess:{id}"), &text(n), "EX", &seconds],
+            );
+        }
+        redis.write_all(&commands).unwrap();
+        // `:1`, `:1`, `+OK` for each.
+        let mut answers = vec![0; all.len() * "::+OK11\r\n\r\n\r\n".len()];
+        redis.read_exact(&mut answers).unwrap();
+        assert!(
+            !answers.contains(&b'-'),
+            "{}",
+            String::from_utf8_lossy(&answers)
+        );
+    }
+}
+
+fn command(commands: &mut Vec<u8>, words: &[&str]) {
+    write!(commands, "*{}\r\n", words.len()).unwrap();
+    for word in words {
+        write!(commands, "${}\r\n{word}\r\n", word.len()).unwrap();
     }
 }
 

@@ -31,7 +31,7 @@ fn looked_at(store: &str, url: &str) {
     let begun = Instant::now();
     fill(url, size);
     let filled = begun.elapsed();
-    let mut desk = Desk::open(url);
+    let desk = Desk::open(url);
     let told = |what: &str, took: Duration| println!("{store:8} {what:44} {took:>10.1?}");
     told(&format!("{size} sessions are created"), filled);
 
