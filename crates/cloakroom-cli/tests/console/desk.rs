@@ -35,7 +35,7 @@ pub(crate) fn fill(url: &str, size: u32) {
 fn id(n: u32) -> String {
     format!(
         "{:032x}",
-        u128::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835 + 1
+        u128::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
     )
 }
 
