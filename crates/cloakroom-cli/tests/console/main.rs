@@ -53,10 +53,7 @@ fn looked_at(store: &str, url: &str) {
     let once = desk.resident();
     let (page, took) = desk.get("/");
     told("the first page, by the inventory", took);
-    assert!(
-        page.contains("> inventory, "),
-        "{page}"
-    );
+    assert!(page.contains("> inventory, "), "{page}");
     let (page, took) = desk.get("/search?q=SER-17");
     told("users whose name contains a text", took);
     assert!(page.contains("/user?name=user-17\""), "{page}");
