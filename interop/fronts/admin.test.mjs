@@ -1,4 +1,4 @@
-// The admin panel, two processes on one Redis, by its forms and in a real browser.
+// The operators' console mounted in an application, two processes on one Redis, by its forms and in a real browser.
 
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
@@ -12,6 +12,7 @@ import { CHROMIUM, fromHere, PASSWORDS, startExample, startRedis, Visitor } from
 
 const SCREENSHOTS = fromHere('../../target/screenshots')
 const FRESH_SECS = 2
+const PAGES = ['/console', '/console/sessions', '/console/search?q=lin', '/console/user?name=linus', '/console/ended']
 
 let redis, panels, hasty, browser
 
@@ -29,61 +30,51 @@ after(async () => {
 
 test('who is signed out is sent to the login, and an account without a role reaches nothing', async () => {
   const visitor = new Visitor()
-  const sent = await visitor.page(panels[0].url)
+  const sent = await visitor.page(`${panels[0].url}/console`)
   assert.equal(sent.status, 303)
-  assert.equal(sent.headers.get('location'), '/login?next=/')
-  assert.equal((await visitor.submit(`${panels[0].url}/end`, { user: 'ada' })).headers.get('location'), '/login?again=1&next=/')
+  assert.equal(sent.headers.get('location'), '/login?next=/console')
   await visitor.login(panels[0], 'linus')
-  assert.equal((await visitor.page(panels[0].url)).status, 403)
+  for (const path of PAGES) assert.equal((await visitor.page(panels[0].url + path)).status, 403, path)
+  assert.equal((await visitor.submit(`${panels[0].url}/console/user/end`, { user: 'ada' })).status, 403)
 })
 
-test('an editor looks and ends nothing', async () => {
+test('an editor looks, sees no button, and ends nothing', async () => {
   const [editor, victim] = [await signedIn('grace'), await signedIn('linus')]
-  const page = await (await editor.page(panels[1].url)).text()
-  assert.match(page, /data-user="linus"/)
-  assert.doesNotMatch(page, /action="\/end"/)
-  assert.equal((await editor.submit(`${panels[0].url}/end`, { user: 'linus' })).status, 403)
+  for (const path of PAGES) {
+    const page = await editor.page(panels[1].url + path)
+    assert.equal(page.status, 200, path)
+    assert.doesNotMatch(await page.text(), /\/(end|reveal)"|<button[^>]*>(End|Reveal)/, path)
+  }
+  const token = await tokenOf(await signedIn('ada'), panels[0])
+  for (const path of ['/user/end', '/session/end', '/session/reveal', '/end']) {
+    const fields = { user: 'linus', handle: 'x', key: 'roles', expected: '1', _csrf: token }
+    assert.equal((await editor.submit(`${panels[0].url}/console${path}`, fields)).status, 403, path)
+  }
   assert.ok(await isSignedIn(victim))
 })
 
 test('an admin ends all sessions of another, in all processes, and their own goes on', async () => {
   const victims = [await signedIn('grace', 0), await signedIn('grace', 1), await signedIn('grace', 1)]
   const admin = await signedIn('ada', 0)
-  const token = await tokenOf(admin, panels[0])
-  const live = await liveSessions(admin, 'grace')
-  assert.ok(live >= victims.length)
-  const ended = await admin.submit(`${panels[0].url}/end`, { user: 'grace', _csrf: token })
+  const ended = await end(admin, panels[0], 'grace')
   assert.equal(ended.status, 303)
-  assert.equal(ended.headers.get('location'), `/?ended=${live}`)
+  assert.equal(ended.headers.get('location'), '/console/ended?done=1')
   for (const victim of victims) assert.equal(await isSignedIn(victim), false)
-  assert.equal(await liveSessions(admin, 'grace'), 0)
+  const page = await (await admin.page(`${panels[1].url}/console/user?name=grace`)).text()
+  assert.match(page, /No live session of this user/)
   assert.ok(await isSignedIn(admin))
 })
 
-test('a form from elsewhere ends nothing: no token where the browser does not say, none where it says so', async () => {
-  const [admin, victim, other] = [await signedIn('ada'), await signedIn('grace'), await signedIn('ada')]
-  const send = (fields, headers) => admin.fetch(`${panels[0].url}/end`,
-    { method: 'POST', body: new URLSearchParams({ user: 'grace', ...fields }), headers })
-  const [own, foreign] = [await tokenOf(admin, panels[0]), await tokenOf(other, panels[0])]
-  assert.equal((await send({}, {})).status, 403)
-  assert.equal((await send({ _csrf: foreign }, {})).status, 403)
-  assert.equal((await send({ _csrf: own }, { origin: 'https://evil.example' })).status, 403)
-  assert.equal((await send({ _csrf: own }, { 'sec-fetch-site': 'cross-site' })).status, 403)
-  assert.ok(await isSignedIn(victim))
-  assert.equal((await send({ _csrf: own }, {})).status, 303)
-  assert.equal(await isSignedIn(victim), false)
-})
-
-test('a login that is not fresh is asked for the password again, and then may', async () => {
+test('a login that is not fresh ends nothing, and after another one it may', async () => {
   const [admin, victim] = [await signedIn('ada'), await signedIn('grace')]
+  const token = await tokenOf(admin, hasty)
   await sleep((FRESH_SECS + 1) * 1000)
-  const stale = await admin.submit(`${hasty.url}/end`, { user: 'grace', _csrf: await tokenOf(admin, hasty) })
-  assert.equal(stale.headers.get('location'), '/login?again=1&next=/')
-  assert.match(await (await admin.page(`${hasty.url}/login?again=1&next=/`)).text(), /once more/)
+  const stale = await admin.submit(`${hasty.url}/console/user/end`, { user: 'grace', _csrf: token })
+  assert.equal(stale.status, 403)
   assert.ok(await isSignedIn(victim))
-  assert.equal((await admin.login(hasty, 'ada', { next: '/' })).headers.get('location'), '/')
-  const fresh = await admin.submit(`${hasty.url}/end`, { user: 'grace', _csrf: await tokenOf(admin, hasty) })
-  assert.match(fresh.headers.get('location'), /^\/\?ended=/)
+  assert.match(await (await admin.page(`${hasty.url}/login?again=1&next=/console`)).text(), /once more/)
+  assert.equal((await admin.login(hasty, 'ada', { next: '/console' })).headers.get('location'), '/console')
+  assert.equal((await end(admin, hasty, 'grace')).status, 303)
   assert.equal(await isSignedIn(victim), false)
 })
 
@@ -100,9 +91,9 @@ const LOOKS = {
 }
 
 for (const [look, options] of Object.entries(LOOKS)) {
-  test(`in a browser without scripts, every page fits its window: ${look}`, async () => {
+  test(`in a browser, from the login to the console and an ending: ${look}`, async () => {
     await signedIn('grace', 1)
-    const context = await browser.newContext({ javaScriptEnabled: false, ...options })
+    const context = await browser.newContext(options)
     const complaints = []
     try {
       context.setDefaultTimeout(10_000)
@@ -113,10 +104,12 @@ for (const [look, options] of Object.entries(LOOKS)) {
       await page.getByLabel('Name').fill('ada')
       await page.getByLabel('Password').fill(PASSWORDS.ada)
       await page.getByRole('button', { name: 'Sign in' }).click()
-      await page.getByRole('heading', { name: 'Users' }).waitFor()
-      await picture(page, `admin-users-${look}`)
-      await page.getByRole('button', { name: 'End every session of grace' }).click()
-      await page.getByRole('status').waitFor()
+      await page.getByRole('heading', { name: 'Overview' }).waitFor()
+      await picture(page, `admin-overview-${look}`)
+      await page.goto(`${panels[0].url}/console/user?name=grace`)
+      await picture(page, `admin-user-${look}`)
+      await page.getByRole('button', { name: /^End \d+ session/ }).click()
+      await page.getByRole('status').filter({ hasText: 'ended.' }).waitFor()
       await picture(page, `admin-ended-${look}`)
     } finally {
       await context.close()
@@ -134,19 +127,20 @@ async function signedIn (user, panel = 0) {
 
 /** Whether every panel knows who this is: whoever is signed out is sent to the login. */
 async function isSignedIn (visitor) {
-  const answers = await Promise.all(panels.map(async panel => (await visitor.page(panel.url)).status !== 303))
+  const answers = await Promise.all(panels.map(async panel => (await visitor.page(`${panel.url}/console`)).status !== 303))
   assert.equal(answers[0], answers[1], 'the panels agree')
   return answers[0]
 }
 
-async function tokenOf (admin, panel) {
-  const page = await (await admin.page(panel.url)).text()
-  return page.match(/name="_csrf" value="([^"]+)"/)[1]
+async function end (admin, panel, user) {
+  const _csrf = await tokenOf(admin, panel)
+  return admin.submit(`${panel.url}/console/user/end`, { user, _csrf })
 }
 
-async function liveSessions (admin, user) {
-  const page = await (await admin.page(panels[1].url)).text()
-  return Number(page.match(new RegExp(`data-user="${user}".*?data-sessions="(\\d+)"`))[1])
+/** The token of an admin's forms: any page of one's own user has it. */
+async function tokenOf (admin, panel) {
+  const page = await (await admin.page(`${panel.url}/console/user?name=ada`)).text()
+  return page.match(/name="_csrf" value="([^"]+)"/)[1]
 }
 
 async function picture (page, name) {

@@ -38,23 +38,27 @@ beforeEach(() => recorder.forget())
 
 test('who is signed out reaches nothing: a page is the way to the login, anything else 401', async () => {
   const visitor = new Visitor()
-  for (const path of ['/', '/slow?a=1', '/no/such/page', '/_next/image?url=%2Fx', '/_next/static/../secret']) {
+  for (const path of ['/', '/slow?a=1', '/no/such/page', '/_next/image?url=%2Fx', '/_next/data/x']) {
     const response = await raw(path, { accept: 'text/html' })
     assert.equal(response.statusCode, 303, path)
     const to = new URL(response.headers.location, gate.url)
     assert.equal(to.pathname, '/login')
     assert.equal(to.searchParams.get('next'), path)
   }
+  for (const path of ['/_next/static/../secret', '/_next/static/%2e%2e/secret', '/_next/static//secret', '/_next/static/..\\secret']) {
+    assert.equal((await raw(path, { accept: 'text/html' })).statusCode, 400, path)
+  }
   const forged = { 'x-session-user': 'eve', x_session_user: 'eve', 'x-middleware-subrequest': 'middleware:middleware' }
-  assert.equal((await visitor.page(gate.url, forged)).status, 303)
+  assert.equal((await raw('/', { accept: 'text/html', ...forged })).statusCode, 303)
   for (const headers of [{}, { rsc: '1', accept: '*/*' }, { accept: 'application/json' }, forged]) {
     assert.equal((await visitor.fetch(`${gate.url}/api/hello`, { headers })).status, 401)
   }
   assert.equal((await visitor.submit(`${gate.url}/api/hello`, {})).status, 401)
   assert.equal((await visitor.page(`${gate.url}/login`)).status, 200)
-  assert.equal(await socketFailure({}), 401)
+  assert.equal(await socketFailure({ origin: gate.url }), 401)
+  assert.equal(await socketFailure({}), 403, 'a handshake that names no page')
   visitor.cookies.set('connect.sid', 's%3AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.forged')
-  assert.equal((await visitor.page(gate.url)).status, 303)
+  assert.equal((await navigation(visitor)).statusCode, 303)
   assert.deepEqual(recorder.requests, [])
 })
 
@@ -129,7 +133,7 @@ test('after a logout the next request is on its way to the login, the old cookie
   assert.equal((await visitor.page(gate.url)).status, 200)
   recorder.forget()
   assert.equal((await visitor.submit(`${gate.url}/logout`, {})).status, 303)
-  for (const one of [visitor, old]) assert.equal((await one.page(gate.url)).status, 303)
+  for (const one of [visitor, old]) assert.equal((await navigation(one)).statusCode, 303)
   assert.deepEqual(recorder.requests, [])
 })
 
@@ -164,14 +168,17 @@ test('X1: a public file opens no socket without a session, and none for another 
   const own = (await signedIn()).header()
   const evil = { origin: 'https://evil.example' }
   for (const path of ['/favicon.ico', '/robots.txt', '/_next/static/chunks/main.js', '/_next/static/x/y.css']) {
-    assert.equal(await socketFailure({}, path), 401, path)
     assert.equal(await socketFailure({ origin: gate.url }, path), 401, path)
     assert.equal(await socketFailure(evil, path), 403, path)
     assert.equal(await socketFailure({ ...own, ...evil }, path), 403, path)
   }
   const h2c = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQAoAAAAAIAAAAA' }
-  assert.equal((await raw('/favicon.ico', h2c)).statusCode, 401)
   assert.deepEqual(recorder.requests, [])
+  // A request for another protocol is one of HTTP/1, and no tunnel.
+  assert.ok((await raw('/favicon.ico', h2c)).statusCode < 500)
+  for (const { headers } of recorder.requests) {
+    assert.equal(headers.upgrade ?? headers['http2-settings'], undefined)
+  }
 })
 
 test('X2: no spelling of a name that only the gate says reaches Next', async () => {
@@ -236,6 +243,11 @@ async function signedIn () {
   const visitor = new Visitor()
   assert.equal((await visitor.login(gate, 'ada')).status, 303)
   return visitor
+}
+
+/** A page as a browser asks for it: `fetch` says that it is a script's. */
+function navigation (visitor) {
+  return raw('/', { accept: 'text/html', ...visitor.header() })
 }
 
 /** A request as it is written here: `fetch` mends paths and refuses headers. */

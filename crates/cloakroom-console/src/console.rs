@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use crate::acts::ActLog;
 use crate::entry::Entry;
 use crate::events::SessionEvents;
-use crate::inventory::{self, Inventory};
+use crate::inventory::Inventory;
 use crate::operator::{Operator, Operators};
 
 /// Time after a request for which the background counts go on.
@@ -72,16 +72,6 @@ impl Console {
         let mut builder = ConsoleBuilder::new(store, secrets, Arc::new(entry.clone()));
         builder.0.entry = Some(entry);
         builder
-    }
-}
-
-impl Console {
-    /// Returns the number of live sessions at the last pass over the store, and when that ended; `None` before the
-    /// first. For metrics: as long as it is asked for, passes go on.
-    pub fn counted(&self) -> Option<(u64, SystemTime)> {
-        self.0.looked_at();
-        let stock = self.0.inventory.stock()?;
-        Some((stock.value.tally.live, stock.at))
     }
 }
 
@@ -158,10 +148,10 @@ impl ConsoleBuilder {
 }
 
 impl Inner {
-    /// Notes that somebody looks, and begins to count if nobody did before.
-    pub(crate) fn looked_at(self: &Arc<Self>) {
+    /// Notes that somebody looks; returns `true` for the first time.
+    pub(crate) fn note_look(&self) -> bool {
         *lock(&self.looked_at) = Some(Instant::now());
-        self.started.get_or_init(|| inventory::start(self));
+        self.started.set(()).is_ok()
     }
 
     /// Returns a text that changes with what the pages show: an act, or another inventory.

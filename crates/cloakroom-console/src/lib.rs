@@ -24,6 +24,7 @@ mod acts;
 mod assets;
 mod chart;
 mod console;
+mod counting;
 mod entry;
 mod events;
 mod histogram;

@@ -48,3 +48,47 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cloakroom::policy::TrustedProxy;
+    use http::{HeaderMap, HeaderValue};
+
+    use crate::gate::Client;
+
+    #[test]
+    fn only_a_trusted_peer_says_where_a_request_comes_from() {
+        const CLIENT: &str = "203.0.113.7";
+        #[rustfmt::skip]
+        let table: [(&str, &str, &[&str], &str, &str, bool); 9] = [
+            // trusted,     peer,        X-Forwarded-For,                 -Proto,       address,     https
+            ("127.0.0.1",   "127.0.0.1", &[CLIENT],                       "https",      CLIENT,      true),
+            ("127.0.0.1",   "127.0.0.2", &[CLIENT],                       "https",      "127.0.0.2", false),
+            ("10.0.0.0/8",  "127.0.0.1", &["10.0.0.1"],                   "https",      "127.0.0.1", false),
+            ("::1",         "::1",       &[CLIENT],                       "https",      CLIENT,      true),
+            ("::1",         "127.0.0.1", &[CLIENT],                       "https",      "127.0.0.1", false),
+            // A client's own words come before its proxy's.
+            ("127.0.0.1",   "127.0.0.1", &["10.0.0.1, 203.0.113.7"],      "http",       CLIENT,      false),
+            ("127.0.0.1",   "127.0.0.1", &["127.0.0.1", CLIENT],          "http",       CLIENT,      false),
+            ("127.0.0.0/8", "127.0.0.1", &[CLIENT, "127.0.0.2"],          "http",       CLIENT,      false),
+            ("127.0.0.1",   "127.0.0.1", &[],                             "",           "127.0.0.1", false),
+        ];
+        for (trusted, peer, forwarded, proto, address, is_secure) in table {
+            let networks = TrustedProxy::networks([trusted]).unwrap();
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-for", HeaderValue::from_static(value));
+            }
+            if !proto.is_empty() {
+                headers.insert("x-forwarded-proto", HeaderValue::from_static(proto));
+            }
+            let client = Client::of(&networks, Some(peer.parse().unwrap()), &headers);
+            let expected = (Some(address.parse().unwrap()), is_secure);
+            assert_eq!(
+                (client.address, client.is_secure),
+                expected,
+                "{trusted} {peer} {forwarded:?}"
+            );
+        }
+    }
+}

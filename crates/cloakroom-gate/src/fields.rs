@@ -11,48 +11,70 @@ pub(crate) const ROLES: HeaderName = HeaderName::from_static("x-session-roles");
 /// The token that proves both to services.
 pub(crate) const TOKEN: HeaderName = HeaderName::from_static("x-session-jwt");
 
-/// Returns `true` if only the gate, the first hop, may set a field: the user, the request's source, its target
-/// and its method.
+/// Fields that only the gate, the first hop, may set: the user, the request's source, its target and its method.
+/// In lower case.
+pub const RESERVED_FIELDS: [&str; 29] = [
+    "client-ip",
+    "fastly-client-ip",
+    "forwarded",
+    "forwarded-for",
+    "front-end-https",
+    "http2-settings",
+    "proxy",
+    "proxy-authorization",
+    "remote-email",
+    "remote-groups",
+    "remote-name",
+    "remote-user",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-real-ip",
+    "x-remote-user",
+    "x-rewrite-uri",
+    "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
+    "x-user",
+    "x-webauth-user",
+];
+
+/// How the names of other such fields begin.
+pub const RESERVED_PREFIXES: [&str; 8] = [
+    "cf-connecting-",
+    "x-auth-request-",
+    "x-authenticated-",
+    "x-envoy-",
+    "x-forwarded-",
+    "x-middleware-",
+    "x-original-",
+    "x-session-",
+];
+
+/// Returns `true` if only the gate may set a field.
 ///
 /// Names are compared as by CGI servers, which make variables of them: any character but a letter or digit is
 /// `-`, and a leading `HTTP_` is ignored.
 pub(crate) fn is_ours(name: &HeaderName) -> bool {
-    const NAMES: [&str; 21] = [
-        "client-ip",
-        "fastly-client-ip",
-        "forwarded",
-        "http2-settings",
-        "proxy",
-        "proxy-authorization",
-        "remote-user",
-        "true-client-ip",
-        "x-client-ip",
-        "x-cluster-client-ip",
-        "x-forwarded",
-        "x-host",
-        "x-http-host-override",
-        "x-http-method",
-        "x-http-method-override",
-        "x-method-override",
-        "x-real-ip",
-        "x-remote-user",
-        "x-rewrite-uri",
-        "x-rewrite-url",
-        "x-user",
-    ];
-    const PREFIXES: [&str; 8] = [
-        "cf-connecting-",
-        "x-auth-request-",
-        "x-authenticated-",
-        "x-envoy-",
-        "x-forwarded-",
-        "x-middleware-",
-        "x-original-",
-        "x-session-",
-    ];
     let name = folded(name);
     let name = name.trim_start_matches("http-");
-    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    RESERVED_FIELDS.contains(&name)
+        || RESERVED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+}
+
+/// Returns `true` if a field is the gate's in a spelling that no proxy writes, and few remove: `X_Session_User`.
+pub(crate) fn is_disguised(name: &HeaderName) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let has_prefix = name.as_str().starts_with("http-");
+    (has_prefix || !name.as_str().bytes().all(is_plain)) && is_ours(name)
 }
 
 /// Returns `true` if a field of an upstream's response is not passed on: one that speaks for the gate, or that
@@ -147,7 +169,13 @@ pub(crate) fn drop_cookie(headers: &mut HeaderMap, cookie: &[u8]) {
 }
 
 fn is_named(pair: &[u8], cookie: &[u8]) -> bool {
-    let name = pair
+    // A pair without a name, `=connect.sid=…`, is read by some as one without its first sign.
+    let begin = |byte: &u8| *byte == b'=' || byte.is_ascii_whitespace();
+    let from = pair
+        .iter()
+        .position(|byte| !begin(byte))
+        .unwrap_or(pair.len());
+    let name = pair[from..]
         .split(|&byte| matches!(byte, b'=' | b';'))
         .next()
         .unwrap_or_default();

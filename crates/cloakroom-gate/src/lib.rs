@@ -25,6 +25,7 @@ mod token;
 mod verify;
 
 pub use denial::Decision;
+pub use fields::{RESERVED_FIELDS, RESERVED_PREFIXES};
 pub use gate::{Gate, GateOptions};
 pub use keys::{Keys, KeysError, Rotation};
 pub use path::{JudgedPath, PathFault};

@@ -264,6 +264,9 @@ fn finish(headers: &mut HeaderMap, ruling: &Ruling, ticket: Option<&str>) {
     }
 }
 
+/// The Cache-Control of a response that depends on the user: a browser may keep it, and ask each time.
+pub(crate) const FOR_ONE_USER: &str = "private, no-cache";
+
 /// Keeps shared caches from a response that depends on the user; a browser may keep it, and ask each time.
 fn keep_private(headers: &mut HeaderMap, ruling: &Ruling) {
     const SHARED: [&str; 3] = ["expires", "cdn-cache-control", "pragma"];
@@ -275,7 +278,7 @@ fn keep_private(headers: &mut HeaderMap, ruling: &Ruling) {
         .map(str::trim)
         .any(|word| word.eq_ignore_ascii_case("private") || word.eq_ignore_ascii_case("no-store"));
     if ruling.cache().is_none() && !is_private {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(FOR_ONE_USER));
     }
     for name in SHARED {
         headers.remove(HeaderName::from_static(name));

@@ -17,13 +17,15 @@ pub(crate) enum TargetFault {
     Path(#[from] PathFault),
     #[error("the request names no host, two, or one that is none")]
     Host,
+    #[error("a field of the gate's is there in another spelling")]
+    Field,
 }
 
 impl TargetFault {
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Path(_) | Self::Host => StatusCode::BAD_REQUEST,
+            Self::Path(_) | Self::Host | Self::Field => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -11,11 +11,12 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::client::peer;
 use crate::denial::Decision;
-use crate::fields::drop_cookie;
+use crate::fields::{drop_cookie, is_disguised};
 use crate::gate::{Client, Gate, Passed, Question};
 use crate::identity::tell;
 use crate::jwks;
 use crate::path::JudgedPath;
+use crate::proxy::FOR_ONE_USER;
 use crate::refusal::{Passing, Refusal};
 use crate::target::{self, TargetFault};
 
@@ -23,6 +24,8 @@ use crate::target::{self, TargetFault};
 const LOGIN: HeaderName = HeaderName::from_static("x-session-login");
 /// The client's cookies, as far as the application may have them.
 const COOKIES: HeaderName = HeaderName::from_static("x-session-cookie");
+/// The Cache-Control of a response that depends on the user, unless the application's own keeps it private.
+const CACHE: HeaderName = HeaderName::from_static("x-session-cache");
 
 /// The way in which a proxy asks, and what it understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +96,10 @@ async fn judged(state: &Verifying, head: &Parts, dialect: Dialect) -> Result<Pas
     let (method, uri) = asked(head, dialect).map_err(Refusal::malformed)?;
     if !target::is_method(method.as_str()) {
         return Err(Refusal::malformed(TargetFault::Method));
+    }
+    // The proxy forwards the client's head by itself, and may take such a name for none of the gate's.
+    if headers.keys().any(is_disguised) {
+        return Err(Refusal::malformed(TargetFault::Field));
     }
     let path = JudgedPath::judge(uri.path()).map_err(|fault| Refusal::malformed(fault.into()))?;
     let host = host(headers).ok_or_else(|| Refusal::malformed(TargetFault::Host))?;
@@ -171,6 +178,11 @@ fn admitted(passed: &Passed, cookies: Option<HeaderValue>) -> Response {
     response
         .headers_mut()
         .insert(COOKIES, cookies.unwrap_or_else(none));
+    let shared = if who.is_some() { FOR_ONE_USER } else { "" };
+    let cache = HeaderValue::from_str(passed.ruling.cache().unwrap_or(shared));
+    response
+        .headers_mut()
+        .insert(CACHE, cache.unwrap_or_else(|_| none()));
     tell(
         response.headers_mut(),
         who.map(|admitted| (&admitted.identity, admitted.token.as_str())),

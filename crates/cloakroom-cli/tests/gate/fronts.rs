@@ -148,8 +148,8 @@ async fn identities(front: &Front, linus: &str, ada: &str) {
             ("/other", [&eve[..], &[("Cookie", linus)]].concat(), "linus"),
         ] {
             let answer = front.get(target, &fields).await;
-            // A proxy may refuse such a name outright.
-            if answer.status == 400 {
+            // A proxy may refuse such a name outright, and the gate one in a spelling that no proxy writes.
+            if matches!(answer.status, 400 | 403) && name != "X-Session-User" {
                 assert!(front.seen().is_empty());
                 continue;
             }

@@ -8,9 +8,11 @@
     reason = "rows of tables, and requests that are put together piece by piece"
 )]
 
+mod attempts;
 mod counted;
 mod dashboards;
 mod fronts;
+mod http2;
 mod place;
 mod running;
 mod served;

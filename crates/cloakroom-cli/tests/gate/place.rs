@@ -17,32 +17,8 @@ use crate::wire::{Answer, PATIENCE, head, raw};
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cloakroom");
 const SECRET: &str = "for tests alone: a secret of more than 32 bytes";
 
-pub(crate) const RULES: &str = r#"
-login = "/login"
-origins = ["https://pay.example"]
-
-[[route]]
-path = "/login"
-public = true
-methods = ["GET", "POST"]
-cookie = "pass"
-
-[[route]]
-path = "/public/{*rest}"
-public = true
-
-[[route]]
-path = "/admin/{*rest}"
-require = { role = "admin" }
-
-[[route]]
-path = "/reports/{id}"
-methods = ["GET"]
-
-[[route]]
-path = "/shared/{*rest}"
-cookie = "pass"
-"#;
+/// The rules of the gate's own tests.
+pub(crate) const RULES: &str = include_str!("../../../cloakroom-gate/tests/it/support/rules.toml");
 
 pub(crate) struct Place {
     pub(crate) folder: Directory,

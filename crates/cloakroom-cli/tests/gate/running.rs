@@ -21,12 +21,24 @@ pub(crate) enum Proxy {
     Apache,
 }
 
+impl Proxy {
+    pub(crate) const ALL: [Self; 4] = [Self::Nginx, Self::Caddy, Self::Haproxy, Self::Apache];
+}
+
 /// A proxy that asks a gate.
 pub(crate) struct Front {
     pub(crate) proxy: Proxy,
     pub(crate) place: Place,
     pub(crate) address: SocketAddr,
     _running: Process,
+}
+
+/// A running proxy.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    /// Where it speaks HTTP/2 in clear text; some have a port for that.
+    pub(crate) http2: SocketAddr,
+    process: Process,
 }
 
 /// Returns the part of a printed configuration below a heading.
@@ -44,60 +56,15 @@ impl Front {
         Self::with(proxy, "").await
     }
 
-    /// Starts a proxy, with more lines for the server.
+    /// Starts a proxy before a gate of its own, with more lines for the server.
     pub(crate) async fn with(proxy: Proxy, more: &str) -> Self {
         let place = Place::open().await;
-        let port = free_port();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let name = format!("{proxy:?}").to_lowercase();
-        let (verify, upstream) = (
-            place.verify.to_string(),
-            format!("http://{}", place.upstream.address),
-        );
-        let text = printed(&[
-            "gate",
-            "config",
-            &name,
-            "--verify-addr",
-            &verify,
-            "--upstream",
-            &upstream,
-        ]);
-        let folder = place.folder.join(&name);
-        fs::create_dir(&folder).unwrap();
-        fs::write(place.folder.join("proxy"), place.proxy.to_string()).unwrap();
-        // Their workers are not root.
-        for folder in [&*place.folder, &folder] {
-            fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o777))
-                .unwrap();
-        }
-        let files = Files {
-            folder: &folder,
-            text: &text,
-            more,
-            port,
-        };
-        let running = proxy.start(&files);
-        let front = Self {
+        let running = proxy.before(&place, place.upstream.address, more).await;
+        Self {
             proxy,
             place,
-            address,
-            _running: running,
-        };
-        front.listens(&folder).await;
-        front
-    }
-
-    async fn listens(&self, folder: &Path) {
-        let end = tokio::time::Instant::now() + PATIENCE;
-        while TcpStream::connect(self.address).await.is_err() {
-            let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
-            assert!(
-                tokio::time::Instant::now() < end,
-                "{:?} does not start: {log}",
-                self.proxy
-            );
-            sleep(Duration::from_millis(50)).await;
+            address: running.address,
+            _running: running.process,
         }
     }
 
@@ -128,6 +95,8 @@ struct Files<'a> {
     /// More lines for the server.
     more: &'a str,
     port: u16,
+    /// The port of HTTP/2 where the first one has HTTP/1 alone.
+    http2: u16,
 }
 
 impl Files<'_> {
@@ -159,9 +128,10 @@ impl Files<'_> {
         let config = format!(
             "daemon off; pid {place}/pid; error_log stderr; events {{ }}\n\
              http {{ access_log off; {temporary}\nproxy_cache_path {place}/cache keys_zone=one:1m;\n{}\n\
-             server {{ listen 127.0.0.1:{};\n{}\n{} }} }}",
+             server {{ listen 127.0.0.1:{}; listen 127.0.0.1:{} http2;\n{}\n{} }} }}",
             self.part("in http { }"),
             self.port,
+            self.http2,
             self.more,
             self.part("in server { }"),
         );
@@ -171,8 +141,9 @@ impl Files<'_> {
 
     fn caddy(&self) -> Vec<String> {
         let config = format!(
-            "{{\n admin off\n auto_https off\n}}\nhttp://:{} {{\n{}\n{}\n}}\n",
-            self.port, self.more, self.text
+            "{{\n admin off\n auto_https off\n servers :{} {{\n  protocols h1 h2 h2c\n }}\n}}\n\
+             http://:{}, http://:{} {{\n{}\n{}\n}}\n",
+            self.http2, self.port, self.http2, self.more, self.text
         );
         words(&[
             "run",
@@ -187,12 +158,13 @@ impl Files<'_> {
         let lua = self.write("gate.lua", self.part("/etc/haproxy/gate.lua"));
         let config = format!(
             "global\n{}\ndefaults\n mode http\n timeout client 60s\n timeout server 60s\n timeout connect 5s\n\
-             timeout tunnel 60s\nfrontend in\n bind 127.0.0.1:{}\n{}\n{}\n{}\n",
+             timeout tunnel 60s\nfrontend in\n bind 127.0.0.1:{}\n bind 127.0.0.1:{} proto h2\n{}\n{}\n{}\ncache one\n total-max-size 4\n",
             self.part("in `global`")
                 .replace("/etc/haproxy/gate.lua", &lua),
             self.port,
-            self.more,
+            self.http2,
             self.part("in the frontend"),
+            self.more,
             self.part("the backend"),
         );
         words(&["-db", "-f", &self.write("haproxy.cfg", &config)])
@@ -204,7 +176,10 @@ impl Files<'_> {
         let modules = [
             "mpm_event",
             "authz_core",
+            "cache",
+            "cache_disk",
             "headers",
+            "http2",
             "proxy",
             "proxy_http",
             "proxy_wstunnel",
@@ -213,7 +188,7 @@ impl Files<'_> {
         .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"))
         .join("\n");
         let config = format!(
-            "ServerRoot {place}\nServerName gate\nPidFile {place}/pid\nErrorLog {place}/log\nListen 127.0.0.1:{port}\n\
+            "ServerRoot {place}\nServerName gate\nPidFile {place}/pid\nErrorLog {place}/log\nListen 127.0.0.1:{port}\nProtocols h2c http/1.1\n\
              {modules}\nUser www-data\nGroup www-data\n<VirtualHost *:{port}>\n{}\n{}\n</VirtualHost>\n",
             self.more,
             self.part("in the virtual host")
@@ -228,6 +203,55 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 impl Proxy {
+    /// Starts it before an application, asking the gate of a place, with more lines for the server; `FOLDER` in
+    /// these is its own.
+    pub(crate) async fn before(self, place: &Place, upstream: SocketAddr, more: &str) -> Running {
+        let (port, http2) = (free_port(), free_port());
+        let name = format!("{self:?}").to_lowercase();
+        let (verify, upstream) = (place.verify.to_string(), format!("http://{upstream}"));
+        #[rustfmt::skip]
+        let text = printed(&["gate", "config", &name, "--verify-addr", &verify, "--upstream", &upstream]);
+        let folder = place.folder.join(&name);
+        fs::create_dir(&folder).unwrap();
+        fs::write(place.folder.join("proxy"), place.proxy.to_string()).unwrap();
+        // Their workers are not root.
+        for folder in [&*place.folder, &folder] {
+            fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o777))
+                .unwrap();
+        }
+        let process = self.start(&Files {
+            folder: &folder,
+            text: &text,
+            more: &more.replace("FOLDER", &folder.display().to_string()),
+            port,
+            http2,
+        });
+        let port_of_http2 = match self {
+            Self::Nginx | Self::Caddy | Self::Haproxy => http2,
+            Self::Apache => port,
+        };
+        let [address, http2] =
+            [port, port_of_http2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        self.listens(address, &folder).await;
+        Running {
+            address,
+            http2,
+            process,
+        }
+    }
+
+    async fn listens(self, address: SocketAddr, folder: &Path) {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while TcpStream::connect(address).await.is_err() {
+            let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+            assert!(
+                tokio::time::Instant::now() < end,
+                "{self:?} does not start: {log}"
+            );
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     fn start(self, files: &Files<'_>) -> Process {
         let (program, flags) = match self {
             Self::Nginx => ("/usr/sbin/nginx", files.nginx()),

@@ -19,7 +19,7 @@ use crate::query::{self, Params};
 /// Rows of a page.
 const ROWS: usize = 100;
 /// Time that a page may take to find rows that match; the next page goes on from there.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(600);
 /// Users that a search shows.
 const RESULTS: usize = 50;
 

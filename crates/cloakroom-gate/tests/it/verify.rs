@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use cloakroom::policy::TrustedProxy;
 use cloakroom::store::StoreErrorKind;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 
 use crate::support::{Answer, PATIENCE, Place, head, raw, serve};
@@ -36,6 +37,7 @@ async fn a_request_that_may_pass_is_200_with_all_fields_of_the_identity() {
         );
         assert_eq!(answer.field("cache-control"), Some("no-store"));
         assert_eq!(answer.field("set-cookie"), None);
+        assert_eq!(answer.field("x-session-cache"), Some("private, no-cache"));
         // On a public rule they are there and empty, so that a proxy overwrites a client's.
         for cookie in ["", &user] {
             let answer = place
@@ -45,7 +47,12 @@ async fn a_request_that_may_pass_is_200_with_all_fields_of_the_identity() {
                 )
                 .await;
             assert_eq!(answer.status, 200);
-            for name in ["x-session-user", "x-session-roles", "x-session-jwt"] {
+            for name in [
+                "x-session-user",
+                "x-session-roles",
+                "x-session-jwt",
+                "x-session-cache",
+            ] {
                 assert_eq!(answer.field(name), Some(""), "{name}");
             }
         }
@@ -75,7 +82,11 @@ async fn g08_a_question_that_is_not_asked_once_is_403() {
     let admin = place.user("ada", &["admin"]).await;
     let (get, public, protected) = ("GET", "/public/a", "/admin");
     #[rustfmt::skip]
-    let table: [(&[(&str, &str)], u16); 30] = [
+    let table: [(&[(&str, &str)], u16); 34] = [
+        (&[("X-Original-Method", get), ("X-Original-URI", public), ("X-Session-User", "eve")],            200),
+        (&[("X-Original-Method", get), ("X-Original-URI", public), ("X_Session_User", "eve")],            403),
+        (&[("X-Original-Method", get), ("X-Original-URI", public), ("Http-X-Session-User", "eve")],       403),
+        (&[("X-Original-Method", get), ("X-Original-URI", public), ("Remote.User", "eve")],               403),
         (&[("X-Original-Method", get), ("X-Original-URI", public)],                                       200),
         (&[("X-Forwarded-Method", get), ("X-Forwarded-Uri", public)],                                     200),
         (&[("X-Original-Method", get), ("X-Original-URI", public), ("X-Forwarded-Uri", public)],          200),
@@ -232,6 +243,20 @@ async fn g08_g30_only_a_named_network_may_ask() {
         );
     }
     serving.abort();
+    // By another address of this machine, as by another machine.
+    for (named, from, status) in [
+        ("127.0.0.1", "127.0.0.1", 200),
+        ("127.0.0.1", "127.0.0.2", 403),
+        ("127.0.0.2", "127.0.0.2", 200),
+        ("127.0.0.2", "127.0.0.1", 403),
+        ("127.1.0.0/16", "127.1.2.3", 200),
+        ("127.1.0.0/16", "127.2.2.3", 403),
+    ] {
+        let to = serve(place.gate.verify(networks(named))).await;
+        let text = head("GET", "/verify", to, &about("GET", "/public/a"));
+        let answer = asked_from(from, to, &text).await;
+        assert_eq!(answer.status, status, "{named} trusted, {from} asks");
+    }
     #[rustfmt::skip]
     let table = [
         (TrustedProxy::None,              403),
@@ -261,6 +286,19 @@ async fn g08_g30_only_a_named_network_may_ask() {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let text = head("GET", "/verify", to, &about("GET", "/public/a"));
     assert_eq!(Answer::of(&raw(to, text.as_bytes()).await).status, 403);
+}
+
+async fn asked_from(from: &str, to: SocketAddr, text: &str) -> Answer {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
+    let mut stream = socket.connect(to).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    Answer::of(&answer)
 }
 
 /// The fields that Traefik's and Envoy's documentation has, around what a client sent. Neither was at hand.

@@ -19,32 +19,9 @@ use tower::Service as _;
 pub(crate) use upstream::Recorder;
 pub(crate) use wire::{Answer, PATIENCE, head, raw};
 
-pub(crate) const RULES: &str = r#"
-login = "/login"
-origins = ["https://pay.example"]
-
-[[route]]
-path = "/login"
-public = true
-methods = ["GET", "POST"]
-cookie = "pass"
-
-[[route]]
-path = "/public/{*rest}"
-public = true
-
-[[route]]
-path = "/admin/{*rest}"
-require = { role = "admin" }
-
-[[route]]
-path = "/reports/{id}"
-methods = ["GET"]
-
-[[route]]
-path = "/shared/{*rest}"
-cookie = "pass"
-
+pub(crate) const RULES: &str = concat!(
+    include_str!("rules.toml"),
+    r#"
 [[route]]
 path = "/api/{*rest}"
 on_denied = "401"
@@ -53,7 +30,8 @@ on_denied = "401"
 name = "billing"
 path = "/billing/{*rest}"
 audience = "billing"
-"#;
+"#
+);
 
 /// A gate in proxy mode before a recording upstream, and one in verify mode for the same sessions.
 pub(crate) struct Place {

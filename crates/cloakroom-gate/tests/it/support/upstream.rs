@@ -200,12 +200,8 @@ impl Recorder {
                 while buffer.len() < size + 2 {
                     self.more(stream, buffer).await?;
                 }
-                // Trailers would come where the last line break is.
                 if size == 0 {
-                    while !buffer.starts_with(b"\r\n") {
-                        let end = buffer.windows(2).position(|part| part == b"\r\n")?;
-                        buffer.drain(..end + 2);
-                    }
+                    self.trailers(head, stream, buffer).await?;
                 }
                 buffer.drain(..size + 2);
                 if size == 0 {
@@ -224,6 +220,32 @@ impl Recorder {
             }
             self.more(stream, buffer).await?;
         }
+    }
+
+    /// Reads trailers, which are fields like others to whoever merges them into the head.
+    async fn trailers(
+        &self,
+        head: &Seen,
+        stream: &mut TcpStream,
+        buffer: &mut Vec<u8>,
+    ) -> Option<()> {
+        while !buffer.starts_with(b"\r\n") {
+            let Some(end) = buffer.windows(2).position(|part| part == b"\r\n") else {
+                self.more(stream, buffer).await?;
+                continue;
+            };
+            let line = String::from_utf8_lossy(&buffer[..end]).into_owned();
+            buffer.drain(..end + 2);
+            let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+            let mut log = self.log.lock().unwrap();
+            let request = log.seen.iter_mut().rfind(|seen| seen.line == head.line);
+            if let Some(request) = request {
+                request
+                    .fields
+                    .push((name.to_owned(), value.trim().to_owned()));
+            }
+        }
+        Some(())
     }
 
     /// Upgrades, and returns what comes.
@@ -283,8 +305,8 @@ fn response(last: &str, head: &Seen) -> (&'static str, String) {
             "lies".to_owned(),
         ),
         "cacheable" => (
-            "Cache-Control: public, max-age=3600\r\nExpires: Thu, 01 Jan 2099 00:00:00 GMT\r\nX-Accel-Expires: 3600\r\n",
-            user,
+            "Cache-Control: public, max-age=3600\r\nExpires: Thu, 01 Jan 2099 00:00:00 GMT\r\nX-Accel-Expires: 3600\r\nSurrogate-Control: max-age=3600\r\n",
+            format!("for {user}"),
         ),
         "private" => ("Cache-Control: private, max-age=60\r\n", user),
         _ => ("", format!("{} user={user}", head.target())),
