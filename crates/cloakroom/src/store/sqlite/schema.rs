@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS cloakroom_schema (version INTEGER NOT NULL) STRICT;
 ";
 
 /// The columns that the statements of this version read.
-const COLUMNS: [&str; 2] = [
+pub(super) const COLUMNS: [&str; 2] = [
     "SELECT seq, sid, record, expires, user FROM cloakroom_sessions",
     "SELECT sid, successor, until FROM cloakroom_retired",
 ];
@@ -183,11 +183,16 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
         | OpenFlags::SQLITE_OPEN_URI;
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY)?;
-        leave_the_log(&connection)?;
+        set_up_reader(&connection)?;
         Ok(connection)
     };
     open().map_err(|error| OpenError::of(path, error))
+}
+
+/// Sets up a connection that reads.
+pub(super) fn set_up_reader(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    leave_the_log(connection)
 }
 
 /// Keeps the end of a connection from deleting the log: SQLite deletes it by name, which may belong to
