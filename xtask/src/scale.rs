@@ -3,8 +3,10 @@
 //! The package `bench/scale` measures, in a workspace of its own, and writes `bench/SCALE.md`. From the
 //! figures at its end follow the tables of the manual's page "Sizing a fleet".
 
+mod command;
 mod moves;
 mod page;
+mod section;
 mod sizing;
 
 use std::fs;
@@ -27,13 +29,12 @@ pub(crate) struct Options {
     /// bench/SCALE.md.
     #[arg(long, conflicts_with_all = ["quick", "only", "page"])]
     migrate: bool,
-    /// Sessions of a move.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1_000_000,
-        requires = "migrate"
-    )]
+    /// Measure the command at many sessions alone, which takes a quarter of an hour, and write it into
+    /// bench/SCALE.md.
+    #[arg(long, conflicts_with_all = ["quick", "only", "page", "migrate"])]
+    command: bool,
+    /// Sessions of a move, or of a store that the command works on.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     sessions: u64,
 }
 
@@ -57,7 +58,10 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
     if options.migrate {
         return moves::measure(&context, &page, options.sessions);
     }
-    // The moves are measured by themselves.
+    if options.command {
+        return command::measure(&context, &page, options.sessions);
+    }
+    // The moves and the command are measured by themselves.
     let before = fs::read_to_string(&page).unwrap_or_default();
     let work = context.root.join("bench/target/scale");
     fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
@@ -75,10 +79,12 @@ pub(crate) fn run(options: &Options) -> Result<bool, String> {
         command.args(["--only", only]);
     }
     let ran = command.status().map_err(|error| error.to_string())?;
-    if let (true, Some(moves)) = (whole, moves::section_of(&before)) {
-        let measured = fs::read_to_string(&page).map_err(|error| error.to_string())?;
-        let measured = moves::with_section(&measured, moves);
-        fs::write(&page, measured).map_err(|error| error.to_string())?;
+    if whole {
+        for heading in [moves::HEADING, command::HEADING] {
+            if let Some(kept) = section::of(&before, heading) {
+                section::write(&page, heading, kept)?;
+            }
+        }
     }
     Ok(ran.success())
 }

@@ -155,6 +155,27 @@ mod tests {
         }
     }
 
+    /// What all subcommands share stands under a heading, behind what is the subcommand's own.
+    #[test]
+    fn shared_options_have_a_heading() {
+        let command = definition();
+        let sessions = command.find_subcommand("sessions").unwrap();
+        for subcommand in sessions.get_subcommands() {
+            let headed = |name: &str| {
+                let mut args = subcommand.get_arguments();
+                args.find(|arg| arg.get_long() == Some(name))
+                    .and_then(clap::Arg::get_help_heading)
+            };
+            let name = subcommand.get_name();
+            assert_eq!(headed("store"), Some("Store"), "{name}");
+            assert_eq!(headed("schema"), Some("Store"), "{name}");
+            assert_eq!(headed("reason"), Some("Handles and audit"), "{name}");
+            let own = subcommand.get_arguments();
+            let own = own.filter(|arg| arg.get_help_heading().is_none());
+            assert!(own.count() <= 5, "{name}");
+        }
+    }
+
     #[test]
     fn a_secret_is_not_repeated_by_an_error() {
         let line = line(&["demo", "--secret", "--hunter2", "--addr", "x"]);

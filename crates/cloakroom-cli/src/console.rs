@@ -15,7 +15,7 @@ use crate::metrics::{Metrics, timed};
 use crate::output::Style;
 use crate::problem::Problem;
 use crate::serve;
-use crate::sessions::{Opened, actor};
+use crate::sessions::{Access, Opened, actor};
 use crate::store_args::StoreArgs;
 
 /// Time that the store may take for its remaining work after the last response.
@@ -84,7 +84,12 @@ pub(crate) fn run(options: &ConsoleOptions) -> Result<(), Problem> {
 }
 
 async fn open_and_serve(options: &ConsoleOptions) -> Result<(), Problem> {
-    let opened = Opened::by(&options.store, options.secret_file.as_deref()).await?;
+    let opened = Opened::by(
+        &options.store,
+        options.secret_file.as_deref(),
+        Access::Write,
+    )
+    .await?;
     let (acts, audit) = acts(options)?;
     let listener = serve::listen(options.addr).await?;
     let addr = listener.local_addr().unwrap_or(options.addr);

@@ -13,6 +13,7 @@ pub(crate) struct StoreArgs {
     /// machine can see flags.
     #[arg(
         long,
+        help_heading = "Store",
         value_name = "URL",
         env = "CLOAKROOM_STORE",
         hide_env_values = true
@@ -20,23 +21,28 @@ pub(crate) struct StoreArgs {
     pub(crate) store: Option<String>,
 
     /// Prefix of the keys in Redis [default: sess:]
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, help_heading = "Store", value_name = "PREFIX")]
     pub(crate) prefix: Option<String>,
 
     /// Table in PostgreSQL, collection in MongoDB [default: session, sessions]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Store", value_name = "NAME")]
     pub(crate) table: Option<String>,
 
     /// Schema of the table in PostgreSQL [default: by the role's `search_path`]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Store", value_name = "NAME")]
     pub(crate) schema: Option<String>,
 
     /// Express writes to the store as well
-    #[arg(long)]
+    #[arg(long, help_heading = "Store")]
     pub(crate) mixed_fleet: bool,
 
     /// Keys under which a session names its user, by comma [default: userId,passport.user]
-    #[arg(long, value_name = "KEYS", value_delimiter = ',')]
+    #[arg(
+        long,
+        help_heading = "Store",
+        value_name = "KEYS",
+        value_delimiter = ','
+    )]
     pub(crate) user_keys: Vec<String>,
 }
 

@@ -22,6 +22,16 @@ const TIMES: [&str; 7] = [
 ];
 /// The members that describe the policy and not its settings.
 const LEFT_OUT: [&str; 2] = ["schema", "secrets"];
+/// The settings that a file has no names for.
+const IN_CODE: [&str; 7] = [
+    "clear_site_data",
+    "cookie_with",
+    "id_generator",
+    "id_grammar",
+    "max_sockets_per_address",
+    "max_sockets_per_session",
+    "record_limit_bounds_writes",
+];
 
 pub(super) fn run(settings: &Settings, json: bool) -> Result<ExitCode, Problem> {
     let described = described(settings)?;
@@ -54,16 +64,45 @@ fn described(settings: &Settings) -> Result<Map<String, Value>, Problem> {
     }
 }
 
+/// Returns the settings by the names that a file has for them.
+fn by_name(described: &Map<String, Value>) -> Map<String, Value> {
+    let mut named = Map::new();
+    for (name, value) in described {
+        match (name.as_str(), value) {
+            (name, _) if LEFT_OUT.contains(&name) => {}
+            ("max_sessions", Value::Object(parts)) => {
+                named.extend(parts.iter().map(|(part, value)| match part.as_str() {
+                    "most" => ("max_sessions".to_owned(), value.clone()),
+                    part => (part.to_owned(), value.clone()),
+                }));
+            }
+            ("record_limit", Value::Object(parts)) => {
+                let part = |(part, value): (&String, &Value)| {
+                    (format!("record_limit_{part}"), value.clone())
+                };
+                named.extend(parts.iter().map(part));
+            }
+            _ => drop(named.insert(name.clone(), value.clone())),
+        }
+    }
+    named
+}
+
 /// Writes a line for each setting; those that differ from the defaults are marked.
 fn text(output: Output, described: &Map<String, Value>, defaults: &Map<String, Value>) -> String {
     let style = output.style();
-    let rows = described
-        .iter()
-        .filter(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
+    let (described, defaults) = (by_name(described), by_name(defaults));
+    let is_in_code = |name: &str| IN_CODE.contains(&name);
+    let (in_code, in_file): (Vec<_>, Vec<_>) =
+        described.iter().partition(|(name, _)| is_in_code(name));
     let mut text = String::new();
-    for (name, value) in rows {
+    for (name, value) in in_file.into_iter().chain(in_code) {
         let is_default = defaults.get(name) == Some(value);
-        let mark = if is_default { " " } else { "*" };
+        let mark = match (is_default, is_in_code(name)) {
+            (false, _) => "*",
+            (true, true) => "-",
+            (true, false) => " ",
+        };
         let first = format!("{mark} {name:<23} ");
         let shown = shown(name, value);
         output.styled_paragraph(&mut text, &first, &shown, |line| {
@@ -75,7 +114,8 @@ fn text(output: Output, described: &Map<String, Value>, defaults: &Map<String, V
         });
     }
     text.push('\n');
-    let note = "* differs from the default";
+    let note =
+        "* differs from the default; - is set in code alone, the others in a file or by --set";
     output.styled_paragraph(&mut text, "", note, |line| style.dim(line));
     text
 }
@@ -133,18 +173,50 @@ mod tests {
             "max_sessions=3",
         ]);
         for line in [
-            "* idle_timeout            1h",
-            "* touch_after             3m",
-            "  absolute_timeout        1day",
-            "  renewal_timeout         none",
-            "* user_keys               uid, id",
-            "* max_sessions            at_limit end_oldest, most 3",
-            "  rolling                 no",
-            "  record_limit            bounds_writes yes, bytes 65536, depth 64, keys 512",
+            "* idle_timeout               1h",
+            "* touch_after                3m",
+            "  absolute_timeout           1day",
+            "  renewal_timeout            none",
+            "* user_keys                  uid, id",
+            "* max_sessions               3",
+            "* at_limit                   end_oldest",
+            "  rolling                    no",
+            "  record_limit_bytes         65536",
+            "  record_limit_depth         64",
+            "- record_limit_bounds_writes yes",
+            "- id_generator               no",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
         }
         assert!(!text.contains("secret"), "{text}");
+    }
+
+    /// What is described is set under the same name, or in code alone.
+    #[test]
+    fn names_are_those_of_the_settings() {
+        let own = described(&settings(&["max_sessions=3"])).unwrap();
+        for (name, value) in super::by_name(&own) {
+            let read = |set: String| Settings::read(None, &[set]);
+            let Err(problem) = read(format!("{name}={value}")) else {
+                continue;
+            };
+            let is_unknown = problem.message().contains("unknown field");
+            assert_eq!(
+                is_unknown,
+                super::IN_CODE.contains(&name.as_str()),
+                "{name}"
+            );
+        }
+        for (set, name) in [
+            ("record_limit_keys=9", "keys"),
+            ("record_limit_depth=8", "depth"),
+        ] {
+            let own = described(&settings(&[set])).unwrap();
+            assert!(
+                set.ends_with(&own["record_limit"][name].to_string()),
+                "{set}"
+            );
+        }
     }
 
     /// A setting takes what is described under its name.

@@ -59,6 +59,8 @@ pub(super) struct Settings {
     pub(super) clear_cookie_on_destroy: Option<bool>,
     pub(super) hash_ids_at_rest: bool,
     pub(super) record_limit_bytes: Option<usize>,
+    pub(super) record_limit_keys: Option<usize>,
+    pub(super) record_limit_depth: Option<usize>,
     pub(super) user_keys: Option<Vec<String>>,
     pub(super) note_devices: Option<bool>,
     pub(super) clear_on_login: bool,
@@ -279,11 +281,7 @@ impl Settings {
         {
             builder = builder.trusted_proxy(proxies);
         }
-        if let Some(bytes) = self.record_limit_bytes {
-            let limit = RecordLimit {
-                bytes,
-                ..RecordLimit::default()
-            };
+        if let Some(limit) = self.record_limit() {
             builder = builder.record_limit(limit);
         }
         if let Some(most) = self.max_sessions {
@@ -298,6 +296,23 @@ impl Settings {
             .save_uninitialized(self.save_uninitialized)
             .hash_ids_at_rest(self.hash_ids_at_rest)
             .clear_on_login(self.clear_on_login)
+    }
+}
+
+impl Settings {
+    /// Returns the limit of records, if any part of it was given.
+    fn record_limit(&self) -> Option<RecordLimit> {
+        let (bytes, keys, depth) = (
+            self.record_limit_bytes,
+            self.record_limit_keys,
+            self.record_limit_depth,
+        );
+        let default = RecordLimit::default();
+        bytes.or(keys).or(depth).map(|_| RecordLimit {
+            bytes: bytes.unwrap_or(default.bytes),
+            keys: keys.unwrap_or(default.keys),
+            depth: depth.unwrap_or(default.depth),
+        })
     }
 }
 

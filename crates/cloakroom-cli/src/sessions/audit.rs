@@ -40,13 +40,22 @@ impl<'a> Audit<'a> {
 
     /// Records an act: what it was, whom it concerned by which filter, and how many sessions.
     pub(crate) fn record(&self, act: &str, filter: &str, handles: &[String], count: u64) {
-        let act = OperatorAct::new(&actor(), act)
+        let act = OperatorAct::new(&actor(), act).handles(handles.to_vec());
+        self.write(act, filter, count);
+    }
+
+    /// Records an act that was refused, and the number of sessions that it would have concerned.
+    pub(crate) fn refused(&self, act: &str, filter: &str, count: u64) {
+        self.write(OperatorAct::refused(&actor(), act), filter, count);
+    }
+
+    fn write(&self, act: OperatorAct, filter: &str, count: u64) {
+        let act = act
             .filter(filter)
-            .handles(handles.to_vec())
             .reason(self.reason.map(str::to_owned))
             .count(count);
         let line = format!("{}\n", act.line());
-        // It was carried out; a disk that is full now must not hide the result from whoever asked.
+        // It was decided; a disk that is full now must not hide the result from whoever asked.
         let _ = match &self.file {
             Some(file) => (&*file).write_all(line.as_bytes()),
             None => std::io::stderr().write_all(line.as_bytes()),

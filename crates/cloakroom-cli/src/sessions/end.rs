@@ -11,6 +11,7 @@ use super::audit::Audit;
 use super::filter::Filter;
 use super::list::{matching as count_matching, println, sessions, words};
 use super::open::{Opened, failed};
+use super::progress::{Progress, Total};
 use super::scan::{Row, Scan};
 use super::show::find;
 use crate::problem::Problem;
@@ -29,6 +30,13 @@ pub(super) struct Sure {
     /// End so many a second at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
+}
+
+impl Sure {
+    /// Returns `true` if nothing is to be ended.
+    pub(super) fn is_dry(self) -> bool {
+        self.yes.is_none()
+    }
 }
 
 /// Ends the sessions that match, in batches; without consent it prints their number.
@@ -75,11 +83,13 @@ async fn end_many(
         return println(&dry_run(found, &words(filter), Some("--yes")));
     };
     if !is_as_expected(typed, found) {
+        audit.refused(act, &words(filter), found);
         return Err(Problem::failed(format!(
             "{found} {} match, not {typed}: nothing was ended; look with `cloakroom sessions list`, then give --yes {found}",
             sessions(found)
         )));
     }
+    let progress = Progress::of("ending", Total::Known(found));
     let (mut scan, mut ended) = (Scan::new(opened, filter), 0);
     while let Some(rows) = scan.page().await? {
         let ids: Vec<SessionId> = rows.into_iter().map(|row| row.id).collect();
@@ -89,8 +99,10 @@ async fn end_many(
             audit.record(act, &words(filter), &[], ended);
             return Err(problem);
         }
+        progress.at(ended);
         pause(sure.rate, ids.len()).await;
     }
+    progress.end();
     audit.record(act, &words(filter), &[], ended);
     println(&format!("{ended} {} ended", sessions(ended)))?;
     Ok(())
@@ -137,7 +149,7 @@ pub(super) async fn named(
     is_dry: bool,
     audit: &Audit<'_>,
 ) -> Result<(), Problem> {
-    let rows = all_of(opened, filter, handles).await?;
+    let (rows, fault) = all_of(opened, filter, handles).await?;
     if is_dry {
         return println(&dry_run(rows.len() as u64, "by handle", None));
     }
@@ -148,15 +160,18 @@ pub(super) async fn named(
     println(&format!("{ended} {} ended", sessions(ended)))?;
     let missing = handles.len().saturating_sub(known.len());
     if missing > 0 {
-        println(&format!(
-            "{missing} not there: ended already, or no handle of this store and secret"
-        ))?;
+        let why = fault.unwrap_or("ended already, or no handle of this store and secret");
+        println(&format!("{missing} not there: {why}"))?;
     }
     Ok(())
 }
 
-/// Returns the sessions of these handles, in one pass over the store.
-async fn all_of(opened: &Opened, filter: &Filter, handles: &[String]) -> Result<Vec<Row>, Problem> {
+/// Returns the sessions of these handles, in one pass over the store, and what is wrong with the secret.
+async fn all_of(
+    opened: &Opened,
+    filter: &Filter,
+    handles: &[String],
+) -> Result<(Vec<Row>, Option<&'static str>), Problem> {
     let (mut scan, mut found) = (Scan::new(opened, filter), Vec::<Row>::new());
     while let Some(rows) = scan.page().await? {
         let is_named = |row: &Row| handles.iter().any(|handle| row.summary.is_called(handle));
@@ -170,7 +185,7 @@ async fn all_of(opened: &Opened, filter: &Filter, handles: &[String]) -> Result<
             break;
         }
     }
-    Ok(found)
+    Ok((found, scan.secret_fault()))
 }
 
 /// Ends all sessions of a user but one: those that are found, so that they stay ended, and then by the store's own

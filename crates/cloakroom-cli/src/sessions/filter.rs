@@ -8,39 +8,39 @@ use cloakroom::manager::SessionFilter;
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(super) struct Filter {
     /// Those of this user
-    #[arg(long, value_name = "USER")]
+    #[arg(long, help_heading = "Filter", value_name = "USER")]
     pub(super) user: Option<String>,
 
     /// Those that began this long ago, or longer: `3d`, `12h`; where a record tells
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, help_heading = "Filter", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) older: Option<Duration>,
 
     /// Those that were not used for this long
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, help_heading = "Filter", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) idle: Option<Duration>,
 
     /// Those that end within this time
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, help_heading = "Filter", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) expires_before: Option<Duration>,
 
     /// Those that signed in from a user agent with this text in it
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, help_heading = "Filter", value_name = "TEXT")]
     pub(super) agent: Option<String>,
 
     /// Those in whose record a key, or a path of keys with dots, has this value; repeatable
-    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = condition)]
+    #[arg(long = "where", help_heading = "Filter", value_name = "KEY=VALUE", value_parser = condition)]
     pub(super) conditions: Vec<(String, String)>,
 
     /// Those in which a user is signed in
-    #[arg(long, conflicts_with_all = ["anonymous", "unreadable"])]
+    #[arg(long, help_heading = "Filter", conflicts_with_all = ["anonymous", "unreadable"])]
     pub(super) signed_in: bool,
 
     /// Those of nobody
-    #[arg(long, conflicts_with = "user")]
+    #[arg(long, help_heading = "Filter", conflicts_with = "user")]
     pub(super) anonymous: bool,
 
     /// Those whose record cannot be read
-    #[arg(long, conflicts_with_all = ["user", "anonymous", "agent", "conditions"])]
+    #[arg(long, help_heading = "Filter", conflicts_with_all = ["user", "anonymous", "agent", "conditions"])]
     pub(super) unreadable: bool,
 }
 

@@ -49,6 +49,10 @@ pub(super) async fn list(
     if is_table && printed == 0 {
         println(&format!("no session matches ({})", words(filter)))?;
     }
+    if let Some(fault) = scan.secret_fault() {
+        // With standard error closed there is no reader.
+        let _ = writeln!(io::stderr(), "warning: {fault}");
+    }
     Ok(())
 }
 

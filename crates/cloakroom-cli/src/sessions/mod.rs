@@ -6,6 +6,7 @@ mod end;
 mod filter;
 pub(crate) mod list;
 pub(crate) mod open;
+mod progress;
 mod scan;
 mod show;
 mod transfer;
@@ -20,7 +21,7 @@ use self::audit::Audit;
 pub(crate) use self::audit::actor;
 use self::end::Sure;
 use self::filter::Filter;
-pub(crate) use self::open::Opened;
+pub(crate) use self::open::{Access, Opened};
 use crate::problem::Problem;
 use crate::store_args::StoreArgs;
 
@@ -44,15 +45,25 @@ struct Common {
 
     /// A file of the secrets whose handles are shown, one a line, the newest first
     /// [default: the environment's `SESSION_SECRET`]
-    #[arg(long, value_name = "FILE", env = "SESSION_SECRET_FILE")]
+    #[arg(
+        long,
+        help_heading = "Handles and audit",
+        value_name = "FILE",
+        env = "SESSION_SECRET_FILE"
+    )]
     secret_file: Option<PathBuf>,
 
     /// A file to which acts are appended, a line of JSON each [default: standard error]
-    #[arg(long, value_name = "FILE", env = "CLOAKROOM_AUDIT")]
+    #[arg(
+        long,
+        help_heading = "Handles and audit",
+        value_name = "FILE",
+        env = "CLOAKROOM_AUDIT"
+    )]
     audit: Option<PathBuf>,
 
     /// The reason of an act, for the audit
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, help_heading = "Handles and audit", value_name = "TEXT")]
     reason: Option<String>,
 }
 
@@ -213,17 +224,19 @@ async fn look(command: &Look) -> Result<(), Problem> {
             limit,
             json,
         } => {
-            let opened = Opened::with_secrets(common).await?;
+            let opened = Opened::with_secrets(common, Access::Read).await?;
             list::list(&opened, filter, limit.unwrap_or(usize::MAX), *json).await
         }
-        Of::Count { common, filter } => list::count(&Opened::open(common).await?, filter).await,
+        Of::Count { common, filter } => {
+            list::count(&Opened::open(common, Access::Read).await?, filter).await
+        }
         Of::Show {
             common,
             handle,
             user,
         } => {
             show::show(
-                &Opened::with_secrets(common).await?,
+                &Opened::with_secrets(common, Access::Read).await?,
                 handle,
                 user.as_deref(),
             )
@@ -235,7 +248,7 @@ async fn look(command: &Look) -> Result<(), Problem> {
             every,
             looks,
         } => {
-            let opened = Opened::with_secrets(common).await?;
+            let opened = Opened::with_secrets(common, Access::Read).await?;
             watch::watch(&opened, filter, *every, looks.unwrap_or(u64::MAX)).await
         }
     }
@@ -250,7 +263,8 @@ async fn act(command: &Act) -> Result<(), Problem> {
             sure,
             handles,
         } if handles.is_empty() => {
-            let (opened, audit) = (Opened::open(common).await?, Audit::of(common)?);
+            let access = access_of(sure.is_dry());
+            let (opened, audit) = (Opened::open(common, access).await?, Audit::of(common)?);
             end::matching(&opened, filter, sure, &audit).await
         }
         Of::End {
@@ -259,7 +273,9 @@ async fn act(command: &Act) -> Result<(), Problem> {
             handles,
             sure,
         } => {
-            let (opened, audit) = (Opened::with_secrets(common).await?, Audit::of(common)?);
+            let access = access_of(sure.dry_run);
+            let opened = Opened::with_secrets(common, access).await?;
+            let audit = Audit::of(common)?;
             end::named(&opened, filter, handles, sure.dry_run, &audit).await
         }
         Of::EndUser {
@@ -268,21 +284,31 @@ async fn act(command: &Act) -> Result<(), Problem> {
             except,
             dry_run,
         } => {
+            let access = access_of(*dry_run);
             let (opened, audit) = (
-                open_for(common, except.as_deref()).await?,
+                open_for(common, except.as_deref(), access).await?,
                 Audit::of(common)?,
             );
             end::of_user(&opened, user, except.as_deref(), *dry_run, &audit).await
         }
         Of::EndAll { common, sure } => {
-            let (opened, audit) = (Opened::open(common).await?, Audit::of(common)?);
+            let access = access_of(sure.is_dry());
+            let (opened, audit) = (Opened::open(common, access).await?, Audit::of(common)?);
             end::everything(&opened, sure, &audit).await
         }
         Of::Prune { common } => {
-            write::prune(&Opened::open(common).await?, &Audit::of(common)?).await
+            write::prune(
+                &Opened::open(common, Access::Write).await?,
+                &Audit::of(common)?,
+            )
+            .await
         }
         Of::Reindex { common } => {
-            write::reindex(&Opened::open(common).await?, &Audit::of(common)?).await
+            write::reindex(
+                &Opened::open(common, Access::Write).await?,
+                &Audit::of(common)?,
+            )
+            .await
         }
         Of::Export {
             common,
@@ -290,7 +316,7 @@ async fn act(command: &Act) -> Result<(), Problem> {
             file,
         } => {
             transfer::export(
-                &Opened::open(common).await?,
+                &Opened::open(common, Access::Read).await?,
                 filter,
                 file,
                 &Audit::of(common)?,
@@ -303,7 +329,7 @@ async fn act(command: &Act) -> Result<(), Problem> {
             if_newer,
         } => {
             transfer::import(
-                &Opened::open(common).await?,
+                &Opened::open(common, Access::Write).await?,
                 file,
                 *if_newer,
                 &Audit::of(common)?,
@@ -314,9 +340,18 @@ async fn act(command: &Act) -> Result<(), Problem> {
 }
 
 /// Opens the store; a handle needs the secrets.
-async fn open_for(common: &Common, handle: Option<&str>) -> Result<Opened, Problem> {
+async fn open_for(
+    common: &Common,
+    handle: Option<&str>,
+    access: Access,
+) -> Result<Opened, Problem> {
     match handle {
-        Some(_) => Opened::with_secrets(common).await,
-        None => Opened::open(common).await,
+        Some(_) => Opened::with_secrets(common, access).await,
+        None => Opened::open(common, access).await,
     }
+}
+
+/// Returns the rights that an ending needs.
+fn access_of(is_dry: bool) -> Access {
+    if is_dry { Access::Read } else { Access::Write }
 }

@@ -10,52 +10,63 @@ use super::Common;
 use crate::problem::{Problem, with_causes};
 use crate::store_args::StoreArgs;
 
+/// The rights that a subcommand needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It only looks: beside a writer that holds a lock, and with credentials that may not write.
+    Read,
+    /// It changes sessions.
+    Write,
+}
+
 /// A store that is open.
 pub(crate) struct Opened {
     pub(crate) store: AnyStore,
     pub(crate) secrets: KeyRing,
     pub(crate) user_keys: UserKeys,
-    /// `true` if Express's sessions are in no index here, and the store does not look for them by itself.
-    pub(crate) has_unindexed: bool,
 }
 
 impl Opened {
     /// Opens the store for what shows no handles; without secrets they are of this run alone.
-    pub(super) async fn open(common: &Common) -> Result<Self, Problem> {
+    pub(super) async fn open(common: &Common, access: Access) -> Result<Self, Problem> {
         let secrets = match secrets(common.secret_file.as_deref())? {
             Some(secrets) => secrets,
             None => of_this_run()?,
         };
-        Self::connect(&common.store, secrets).await
+        Self::connect(&common.store, secrets, access).await
     }
 
     /// Opens the store for what shows or takes handles.
-    pub(super) async fn with_secrets(common: &Common) -> Result<Self, Problem> {
-        Self::by(&common.store, common.secret_file.as_deref()).await
+    pub(super) async fn with_secrets(common: &Common, access: Access) -> Result<Self, Problem> {
+        Self::by(&common.store, common.secret_file.as_deref(), access).await
     }
 
     /// Opens a store with the secrets of a file, or of the environment.
-    pub(crate) async fn by(store: &StoreArgs, secret_file: Option<&Path>) -> Result<Self, Problem> {
+    pub(crate) async fn by(
+        store: &StoreArgs,
+        secret_file: Option<&Path>,
+        access: Access,
+    ) -> Result<Self, Problem> {
         let secrets = secrets(secret_file)?.ok_or_else(|| {
             Problem::usage(
                 "handles are made with the secret of the application: set SESSION_SECRET, or give --secret-file",
             )
         })?;
-        Self::connect(store, secrets).await
+        Self::connect(store, secrets, access).await
     }
 
-    async fn connect(args: &StoreArgs, secrets: KeyRing) -> Result<Self, Problem> {
+    async fn connect(args: &StoreArgs, secrets: KeyRing, access: Access) -> Result<Self, Problem> {
         let (url, user_keys) = (args.url()?, args.keys());
-        let store = AnyStore::connect_with(url, &args.options().must_exist(true)).await;
+        let options = args.options().must_exist(true);
+        let options = options.read_only(access == Access::Read);
+        let store = AnyStore::connect_with(url, &options).await;
         let store = store
             .map_err(|error| Problem::failed(format!("{}: see --store", with_causes(&error))))?;
         store.set_user_keys(&user_keys);
-        let has_unindexed = store.kind() == "redis" && !args.mixed_fleet;
         Ok(Self {
             store,
             secrets,
             user_keys,
-            has_unindexed,
         })
     }
 }

@@ -20,10 +20,11 @@ pub(super) async fn show(opened: &Opened, handle: &str, user: Option<&str>) -> R
         user: user.map(str::to_owned),
         ..Filter::default()
     };
-    let row = find(opened, &filter, handle).await?.ok_or_else(|| {
-        Problem::failed(
-            "no live session has this handle: `cloakroom sessions list` shows those that are there",
-        )
+    let mut scan = Scan::new(opened, &filter);
+    let row = find_in(&mut scan, handle).await?.ok_or_else(|| {
+        let listed = "`cloakroom sessions list` shows those that are there";
+        let mend = scan.secret_fault().unwrap_or(listed);
+        Problem::failed(format!("no live session has this handle: {mend}"))
     })?;
     let mut shown = record(&row.summary);
     shown["keys"] = json!(row.summary.keys);
@@ -48,7 +49,10 @@ pub(super) async fn find(
     filter: &Filter,
     handle: &str,
 ) -> Result<Option<Row>, Problem> {
-    let mut scan = Scan::new(opened, filter);
+    find_in(&mut Scan::new(opened, filter), handle).await
+}
+
+async fn find_in(scan: &mut Scan, handle: &str) -> Result<Option<Row>, Problem> {
     while let Some(rows) = scan.page().await? {
         let found = rows.into_iter().find(|row| row.summary.is_called(handle));
         if found.is_some() {

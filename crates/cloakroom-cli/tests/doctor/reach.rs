@@ -28,6 +28,32 @@ fn the_step_that_failed_is_named() {
     }
 }
 
+/// A server says best what it refuses, and repeats no password.
+#[test]
+fn the_server_s_own_words_are_passed_on() {
+    let redis = Redis::shared().port();
+    let postgres = Postgres::shared().port();
+    for (url, words) in [
+        (
+            format!("redis://nobody:hunter2@127.0.0.1:{redis}"),
+            "invalid username-password pair",
+        ),
+        (
+            format!("postgres://postgres:hunter2@127.0.0.1:{postgres}/nowhere"),
+            "database \"nowhere\" does not exist",
+        ),
+        (
+            format!("postgres://stranger:hunter2@127.0.0.1:{postgres}/postgres"),
+            "role \"stranger\" does not exist",
+        ),
+    ] {
+        let said = doctor(&url, &[]);
+        let text = said.text.replace("\\\"", "\"");
+        assert!(text.contains(words), "{url}: {text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
 /// It is not a password that is to be corrected where nobody answers.
 #[test]
 fn a_port_that_takes_connections_and_is_silent_is_told_from_a_refusal() {

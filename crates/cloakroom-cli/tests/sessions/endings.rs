@@ -49,8 +49,27 @@ fn ending_what_matches_takes_consent_to_the_number() {
             "{}",
             dry.out
         );
-        let refused = shop.run(&["end", "--where", "userId=ada", "--yes", "7"]);
+        let refusals = new_file("refusals.jsonl");
+        let path = refusals.display().to_string();
+        let refused = [
+            "end",
+            "--where",
+            "userId=ada",
+            "--yes",
+            "7",
+            "--audit",
+            &path,
+        ];
+        let refused = shop.run(&refused);
         assert_eq!(refused.code, 1);
+        let line = std::fs::read_to_string(&refusals).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let event = line["event"].as_str().unwrap();
+        assert!(
+            event.starts_with("authz_fail:") && event.ends_with(",sessions_ended"),
+            "{line}"
+        );
+        assert_eq!(line["count"], 2);
         assert!(
             refused.error.contains("nothing was ended"),
             "{}",

@@ -100,3 +100,68 @@ fn a_file_of_another_form_is_refused_at_its_line() {
     assert_eq!(said.code, 1);
     assert!(said.error.contains("line 6"), "{}", said.error);
 }
+
+/// An id that no client can send is no session: its line is named, and the others are stored.
+#[test]
+fn ids_that_no_cookie_can_hold_are_refused_by_line() {
+    use base64::Engine as _;
+    let record = express(3_600_000, r#","userId":"ada""#);
+    let bytes = base64::engine::general_purpose::STANDARD.encode(record);
+    let expires = crate::now() + 3_600_000;
+    let line = |id: &str| {
+        serde_json::json!({ "v": 1, "id": id, "expires": expires, "bytes": bytes, "form": "json" })
+            .to_string()
+    };
+    let ids = [
+        "good-one",
+        "bad\nid",
+        "good-two",
+        &"x".repeat(4096),
+        "nul\0",
+        "good-three",
+    ];
+    let text: Vec<String> = ids.iter().map(|id| line(id)).collect();
+    for shop in [Shop::sqlite(), Shop::redis(), Shop::postgres("refused")] {
+        let file = new_file("odd.jsonl");
+        std::fs::write(&file, text.join("\n") + "\n").unwrap();
+        let said = shop.run(&["import", &file.display().to_string()]);
+        assert_eq!(said.code, 1, "{}", said.error);
+        assert!(said.out.starts_with("3 sessions imported"), "{}", said.out);
+        assert!(said.out.contains("3 refused"), "{}", said.out);
+        for (at, is_refused) in [
+            (1, false),
+            (2, true),
+            (3, false),
+            (4, true),
+            (5, true),
+            (6, false),
+        ] {
+            let is_named = said.error.contains(&format!("line {at} refused: "));
+            assert_eq!(is_named, is_refused, "{at}: {}", said.error);
+        }
+        assert_eq!(shop.ok(&["count"]).out, "3\n", "{}", shop.url);
+    }
+}
+
+/// Sessions are stored several at a time: the round trips are fewer than the sessions.
+#[test]
+fn an_import_waits_for_many_at_once() {
+    let (from, mut to) = (Shop::sqlite(), Shop::redis());
+    for at in 0..640 {
+        let id = format!("session-{at}");
+        from.put(&id, &express(3_600_000, ""), 3_600_000);
+    }
+    let file = new_file("many.jsonl");
+    let path = file.display().to_string();
+    from.ok(&["export", &path]);
+    let port: u16 = to.url.rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = testbed::Proxy::to(port);
+    to.url = format!("redis://127.0.0.1:{}", proxy.port());
+    assert!(
+        to.ok(&["import", &path])
+            .out
+            .starts_with("640 sessions imported")
+    );
+    let trips = proxy.take_trips();
+    assert!(trips < 320, "{trips} round trips for 640 sessions");
+}

@@ -165,3 +165,52 @@ fn a_handle_with_a_hyphen_is_no_flag() {
         said.error
     );
 }
+
+/// A record whose user signed in by this library holds a fingerprint, made with the secret.
+#[test]
+fn a_secret_that_is_not_the_application_s_is_noticed() {
+    use cloakroom::policy::RequestInfo;
+    use cloakroom::{AnyStore, KeyRing, Manager, Policy};
+    let shop = Shop::sqlite();
+    shop.put(
+        "express-one",
+        &express(3_600_000, r#","userId":"bob""#),
+        3_600_000,
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = AnyStore::connect(&shop.url).await.unwrap();
+        let policy = Policy::builder(KeyRing::new(SECRET).unwrap())
+            .build()
+            .unwrap();
+        let manager = Manager::new(policy, store);
+        let session = manager.open([], RequestInfo::default()).await.unwrap();
+        session.login("ada").await.unwrap();
+        session.save().await.unwrap();
+    });
+    let told = shop.ok(&["list"]);
+    assert_eq!(told.error, "", "its own secret");
+    let with = |args: &[&str]| {
+        let mut command = shop.command(args);
+        command.env(
+            "SESSION_SECRET",
+            "a secret of another application, as long as it must be",
+        );
+        crate::said(command.output().unwrap())
+    };
+    let listed = with(&["list"]);
+    assert_eq!((listed.code, listed.lines().len()), (0, 2));
+    assert!(
+        listed.error.contains("signed in under another secret"),
+        "{}",
+        listed.error
+    );
+    let handle = shop.handle(&["--user", "bob"]);
+    for args in [&["show", &handle][..], &["end", &handle]] {
+        let said = with(args);
+        let text = format!("{}{}", said.out, said.error);
+        assert!(text.contains("signed in under another secret"), "{text}");
+    }
+    // Express's records tell nothing.
+    assert_eq!(with(&["list", "--user", "bob"]).error, "");
+}

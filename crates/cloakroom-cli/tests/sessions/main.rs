@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
+mod bulk;
 mod endings;
+mod figures;
 mod files;
 mod looks;
+mod reading;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -143,19 +146,24 @@ impl Shop {
         found[0].is_some()
     }
 
-    fn run(&self, args: &[&str]) -> Said {
-        let (command, rest) = args.split_first().unwrap();
-        let ran = Command::new(env!("CARGO_BIN_EXE_cloakroom"))
-            .args(["sessions", command])
+    /// The command on this store.
+    fn command(&self, args: &[&str]) -> Command {
+        let (first, rest) = args.split_first().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom"));
+        command
+            .args(["sessions", first])
             .args(&self.flags)
             .args(rest)
             .env("CLOAKROOM_STORE", &self.url)
             .env("SESSION_SECRET", SECRET)
             .env_remove("CLOAKROOM_AUDIT")
-            .env("RUST_LOG", "off")
-            .output()
-            .unwrap();
-        let said = said(ran);
+            .env("RUST_LOG", "off");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Said {
+        let command = args.first().unwrap();
+        let said = said(self.command(args).output().unwrap());
         for id in ["ada-one", "ada-two", "bob-one"] {
             assert!(
                 *command == "export" || !said.out.contains(id),

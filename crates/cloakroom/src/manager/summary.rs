@@ -38,6 +38,10 @@ pub struct SessionSummary {
     pub keys: Vec<String>,
     /// `false` if its record cannot be read: its visitor is anonymous, and it can be ended.
     pub is_readable: bool,
+    /// `true` if one of the secrets is the one under which its user signed in, `false` if none is; `None` where
+    /// its record does not tell, as Express's do not. One session alone proves little: another program may have
+    /// signed in another user since.
+    pub fits_secret: Option<bool>,
     /// The handles that it has by every secret.
     handles: Vec<String>,
 }
@@ -66,6 +70,12 @@ impl SessionSummary {
         }
         let device = metadata.and_then(|metadata| metadata.device());
         let life = record.cookie().max_age();
+        let user = user_keys.user_of(&stored.text);
+        let noted = metadata.and_then(|metadata| metadata.last());
+        let fits = |(user, noted): (&String, &str)| {
+            let own = secrets.fingerprints_of(user);
+            own.iter().any(|own| own == noted)
+        };
         let mut handles = secrets.keyed_hashes(id.expose());
         let by_id = handles.first().cloned().unwrap_or_default();
         handles.extend(device.as_ref().map(|device| device.handle.clone()));
@@ -74,7 +84,8 @@ impl SessionSummary {
             handle: device
                 .as_ref()
                 .map_or(by_id, |device| device.handle.clone()),
-            user: user_keys.user_of(&stored.text),
+            fits_secret: user.as_ref().zip(noted).map(fits),
+            user,
             created: metadata.map(|metadata| metadata.created().into()),
             signed_in: metadata.and_then(|metadata| Some(metadata.login()?.into())),
             last_seen: life.map(|life| seen(stored.expires.into(), life, now)),
@@ -103,6 +114,7 @@ impl SessionSummary {
             bytes: 0,
             keys: Vec::new(),
             is_readable: false,
+            fits_secret: None,
             handles,
         }
     }

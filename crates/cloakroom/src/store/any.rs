@@ -30,6 +30,9 @@ pub struct StoreOptions {
     /// `true` if nothing may be created that is missing: for a tool that looks at a store which another program
     /// serves. Default: `false`.
     pub must_exist: bool,
+    /// `true` if nothing is written, and no right to write is needed: for a tool that only looks. Default:
+    /// `false`.
+    pub read_only: bool,
     /// `true` if Express writes to the store as well and would resurrect sessions that are destroyed here: a
     /// tombstone then takes the place of each. Default: `false`.
     pub mixed_fleet: bool,
@@ -72,6 +75,16 @@ impl StoreOptions {
     #[must_use]
     pub fn must_exist(mut self, must_exist: bool) -> Self {
         self.must_exist = must_exist;
+        self
+    }
+
+    /// Sets whether the store is opened to be read alone: no lock is waited for, no right to write is needed,
+    /// nothing is created or pruned, and what is missing is an error as with
+    /// [`must_exist`](Self::must_exist). SQLite then refuses writes; the other stores leave that to the
+    /// server's rights. Default: `false`.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
         self
     }
 
@@ -274,12 +287,15 @@ fn sqlite(path: &str, options: &StoreOptions) -> Result<AnyStore, ConnectError> 
     let has_parameters = path
         .split_once('?')
         .is_some_and(|(_, query)| query.contains('='));
-    let opened = if options.must_exist && !std::path::Path::new(path).exists() {
+    let must_exist = options.must_exist || options.read_only;
+    let opened = if must_exist && !std::path::Path::new(path).exists() {
         let why = "there is no such file: give the path that the serving program has";
         Err(StoreError::new(super::StoreErrorKind::Invalid, why))
     } else if has_parameters {
         let why = "the URL of SQLite takes no parameters: write sqlite:PATH";
         Err(StoreError::new(super::StoreErrorKind::Invalid, why))
+    } else if options.read_only {
+        super::sqlite::SqliteStore::open_read_only(path)
     } else {
         super::sqlite::SqliteStore::open(path)
     };

@@ -24,8 +24,16 @@ pub enum StoreErrorKind {
 /// Its `Debug` is its text with all causes, for a `main` that returns it.
 pub struct StoreError {
     kind: StoreErrorKind,
-    is_held_up: bool,
+    circumstance: Circumstance,
     source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The circumstances of an error that its kind does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Circumstance {
+    HeldUp,
+    Unanswered,
+    Other,
 }
 
 impl StoreError {
@@ -33,7 +41,7 @@ impl StoreError {
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             kind,
-            is_held_up: false,
+            circumstance: Circumstance::Other,
             source: Some(source.into()),
         }
     }
@@ -44,15 +52,30 @@ impl StoreError {
     /// A [`Manager`](crate::Manager) answers 503 to this request, and does not count it as an outage.
     pub fn held_up(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
-            is_held_up: true,
+            circumstance: Circumstance::HeldUp,
             ..Self::new(StoreErrorKind::Unavailable, source)
         }
+    }
+
+    /// Returns an error of the kind [`StoreErrorKind::Unavailable`] for a server that did not answer in time,
+    /// when it was connected to or before anything was changed.
+    pub fn unanswered(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            circumstance: Circumstance::Unanswered,
+            ..Self::new(StoreErrorKind::Unavailable, source)
+        }
+    }
+
+    /// Returns `true` if nothing answered in time: [`unanswered`](Self::unanswered), or
+    /// [`StoreErrorKind::Unknown`].
+    pub fn is_unanswered(&self) -> bool {
+        self.circumstance == Circumstance::Unanswered || self.kind == StoreErrorKind::Unknown
     }
 
     /// Returns `true` if the store itself fails, for everybody.
     pub(crate) fn is_outage(&self) -> bool {
         let kinds = [StoreErrorKind::Unavailable, StoreErrorKind::Unknown];
-        kinds.contains(&self.kind) && !self.is_held_up
+        kinds.contains(&self.kind) && !self.is_held_up()
     }
 
     /// Adds where the store is that failed.
@@ -67,7 +90,7 @@ impl StoreError {
 
     /// Returns `true` if others held the operation up, while the store works.
     pub fn is_held_up(&self) -> bool {
-        self.is_held_up
+        self.circumstance == Circumstance::HeldUp
     }
 
     /// Returns the class of the error, by which the caller decides.
@@ -80,7 +103,7 @@ impl From<StoreErrorKind> for StoreError {
     fn from(kind: StoreErrorKind) -> Self {
         Self {
             kind,
-            is_held_up: false,
+            circumstance: Circumstance::Other,
             source: None,
         }
     }
@@ -96,7 +119,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             StoreErrorKind::IdTaken => "the session id is taken",
-            StoreErrorKind::Unavailable if self.is_held_up => "the session is held by others",
+            StoreErrorKind::Unavailable if self.is_held_up() => "the session is held by others",
             StoreErrorKind::Unavailable => "the session store is unavailable",
             StoreErrorKind::Unknown => "the session store did not answer in time",
             StoreErrorKind::Corrupt => "the stored session cannot be read",

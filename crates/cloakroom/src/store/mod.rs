@@ -345,6 +345,15 @@ pub trait Store: Send + Sync + 'static {
     /// keys. Other stores ignore them.
     fn set_user_keys(&self, _: &UserKeys) {}
 
+    /// Returns `true` if the store may hold sessions of a user that [`list_by_user`](Self::list_by_user) does not
+    /// return, because another program wrote them and enters none in the index: Redis with connect-redis. Who
+    /// must find them all then reads all records as well.
+    ///
+    /// Default: `false`, the index has every session.
+    fn has_unindexed(&self) -> bool {
+        false
+    }
+
     /// Returns the ids of a user's live sessions: those whose record names the user, alone or as one of
     /// several ([`UserKeys::users_of`]); `user` is the name that indexes have, which also separates realms.
     fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>>;

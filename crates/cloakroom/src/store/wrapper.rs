@@ -65,6 +65,11 @@ pub trait StoreWrapper: Send + Sync + 'static {
         self.inner().staleness()
     }
 
+    /// See [`Store::has_unindexed`].
+    fn has_unindexed(&self) -> bool {
+        self.inner().has_unindexed()
+    }
+
     /// See [`Store::changes`].
     fn changes(&self, hints: InvalidationSink) -> Option<Box<dyn Changes>> {
         self.inner().changes(hints)
@@ -207,6 +212,10 @@ impl<W: StoreWrapper> Store for W {
 
     fn staleness(&self) -> Duration {
         StoreWrapper::staleness(self)
+    }
+
+    fn has_unindexed(&self) -> bool {
+        StoreWrapper::has_unindexed(self)
     }
 
     fn changes(&self, hints: InvalidationSink) -> Option<Box<dyn Changes>> {

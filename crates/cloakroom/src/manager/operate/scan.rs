@@ -11,6 +11,9 @@ use crate::manager::SessionSummary;
 use crate::record::{StoredRecord, UserKeys};
 use crate::store::{Store, StoreError};
 
+/// Sessions of a user that are read at the same time.
+const AT_ONCE: usize = 50;
+
 /// A session as a scan read it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -151,15 +154,22 @@ impl SessionScan {
         !indexed.contains(&found.id) && found.stored.as_ref().is_some_and(names_user)
     }
 
-    /// Reads a user's sessions, which the store's index names.
+    /// Reads a user's sessions, which the store's index names: those that are read together are one round trip.
     async fn read_user(&self, user: &str) -> Result<Vec<FoundSession>, StoreError> {
         let mut found = Vec::new();
-        for id in self.store.list_by_user(user).await? {
-            let stored = self.store.get_uncached(&id).await;
-            if matches!(stored, Ok(None)) {
-                continue;
+        for ids in self.store.list_by_user(user).await?.chunks(AT_ONCE) {
+            let reading = ids.iter().map(|id| {
+                let (store, id) = (Arc::clone(&self.store), id.clone());
+                tokio::spawn(async move { store.get_uncached(&id).await })
+            });
+            let reading: Vec<_> = reading.collect();
+            for (id, reading) in ids.iter().zip(reading) {
+                let stored = reading.await.ok().and_then(Result::ok);
+                if matches!(stored, Some(None)) {
+                    continue;
+                }
+                found.extend(self.matching(id.clone(), stored.flatten()));
             }
-            found.extend(self.matching(id, stored.ok().flatten()));
         }
         Ok(found)
     }

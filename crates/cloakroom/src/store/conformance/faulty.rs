@@ -207,6 +207,10 @@ impl Store for FaultInjectingStore {
         self.store.staleness()
     }
 
+    fn has_unindexed(&self) -> bool {
+        self.store.has_unindexed()
+    }
+
     fn changes(&self, hints: InvalidationSink) -> Option<Box<dyn Changes>> {
         self.store.changes(hints)
     }

@@ -35,9 +35,7 @@ impl ReachError {
 
     /// Returns `true` if nothing answered in time: what listens there is busy, stopped, or another program.
     pub fn is_silence(&self) -> bool {
-        let said = self.to_string();
-        let words = ["timed out", "timeout", "in time"];
-        words.iter().any(|word| said.contains(word))
+        matches!(&self.error, ConnectError::Store(_, error) if error.is_unanswered())
     }
 
     /// Returns `true` if the URL itself is at fault, or this build.

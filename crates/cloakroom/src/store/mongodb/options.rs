@@ -73,7 +73,7 @@ impl MongoOptions {
     /// Returns the options that [`AnyStore`](crate::store::AnyStore) has for this store.
     pub(super) fn of(options: &StoreOptions) -> Self {
         let own = Self::new().mixed_fleet(options.mixed_fleet);
-        let own = if options.must_exist {
+        let own = if options.must_exist || options.read_only {
             own.auto_remove(AutoRemove::Disabled)
         } else {
             own

@@ -24,6 +24,7 @@ pub struct PostgresOptions {
     pub(super) listen_url: Option<String>,
     pub(super) prune_every: Option<Duration>,
     pub(super) create_table: bool,
+    pub(super) read_only: bool,
     pub(super) user_keys: UserKeys,
     pub(super) clock: Clock,
 }
@@ -42,6 +43,7 @@ impl PostgresOptions {
             listen_url: None,
             prune_every: Some(Duration::from_mins(15)),
             create_table: true,
+            read_only: false,
             user_keys: UserKeys::default(),
             clock: Clock::System,
         }
@@ -51,7 +53,11 @@ impl PostgresOptions {
     pub(super) fn of(options: &StoreOptions) -> Self {
         let mut own = Self::new()
             .mixed_fleet(options.mixed_fleet)
-            .create_table(!options.must_exist);
+            .create_table(!options.must_exist && !options.read_only);
+        own.read_only = options.read_only;
+        if options.read_only {
+            own = own.without_pruning();
+        }
         own.schema.clone_from(&options.schema);
         match &options.table {
             Some(table) => own.table(table),

@@ -32,6 +32,7 @@ SELECT current_setting('server_version_num')::int4 AS version,
        coalesce(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND
                 has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'), true)
                 AS allowed,
+       coalesce(has_table_privilege(c.oid, 'SELECT'), true) AS readable,
        to_regclass($3::text) IS NOT NULL AS tombs,
        coalesce(has_table_privilege(to_regclass($4::text), 'SELECT') AND
                 has_table_privilege(to_regclass($4::text), 'INSERT') AND
@@ -64,6 +65,7 @@ pub(super) struct FoundSchema {
     expire: Option<String>,
     unique: bool,
     pub(super) allowed: bool,
+    readable: bool,
     pub(super) tombs: bool,
     retires: bool,
     ended: bool,
@@ -110,7 +112,7 @@ pub(super) async fn prepare(
     if !ready.retires && options.create_table {
         ready.retires = create_retired(inner).await?;
     }
-    if !ready.retires {
+    if !ready.retires && !options.read_only {
         tracing::warn!(
             table = inner.names.retired(),
             "the table of retired ids is missing, or the role may not use it: late requests of visitors \
@@ -174,6 +176,7 @@ impl FoundSchema {
             expire: row.try_get("expire")?,
             unique: row.try_get("unique")?,
             allowed: row.try_get("allowed")?,
+            readable: row.try_get("readable")?,
             tombs: row.try_get("tombs")?,
             retires: row.try_get("retires")?,
             ended: row.try_get("ended")?,
@@ -247,7 +250,12 @@ impl FoundSchema {
                 "the column sid of {table} is not unique: ALTER TABLE {table} ADD PRIMARY KEY (sid)"
             ));
         }
-        if !self.allowed {
+        if options.read_only && !self.readable {
+            return wrong(format!(
+                "the role may not read {table}: GRANT SELECT ON {table} to it"
+            ));
+        }
+        if !options.read_only && !self.allowed {
             return wrong(format!(
                 "the role may not use {table}: GRANT SELECT, INSERT, UPDATE, DELETE ON {table} to it"
             ));

@@ -55,6 +55,8 @@ struct RedisInner {
     keys: Arc<RedisKeys>,
     scripts: Scripts,
     mixed_fleet: bool,
+    /// `true` if nothing is written: the index is not mended either.
+    read_only: bool,
     /// `true` if retired ids are remembered for a while.
     retires: bool,
     /// `true` if sessions may be missing from the index.
@@ -133,10 +135,14 @@ impl RedisStore {
             );
         }
         let probe = SessionId::from_store("probe");
-        link.must_use(&keys.session(&probe)).await?;
-        link.warn_of_losses(&info, &options).await;
-        let retires = link.may_use(&keys.retired(&probe)).await;
-        if !retires {
+        let retires = if options.read_only {
+            false
+        } else {
+            link.must_use(&keys.session(&probe)).await?;
+            link.warn_of_losses(&info, &options).await;
+            link.may_use(&keys.retired(&probe)).await
+        };
+        if !retires && !options.read_only {
             tracing::warn!(
                 "the user of Redis may not use the keys ~retired:*: late requests of visitors who have just \
                  signed in or out may get sessions of their own; grant them and connect again"
@@ -148,6 +154,7 @@ impl RedisStore {
             keys,
             scripts,
             mixed_fleet: options.mixed_fleet,
+            read_only: options.read_only,
             retires,
             looks_at_all: options.mixed_fleet && !options.express_indexes,
             user_keys: ArcSwap::default(),
@@ -287,6 +294,11 @@ impl Store for RedisStore {
     fn set_user_keys(&self, keys: &UserKeys) {
         self.0.user_keys.store(Arc::new(keys.clone()));
         self.0.seen.forget_owners();
+    }
+
+    fn has_unindexed(&self) -> bool {
+        // A mixed fleet's lists read all sessions, or Express enters its own.
+        !self.0.mixed_fleet
     }
 
     fn list_by_user<'a>(&'a self, user: &'a str) -> StoreFuture<'a, Vec<SessionId>> {

@@ -15,6 +15,7 @@ pub struct RedisOptions {
     pub(super) prefix: String,
     pub(super) user_prefix: String,
     pub(super) mixed_fleet: bool,
+    pub(super) read_only: bool,
     pub(super) express_indexes: bool,
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
@@ -32,6 +33,7 @@ impl Default for RedisOptions {
             prefix: "sess:".into(),
             user_prefix: "user:".into(),
             mixed_fleet: false,
+            read_only: false,
             express_indexes: false,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_millis(1500),
@@ -51,7 +53,10 @@ impl Default for RedisOptions {
 impl RedisOptions {
     /// Returns the options that [`AnyStore`](crate::store::AnyStore) has for this store.
     pub(super) fn of(options: &StoreOptions) -> Self {
-        let own = Self::default().mixed_fleet(options.mixed_fleet);
+        let own = Self {
+            read_only: options.read_only,
+            ..Self::default().mixed_fleet(options.mixed_fleet)
+        };
         match &options.prefix {
             Some(prefix) => own.prefix(prefix),
             None => own,

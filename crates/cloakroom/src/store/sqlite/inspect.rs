@@ -4,8 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::schema::open_reader;
-use super::{failed, refused};
+use super::{failed, read_only, refused};
 use crate::clock::{Clock, Timestamp};
 use crate::store::inspect::facts::Facts;
 use crate::store::inspect::sample::{SAMPLE, Sample, Seen};
@@ -22,7 +21,7 @@ pub(in crate::store) fn inspect(path: &str, keys: &UserKeys) -> Result<Facts, St
             "there is no such file: the program that serves creates it; give the path that it has";
         return Err(StoreError::new(StoreErrorKind::Unavailable, why));
     }
-    let connection = open_reader(Path::new(path)).map_err(refused)?;
+    let connection = read_only::connect(Path::new(path)).map_err(refused)?;
     let mut facts = Facts::new("sqlite");
     match look(&connection, keys, &mut facts) {
         Err(error) if is_damage(&error) => facts.set("quick_check", error.to_string()),

@@ -12,6 +12,7 @@ mod files;
 #[cfg(feature = "inspect")]
 mod inspect;
 mod open_error;
+mod read_only;
 mod readers;
 mod reads;
 mod retired;
@@ -78,6 +79,24 @@ impl SqliteStore {
     /// As for [`open`](Self::open).
     pub fn with_clock(path: impl AsRef<Path>, clock: impl Into<Clock>) -> Result<Self, StoreError> {
         let threads = Threads::start(path.as_ref(), &clock.into()).map_err(refused)?;
+        Ok(Self(Arc::new(threads)))
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file at `path` to be read alone: beside a process that writes and holds the lock, as a user who
+    /// may not write, and on a file system that is mounted for reading. Nothing is created, and every write is
+    /// [`StoreErrorKind::Invalid`].
+    ///
+    /// Where not even the files beside it can be created and no process has it open, the file is read as it is:
+    /// a process that opened it for writing meanwhile would not be noticed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`] if there is no such file, or it cannot be read, holds no sessions of this
+    /// library, or was written by a newer version: `source` names the file and the next move.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let threads = Threads::read_only(path.as_ref(), &Clock::System).map_err(refused)?;
         Ok(Self(Arc::new(threads)))
     }
 }

@@ -27,6 +27,7 @@ enum Why {
     Damaged,
     Newer(i64),
     OtherTables,
+    NoSessions,
     Full,
     Failing,
     Locked,
@@ -64,6 +65,20 @@ impl OpenError {
     /// Builds the error for a file that was opened for reading only, because it cannot be written.
     pub(super) fn read_only(file: &Path) -> Self {
         Self::new(file, Why::NotWritable, None)
+    }
+
+    /// Builds the error for a database without the tables of this library.
+    pub(super) fn no_sessions(file: &Path) -> Self {
+        Self::new(file, Why::NoSessions, None)
+    }
+
+    /// Returns `true` if SQLite gave one of these codes.
+    pub(super) fn is_of(&self, codes: impl IntoIterator<Item = ErrorCode>) -> bool {
+        let code = self
+            .source
+            .as_ref()
+            .and_then(rusqlite::Error::sqlite_error_code);
+        codes.into_iter().any(|one| Some(one) == code)
     }
 
     /// Builds the error of a statement that is right for the tables of this version, as [`of`](Self::of)
@@ -157,6 +172,10 @@ impl fmt::Display for OpenError {
                 f,
                 "{file} has a table cloakroom_sessions or cloakroom_retired of another shape: name \
                  another file, or drop that table"
+            ),
+            Why::NoSessions => write!(
+                f,
+                "{file} holds no sessions of this library: give the file that the serving program has"
             ),
             Why::Full => write!(
                 f,

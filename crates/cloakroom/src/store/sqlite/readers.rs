@@ -9,6 +9,8 @@ use super::files::Files;
 use super::open_error::OpenError;
 use super::reads::Read;
 use super::schema::open_reader;
+use super::{read_only, time};
+use crate::clock::Clock;
 use crate::store::steady::Steady;
 
 /// A read, given the file if there is one.
@@ -35,6 +37,18 @@ impl Reader {
             path: path.to_owned(),
             time,
             open: Some((open_reader(path)?, files)),
+        })
+    }
+
+    /// Opens the file to be read alone, by a thread that follows no writer.
+    pub(super) fn read_only(path: &Path, clock: &Clock) -> Result<Self, OpenError> {
+        let connection = read_only::open(path)?;
+        let time = time::known(&connection, clock);
+        let files = Files::of(&connection, path);
+        Ok(Self {
+            path: path.to_owned(),
+            time,
+            open: Some((connection, files)),
         })
     }
 

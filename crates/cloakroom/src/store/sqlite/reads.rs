@@ -16,6 +16,11 @@ macro_rules! of_user {
 }
 pub(super) use of_user;
 
+/// Counts all rows in an index, and takes off the expired ones, which are among those that are due.
+const COUNT_BY_DUE: &str = "SELECT (SELECT count(*) FROM cloakroom_sessions)
+    - (SELECT count(*) FROM cloakroom_sessions WHERE due <= ?1 AND expires <= ?1)";
+const COUNT_BY_EXPIRY: &str = "SELECT count(*) FROM cloakroom_sessions WHERE expires > ?1";
+
 /// A connection that reads.
 pub(super) struct Read<'a> {
     pub(super) connection: &'a Connection,
@@ -79,12 +84,10 @@ impl Read<'_> {
         })
     }
 
-    /// Counts all rows in an index, and takes off the expired ones, which are among those that are due.
     pub(super) fn count(&self) -> Result<u64> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT (SELECT count(*) FROM cloakroom_sessions)
-             - (SELECT count(*) FROM cloakroom_sessions WHERE due <= ?1 AND expires <= ?1)",
-        )?;
+        let by_due = self.connection.prepare_cached(COUNT_BY_DUE);
+        // A file of before that is read alone has no such column.
+        let mut select = by_due.or_else(|_| self.connection.prepare_cached(COUNT_BY_EXPIRY))?;
         let count: i64 = select.query_row([self.now()], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     }

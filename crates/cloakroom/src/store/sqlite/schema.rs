@@ -58,6 +58,10 @@ const COLUMNS: [&str; 2] = [
     "SELECT sid, successor, until FROM cloakroom_retired",
 ];
 
+/// The columns that reading needs: a file of before has no other.
+pub(super) const READ_COLUMNS: &str =
+    "SELECT seq, sid, record, expires, user FROM cloakroom_sessions";
+
 /// Time to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -199,11 +203,16 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
         | OpenFlags::SQLITE_OPEN_URI;
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY)?;
-        leave_the_log(&connection)?;
+        set_up_reader(&connection)?;
         Ok(connection)
     };
     open().map_err(|error| OpenError::of(path, error))
+}
+
+/// Sets up a connection that reads.
+pub(super) fn set_up_reader(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    leave_the_log(connection)
 }
 
 /// Keeps the end of a connection from deleting the log: SQLite deletes it by name, which may belong to

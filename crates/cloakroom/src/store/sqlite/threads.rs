@@ -20,8 +20,12 @@ use crate::store::{StoreError, StoreErrorKind, StoreFuture};
 /// Number of reading threads: as many reads wait for the disk at once.
 const READERS: usize = 2;
 
+/// The reason of a write to a file that was opened for reading.
+const READ_ONLY: &str = "the file was opened for reading: open it for writing";
+
 /// The ends of the queues; the threads end when this is dropped, which waits for the last write.
 pub(super) struct Threads {
+    /// `None`: the file is read alone.
     writer: Option<Sender<WriteJob>>,
     /// The thread that writes.
     writing: Option<JoinHandle<()>>,
@@ -45,6 +49,23 @@ impl Threads {
         Ok(Self {
             writer: Some(writer),
             writing,
+            readers,
+            next_reader: AtomicUsize::new(0),
+        })
+    }
+
+    /// Starts the threads that read, and none that writes.
+    pub(super) fn read_only(path: &Path, clock: &Clock) -> std::result::Result<Self, OpenError> {
+        let mut readers = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            let reading = Reader::read_only(path, clock)?;
+            let (reader, jobs) = channel();
+            spawn("cloakroom-read", move || reading.work(&jobs));
+            readers.push(reader);
+        }
+        Ok(Self {
+            writer: None,
+            writing: None,
             readers,
             next_reader: AtomicUsize::new(0),
         })
@@ -88,9 +109,8 @@ impl Threads {
         });
         let sent = self.writer.as_ref().map(|writer| writer.send(job));
         Box::pin(async move {
-            if !matches!(sent, Some(Ok(()))) {
-                return Err(StoreErrorKind::Unavailable.into());
-            }
+            let sent = sent.ok_or_else(|| StoreError::new(StoreErrorKind::Invalid, READ_ONLY))?;
+            sent.map_err(|_| StoreError::from(StoreErrorKind::Unavailable))?;
             outcome
                 .await
                 .unwrap_or_else(|_| Err(StoreErrorKind::Unknown.into()))

@@ -38,6 +38,18 @@ pub(super) fn begin(connection: &Connection, clock: &Clock) -> Result<(Steady, O
     Ok((steady, Some(started)))
 }
 
+/// Returns the time of a file that is read alone: the noted one, or this process's own where none was noted
+/// since the machine was started.
+pub(super) fn known(connection: &Connection, clock: &Clock) -> Steady {
+    let steady = Steady::new(clock.clone());
+    // A file of an earlier version has no such table.
+    let noted = boot_id().and_then(|boot| noted(connection, boot.trim()).ok()?);
+    if let Some(started) = noted {
+        Started(Timestamp::from_millis(started)).set(&steady);
+    }
+    steady
+}
+
 impl Started {
     /// Sets a time by the uptime of the machine, which may have slept meanwhile.
     pub(super) fn set(self, time: &Steady) {
@@ -49,18 +61,19 @@ impl Started {
 
 /// Returns the start that the first process noted, in milliseconds since 1970.
 fn agree(connection: &Connection, boot: &str, own: i64) -> Result<i64> {
-    let read = || {
-        let select = "SELECT started FROM cloakroom_clock WHERE boot = ?1";
-        let noted = connection.query_row(select, [boot], |row| row.get(0));
-        noted.optional()
-    };
-    if let Some(noted) = read()? {
+    if let Some(noted) = noted(connection, boot)? {
         return Ok(noted);
     }
     let note = "INSERT OR IGNORE INTO cloakroom_clock (boot, started) VALUES (?1, ?2)";
     connection.execute(note, params![boot, own])?;
     connection.execute("DELETE FROM cloakroom_clock WHERE boot <> ?1", [boot])?;
-    Ok(read()?.unwrap_or(own))
+    Ok(noted(connection, boot)?.unwrap_or(own))
+}
+
+fn noted(connection: &Connection, boot: &str) -> Result<Option<i64>> {
+    let select = "SELECT started FROM cloakroom_clock WHERE boot = ?1";
+    let noted = connection.query_row(select, [boot], |row| row.get(0));
+    noted.optional()
 }
 
 /// Reads the id of this run of the machine; Linux alone has it.

@@ -14,7 +14,9 @@ const NOT_TAKEN: [i32; 7] = [15, 52, 55, 57, 10_334, 17_419, 17_420];
 /// Maps the error of a read: whatever it is, nothing was changed.
 pub(crate) fn read_failed(error: Error) -> StoreError {
     match write_failed(error) {
-        error if error.kind() == StoreErrorKind::Unknown => because("the server did not answer"),
+        error if error.kind() == StoreErrorKind::Unknown => {
+            StoreError::unanswered("the server did not answer")
+        }
         error => error,
     }
 }
@@ -22,13 +24,16 @@ pub(crate) fn read_failed(error: Error) -> StoreError {
 /// Maps the error of a write, which may have been made unless the error says otherwise.
 pub(crate) fn write_failed(error: Error) -> StoreError {
     match *error.kind {
-        ErrorKind::ServerSelection { .. } => because("no server was found in time"),
+        ErrorKind::ServerSelection { .. } => StoreError::unanswered("no server was found in time"),
         ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::Shutdown => {
             because("the connection was given up")
         }
         ErrorKind::DnsResolve { .. } => because("the server's name was not found"),
         ErrorKind::InvalidTlsConfig { .. } => because("TLS is set up wrongly"),
-        ErrorKind::Authentication { .. } => because("the server refused the credentials"),
+        ErrorKind::Authentication { message, .. } => {
+            let why = format!("the server refused the credentials ({message})");
+            StoreError::new(StoreErrorKind::Unavailable, why)
+        }
         ErrorKind::Io(io) if never_sent(io.kind()) => because("the server cannot be reached"),
         ErrorKind::InvalidArgument { .. } | ErrorKind::BsonSerialization(_) => {
             StoreError::new(StoreErrorKind::Invalid, "the driver does not take it")

@@ -29,6 +29,8 @@ pub(crate) struct QueryError {
     pub(crate) code: Option<SqlState>,
     /// Nothing was done, and the same statement may succeed.
     pub(crate) again: bool,
+    /// The server did not answer in time.
+    is_silence: bool,
     text: String,
 }
 
@@ -38,6 +40,7 @@ impl QueryError {
             kind,
             code: None,
             again: false,
+            is_silence: false,
             text: text.into(),
         }
     }
@@ -63,13 +66,29 @@ impl QueryError {
             PoolError::Backend(error) => Self {
                 again: false,
                 ..Self::of(error, SendPhase::Before)
-            },
+            }
+            .with_words(error),
             PoolError::Timeout(TimeoutType::Wait) => {
                 unavailable("all connections of the pool are in use")
             }
-            PoolError::Timeout(_) => unavailable("PostgreSQL did not accept a connection in time"),
+            PoolError::Timeout(_) => Self {
+                is_silence: true,
+                ..unavailable("PostgreSQL did not accept a connection in time")
+            },
             _ => unavailable("the pool of connections is closed"),
         }
+    }
+
+    /// Adds the server's own words, which hold nothing of a session while a connection is opened.
+    fn with_words(self, error: &Error) -> Self {
+        let said = error
+            .as_db_error()
+            .map(tokio_postgres::error::DbError::message);
+        let text = match said {
+            Some(said) => format!("{} ({said})", self.text),
+            None => self.text,
+        };
+        Self { text, ..self }
     }
 
     pub(crate) fn of(error: &Error, phase: SendPhase) -> Self {
@@ -81,6 +100,7 @@ impl QueryError {
             ),
             (None, SendPhase::Before) => Self {
                 again: true,
+                is_silence: is_timeout(error),
                 ..Self::new(StoreErrorKind::Unavailable, broken(error))
             },
         }
@@ -92,6 +112,7 @@ impl QueryError {
             kind,
             code: Some(code.clone()),
             again: is_passing(code),
+            is_silence: false,
             text: format!("PostgreSQL said {}: {advice}", code.code()),
         }
     }
@@ -109,6 +130,9 @@ impl From<QueryError> for StoreError {
     fn from(fault: QueryError) -> Self {
         match &fault.code {
             Some(code) if HELD_UP.contains(code) => Self::held_up(fault),
+            None if fault.is_silence && fault.kind == StoreErrorKind::Unavailable => {
+                Self::unanswered(fault)
+            }
             _ => Self::new(fault.kind, fault),
         }
     }
@@ -190,11 +214,17 @@ fn by_class(code: &str) -> &'static str {
 }
 
 /// Describes a broken connection, without the address that the driver may name.
+fn io_kind(error: &Error) -> Option<io::ErrorKind> {
+    let cause = error.source()?.downcast_ref::<io::Error>()?;
+    Some(cause.kind())
+}
+
+fn is_timeout(error: &Error) -> bool {
+    io_kind(error) == Some(io::ErrorKind::TimedOut)
+}
+
 fn broken(error: &Error) -> String {
-    let cause = error
-        .source()
-        .and_then(|source| source.downcast_ref::<io::Error>());
-    match cause.map(io::Error::kind) {
+    match io_kind(error) {
         Some(io::ErrorKind::InvalidData) => {
             "the TLS handshake with PostgreSQL failed: check that the server's certificate is for \
              the host in the URL and that its issuer is among the system's, or in SSL_CERT_FILE"

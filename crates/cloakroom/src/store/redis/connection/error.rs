@@ -75,7 +75,12 @@ pub(crate) fn to_store_error(error: &RedisError, effect: Idempotency) -> StoreEr
         _ if effect == Idempotency::NotIdempotent && is_open(error) => StoreErrorKind::Unknown,
         _ => StoreErrorKind::Unavailable,
     };
-    StoreError::new(kind, describe(error))
+    match kind {
+        StoreErrorKind::Unavailable if error.is_timeout() => {
+            StoreError::unanswered(describe(error))
+        }
+        kind => StoreError::new(kind, describe(error)),
+    }
 }
 
 /// Returns `true` if the server refused a write because its memory is full.
@@ -89,8 +94,34 @@ pub(crate) fn unreachable(error: &RedisError) -> StoreError {
     if speaks_no_resp3(error) {
         return invalid(NO_RESP3);
     }
-    let text = format!("cannot connect: {}", describe(error));
+    let text = match said_at_login(error) {
+        Some(said) => format!("cannot connect: {} ({said})", describe(error)),
+        None => format!("cannot connect: {}", describe(error)),
+    };
+    if error.is_timeout() {
+        return StoreError::unanswered(text);
+    }
     StoreError::new(StoreErrorKind::Unavailable, text)
+}
+
+/// The beginnings of what a server says of a login without an own code.
+const LOGIN: [&str; 4] = [
+    "AUTH ",
+    "Client sent AUTH",
+    "DB index",
+    "max number of clients",
+];
+
+/// Returns the server's own words on a login that it refused; none where they may repeat what was sent, as those on
+/// an unknown command do with its arguments.
+fn said_at_login(error: &RedisError) -> Option<&str> {
+    let said = error.detail()?;
+    let is_of_login = match error.code()? {
+        "WRONGPASS" | "NOAUTH" | "DENIED" => true,
+        "ERR" => LOGIN.iter().any(|beginning| said.starts_with(beginning)),
+        _ => false,
+    };
+    is_of_login.then_some(said)
 }
 
 /// Returns `true` if the server refused the first command of a connection, `HELLO 3`.

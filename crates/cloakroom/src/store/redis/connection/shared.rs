@@ -99,12 +99,7 @@ impl Shared {
         &self,
         broken: &Arc<AtomicBool>,
     ) -> Result<(Connection, Inspection, Generation, bool), StoreError> {
-        let late = || {
-            StoreError::new(
-                StoreErrorKind::Unavailable,
-                "cannot connect: no answer in time",
-            )
-        };
+        let late = || StoreError::unanswered("cannot connect: no answer in time");
         let (broken, replay) = (Arc::clone(broken), Arc::clone(&self.replay));
         let config = self.config.clone().set_push_sender(move |push: PushInfo| {
             if push.kind == PushKind::Disconnection {

@@ -99,6 +99,7 @@ async fn connect(
         link: Link::open(&address, &options, Arc::new(replay)).await?,
         keys: of_keys,
         scripts: Scripts::new(false),
+        read_only: true,
         mixed_fleet: options.mixed_fleet,
         retires: false,
         looks_at_all: false,

@@ -1,12 +1,10 @@
 //! Reads from Redis.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
-
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::{Cmd, Pipeline, Value};
 
 use super::replies::{corrupt, expires, stored};
+use super::tally::Tally;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::store::redis::connection::cluster_nodes::{nodes_said, slots};
@@ -237,15 +235,15 @@ impl RedisInner {
     }
 
     /// Counts by scanning, a thousand at a time: the server serves others in between. A scan may return a key
-    /// twice.
+    /// twice, where keys come and go in numbers meanwhile.
     pub(crate) async fn count(&self) -> Result<u64, StoreError> {
-        let (hasher, mut seen, mut cursor) = (RandomState::new(), HashSet::new(), None);
+        let (mut tally, mut cursor) = (Tally::default(), None);
         loop {
             let page = self.scan(cursor.as_deref(), 1000).await?;
-            seen.extend(page.ids.iter().map(|id| hasher.hash_one(id.expose())));
+            page.ids.iter().for_each(|id| tally.note(id.expose()));
             cursor = page.next;
             if cursor.is_none() {
-                return Ok(seen.len() as u64);
+                return Ok(tally.count());
             }
         }
     }

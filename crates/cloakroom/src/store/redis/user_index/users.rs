@@ -311,6 +311,9 @@ impl RedisInner {
     }
 
     async fn forget_absent(&self, index: &str, absent: &[&SessionId]) -> Result<(), StoreError> {
+        if self.read_only {
+            return Ok(());
+        }
         self.leave(index, &self.seen.absent_for_long(index, absent))
             .await
     }
@@ -335,6 +338,9 @@ impl RedisInner {
 impl RedisStore {
     /// Enters a session into the index that another program, such as Express, has stored.
     pub(crate) fn index_what_was_read(&self, id: &SessionId, stored: &StoredRecord) {
+        if self.0.read_only {
+            return;
+        }
         let (seen, now) = (&self.0.seen, self.0.clock.now());
         let left = stored.expires.as_millis().saturating_sub(now.as_millis());
         let ttl = index_ttl(left);

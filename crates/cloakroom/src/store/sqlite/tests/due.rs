@@ -129,6 +129,8 @@ async fn a_file_without_the_column_gets_it() {
          CREATE INDEX cloakroom_sessions_expires ON cloakroom_sessions (expires);",
     )
     .unwrap();
+    let reading = SqliteStore::open_read_only(&place.path).unwrap();
+    assert_eq!(reading.count().await.unwrap(), 0, "a year has passed");
     let store = SqliteStore::with_clock(&place.path, place.clock.clone()).unwrap();
     let earlier = "INSERT OR REPLACE INTO cloakroom_sessions (sid, record, expires, user)
          SELECT sid || n, record, expires, user FROM cloakroom_sessions,
