@@ -69,9 +69,9 @@ pub(crate) fn request_of(
 
 /// Opens the session that a request's cookies name, or a new one; answers it as [`look`] does. What it is told: the
 /// Cookie field, whether the request is secure, where it came from and with which program.
-#[expect(
+#[allow(
     clippy::too_many_arguments,
-    reason = "flat values, because an object of them would cost more than the call"
+    reason = "flat values, because an object of them would cost more than the call; the macro copies this"
 )]
 #[napi(catch_unwind)]
 pub fn open_visit(

@@ -94,6 +94,10 @@ impl Manager {
     ///
     /// The rest of it, which has begun nothing yet.
     #[doc(hidden)]
+    #[expect(
+        clippy::result_large_err,
+        reason = "the rest is a future, which its caller moves to where it runs"
+    )]
     pub fn close_or_wait(
         &self,
         session: Session,
