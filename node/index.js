@@ -9,7 +9,6 @@ const { csrf } = require('./lib/csrf')
 const { requireLogin, requireRole, safeNext } = require('./lib/guards')
 const { Hold } = require('./lib/hold')
 const { Layer } = require('./lib/layer')
-const { afterwards } = require('./lib/response')
 const { manager } = require('./lib/manager')
 const { attach, noteAway } = require('./lib/visits')
 const { Visit } = require('./lib/visit')
@@ -41,7 +40,7 @@ function endSessionsOf (layer, user, done) {
   if (!layer.isNative) return endListed(layer, user, done)
   layer.whenKept(layer.wire, (error, keep) => {
     if (error) return done(error)
-    ask(addon.endSessionsOf, keep, [String(user)], (error, count) => error ? done(error) : done(null, Number(count)))
+    ask(addon.endSessionsOf, keep.core, [String(user)], (error, count) => error ? done(error) : done(null, Number(count)))
   })
 }
 
@@ -51,7 +50,7 @@ function serve (layer, wire, req, res, next) {
   const tickets = findTickets(layer, wire, req)
   const visit = new Visit(layer, wire, req)
   attach(req, visit)
-  hold(layer, visit, res, next)
+  hold(res, visit, next, layer)
   open(visit, tickets, error => next(error))
 }
 
@@ -66,16 +65,14 @@ function serveNatively (layer, wire, req, res, next) {
       return next(error)
     }
     attach(req, visit)
-    hold(layer, visit, res, next)
+    hold(res, visit, next, layer)
     visit.open(error => next(error))
   })
 }
 
 /** Holds the response back until the session is stored. */
-function hold (layer, visit, res, next) {
-  // Whoever handles it may close the connection, since the head has left.
-  const report = error => afterwards(res, () => next(error))
-  return new Hold(res, visit, { failed: next, report, answersAnyway: layer.errors === 'express' })
+function hold (res, visit, next, layer) {
+  return new Hold(res, visit, next, layer.errors === 'express')
 }
 
 /** Opens the session of the first of a request's tickets that the store knows, or begins one. */
@@ -83,12 +80,12 @@ function open (visit, tickets, next) {
   const [ticket, ...others] = tickets
   if (ticket === undefined) return begin(visit, next)
   visit.req.sessionID = ticket.id
-  visit.layer.keeper.read(ticket.id, (error, record) => {
+  visit.layer.keeper.read(ticket.id, (error, record, text) => {
     if (error) return next(error)
     if (record === undefined) return open(visit, others, next)
     try {
       visit.isOutdated = ticket.isOutdated
-      visit.open(record)
+      visit.open(record, text)
     } catch (error) {
       return next(error)
     }

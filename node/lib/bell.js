@@ -2,6 +2,8 @@
 
 // Operations of the core that take their time: asked for by number, answered when its bell rings.
 
+const { setImmediate } = require('node:timers')
+
 const addon = require('./addon')
 const { rethrow } = require('./calls')
 
@@ -11,6 +13,8 @@ let last = 0
 let bell
 /** Keeps the process alive while somebody waits: the bell itself does not. */
 let keepAlive
+/** Whether what was asked for is about to begin. */
+let isGoing = false
 
 function listen () {
   bell = addon.bell(answer)
@@ -75,6 +79,20 @@ function askIdly (fn, subject, args, done) {
   if (waiting.size === 1) keepAlive.unref()
 }
 
+/** The same for what waits for a store: all of one turn of the loop begins together. */
+function askSoon (fn, subject, args, done) {
+  const before = last
+  ask(fn, subject, args, done)
+  if (isGoing || !waiting.has((before + 1) >>> 0)) return
+  isGoing = true
+  setImmediate(go)
+}
+
+function go () {
+  isGoing = false
+  addon.go(bell)
+}
+
 /** Calls a function of the core that answers at once. */
 function tell (fn, ...args) {
   try {
@@ -84,4 +102,4 @@ function tell (fn, ...args) {
   }
 }
 
-module.exports = { ask, askIdly, tell }
+module.exports = { ask, askIdly, askSoon, tell }

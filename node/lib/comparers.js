@@ -3,12 +3,16 @@
 // Compare-and-set through a store object's own client: the record is written only where it still is what was read.
 // For connect-redis, connect-pg-simple and connect-mongo as they are set up by default; undefined for every other.
 
+const { createHash } = require('node:crypto')
+
 /** Writes KEYS[1] where it still is ARGV[1]; ARGV[3] are its seconds, an empty text for no end. */
 const SCRIPT = `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
 elseif tonumber(ARGV[3]) > 0 then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 else redis.call('DEL', KEYS[1]) end
 return 1`
+/** By this the server knows the script once it has seen it. */
+const HASH = createHash('sha1').update(SCRIPT).digest('hex')
 
 /** Says whether a method is a class's own, that nobody has put another in the place of. */
 function isUnchanged (store, ...methods) {
@@ -25,6 +29,9 @@ class RedisComparer {
 
   constructor (store) { this.store = store }
 
+  /** Says that `get` of the store would parse what `read` gives, and do nothing else. */
+  get readsAsStore () { return true }
+
   async read (id) {
     return await this.store.client.get(this.store.prefix + id) || undefined
   }
@@ -33,8 +40,19 @@ class RedisComparer {
     const { client, prefix, disableTTL } = this.store
     const seconds = this.store.getTTL(session)
     const end = seconds > 0 ? (disableTTL ? '' : String(seconds)) : '0'
-    const answer = await client.eval(SCRIPT, { keys: [prefix + id], arguments: [read, JSON.stringify(session), end] })
-    return Number(answer) === 1
+    const call = { keys: [prefix + id], arguments: [read, JSON.stringify(session), end] }
+    return Number(await this.run(client, call)) === 1
+  }
+
+  async run (client, call) {
+    if (typeof client.evalSha === 'function') {
+      try {
+        return await client.evalSha(HASH, call)
+      } catch (error) {
+        if (!error?.message?.startsWith('NOSCRIPT')) throw error
+      }
+    }
+    return client.eval(SCRIPT, call)
   }
 }
 

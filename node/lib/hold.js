@@ -4,17 +4,30 @@
 // what was written meanwhile goes out in its order. Nothing waits where there is nothing to store.
 
 const { Buffer } = require('node:buffer')
+const { OutgoingMessage } = require('node:http')
 
-const { addSetCookie, applyFields, fields, reset } = require('./response')
+const { addSetCookie, afterwards, applyFields, fields, reset } = require('./response')
 
-const METHODS = ['writeHead', 'write', 'end', 'flushHeaders']
 /** What throws while the head is held, as it does once it has left. */
 const CLOSED = ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader']
 
 const State = { OPEN: 0, HELD: 1, RELEASED: 2, SWALLOWED: 3 }
 
-/** Where a response has its hold while its head is held. */
+/** Where a response has its first hold, whose methods are the same functions for all responses. */
+const FIRST = Symbol('cloakroom.first')
+/** Where one that is not of core's HTTP/1 has its hold while its head is held. */
 const HOLD = Symbol('cloakroom.hold')
+/** What core takes for a head that has left. */
+const HELD_HEADER = 'held\r\n\r\n'
+/** Most responses wait with one call, and many with none. */
+const NOTHING = Object.freeze([])
+
+const firsts = {
+  writeHead (...args) { return this[FIRST].writeHead(args) },
+  write (...args) { return this[FIRST].write(args) },
+  end (...args) { return this[FIRST].end(args) },
+  flushHeaders (...args) { return this[FIRST].flushHeaders(args) }
+}
 
 /** One for all responses, so that they stay of one shape. */
 const HEADERS_SENT = {
@@ -39,32 +52,48 @@ function headersSent (verb) {
 class Hold {
   /**
    * Holds a response. `visit.close(done)` stores the session, `visit.late(done)` what was changed after the
-   * head; `failed(error)` is told of a response that is taken back, `report(error)` of what changes no answer.
+   * head; `failed(error)` is told of a response that is taken back, and of what changes no answer once it has gone out.
    */
-  constructor (res, visit, { failed, report, answersAnyway }) {
+  constructor (res, visit, failed, answersAnyway) {
     this.res = res
     this.visit = visit
     this.failed = failed
-    this.report = report
     this.answersAnyway = answersAnyway
     this.state = State.OPEN
     this.before = fields(res)
-    this.inner = {}
-    this.queue = []
+    this.inner = { writeHead: res.writeHead, write: res.write, end: res.end, flushHeaders: res.flushHeaders }
+    this.queue = NOTHING
     this.bytes = 0
     this.needsDrain = false
     this.isEnded = false
-    for (const method of METHODS) this.replace(method)
+    this.isOfCore = res instanceof OutgoingMessage
+    this.outer = undefined
+    if (this.isOfCore && res[FIRST] === undefined) this.replaceFirst()
+    else for (const method of Object.keys(firsts)) this.replace(method)
+  }
+
+  /** Puts its methods in the place of the response's: by their names, and no functions of its own, as every response needs it. */
+  replaceFirst () {
+    const { res } = this
+    res[FIRST] = this
+    res.writeHead = firsts.writeHead
+    res.write = firsts.write
+    res.end = firsts.end
+    res.flushHeaders = firsts.flushHeaders
   }
 
   replace (method) {
     const hold = this
-    const inner = this.inner[method] = this.res[method]
-    if (typeof inner !== 'function') return
+    if (typeof this.inner[method] !== 'function') return
     const own = this[method]
     this.res[method] = function (...args) {
       return own.call(hold, args)
     }
+  }
+
+  /** Tells of an error that changes no answer. Whoever handles it may close the connection, since the head has left. */
+  report (error) {
+    afterwards(this.res, () => this.failed(error))
   }
 
   pass (method, args) {
@@ -127,6 +156,7 @@ class Hold {
   }
 
   enqueue (method, args) {
+    if (this.queue === NOTHING) this.queue = []
     this.queue.push({ method, args })
     if (method !== 'write') return this.res
     this.bytes += typeof args[0] === 'string' ? Buffer.byteLength(args[0], encodingOf(args)) : args[0].byteLength
@@ -166,6 +196,11 @@ class Hold {
   /** Lets the response look as if its head had left. Nothing is taken away afterwards: a response that loses properties is slow. */
   hold () {
     this.state = State.HELD
+    if (this.isOfCore) {
+      // Core's own methods throw by it.
+      this.res._header = HELD_HEADER
+      return
+    }
     this.lookSent()
     for (const method of CLOSED) {
       const verb = method === 'removeHeader' ? 'remove' : method === 'appendHeader' ? 'append' : 'set'
@@ -194,6 +229,7 @@ class Hold {
   /** The store has answered. */
   settle (error, result) {
     this.state = State.RELEASED
+    if (this.isOfCore && this.res._header === HELD_HEADER) this.res._header = null
     if (error && !this.answersAnyway) return this.fail(error)
     this.release(result)
     this.replay()
@@ -202,7 +238,7 @@ class Hold {
 
   replay () {
     const { res, queue } = this
-    this.queue = []
+    this.queue = NOTHING
     let goesOn = true
     try {
       for (const { method, args } of queue) goesOn = this.pass(method, args)
@@ -223,7 +259,7 @@ class Hold {
   /** Takes the answer back: whole, where the handler has ended it; else in its place one of our own. */
   fail (error) {
     const { res, queue } = this
-    this.queue = []
+    this.queue = NOTHING
     reset(res, this.before)
     if (this.isEnded) {
       this.state = State.RELEASED

@@ -28,8 +28,23 @@ class Keeper {
     this.touches = typeof store.touch === 'function'
   }
 
-  /** Reads a record; `undefined` where there is none. */
+  /** Reads a record; `undefined` where there is none. With it comes its text, where a write can compare with that. */
   read (id, done) {
+    const comparer = comparerOf(this.store)
+    if (comparer?.readsAsStore === true) return this.readText(comparer, id, done)
+    this.readRecord(id, done)
+  }
+
+  readText (comparer, id, done) {
+    this.ask(comparer, 'read', [id], (error, text) => {
+      if (error || text === undefined) return done(error)
+      if (typeof text !== 'string') return this.readRecord(id, done)
+      const record = tried(() => JSON.parse(text), done)
+      if (record !== undefined) done(null, record || undefined, text)
+    })
+  }
+
+  readRecord (id, done) {
     this.call('get', [id], (error, record) => {
       if (error && error.code !== 'ENOENT') return done(error)
       done(null, error || !record ? undefined : record)
@@ -42,15 +57,16 @@ class Keeper {
   }
 
   /**
-   * Stores what a request changed, over what is stored by now. `base` is what the request read or stored last.
+   * Stores what a request changed, over what is stored by now. `base` is what the request read or stored last,
+   * `text` the record that it read, where nothing was stored since and that is known.
    * A session that is gone stays gone: `done` has its error.
    */
-  update (id, session, base, done) {
-    this.rewrite(id, record => merge(record, session, base), done)
+  update (id, session, base, text, done) {
+    this.rewrite(id, record => merge(record, session, base), done, text === undefined ? undefined : { text, session })
   }
 
   /** Stores what `make` makes of the record that is stored by now; it may be called several times. */
-  rewrite (id, make, done) {
+  rewrite (id, make, done, first) {
     inTurn(this.store, id, end => {
       const finish = error => {
         end()
@@ -58,7 +74,8 @@ class Keeper {
       }
       const comparer = comparerOf(this.store)
       if (comparer === undefined) this.overwrite(id, make, finish)
-      else this.exchange(comparer, id, make, finish, MOST_TRIES)
+      else if (first === undefined) this.exchange(comparer, id, make, finish, MOST_TRIES)
+      else this.swap(comparer, id, make, finish, first)
     })
   }
 
@@ -72,15 +89,22 @@ class Keeper {
     })
   }
 
+  /** Writes over what the request itself read, where that is still there: mostly it is, and it need not be read again. */
+  swap (comparer, id, make, done, { text, session }) {
+    this.ask(comparer, 'write', [id, text, session], (error, isWritten) => {
+      if (error || isWritten) return done(error)
+      this.exchange(comparer, id, make, done, MOST_TRIES)
+    })
+  }
+
   /** The same where the store's own client can write only over what was read: nobody writes in between. */
   exchange (comparer, id, make, done, tries) {
-    const ask = (method, args, next) => call(callbacks(comparer), method, args, this.timeoutMs, next)
-    ask('read', [id], (error, text) => {
+    this.ask(comparer, 'read', [id], (error, text) => {
       if (error) return done(error)
       if (typeof text !== 'string') return text === undefined ? done(gone()) : this.overwrite(id, make, done)
       const merged = tried(() => make(JSON.parse(text)), done)
       if (merged === undefined) return
-      ask('write', [id, text, merged], (error, isWritten) => {
+      this.ask(comparer, 'write', [id, text, merged], (error, isWritten) => {
         if (error || isWritten) return done(error)
         if (tries === 0) return done(conflict())
         this.exchange(comparer, id, make, done, tries - 1)
@@ -126,6 +150,10 @@ class Keeper {
       if (found.some(record => typeof record?.id !== 'string')) return done(unlisted())
       done(null, found.map(({ id, ...record }) => [id, record]))
     })
+  }
+
+  ask (comparer, method, args, done) {
+    call(callbacks(comparer), method, args, this.timeoutMs, done)
   }
 
   call (method, args, done) {

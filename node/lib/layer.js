@@ -6,7 +6,7 @@ const addon = require('./addon')
 const { OPTION } = require('./facts')
 const { tell } = require('./bell')
 const { Keeper } = require('./keeper')
-const { isUrl, NativeStore } = require('./native')
+const { isUrl, Keep, NativeStore } = require('./native')
 const { warnOnce } = require('./warn')
 const Cookie = require('../session/cookie')
 const MemoryStore = require('../session/memory')
@@ -78,7 +78,7 @@ class Layer {
       if (error) return done(error)
       try {
         this.keeps ??= new Map()
-        if (!this.keeps.has(wire)) this.keeps.set(wire, tell(addon.keep, this.store.place, wire, this.policy()))
+        if (!this.keeps.has(wire)) this.keeps.set(wire, new Keep(tell(addon.keep, this.store.place, wire, this.policy())))
         this.keep = this.keeps.get(wire)
       } catch (error) {
         return done(error)

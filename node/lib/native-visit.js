@@ -3,7 +3,7 @@
 // One request on one of the core's own stores: the object is here, the session and every decision are in the core.
 
 const addon = require('./addon')
-const { ask, askIdly, tell } = require('./bell')
+const { ask, askIdly, askSoon, tell } = require('./bell')
 const { differs, moved, patch, snapshot, slice, Json } = require('./changes')
 const { mayName } = require('./tickets')
 const { UnderWay } = require('./under-way')
@@ -19,7 +19,9 @@ const SECRET = 'csrfSecret'
 const MOST_TRIES = 1000
 
 class NativeVisit {
-  #core
+  /** Where the core has the request's session, once it was told of it, and under which number. */
+  #visits
+  #slot
 
   constructor (layer, keep, req, field) {
     this.layer = layer
@@ -45,8 +47,7 @@ class NativeVisit {
       }
       return done()
     }
-    this.#begin()
-    ask(addon.openVisit, this.#core, [], (error, text) => {
+    this.#open(mayName(this.layer, this.field) ? this.field : undefined, (error, text) => {
       if (error) return done(error)
       try {
         if (this.show(text).isNew) this.choose()
@@ -57,34 +58,45 @@ class NativeVisit {
     })
   }
 
-  #begin () {
-    const { req, layer } = this
-    this.#core = tell(addon.begin, this.keep, this.field, layer.isSecure(req), req.socket?.remoteAddress, req.headers['user-agent'])
+  /** Lets the core open a session: at once without a Cookie field. */
+  #open (field, done) {
+    const { req, layer, keep } = this
+    this.#visits = keep.visits()
+    this.#slot = keep.next()
+    askSoon(addon.openVisit, this.#visits, [this.#slot, field, layer.isSecure(req), req.socket?.remoteAddress, req.headers['user-agent']], done)
   }
 
-  /** What the core has of the request; it begins with the session that was made here. */
-  get visit () {
-    if (this.#core !== undefined) return this.#core
-    this.#begin()
+  /** Calls a function of the core on the request's session; the core begins with the one that was made here. */
+  #tell (fn, ...args) {
+    this.#meet()
+    return tell(fn, this.#visits, this.#slot, ...args)
+  }
+
+  #ask (by, fn, args, done) {
+    this.#meet()
+    by(fn, this.#visits, [this.#slot, ...args], done)
+  }
+
+  #meet () {
+    if (this.#visits !== undefined) return
     const heard = []
-    ask(addon.openVisit, this.#core, [], error => heard.push(error))
+    this.#open(undefined, error => heard.push(error))
     if (heard[0]) throw heard[0]
-    tell(addon.choose, this.#core, this.session.id)
+    this.#tell(addon.choose, this.session.id)
     // Nothing of it can be sent any more.
-    if (this.isClosed) ask(addon.closeVisit, this.#core, [], () => {})
-    return this.#core
+    if (this.isClosed) this.#ask(askSoon, addon.closeVisit, [], () => {})
   }
 
   /** Lets the application's own functions say what a session is to be like that begins now. */
   choose () {
     const [id, cookie] = this.layer.saidOf(this.req)
     if (id === undefined && cookie === undefined) return
-    tell(addon.choose, this.visit, id, cookie)
+    this.#tell(addon.choose, id, cookie)
     this.show()
   }
 
   /** Makes the request's session of what the core has of it. */
-  show (text = tell(addon.look, this.visit)) {
+  show (text = this.#tell(addon.look)) {
     const { req } = this
     const seen = JSON.parse(text)
     req.sessionID = seen.id
@@ -128,7 +140,7 @@ class NativeVisit {
   }
 
   /** Hands what was changed over to the core, by `hand` if there is anything. */
-  apply (hand = changes => tell(addon.apply, this.visit, changes)) {
+  apply (hand = changes => this.#tell(addon.apply, changes)) {
     const { session } = this.req
     if (typeof this.req.sessionID !== 'string') return false
     const now = session ? snapshot(session) : undefined
@@ -151,7 +163,7 @@ class NativeVisit {
   /** Asks the core for something that the end of the request is to wait for. */
   request (name, args, done) {
     const end = this.underWay.begin()
-    ask(addon[name], this.visit, args, (error, text) => {
+    this.#ask(ask, addon[name], args, (error, text) => {
       end()
       done(error, text)
     })
@@ -181,7 +193,7 @@ class NativeVisit {
 
   regenerate (session, done) {
     try {
-      tell(addon.reset, this.visit)
+      this.#tell(addon.reset)
       this.hasDestroyed = false
       this.show()
       this.choose()
@@ -195,9 +207,9 @@ class NativeVisit {
   renew (done) {
     try {
       this.apply()
-      tell(addon.renew, this.visit)
+      this.#tell(addon.renew)
       const [id] = this.layer.saidOf(this.req)
-      if (id !== undefined) tell(addon.choose, this.visit, id)
+      if (id !== undefined) this.#tell(addon.choose, id)
       this.follow()
     } catch (error) {
       return done(error)
@@ -265,9 +277,9 @@ class NativeVisit {
   /** Returns a token of the session against forged requests; the core draws the secret. */
   csrfToken () {
     this.apply()
-    const token = tell(addon.sessionCsrfToken, this.visit)
+    const token = this.#tell(addon.sessionCsrfToken)
     const { session } = this.req
-    const secret = JSON.parse(tell(addon.look, this.visit)).record[SECRET]
+    const secret = JSON.parse(this.#tell(addon.look)).record[SECRET]
     if (secret !== undefined && session[SECRET] !== secret) {
       session[SECRET] = secret
       this.note(session)
@@ -276,7 +288,7 @@ class NativeVisit {
   }
 
   ended (done) {
-    askIdly(addon.act, this.visit, ['ended', ''], done)
+    this.#ask(askIdly, addon.act, ['ended', ''], done)
   }
 
   /** Changes one key by the value that it has by now, on whatever server that was set. */
@@ -332,11 +344,11 @@ class NativeVisit {
   closeNow (done) {
     let changes
     if (!this.apply(said => { changes = said })) return done(null, {})
-    if (this.#core === undefined && changes === undefined && !this.layer.savesUntouched) {
+    if (this.#visits === undefined && changes === undefined && !this.layer.savesUntouched) {
       this.isClosed = true
       return done(null, {})
     }
-    ask(addon.closeVisit, this.visit, [changes], (error, field) => {
+    this.#ask(askSoon, addon.closeVisit, [changes], (error, field) => {
       if (error) done(error, {})
       else done(null, { field: field === '' ? undefined : field })
     })
@@ -345,7 +357,7 @@ class NativeVisit {
   late (done) {
     const { session } = this.req
     // One that was made here is nobody's.
-    if (!session || typeof this.req.sessionID !== 'string' || this.#core === undefined) return done()
+    if (!session || typeof this.req.sessionID !== 'string' || this.#visits === undefined) return done()
     try {
       if (!differs(this.base, snapshot(session))) return done()
     } catch (error) {

@@ -41,6 +41,29 @@ NativeStore.prototype.open = function (done) {
   })
 }
 
+/** How many requests' sessions go together: what JavaScript holds of the core is dear to collect. */
+const TOGETHER = 16
+
+/** A middleware's sessions in a store, and room for those of its next requests. */
+class Keep {
+  #visits
+  #used = TOGETHER
+
+  constructor (core) { this.core = core }
+
+  /** Returns where the next request's session goes. */
+  visits () {
+    if (this.#used === TOGETHER) {
+      this.#visits = tell(addon.visits, this.core)
+      this.#used = 0
+    }
+    return this.#visits
+  }
+
+  /** Returns its number there. */
+  next () { return this.#used++ }
+}
+
 function operate (store, method, id, text, expires, done) {
   store.open(error => {
     if (error) return done(error)
@@ -100,4 +123,4 @@ NativeStore.prototype.all = function (fn) {
   })
 }
 
-module.exports = { NativeStore, isUrl }
+module.exports = { Keep, NativeStore, isUrl }

@@ -26,6 +26,8 @@ class Visit {
     /** The data that the request began with, and the last that it read or stored. */
     this.base = NOTHING
     this.known = NOTHING
+    /** The record's text, if the store can compare with it and nothing was stored since. */
+    this.text = undefined
     this.cookie = undefined
     /** What this request stored, and under which id. */
     this.savedId = undefined
@@ -45,7 +47,8 @@ class Visit {
   }
 
   /** Opens the session that the store has. */
-  open (record) {
+  open (record, text) {
+    this.text = text
     const session = inflate(this.layer.store, this.req, record)
     this.shown = session.id
     this.cookie = session.cookie
@@ -65,7 +68,8 @@ class Visit {
   /** Stores the session: as a new one where the store has none under its id, else over what is there. */
   store (session, done, now = snapshot(session)) {
     const isStored = !this.isNew(session) || this.savedId === session.id
-    const { savedId, saved, known } = this
+    const { savedId, saved, known, text } = this
+    this.text = undefined
     this.savedId = session.id
     this.saved = this.known = now
     const underWay = this.underWay.begin()
@@ -75,7 +79,7 @@ class Visit {
       done(error)
     }
     const { keeper } = this.layer
-    if (isStored) keeper.update(session.id, session, known, finish)
+    if (isStored) keeper.update(session.id, session, known, text, finish)
     else keeper.create(session.id, session, finish)
   }
 
@@ -91,10 +95,11 @@ class Visit {
   }
 
   reload (session, done) {
-    this.layer.keeper.read(session.id, (error, record) => {
+    this.layer.keeper.read(session.id, (error, record, text) => {
       if (error) return done(error)
       if (record === undefined) return done(new Error('failed to load session'))
       try {
+        this.text = text
         const fresh = inflate(this.layer.store, this.req, record)
         // As express-session has it: whether it was modified is still asked of what the request began with.
         this.known = snapshot(record)

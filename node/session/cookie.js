@@ -25,15 +25,22 @@ function Cookie (options) {
   if (this.originalMaxAge === undefined || this.originalMaxAge === null) this.originalMaxAge = this.maxAge
 }
 
-/** Makes the cookie that a record keeps. */
+/** Makes the cookie that a record keeps; the names that records have are written out, because every request makes one. */
 function fromRecord (kept) {
-  const { expires, originalMaxAge } = kept
   const cookie = new Cookie()
   for (const name in kept) {
-    if (name !== 'data' && name !== 'expires' && name !== 'originalMaxAge') cookie[name] = kept[name]
+    switch (name) {
+      case 'data': case 'expires': case 'originalMaxAge': break
+      case 'path': cookie.path = kept.path; break
+      case 'httpOnly': cookie.httpOnly = kept.httpOnly; break
+      case 'secure': cookie.secure = kept.secure; break
+      case 'sameSite': cookie.sameSite = kept.sameSite; break
+      default: cookie[name] = kept[name]
+    }
   }
-  if (expires !== null && expires !== undefined) cookie.expires = typeof expires === 'string' ? new Date(expires) : expires
-  cookie.originalMaxAge = originalMaxAge
+  const { expires } = kept
+  if (expires !== null && expires !== undefined) cookie._expires = typeof expires === 'string' ? new Date(expires) : expires
+  cookie.originalMaxAge = kept.originalMaxAge
   return cookie
 }
 

@@ -204,7 +204,7 @@ test('a store that answers at once holds nothing back', async t => {
     const site = await start(t, 'node:http', [middleware], (req, res) => {
       req.session.n = 1
       res.write('x')
-      sent = Boolean(res._header)
+      sent = res._headerSent
       res.end()
     })
     const { hasCookie } = await ask(site, {})
@@ -233,10 +233,12 @@ test('who writes without looking is told to wait, and a client that hangs up has
   const store = slow(new session.MemoryStore(), 40, ['set'])
   const middleware = session({ secret: SECRET, resave: false, saveUninitialized: false, store })
   const told = []
+  let handled = () => {}
   const site = await start(t, 'node:http', [middleware], (req, res) => {
     req.session.n = 1
     for (let n = 0; n < 10; n += 1) told.push(res.write(LARGE.slice(0, 10_000)))
     res.end()
+    handled()
   })
   const { body } = await ask(site, {})
   assert.equal(body.length, 100_000)
@@ -244,10 +246,11 @@ test('who writes without looking is told to wait, and a client that hangs up has
   assert.equal(told.at(-1), false)
   const leaving = request(site.url, { agent: false })
   leaving.on('error', () => {})
+  const isHandled = new Promise(resolve => { handled = resolve })
   leaving.end()
-  setTimeout(() => leaving.destroy(), 15)
-  await new Promise(resolve => setTimeout(resolve, 150))
-  assert.equal(Object.keys(store.sessions).length, 2)
+  await isHandled
+  leaving.destroy()
+  while (Object.keys(store.sessions).length < 2) await new Promise(resolve => setTimeout(resolve, 10))
 })
 
 test('a response that is none, as ws gives, and two middlewares on one request', async t => {

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use napi::bindgen_prelude::{External, Function};
@@ -32,6 +32,8 @@ pub struct Bell(Arc<Inner>);
 struct Inner {
     ring: Ring,
     done: Mutex<Vec<String>>,
+    /// What is to begin when JavaScript says [`go`].
+    asked: Mutex<Vec<Arc<Waiting>>>,
 }
 
 /// Makes the bell of an environment: `ring` is called, later, when something is [done](take).
@@ -42,33 +44,55 @@ pub fn bell(ring: Function<'_, (), ()>) -> Result<External<Bell>> {
         .weak::<true>()
         .callee_handled::<false>()
         .build()?;
-    let done = Mutex::new(Vec::new());
-    Ok(External::new(Bell(Arc::new(Inner { ring, done }))))
+    Ok(External::new(Bell(Arc::new(Inner {
+        ring,
+        done: Mutex::default(),
+        asked: Mutex::default(),
+    }))))
 }
 
 /// Takes what was done since the last time: each the number that it was asked for by, a space, and the
 /// outcome: `+` and the result, or `!` and the failure as JSON.
 #[napi(catch_unwind)]
 pub fn take(bell: &External<Bell>) -> Vec<String> {
-    let mut done = bell.0.done.lock().unwrap_or_else(PoisonError::into_inner);
-    std::mem::take(&mut *done)
+    std::mem::take(&mut *held(&bell.0.done))
+}
+
+/// Begins what was asked for since the last time, all of it by one change of thread.
+#[napi(catch_unwind)]
+pub fn go(bell: &External<Bell>) -> Result<()> {
+    let asked = std::mem::take(&mut *held(&bell.0.asked));
+    runtime()?.spawn(async move {
+        for waiting in asked {
+            waiting.go_on();
+        }
+    });
+    Ok(())
 }
 
 impl Bell {
-    fn tell(&self, done: String) {
-        let mut all = self.0.done.lock().unwrap_or_else(PoisonError::into_inner);
+    fn tell(&self, done: String, runtime: &Runtime) {
+        let mut all = held(&self.0.done);
         all.push(done);
-        // The call for the first result delivers the others as well.
+        // The call for the first result delivers the others as well: those that are ready by now come before it.
         if all.len() == 1 {
-            self.0
-                .ring
-                .call((), ThreadsafeFunctionCallMode::NonBlocking);
+            let bell = self.clone();
+            runtime.spawn(async move {
+                tokio::task::yield_now().await;
+                bell.0
+                    .ring
+                    .call((), ThreadsafeFunctionCallMode::NonBlocking);
+            });
         }
     }
 }
 
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Says an outcome as one text: `+` and the result, or `!` and the failure as JSON.
-fn spoken(outcome: Outcome) -> String {
+pub(crate) fn spoken(outcome: Outcome) -> String {
     match outcome {
         Ok(text) => ["+", &text].concat(),
         Err(failure) => ["!", &failure.to_json()].concat(),
@@ -82,15 +106,20 @@ pub(crate) fn run(
     number: u32,
     operation: impl Future<Output = Outcome> + Send + 'static,
 ) -> Result<Option<String>> {
-    let runtime = runtime()?;
-    let _entered = runtime.enter();
-    let waiting = Arc::new(Waiting {
-        operation: Mutex::new(Some(Box::pin(operation))),
-        bell: bell.clone(),
-        number,
-        runtime,
-    });
+    let waiting = Waiting::of(bell, number, operation)?;
+    let _entered = waiting.runtime.enter();
     Ok(waiting.outcome().map(spoken))
+}
+
+/// Does an `operation` that will have to wait: it begins when JavaScript says [`go`], with others of the same turn of
+/// its loop, and not on JavaScript's thread.
+pub(crate) fn run_later(
+    bell: &Bell,
+    number: u32,
+    operation: impl Future<Output = Outcome> + Send + 'static,
+) -> Result<Option<String>> {
+    held(&bell.0.asked).push(Waiting::of(bell, number, operation)?);
+    Ok(None)
 }
 
 /// An operation under way. Its waker polls it on the add-on's threads, so that it costs JavaScript's thread one
@@ -106,13 +135,23 @@ struct Waiting {
 type Operation = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 impl Waiting {
+    fn of(
+        bell: &Bell,
+        number: u32,
+        operation: impl Future<Output = Outcome> + Send + 'static,
+    ) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            operation: Mutex::new(Some(Box::pin(operation))),
+            bell: bell.clone(),
+            number,
+            runtime: runtime()?,
+        }))
+    }
+
     /// Returns the outcome, if it is known by now and was not before.
     fn outcome(self: &Arc<Self>) -> Option<Outcome> {
         // It is asked again wherever it was woken meanwhile: one after the other.
-        let mut operation = self
-            .operation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut operation = held(&self.operation);
         let waker = Waker::from(Arc::clone(self));
         let polled = operation
             .as_mut()?
@@ -129,15 +168,12 @@ impl Waiting {
     fn go_on(self: &Arc<Self>) {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.outcome()));
         let outcome = outcome.unwrap_or_else(|_| {
-            let mut operation = self
-                .operation
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut operation = held(&self.operation);
             operation.take().map(|_| Err(Failure::panicked()))
         });
         if let Some(outcome) = outcome {
             self.bell
-                .tell(format!("{} {}", self.number, spoken(outcome)));
+                .tell(format!("{} {}", self.number, spoken(outcome)), self.runtime);
         }
     }
 }

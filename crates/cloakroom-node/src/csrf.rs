@@ -6,7 +6,7 @@ use napi::bindgen_prelude::External;
 use napi_derive::napi;
 
 use crate::layer::refused;
-use crate::visit::Visit;
+use crate::visit::Visits;
 
 /// The origins that may send requests besides the site's own.
 pub struct Origins(Vec<Origin>);
@@ -61,8 +61,11 @@ pub fn csrf_token(secret: Option<String>) -> Result<Vec<String>> {
 /// Makes a token of a session in a store by URL, which draws its secret where it has none: a request that
 /// is late gets a token that is good for nothing, and changes nothing.
 #[napi(catch_unwind)]
-pub fn session_csrf_token(visit: &External<Visit>) -> Result<String> {
-    visit.session()?.csrf_token().map_err(crate::visit::refused)
+pub fn session_csrf_token(visits: &External<Visits>, slot: u32) -> Result<String> {
+    visits
+        .session(slot)?
+        .csrf_token()
+        .map_err(crate::visit::refused)
 }
 
 /// Says whether a token was made of a secret.

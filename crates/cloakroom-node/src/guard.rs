@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::bell::{Bell, Outcome, run};
 use crate::failure::Failure;
 use crate::layer::refused;
-use crate::visit::Visit;
+use crate::visit::Visits;
 
 /// The conditions of a guard.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -54,12 +54,13 @@ impl Wanted {
 /// `stepUp`, `forbidden`, and of the `user` who is signed in.
 #[napi(catch_unwind)]
 pub fn admit(
-    visit: &External<Visit>,
+    visits: &External<Visits>,
     bell: &External<Bell>,
     number: u32,
+    slot: u32,
     wanted: String,
 ) -> Result<Option<String>> {
-    let session = visit.session()?.clone();
+    let session = visits.session(slot)?;
     let wanted = Wanted::parse(&wanted)?;
     run(
         bell,

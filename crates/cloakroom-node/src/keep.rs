@@ -13,6 +13,8 @@ use crate::policy::policy;
 /// One middleware's sessions.
 pub struct Keep {
     pub(crate) manager: Manager,
+    /// Whether an operation of the store has to be waited for.
+    pub(crate) is_remote: bool,
 }
 
 /// Joins a middleware's wire and options with a store that is connected.
@@ -27,7 +29,8 @@ pub fn keep(
         .map_err(|failure| Error::new(Status::GenericFailure, failure.to_json()))?;
     let policy = policy(layer.name.as_str(), &layer.keys, &options)?;
     let manager = Manager::with_clock(policy, store.clone().into(), cloakroom::Clock::System);
-    Ok(External::new(Keep { manager }))
+    let is_remote = place.is_remote();
+    Ok(External::new(Keep { manager, is_remote }))
 }
 
 /// Ends all sessions of a user, on every server; answers how many.

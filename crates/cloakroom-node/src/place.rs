@@ -74,6 +74,11 @@ pub fn connect(
 }
 
 impl Place {
+    /// Says whether an operation has to be waited for: not in this process's memory, and a near cache may answer at once.
+    pub(crate) fn is_remote(&self) -> bool {
+        !self.0.url.starts_with("memory:") && self.0.options.near.is_none()
+    }
+
     pub(crate) fn store(&self) -> std::result::Result<&AnyStore, Failure> {
         let unopened = || {
             Failure::new(

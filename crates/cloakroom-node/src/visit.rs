@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cloakroom::policy::RequestInfo;
 use cloakroom::{Manager, Session, SessionError, SessionId};
@@ -13,20 +13,19 @@ use napi_derive::napi;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::bell::{Bell, Outcome, run};
+use crate::bell::{Bell, Outcome, run, run_later, runtime, spoken};
 use crate::failure::Failure;
 use crate::keep::Keep;
 use crate::policy::assign;
 
-/// One request's session.
-#[derive(Clone)]
-pub struct Visit(Arc<Inner>);
-
-struct Inner {
+/// The sessions of a few requests, by the numbers that JavaScript gives them, from 0 on.
+///
+/// Several together, because an object that JavaScript holds of the core costs it more, when it is collected, than a
+/// request does: they go with the last of their requests.
+pub struct Visits {
     manager: Manager,
-    field: Option<String>,
-    request: RequestInfo,
-    session: OnceLock<Session>,
+    is_remote: bool,
+    sessions: Mutex<Vec<Arc<OnceLock<Session>>>>,
 }
 
 /// The changes of a request to its session's object.
@@ -43,22 +42,14 @@ struct Changes {
     touched: bool,
 }
 
-/// Begins a request: its Cookie field, whether it is secure, where it came from and with which program.
+/// Makes room for the sessions of a middleware's next requests.
 #[napi(catch_unwind)]
-pub fn begin(
-    keep: &External<Keep>,
-    field: Option<String>,
-    is_secure: bool,
-    address: Option<String>,
-    agent: Option<String>,
-) -> External<Visit> {
-    let request = request_of(is_secure, address, agent);
-    External::new(Visit(Arc::new(Inner {
+pub fn visits(keep: &External<Keep>) -> External<Visits> {
+    External::new(Visits {
         manager: keep.manager.clone(),
-        field,
-        request,
-        session: OnceLock::new(),
-    })))
+        is_remote: keep.is_remote,
+        sessions: Mutex::default(),
+    })
 }
 
 /// Returns the facts of a request that the library uses.
@@ -76,32 +67,50 @@ pub(crate) fn request_of(
     request
 }
 
-/// Opens the session that the request's cookies name, or a new one; answers it as [`look`] does.
+/// Opens the session that a request's cookies name, or a new one; answers it as [`look`] does. What it is told: the
+/// Cookie field, whether the request is secure, where it came from and with which program.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "flat values, because an object of them would cost more than the call; the macro copies this"
+)]
 #[napi(catch_unwind)]
 pub fn open_visit(
-    visit: &External<Visit>,
+    visits: &External<Visits>,
     bell: &External<Bell>,
     number: u32,
+    slot: u32,
+    field: Option<String>,
+    is_secure: bool,
+    address: Option<String>,
+    agent: Option<String>,
 ) -> Result<Option<String>> {
-    let visit = (**visit).clone();
-    run(bell, number, async move {
-        let Inner {
-            manager,
-            field,
-            request,
-            session,
-        } = &*visit.0;
-        let fields = field.iter().map(String::as_bytes);
-        let opened = manager.open(fields, request.clone()).await?;
+    let (manager, session) = (visits.manager.clone(), visits.place(slot));
+    let request = request_of(is_secure, address, agent);
+    // Who shows no cookie has a session without the store.
+    let waits = visits.is_remote && field.is_some();
+    let opening = async move {
+        let opened = manager
+            .open(field.iter().map(String::as_bytes), request)
+            .await?;
         seen(session.get_or_init(|| opened))
-    })
+    };
+    if waits {
+        run_later(bell, number, opening)
+    } else {
+        run(bell, number, opening)
+    }
 }
 
 /// Gives a session that begins with this request the id and the attributes of its cookie, as JSON, that
 /// the application's own functions say, where they say any.
 #[napi(catch_unwind)]
-pub fn choose(visit: &External<Visit>, id: Option<String>, cookie: Option<String>) -> Result<()> {
-    let session = visit.session()?;
+pub fn choose(
+    visits: &External<Visits>,
+    slot: u32,
+    id: Option<String>,
+    cookie: Option<String>,
+) -> Result<()> {
+    let session = visits.session(slot)?;
     if let Some(id) = id {
         session
             .choose_id(SessionId::from_store(&id))
@@ -116,8 +125,8 @@ pub fn choose(visit: &External<Visit>, id: Option<String>, cookie: Option<String
 
 /// Returns the session as it stands, as JSON: `id`, `isNew`, and the `record` with its cookie.
 #[napi(catch_unwind)]
-pub fn look(visit: &External<Visit>) -> Result<String> {
-    seen(visit.session()?).map_err(thrown)
+pub fn look(visits: &External<Visits>, slot: u32) -> Result<String> {
+    seen(&visits.session(slot)?).map_err(thrown)
 }
 
 fn seen(session: &Session) -> std::result::Result<String, Failure> {
@@ -134,8 +143,8 @@ fn seen(session: &Session) -> std::result::Result<String, Failure> {
 /// Takes over what the handler did to the session's object: JSON of `set`, `removed`, `cookie`, `unset`,
 /// `touched`.
 #[napi(catch_unwind)]
-pub fn apply(visit: &External<Visit>, changes: String) -> Result<()> {
-    applied(visit.session()?, &changes)
+pub fn apply(visits: &External<Visits>, slot: u32, changes: String) -> Result<()> {
+    applied(&visits.session(slot)?, &changes)
 }
 
 fn applied(session: &Session, changes: &str) -> Result<()> {
@@ -167,31 +176,39 @@ fn change(session: &Session, changes: Changes) -> std::result::Result<(), Sessio
 /// response is to have, or nothing.
 #[napi(catch_unwind)]
 pub fn close_visit(
-    visit: &External<Visit>,
+    visits: &External<Visits>,
     bell: &External<Bell>,
     number: u32,
+    slot: u32,
     changes: Option<String>,
 ) -> Result<Option<String>> {
-    let (session, manager) = (visit.session()?.clone(), visit.0.manager.clone());
+    let (session, manager) = (visits.session(slot)?, visits.manager.clone());
     if let Some(changes) = changes {
         applied(&session, &changes)?;
     }
-    run(bell, number, async move {
-        let closing = manager.close(&session).await?;
-        Ok(closing.set_cookie.unwrap_or_default())
-    })
+    let _entered = runtime()?.enter();
+    let closing = match manager.close_or_wait(session) {
+        Ok(effects) => return Ok(Some(spoken(Ok(effects.set_cookie.unwrap_or_default())))),
+        Err(closing) => async move { Ok(closing.await?.set_cookie.unwrap_or_default()) },
+    };
+    if visits.is_remote {
+        run_later(bell, number, closing)
+    } else {
+        run(bell, number, closing)
+    }
 }
 
 /// Does one of the session's own operations: `save`, `reload`, `destroy`, and those of its user's account.
 #[napi(catch_unwind)]
 pub fn act(
-    visit: &External<Visit>,
+    visits: &External<Visits>,
     bell: &External<Bell>,
     number: u32,
+    slot: u32,
     name: String,
     argument: String,
 ) -> Result<Option<String>> {
-    let session = visit.session()?.clone();
+    let session = visits.session(slot)?;
     run(bell, number, async move {
         acted(&session, &name, argument).await
     })
@@ -209,28 +226,29 @@ async fn acted(session: &Session, name: &str, argument: String) -> Outcome {
 
 /// Begins another session, without data, in the place of the request's own: Express's `regenerate`.
 #[napi(catch_unwind)]
-pub fn reset(visit: &External<Visit>) -> Result<()> {
-    visit.session()?.reset().map_err(refused)
+pub fn reset(visits: &External<Visits>, slot: u32) -> Result<()> {
+    visits.session(slot)?.reset().map_err(refused)
 }
 
 /// Changes the session's id when it is stored; the data stays.
 #[napi(catch_unwind)]
-pub fn renew(visit: &External<Visit>) -> Result<()> {
-    visit.session()?.regenerate().map_err(refused)
+pub fn renew(visits: &External<Visits>, slot: u32) -> Result<()> {
+    visits.session(slot)?.regenerate().map_err(refused)
 }
 
 /// Changes one key where it still has the JSON `expected`, none for an empty text; stored at once. Answers
 /// `=` where it did, else the JSON that it has by now.
 #[napi(catch_unwind)]
 pub fn exchange(
-    visit: &External<Visit>,
+    visits: &External<Visits>,
     bell: &External<Bell>,
     number: u32,
+    slot: u32,
     key: String,
     expected: String,
     next: String,
 ) -> Result<Option<String>> {
-    let session = visit.session()?.clone();
+    let session = visits.session(slot)?;
     run(bell, number, async move {
         exchanged(&session, &key, expected, next).await
     })
@@ -263,10 +281,20 @@ fn null() -> Box<RawValue> {
     RawValue::NULL.to_owned()
 }
 
-impl Visit {
-    pub(crate) fn session(&self) -> Result<&Session> {
+impl Visits {
+    /// Returns where the session of a request is, or will be once it is open.
+    fn place(&self, slot: u32) -> Arc<OnceLock<Session>> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = slot as usize;
+        if at >= sessions.len() {
+            sessions.resize_with(at + 1, Arc::default);
+        }
+        Arc::clone(&sessions[at])
+    }
+
+    pub(crate) fn session(&self, slot: u32) -> Result<Session> {
         let unopened = || Error::new(Status::GenericFailure, Failure::panicked().to_json());
-        self.0.session.get().ok_or_else(unopened)
+        self.place(slot).get().cloned().ok_or_else(unopened)
     }
 }
 

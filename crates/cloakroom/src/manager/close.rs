@@ -87,6 +87,33 @@ impl Manager {
         }
     }
 
+    /// Returns what [`close`](Self::close) does where that needs no store, else what carries it out: for a binding
+    /// that has another thread for that.
+    ///
+    /// # Errors
+    ///
+    /// The rest of it, which has begun nothing yet.
+    #[doc(hidden)]
+    #[expect(
+        clippy::result_large_err,
+        reason = "the rest is a future, which its caller moves to where it runs"
+    )]
+    pub fn close_or_wait(
+        &self,
+        session: Session,
+    ) -> Result<
+        ResponseEffects,
+        impl Future<Output = Result<ResponseEffects, CloseError>> + Send + 'static,
+    > {
+        match self.plan(&session) {
+            CloseStep::Done(closing) => Ok(closing),
+            CloseStep::ToStore(plan) => {
+                let manager = self.clone();
+                Err(async move { manager.execute(plan, &session).await })
+            }
+        }
+    }
+
     /// Decides the remaining step, and carries it out where that needs no store.
     pub(crate) fn plan(&self, session: &Session) -> CloseStep {
         session.head_is_sent();
