@@ -173,7 +173,7 @@ async fn forward(
     let mut response = match sent {
         Ok(response) => response,
         Err(refusal) => {
-            passing.is_refused();
+            passing.take_back();
             refusal.tell();
             return refusal.answer();
         }

@@ -185,7 +185,7 @@ impl<'a> Passing<'a> {
     }
 
     /// Takes it back: the request was refused after all, which is counted by itself.
-    pub(crate) fn is_refused(mut self) {
+    pub(crate) fn take_back(mut self) {
         self.rule = None;
     }
 }

@@ -198,7 +198,7 @@ fn admitted(passed: &Passed, cookies: Option<HeaderValue>) -> Response {
         return response;
     }
     tracing::error!("a request was about to pass without a name");
-    passing.is_refused();
+    passing.take_back();
     Refusal::of(Decision::Forbidden, passed.ruling.name()).tell();
     plain(StatusCode::FORBIDDEN)
 }

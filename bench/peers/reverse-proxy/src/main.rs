@@ -5,6 +5,8 @@
 //! its session is read, and its user is passed on in a field. It refuses nothing else, strips one field, and
 //! signs nothing.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,7 +19,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use percent_encoding::percent_decode_str;
-use redis::aio::ConnectionManager;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands as _, Client};
 use serde::Deserialize;
 use sha2::Sha256;
@@ -50,8 +52,13 @@ struct Record {
 async fn lookup(url: &str) -> Router {
     let (redis, upstream) = url.split_once(',').expect("REDIS,UPSTREAM");
     let client = Client::open(redis).expect("a URL");
+    // Half a second by default: on a busy machine a late answer would be a refusal.
+    let config = ConnectionManagerConfig::new().set_response_timeout(Some(Duration::from_secs(5)));
     let state = Looking {
-        redis: client.get_connection_manager().await.expect("Redis"),
+        redis: client
+            .get_connection_manager_with_config(config)
+            .await
+            .expect("Redis"),
         proxy: ReverseProxy::new("", upstream).into(),
     };
     Router::new().fallback(any(forward)).with_state(state)

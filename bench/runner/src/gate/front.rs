@@ -273,7 +273,7 @@ impl Starting<'_> {
                 "gate",
                 "config",
                 "nginx",
-                "--verify",
+                "--verify-addr",
                 &asked.to_string(),
                 "--upstream",
                 upstream,

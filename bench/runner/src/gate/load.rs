@@ -99,10 +99,11 @@ impl Load {
         act: impl AsyncFn(&mut Connection) -> Result<(), String> + Copy + 'static,
     ) -> Result<(), String> {
         let mut none = std::iter::repeat(Duration::ZERO);
-        self.each_with(&mut none, async move |connection: &mut Connection, _: Duration| {
-            act(connection).await
-        })
-            .map(drop)
+        self.each_with(
+            &mut none,
+            async move |connection: &mut Connection, _: Duration| act(connection).await,
+        )
+        .map(drop)
     }
 
     /// Has all connections act at the same time.

@@ -269,7 +269,7 @@ impl Observers {
 
     /// Returns `true` if one of them asks whom events concern.
     pub(crate) fn ask_who(&self) -> bool {
-        self.0.iter().any(|observer| observer.asks_who())
+        self.0.iter().any(Observer::asks_who)
     }
 
     /// Tells each of them.
