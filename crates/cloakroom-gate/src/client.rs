@@ -58,10 +58,18 @@ mod tests {
 
     #[test]
     fn only_a_trusted_peer_says_where_a_request_comes_from() {
+        // Who is trusted, who asks, X-Forwarded-For, X-Forwarded-Proto; the address, and if it is https.
+        type Row = (
+            &'static str,
+            &'static str,
+            &'static [&'static str],
+            &'static str,
+            &'static str,
+            bool,
+        );
         const CLIENT: &str = "203.0.113.7";
         #[rustfmt::skip]
-        let table: [(&str, &str, &[&str], &str, &str, bool); 9] = [
-            // trusted,     peer,        X-Forwarded-For,                 -Proto,       address,     https
+        let table: [Row; 9] = [
             ("127.0.0.1",   "127.0.0.1", &[CLIENT],                       "https",      CLIENT,      true),
             ("127.0.0.1",   "127.0.0.2", &[CLIENT],                       "https",      "127.0.0.2", false),
             ("10.0.0.0/8",  "127.0.0.1", &["10.0.0.1"],                   "https",      "127.0.0.1", false),

@@ -44,7 +44,11 @@ fn user(n: u32) -> String {
 }
 
 fn text(n: u32) -> String {
-    let plan = if n % 1000 == 0 { "rare" } else { "usual" };
+    let plan = if n.is_multiple_of(1000) {
+        "rare"
+    } else {
+        "usual"
+    };
     format!(
         r#"{{"cookie":{{"originalMaxAge":86400000,"httpOnly":true,"path":"/"}},"userId":"{}","plan":"{plan}","cart":["felt-hat","oak-hanger","umbrella"]}}"#,
         user(n)

@@ -103,6 +103,6 @@ async fn no_framing_of_a_head_or_a_body_hides_a_field_or_a_request() {
             attempts.push((format!("POST /other HTTP/1.1\r\nHost: {{HOST}}\r\nCookie: {{LINUS}}\r\n{announced}Transfer-Encoding: chunked\r\n\r\n{body}{last}"), Harmless));
         }
     }
-    attempts.push((format!("POST /other HTTP/1.1\r\nHost: {{HOST}}\r\nCookie: {{LINUS}}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"), Arrive));
+    attempts.push(("POST /other HTTP/1.1\r\nHost: {HOST}\r\nCookie: {LINUS}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc".to_owned(), Arrive));
     site.resists(&attempts).await;
 }

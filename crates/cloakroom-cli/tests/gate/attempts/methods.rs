@@ -1,10 +1,15 @@
 //! Methods, handshakes and cookies.
 
-use super::{Arrive, Harmless, Site, Stay, request};
+use super::{Arrive, Harmless, Must, Site, Stay, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_method_handshake_or_cookie_leads_to_another_rule() {
     let site = Site::open().await;
+    let attempts = [methods(), handshakes(), cookies()].concat();
+    site.resists(&attempts).await;
+}
+
+fn methods() -> Vec<(String, Must)> {
     let mut attempts = Vec::new();
     for method in [
         "get",
@@ -59,7 +64,11 @@ async fn no_method_handshake_or_cookie_leads_to_another_rule() {
         ),
         Arrive,
     ));
+    attempts
+}
 
+fn handshakes() -> Vec<(String, Must)> {
+    let mut attempts = Vec::new();
     // Handshakes, and a second request behind one that is answered by no 101.
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
     for upgrade in [
@@ -105,7 +114,11 @@ async fn no_method_handshake_or_cookie_leads_to_another_rule() {
     ] {
         attempts.push((format!("{method} /admin/socket HTTP/{version}\r\nHost: {{HOST}}\r\nConnection: {connection}\r\nUpgrade: websocket\r\n{key}Origin: http://{{HOST}}\r\nCookie: {{LINUS}}\r\n\r\n"), Stay));
     }
+    attempts
+}
 
+fn cookies() -> Vec<(String, Must)> {
+    let mut attempts = Vec::new();
     let long = format!("x={}", "a".repeat(16_384));
     for cookies in [
         "Cookie: {LINUS}; {ADA}\r\n",
@@ -139,5 +152,5 @@ async fn no_method_handshake_or_cookie_leads_to_another_rule() {
         request("GET", "/other", "Cookie: a=1; {LINUS}; b=2\r\n"),
         Arrive,
     ));
-    site.resists(&attempts).await;
+    attempts
 }
