@@ -15,6 +15,10 @@ use crate::context::Context;
 
 /// The measurements to take, or the update of the manual.
 #[derive(Debug, Clone, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags of the command line, which exclude each other"
+)]
 pub(crate) struct Options {
     /// Up to 100,000 sessions, in less than two minutes.
     #[arg(long)]

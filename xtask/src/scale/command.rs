@@ -12,7 +12,7 @@ const WORDS: &str = "\
 Written by `cargo xtask scale --command`. Each store holds sessions of which every other one is as Express writes it and as this
 library does, five for each user, a tenth of them of the group that the filters take. `cloakroom sessions` runs as a process of its
 own, in a pipe; the rate is of the sessions that the store holds. The peak is that of the command's memory (VmHWM), on a store with a
-tenth of the sessions and on this one: it must not grow. Round trips are counted by a proxy in front of the server, requests that are
+tenth of the sessions and on this one: it must not grow, but for the last 65,536 ends that Redis's store remembers. Round trips are counted by a proxy in front of the server, requests that are
 sent together as one. PostgreSQL is durable (`fsync=on`, `synchronous_commit=on`); server, proxy and command share the machine's two
 cores.
 

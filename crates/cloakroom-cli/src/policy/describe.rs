@@ -173,18 +173,18 @@ mod tests {
             "max_sessions=3",
         ]);
         for line in [
-            "* idle_timeout               1h",
-            "* touch_after                3m",
-            "  absolute_timeout           1day",
-            "  renewal_timeout            none",
-            "* user_keys                  uid, id",
-            "* max_sessions               3",
-            "* at_limit                   end_oldest",
-            "  rolling                    no",
-            "  record_limit_bytes         65536",
-            "  record_limit_depth         64",
+            "* idle_timeout            1h",
+            "* touch_after             3m",
+            "  absolute_timeout        1day",
+            "  renewal_timeout         none",
+            "* user_keys               uid, id",
+            "* max_sessions            3",
+            "* at_limit                end_oldest",
+            "  rolling                 no",
+            "  record_limit_bytes      65536",
+            "  record_limit_depth      64",
             "- record_limit_bounds_writes yes",
-            "- id_generator               no",
+            "- id_generator            no",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
         }

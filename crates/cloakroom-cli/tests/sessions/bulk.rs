@@ -69,10 +69,8 @@ fn text(number: u64) -> String {
 
 fn id(number: u64) -> String {
     let digest = Sha256::digest(number.to_be_bytes());
-    digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let number: [u8; 16] = digest[..16].try_into().unwrap();
+    format!("{:032x}", u128::from_be_bytes(number))
 }
 
 fn entry(number: u64) -> NewRecord {

@@ -82,6 +82,15 @@ impl Act {
         }
     }
 
+    /// Memory in KiB that may come on top: Redis's store remembers the last 65,536 ends, to repeat them after a
+    /// failover.
+    fn remembered(self) -> u64 {
+        match self {
+            Self::EndTenth => 16 * 1024,
+            _ => 0,
+        }
+    }
+
     /// Pages that it reads, and sessions that it ends, as round trips: a page takes two at most, `end --where` reads
     /// all twice, and an ending with its mark takes two at most.
     fn most_trips(self, count: u64) -> u64 {
@@ -165,7 +174,7 @@ fn measure(small: (&Bulk, u64), large: (&Bulk, u64)) -> Vec<String> {
         rows.push(row(act, large, small_run, run));
         eprintln!("{}", rows.last().unwrap());
         assert!(
-            run.peak_kib <= small_run.peak_kib + NOISE,
+            run.peak_kib <= small_run.peak_kib + NOISE + act.remembered(),
             "{} on {}: {} KiB, {} KiB with a tenth of the sessions",
             act.words(large.1),
             large.0.name,
@@ -176,6 +185,10 @@ fn measure(small: (&Bulk, u64), large: (&Bulk, u64)) -> Vec<String> {
     rows
 }
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "figures of a table, far below 2^52"
+)]
 fn row(act: Act, (bulk, count): (&Bulk, u64), small: &Run, run: &Run) -> String {
     let rate = match act {
         Act::EndUser => "–".to_owned(),

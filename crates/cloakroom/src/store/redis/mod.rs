@@ -50,6 +50,10 @@ pub struct RedisStore(Arc<RedisInner>);
 const NO_PROVIDER: &str = "TLS needs a crypto provider: call \
     rustls::crypto::ring::default_provider().install_default() when the program starts";
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent settings, and what the server allows"
+)]
 struct RedisInner {
     link: Link,
     keys: Arc<RedisKeys>,

@@ -11,6 +11,10 @@ use crate::store::StoreOptions;
 /// The options of a store in Redis. The defaults are connect-redis's.
 #[derive(Clone, Debug)]
 #[must_use]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent settings, each set by name"
+)]
 pub struct RedisOptions {
     pub(super) prefix: String,
     pub(super) user_prefix: String,
