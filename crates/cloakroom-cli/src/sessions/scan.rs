@@ -87,7 +87,9 @@ mod tests {
             (&[foreign, own, foreign], false),
         ] {
             let mut fit = Fit::default();
-            fits.iter().for_each(|fits| fit.note(*fits));
+            for fits in fits {
+                fit.note(*fits);
+            }
             assert_eq!(fit.fault().is_some(), is_at_fault, "{fits:?}");
         }
     }

@@ -118,12 +118,11 @@ async fn store_all(
             };
             at += 1;
             progress.at(at);
-            match text.ok().and_then(|text| parse(&text)) {
-                Some((id, stored)) => under_way.push(one(opened, at, id, stored, if_newer)),
-                None => {
-                    failure = Some(Stop::Line(at));
-                    is_over = true;
-                }
+            if let Some((id, stored)) = text.ok().and_then(|text| parse(&text)) {
+                under_way.push(one(opened, at, id, stored, if_newer));
+            } else {
+                failure = Some(Stop::Line(at));
+                is_over = true;
             }
             continue;
         }
