@@ -1,5 +1,6 @@
 //! The commands on the wire: what they ask of the server, and the state after one is lost.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use mongodb::bson::{Document, doc};
 use mongodb::event::EventHandler;
 use mongodb::event::command::CommandEvent;
 use testbed::{Mongo, Proxy};
+use tokio::runtime::Handle;
 
-use super::{clock, connect, database, entry, found};
+use super::{clock, collection, connect, database, entry, found};
 use crate::id::SessionId;
 use crate::store::mongodb::connection::connect::parse;
 use crate::store::mongodb::{MongoInner, MongoOptions, MongoStore};
@@ -80,6 +82,44 @@ async fn ends_of_sessions_wait_for_a_majority() {
         }
     }
     assert_eq!((deletes, marks), (4, 4));
+}
+
+/// A query reads no snapshot: it misses a session that is stored behind its place under a new id and deleted
+/// before it under the old one.
+#[tokio::test(flavor = "multi_thread")]
+async fn f26_a_session_that_one_query_missed_is_ended() {
+    let database = database();
+    let sessions = collection::<Document>(&database, "sessions").await;
+    let (runtime, missed) = (Handle::current(), Arc::new(Mutex::new(None)));
+    let hidden = Arc::clone(&missed);
+    let queries = AtomicUsize::new(0);
+    let url = Mongo::shared().url(&database);
+    let store = watched(&url, MongoOptions::new(), move |command| {
+        if command.get_str("find").ok() != Some("sessions") {
+            return;
+        }
+        let hide_or_show = async {
+            match queries.fetch_add(1, Ordering::SeqCst) {
+                0 => {
+                    let document = sessions.find_one_and_delete(doc! {}).await.unwrap();
+                    *hidden.lock().unwrap() = document;
+                }
+                1 => {
+                    let document = hidden.lock().unwrap().take();
+                    sessions.insert_one(document.unwrap()).await.unwrap();
+                }
+                _ => {}
+            }
+        };
+        tokio::task::block_in_place(|| runtime.block_on(hide_or_show));
+    });
+    let store = store.await;
+    let id = SessionId::random();
+    let entry = entry(r#","userId":"ada""#);
+    store.create(&id, &entry).await.unwrap();
+    assert_eq!(store.destroy_by_user("ada", None).await.unwrap(), 1);
+    assert!(missed.lock().unwrap().is_none(), "it was there again");
+    assert!(found(&database, id.expose()).await.is_none());
 }
 
 /// The old session may be gone: were the new one deleted, there would be none.
