@@ -52,8 +52,12 @@ impl Client {
     }
 
     async fn close(&self, session: &Session) {
-        // A session that ended meanwhile is not saved: that is what is asked here.
-        let closed = self.manager.close(session).await.unwrap();
+        let closed = match self.manager.close(session).await {
+            // A busy server answered too late: the client is told, and has no other cookie.
+            Err(error) if error.is_temporary() => return,
+            // A session that ended meanwhile is not saved: that is what is asked here.
+            closed => closed.unwrap(),
+        };
         if let Some(field) = closed.set_cookie {
             let cookie = field.split(';').next().unwrap().to_owned();
             self.cookie.send_replace(cookie);
