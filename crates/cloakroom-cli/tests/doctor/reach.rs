@@ -40,11 +40,11 @@ fn the_server_s_own_words_are_passed_on() {
         ),
         (
             format!("postgres://postgres:hunter2@127.0.0.1:{postgres}/nowhere"),
-            "database \"nowhere\" does not exist",
+            "database \"…\" does not exist",
         ),
         (
             format!("postgres://stranger:hunter2@127.0.0.1:{postgres}/postgres"),
-            "role \"stranger\" does not exist",
+            "role \"…\" does not exist",
         ),
     ] {
         let said = doctor(&url, &[]);

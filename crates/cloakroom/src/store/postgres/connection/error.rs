@@ -83,7 +83,7 @@ impl QueryError {
     fn with_words(self, error: &Error) -> Self {
         let said = error
             .as_db_error()
-            .map(tokio_postgres::error::DbError::message);
+            .and_then(|said| nameless(said.message()));
         let text = match said {
             Some(said) => format!("{} ({said})", self.text),
             None => self.text,
@@ -213,7 +213,22 @@ fn by_class(code: &str) -> &'static str {
     }
 }
 
-/// Describes a broken connection, without the address that the driver may name.
+/// Returns what a server says without what it quotes, from the first name to the last: those are parts of the
+/// URL, and may hold quotes. `None` of another language than English, which quotes otherwise.
+fn nameless(said: &str) -> Option<String> {
+    if !said.is_ascii() {
+        return None;
+    }
+    let quotes = said.find('"').zip(said.rfind('"'));
+    Some(match quotes {
+        Some((first, last)) if first < last => {
+            format!("{}\"…\"{}", &said[..first], &said[last + 1..])
+        }
+        Some((first, _)) => format!("{}\"…", &said[..first]),
+        None => said.to_owned(),
+    })
+}
+
 fn io_kind(error: &Error) -> Option<io::ErrorKind> {
     let cause = error.source()?.downcast_ref::<io::Error>()?;
     Some(cause.kind())
@@ -223,6 +238,7 @@ fn is_timeout(error: &Error) -> bool {
     io_kind(error) == Some(io::ErrorKind::TimedOut)
 }
 
+/// Describes a broken connection, without the address that the driver may name.
 fn broken(error: &Error) -> String {
     match io_kind(error) {
         Some(io::ErrorKind::InvalidData) => {
@@ -241,4 +257,26 @@ fn broken(error: &Error) -> String {
 fn lacks_tls(error: &Error) -> bool {
     let source = error.source().map(ToString::to_string);
     source.is_some_and(|text| text.contains("does not support TLS"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nameless;
+
+    #[test]
+    fn what_a_server_says_repeats_no_name_of_the_url() {
+        #[rustfmt::skip]
+        let table = [
+            (r#"role "hunter2" does not exist"#,         Some(r#"role "…" does not exist"#)),
+            (r#"permission for "a" on "b" is missing"#,  Some(r#"permission for "…" is missing"#)),
+            ("sorry, too many clients already",          Some("sorry, too many clients already")),
+            (r#"database "a"hunter2"b" does not exist"#, Some(r#"database "…" does not exist"#)),
+            (r#"database "hunter2"#,                     Some(r#"database "…"#)),
+            ("le rôle « hunter2 » n'existe pas",          None),
+            ("Rolle »hunter2« existiert nicht",           None),
+        ];
+        for (said, expected) in table {
+            assert_eq!(nameless(said).as_deref(), expected, "{said}");
+        }
+    }
 }
