@@ -1,6 +1,7 @@
 //! A server as a child process that outlives neither its owner nor this process.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{LazyLock, Mutex};
 use std::thread;
+use std::time::Duration;
 
 type Spawn = Box<dyn FnOnce() + Send>;
 
@@ -36,7 +38,7 @@ impl Process {
         if let Some(user) = user {
             command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
         }
-        let log = std::fs::File::options()
+        let log = fs::File::options()
             .create(true)
             .append(true)
             .open(directory.join("log"))
@@ -54,12 +56,35 @@ impl Process {
         }
     }
 
-    /// Sends a signal by its name: `STOP`, `CONT`, `KILL`, `TERM`.
+    /// Sends a signal by its name: `STOP`, `CONT`, `KILL`, `TERM`. After `STOP` the process stands still: on a
+    /// busy machine one of its threads may run on for a moment.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args([format!("-{name}"), self.child.id().to_string()])
             .status();
         assert!(sent.expect("kill is there").success(), "kill -{name}");
+        for _ in 0..1000 {
+            if name != "STOP" || self.stands_still() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it runs on after kill -{name}");
+    }
+
+    /// Returns `true` if each of its threads is stopped, or it is gone.
+    fn stands_still(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let is_stopped = |thread: fs::DirEntry| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The state comes after the name, which may hold anything.
+            let state = stat
+                .rsplit(") ")
+                .next()
+                .and_then(|rest| rest.chars().next());
+            matches!(state, None | Some('T' | 't' | 'Z' | 'X'))
+        };
+        threads.map_or(true, |threads| threads.flatten().all(is_stopped))
     }
 
     /// Ends the server as a crash does, and waits until it is gone.
