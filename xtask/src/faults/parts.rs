@@ -53,7 +53,7 @@ impl Part {
             name,
             fault,
             holds,
-            load: "see its tests",
+            load: "as its tests say",
             control: "–",
             tests: &[],
             rounds: Rounds {
