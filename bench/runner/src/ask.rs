@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use crate::answer;
 
-/// What a server answers to one request.
+/// The response to one request.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) status: u16,

@@ -1,4 +1,4 @@
-//! What becomes of a session when requests of one visitor meet: lost steps, ids that a login replaced.
+//! Counts lost steps, and ids that open although a login replaced them, when requests of one visitor meet.
 
 use std::net::SocketAddr;
 use std::thread;

@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// What all subcommands share stands under a heading, behind what is the subcommand's own.
+    /// Options that all subcommands share stand under a heading, behind the subcommand's own.
     #[test]
     fn shared_options_have_a_heading() {
         let command = definition();

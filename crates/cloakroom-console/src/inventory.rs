@@ -1,4 +1,4 @@
-//! What was counted last: all sessions one by one, and their number.
+//! The last counts: all sessions one by one, and their number.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

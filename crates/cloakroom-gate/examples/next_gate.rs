@@ -29,7 +29,7 @@ mod page;
 #[path = "../../cloakroom/examples/fronts/serve.rs"]
 mod serve;
 
-/// What anybody may have: the login, and the files that a build of Next names by their content. `/_next/data/` and
+/// The public paths: the login, and the files that a build of Next names by their content. `/_next/data/` and
 /// `/_next/image` are not among them: the one is rendered, the other fetches the URL in its query.
 const RULES: &str = r#"
 login = "/login"

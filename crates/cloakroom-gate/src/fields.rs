@@ -45,7 +45,7 @@ pub const RESERVED_FIELDS: [&str; 29] = [
     "x-webauth-user",
 ];
 
-/// How the names of other such fields begin.
+/// The beginnings of the names of other such fields.
 pub const RESERVED_PREFIXES: [&str; 8] = [
     "cf-connecting-",
     "x-auth-request-",

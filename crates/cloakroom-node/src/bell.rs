@@ -32,7 +32,7 @@ pub struct Bell(Arc<Inner>);
 struct Inner {
     ring: Ring,
     done: Mutex<Vec<String>>,
-    /// What is to begin when JavaScript says [`go`].
+    /// The operations that begin when JavaScript says [`go`].
     asked: Mutex<Vec<Arc<Waiting>>>,
 }
 

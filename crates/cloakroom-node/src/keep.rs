@@ -13,7 +13,7 @@ use crate::policy::policy;
 /// One middleware's sessions.
 pub struct Keep {
     pub(crate) manager: Manager,
-    /// Whether an operation of the store has to be waited for.
+    /// Tells whether an operation of the store has to be waited for.
     pub(crate) is_remote: bool,
 }
 

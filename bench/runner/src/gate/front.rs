@@ -1,4 +1,4 @@
-//! What stands before the application: the processes of each front, on a core of their own.
+//! The processes of each front before the application, on a core of their own.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};

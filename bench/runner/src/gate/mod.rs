@@ -1,4 +1,4 @@
-//! What a gate costs: an application alone, behind nginx, and behind `cloakroom gate`, in one interleaved run.
+//! Measures a gate: an application alone, behind nginx, and behind `cloakroom gate`, in one interleaved run.
 
 mod front;
 mod load;

@@ -191,7 +191,7 @@ mod tests {
         assert!(!text.contains("secret"), "{text}");
     }
 
-    /// What is described is set under the same name, or in code alone.
+    /// A described setting is set under the same name, or in code alone.
     #[test]
     fn names_are_those_of_the_settings() {
         let own = described(&settings(&["max_sessions=3"])).unwrap();

@@ -1,4 +1,4 @@
-//! What the gate and the console count, read from their `/metrics`, is exactly what happened.
+//! Compares the counts of the gate and the console, read from their `/metrics`, with what happened.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

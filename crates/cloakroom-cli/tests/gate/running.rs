@@ -36,7 +36,7 @@ pub(crate) struct Front {
 /// A running proxy.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    /// Where it speaks HTTP/2 in clear text; some have a port for that.
+    /// The address of HTTP/2 in clear text; some have a port for that.
     pub(crate) http2: SocketAddr,
     process: Process,
 }

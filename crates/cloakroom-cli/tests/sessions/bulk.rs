@@ -35,12 +35,12 @@ pub(crate) struct Bulk {
     pub(crate) name: &'static str,
     pub(crate) url: String,
     pub(crate) proxy: Option<Proxy>,
-    /// What the store is called with its version.
+    /// The store's name with its version.
     pub(crate) version: String,
     _server: Server,
 }
 
-/// What goes with the store.
+/// The options that go with the store.
 #[expect(dead_code, reason = "it is dropped, and nothing else")]
 enum Server {
     File(Directory),

@@ -14,7 +14,7 @@ const PAGE: u64 = 500;
 /// Memory by which a run on ten times the sessions may differ, in KiB: buffers of the allocator, threads.
 const NOISE: u64 = 12 * 1024;
 
-/// What a run of the command has come to.
+/// The figures of one run of the command.
 struct Run {
     seconds: f64,
     peak_kib: u64,

@@ -1,4 +1,4 @@
-//! What only looks needs no right to write, waits for no writer, and creates nothing.
+//! A command that only looks needs no right to write, waits for no writer, and creates nothing.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -27,7 +27,7 @@ use Must::{Arrive, Harmless, Stay};
 /// Time without a byte after which an answer is taken to be over: a proxy may wait for the rest of a request. What
 /// comes later is judged all the same, with the attempts after it.
 const SILENCE: Duration = Duration::from_secs(1);
-/// What a client writes into every field that is not a client's.
+/// The value that a client writes into every field that is not a client's.
 const EVE: &str = "eve";
 
 /// A way to the application.
@@ -48,12 +48,12 @@ struct Site {
     ada: String,
 }
 
-/// What has to become of an attempt.
+/// The outcome that an attempt must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Must {
     /// Nothing reaches the application, and the client is told no 1xx, 2xx or 3xx of it.
     Stay,
-    /// What reaches the application, if anything, is what this client may send.
+    /// A request that reaches the application is one that this client may send.
     Harmless,
     /// It reaches the application by every door, as what this client may send.
     Arrive,

@@ -88,7 +88,7 @@ impl SqliteStore {
     /// may not write, and on a file system that is mounted for reading. Nothing is created, and every write is
     /// [`StoreErrorKind::Invalid`].
     ///
-    /// Where not even the files beside it can be created and no process has it open, the file is read as it is:
+    /// If not even the files beside it can be created and no process has it open, the file is read as it is:
     /// a process that opened it for writing meanwhile would not be noticed.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! When pruning looks at a row, and what a write changes in the file.
+//! The time at which pruning looks at a row, and the pages that a write changes.
 
 use std::path::PathBuf;
 use std::time::Duration;
