@@ -140,13 +140,17 @@ impl Coordinator {
     }
 
     /// Parses a record that the store returned, unless it is in the cache of parsed records.
-    pub(crate) fn record(&self, text: RecordText) -> Result<Arc<Record>, RecordError> {
-        if let Some(record) = self.record_cache.get(&text) {
+    pub(crate) fn record(
+        &self,
+        id: &SessionId,
+        text: RecordText,
+    ) -> Result<Arc<Record>, RecordError> {
+        if let Some(record) = self.record_cache.get(id, &text) {
             return Ok(record);
         }
         let limit = self.policy.settings().record_limit;
         let record = Arc::new(Record::parse(text, limit)?);
-        self.record_cache.insert(&record);
+        self.record_cache.insert(id, &record);
         Ok(record)
     }
 

@@ -70,7 +70,7 @@ impl Coordinator {
                 .await?
             {
                 store::CasOutcome::Stored => {
-                    let written = self.written(merged);
+                    let written = self.written(successor.as_ref().unwrap_or(id), merged);
                     return Ok(WrittenEdits {
                         successor,
                         is_merged,
@@ -79,12 +79,12 @@ impl Coordinator {
                 }
                 store::CasOutcome::NotFound => {
                     let (next, stored) = self.renewed(successor.as_ref().unwrap_or(id)).await?;
-                    base = self.parse(stored.text)?;
+                    base = self.parse(&next, stored.text)?;
                     key = Cow::Owned(self.key(&next).into_owned());
                     successor = Some(next);
                 }
                 store::CasOutcome::Conflict(stored) => {
-                    base = self.parse(stored.text)?;
+                    base = self.parse(successor.as_ref().unwrap_or(id), stored.text)?;
                     is_merged = true;
                 }
             }
@@ -117,7 +117,7 @@ impl Coordinator {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
                 outcome => {
                     outcome?;
-                    return Ok(self.written(merged).of(&mut edit));
+                    return Ok(self.written(id, merged).of(&mut edit));
                 }
             }
         }
@@ -156,7 +156,8 @@ impl Coordinator {
                 Err(error) => return Err(error.into()),
                 Ok(store::CasOutcome::Stored) => {
                     self.watch.is_over(&old_key);
-                    let written = self.written(merged);
+                    self.record_cache.remove(&old);
+                    let written = self.written(id, merged);
                     return Ok(WrittenEdits {
                         is_merged,
                         ..written
@@ -168,7 +169,7 @@ impl Coordinator {
                     let stays =
                         leaves_id(&self.policy, edit.rotation, base.as_deref(), &merged.record);
                     if base.is_some() {
-                        base = Some(self.parse(stored.text)?);
+                        base = Some(self.parse(&next, stored.text)?);
                     } else if edit.required.is_some() {
                         edit.required = Some(stored.text);
                     }
@@ -185,7 +186,7 @@ impl Coordinator {
                     edit.required = Some(stored.text);
                 }
                 Ok(store::CasOutcome::Conflict(stored)) => {
-                    base = Some(self.parse(stored.text)?);
+                    base = Some(self.parse(&old, stored.text)?);
                     is_merged = true;
                 }
             }
@@ -222,18 +223,17 @@ impl Coordinator {
     ) -> Result<Arc<Record>, SaveError> {
         match last {
             Some(last) => Ok(last),
-            None => self.parse(self.get(id).await?.ok_or(SaveError::Gone)?.text),
+            None => self.parse(id, self.get(id).await?.ok_or(SaveError::Gone)?.text),
         }
     }
 
-    /// Notes a written record. A store in this process's memory may give its text to the next request.
-    fn written(&self, merged: Merged) -> WrittenEdits {
+    /// Notes a written record, for the next request of the session.
+    fn written(&self, id: &SessionId, merged: Merged) -> WrittenEdits {
         let Merged {
-            entry: NewRecord { text, expires, .. },
+            entry: NewRecord { expires, .. },
             record,
         } = merged;
-        drop(text);
-        self.record_cache.insert(&record);
+        self.record_cache.insert(id, &record);
         WrittenEdits {
             record,
             expires,
@@ -242,8 +242,8 @@ impl Coordinator {
         }
     }
 
-    fn parse(&self, text: RecordText) -> Result<Arc<Record>, SaveError> {
-        self.record(text)
+    fn parse(&self, id: &SessionId, text: RecordText) -> Result<Arc<Record>, SaveError> {
+        self.record(id, text)
             .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error).into())
     }
 }

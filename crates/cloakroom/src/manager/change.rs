@@ -90,7 +90,7 @@ impl Manager {
         };
         loop {
             let unreadable = |error| StoreError::new(StoreErrorKind::Corrupt, error);
-            let record = self.0.record(stored.text).map_err(unreadable)?;
+            let record = self.0.record(&key, stored.text).map_err(unreadable)?;
             if !belongs(self.policy(), record.metadata().map(AsRef::as_ref)) {
                 return Ok(false);
             }

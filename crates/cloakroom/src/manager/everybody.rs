@@ -90,7 +90,7 @@ impl Manager {
         let record = match self.0.get_uncached_at(key).await {
             Err(error) if error.kind() == StoreErrorKind::Corrupt => None,
             stored => match stored? {
-                Some(stored) => self.0.record(stored.text).ok(),
+                Some(stored) => self.0.record(key, stored.text).ok(),
                 None => return Ok(false),
             },
         };

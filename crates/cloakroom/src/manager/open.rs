@@ -95,7 +95,7 @@ impl Manager {
         id: SessionId,
         stored: StoredRecord,
     ) -> Option<Box<SessionState>> {
-        let record = self.0.record(stored.text).ok()?;
+        let record = self.0.record(&id, stored.text).ok()?;
         if !lifecycle::belongs(self.policy(), record.metadata().map(AsRef::as_ref)) {
             return None;
         }
@@ -131,7 +131,7 @@ impl Manager {
             tracing::debug!(?id, "no such session");
             return Ok(Opened::Unknown);
         };
-        let record = match self.0.record(stored.text) {
+        let record = match self.0.record(id, stored.text) {
             Ok(record) => record,
             Err(error) => {
                 warn_of_unreadable(id, &error);

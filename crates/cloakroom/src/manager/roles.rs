@@ -81,11 +81,11 @@ impl Manager {
             },
         };
         loop {
-            let parse = || self.0.record(stored.text.clone()).ok();
+            let parse = || self.0.record(key, stored.text.clone()).ok();
             if !is_own(self.policy(), &stored.text, parse, user) {
                 return Ok(Changed::NotTheirs);
             }
-            let Ok(record) = self.0.record(stored.text) else {
+            let Ok(record) = self.0.record(key, stored.text) else {
                 return Ok(Changed::NotTheirs);
             };
             let (read, written) = self.amend(key, &record, stored.expires, patch).await?;

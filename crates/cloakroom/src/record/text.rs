@@ -44,16 +44,6 @@ impl RecordText {
         Arc::ptr_eq(&self.bytes, &other.bytes) && self.start == other.start
     }
 
-    /// Returns `true` if other clones share these bytes.
-    pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.bytes) > 1
-    }
-
-    /// Returns the address of the bytes.
-    pub(crate) fn address(&self) -> usize {
-        self.bytes.as_ptr().addr()
-    }
-
     /// Returns the texts before the record; empty unless made by [`RecordText::behind`].
     pub fn prefixes(&self) -> [&str; 2] {
         let (second, start) = (self.second as usize, self.start as usize);
@@ -91,7 +81,7 @@ impl Deref for RecordText {
 
 impl PartialEq for RecordText {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other
+        self.is(other) || **self == **other
     }
 }
 

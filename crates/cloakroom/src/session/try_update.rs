@@ -114,7 +114,7 @@ impl Session {
         if let Some(id) = self.stored_id() {
             let stored = self.read_or_follow(&id).await?;
             let stored = stored.ok_or(SessionError::Gone)?;
-            let record = self.coordinator().record(stored.text);
+            let record = self.coordinator().record(&id, stored.text);
             let record = record.map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error))?;
             self.lock(|held| held.refresh_base(record, stored.expires));
         }

@@ -50,6 +50,15 @@ impl<T, const COUNT: usize> BoundedCache<T, COUNT> {
         drop(former);
     }
 
+    /// Removes the value with that hash, if there is one.
+    pub(crate) fn remove(&self, hash: u64) {
+        let Some(sets) = self.sets.get() else { return };
+        let mut ways = lock(&sets[Self::index(hash)]);
+        let former = ways.index_of(hash).and_then(|at| ways.each[at].take());
+        drop(ways);
+        drop(former);
+    }
+
     #[expect(
         clippy::cast_possible_truncation,
         reason = "any bits of a hash will do"
@@ -60,11 +69,15 @@ impl<T, const COUNT: usize> BoundedCache<T, COUNT> {
 }
 
 impl<T> CacheSet<T> {
-    fn place(&mut self, hash: u64) -> &mut Option<(u64, T)> {
+    /// Returns the index of the entry with that hash.
+    fn index_of(&self, hash: u64) -> Option<usize> {
         let is_own = |way: &Option<(u64, T)>| way.as_ref().is_some_and(|(own, _)| *own == hash);
-        let own = self.each.iter().position(is_own);
+        self.each.iter().position(is_own)
+    }
+
+    fn place(&mut self, hash: u64) -> &mut Option<(u64, T)> {
         let free = || self.each.iter().position(Option::is_none);
-        let at = own.or_else(free).unwrap_or_else(|| {
+        let at = self.index_of(hash).or_else(free).unwrap_or_else(|| {
             self.next = (self.next + 1) % WAYS;
             self.next
         });
@@ -111,6 +124,10 @@ mod tests {
         );
         assert_eq!(find(2), None);
         assert_eq!(places.get(1, |_| None::<()>), None);
+        places.remove(11);
+        places.remove(1);
+        assert_eq!(find(1), None);
+        places.insert(1, 10);
         places.insert(9, 90);
         assert_eq!(find(9), Some(90));
         assert_eq!([1, 3, 5, 7].into_iter().filter_map(find).count(), 3);

@@ -267,7 +267,7 @@ fn user_session(
     stored: StoredRecord,
 ) -> Option<UserSession> {
     let policy = &coordinator.policy;
-    let parse = || coordinator.record(stored.text.clone()).ok();
+    let parse = || coordinator.record(&key, stored.text.clone()).ok();
     let is_own = is_own(policy, &stored.text, parse, user);
     is_own.then(|| UserSession::of(policy, key, stored, coordinator.now()))?
 }

@@ -173,7 +173,7 @@ impl Shard {
         expired.extend(self.table.extract_if(|slot| slot.expires <= now));
         // An allocator reuses first what was freed first, and returns free memory above it to the system: the
         // lowest are freed first.
-        expired.sort_unstable_by_key(|slot| slot.text.address());
+        expired.sort_unstable_by_key(|slot| slot.text.as_ptr().addr());
         self.bytes -= expired.iter().map(Slot::size).sum::<usize>();
         if self.table.num_buckets() > SMALL && self.table.len() < self.table.capacity() / 4 {
             let to = self.table.len() * 2;
