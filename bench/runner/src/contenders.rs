@@ -119,6 +119,12 @@ impl Contender {
         self.family == Family::Process && self.kind != "cookie"
     }
 
+    /// Returns `true` if it has a route beside its session layer and one inside that does not ask for a session; those
+    /// with a database have the same layer.
+    pub(crate) fn shows_layer(&self) -> bool {
+        self.family == Family::Process && self.program != Program::Express
+    }
+
     /// Returns the number of requests of one measurement: about a second of them.
     pub(crate) fn requests(&self, route: Route) -> usize {
         let writes = matches!(route, Route::Bump | Route::Login);

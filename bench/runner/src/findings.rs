@@ -49,10 +49,18 @@ impl Findings {
         ratios(&series(name), &series(to))
     }
 
+    /// The CPU of a request inside the layer whose handler does not ask for its session, over that of one beside it.
+    pub(crate) fn layer(&self, name: &str) -> Vec<f64> {
+        let series = |route| self.series(name, route, CPU);
+        let [plain, unasked] = Route::LAYER.map(series);
+        ratios(&unasked, &plain)
+    }
+
     /// Returns all tables that have a row.
     pub(crate) fn tables(&self) -> Vec<Table> {
         let tables = [
             self.cpu_ratios(),
+            self.layers(),
             self.races(),
             self.cpu_times(),
             self.rate_ratios(),
@@ -77,6 +85,22 @@ impl Findings {
                 .into(),
             scale: Scale::Logarithmic,
             ..self.by_route(figures)
+        }
+    }
+
+    fn layers(&self) -> Table {
+        let row = |who: &Contender| {
+            let times = Route::LAYER.map(|route| defined(&self.series(who.name, route, CPU)));
+            let [plain, unasked] = times.map(|times| Spread::of(&times));
+            Row::of(who, vec![plain, unasked, Spread::of(&self.layer(who.name))])
+        };
+        let [plain, unasked] = Route::LAYER.map(Route::title);
+        Table {
+            name: "layer",
+            title: "CPU time of a request whose handler does not ask for its session, in microseconds".into(),
+            note: "No cookie; /plain is outside the session layer and /unasked inside it, in the same server. The                    quotient is of each round by itself. Less is better."
+                .into(),
+            ..self.table(vec![plain, unasked, "quotient".into()], row)
         }
     }
 

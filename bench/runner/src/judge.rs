@@ -77,6 +77,7 @@ fn in_process(findings: &Findings) -> Vec<Verdict> {
         )
     });
     verdicts.extend(signed);
+    verdicts.extend(layer(findings, ours));
     verdicts.push(below(
         findings,
         "cloakroom sqlite",
@@ -84,6 +85,26 @@ fn in_process(findings: &Findings) -> Vec<Verdict> {
         Route::Login,
     ));
     verdicts
+}
+
+/// Checks what the layer costs a visitor whose handler does not ask for a session.
+fn layer(findings: &Findings, ours: &str) -> [Verdict; 2] {
+    let own = Spread::of(&findings.layer(ours)).map(|own| own.median);
+    let peers = contenders::peers(Family::Process).into_iter();
+    let costs = peers.filter_map(|peer| Spread::of(&findings.layer(peer)));
+    let least = costs.map(|cost| cost.median).min_by(f64::total_cmp);
+    [
+        Verdict::of(
+            "a handler that does not ask for its session takes at most 1.1 times the CPU that it takes outside the layer",
+            own,
+            Bound::Most(1.1),
+        ),
+        Verdict::of(
+            "that is at most the quotient of every peer's layer; against the least of them",
+            own.zip(least).map(|(own, least)| own / least),
+            Bound::Most(1.0),
+        ),
+    ]
 }
 
 /// The peers in the process whose cookies are signed.

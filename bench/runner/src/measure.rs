@@ -82,7 +82,9 @@ pub(crate) fn turn(
     let mut crowd = Crowd::gather(server.at, connections, SESSIONS, contender.has_sessions())?;
     crowd.send_all(Route::Login)?;
     let mut samples = BTreeMap::new();
-    for route in Route::MEASURED {
+    let layer = Route::LAYER.into_iter();
+    let layer = layer.filter(|_| contender.shows_layer());
+    for route in layer.chain(Route::MEASURED) {
         let requests = contender.requests(route) / setting.effort.part;
         crowd.send(route, requests / 4)?;
         samples.insert(route, sample(&server, &mut crowd, route, requests)?);

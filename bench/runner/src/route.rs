@@ -27,7 +27,9 @@ pub(crate) struct Visit<'a> {
 }
 
 impl Route {
-    /// The routes that are measured.
+    /// The routes that show what a layer costs whose session no handler asks for: beside it, and inside it.
+    pub(crate) const LAYER: [Self; 2] = [Self::Plain, Self::Unasked];
+    /// The routes that are measured with every contender.
     pub(crate) const MEASURED: [Self; 4] = [Self::Anon, Self::Me, Self::Bump, Self::Login];
 
     pub(crate) fn method(self) -> &'static str {

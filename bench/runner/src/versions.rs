@@ -117,8 +117,7 @@ pub(crate) fn of_gate(bench: &Path) -> Vec<Fact> {
         "nginx".to_owned(),
         nginx.unwrap_or_else(|_| "not there".to_owned()),
     ));
-    let peer =
-        "oauth2-proxy is not a package of Debian 12, and was not measured";
+    let peer = "oauth2-proxy is not a package of Debian 12, and was not measured";
     facts.push(("not here".to_owned(), peer.to_owned()));
     facts
 }
