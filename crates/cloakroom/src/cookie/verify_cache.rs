@@ -11,7 +11,7 @@ const LONGEST: usize = 256;
 /// The tickets that clients have shown or been given. A forged cookie is never inserted, so that forging fills nothing and
 /// evicts nothing.
 #[derive(Default)]
-pub(super) struct VerifyCache(BoundedCache<Box<CacheEntry>, PLACES>);
+pub(super) struct VerifyCache(BoundedCache<CacheEntry, PLACES>);
 
 struct CacheEntry {
     value: Box<[u8]>,
@@ -44,7 +44,7 @@ impl VerifyCache {
             value: value.into(),
             ticket: ticket.clone(),
         };
-        self.0.insert(hash, Box::new(known));
+        self.0.insert(hash, known);
     }
 }
 

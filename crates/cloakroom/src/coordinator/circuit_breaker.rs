@@ -75,9 +75,9 @@ impl BreakerState {
         }
     }
 
-    fn leave(self, end: Outcome, now: Instant) -> Self {
-        let open = Self::Open {
-            until: now + OPEN_FOR,
+    fn leave(self, end: Outcome, now: impl FnOnce() -> Instant) -> Self {
+        let open = || Self::Open {
+            until: now() + OPEN_FOR,
         };
         match (self, end) {
             (_, Outcome::Success) => Self::default(),
@@ -86,7 +86,7 @@ impl BreakerState {
                     failures: failures + 1,
                 }
             }
-            (Self::Closed { .. }, Outcome::Timeout) | (Self::HalfOpen, _) => open,
+            (Self::Closed { .. }, Outcome::Timeout) | (Self::HalfOpen, _) => open(),
             // Those that were admitted before it opened finish late.
             (Self::Open { .. }, _) | (_, Outcome::FastFailure) => self,
         }
@@ -102,15 +102,19 @@ impl BreakerState {
 }
 
 impl CircuitBreaker {
-    /// Admits an operation that begins now; returns `None` where it is rejected.
-    pub(super) fn enter(&self, now: Instant) -> Option<BreakerPermit<'_>> {
+    /// Admits an operation that begins now; returns `None` where it is rejected. A closed breaker does not ask for
+    /// the time.
+    pub(super) fn enter(&self, now: impl FnOnce() -> Instant) -> Option<BreakerPermit<'_>> {
         let (pass, answers) = self.change(|count| {
-            let (state, pass) = count.state.enter(now);
+            let (state, pass) = match count.state {
+                closed @ BreakerState::Closed { .. } => (closed, Admit::Allow),
+                other => other.enter(now()),
+            };
             (Count { state, ..count }, (pass, count.answers))
         });
         (pass != Admit::Reject).then_some(BreakerPermit {
             breaker: self,
-            begin: now,
+            begin: None,
             answers,
             probes: pass == Admit::Probe,
             ended: false,
@@ -138,7 +142,7 @@ impl CircuitBreaker {
 
 impl Count {
     /// Records the outcome of an operation that began at `before` answers.
-    fn leave(self, end: Outcome, before: u64, now: Instant) -> Self {
+    fn leave(self, end: Outcome, before: u64, now: impl FnOnce() -> Instant) -> Self {
         let (end, answers) = match end {
             Outcome::Success => (end, self.answers.wrapping_add(1)),
             // The store answers, just not this operation: the others go on.
@@ -156,7 +160,8 @@ impl Count {
 /// An admitted operation that is under way.
 pub(super) struct BreakerPermit<'a> {
     breaker: &'a CircuitBreaker,
-    begin: Instant,
+    /// The time since which it waits; `None` for one that does not.
+    begin: Option<Instant>,
     /// Number of operations that were answered before this one began.
     answers: u64,
     probes: bool,
@@ -164,18 +169,26 @@ pub(super) struct BreakerPermit<'a> {
 }
 
 impl BreakerPermit<'_> {
+    /// Notes that the operation is not done at once: it waits from now on.
+    pub(super) fn waits(&mut self, now: Instant) {
+        self.begin = Some(now);
+    }
+
+    fn has_waited_long(&self) -> bool {
+        self.begin.is_some_and(|begin| begin.elapsed() >= SLOW_CALL)
+    }
+
     /// Reports whether the store has answered, even if it refused.
     pub(super) fn end(mut self, answered: bool) {
         self.ended = true;
         // A success closes the breaker at any time, and needs no reading of the clock.
-        let now = if answered { self.begin } else { Instant::now() };
         let end = match answered {
             true => Outcome::Success,
-            false if now - self.begin < SLOW_CALL => Outcome::FastFailure,
-            false => Outcome::Timeout,
+            false if self.has_waited_long() => Outcome::Timeout,
+            false => Outcome::FastFailure,
         };
         let (was, is) = self.breaker.change(|count| {
-            let next = count.leave(end, self.answers, now);
+            let next = count.leave(end, self.answers, Instant::now);
             (next, (count.state, next.state))
         });
         match (was, is) {
@@ -195,15 +208,15 @@ impl Drop for BreakerPermit<'_> {
         if self.ended {
             return;
         }
-        let now = Instant::now();
         self.breaker.change(|count| match self.probes {
             true => {
-                let state = count.state.given_up(now);
+                let state = count.state.given_up(Instant::now());
                 (Count { state, ..count }, ())
             }
             // The operation timed out, or its caller gave up after a long wait.
-            false if self.begin.elapsed() >= SLOW_CALL => {
-                (count.leave(Outcome::Timeout, self.answers, now), ())
+            false if self.has_waited_long() => {
+                let next = count.leave(Outcome::Timeout, self.answers, Instant::now);
+                (next, ())
             }
             false => (count, ()),
         });
@@ -213,6 +226,13 @@ impl Drop for BreakerPermit<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Admits an operation that has waited since then.
+    fn entered(breaker: &CircuitBreaker, since: Instant) -> Option<BreakerPermit<'_>> {
+        let mut permit = breaker.enter(|| since)?;
+        permit.waits(since);
+        Some(permit)
+    }
 
     fn closed(failures: u32) -> BreakerState {
         BreakerState::Closed { failures }
@@ -250,7 +270,7 @@ mod tests {
             (BreakerState::HalfOpen, Outcome::Success, closed(0)),
         ];
         for (state, end, next) in leaving {
-            assert_eq!(state.leave(end, now), next, "{state:?} {end:?}");
+            assert_eq!(state.leave(end, || now), next, "{state:?} {end:?}");
         }
     }
 
@@ -259,22 +279,22 @@ mod tests {
         for (ago, opens) in [(SLOW_CALL, true), (Duration::ZERO, false)] {
             let breaker = CircuitBreaker::default();
             for _ in 0..FAILURE_THRESHOLD {
-                breaker.enter(Instant::now() - ago).unwrap().end(false);
+                entered(&breaker, Instant::now() - ago).unwrap().end(false);
             }
-            assert_eq!(breaker.enter(Instant::now()).is_none(), opens);
+            assert_eq!(entered(&breaker, Instant::now()).is_none(), opens);
         }
     }
 
     #[test]
     fn it_is_told_once_that_it_opened_and_once_that_it_closed() {
         let breaker = CircuitBreaker::default();
-        let ago = || breaker.enter(Instant::now() - SLOW_CALL).unwrap();
+        let ago = || entered(&breaker, Instant::now() - SLOW_CALL).unwrap();
         let waiting: Vec<BreakerPermit<'_>> = (0..FAILURE_THRESHOLD).map(|_| ago()).collect();
         assert_eq!(breaker.news(), None);
         // Callers that gave up after a long wait open it as well.
         drop(waiting);
         assert_eq!([breaker.news(), breaker.news()], [Some(true), None]);
-        let probe = breaker.enter(Instant::now() + OPEN_FOR).unwrap();
+        let probe = entered(&breaker, Instant::now() + OPEN_FOR).unwrap();
         assert_eq!(breaker.news(), None);
         probe.end(true);
         assert_eq!([breaker.news(), breaker.news()], [Some(false), None]);
@@ -295,7 +315,7 @@ mod tests {
                 (),
             )
         });
-        let enter = || breaker.enter(Instant::now());
+        let enter = || entered(&breaker, Instant::now());
         let probe = enter().unwrap();
         assert!(enter().is_none());
         drop(probe);
@@ -308,13 +328,13 @@ mod tests {
         for answered in [true, false] {
             let breaker = CircuitBreaker::default();
             let waiting: Vec<BreakerPermit<'_>> = (0..2 * FAILURE_THRESHOLD)
-                .map(|_| breaker.enter(Instant::now() - SLOW_CALL).unwrap())
+                .map(|_| entered(&breaker, Instant::now() - SLOW_CALL).unwrap())
                 .collect();
-            breaker.enter(Instant::now()).unwrap().end(answered);
+            entered(&breaker, Instant::now()).unwrap().end(answered);
             for permit in waiting {
                 permit.end(false);
             }
-            let is_open = breaker.enter(Instant::now()).is_none();
+            let is_open = entered(&breaker, Instant::now()).is_none();
             assert_eq!(is_open, !answered);
         }
     }

@@ -125,13 +125,11 @@ impl Coordinator {
     }
 
     async fn read<'a, T>(&self, ask: impl Fn() -> StoreFuture<'a, T>) -> Result<T, StoreError> {
-        let begin = Instant::now();
-        let end = begin + self.policy.settings().store_timeout;
-        let asked = self.until(begin, end, ask(), StoreErrorKind::Unavailable);
+        let mut limit = TimeLimit::of(self.policy.settings().store_timeout);
+        let asked = self.within(&mut limit, ask(), StoreErrorKind::Unavailable);
         match asked.await {
             Err(error)
-                if error.kind() == StoreErrorKind::Unavailable
-                    && begin.elapsed() < RETRY_WITHIN =>
+                if error.kind() == StoreErrorKind::Unavailable && limit.waited() < RETRY_WITHIN =>
             {
                 Box::pin(self.in_time(ask(), StoreErrorKind::Unavailable)).await
             }
@@ -335,9 +333,8 @@ impl Coordinator {
         operation: StoreFuture<'_, T>,
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
-        let begin = Instant::now();
-        let end = begin + self.policy.settings().store_timeout;
-        self.until(begin, end, operation, too_late).await
+        let mut limit = TimeLimit::of(self.policy.settings().store_timeout);
+        self.within(&mut limit, operation, too_late).await
     }
 
     /// Waits longer, for an operation on all sessions of a user.
@@ -346,20 +343,18 @@ impl Coordinator {
         operation: StoreFuture<'_, T>,
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
-        let begin = Instant::now();
-        let end = begin + self.policy.settings().store_timeout * BULK_FACTOR;
-        self.until(begin, end, operation, too_late).await
+        let mut limit = TimeLimit::of(self.policy.settings().store_timeout * BULK_FACTOR);
+        self.within(&mut limit, operation, too_late).await
     }
 
-    /// Waits for an operation that begins now until `end`, of which earlier operations may have used a part.
-    async fn until<T>(
+    /// Waits for an operation that begins now, within a time of which earlier operations may have used a part.
+    async fn within<T>(
         &self,
-        now: Instant,
-        end: Instant,
+        limit: &mut TimeLimit,
         mut operation: StoreFuture<'_, T>,
         too_late: StoreErrorKind,
     ) -> Result<T, StoreError> {
-        let Some(permit) = self.breaker.enter(now) else {
+        let Some(mut permit) = self.breaker.enter(Instant::now) else {
             self.tell_circuit();
             let reason = "the store did not answer others a moment ago";
             return Err(StoreError::new(StoreErrorKind::Unavailable, reason));
@@ -367,9 +362,13 @@ impl Coordinator {
         let outcome = match at_once(&mut operation).await {
             Some(outcome) => outcome,
             // Boxed, so that the futures of all requests are smaller.
-            None => Box::pin(tokio::time::timeout_at(end, operation))
-                .await
-                .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed))),
+            None => {
+                let now = Instant::now();
+                permit.waits(now);
+                Box::pin(tokio::time::timeout_at(limit.end(now), operation))
+                    .await
+                    .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed)))
+            }
         };
         let failure = outcome.as_ref().err().filter(|error| error.is_outage());
         match failure {
@@ -390,6 +389,31 @@ impl Coordinator {
             self.observers
                 .tell(|observer| observer.circuit_changed(is_open));
         }
+    }
+}
+
+/// The time that operations may take together, counted from where the first of them has to wait: one that is done at
+/// once costs no reading of the clock.
+struct TimeLimit {
+    timeout: Duration,
+    since: Option<Instant>,
+}
+
+impl TimeLimit {
+    fn of(timeout: Duration) -> Self {
+        Self {
+            timeout,
+            since: None,
+        }
+    }
+
+    /// Returns its end; it begins now, unless it has begun before.
+    fn end(&mut self, now: Instant) -> Instant {
+        *self.since.get_or_insert(now) + self.timeout
+    }
+
+    fn waited(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Coordinator, Followed, SaveError};
+use super::{Coordinator, Followed, SaveError, TimeLimit};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::lifecycle::{Edit, Merged, leaves_id, merge, succession};
@@ -63,10 +63,9 @@ impl Coordinator {
         let (mut tries, mut is_merged) = (self.tries(), false);
         while tries.another().await {
             let merged = merge(&self.policy, &key, Some(&base), edits)?;
-            let (now, end) = tries.begin();
             let writing = self.store.update(&key, base.text(), &merged.entry);
             match self
-                .until(now, end, writing, StoreErrorKind::Unknown)
+                .within(&mut tries.limit, writing, StoreErrorKind::Unknown)
                 .await?
             {
                 store::CasOutcome::Stored => {
@@ -142,14 +141,13 @@ impl Coordinator {
             let succession =
                 succession(&self.policy, edit.rotation, base.as_deref(), &merged.record);
             let retired = self.retire_for(succession, &old, id);
-            let (now, end) = tries.begin();
             let required = edit.required.clone();
             let read = base.as_ref().map(|base| base.text()).or(required.as_ref());
             let replacing = self
                 .store
                 .replace(&old_key, read, &key, &merged.entry, &retired);
             match self
-                .until(now, end, replacing, StoreErrorKind::Unknown)
+                .within(&mut tries.limit, replacing, StoreErrorKind::Unknown)
                 .await
             {
                 Err(error) if error.kind() == StoreErrorKind::IdTaken => *id = draw(),
@@ -197,8 +195,7 @@ impl Coordinator {
     fn tries(&self) -> CasRetry {
         CasRetry {
             made: 0,
-            timeout: self.policy.settings().store_timeout,
-            end: None,
+            limit: TimeLimit::of(self.policy.settings().store_timeout),
         }
     }
 
@@ -252,9 +249,7 @@ impl Coordinator {
 /// slow server succeeds at last.
 struct CasRetry {
     made: u32,
-    timeout: Duration,
-    /// The time limit, counted from the first call of the store.
-    end: Option<Instant>,
+    limit: TimeLimit,
 }
 
 impl CasRetry {
@@ -266,12 +261,10 @@ impl CasRetry {
             Box::pin(tokio::time::sleep(Duration::from_micros(128 * spread))).await;
         }
         self.made += 1;
-        self.end.is_none_or(|end| Instant::now() < end)
-    }
-
-    /// Returns the start of a try that begins now, and the time limit.
-    fn begin(&mut self) -> (Instant, Instant) {
+        if self.made == 1 {
+            return true;
+        }
         let now = Instant::now();
-        (now, *self.end.get_or_insert(now + self.timeout))
+        now < self.limit.end(now)
     }
 }
