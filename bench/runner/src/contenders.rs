@@ -97,6 +97,13 @@ pub(crate) fn chosen(only: &[String]) -> Vec<Contender> {
     all().into_iter().filter(is_chosen).collect()
 }
 
+/// Returns the baseline.
+pub(crate) fn bare() -> Contender {
+    let mut all = all().into_iter();
+    all.find(|who| who.name == BARE)
+        .expect("it is in the table")
+}
+
 /// Returns the names of a family's peers.
 pub(crate) fn peers(family: Family) -> Vec<&'static str> {
     let peers = all().into_iter();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::contenders::{BARE, Contender, Family};
-use crate::measure::Sample;
+use crate::measure::{Reading, Sample};
 use crate::races::{AT_ONCE, ROUNDS, Races};
 use crate::route::Route;
 use crate::stats::{Spread, ratios};
@@ -25,15 +25,31 @@ pub(crate) struct Findings {
     pub(crate) failures: Vec<(String, String)>,
 }
 
-/// One of the two figures of a sample.
-pub(crate) type Figure = fn(&Sample) -> f64;
+/// One of the two figures of a reading.
+pub(crate) type Figure = fn(&Reading) -> f64;
 
-pub(crate) const CPU: Figure = |sample| sample.cpu;
-pub(crate) const RATE: Figure = |sample| sample.rate;
+pub(crate) const CPU: Figure = |reading| reading.cpu;
+pub(crate) const RATE: Figure = |reading| reading.rate;
 
 impl Findings {
     /// The figure of each round, in their order.
     pub(crate) fn series(&self, name: &str, route: Route, figure: Figure) -> Vec<Option<f64>> {
+        self.of_samples(name, route, |sample| figure(&sample.own))
+    }
+
+    /// The figure of each round over that of bare axum a moment before.
+    fn relative(&self, name: &str, route: Route, figure: Figure) -> Vec<Option<f64>> {
+        self.of_samples(name, route, |sample| {
+            figure(&sample.own) / figure(&sample.beside)
+        })
+    }
+
+    fn of_samples(
+        &self,
+        name: &str,
+        route: Route,
+        figure: impl Fn(&Sample) -> f64,
+    ) -> Vec<Option<f64>> {
         let of = |round: &BTreeMap<(&'static str, Route), Sample>| {
             let found = round
                 .iter()
@@ -43,16 +59,19 @@ impl Findings {
         self.rounds.iter().map(of).collect()
     }
 
-    /// The quotients of two contenders, round by round.
+    /// The quotients of two contenders, round by round, each taken relative to bare axum a moment before it.
     pub(crate) fn compare(&self, name: &str, to: &str, route: Route, figure: Figure) -> Vec<f64> {
-        let series = |name| self.series(name, route, figure);
-        ratios(&series(name), &series(to))
+        let relative = |name| self.relative(name, route, figure);
+        if to == BARE {
+            return defined(&relative(name));
+        }
+        ratios(&relative(name), &relative(to))
     }
 
     /// The CPU of a request inside the layer whose handler does not ask for its session, over that of one beside it.
     pub(crate) fn layer(&self, name: &str) -> Vec<f64> {
-        let series = |route| self.series(name, route, CPU);
-        let [plain, unasked] = Route::LAYER.map(series);
+        let relative = |route| self.relative(name, route, CPU);
+        let [plain, unasked] = Route::LAYER.map(relative);
         ratios(&unasked, &plain)
     }
 
@@ -80,8 +99,8 @@ impl Findings {
         Table {
             name: "cpu-ratio",
             title: "CPU time of the server per request, relative to bare axum".into(),
-            note: "Each round by itself: the median of the quotients, and the least and the most. Less is better. \
-                   The second bare axum is the same program once more: what it differs from 1 by is the noise of the machine."
+            note: "Each over bare axum a moment before it on the same core: the median of the quotients, and the least and \
+                   the most. Less is better. What bare axum itself differs from 1 by is the noise of the machine."
                 .into(),
             scale: Scale::Logarithmic,
             ..self.by_route(figures)
@@ -260,15 +279,15 @@ pub(crate) mod tests {
         };
         for (round, samples) in (0_u32..).zip(&mut findings.rounds) {
             for (at, who) in (0_u32..).zip(&findings.contenders) {
-                let cpu = 10.0 * (1.0 + f64::from(round)) * (1.0 + 0.1 * f64::from(at));
+                let bare = 10.0 * (1.0 + f64::from(round));
+                let cpu = bare * (1.0 + 0.1 * f64::from(at));
                 for route in Route::MEASURED {
-                    samples.insert(
-                        (who.name, route),
-                        Sample {
-                            cpu,
-                            rate: 1e6 / cpu,
-                        },
-                    );
+                    let reading = |cpu| Reading {
+                        cpu,
+                        rate: 1e6 / cpu,
+                    };
+                    let (own, beside) = (reading(cpu), reading(bare));
+                    samples.insert((who.name, route), Sample { own, beside });
                 }
             }
         }

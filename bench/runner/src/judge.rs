@@ -272,7 +272,7 @@ mod tests {
         let promise = |findings: &Findings| judge(findings)[1].clone();
         assert_eq!(promise(&findings).word(), "holds");
         let peer = ("axum_session memory", Route::Me);
-        findings.rounds[1].get_mut(&peer).unwrap().cpu = 1.0;
+        findings.rounds[1].get_mut(&peer).unwrap().own.cpu = 1.0;
         let verdict = promise(&findings);
         assert_eq!(verdict.word(), "misses");
         assert!(

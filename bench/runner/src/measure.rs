@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bed::{Bed, Between};
-use crate::contenders::{Backing, Contender};
+use crate::contenders::{self, Backing, Contender};
 use crate::cores::Cores;
 use crate::load::Crowd;
 use crate::route::Route;
@@ -20,9 +20,17 @@ const CONNECTIONS_TO_SQLITE: usize = 8;
 /// Time after the last reply whose work is counted as well.
 const AFTERWARDS: Duration = Duration::from_millis(30);
 
-/// One route in one round.
+/// One route in one round, with bare axum on the same core a moment before: the machine's own speed changes from
+/// minute to minute.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample {
+    pub(crate) own: Reading,
+    pub(crate) beside: Reading,
+}
+
+/// The figures of some requests.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reading {
     /// Microseconds of CPU time per request.
     pub(crate) cpu: f64,
     /// Requests per second.
@@ -81,30 +89,58 @@ pub(crate) fn turn(
     };
     let mut crowd = Crowd::gather(server.at, connections, SESSIONS, contender.has_sessions())?;
     crowd.send_all(Route::Login)?;
-    let mut samples = BTreeMap::new();
+    let (mut samples, mut beside) = (BTreeMap::new(), Beside::start(setting)?);
     let layer = Route::LAYER.into_iter();
     let layer = layer.filter(|_| contender.shows_layer());
     for route in layer.chain(Route::MEASURED) {
         let requests = contender.requests(route) / setting.effort.part;
         crowd.send(route, requests / 4)?;
-        samples.insert(route, sample(&server, &mut crowd, route, requests)?);
+        let beside = beside.read(route)?;
+        let own = read(&server, &mut crowd, route, requests)?;
+        samples.insert(route, Sample { own, beside });
     }
     Ok(samples)
 }
 
-fn sample(
+/// Bare axum, which stands by.
+struct Beside {
+    server: Server,
+    crowd: Crowd,
+    requests: usize,
+}
+
+impl Beside {
+    fn start(setting: &Setting) -> Result<Self, String> {
+        let bare = contenders::bare();
+        let server = setting.start(&bare, "")?;
+        let mut crowd = Crowd::gather(server.at, CONNECTIONS, SESSIONS, bare.has_sessions())?;
+        crowd.send_all(Route::Login)?;
+        let requests = bare.requests(Route::Me) / setting.effort.part / 4;
+        Ok(Self {
+            server,
+            crowd,
+            requests,
+        })
+    }
+
+    fn read(&mut self, route: Route) -> Result<Reading, String> {
+        read(&self.server, &mut self.crowd, route, self.requests)
+    }
+}
+
+fn read(
     server: &Server,
     crowd: &mut Crowd,
     route: Route,
     requests: usize,
-) -> Result<Sample, String> {
+) -> Result<Reading, String> {
     let before = server.cpu()?;
     let (sent, took) = crowd.send(route, requests)?;
     thread::sleep(AFTERWARDS);
     let cpu = server.cpu()?.since(&before);
     #[expect(clippy::cast_precision_loss, reason = "thousands of requests")]
     let sent = sent as f64;
-    Ok(Sample {
+    Ok(Reading {
         cpu: cpu.as_secs_f64() * 1e6 / sent,
         rate: sent / took.as_secs_f64(),
     })
