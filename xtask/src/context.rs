@@ -121,7 +121,16 @@ impl Context {
     }
 
     fn logged(&self, command: &mut Command) -> io::Result<Finished> {
-        let mut log = File::options().read(true).append(true).open(&self.log)?;
+        // A command that is no step begins no log.
+        if let Some(folder) = self.log.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut options = File::options();
+        let mut log = options
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&self.log)?;
         let begin = log.metadata()?.len();
         let status = command
             .stdout(log.try_clone()?)

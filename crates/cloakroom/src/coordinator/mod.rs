@@ -8,6 +8,7 @@ mod pending_ends;
 mod record_cache;
 mod save_queue;
 mod successor;
+mod time_limit;
 mod writes;
 
 use std::borrow::Cow;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use pending_ends::{EndWay, PendingEnd};
 pub(crate) use save_queue::SaveError;
 pub(crate) use successor::Followed;
+use time_limit::TimeLimit;
 pub(crate) use writes::Saved;
 
 use crate::clock::{Clock, Timestamp};
@@ -359,16 +361,15 @@ impl Coordinator {
             let reason = "the store did not answer others a moment ago";
             return Err(StoreError::new(StoreErrorKind::Unavailable, reason));
         };
-        let outcome = match at_once(&mut operation).await {
-            Some(outcome) => outcome,
+        let outcome = if let Some(outcome) = at_once(&mut operation).await {
+            outcome
+        } else {
+            let now = Instant::now();
+            permit.waits(now);
             // Boxed, so that the futures of all requests are smaller.
-            None => {
-                let now = Instant::now();
-                permit.waits(now);
-                Box::pin(tokio::time::timeout_at(limit.end(now), operation))
-                    .await
-                    .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed)))
-            }
+            Box::pin(tokio::time::timeout_at(limit.end(now), operation))
+                .await
+                .unwrap_or_else(|elapsed| Err(StoreError::new(too_late, elapsed)))
         };
         let failure = outcome.as_ref().err().filter(|error| error.is_outage());
         match failure {
@@ -389,31 +390,6 @@ impl Coordinator {
             self.observers
                 .tell(|observer| observer.circuit_changed(is_open));
         }
-    }
-}
-
-/// The time that operations may take together, counted from where the first of them has to wait: one that is done at
-/// once costs no reading of the clock.
-struct TimeLimit {
-    timeout: Duration,
-    since: Option<Instant>,
-}
-
-impl TimeLimit {
-    fn of(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            since: None,
-        }
-    }
-
-    /// Returns its end; it begins now, unless it has begun before.
-    fn end(&mut self, now: Instant) -> Instant {
-        *self.since.get_or_insert(now) + self.timeout
-    }
-
-    fn waited(&self) -> Duration {
-        self.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 

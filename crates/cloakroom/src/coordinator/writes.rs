@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Coordinator, Followed, SaveError, TimeLimit};
+use super::time_limit::TimeLimit;
+use super::{Coordinator, Followed, SaveError};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::lifecycle::{Edit, Merged, leaves_id, merge, succession};
