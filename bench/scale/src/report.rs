@@ -64,7 +64,7 @@ impl Report {
         } = self;
         let mut page = format!(
             "# What each store does with a thousand sessions, and with ten million\n\n\
-             CasOutcome by `cargo xtask scale`, in {:.0} s:\n\n{head}\n{HOW}\n",
+             Written by `cargo xtask scale`, in {:.0} s:\n\n{head}\n{HOW}\n",
             took.as_secs_f64()
         );
         if !self.verdicts.is_empty() {

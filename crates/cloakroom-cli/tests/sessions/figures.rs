@@ -14,6 +14,9 @@ const PAGE: u64 = 500;
 /// Memory by which a run on ten times the sessions may differ, in KiB: buffers of the allocator, threads.
 const NOISE: u64 = 12 * 1024;
 
+/// Round trips of 64 connections that are opened.
+const HANDSHAKES: u64 = 64 * 5;
+
 /// The figures of one run of the command.
 struct Run {
     seconds: f64,
@@ -92,11 +95,12 @@ impl Act {
     }
 
     /// Pages that it reads, and sessions that it ends, as round trips: a page takes two at most, `end --where` reads
-    /// all twice, and an ending with its mark takes two at most.
+    /// all twice, and an ending with its mark takes two at most. Each of the endings that are under way at a time may have
+    /// a connection of its own, with its handshake.
     fn most_trips(self, count: u64) -> u64 {
         let pages = 2 * 2 * count.div_ceil(PAGE) + 40;
         match self {
-            Self::EndTenth => pages + 2 * count / 10,
+            Self::EndTenth => pages + 2 * count / 10 + HANDSHAKES,
             _ => pages,
         }
     }

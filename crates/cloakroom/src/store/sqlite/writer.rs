@@ -2,7 +2,7 @@
 //! into a displaced file.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -19,8 +19,6 @@ use crate::store::steady::Steady;
 
 /// Most writes that one transaction takes.
 const BATCH: usize = 256;
-/// Longest pause before a transaction, in which the writes of others arrive.
-const LONGEST_PAUSE: Duration = Duration::from_micros(500);
 /// Interval of the search for expired records.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// Interval at which an idle writer checks its files, for the readers.
@@ -39,24 +37,6 @@ pub(super) struct Writer {
     /// `None`: its file was displaced, and there is no other yet.
     open: Option<Database>,
     readers: Vec<Sender<ReadJob>>,
-    last: LastBatch,
-}
-
-/// The last transaction: its writes, and the time that it took.
-#[derive(Clone, Copy, Debug, Default)]
-struct LastBatch {
-    writes: usize,
-    took: Duration,
-}
-
-impl LastBatch {
-    /// Returns the pause before the next transaction, of which `arrived` writes are there: those whose writes the last one
-    /// answered are about to come again, and without a pause the first of them gets a transaction of its own, for which
-    /// all others wait. A quarter of a transaction's time at most; none for few writers.
-    fn pause(self, arrived: usize) -> Option<Duration> {
-        let is_first_of_many = self.writes >= 4 && arrived < self.writes / 2;
-        is_first_of_many.then(|| (self.took / 4).min(LONGEST_PAUSE))
-    }
 }
 
 /// An open file.
@@ -77,7 +57,6 @@ impl Writer {
             started,
             open: Some(database),
             readers: Vec::new(),
-            last: LastBatch::default(),
         })
     }
 
@@ -101,7 +80,7 @@ impl Writer {
         loop {
             let pause = next_prune.saturating_duration_since(Instant::now());
             match jobs.recv_timeout(pause.min(LOOK_EVERY)) {
-                Ok(first) => self.commit(self.batch(first, jobs)),
+                Ok(first) => self.commit(batch(first, jobs)),
                 Err(RecvTimeoutError::Timeout) => self.look(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -114,25 +93,7 @@ impl Writer {
         }
     }
 
-    /// Collects the jobs that wait by now, for one transaction.
-    fn batch(&self, first: WriteJob, jobs: &Receiver<WriteJob>) -> Vec<WriteJob> {
-        let mut batch = vec![first];
-        take_all(jobs, &mut batch);
-        if let Some(pause) = self.last.pause(batch.len()) {
-            std::thread::sleep(pause);
-            take_all(jobs, &mut batch);
-        }
-        batch
-    }
-
     fn commit(&mut self, jobs: Vec<WriteJob>) {
-        let (begin, writes) = (Instant::now(), jobs.len());
-        self.commit_all(jobs);
-        let took = begin.elapsed();
-        self.last = LastBatch { writes, took };
-    }
-
-    fn commit_all(&mut self, jobs: Vec<WriteJob>) {
         self.look();
         let Some(database) = &mut self.open else {
             for job in jobs {
@@ -309,36 +270,14 @@ impl Database {
     }
 }
 
-/// Takes the jobs that wait by now, as many as one transaction may have.
-fn take_all(jobs: &Receiver<WriteJob>, batch: &mut Vec<WriteJob>) {
-    let room = BATCH.saturating_sub(batch.len());
-    batch.extend(jobs.try_iter().take(room));
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::{LONGEST_PAUSE, LastBatch};
-
-    #[test]
-    fn a_transaction_waits_for_many_writers_and_never_for_few() {
-        let millis = Duration::from_millis;
-        #[rustfmt::skip]
-        let table = [
-            // writes of the last one, its time, arrived, pause
-            (0,  millis(9), 1,  None),
-            (1,  millis(9), 1,  None),
-            (3,  millis(9), 1,  None),
-            (4,  millis(1), 1,  Some(millis(1) / 4)),
-            (64, millis(1), 1,  Some(millis(1) / 4)),
-            (64, millis(1), 31, Some(millis(1) / 4)),
-            (64, millis(1), 32, None),
-            (64, millis(9), 1,  Some(LONGEST_PAUSE)),
-        ];
-        for (writes, took, arrived, pause) in table {
-            let last = LastBatch { writes, took };
-            assert_eq!(last.pause(arrived), pause, "{last:?}, {arrived}");
+/// Collects the jobs that wait by now, for one transaction.
+fn batch(first: WriteJob, jobs: &Receiver<WriteJob>) -> Vec<WriteJob> {
+    let mut batch = vec![first];
+    while batch.len() < BATCH {
+        match jobs.try_recv() {
+            Ok(job) => batch.push(job),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
         }
     }
+    batch
 }
