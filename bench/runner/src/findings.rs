@@ -117,7 +117,8 @@ impl Findings {
         Table {
             name: "layer",
             title: "CPU time of a request whose handler does not ask for its session, in microseconds".into(),
-            note: "No cookie; /plain is outside the session layer and /unasked inside it, in the same server. The                    quotient is of each round by itself. Less is better."
+            note: "No cookie; /plain is outside the session layer and /unasked inside it, in the same server. The \
+                   quotient is of each round by itself. Less is better."
                 .into(),
             ..self.table(vec![plain, unasked, "quotient".into()], row)
         }

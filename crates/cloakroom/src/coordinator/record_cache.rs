@@ -78,6 +78,19 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_text_of_a_session_is_not_a_hit() {
+        let cache = RecordCache::default();
+        for padding in 0..1000 {
+            cache.insert(&id(1), &read(padding));
+            let found = cache.get(&id(1), &text(padding)).unwrap();
+            assert_eq!(*found.text(), text(padding));
+            let earlier = padding.saturating_sub(1);
+            let is_hit = cache.get(&id(1), &text(earlier)).is_some();
+            assert_eq!(is_hit, earlier == padding);
+        }
+    }
+
+    #[test]
     fn a_large_record_is_not_cached() {
         let cache = RecordCache::default();
         let large = read(MAX_TEXT_BYTES);
